@@ -1,0 +1,109 @@
+/**
+ * Binary layout of the two languages of the engine: command records (in) and event records (out).
+ * Both are little-endian, fixed size, 8-byte aligned, so that an Int32Array and a Float64Array view
+ * of one buffer read them. Offsets named *_F64 index a Float64Array view (8 bytes); all others index
+ * an Int32Array view (4 bytes). The journal stores command records as they are.
+ *
+ *   command, 64 bytes (16 words)
+ *    0 kind | attributes   1 account   2 market/asset   3 ticks
+ *    4 cloid low           5 cloid high                 6,7 amount (f64)
+ *    8 lots                9 display lots              10 trigger ticks  11 other
+ *   12,13 expiresAtMs (f64)                            14,15 deadlineMs (f64)
+ *
+ * Attributes of word 0: bits 0-7 kind, 8 side, 9-11 order type, 12-14 time in force, 15-16 post-only,
+ * 17-19 self-trade prevention, 20-23 scopes, 24 parity of the P-256 key's y.
+ */
+export const COMMAND_WORDS = 16
+export const COMMAND_BYTES = COMMAND_WORDS * 4
+
+export const Cmd = {
+  KIND: 0,
+  ACCOUNT: 1,
+  /** Market of an order command; asset of deposit, withdraw, transfer. CancelAll: -1 = every market. */
+  MARKET: 2,
+  ASSET: 2,
+  TICKS: 3,
+  CLOID_LO: 4,
+  CLOID_HI: 5,
+  /** Float64 index: quote budget, units, or the milliseconds of Time. */
+  AMOUNT_F64: 3,
+  LOTS: 8,
+  DISPLAY_LOTS: 9,
+  TRIGGER_TICKS: 10,
+  /** Transfer: the receiving account. CancelAll: side, -1 = both. Deposit: 1 = from the chain. */
+  OTHER: 11,
+  EXPIRES_AT_F64: 6,
+  /** Float64 index: rejected when engine time is past it; 0 = none. Deposit from the chain: its queue index. */
+  DEADLINE_F64: 7,
+} as const
+
+/** ApproveSession: 2..9 the key's x coordinate as 8 big-endian words in order, then three f64. */
+export const SessionCmd = { X: 2, MAX_NOTIONAL_F64: 5, EXPIRES_AT_F64: 6, NONCE_F64: 7 } as const
+/** Frame: session slot, count of commands that follow, nonce, SHA-256 of the signed bytes in 8 words. */
+export const FrameCmd = { SESSION: 2, COUNT: 3, NONCE_F64: 3, HASH: 8 } as const
+/** OpenAccount: the 20-byte owner address in 5 words. */
+export const OpenAccountCmd = { OWNER: 2 } as const
+/** CreateMarket: base, quote, fees in ppm; lotUnits and tickUnits as f64. */
+export const MarketCmd = {
+  MARKET: 2,
+  BASE: 3,
+  QUOTE: 4,
+  MAKER_FEE_PPM: 8,
+  TAKER_FEE_PPM: 9,
+  BAND_PPM: 10,
+  LOT_UNITS_F64: 3,
+  TICK_UNITS_F64: 6,
+} as const
+
+export const Attr = {
+  SIDE_SHIFT: 8,
+  TYPE_SHIFT: 9,
+  TIF_SHIFT: 12,
+  POST_ONLY_SHIFT: 15,
+  STP_SHIFT: 17,
+  SCOPE_SHIFT: 20,
+  PARITY_SHIFT: 24,
+} as const
+
+/** Sentinels of an int32 field that the edge could not represent: the engine rejects them by name. */
+export const INT_OVER_LIMIT = -(2 ** 31)
+export const INT_NOT_AN_INTEGER = -(2 ** 31) + 1
+
+/**
+ *   event, 96 bytes (24 words)
+ *    0 kind | side << 8 | flags << 16   1 market/asset   2,3 seq (f64)
+ *    4 ticks       5 lots              6 account        7 code or reason
+ *    8,9 cloid    10 counter account  11 remaining     12,13 counter cloid
+ *   14 counter remaining              15 other
+ *   16,17 amount A (f64)  18,19 amount B (f64)  20,21 taker order id (f64)  22,23 order id (f64)
+ *
+ * In a Fill the first party is the maker, the counter party the taker; amount A is the maker fee,
+ * amount B the taker fee, in quote units (negative = rebate). An order id is the seq of its placement.
+ * In a Level view: ticks, amount A = lots at the level, amount B = count of orders.
+ * In a Balance view: asset in word 1, account, amount A = available, amount B = reserved.
+ */
+export const EVENT_WORDS = 24
+export const EVENT_BYTES = EVENT_WORDS * 4
+
+export const Ev = {
+  KIND: 0,
+  MARKET: 1,
+  ASSET: 1,
+  SEQ_F64: 1,
+  TICKS: 4,
+  LOTS: 5,
+  ACCOUNT: 6,
+  CODE: 7,
+  CLOID_LO: 8,
+  CLOID_HI: 9,
+  COUNTER_ACCOUNT: 10,
+  REMAINING: 11,
+  COUNTER_CLOID_LO: 12,
+  COUNTER_CLOID_HI: 13,
+  COUNTER_REMAINING: 14,
+  OTHER: 15,
+  AMOUNT_A_F64: 8,
+  AMOUNT_B_F64: 9,
+  TAKER_ORDER_ID_F64: 10,
+  ORDER_ID_F64: 11,
+} as const

@@ -1,0 +1,36 @@
+/**
+ * Every bound of the exchange, in one place. A full table is a reject code, never growth. Relations
+ * between bounds are asserted when this module loads.
+ */
+export const TICKS_MAX = 2 ** 31 - 1
+export const LOTS_MAX = 2 ** 31 - 1
+/** Exclusive bound of every balance and every notional, in units. */
+export const UNITS_END = 2 ** 53
+export const ACCOUNT_BITS = 22
+export const ASSET_BITS = 6
+export const ACCOUNTS_MAX = 2 ** ACCOUNT_BITS
+export const ASSETS_MAX = 2 ** ASSET_BITS
+export const MARKETS_MAX = 1024
+/** Live orders of all markets, stops included. */
+export const ORDERS_MAX = 1 << 20
+export const LEVELS_MAX = 1 << 20
+/** Live orders of one account. */
+export const ACCOUNT_ORDERS_MAX = ORDERS_MAX
+export const SESSIONS_MAX = 4096
+/** Frame nonces at or below highest - FRAME_NONCE_WINDOW are too old. */
+export const FRAME_NONCE_WINDOW = 100
+export const FRAME_COMMANDS_MAX = 64
+/** Bytes of one client message, before decoding. */
+export const FRAME_BYTES_MAX = 16 * 1024
+/** Absolute bound of a fee, in millionths. */
+export const FEE_PPM_MAX = 100_000
+export const TIERS_MAX = 16
+/** Levels a book query may ask for on each side. */
+export const BOOK_DEPTH_MAX = 1000
+
+function assert(condition: boolean, relation: string): void {
+  if (!condition) throw new Error(`limits: ${relation} does not hold`)
+}
+assert(ACCOUNT_BITS + ASSET_BITS <= 31, 'a state tree index fits an int32')
+assert(ORDERS_MAX <= 2 ** 30, 'an order slot times its record size stays addressable')
+assert(FRAME_COMMANDS_MAX < FRAME_NONCE_WINDOW, 'a full frame is smaller than the nonce window')

@@ -1,0 +1,65 @@
+/**
+ * Messages on the rings between gateway threads, the engine thread and the journal thread. All are
+ * 8-byte aligned and little-endian; offsets index an Int32Array view, *_F64 a Float64Array view of
+ * the message.
+ *
+ *   inbound (gateway -> engine):  8-word header, `COUNT` command records, attachment bytes, padding
+ *   outbound (engine -> gateway): 12-word header, `COUNT` event records (core events, then views),
+ *                                 or the bytes of a query's answer
+ *
+ * The attachment is what proves consent (a signed frame, a wallet's approval). It goes to the journal
+ * beside its commands and the engine never looks at it.
+ */
+export const INBOUND_HEADER_WORDS = 8
+export const Inbound = {
+  TYPE: 0,
+  /** Connection of this gateway thread that asked; comes back in the answer. */
+  CONNECTION: 1,
+  /** The client's request id; comes back in the answer. */
+  REQUEST: 2,
+  COUNT: 3,
+  ATTACHMENT_BYTES: 4,
+  ATTACHMENT_KIND: 5,
+  /** Query: what is asked (QueryKind), its account or market, its depth. */
+  QUERY_KIND: 3,
+  QUERY_SUBJECT: 6,
+  QUERY_DEPTH: 7,
+} as const
+export const InboundType = { Commands: 1, Query: 2 } as const
+export const AttachmentKind = {
+  None: 0,
+  FrameMsgpack: 1,
+  FrameJson: 2,
+  Approval: 3,
+  Withdrawal: 4,
+  Chain: 5,
+  Revocation: 6,
+} as const
+export const QueryKind = {
+  Balances: 1,
+  Orders: 2,
+  Book: 3,
+  BookL3: 4,
+  StateHash: 5,
+  Sessions: 6,
+  Markets: 7,
+} as const
+
+export const OUTBOUND_HEADER_WORDS = 12
+export const Outbound = {
+  TYPE: 0,
+  /** Connection of the receiving gateway thread that caused it, or -1. */
+  CONNECTION: 1,
+  REQUEST: 2,
+  COUNT: 3,
+  /** Bytes of a query's answer (UTF-8 JSON of the shapes in types.ts; bigint as decimal string). */
+  ANSWER_BYTES: 4,
+  /** 1 = more messages of the same commands follow. */
+  MORE: 5,
+  /** Last seq that the message speaks of: held back until durableSeq has reached it. */
+  SEQ_F64: 3,
+  /** Seq of the first command of the inbound message that caused it. */
+  FIRST_SEQ_F64: 4,
+  TIME_MS_F64: 5,
+} as const
+export const OutboundType = { Applied: 1, Answer: 2, Stop: 3 } as const

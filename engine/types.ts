@@ -1,0 +1,127 @@
+/**
+ * The public shapes of the engine: what it is configured with, what it answers, what it is.
+ * Implemented in core/engine.ts; used by the run loop, by settlement's follower and by embedders.
+ */
+import type { MarketStatus, Side } from './codes.js'
+
+export interface AssetConfig {
+  /** 0 to 63. */
+  readonly id: number
+  readonly symbol: string
+}
+
+export interface MarketConfig {
+  readonly id: number
+  /** Asset ids; base and quote differ. */
+  readonly base: number
+  readonly quote: number
+  /** Base units of one lot. */
+  readonly lotUnits: number
+  /** Quote units of one lot at one tick. */
+  readonly tickUnits: number
+  /** Millionths of the quote amount; a negative maker fee is a rebate, not larger than the taker fee. */
+  readonly makerFeePpm: number
+  readonly takerFeePpm: number
+  /** Reject limit prices further than this from the last trade, in millionths; 0 or absent = off. */
+  readonly bandPpm?: number
+  readonly status?: MarketStatus
+}
+
+/** State before the first command. The journal's genesis block carries it, so a replay needs nothing else. */
+export interface GenesisConfig {
+  readonly assets: readonly AssetConfig[]
+  readonly markets: readonly MarketConfig[]
+  /** Account that fees go to; 0 unless given. */
+  readonly feeAccount?: number
+  /** Signed frames are required of order commands; false = embedded or private use. */
+  readonly requireFrames?: boolean
+}
+
+/** Preallocated events, valid only during the sink's call: copy what must be kept. */
+export interface EventBuffer {
+  /** `count` records of EVENT_WORDS words (engine/layout.ts), and the same bytes as Float64. */
+  readonly words: Int32Array
+  readonly floats: Float64Array
+  count: number
+}
+
+export type EventSink = (events: EventBuffer) => void
+
+export interface EngineOptions {
+  readonly genesis: GenesisConfig
+  readonly onEvents: EventSink
+  /** Capacities below the bounds of limits.ts, for small embedded engines. */
+  readonly ordersMax?: number
+  readonly levelsMax?: number
+  readonly accountsMax?: number
+}
+
+export interface BookLevel {
+  readonly ticks: number
+  /** Visible lots; may pass 2^32. */
+  readonly lots: number
+  readonly orders: number
+}
+
+export interface OrderView {
+  readonly orderId: number
+  readonly account: number
+  readonly market: number
+  readonly cloid: bigint
+  readonly side: Side
+  readonly ticks: number
+  readonly lots: number
+  readonly remaining: number
+  readonly orderType: number
+  readonly timeInForce: number
+  readonly triggerTicks: number
+  readonly displayLots: number
+  readonly expiresAtMs: number
+}
+
+export interface Balance {
+  readonly asset: number
+  /** Units that may be reserved or withdrawn. */
+  readonly available: number
+  /** Units that live orders hold. */
+  readonly reserved: number
+}
+
+export interface Engine {
+  /** Sequence of the last command applied; 0 before the first. */
+  readonly seq: number
+  /** Engine time in ms: the largest that a Time command carried. */
+  readonly timeMs: number
+  /** Deposits credited from the chain so far: the next queue index expected. */
+  readonly depositsConsumed: number
+  /**
+   * Applies the command record at `offset` (in words, a multiple of COMMAND_WORDS) of `words`, whose
+   * Float64 view is `floats`. Its seq is `seq + 1`. Events go to the sink when the buffer fills and at
+   * `flush`. Never throws for a bad command: it answers Rejected. Throws only on a broken invariant,
+   * after which the engine must not be used.
+   */
+  apply(words: Int32Array, floats: Float64Array, offset: number): void
+  /** Hands the buffered events to the sink. */
+  flush(): void
+  /** Digest of meaning (books, balances, sessions, markets, seq, time), 32 bytes; equal states, equal hash. */
+  stateHash(): Uint8Array
+  /** Versioned, checksummed bytes of the whole state. */
+  snapshot(): Uint8Array
+  /** Balances of an account, ascending by asset, zero rows left out. */
+  balances(account: number): Balance[]
+  available(account: number, asset: number): number
+  reserved(account: number, asset: number): number
+  /** Best first, at most `depth` levels. */
+  book(market: number, side: Side, depth: number): BookLevel[]
+  /** Visible lots and count of orders at one level, zeros when there is none; writes into `out` (2 numbers). */
+  level(market: number, side: Side, ticks: number, out: Float64Array): void
+  /** Live orders of an account, ascending by order id. */
+  orders(account: number): OrderView[]
+  /** All resting orders of a market in priority order, bids then asks (L3). */
+  restingOrders(market: number): OrderView[]
+  markets(): readonly MarketConfig[]
+  /** Last trade price in ticks, 0 before the first trade. */
+  lastTicks(market: number): number
+  /** Asserts every invariant of ledger and books; slow. Throws with what is broken. */
+  checkInvariants(): void
+}

@@ -1,0 +1,78 @@
+#!/usr/bin/env node
+/**
+ * The `glassbook` program: picks a command and runs it. Commands are loaded only when asked for, so
+ * that a Node version that a native module does not know is told before that module is touched.
+ */
+const NODE_MAJOR = 20
+
+interface Command {
+  readonly usage: string
+  readonly about: string
+  readonly load: () => Promise<(argv: string[]) => Promise<number>>
+}
+
+const commands: Record<string, Command> = {
+  start: {
+    usage: 'start [--data DIR] [--port N] [--demo] [--replay FILE [--orderbook FILE]] [--json]',
+    about: 'chain, contracts, engine, gateway and settlement in one process tree',
+    load: async () => (await import('./start.js')).runStart,
+  },
+  engine: {
+    usage: 'engine --config markets.json < commands.ndjson > events.ndjson',
+    about: 'the engine as a filter of JSON lines',
+    load: async () => (await import('./engine-filter.js')).runEngineFilter,
+  },
+  journal: {
+    usage: 'journal verify|dump|stat DIR [--json]',
+    about: 'check, print or measure a journal',
+    load: async () => (await import('./journal-cli.js')).runJournalCommand,
+  },
+  replay: {
+    usage: 'replay DIR [--rpc URL] [--json]',
+    about: 'recompute every state from the journal, and compare it with the chain',
+    load: async () => (await import('./journal-cli.js')).runReplayCommand,
+  },
+  snapshot: {
+    usage: 'snapshot DIR',
+    about: 'write a snapshot of a stopped exchange',
+    load: async () => (await import('./journal-cli.js')).runSnapshotCommand,
+  },
+}
+
+function help(): string {
+  const lines = Object.values(commands).map(({ usage, about }) => `  glassbook ${usage}\n      ${about}`)
+  return `Usage:\n${lines.join('\n')}\n`
+}
+
+async function main(argv: string[]): Promise<number> {
+  const major = Number(process.versions.node.split('.')[0])
+  if (major !== NODE_MAJOR) {
+    process.stderr.write(
+      `glassbook: needs Node ${NODE_MAJOR}, this is ${process.versions.node}. The WebSocket server is a native module ` +
+        `built for Node ${NODE_MAJOR}: use it ("nvm install ${NODE_MAJOR}"), or see "Other Node versions" in README.md.\n`,
+    )
+    return 1
+  }
+  const [name = 'help', ...rest] = argv
+  if (name === 'help' || name === '--help' || name === '-h') {
+    process.stdout.write(help())
+    return 0
+  }
+  const command = commands[name]
+  if (command === undefined) {
+    process.stderr.write(`glassbook: no command "${name}"\n${help()}`)
+    return 2
+  }
+  const run = await command.load()
+  return run(rest)
+}
+
+main(process.argv.slice(2)).then(
+  (code) => {
+    process.exitCode = code
+  },
+  (error: unknown) => {
+    process.stderr.write(`glassbook: ${error instanceof Error ? error.message : String(error)}\n`)
+    process.exitCode = 1
+  },
+)

@@ -1,7 +1,16 @@
 import tseslint from 'typescript-eslint'
 
 export default tseslint.config(
-  { ignores: ['dist/**', 'sdk/dist/**', 'node_modules/**', 'data/**', 'contracts/out/**', 'contracts/cache/**'] },
+  {
+    ignores: [
+      'dist/**',
+      'sdk/dist/**',
+      'node_modules/**',
+      'data/**',
+      'contracts/out/**',
+      'contracts/cache/**',
+    ],
+  },
   ...tseslint.configs.recommended,
   {
     rules: {

@@ -33,7 +33,12 @@ const rules: readonly Rule[] = [
   },
   {
     from: /^sdk\//,
-    to: [LEAVES, /^sdk\//, /^contracts\/abi$/, /^(viem|isows|msgpackr|poseidon-lite|zod|@noble\/(hashes|curves))(\/|$)/],
+    to: [
+      LEAVES,
+      /^sdk\//,
+      /^contracts\/abi$/,
+      /^(viem|isows|msgpackr|poseidon-lite|zod|@noble\/(hashes|curves))(\/|$)/,
+    ],
   },
   {
     from: /^gateway\//,
@@ -47,7 +52,10 @@ const rules: readonly Rule[] = [
     ],
   },
   // The prover is a separate program (GPL packages stay inside it): settlement starts it, never imports it.
-  { from: /^settlement\/prover\//, to: [NODE, /^settlement\/prover\//, /^(snarkjs|circomlib|circom2|ffjavascript)(\/|$)/] },
+  {
+    from: /^settlement\/prover\//,
+    to: [NODE, /^settlement\/prover\//, /^(snarkjs|circomlib|circom2|ffjavascript)(\/|$)/],
+  },
   {
     from: /^settlement\//,
     to: [
@@ -72,7 +80,11 @@ function* sources(folder: string): Generator<string> {
   }
 }
 
-const strip = (path: string): string => relative(root, path).split(sep).join('/').replace(/\.(d\.)?m?[jt]s$/, '')
+const strip = (path: string): string =>
+  relative(root, path)
+    .split(sep)
+    .join('/')
+    .replace(/\.(d\.)?m?[jt]s$/, '')
 
 /** Import targets of a source file: repository paths without extension, or package names. */
 function imports(path: string): string[] {

@@ -6,7 +6,15 @@
  */
 import { readFileSync } from 'node:fs'
 
-export const LobsterType = { Limit: 1, Reduce: 2, Delete: 3, Execution: 4, Hidden: 5, Cross: 6, Halt: 7 } as const
+export const LobsterType = {
+  Limit: 1,
+  Reduce: 2,
+  Delete: 3,
+  Execution: 4,
+  Hidden: 5,
+  Cross: 6,
+  Halt: 7,
+} as const
 
 /** Price of an order-book column that holds no level. */
 const EMPTY_PRICE = 9_999_999_999
@@ -79,7 +87,12 @@ export function parseOrderbook(file: string, text: string): LobsterBook[] {
     const asks: [number, number][] = []
     const bids: [number, number][] = []
     for (let column = 0; column < cells.length; column += 4) {
-      const [askTicks, askLots, bidTicks, bidLots] = cells.slice(column, column + 4) as [number, number, number, number]
+      const [askTicks, askLots, bidTicks, bidLots] = cells.slice(column, column + 4) as [
+        number,
+        number,
+        number,
+        number,
+      ]
       if (Math.abs(askTicks) !== EMPTY_PRICE) asks.push([askTicks, askLots])
       if (Math.abs(bidTicks) !== EMPTY_PRICE) bids.push([bidTicks, bidLots])
     }
@@ -96,7 +109,11 @@ export function readLobster(
   if (orderbookFile === undefined) return { messages }
   const books = parseOrderbook(orderbookFile, readFileSync(orderbookFile, 'utf8'))
   if (books.length !== messages.length) {
-    throw new LobsterFileError(orderbookFile, books.length, `${books.length} rows for ${messages.length} messages`)
+    throw new LobsterFileError(
+      orderbookFile,
+      books.length,
+      `${books.length} rows for ${messages.length} messages`,
+    )
   }
   return { messages, books }
 }

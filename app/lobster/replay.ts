@@ -150,7 +150,9 @@ export class LobsterReplay {
     ] as const) {
       for (const [ticks, lots] of levels) {
         const own =
-          message.type === LobsterType.Limit && message.side === side && message.ticks === ticks ? message.lots : 0
+          message.type === LobsterType.Limit && message.side === side && message.ticks === ticks
+            ? message.lots
+            : 0
         if (lots > own) await this.#rest('seed', this.#nextCloid++, side, ticks, lots - own)
         if (own > 0) await this.#rest('flow', BigInt(message.orderId), side, ticks, own)
       }
@@ -173,7 +175,14 @@ export class LobsterReplay {
       const cloid = this.#nextCloid++
       await this.#queue(
         'taker',
-        { op: 'place', cloid, side: opposite(message.side), ticks: message.ticks, lots: message.lots, immediate: true },
+        {
+          op: 'place',
+          cloid,
+          side: opposite(message.side),
+          ticks: message.ticks,
+          lots: message.lots,
+          immediate: true,
+        },
         order,
       )
       // The next message may speak of the same maker, so what this one filled must be known first.
@@ -205,7 +214,12 @@ export class LobsterReplay {
   async #reduce(order: Resting, lots: number): Promise<void> {
     if (lots < remaining(order)) {
       order.total -= lots
-      await this.#queue(order.role, { op: 'amend', cloid: order.cloid, ticks: order.ticks, lots: order.total })
+      await this.#queue(order.role, {
+        op: 'amend',
+        cloid: order.cloid,
+        ticks: order.ticks,
+        lots: order.total,
+      })
     } else {
       this.#forget(order)
       await this.#queue(order.role, { op: 'cancel', cloid: order.cloid })
@@ -222,7 +236,8 @@ export class LobsterReplay {
 
   async #queue(role: Role, order: VenueOrder, publishedMaker?: Resting): Promise<void> {
     const pending = this.#pending
-    if (pending.orders.length > 0 && (pending.role !== role || pending.orders.length === BATCH_MAX)) await this.#send()
+    if (pending.orders.length > 0 && (pending.role !== role || pending.orders.length === BATCH_MAX))
+      await this.#send()
     this.#pending.role = role
     this.#pending.orders.push(order)
     this.#pending.publishedMaker.push(publishedMaker)
@@ -278,7 +293,9 @@ export class LobsterReplay {
         if (!within(ticks) || surplus <= 0) continue
         this.#counts.corrections++
         const level = this.#levels.get(`${side}${ticks}`) ?? []
-        const seedsFirst = [...level].reverse().sort((a, b) => Number(b.role === 'seed') - Number(a.role === 'seed'))
+        const seedsFirst = [...level]
+          .reverse()
+          .sort((a, b) => Number(b.role === 'seed') - Number(a.role === 'seed'))
         for (const order of seedsFirst) {
           if (surplus <= 0) break
           const lotsOff = Math.min(surplus, remaining(order))

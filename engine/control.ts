@@ -1,0 +1,185 @@
+/**
+ * The control block: one SharedArrayBuffer that every thread of an exchange holds. It carries what must
+ * be known across threads without a message: how far the journal is durable, whether the exchange
+ * stops, why it failed, and a doorbell for each thread that sleeps.
+ *
+ * Invariant: one writer a field. durableSeq is written by the journal thread alone and guarded by a
+ * version (a seqlock), because a 53-bit value is two words: a reader never sees half of an update.
+ */
+import type { Doorbell } from './ring.js'
+
+/** Word offsets. Doorbells are 16 words (a cache line) each. */
+const STOP = 0
+const FAILURE = 1
+const FAILURE_BYTES = 2
+const EPOCH = 3
+const DURABLE = 16
+const SEQUENCED = 32
+const DOORBELLS = 48
+const DOORBELL_WORDS = 16
+const FAILURE_TEXT_BYTES = 1024
+
+/** Most gateways, operators and followers together. */
+export const PRODUCERS_MAX = 64
+const FIXED_DOORBELLS = 3
+const DOORBELL_COUNT = FIXED_DOORBELLS + PRODUCERS_MAX
+const TEXT_AT = (DOORBELLS + DOORBELL_COUNT * DOORBELL_WORDS) * 4
+
+/** Phases of a stop, in order; a phase is never left for an earlier one. */
+export const StopPhase = {
+  Running: 0,
+  /** No producer will publish again: the engine drains its inbound rings and ends. */
+  Draining: 1,
+  /** The engine has ended; the journal thread drains its ring, syncs and ends. */
+  EngineEnded: 2,
+  JournalEnded: 3,
+} as const
+
+/** Why the exchange halted. Append only. 0 = it has not. */
+export const Failure = {
+  None: 0,
+  /** A write to the journal failed or was short. */
+  JournalWrite: 1,
+  /** A sync of the journal failed. It is never tried again: the kernel may have dropped the pages. */
+  JournalSync: 2,
+  /** A broken invariant in the engine thread. */
+  Engine: 3,
+  /** A broken invariant in the journal thread. */
+  Journal: 4,
+  /** A thread ended without being asked to. */
+  ThreadDied: 5,
+} as const
+export type Failure = (typeof Failure)[keyof typeof Failure]
+
+/** Allocates a control block for an exchange of this `epoch` (1 at first start, one more at each later one). */
+export function createControl(epoch: number): SharedArrayBuffer {
+  const sab = new SharedArrayBuffer(TEXT_AT + FAILURE_TEXT_BYTES)
+  new Int32Array(sab)[EPOCH] = epoch
+  return sab
+}
+
+/** A thread's view of the control block. */
+export class Control {
+  readonly sab: SharedArrayBuffer
+  private readonly words: Int32Array
+
+  constructor(sab: SharedArrayBuffer) {
+    this.sab = sab
+    this.words = new Int32Array(sab)
+  }
+
+  get epoch(): number {
+    return this.words[EPOCH]!
+  }
+
+  /** Last seq known to be on disk. */
+  get durableSeq(): number {
+    return this.readSeq(DURABLE)
+  }
+
+  /** Journal thread only, never backwards. */
+  set durableSeq(seq: number) {
+    this.writeSeq(DURABLE, seq)
+  }
+
+  /** Last seq given to a command; for gauges: durableSeq lags behind it. */
+  get sequencedSeq(): number {
+    return this.readSeq(SEQUENCED)
+  }
+
+  /** Engine thread only. */
+  set sequencedSeq(seq: number) {
+    this.writeSeq(SEQUENCED, seq)
+  }
+
+  /** One of StopPhase. */
+  get stopPhase(): number {
+    return Atomics.load(this.words, STOP)
+  }
+
+  /** Moves the stop on to `phase` unless it is there already, and wakes every thread. */
+  advanceStop(phase: number): void {
+    for (;;) {
+      const now = Atomics.load(this.words, STOP)
+      if (now >= phase || Atomics.compareExchange(this.words, STOP, now, phase) === now) break
+    }
+    this.wakeAll()
+  }
+
+  /** One of Failure. */
+  get failure(): Failure {
+    return Atomics.load(this.words, FAILURE) as Failure
+  }
+
+  /** What failed, in words; empty while nothing has. */
+  get failureText(): string {
+    const length = Atomics.load(this.words, FAILURE_BYTES)
+    return new TextDecoder().decode(new Uint8Array(this.sab, TEXT_AT, length).slice())
+  }
+
+  /** Records the first failure (later ones are dropped) and wakes every thread: all of them halt. */
+  fail(failure: Failure, reason: string): void {
+    const text = new TextEncoder().encode(reason).subarray(0, FAILURE_TEXT_BYTES)
+    if (Atomics.compareExchange(this.words, FAILURE_BYTES, 0, text.length) === 0) {
+      new Uint8Array(this.sab, TEXT_AT, text.length).set(text)
+      Atomics.store(this.words, FAILURE, failure)
+    }
+    this.wakeAll()
+  }
+
+  /** The engine thread sleeps on this: inbound messages, room in outbound and journal rings. */
+  get engineDoorbell(): Doorbell {
+    return this.doorbell(0)
+  }
+
+  /** The journal thread sleeps on this. */
+  get journalDoorbell(): Doorbell {
+    return this.doorbell(1)
+  }
+
+  /** A follower of the journal in this process tree (settlement) sleeps on this: durableSeq moved. */
+  get followerDoorbell(): Doorbell {
+    return this.doorbell(2)
+  }
+
+  /**
+   * Producer `index` (gateways first, then operators) sleeps on this: outbound messages and moves of
+   * durableSeq. Throws for an index outside 0..PRODUCERS_MAX - 1.
+   */
+  producerDoorbell(index: number): Doorbell {
+    if (!(index >= 0 && index < PRODUCERS_MAX))
+      throw new RangeError(`control: producer ${index}, at most ${PRODUCERS_MAX - 1}`)
+    return this.doorbell(FIXED_DOORBELLS + index)
+  }
+
+  private doorbell(index: number): Doorbell {
+    return { words: this.words, index: DOORBELLS + index * DOORBELL_WORDS }
+  }
+
+  private wakeAll(): void {
+    for (let index = 0; index < DOORBELL_COUNT; index++) {
+      const at = DOORBELLS + index * DOORBELL_WORDS
+      Atomics.store(this.words, at + 1, 0)
+      Atomics.add(this.words, at, 1)
+      Atomics.notify(this.words, at)
+    }
+  }
+
+  private readSeq(at: number): number {
+    const { words } = this
+    for (;;) {
+      const before = Atomics.load(words, at)
+      const low = Atomics.load(words, at + 1)
+      const high = Atomics.load(words, at + 2)
+      if ((before & 1) === 0 && Atomics.load(words, at) === before) return high * 2 ** 32 + (low >>> 0)
+    }
+  }
+
+  private writeSeq(at: number, seq: number): void {
+    const { words } = this
+    Atomics.add(words, at, 1)
+    Atomics.store(words, at + 1, seq | 0)
+    Atomics.store(words, at + 2, Math.floor(seq / 2 ** 32))
+    Atomics.add(words, at, 1)
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * Error codes of the protocol, in ranges: 1xxx transport, 2xxx authentication, 3xxx request, 4xxx order,
+ * 5xxx limits, 6xxx engine. Append only: a number, once given, never changes its meaning. A WebSocket
+ * that the server closes for a 1xxx reason carries close code 3000 + code (1006 -> 4006).
+ *
+ * What the engine refuses keeps its engine number: 4000 + Reject, except for the rejects that speak of
+ * sessions (2100 + Reject) and of full tables or limits (5100 + Reject).
+ */
+import { Reject, rejectNames } from '../../engine/codes.js'
+
+export const ErrorCode = {
+  MalformedMessage: 1000,
+  MessageTooLarge: 1001,
+  UnsupportedSubprotocol: 1002,
+  TooManyConnections: 1003,
+  OriginNotAllowed: 1004,
+  IdleTimeout: 1005,
+  SlowConsumer: 1006,
+  ShuttingDown: 1007,
+  TooManyErrors: 1008,
+
+  NotLoggedOn: 2000,
+  BadSignature: 2001,
+  UnknownSession: 2002,
+  SessionExpired: 2003,
+  SessionRevoked: 2004,
+  ScopeMissing: 2005,
+  UnknownAccount: 2006,
+  BadApproval: 2007,
+  /** The venue takes signed frames only. */
+  SignatureRequired: 2008,
+  WrongAccount: 2009,
+  AlreadyLoggedOn: 2010,
+
+  BadRequest: 3000,
+  UnknownMethod: 3001,
+  BadParams: 3002,
+  UnknownStream: 3003,
+  UnknownMarket: 3004,
+  UnknownAsset: 3005,
+  NotFound: 3006,
+  AlreadySubscribed: 3007,
+  NotSubscribed: 3008,
+
+  RateLimited: 5000,
+  TooManyFramesInFlight: 5001,
+  TooManySubscriptions: 5002,
+  TooManyOpenOrders: 5003,
+
+  /** The outcome of a command is not known to the connection: ask by client order id. */
+  OutcomeUnknown: 6000,
+  /** The way to the engine is full; nothing was taken. Try again after `retryAfter`. */
+  EngineBusy: 6001,
+  EngineStopped: 6002,
+  /** No batch that covers the account has been posted yet. */
+  ProofUnavailable: 6003,
+  /** The exchange runs without settlement. */
+  SettlementUnavailable: 6004,
+} as const
+export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode]
+
+const SESSION_REJECTS: ReadonlySet<number> = new Set([
+  Reject.UnknownSession,
+  Reject.SessionExpired,
+  Reject.SessionScope,
+  Reject.SessionNotional,
+  Reject.FrameNonceUsed,
+  Reject.FrameNonceTooOld,
+  Reject.ApprovalNonceUsed,
+  Reject.FrameRejected,
+  Reject.WrongAccount,
+  Reject.WithdrawalNonceUsed,
+])
+const LIMIT_REJECTS: ReadonlySet<number> = new Set([
+  Reject.OrdersFull,
+  Reject.LevelsFull,
+  Reject.AccountsFull,
+  Reject.MarketsFull,
+  Reject.AccountOrdersFull,
+  Reject.SessionsFull,
+  Reject.BalancesFull,
+])
+
+const SESSION_BASE = 2100
+const ORDER_BASE = 4000
+const LIMIT_BASE = 5100
+
+/** The protocol's code of an engine reject. */
+export function rejectToCode(reject: number): number {
+  if (SESSION_REJECTS.has(reject)) return SESSION_BASE + reject
+  if (LIMIT_REJECTS.has(reject)) return LIMIT_BASE + reject
+  return ORDER_BASE + reject
+}
+
+/** The engine reject behind a protocol code; 0 when there is none. */
+export function codeToReject(code: number): number {
+  for (const base of [SESSION_BASE, ORDER_BASE, LIMIT_BASE]) {
+    const reject = code - base
+    if (reject > 0 && reject < 100 && rejectNames[reject] !== undefined && rejectToCode(reject) === code) return reject
+  }
+  return 0
+}
+
+const ownNames = new Map<number, string>(Object.entries(ErrorCode).map(([name, code]) => [code, name]))
+
+/** The name that travels with a code: of this table, or of the engine's reject. */
+export function errorName(code: number): string {
+  return ownNames.get(code) ?? rejectNames[codeToReject(code)] ?? 'Unknown'
+}
+
+/** Close code of a WebSocket that the server closes for a 1xxx reason. */
+export const closeCode = (code: number): number => 3000 + code

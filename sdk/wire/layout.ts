@@ -1,0 +1,210 @@
+/**
+ * Positions of every message of the protocol: the only wire definition. All messages are arrays whose
+ * first element is the kind. Numbers are whole: ticks, lots, units, milliseconds; a client order id
+ * ("cloid") is an unsigned 64-bit number (9 bytes in MessagePack, a decimal string in JSON); bytes are
+ * `bin` in MessagePack and unpadded base64url in JSON. Arrays may grow at their end in later versions,
+ * so a reader ignores elements beyond those it knows.
+ */
+
+/** First element of every message. */
+export const Kind = {
+  /** [0, id, method, params] client -> server. `id` is 0 to 2^31 - 1, chosen by the client. */
+  Request: 0,
+  /** [1, id, result] */
+  Result: 1,
+  /** [2, id or null, code, {name, message, retryAfter?, details?}] */
+  Error: 2,
+  /** [3, stream, seq, prevSeq, data, checksum?] */
+  Event: 3,
+  /** [4, stream, epoch, seq, data, checksum?] */
+  Snapshot: 4,
+  /** [5, Control, details] */
+  Control: 5,
+  /** [6, version, epoch, serverTimeMs, challenge, {chainId, vault, ...}] */
+  Hello: 6,
+} as const
+
+/** What a control message says. Append only. */
+export const Control = {
+  /** The stream named in `details.stream` will restart with a snapshot: forget its state. */
+  Resync: 1,
+  /** The server stops; `details.retryAfter` in ms. */
+  Shutdown: 2,
+  /** This connection reads slower than it is written to; public streams are conflated. */
+  Slow: 3,
+  /** A budget is nearly spent; `details.budget`. */
+  Throttle: 4,
+  /** The session that is logged on here was revoked or has expired. */
+  SessionEnded: 5,
+} as const
+
+export const Method = {
+  /** [] -> serverTimeMs */
+  Time: 'time',
+  /** [] -> {assets, markets, chainId, vault, ...} */
+  Markets: 'markets',
+  /** [owner address] -> {account} */
+  Account: 'account',
+  /** [account, publicKey (33 bytes), scopes, maxNotional, expiresAtMs, nonce, wallet signature (65 bytes)] -> {session} */
+  ApproveSession: 'approveSession',
+  /** [account, session, nonce, wallet signature (65 bytes)] -> {session} */
+  RevokeSession: 'revokeSession',
+  /** [] -> sessions of the account that is logged on */
+  Sessions: 'sessions',
+  /** [session, signature (64 bytes)] -> {account, session, scopes, maxNotional, expiresAtMs, highestNonce} */
+  Logon: 'logon',
+  /** [session, nonce, payload, signature (64 bytes), options?] -> [seq, items, receipt?] */
+  Frame: 'frame',
+  /** [commands] -> [seq, items]: only where the operator accepts unsigned frames */
+  UnsignedFrame: 'unsignedFrame',
+  /** [stream, [epoch, lastSeq]?] -> {stream}; then a snapshot, or the events that were missed */
+  Subscribe: 'subscribe',
+  /** [stream] -> {stream} */
+  Unsubscribe: 'unsubscribe',
+  /** [] -> balances */
+  Balances: 'balances',
+  /** [] -> live orders */
+  Orders: 'orders',
+  /** [{cloid} or {orderId}] -> an order */
+  Order: 'order',
+  /** [{afterSeq?, limit?}] -> fills */
+  Fills: 'fills',
+  /** [market, depth] -> book */
+  Depth: 'depth',
+  /** [market, limit] -> trades */
+  Trades: 'trades',
+  /** [market, interval, limit] -> candles */
+  Candles: 'candles',
+  /** [market] -> ticker */
+  Ticker: 'ticker',
+  /** [account, asset, units, nonce, wallet signature (65 bytes)] -> {seq} */
+  Withdraw: 'withdraw',
+  /** [account, asset] -> balance proof */
+  Proof: 'proof',
+  /** [limit] -> latest batches */
+  Batches: 'batches',
+  /** [on] -> {on}: cancel all of the account's orders when this connection ends */
+  CancelOnDisconnect: 'cancelOnDisconnect',
+  /** [command] -> [item]: validates, does nothing */
+  PlaceTest: 'placeTest',
+  /** [] -> fee rates of each market for the account */
+  Fees: 'fees',
+} as const
+export type Method = (typeof Method)[keyof typeof Method]
+
+/** Bytes of the fixed parts of authentication. */
+export const CHALLENGE_BYTES = 32
+export const SESSION_SIGNATURE_BYTES = 64
+export const WALLET_SIGNATURE_BYTES = 65
+export const PUBLIC_KEY_BYTES = 33
+
+/**
+ * An item of a frame's result, in the order of the frame's commands: [code, ...]. Code 0 = taken:
+ *   place   [0, orderId, state, remainingLots, filledLots]    state: OrderState
+ *   amend   [0, orderId, state, remainingLots, filledLots]
+ *   cancel  [0, orderId, state, remainingLots, filledLots]    what the order had left
+ *   others  [0, count]                                        cancel-all: orders cancelled
+ * Any other code: [code], a code of sdk/wire/codes.
+ */
+export const OrderState = {
+  Open: 1,
+  Filled: 2,
+  Canceled: 3,
+  /** A stop that waits for its trigger. */
+  Waiting: 4,
+} as const
+export type OrderState = (typeof OrderState)[keyof typeof OrderState]
+
+/** Names of the streams; `M` is a market id. */
+export const StreamName = {
+  /** L2 book, every level: `book:M`; the best 5, 10, 20 or 50: `book:M:10`. */
+  Book: 'book',
+  /** Every visible resting order: `l3:M`. */
+  BookL3: 'l3',
+  /** Best bid and offer: `bbo:M`. */
+  Bbo: 'bbo',
+  Trades: 'trades',
+  Ticker: 'ticker',
+  /** `candles:M:1m`. */
+  Candles: 'candles',
+  Status: 'status',
+  /** Private, of the account that is logged on. */
+  Orders: 'orders',
+  Fills: 'fills',
+  Balances: 'balances',
+  Settlement: 'settlement',
+} as const
+
+export const BOOK_DEPTHS = [5, 10, 20, 50] as const
+
+/** Candle intervals and their lengths in milliseconds. */
+export const CANDLE_INTERVALS = {
+  '1s': 1_000,
+  '1m': 60_000,
+  '5m': 300_000,
+  '15m': 900_000,
+  '1h': 3_600_000,
+  '4h': 14_400_000,
+  '1d': 86_400_000,
+} as const
+export type CandleInterval = keyof typeof CANDLE_INTERVALS
+
+/** An entry of the `orders` stream: what happened to one order, and how it stands after it. */
+export type OrderEntry = readonly [
+  seq: number,
+  /** EventKind: Accepted, Canceled, Amended, Fill, Triggered, Refilled or Rejected. */
+  event: number,
+  orderId: number,
+  cloid: bigint,
+  market: number,
+  side: number,
+  ticks: number,
+  /** Total size of the order. */
+  lots: number,
+  remaining: number,
+  state: number,
+  /** CancelReason of a Canceled; 0 otherwise. */
+  reason: number,
+  timeMs: number,
+  /** Reject of a Rejected (an order that was never taken); 0 otherwise. */
+  code: number,
+]
+
+/** An entry of the `fills` stream; `index` counts the fills of one command from 0. */
+export type FillEntry = readonly [
+  seq: number,
+  index: number,
+  market: number,
+  side: number,
+  ticks: number,
+  lots: number,
+  /** Units of the quote asset; negative = rebate. */
+  feeUnits: number,
+  /** 1 = this account's order was resting. */
+  maker: number,
+  orderId: number,
+  cloid: bigint,
+  remaining: number,
+  timeMs: number,
+]
+
+/** An entry of the `balances` stream and of a balances answer. */
+export type BalanceEntry = readonly [asset: number, available: number, reserved: number]
+
+/** An entry of the `trades` stream; `takerSide` is the side of the order that came in. */
+export type TradeEntry = readonly [
+  seq: number,
+  index: number,
+  ticks: number,
+  lots: number,
+  takerSide: number,
+  timeMs: number,
+]
+
+/** A level of a book: total visible lots and count of orders; zero lots = the level is gone. */
+export type LevelEntry = readonly [ticks: number, lots: number, orders: number]
+/** Data of a book snapshot or event: bids and asks that are new. */
+export type BookData = readonly [bids: readonly LevelEntry[], asks: readonly LevelEntry[]]
+
+/** An order of an L3 snapshot or event: zero lots = it is gone. */
+export type L3Entry = readonly [orderId: number, side: number, ticks: number, lots: number]

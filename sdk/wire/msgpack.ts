@@ -1,0 +1,453 @@
+/**
+ * MessagePack (github.com/msgpack/msgpack/blob/master/spec.md) as this protocol uses it: nil, booleans,
+ * integers, strings, binaries, arrays and maps with string keys. Written by hand rather than taken from
+ * a general library, because the edge of an exchange needs what those leave open: a bound on depth and
+ * on every announced length before anything is allocated, one numeric type for each wire form, and no
+ * way for a key to reach a prototype. Checked against msgpackr and against public vectors in tests.
+ *
+ * Numbers: an integer is written in its shortest form; a bigint is always the 9 bytes of uint64, so a
+ * client order id has one length. On reading, 64-bit integers within +-(2^53 - 1) become numbers, larger
+ * ones bigint; a float is taken when it is a whole safe number and not -0, and refused otherwise.
+ */
+export type WireValue =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | readonly WireValue[]
+  | { readonly [key: string]: WireValue | undefined }
+
+/** Bytes that are not a message of this protocol: `what` says why, `offset` where. */
+export class MalformedMessage extends Error {
+  override readonly name = 'MalformedMessage'
+  constructor(
+    readonly what: string,
+    readonly offset: number,
+  ) {
+    super(`${what} at byte ${offset}`)
+  }
+}
+
+/** Arrays and maps may nest this deep; the deepest message of the protocol nests 6. */
+export const DEPTH_MAX = 12
+
+const utf8Encoder = new TextEncoder()
+const utf8Decoder = new TextDecoder('utf-8', { fatal: true })
+const TWO_32 = 2 ** 32
+
+/** A growing buffer that values are written to in order. Reused between messages: `take` copies out. */
+export class MsgpackWriter {
+  #bytes: Uint8Array
+  #view: DataView
+  #end = 0
+
+  constructor(capacity = 1024) {
+    this.#bytes = new Uint8Array(capacity)
+    this.#view = new DataView(this.#bytes.buffer)
+  }
+
+  /** The bytes written since the last `reset`, copied. */
+  take(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.slice(0, this.#end) as Uint8Array<ArrayBuffer>
+  }
+
+  /** The bytes written since the last `reset`, valid until the next write. */
+  view(): Uint8Array {
+    return this.#bytes.subarray(0, this.#end)
+  }
+
+  reset(): this {
+    this.#end = 0
+    return this
+  }
+
+  #room(bytes: number): void {
+    if (this.#end + bytes <= this.#bytes.length) return
+    const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.#end + bytes))
+    grown.set(this.#bytes)
+    this.#bytes = grown
+    this.#view = new DataView(grown.buffer)
+  }
+
+  array(length: number): this {
+    this.#room(5)
+    if (length < 16) this.#bytes[this.#end++] = 0x90 | length
+    else if (length < 65536) this.#tag16(0xdc, length)
+    else this.#tag32(0xdd, length)
+    return this
+  }
+
+  map(length: number): this {
+    this.#room(5)
+    if (length < 16) this.#bytes[this.#end++] = 0x80 | length
+    else this.#tag16(0xde, length)
+    return this
+  }
+
+  nil(): this {
+    this.#room(1)
+    this.#bytes[this.#end++] = 0xc0
+    return this
+  }
+
+  bool(value: boolean): this {
+    this.#room(1)
+    this.#bytes[this.#end++] = value ? 0xc3 : 0xc2
+    return this
+  }
+
+  /** A whole number within +-(2^53 - 1); anything else is our own mistake. */
+  int(value: number): this {
+    this.#room(9)
+    if (value >= 0) {
+      if (value < 128) this.#bytes[this.#end++] = value
+      else if (value < 256) this.#tag8(0xcc, value)
+      else if (value < 65536) this.#tag16(0xcd, value)
+      else if (value < TWO_32) this.#tag32(0xce, value)
+      else {
+        if (!Number.isSafeInteger(value)) throw new RangeError(`msgpack: ${value} is not a safe integer`)
+        this.#bytes[this.#end++] = 0xcf
+        this.#view.setUint32(this.#end, Math.floor(value / TWO_32))
+        this.#view.setUint32(this.#end + 4, value >>> 0)
+        this.#end += 8
+      }
+    } else if (value >= -32) this.#bytes[this.#end++] = value & 0xff
+    else if (value >= -128) this.#tag8(0xd0, value & 0xff)
+    else if (value >= -32768) this.#tag16(0xd1, value & 0xffff)
+    else if (value >= -(2 ** 31)) this.#tag32(0xd2, value >>> 0)
+    else {
+      if (!Number.isSafeInteger(value)) throw new RangeError(`msgpack: ${value} is not a safe integer`)
+      this.#bytes[this.#end++] = 0xd3
+      this.#view.setInt32(this.#end, Math.floor(value / TWO_32))
+      this.#view.setUint32(this.#end + 4, value - Math.floor(value / TWO_32) * TWO_32)
+      this.#end += 8
+    }
+    return this
+  }
+
+  /** An unsigned 64-bit number given as two 32-bit halves: always 9 bytes. */
+  uint64(low: number, high: number): this {
+    this.#room(9)
+    this.#bytes[this.#end++] = 0xcf
+    this.#view.setUint32(this.#end, high >>> 0)
+    this.#view.setUint32(this.#end + 4, low >>> 0)
+    this.#end += 8
+    return this
+  }
+
+  bigint(value: bigint): this {
+    if (value >= 0n) {
+      if (value >= 1n << 64n) throw new RangeError(`msgpack: ${value} does not fit 64 bits`)
+      return this.uint64(Number(value & 0xffffffffn), Number(value >> 32n))
+    }
+    if (value < -(1n << 63n)) throw new RangeError(`msgpack: ${value} does not fit 64 bits`)
+    this.#room(9)
+    this.#bytes[this.#end++] = 0xd3
+    this.#view.setBigInt64(this.#end, value)
+    this.#end += 8
+    return this
+  }
+
+  string(value: string): this {
+    const length = value.length
+    // Names and keys are short ASCII: write them byte by byte, and start over as UTF-8 if they are not.
+    if (length < 32) {
+      this.#room(1 + length)
+      const start = this.#end + 1
+      let index = 0
+      for (; index < length; index++) {
+        const code = value.charCodeAt(index)
+        if (code > 127) break
+        this.#bytes[start + index] = code
+      }
+      if (index === length) {
+        this.#bytes[this.#end] = 0xa0 | length
+        this.#end = start + length
+        return this
+      }
+    }
+    const encoded = utf8Encoder.encode(value)
+    this.#room(5 + encoded.length)
+    if (encoded.length < 32) this.#bytes[this.#end++] = 0xa0 | encoded.length
+    else if (encoded.length < 256) this.#tag8(0xd9, encoded.length)
+    else if (encoded.length < 65536) this.#tag16(0xda, encoded.length)
+    else this.#tag32(0xdb, encoded.length)
+    this.#bytes.set(encoded, this.#end)
+    this.#end += encoded.length
+    return this
+  }
+
+  bin(value: Uint8Array): this {
+    this.#room(5 + value.length)
+    if (value.length < 256) this.#tag8(0xc4, value.length)
+    else if (value.length < 65536) this.#tag16(0xc5, value.length)
+    else this.#tag32(0xc6, value.length)
+    this.#bytes.set(value, this.#end)
+    this.#end += value.length
+    return this
+  }
+
+  /** Any value of the protocol; object properties that are undefined are left out. */
+  value(value: WireValue): this {
+    switch (typeof value) {
+      case 'number':
+        if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
+          throw new RangeError(`msgpack: ${Object.is(value, -0) ? '-0' : value} is not a safe integer`)
+        }
+        return this.int(value)
+      case 'string':
+        return this.string(value)
+      case 'bigint':
+        return this.bigint(value)
+      case 'boolean':
+        return this.bool(value)
+      default:
+        break
+    }
+    if (value === null) return this.nil()
+    if (value instanceof Uint8Array) return this.bin(value)
+    if (Array.isArray(value)) {
+      this.array(value.length)
+      for (const item of value as readonly WireValue[]) this.value(item)
+      return this
+    }
+    const entries = Object.entries(value).filter((entry): entry is [string, WireValue] => entry[1] !== undefined)
+    this.map(entries.length)
+    for (const [key, item] of entries) this.string(key).value(item)
+    return this
+  }
+
+  /** Bytes that are already MessagePack, such as an item encoded once for many messages. */
+  raw(bytes: Uint8Array): this {
+    this.#room(bytes.length)
+    this.#bytes.set(bytes, this.#end)
+    this.#end += bytes.length
+    return this
+  }
+
+  #tag8(tag: number, value: number): void {
+    this.#bytes[this.#end] = tag
+    this.#bytes[this.#end + 1] = value
+    this.#end += 2
+  }
+
+  #tag16(tag: number, value: number): void {
+    this.#bytes[this.#end] = tag
+    this.#bytes[this.#end + 1] = value >>> 8
+    this.#bytes[this.#end + 2] = value
+    this.#end += 3
+  }
+
+  #tag32(tag: number, value: number): void {
+    this.#bytes[this.#end] = tag
+    this.#view.setUint32(this.#end + 1, value)
+    this.#end += 5
+  }
+}
+
+/** Reads values from the front of `bytes`; every length is checked against what is left. */
+export class MsgpackReader {
+  #bytes: Uint8Array
+  #view: DataView
+  offset = 0
+
+  constructor(bytes: Uint8Array = new Uint8Array(0)) {
+    this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  }
+
+  reset(bytes: Uint8Array): this {
+    this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.offset = 0
+    return this
+  }
+
+  get atEnd(): boolean {
+    return this.offset === this.#bytes.length
+  }
+
+  fail(what: string): never {
+    throw new MalformedMessage(what, this.offset)
+  }
+
+  #need(bytes: number): number {
+    const start = this.offset
+    if (bytes > this.#bytes.length - start) this.fail('truncated')
+    this.offset = start + bytes
+    return start
+  }
+
+  /** Length of the array that stands next; fails when something else does. */
+  arrayLength(): number {
+    const tag = this.#bytes[this.#need(1)]!
+    if (tag >= 0x90 && tag <= 0x9f) return tag & 15
+    if (tag === 0xdc) return this.#view.getUint16(this.#need(2))
+    if (tag === 0xdd) return this.#view.getUint32(this.#need(4))
+    this.offset--
+    return this.fail('not an array')
+  }
+
+  /** The whole safe number that stands next; fails on any other value. */
+  int(): number {
+    const tag = this.#bytes[this.#need(1)]!
+    if (tag < 0x80) return tag
+    if (tag >= 0xe0) return tag - 256
+    const value = this.#number(tag)
+    if (typeof value === 'number') return value
+    this.offset--
+    return this.fail('not a safe integer')
+  }
+
+  #number(tag: number): number | bigint | undefined {
+    const view = this.#view
+    switch (tag) {
+      case 0xcc:
+        return this.#bytes[this.#need(1)]!
+      case 0xcd:
+        return view.getUint16(this.#need(2))
+      case 0xce:
+        return view.getUint32(this.#need(4))
+      case 0xcf: {
+        const at = this.#need(8)
+        const high = view.getUint32(at)
+        return high < 0x200000 ? high * TWO_32 + view.getUint32(at + 4) : view.getBigUint64(at)
+      }
+      case 0xd0:
+        return view.getInt8(this.#need(1))
+      case 0xd1:
+        return view.getInt16(this.#need(2))
+      case 0xd2:
+        return view.getInt32(this.#need(4))
+      case 0xd3: {
+        const at = this.#need(8)
+        const high = view.getInt32(at)
+        if (high >= -0x200000 && high < 0x200000) {
+          const value = high * TWO_32 + view.getUint32(at + 4)
+          if (Number.isSafeInteger(value)) return value
+        }
+        return view.getBigInt64(at)
+      }
+      case 0xca:
+      case 0xcb: {
+        const value = tag === 0xca ? view.getFloat32(this.#need(4)) : view.getFloat64(this.#need(8))
+        if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
+          this.fail(`float ${Object.is(value, -0) ? '-0' : value} is not a safe integer`)
+        }
+        return value
+      }
+      default:
+        return undefined
+    }
+  }
+
+  #string(length: number): string {
+    const start = this.#need(length)
+    const bytes = this.#bytes
+    if (length < 16) {
+      let text = ''
+      let index = 0
+      for (; index < length; index++) {
+        const code = bytes[start + index]!
+        if (code > 127) break
+        text += String.fromCharCode(code)
+      }
+      if (index === length) return text
+    }
+    try {
+      return utf8Decoder.decode(bytes.subarray(start, start + length))
+    } catch {
+      throw new MalformedMessage('string is not UTF-8', start)
+    }
+  }
+
+  /** The value that stands next. Binaries are views of the input: copy what outlives it. */
+  value(depth = 0): WireValue {
+    const tag = this.#bytes[this.#need(1)]!
+    if (tag < 0x80) return tag
+    if (tag >= 0xe0) return tag - 256
+    if (tag >= 0xa0 && tag < 0xc0) return this.#string(tag & 31)
+    if (tag >= 0x90 && tag < 0xa0) return this.#array(tag & 15, depth)
+    if (tag < 0x90) return this.#map(tag & 15, depth)
+    switch (tag) {
+      case 0xc0:
+        return null
+      case 0xc2:
+        return false
+      case 0xc3:
+        return true
+      case 0xc4:
+        return this.#bin(this.#bytes[this.#need(1)]!)
+      case 0xc5:
+        return this.#bin(this.#view.getUint16(this.#need(2)))
+      case 0xc6:
+        return this.#bin(this.#view.getUint32(this.#need(4)))
+      case 0xd9:
+        return this.#string(this.#bytes[this.#need(1)]!)
+      case 0xda:
+        return this.#string(this.#view.getUint16(this.#need(2)))
+      case 0xdb:
+        return this.#string(this.#view.getUint32(this.#need(4)))
+      case 0xdc:
+        return this.#array(this.#view.getUint16(this.#need(2)), depth)
+      case 0xdd:
+        return this.#array(this.#view.getUint32(this.#need(4)), depth)
+      case 0xde:
+        return this.#map(this.#view.getUint16(this.#need(2)), depth)
+      case 0xdf:
+        return this.#map(this.#view.getUint32(this.#need(4)), depth)
+      default: {
+        const value = this.#number(tag)
+        if (value !== undefined) return value
+        this.offset--
+        return this.fail(`type 0x${tag.toString(16)} is not used by this protocol`)
+      }
+    }
+  }
+
+  #bin(length: number): Uint8Array {
+    const start = this.#need(length)
+    return this.#bytes.subarray(start, start + length)
+  }
+
+  #array(length: number, depth: number): WireValue[] {
+    if (depth >= DEPTH_MAX) this.fail(`nested deeper than ${DEPTH_MAX}`)
+    // Each item takes at least a byte, so a length beyond the rest is refused before allocating.
+    if (length > this.#bytes.length - this.offset) this.fail('truncated')
+    const items = new Array<WireValue>(length)
+    for (let index = 0; index < length; index++) items[index] = this.value(depth + 1)
+    return items
+  }
+
+  #map(length: number, depth: number): WireValue {
+    if (depth >= DEPTH_MAX) this.fail(`nested deeper than ${DEPTH_MAX}`)
+    if (length * 2 > this.#bytes.length - this.offset) this.fail('truncated')
+    const object: Record<string, WireValue> = {}
+    for (let index = 0; index < length; index++) {
+      const key = this.value(DEPTH_MAX)
+      if (typeof key !== 'string') this.fail('map key is not a string')
+      if (key === '__proto__') this.fail('key __proto__ is refused')
+      if (Object.hasOwn(object, key)) this.fail(`key "${key}" stands twice`)
+      object[key] = this.value(depth + 1)
+    }
+    return object
+  }
+}
+
+/** Encodes one value. */
+export function packMsgpack(value: WireValue): Uint8Array<ArrayBuffer> {
+  return new MsgpackWriter(256).value(value).take()
+}
+
+/**
+ * Decodes exactly one value that takes all of `bytes`.
+ * @throws MalformedMessage for anything else.
+ */
+export function unpackMsgpack(bytes: Uint8Array): WireValue {
+  const reader = new MsgpackReader(bytes)
+  const value = reader.value()
+  if (!reader.atEnd) reader.fail('bytes after the message')
+  return value
+}

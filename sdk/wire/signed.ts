@@ -1,0 +1,152 @@
+/**
+ * What is signed, byte by byte. A session key (P-256, SHA-256, IEEE P1363 r || s) signs a logon and every
+ * command frame; a wallet signs EIP-712 typed data for approvals, revocations and withdrawals. Each
+ * message starts with its own ASCII tag and the domain, so that a signature made for one purpose, chain
+ * or vault is worth nothing elsewhere.
+ *
+ *   domain      sha256( chain id, uint64 big-endian || vault address, 20 bytes )
+ *   frame       "glassbook.v1.frame" || domain || session slot, uint32 BE || nonce, uint64 BE || payload
+ *   logon       "glassbook.v1.logon" || domain || session slot, uint32 BE || challenge, 32 bytes
+ *   receipt     "glassbook.v1.receipt" || domain || first seq, uint64 BE || last seq, uint64 BE
+ *               || frame hash, 32 bytes || journal head, 32 bytes
+ *
+ * The journal's attachment of a frame is the frame's signed bytes followed by the 64-byte signature, and
+ * its Frame command carries the SHA-256 of the signed bytes. Nothing else is needed to verify consent
+ * offline: the session's public key stands in the ApproveSession command before it, and the wallet's
+ * approval of that key in that command's attachment (65 bytes, r || s || v).
+ */
+import { fromHex } from './bytes.js'
+import { CHALLENGE_BYTES } from './layout.js'
+
+const ascii = (text: string): Uint8Array => Uint8Array.from(text, (char) => char.charCodeAt(0))
+const FRAME_TAG = ascii('glassbook.v1.frame')
+const LOGON_TAG = ascii('glassbook.v1.logon')
+const RECEIPT_TAG = ascii('glassbook.v1.receipt')
+const DOMAIN_BYTES = 32
+const HASH_BYTES = 32
+
+/** Bytes of a frame's signed message before its payload. */
+export const FRAME_HEADER_BYTES = FRAME_TAG.length + DOMAIN_BYTES + 4 + 8
+
+function putUint32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24
+  bytes[at + 1] = value >>> 16
+  bytes[at + 2] = value >>> 8
+  bytes[at + 3] = value
+}
+
+function putUint64(bytes: Uint8Array, at: number, value: number): void {
+  putUint32(bytes, at, Math.floor(value / 2 ** 32))
+  putUint32(bytes, at + 4, value >>> 0)
+}
+
+/**
+ * The 28 bytes whose SHA-256 is the domain.
+ * @throws RangeError when the chain id is not a safe whole number or the vault not a 20-byte address.
+ */
+export function domainPreimage(chainId: number, vault: string): Uint8Array<ArrayBuffer> {
+  const address = fromHex(vault)
+  if (address?.length !== 20) throw new RangeError(`vault "${vault}" is not a 20-byte address`)
+  if (!Number.isSafeInteger(chainId) || chainId < 0) throw new RangeError(`chain id ${chainId} is out of range`)
+  const bytes = new Uint8Array(28)
+  putUint64(bytes, 0, chainId)
+  bytes.set(address, 8)
+  return bytes
+}
+
+/**
+ * Writes a frame's signed message into `out` at `at` and returns its length.
+ * `nonce` is a safe whole number; `out` must have room for FRAME_HEADER_BYTES + payload.
+ */
+export function putFrameMessage(
+  out: Uint8Array,
+  at: number,
+  domain: Uint8Array,
+  session: number,
+  nonce: number,
+  payload: Uint8Array,
+): number {
+  let end = at
+  out.set(FRAME_TAG, end)
+  end += FRAME_TAG.length
+  out.set(domain, end)
+  end += DOMAIN_BYTES
+  putUint32(out, end, session)
+  putUint64(out, end + 4, nonce)
+  end += 12
+  out.set(payload, end)
+  return end + payload.length - at
+}
+
+/** A frame's signed message. */
+export function frameMessage(
+  domain: Uint8Array,
+  session: number,
+  nonce: number,
+  payload: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(FRAME_HEADER_BYTES + payload.length)
+  putFrameMessage(bytes, 0, domain, session, nonce, payload)
+  return bytes
+}
+
+/** A logon's signed message. */
+export function logonMessage(domain: Uint8Array, session: number, challenge: Uint8Array): Uint8Array<ArrayBuffer> {
+  if (challenge.length !== CHALLENGE_BYTES) throw new RangeError(`challenge of ${challenge.length} bytes`)
+  const bytes = new Uint8Array(LOGON_TAG.length + DOMAIN_BYTES + 4 + CHALLENGE_BYTES)
+  bytes.set(LOGON_TAG)
+  bytes.set(domain, LOGON_TAG.length)
+  putUint32(bytes, LOGON_TAG.length + DOMAIN_BYTES, session)
+  bytes.set(challenge, LOGON_TAG.length + DOMAIN_BYTES + 4)
+  return bytes
+}
+
+/** A receipt's signed message. */
+export function receiptMessage(
+  domain: Uint8Array,
+  firstSeq: number,
+  lastSeq: number,
+  frameHash: Uint8Array,
+  journalHead: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(RECEIPT_TAG.length + DOMAIN_BYTES + 16 + 2 * HASH_BYTES)
+  let end = 0
+  bytes.set(RECEIPT_TAG, end)
+  end += RECEIPT_TAG.length
+  bytes.set(domain, end)
+  end += DOMAIN_BYTES
+  putUint64(bytes, end, firstSeq)
+  putUint64(bytes, end + 8, lastSeq)
+  end += 16
+  bytes.set(frameHash, end)
+  bytes.set(journalHead, end + HASH_BYTES)
+  return bytes
+}
+
+/** EIP-712 domain of everything a wallet signs for the exchange. */
+export function walletDomain(chainId: number, vault: `0x${string}`) {
+  return { name: 'Glassbook', version: '1', chainId, verifyingContract: vault } as const
+}
+
+/** EIP-712 types. Amounts are units; times are milliseconds; `publicKey` is SEC1 compressed P-256. */
+export const walletTypes = {
+  ApproveSession: [
+    { name: 'account', type: 'uint32' },
+    { name: 'publicKey', type: 'bytes' },
+    { name: 'scopes', type: 'uint8' },
+    { name: 'maxNotional', type: 'uint64' },
+    { name: 'expiresAt', type: 'uint64' },
+    { name: 'nonce', type: 'uint64' },
+  ],
+  RevokeSession: [
+    { name: 'account', type: 'uint32' },
+    { name: 'session', type: 'uint32' },
+    { name: 'nonce', type: 'uint64' },
+  ],
+  Withdraw: [
+    { name: 'account', type: 'uint32' },
+    { name: 'asset', type: 'uint32' },
+    { name: 'units', type: 'uint64' },
+    { name: 'nonce', type: 'uint64' },
+  ],
+} as const

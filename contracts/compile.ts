@@ -1,0 +1,230 @@
+/**
+ * Compiles contracts/src with the pinned solc of npm and writes contracts/abi.ts (ABIs `as const`) and
+ * contracts/bytecode.ts (creation and runtime code). Both files are committed; compile.test.ts fails
+ * when they are not what the sources give. Run by `npm run contracts:build`; `compile` is also used by
+ * the mutation runner, on changed sources.
+ */
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join, relative, resolve, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const require = createRequire(import.meta.url)
+
+/** The repository's root; this file runs as dist/contracts/compile.js. */
+export const repositoryRoot = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..')
+
+/** What every compilation uses, forge's too: a different setting is a different bytecode. */
+export const compilerSettings = {
+  optimizer: { enabled: true, runs: 1000 },
+  viaIR: true,
+  evmVersion: 'cancun',
+} as const
+/** Straight-line assembly with hundreds of constants: the IR pipeline makes it larger than a contract may be. */
+const poseidonSettings = { ...compilerSettings, viaIR: false } as const
+const POSEIDON = 'poseidon-solidity/PoseidonT3.sol'
+export const solcVersion = '0.8.37'
+
+/** Bytes [start, start + length) of the code that a link or an immutable fills in. */
+export interface CodeRange {
+  readonly start: number
+  readonly length: number
+}
+
+export interface CompiledContract {
+  readonly abi: readonly unknown[]
+  /** Creation code, 0x-prefixed, zeros where libraries are linked in. */
+  readonly creation: `0x${string}`
+  readonly creationLinks: Record<string, readonly CodeRange[]>
+  /** Runtime code, zeros where libraries are linked in and where immutables stand. */
+  readonly runtime: `0x${string}`
+  readonly runtimeLinks: Record<string, readonly CodeRange[]>
+  readonly immutables: readonly CodeRange[]
+}
+
+/** Contracts that are deployed, by name: source file under contracts/src, or of a package. */
+const published: Record<string, string> = {
+  Vault: 'contracts/src/Vault.sol',
+  Settlement: 'contracts/src/Settlement.sol',
+  Groth16ChunkVerifier: 'contracts/src/Groth16ChunkVerifier.sol',
+  UnprovenVerifier: 'contracts/src/local/UnprovenVerifier.sol',
+  DemoToken: 'contracts/src/local/DemoToken.sol',
+  PoseidonT3: POSEIDON,
+}
+const abiNames: Record<string, string> = {
+  Vault: 'vaultAbi',
+  Settlement: 'settlementAbi',
+  Groth16ChunkVerifier: 'groth16ChunkVerifierAbi',
+  UnprovenVerifier: 'unprovenVerifierAbi',
+  DemoToken: 'demoTokenAbi',
+}
+
+interface SolcContract {
+  abi: unknown[]
+  evm: {
+    bytecode: { object: string; linkReferences: Record<string, Record<string, CodeRange[]>> }
+    deployedBytecode: {
+      object: string
+      linkReferences: Record<string, Record<string, CodeRange[]>>
+      immutableReferences?: Record<string, CodeRange[]>
+    }
+  }
+}
+interface SolcOutput {
+  errors?: { severity: string; formattedMessage: string; sourceLocation?: { file: string } }[]
+  contracts?: Record<string, Record<string, SolcContract>>
+}
+
+/** Paths of all .sol files below `folder`, relative to the root, '/'-separated and sorted. */
+export function soliditySources(folder: string): string[] {
+  const found: string[] = []
+  for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
+    if (!entry.isFile() || !entry.name.endsWith('.sol')) continue
+    found.push(relative(repositoryRoot, join(entry.parentPath, entry.name)).split(sep).join('/'))
+  }
+  return found.sort()
+}
+
+const flatten = (
+  links: Record<string, Record<string, CodeRange[]>>,
+): Record<string, readonly CodeRange[]> => {
+  const flat: Record<string, readonly CodeRange[]> = {}
+  for (const file of Object.values(links))
+    for (const [name, ranges] of Object.entries(file)) flat[name] = ranges
+  return flat
+}
+
+/** Link placeholders are `__$hash$__`; zeros make the code plain hex. */
+const plainHex = (object: string): `0x${string}` =>
+  `0x${object.replace(/__\$[0-9a-f]{34}\$__/g, '0'.repeat(40))}`
+
+/**
+ * Compiles the published contracts.
+ * @param sources Source text by path from the root; read from disk unless given.
+ * @throws Error with solc's messages on any error or warning: a warning is a finding.
+ */
+export function compile(
+  sources: Record<string, string> = Object.fromEntries(
+    soliditySources(join(repositoryRoot, 'contracts', 'src')).map((path) => [
+      path,
+      readFileSync(join(repositoryRoot, path), 'utf8'),
+    ]),
+  ),
+): Record<string, CompiledContract> {
+  const contracts: SolcContracts = {
+    ...runSolc(sources, compilerSettings),
+    [POSEIDON]: runSolc({ [POSEIDON]: readPackageSource(POSEIDON) }, poseidonSettings)[POSEIDON],
+  }
+  const compiled: Record<string, CompiledContract> = {}
+  for (const [name, path] of Object.entries(published)) {
+    const contract = contracts[path]?.[name]
+    if (contract === undefined) throw new Error(`compile: ${path} has no contract ${name}`)
+    const { bytecode, deployedBytecode } = contract.evm
+    compiled[name] = {
+      abi: contract.abi,
+      creation: plainHex(bytecode.object),
+      creationLinks: flatten(bytecode.linkReferences),
+      runtime: plainHex(deployedBytecode.object),
+      runtimeLinks: flatten(deployedBytecode.linkReferences),
+      immutables: Object.values(deployedBytecode.immutableReferences ?? {})
+        .flat()
+        .sort((a, b) => a.start - b.start),
+    }
+  }
+  return compiled
+}
+
+type SolcContracts = Record<string, Record<string, SolcContract> | undefined>
+
+/** Contracts by source path and name. */
+function runSolc(sources: Record<string, string>, settings: object): SolcContracts {
+  // Loaded here: the compiler is a 10 MB program that readers of the settings do not need.
+  const solc = require('solc') as {
+    version(): string
+    compile(input: string, callbacks: { import(path: string): { contents?: string; error?: string } }): string
+  }
+  if (!solc.version().startsWith(`${solcVersion}+`))
+    throw new Error(`compile: solc is ${solc.version()}, the project is pinned to ${solcVersion}`)
+  const input = {
+    language: 'Solidity',
+    sources: Object.fromEntries(Object.entries(sources).map(([path, content]) => [path, { content }])),
+    settings: {
+      ...settings,
+      metadata: { bytecodeHash: 'none', appendCBOR: false },
+      outputSelection: {
+        '*': {
+          '*': [
+            'abi',
+            'evm.bytecode.object',
+            'evm.bytecode.linkReferences',
+            'evm.deployedBytecode.object',
+            'evm.deployedBytecode.linkReferences',
+            'evm.deployedBytecode.immutableReferences',
+          ],
+        },
+      },
+    },
+  }
+  const findImport = (path: string): { contents?: string; error?: string } => {
+    try {
+      return { contents: readPackageSource(path) }
+    } catch (error) {
+      return { error: String(error) }
+    }
+  }
+  const output = JSON.parse(solc.compile(JSON.stringify(input), { import: findImport })) as SolcOutput
+  // Warnings about packages are not ours to fix; errors are errors wherever they are.
+  const problems = (output.errors ?? []).filter(
+    ({ severity, sourceLocation }) =>
+      severity === 'error' || (sourceLocation?.file ?? '').startsWith('contracts/'),
+  )
+  if (problems.length > 0)
+    throw new Error(problems.map(({ formattedMessage }) => formattedMessage).join('\n'))
+  return output.contracts ?? {}
+}
+
+/** Solidity sources of packages are imported by their path in node_modules. */
+function readPackageSource(path: string): string {
+  return readFileSync(join(repositoryRoot, 'node_modules', ...path.split('/')), 'utf8')
+}
+
+const generated =
+  '// Generated by contracts/compile.ts from contracts/src. Do not edit: run `npm run contracts:build`.\n'
+
+/** Text of the two generated files, by path from the root. */
+export function generatedFiles(compiled: Record<string, CompiledContract>): Record<string, string> {
+  const abis = Object.entries(abiNames).map(
+    ([contract, name]) => `export const ${name} = ${JSON.stringify(compiled[contract]!.abi)} as const\n`,
+  )
+  const codes = Object.entries(compiled).map(
+    ([name, { creation, creationLinks, runtime, runtimeLinks, immutables }]) => {
+      const code = { creation, creationLinks, runtime, runtimeLinks, immutables }
+      return `export const ${name[0]!.toLowerCase()}${name.slice(1)}Code: ContractCode = ${JSON.stringify(code)}\n`
+    },
+  )
+  const codeTypes = `/** Bytes [start, start + length) that a library address or an immutable fills in; zeros here. */
+export interface CodeRange {
+  readonly start: number
+  readonly length: number
+}
+export interface ContractCode {
+  readonly creation: \`0x\${string}\`
+  readonly creationLinks: Record<string, readonly CodeRange[]>
+  readonly runtime: \`0x\${string}\`
+  readonly runtimeLinks: Record<string, readonly CodeRange[]>
+  readonly immutables: readonly CodeRange[]
+}
+`
+  return {
+    'contracts/abi.ts': `${generated}${abis.join('')}`,
+    'contracts/bytecode.ts': `${generated}${codeTypes}${codes.join('')}`,
+  }
+}
+
+if (process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  const compiled = compile()
+  for (const [path, text] of Object.entries(generatedFiles(compiled)))
+    writeFileSync(join(repositoryRoot, path), text)
+  for (const [name, { runtime }] of Object.entries(compiled))
+    console.log(`${name}: ${(runtime.length - 2) / 2} bytes of runtime code`)
+}

@@ -1,0 +1,276 @@
+/**
+ * Deploys the exchange's contracts and writes what every other part reads: addresses, assets, constants.
+ * Vault and Settlement name each other immutably: the vault is told the address that the settlement
+ * contract will get from the deployer's next nonce, and the settlement constructor reverts unless the
+ * vault names it. Called by the app, by tests and by benchmarks.
+ */
+import { renameSync, writeFileSync } from 'node:fs'
+import {
+  type Address,
+  type Hex,
+  type PublicClient,
+  createPublicClient,
+  createWalletClient,
+  encodeDeployData,
+  getAddress,
+  getContractAddress,
+  http,
+} from 'viem'
+import { privateKeyToAccount } from 'viem/accounts'
+import { demoTokenAbi, groth16ChunkVerifierAbi, settlementAbi, unprovenVerifierAbi, vaultAbi } from './abi.js'
+import {
+  type ContractCode,
+  demoTokenCode,
+  groth16ChunkVerifierCode,
+  poseidonT3Code,
+  settlementCode,
+  unprovenVerifierCode,
+  vaultCode,
+} from './bytecode.js'
+import { type VerificationKey, toContractKey } from './verification-key.js'
+
+export interface DeployedAsset {
+  readonly id: number
+  readonly symbol: string
+  /** ERC-20 contract; the zero address for the native coin. */
+  readonly token: Address
+  readonly decimals: number
+  /** Atoms of one unit, a power of ten, as a decimal string. */
+  readonly unitAtoms: string
+}
+
+/** Constructor constants, and the roles at deployment. Numbers of wei and seconds. */
+export interface DeploymentConstants {
+  readonly exitDelaySeconds: number
+  readonly proofDelaySeconds: number
+  readonly verifierDelaySeconds: number
+  readonly maxUnproven: number
+  readonly requestFeeWei: string
+  readonly rowsPerChunk: number
+  readonly governor: Address
+  readonly guardian: Address
+  readonly operator: Address
+  /** Linked library of both contracts. */
+  readonly poseidon: Address
+  /** Whether proofs are checked; false = UnprovenVerifier, which proves nothing. */
+  readonly proven: boolean
+}
+
+export interface Deployment {
+  readonly chainId: number
+  readonly rpcUrl?: string
+  readonly vault: Address
+  readonly settlement: Address
+  readonly verifier: Address
+  readonly assets: readonly DeployedAsset[]
+  readonly deployedAtBlock: number
+  readonly feeOwner: Address
+  readonly constants: DeploymentConstants
+}
+
+export interface AssetToDeploy {
+  readonly symbol: string
+  readonly decimals: number
+  /** Atoms of one unit: a power of ten. */
+  readonly unitAtoms: bigint
+  /** Existing ERC-20, or 'native'; absent = a DemoToken is deployed (local chain only). */
+  readonly token?: Address | 'native'
+}
+
+export interface DeployOptions {
+  readonly rpcUrl: string
+  /** Key that pays and signs the deployment. */
+  readonly privateKey: Hex
+  /** Assets 0, 1, ... ; two demo tokens (USDX with 6 decimals, BTCX with 8) unless given. */
+  readonly assets?: readonly AssetToDeploy[]
+  /** Owner of the fee account 0; the deployer unless given. */
+  readonly feeOwner?: Address
+  /** The deployer unless given. */
+  readonly operator?: Address
+  readonly governor?: Address
+  readonly guardian?: Address
+  /** 7 days unless given. */
+  readonly exitDelaySeconds?: number
+  /** 1 day unless given. */
+  readonly proofDelaySeconds?: number
+  /** exitDelaySeconds + 31 days unless given; the contract demands more than exitDelaySeconds + 30 days. */
+  readonly verifierDelaySeconds?: number
+  /** 8 unless given. */
+  readonly maxUnproven?: number
+  /** 0.002 of the native coin unless given. */
+  readonly requestFeeWei?: bigint
+  /** snarkjs verification key of the chunk circuit; absent = UnprovenVerifier (local chain only). */
+  readonly verificationKey?: VerificationKey
+  /** Row slots of the circuit; needed with `verificationKey`. */
+  readonly rowsPerChunk?: number
+  /** File to write the deployment to. */
+  readonly path?: string
+}
+
+/** A deployment cannot be made as asked, or a transaction of it reverted. */
+export class DeployError extends Error {
+  override readonly name = 'DeployError'
+}
+
+const DAY_SECONDS = 24 * 60 * 60
+const ZERO_ADDRESS = '0x0000000000000000000000000000000000000000'
+
+/** Assets of the local exchange: 1 unit = 1 atom, so 2^53 units are 9 thousand million USDX. */
+export const demoAssets: readonly AssetToDeploy[] = [
+  { symbol: 'USDX', decimals: 6, unitAtoms: 1n },
+  { symbol: 'BTCX', decimals: 8, unitAtoms: 1n },
+]
+
+/** Creation or runtime code with library addresses put in. */
+export function link(
+  code: Hex,
+  links: ContractCode['creationLinks'],
+  libraries: Record<string, Address>,
+): Hex {
+  let hex = code.slice(2)
+  for (const [name, ranges] of Object.entries(links)) {
+    const address = libraries[name]
+    if (address === undefined) throw new DeployError(`link: no address for library ${name}`)
+    for (const { start, length } of ranges)
+      hex = hex.slice(0, start * 2) + address.slice(2).toLowerCase() + hex.slice((start + length) * 2)
+  }
+  return `0x${hex}`
+}
+
+/**
+ * Deploys tokens, Poseidon, verifier, vault and settlement, and checks that they are wired.
+ * @throws DeployError on a unit size that is no power of ten, on a missing rowsPerChunk, or when a
+ * transaction reverts. What was deployed before the failure stays on the chain and is not used.
+ */
+export async function deploy(options: DeployOptions): Promise<Deployment> {
+  const account = privateKeyToAccount(options.privateKey)
+  const transport = http(options.rpcUrl)
+  const reader: PublicClient = createPublicClient({ transport, pollingInterval: 50 })
+  const wallet = createWalletClient({ account, transport })
+  const chainId = await reader.getChainId()
+  const assets = options.assets ?? demoAssets
+  for (const { symbol, unitAtoms } of assets)
+    if (!/^10*$/.test(String(unitAtoms)))
+      throw new DeployError(`asset ${symbol}: unitAtoms is ${unitAtoms}, not a power of ten`)
+  let nonce = await reader.getTransactionCount({ address: account.address, blockTag: 'pending' })
+
+  const create = async (what: string, data: Hex): Promise<{ address: Address; block: bigint }> => {
+    const hash = await wallet.sendTransaction({ chain: null, data, nonce: nonce++ })
+    const receipt = await reader.waitForTransactionReceipt({ hash })
+    if (receipt.status !== 'success' || receipt.contractAddress == null)
+      throw new DeployError(`${what} was not created: transaction ${hash} reverted`)
+    return { address: getAddress(receipt.contractAddress), block: receipt.blockNumber }
+  }
+
+  const poseidon = await create('PoseidonT3', poseidonT3Code.creation)
+  const libraries = { PoseidonT3: poseidon.address }
+  const deployed: DeployedAsset[] = []
+  for (const [id, { symbol, decimals, unitAtoms, token }] of assets.entries()) {
+    const address =
+      token === 'native'
+        ? ZERO_ADDRESS
+        : (token ??
+          (
+            await create(
+              symbol,
+              encodeDeployData({
+                abi: demoTokenAbi,
+                bytecode: demoTokenCode.creation,
+                args: [symbol, symbol, decimals],
+              }),
+            )
+          ).address)
+    deployed.push({ id, symbol, token: address, decimals, unitAtoms: String(unitAtoms) })
+  }
+  const verifier = await create('verifier', verifierData(options))
+
+  const roles = {
+    governor: options.governor ?? account.address,
+    guardian: options.guardian ?? account.address,
+    operator: options.operator ?? account.address,
+  }
+  const feeOwner = options.feeOwner ?? account.address
+  const exitDelaySeconds = options.exitDelaySeconds ?? 7 * DAY_SECONDS
+  const proofDelaySeconds = options.proofDelaySeconds ?? DAY_SECONDS
+  const verifierDelaySeconds = options.verifierDelaySeconds ?? exitDelaySeconds + 31 * DAY_SECONDS
+  const maxUnproven = options.maxUnproven ?? 8
+  const requestFee = options.requestFeeWei ?? 2_000_000_000_000_000n
+  const settlementAddress = getContractAddress({ from: account.address, nonce: BigInt(nonce + 1) })
+  const vault = await create(
+    'Vault',
+    encodeDeployData({
+      abi: vaultAbi,
+      bytecode: link(vaultCode.creation, vaultCode.creationLinks, libraries),
+      args: [
+        settlementAddress,
+        feeOwner,
+        deployed.map(({ token, unitAtoms }) => ({ token, unitAtoms: BigInt(unitAtoms) })),
+      ],
+    }),
+  )
+  const settlement = await create(
+    'Settlement',
+    encodeDeployData({
+      abi: settlementAbi,
+      bytecode: link(settlementCode.creation, settlementCode.creationLinks, libraries),
+      args: [
+        {
+          vault: vault.address,
+          ...roles,
+          verifier: verifier.address,
+          exitDelay: BigInt(exitDelaySeconds),
+          proofDelay: BigInt(proofDelaySeconds),
+          maxUnproven: BigInt(maxUnproven),
+          requestFee,
+          verifierDelay: BigInt(verifierDelaySeconds),
+        },
+      ],
+    }),
+  )
+  const rowsPerChunk = await reader.readContract({
+    address: settlement.address,
+    abi: settlementAbi,
+    functionName: 'rowsPerChunk',
+  })
+  const deployment: Deployment = {
+    chainId,
+    rpcUrl: options.rpcUrl,
+    vault: vault.address,
+    settlement: settlement.address,
+    verifier: verifier.address,
+    assets: deployed,
+    deployedAtBlock: Number(poseidon.block),
+    feeOwner,
+    constants: {
+      exitDelaySeconds,
+      proofDelaySeconds,
+      verifierDelaySeconds,
+      maxUnproven,
+      requestFeeWei: String(requestFee),
+      rowsPerChunk: Number(rowsPerChunk),
+      ...roles,
+      poseidon: poseidon.address,
+      proven: options.verificationKey !== undefined,
+    },
+  }
+  if (options.path !== undefined) writeDeployment(options.path, deployment)
+  return deployment
+}
+
+function verifierData({ verificationKey, rowsPerChunk }: DeployOptions): Hex {
+  if (verificationKey === undefined)
+    return encodeDeployData({ abi: unprovenVerifierAbi, bytecode: unprovenVerifierCode.creation })
+  if (rowsPerChunk === undefined)
+    throw new DeployError('a verificationKey needs the rowsPerChunk of its circuit')
+  return encodeDeployData({
+    abi: groth16ChunkVerifierAbi,
+    bytecode: groth16ChunkVerifierCode.creation,
+    args: [BigInt(rowsPerChunk), toContractKey(verificationKey)],
+  })
+}
+
+/** Writes a deployment so that a reader sees the old file or the new one, never a part. */
+function writeDeployment(path: string, deployment: Deployment): void {
+  writeFileSync(`${path}.new`, `${JSON.stringify(deployment, null, 2)}\n`)
+  renameSync(`${path}.new`, path)
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Batch, BatchHeader, BatchState, ForcedWithdrawal} from "../types/Batch.sol";
+
+/// @notice Batches from commit to final, forced withdrawals, freeze. Roots are of the balance tree of
+/// libraries/BalanceTree.sol; times are block times in seconds.
+interface ISettlement {
+    /// @notice A batch was posted. With the vault's deposits this is all that a rebuild of the tree needs.
+    /// @param z The point at which circuit and contract evaluate the rows.
+    event BatchCommitted(uint64 indexed number, BatchHeader header, uint256 z, bytes rows, bytes withdrawals);
+    /// @notice A chunk of a batch has its validity proof.
+    event ChunkProven(uint64 indexed number, uint256 indexed chunk);
+    /// @notice A batch and all before it are proven: `root` backs withdrawals and exits from here on.
+    event BatchProven(uint64 indexed number, uint256 root);
+    /// @notice The withdrawals of a proven batch are claims.
+    event BatchFinal(uint64 indexed number);
+    /// @notice Every batch from `fromNumber` to `toNumber` was struck; the last proven root stands.
+    event BatchesStruck(uint64 indexed fromNumber, uint64 toNumber);
+    event WithdrawalRequested(
+        uint32 indexed account,
+        uint8 indexed asset,
+        uint64 units,
+        uint256 fee,
+        uint64 depositsBefore
+    );
+    /// @notice A forced withdrawal got `units`; `remaining` are still owed, 0 = served.
+    event WithdrawalGranted(uint32 indexed account, uint8 indexed asset, uint64 units, uint64 remaining);
+    /// @notice A forced withdrawal was answered: the balance is proven to be zero.
+    event WithdrawalAnsweredEmpty(uint32 indexed account, uint8 indexed asset, address answerer);
+    /// @notice Wei became withdrawable by `to` with `withdrawRefund`.
+    event RefundCredited(address indexed to, uint256 fee);
+    event RefundPaid(address indexed to, uint256 fee);
+    event Frozen(uint32 indexed account, uint8 indexed asset, uint64 provenNumber, uint256 provenRoot);
+    event OperatorSet(address indexed operator, bool allowed);
+    event GuardianSet(address indexed guardian);
+    event CommitsPaused(bool paused);
+    event GovernorProposed(address indexed governor);
+    event GovernorSet(address indexed governor);
+    event VerifierProposed(address indexed verifier, uint256 rowsPerChunk, uint256 activeFrom);
+    event VerifierProposalWithdrawn(address indexed verifier);
+    event VerifierSet(address indexed verifier, uint256 rowsPerChunk);
+
+    error ZeroAddress();
+    error VaultNotWired(address vault, address settlementOfVault);
+    error BadParameter(bytes32 name, uint256 value, uint256 bound);
+    error NotOperator(address caller);
+    error NotGovernor(address caller);
+    error NotGuardian(address caller);
+    error ExchangeFrozen();
+    error NotFrozen();
+    error CommitsArePaused();
+    error TooManyUnproven(uint256 unproven, uint256 max);
+    error WrongNumber(uint256 number, uint256 expected);
+    error WrongFirstSeq(uint256 firstSeq, uint256 expected);
+    error EmptySeqRange(uint256 firstSeq, uint256 lastSeq);
+    error WrongOldRoot(uint256 oldRoot, uint256 expected);
+    error NotCanonical(uint256 value);
+    error BadPackedLength(uint256 length);
+    error TooManyRecords(uint256 count, uint256 max);
+    error RowsNotIncreasing(uint256 previousIndex, uint256 index);
+    error BadDelta(uint256 index, int256 delta);
+    error BadUnits(uint256 index, uint256 units);
+    error UnknownAccount(uint256 account, uint256 accountCount);
+    error UnknownAsset(uint256 asset, uint256 assetCount);
+    error DepositCountMismatch(uint256 posted, uint256 expected);
+    error DepositsOverQueue(uint256 depositsConsumed, uint256 depositCount);
+    error DepositQueueMismatch(bytes32 posted, bytes32 expected);
+    error NotConserved(uint256 asset, int256 difference);
+    error ChunkCountMismatch(uint256 posted, uint256 expected);
+    error LastChunkRootMismatch(uint256 posted, uint256 newRoot);
+    error BatchNotCommitted(uint256 number);
+    error UnknownChunk(uint256 chunk, uint256 chunkCount);
+    error ChunkAlreadyProven(uint256 number, uint256 chunk);
+    error WrongPublicInputs(bytes32 posted, bytes32 expected);
+    error InvalidProof(uint256 number, uint256 chunk);
+    error BatchNotProven(uint256 number);
+    error BatchAlreadyFinal(uint256 number);
+    error WithdrawalsMismatch(bytes32 posted, bytes32 expected);
+    error NothingToStrike();
+    error ProofDeadlineNotPassed(uint256 deadline, uint256 time);
+    error NotAccountOwner(address caller, address owner);
+    error RequestPending(uint256 account, uint256 asset);
+    error RequestQueueFull(uint256 max);
+    error WrongFee(uint256 value, uint256 fee);
+    error NoRequest(uint256 account, uint256 asset);
+    error AnswerTooOld(uint256 committedAt, uint256 requestedAt);
+    error AnswerSkipsDeposits(uint256 depositsConsumed, uint256 depositsBefore);
+    error WrongBalanceProof(uint256 account, uint256 asset, uint256 units);
+    error ExitDeadlineNotPassed(uint256 deadline, uint256 time);
+    error NothingToRefund(address to);
+    error NativeTransferFailed(address to, uint256 value);
+    error NoVerifierProposed();
+    error VerifierDelayNotPassed(uint256 activeFrom, uint256 time);
+    error NotProposedGovernor(address caller);
+
+    /// @notice Operator only: posts a batch. See Settlement.sol for what the chain checks.
+    /// @param chunkRoots Root after each chunk of `rowsPerChunk` rows; the last is the new root.
+    /// @param rows Packed: uint32 index, int64 delta each; strictly increasing by index, no zero delta.
+    /// @param deposits Packed: uint32 index, uint64 units each; the next deposits of the vault's queue.
+    /// @param withdrawals Packed: uint32 index, uint64 units each; strictly increasing by index.
+    function commitBatch(
+        BatchHeader calldata header,
+        uint256[] calldata chunkRoots,
+        bytes calldata rows,
+        bytes calldata deposits,
+        bytes calldata withdrawals
+    ) external;
+
+    /// @notice Anyone: gives the validity proof of one chunk; chunks and batches may come in any order.
+    /// @param publicInputs [firstRoot, lastRoot, z, evaluation] of the chunk, as fixed by the commit.
+    /// @param proof As in IChunkVerifier.
+    function proveChunk(
+        uint64 number,
+        uint256 chunk,
+        uint256[4] calldata publicInputs,
+        uint256[8] calldata proof
+    ) external;
+
+    /// @notice Anyone: makes the withdrawals of a proven batch claimable; also when frozen. A batch
+    /// without withdrawals is final as soon as it is proven, and needs no call.
+    /// @param withdrawals The bytes that were posted with the batch.
+    function finalizeBatch(uint64 number, bytes calldata withdrawals) external;
+
+    /// @notice Anyone: strikes every unproven batch when the oldest is past its proof deadline.
+    function strikeUnproven() external;
+
+    /// @notice Account owner only: asks on-chain for `units` of (account, asset). The value sent must be
+    /// `currentRequestFee()`; it comes back when the request is served.
+    function requestWithdrawal(uint256 account, uint256 asset, uint64 units) external payable;
+
+    /// @notice Anyone: answers a request by showing that the balance is zero under the root of a proven
+    /// batch that was committed after the request and consumed every deposit made before it.
+    /// @param siblings As in IVault.escape.
+    function answerEmpty(
+        uint256 account,
+        uint256 asset,
+        uint64 number,
+        uint256[28] calldata siblings
+    ) external;
+
+    /// @notice Anyone: freezes the exchange for good, because the request of (account, asset) was not
+    /// answered in time. Unproven batches are struck.
+    function freeze(uint256 account, uint256 asset) external;
+
+    /// @notice Frozen only, anyone: returns the fee of an open request to the account's owner.
+    function reclaimFee(uint256 account, uint256 asset) external;
+
+    /// @notice Pays the caller's refunds.
+    function withdrawRefund() external;
+
+    /// @notice Whether a fill is in the batch's fillsRoot (libraries/FillTree.sol).
+    /// @param leaf The fill, 152 bytes.
+    /// @param siblings Path from the leaf up; levels where the node is promoted have no entry.
+    /// @param leftSiblings Bit i is 1 where siblings[i] is the left one.
+    function verifyFill(
+        uint64 number,
+        bytes calldata leaf,
+        bytes32[] calldata siblings,
+        uint256 leftSiblings
+    ) external view returns (bool);
+
+    /// @notice Root of the last committed batch.
+    function lastRoot() external view returns (uint256);
+    /// @notice Root of the last proven batch: what withdrawals and exits rest on.
+    function provenRoot() external view returns (uint256);
+    /// @notice Number of the last committed batch; 0 before the first.
+    function batchCount() external view returns (uint64);
+    /// @notice Number of the last proven batch.
+    function provenCount() external view returns (uint64);
+    /// @notice State of a batch; `None` for one that is not there (never, or no longer).
+    function batchState(uint64 number) external view returns (BatchState);
+    /// @notice What is kept of a batch; all zero for one that is not there.
+    function batchOf(uint64 number) external view returns (Batch memory);
+    /// @notice keccak256(abi.encode(publicInputs)) of a chunk that waits for its proof; 0 once proven.
+    function chunkCommitment(uint64 number, uint256 chunk) external view returns (bytes32);
+    /// @notice Deposits consumed by proven batches.
+    function provenDepositsConsumed() external view returns (uint64);
+    /// @notice The forced withdrawal of (account, asset); all zero when there is none.
+    function requestOf(uint256 account, uint256 asset) external view returns (ForcedWithdrawal memory);
+    /// @notice Forced withdrawals that wait.
+    function openRequests() external view returns (uint256);
+    /// @notice Wei that the next request must bring; doubles with every 256 requests that wait.
+    function currentRequestFee() external view returns (uint256);
+    /// @notice Whether the exchange is frozen, for good.
+    function frozen() external view returns (bool);
+}

@@ -21,7 +21,7 @@ const FAILURE_TEXT_BYTES = 1024
 
 /** Most gateways, operators and followers together. */
 export const PRODUCERS_MAX = 64
-const FIXED_DOORBELLS = 3
+const FIXED_DOORBELLS = 4
 const DOORBELL_COUNT = FIXED_DOORBELLS + PRODUCERS_MAX
 const TEXT_AT = (DOORBELLS + DOORBELL_COUNT * DOORBELL_WORDS) * 4
 
@@ -51,11 +51,9 @@ export const Failure = {
 } as const
 export type Failure = (typeof Failure)[keyof typeof Failure]
 
-/** Allocates a control block for an exchange of this `epoch` (1 at first start, one more at each later one). */
-export function createControl(epoch: number): SharedArrayBuffer {
-  const sab = new SharedArrayBuffer(TEXT_AT + FAILURE_TEXT_BYTES)
-  new Int32Array(sab)[EPOCH] = epoch
-  return sab
+/** Allocates a control block, all zeros. */
+export function createControl(): SharedArrayBuffer {
+  return new SharedArrayBuffer(TEXT_AT + FAILURE_TEXT_BYTES)
 }
 
 /** A thread's view of the control block. */
@@ -68,8 +66,14 @@ export class Control {
     this.words = new Int32Array(sab)
   }
 
+  /** 1 at the first start of a data folder, one more at each later start; 0 before recovery has told. */
   get epoch(): number {
-    return this.words[EPOCH]!
+    return Atomics.load(this.words, EPOCH)
+  }
+
+  /** Main thread only, once, after recovery. */
+  set epoch(epoch: number) {
+    Atomics.store(this.words, EPOCH, epoch)
   }
 
   /** Last seq known to be on disk. */
@@ -127,7 +131,7 @@ export class Control {
     this.wakeAll()
   }
 
-  /** The engine thread sleeps on this: inbound messages, room in outbound and journal rings. */
+  /** The engine thread sleeps on this when idle: inbound messages. */
   get engineDoorbell(): Doorbell {
     return this.doorbell(0)
   }
@@ -142,9 +146,14 @@ export class Control {
     return this.doorbell(2)
   }
 
+  /** The engine thread sleeps on this while an outbound ring or the journal's ring is full. */
+  get roomDoorbell(): Doorbell {
+    return this.doorbell(3)
+  }
+
   /**
-   * Producer `index` (gateways first, then operators) sleeps on this: outbound messages and moves of
-   * durableSeq. Throws for an index outside 0..PRODUCERS_MAX - 1.
+   * Producer `index` (gateways first, then operators) sleeps on this: rung when
+   * outbound messages become durable. Throws for an index outside 0..PRODUCERS_MAX - 1.
    */
   producerDoorbell(index: number): Doorbell {
     if (!(index >= 0 && index < PRODUCERS_MAX))

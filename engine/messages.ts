@@ -34,6 +34,9 @@ export const AttachmentKind = {
   Withdrawal: 4,
   Chain: 5,
   Revocation: 6,
+  /** In the journal only: the GenesisConfig as UTF-8 JSON; a state hash of 32 bytes. */
+  Genesis: 100,
+  StateHash: 101,
 } as const
 export const QueryKind = {
   Balances: 1,

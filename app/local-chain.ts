@@ -1,0 +1,141 @@
+/**
+ * The local chain of `glassbook start`: anvil with a state file, the contracts deployed once, demo
+ * accounts funded and deposited once. Every step looks at what the chain already has, so a start that
+ * was killed half-way goes on where it stopped.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Hex, type HDAccount, createPublicClient, createWalletClient, http } from 'viem'
+import { mnemonicToAccount } from 'viem/accounts'
+import { foundry } from 'viem/chains'
+import { demoTokenAbi, vaultAbi } from '../contracts/abi.js'
+import { type Anvil, startAnvil } from '../contracts/anvil.js'
+import { type DeployOptions, type Deployment, deploy } from '../contracts/deploy.js'
+
+/** Anvil's own well-known phrase: its accounts hold coins of the local chain and nothing anywhere else. */
+const LOCAL_MNEMONIC = 'test test test test test test test test test test test junk'
+
+/** Units that each demo account deposits of assets 0 (USDX, 1e-6) and 1 (BTCX, 1e-8). */
+export const DEMO_DEPOSIT_UNITS = [100_000_000_000_000n, 1_000_000_000_000n] as const
+
+export interface LocalChain {
+  readonly anvil: Anvil
+  readonly deployment: Deployment
+  readonly operator: HDAccount
+  readonly traders: readonly HDAccount[]
+}
+
+/** The data folder and the chain contradict each other; says which, and what to do. */
+export class LocalChainError extends Error {
+  override readonly name = 'LocalChainError'
+}
+
+/** Account `index` of the local chain: 0 deploys and operates, 1 owns the fees, the others trade. */
+export function localAccount(index: number): HDAccount {
+  return mnemonicToAccount(LOCAL_MNEMONIC, { addressIndex: index })
+}
+
+export function privateKeyOf(account: HDAccount): Hex {
+  const key = account.getHdKey().privateKey
+  if (key === null) throw new LocalChainError(`no private key for ${account.address}`)
+  return `0x${Buffer.from(key).toString('hex')}`
+}
+
+/**
+ * Starts the chain kept in `dataDir`, deploying contracts at the first start, and gives each of
+ * `traderCount` accounts its demo deposit.
+ * @throws LocalChainError when `dataDir` has a deployment that the chain does not know.
+ */
+export async function startLocalChain(
+  dataDir: string,
+  traderCount: number,
+  deployOptions: Omit<DeployOptions, 'rpcUrl' | 'privateKey' | 'path' | 'feeOwner'>,
+  onStep: (step: string) => void,
+): Promise<LocalChain> {
+  const operator = localAccount(0)
+  const traders = Array.from({ length: traderCount }, (_, index) => localAccount(2 + index))
+  onStep('starting the local chain')
+  const anvil = await startAnvil({ statePath: join(dataDir, 'chain-state.json') })
+  try {
+    const path = join(dataDir, 'deployment.json')
+    let deployment: Deployment
+    if (existsSync(path)) {
+      deployment = JSON.parse(readFileSync(path, 'utf8')) as Deployment
+      const reader = createPublicClient({ transport: http(anvil.rpcUrl) })
+      const code = await reader.getCode({ address: deployment.settlement })
+      if (code === undefined) {
+        throw new LocalChainError(
+          `${path} names a settlement contract at ${deployment.settlement} that the local chain does not have: ` +
+            `chain-state.json in the same folder was removed or is of another exchange`,
+        )
+      }
+    } else {
+      onStep('deploying contracts')
+      deployment = await deploy({
+        ...deployOptions,
+        rpcUrl: anvil.rpcUrl,
+        privateKey: privateKeyOf(operator),
+        feeOwner: localAccount(1).address,
+        path,
+      })
+    }
+    // The port is a new one at each start; the addresses stay.
+    deployment = { ...deployment, rpcUrl: anvil.rpcUrl }
+    onStep('depositing for demo accounts')
+    for (const trader of traders) await depositOnce(anvil.rpcUrl, deployment, trader)
+    return { anvil, deployment, operator, traders }
+  } catch (error) {
+    await anvil.stop()
+    throw error
+  }
+}
+
+/** Mints and deposits each asset of `trader` that it has never deposited. */
+async function depositOnce(rpcUrl: string, deployment: Deployment, trader: HDAccount): Promise<void> {
+  const transport = http(rpcUrl)
+  const reader = createPublicClient({ chain: foundry, transport, pollingInterval: 50 })
+  const wallet = createWalletClient({ account: trader, chain: foundry, transport })
+  const deposited = await reader.getContractEvents({
+    address: deployment.vault,
+    abi: vaultAbi,
+    eventName: 'Deposited',
+    fromBlock: BigInt(deployment.deployedAtBlock),
+  })
+  const done = new Set(
+    deposited.filter(({ args }) => args.owner === trader.address).map(({ args }) => args.asset),
+  )
+  for (const { id, token, unitAtoms } of deployment.assets) {
+    const units = DEMO_DEPOSIT_UNITS[id]
+    if (units === undefined || done.has(id)) continue
+    const atoms = units * BigInt(unitAtoms)
+    const wait = async (hash: Hex): Promise<void> => {
+      const { status } = await reader.waitForTransactionReceipt({ hash })
+      if (status !== 'success')
+        throw new LocalChainError(`demo deposit of asset ${id}: transaction ${hash} reverted`)
+    }
+    await wait(
+      await wallet.writeContract({
+        address: token,
+        abi: demoTokenAbi,
+        functionName: 'mint',
+        args: [trader.address, atoms],
+      }),
+    )
+    await wait(
+      await wallet.writeContract({
+        address: token,
+        abi: demoTokenAbi,
+        functionName: 'approve',
+        args: [deployment.vault, atoms],
+      }),
+    )
+    await wait(
+      await wallet.writeContract({
+        address: deployment.vault,
+        abi: vaultAbi,
+        functionName: 'deposit',
+        args: [BigInt(id), atoms],
+      }),
+    )
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * One client's WebSocket as the gateway sees it: who is logged on, which frames are under way, which
+ * streams it follows, and what waits to be sent. Created by server.ts on open, dead after close.
+ *
+ * Invariant: what is sent leaves in the order in which it was handed over; nothing is handed to a socket
+ * after its close. Messages gather in an outbox and leave together at `flush`, in one system call.
+ */
+import { type WebSocket as UwsSocket } from 'uWebSockets.js'
+import { ErrorCode, closeCode, errorName } from '../sdk/wire/codes.js'
+import type { Codec } from '../sdk/wire/codec.js'
+import { Kind } from '../sdk/wire/layout.js'
+import type { WireValue } from '../sdk/wire/msgpack.js'
+import type { SessionInfo } from './directory.js'
+
+export type Encoded = string | Uint8Array<ArrayBuffer>
+
+/** What uWebSockets.js keeps for a socket from its upgrade on. */
+export interface SocketData {
+  readonly codec: Codec
+  readonly ip: string
+  connection?: Connection
+}
+export type Socket = UwsSocket<SocketData>
+
+/** What travels in an error message beside its code and name. */
+export interface ErrorDetails {
+  readonly message: string
+  /** Milliseconds after which it is worth trying again. */
+  readonly retryAfter?: number
+  readonly details?: WireValue
+}
+
+export interface ConnectionOptions {
+  readonly id: number
+  readonly socket: Socket
+  readonly codec: Codec
+  readonly ip: string
+  /** 32 random bytes that a logon on this connection must sign. */
+  readonly challenge: Uint8Array
+  /** Unsent bytes at which a connection that must not lose anything is closed. */
+  readonly unsentBytesMax: number
+  /** Called when the outbox turns from empty to not empty. */
+  readonly onDirty: (connection: Connection) => void
+}
+
+export class Connection {
+  readonly id: number
+  readonly codec: Codec
+  readonly ip: string
+  readonly challenge: Uint8Array
+  session: SessionInfo | undefined
+  /** Cancel the account's orders when this connection ends. */
+  cancelOnDisconnect = false
+  /** Frames received and not yet answered. */
+  framesInFlight = 0
+  /** Messages that were no messages; too many close the connection. */
+  malformed = 0
+  closed = false
+  readonly #socket: Socket
+  readonly #unsentBytesMax: number
+  readonly #onDirty: (connection: Connection) => void
+  #outbox: Encoded[] = []
+  #outboxBytes = 0
+
+  constructor(options: ConnectionOptions) {
+    this.id = options.id
+    this.codec = options.codec
+    this.ip = options.ip
+    this.challenge = options.challenge
+    this.#socket = options.socket
+    this.#unsentBytesMax = options.unsentBytesMax
+    this.#onDirty = options.onDirty
+  }
+
+  get account(): number | undefined {
+    return this.session?.account
+  }
+
+  /** Bytes that the client has not read yet, as far as this process knows. */
+  get unsentBytes(): number {
+    return this.closed ? 0 : this.#outboxBytes + this.#socket.getBufferedAmount()
+  }
+
+  send(message: WireValue): void {
+    this.sendEncoded(this.codec.encode(message))
+  }
+
+  /** Hands over bytes that were encoded for this connection's codec. Closes a client that does not read. */
+  sendEncoded(data: Encoded): void {
+    if (this.closed) return
+    if (this.#outbox.length === 0) this.#onDirty(this)
+    this.#outbox.push(data)
+    this.#outboxBytes += data.length
+    if (this.unsentBytes > this.#unsentBytesMax) {
+      this.close(ErrorCode.SlowConsumer, `more than ${this.#unsentBytesMax} bytes unsent`)
+    }
+  }
+
+  sendError(id: number | null, code: number, { message, retryAfter, details }: ErrorDetails): void {
+    this.send([Kind.Error, id, code, { name: errorName(code), message, retryAfter, details }])
+  }
+
+  /** Sends what gathered since the last flush, in one system call. */
+  flush(): void {
+    if (this.closed || this.#outbox.length === 0) return
+    const outbox = this.#outbox
+    this.#outbox = []
+    this.#outboxBytes = 0
+    this.#socket.cork(() => {
+      for (const data of outbox) this.#socket.send(data, typeof data !== 'string')
+    })
+  }
+
+  /** Ends the connection for a 1xxx reason, with its close code. */
+  close(code: number, reason: string): void {
+    if (this.closed) return
+    this.closed = true
+    this.#outbox = []
+    this.#outboxBytes = 0
+    this.#socket.end(closeCode(code), reason.slice(0, 120))
+  }
+
+  /** The socket has closed: nothing may touch it any more. */
+  markClosed(): void {
+    this.closed = true
+    this.#outbox = []
+  }
+}

@@ -1,0 +1,267 @@
+/**
+ * Command frames from socket to ring: shape, signature, order. A frame's payload is turned into command
+ * records at once; its signature is checked in the thread pool; frames of one connection then reach the
+ * ring in the order in which they came, whatever order the pool finished them in.
+ *
+ * Invariant: nothing enters the ring whose signature has not been found valid for the session that is
+ * logged on to the connection (or, on a private venue, without a session that is logged on).
+ */
+import { createHash } from 'node:crypto'
+import { CommandKind, Scope } from '../engine/codes.js'
+import { COMMAND_WORDS, Cmd, FrameCmd } from '../engine/layout.js'
+import { SESSIONS_MAX } from '../engine/limits.js'
+import { AttachmentKind } from '../engine/messages.js'
+import { ErrorCode } from '../sdk/wire/codes.js'
+import { payloadToRecords } from '../sdk/wire/commands.js'
+import { FieldError, readArray, readBytes, readInt } from '../sdk/wire/fields.js'
+import { Kind, SESSION_SIGNATURE_BYTES } from '../sdk/wire/layout.js'
+import { MalformedMessage, type WireValue, unpackMsgpack } from '../sdk/wire/msgpack.js'
+import { unpackJson } from '../sdk/wire/codec.js'
+import { FRAME_HEADER_BYTES, putFrameMessage } from '../sdk/wire/signed.js'
+import { type Domain, verifySessionSignature } from './auth.js'
+import type { Connection } from './connection.js'
+import { FrameOutcome } from './frame-outcome.js'
+import type { SessionInfo } from './directory.js'
+import type { Submissions } from './submissions.js'
+
+const NO_BYTES = new Uint8Array(0)
+
+interface PendingFrame {
+  readonly id: number
+  readonly records: Int32Array
+  readonly count: number
+  /** Signed bytes and signature, as the journal keeps them. */
+  readonly attachment: Uint8Array
+  readonly attachmentKind: number
+  readonly hash: Uint8Array
+  readonly receipt: boolean
+  checked: 'waiting' | 'valid' | 'invalid'
+}
+
+/** Called with a receipt wish when a frame's outcome is known. */
+export type ReceiptSigner = (firstSeq: number, lastSeq: number, frameHash: Uint8Array) => WireValue
+
+export class FrameIntake {
+  readonly #domain: Domain
+  readonly #submissions: Submissions
+  readonly #framesInFlightMax: number
+  readonly #signed: boolean
+  readonly #queues = new Map<Connection, PendingFrame[]>()
+  #frames = 0
+  #commands = 0
+
+  constructor(options: {
+    readonly domain: Domain
+    readonly submissions: Submissions
+    readonly framesInFlightMax: number
+    /** False = unsigned frames are taken too. */
+    readonly requireSignedFrames: boolean
+  }) {
+    this.#domain = options.domain
+    this.#submissions = options.submissions
+    this.#framesInFlightMax = options.framesInFlightMax
+    this.#signed = options.requireSignedFrames
+  }
+
+  get counts(): { frames: number; commands: number } {
+    return { frames: this.#frames, commands: this.#commands }
+  }
+
+  /**
+   * Takes a `frame` request. Answers with an error at once, or later with the frame's result.
+   * `params` may be views of the socket's buffer: everything kept is copied here.
+   */
+  receive(connection: Connection, id: number, params: WireValue): void {
+    const session = this.#admit(connection, id)
+    if (session === undefined) return
+    let frame: PendingFrame
+    try {
+      const values = readArray(params, 'params', 4, 5)
+      const slot = readInt(values[0], 'session', 0, SESSIONS_MAX - 1)
+      if (slot !== session.slot) {
+        connection.sendError(id, ErrorCode.WrongAccount, {
+          message: `session ${slot} is not the one that is logged on (${session.slot})`,
+        })
+        return
+      }
+      const nonce = readInt(values[1], 'nonce', 0, Number.MAX_SAFE_INTEGER)
+      const signature = readBytes(values[3], 'signature', SESSION_SIGNATURE_BYTES)
+      frame = this.#build(id, session, nonce, values[2]!, signature, values[4])
+    } catch (error) {
+      this.#refuse(connection, id, error)
+      return
+    }
+    this.#enqueue(connection, frame)
+    const { attachment } = frame
+    verifySessionSignature(
+      session,
+      attachment.subarray(0, attachment.length - SESSION_SIGNATURE_BYTES),
+      attachment.subarray(attachment.length - SESSION_SIGNATURE_BYTES),
+      (valid) => {
+        frame.checked = valid ? 'valid' : 'invalid'
+        this.#advance(connection)
+      },
+    )
+  }
+
+  /** Takes commands without a signature where the operator accepts them. */
+  receiveUnsigned(connection: Connection, id: number, params: WireValue): void {
+    const session = this.#admit(connection, id)
+    if (session === undefined) return
+    if (this.#signed) {
+      connection.sendError(id, ErrorCode.SignatureRequired, { message: 'this venue takes signed frames only' })
+      return
+    }
+    let frame: PendingFrame
+    try {
+      const values = readArray(params, 'params', 1, 2)
+      const records = new Int32Array(65 * COMMAND_WORDS)
+      const payload = values[0]!
+      const count = payloadToRecords(decodePayload(payload), session.account, records, new Float64Array(records.buffer), 0)
+      frame = {
+        id,
+        records,
+        count,
+        attachment: NO_BYTES,
+        attachmentKind: AttachmentKind.None,
+        hash: NO_BYTES,
+        receipt: false,
+        checked: 'valid',
+      }
+    } catch (error) {
+      this.#refuse(connection, id, error)
+      return
+    }
+    this.#enqueue(connection, frame)
+    this.#advance(connection)
+  }
+
+  /** The connection is gone: frames that are not in the ring yet never will be. */
+  forget(connection: Connection): void {
+    this.#queues.delete(connection)
+  }
+
+  #admit(connection: Connection, id: number): SessionInfo | undefined {
+    const { session } = connection
+    if (session === undefined) {
+      connection.sendError(id, ErrorCode.NotLoggedOn, { message: 'log a session on before sending frames' })
+      return undefined
+    }
+    if ((session.scopes & Scope.Trade) === 0) {
+      connection.sendError(id, ErrorCode.ScopeMissing, { message: 'the session may not trade' })
+      return undefined
+    }
+    if (connection.framesInFlight >= this.#framesInFlightMax) {
+      connection.sendError(id, ErrorCode.TooManyFramesInFlight, {
+        message: `${connection.framesInFlight} frames are unanswered`,
+        retryAfter: 10,
+      })
+      return undefined
+    }
+    return session
+  }
+
+  #build(
+    id: number,
+    session: SessionInfo,
+    nonce: number,
+    payload: WireValue,
+    signature: Uint8Array,
+    options: WireValue | undefined,
+  ): PendingFrame {
+    const text = typeof payload === 'string'
+    const payloadBytes = text ? Buffer.from(payload) : readBytes(payload, 'payload')
+    const signedBytes = FRAME_HEADER_BYTES + payloadBytes.length
+    const attachment = new Uint8Array(signedBytes + SESSION_SIGNATURE_BYTES)
+    putFrameMessage(attachment, 0, this.#domain.hash, session.slot, nonce, payloadBytes)
+    attachment.set(signature, signedBytes)
+    const commands = decodePayload(payload)
+    const length = Array.isArray(commands) ? commands.length : 0
+    const records = new Int32Array((Math.min(length, 64) + 1) * COMMAND_WORDS)
+    const floats = new Float64Array(records.buffer)
+    const count = payloadToRecords(commands, session.account, records, floats, COMMAND_WORDS)
+    const hash = createHash('sha256').update(attachment.subarray(0, signedBytes)).digest()
+    records[Cmd.KIND] = CommandKind.Frame
+    records[Cmd.ACCOUNT] = session.account
+    records[FrameCmd.SESSION] = session.slot
+    records[FrameCmd.COUNT] = count
+    floats[FrameCmd.NONCE_F64] = nonce
+    for (let word = 0; word < 8; word++) records[FrameCmd.HASH + word] = hash.readInt32BE(word * 4)
+    return {
+      id,
+      records,
+      count,
+      attachment,
+      attachmentKind: text ? AttachmentKind.FrameJson : AttachmentKind.FrameMsgpack,
+      hash,
+      receipt: typeof options === 'object' && options !== null && 'receipt' in options && options.receipt === true,
+      checked: 'waiting',
+    }
+  }
+
+  #refuse(connection: Connection, id: number, error: unknown): void {
+    if (error instanceof FieldError) connection.sendError(id, ErrorCode.BadParams, { message: error.message })
+    else if (error instanceof MalformedMessage) {
+      connection.sendError(id, ErrorCode.BadParams, { message: `payload: ${error.message}` })
+    } else throw error
+  }
+
+  #enqueue(connection: Connection, frame: PendingFrame): void {
+    connection.framesInFlight++
+    const queue = this.#queues.get(connection)
+    if (queue === undefined) this.#queues.set(connection, [frame])
+    else queue.push(frame)
+  }
+
+  /** Submits, or refuses, every frame at the head of the connection's queue whose check is done. */
+  #advance(connection: Connection): void {
+    const queue = this.#queues.get(connection)
+    if (queue === undefined) return
+    let done = 0
+    for (; done < queue.length; done++) {
+      const frame = queue[done]!
+      if (frame.checked === 'waiting') break
+      if (frame.checked === 'valid') this.#submit(connection, frame)
+      else {
+        connection.framesInFlight--
+        connection.sendError(frame.id, ErrorCode.BadSignature, { message: 'the signature is not the session key’s' })
+      }
+    }
+    if (done === queue.length) this.#queues.delete(connection)
+    else if (done > 0) queue.splice(0, done)
+    connection.flush()
+  }
+
+  #submit(connection: Connection, frame: PendingFrame): void {
+    const headers = frame.attachmentKind === AttachmentKind.None ? 0 : 1
+    const outcome = new FrameOutcome(frame.count, headers)
+    const taken = this.#submissions.submit(
+      frame.records,
+      frame.count + headers,
+      frame.attachment,
+      frame.attachmentKind,
+      (applied) => {
+        outcome.add(applied)
+        if (applied.more) return
+        connection.framesInFlight--
+        if (connection.closed) return
+        if (outcome.frameCode !== 0) {
+          connection.sendError(frame.id, outcome.frameCode, { message: 'the engine refused the frame' })
+          return
+        }
+        connection.send([Kind.Result, frame.id, [outcome.firstSeq, outcome.items()]])
+      },
+    )
+    if (taken) {
+      this.#frames++
+      this.#commands += frame.count
+      return
+    }
+    connection.framesInFlight--
+    connection.sendError(frame.id, ErrorCode.EngineBusy, { message: 'nothing was taken', retryAfter: 50 })
+  }
+}
+
+function decodePayload(payload: WireValue): WireValue {
+  return typeof payload === 'string' ? unpackJson(payload) : unpackMsgpack(readBytes(payload, 'payload'))
+}

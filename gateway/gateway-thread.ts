@@ -1,0 +1,58 @@
+/**
+ * Entry of a gateway worker thread: learns the state that it serves, listens, runs until told to stop.
+ * Started by start.ts with GatewayThreadData.
+ *
+ * Every socket and the listen socket are closed before the worker ends, and it ends by itself: a worker
+ * that is terminated with a uWebSockets.js app inside takes the whole process with it.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { Gateway } from './gateway.js'
+import type { FromGateway, GatewayThreadData, ToGateway } from './messages.js'
+import { type GatewayServer, ListenError, startServer } from './server.js'
+
+const STATS_EVERY_MS = 500
+
+async function main(data: GatewayThreadData): Promise<void> {
+  const port = parentPort
+  if (port === null) throw new Error('gateway-thread: to be started as a worker')
+  const post = (message: FromGateway): void => port.postMessage(message)
+  const gateway = new Gateway(data, post)
+  let server: GatewayServer | undefined
+  let stopping = false
+
+  const stop = (): void => {
+    if (stopping) return
+    stopping = true
+    server?.close()
+    gateway.shutdown()
+    gateway.link.leave()
+    post({ type: 'quiet' })
+  }
+  port.on('message', (message: ToGateway) => {
+    if (message.type === 'stop') stop()
+    else if (message.type === 'batch') gateway.batchChanged(message.batch)
+    else gateway.proofAnswered(message.ticket, message.proof)
+  })
+
+  const running = gateway.link.run(gateway)
+  try {
+    await gateway.load()
+    server = await startServer(gateway, {
+      host: data.config.host,
+      port: data.config.port,
+      shared: data.thread > 0,
+    })
+    post({ type: 'listening', port: server.port })
+  } catch (error) {
+    const code = error instanceof ListenError ? error.code : 'Broken'
+    post({ type: 'failed', code, message: error instanceof Error ? error.message : String(error) })
+    stop()
+  }
+  const stats = setInterval(() => post({ type: 'stats', stats: gateway.stats }), STATS_EVERY_MS)
+  await running
+  clearInterval(stats)
+  stop()
+  port.close()
+}
+
+await main(workerData as GatewayThreadData)

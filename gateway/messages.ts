@@ -1,0 +1,95 @@
+/**
+ * What a gateway thread is started with, and what it and its parent say to each other. Structured-clone
+ * values only. The parent (app) stands between the gateway and settlement: neither imports the other.
+ */
+import type { MarketConfig } from '../engine/types.js'
+import type { EngineLinkOptions } from './engine-link.js'
+import type { GatewayConfig } from './config.js'
+
+/** What the documents of a market and the amounts of an asset need beyond the engine's integers. */
+export interface AssetInfo {
+  readonly id: number
+  readonly symbol: string
+  /** Address of the token. */
+  readonly token: `0x${string}`
+  /** Decimals of the token. */
+  readonly decimals: number
+  /** Atoms of one unit, a decimal string (a power of ten). */
+  readonly unitAtoms: string
+}
+
+export interface Deployment {
+  readonly chainId: number
+  readonly vault: `0x${string}`
+  readonly settlement: `0x${string}`
+  readonly rpcUrl?: string
+  readonly assets: readonly AssetInfo[]
+}
+
+export interface GatewayThreadData {
+  /** Index of this thread among the gateway threads of the exchange. */
+  readonly thread: number
+  readonly link: EngineLinkOptions
+  readonly config: GatewayConfig
+  readonly deployment: Deployment
+  readonly markets: readonly MarketConfig[]
+  /** Owners known so far; later ones come with the engine's events. */
+  readonly owners: readonly (readonly [account: number, owner: `0x${string}`])[]
+  /** PKCS#8 DER of the operator's P-256 key that signs receipts; none = no receipts. */
+  readonly receiptKey?: Uint8Array
+}
+
+/** A batch as clients see it; states are never blurred. */
+export interface BatchInfo {
+  readonly number: number
+  readonly state: 'posted' | 'proven' | 'final'
+  readonly firstSeq: number
+  readonly lastSeq: number
+  /** Field elements as decimal strings. */
+  readonly oldRoot: string
+  readonly newRoot: string
+  readonly fillsRoot: `0x${string}`
+  readonly journalHead: `0x${string}`
+  readonly transactionHash: `0x${string}`
+}
+
+/** A balance's Merkle path: `siblings[h]` is the other child at height h, a decimal string. */
+export interface BalanceProof {
+  readonly account: number
+  readonly asset: number
+  /** Units, a decimal string. */
+  readonly units: string
+  readonly siblings: readonly string[]
+  /** The batch after which the balance stood so, and the root then. */
+  readonly batch: number
+  readonly root: string
+  /** Whether that batch's proof is verified on-chain. */
+  readonly state: 'posted' | 'proven' | 'final'
+}
+
+/** Parent -> gateway thread. */
+export type ToGateway =
+  | { readonly type: 'stop' }
+  | { readonly type: 'batch'; readonly batch: BatchInfo }
+  | { readonly type: 'proof'; readonly ticket: number; readonly proof: BalanceProof | null }
+
+/** Gateway thread -> parent. */
+export type FromGateway =
+  | { readonly type: 'listening'; readonly port: number }
+  | {
+      readonly type: 'failed'
+      readonly code: 'PortTaken' | 'PortDenied' | 'AddressInvalid' | 'Broken'
+      readonly message: string
+    }
+  | { readonly type: 'askProof'; readonly ticket: number; readonly account: number; readonly asset: number }
+  | { readonly type: 'stats'; readonly stats: GatewayStats }
+  /** After `stop`: every socket is closed and nothing will be submitted any more. */
+  | { readonly type: 'quiet' }
+
+/** Counters since the thread started, for the status line. */
+export interface GatewayStats {
+  readonly connections: number
+  readonly frames: number
+  readonly commands: number
+  readonly messagesOut: number
+}

@@ -1,0 +1,458 @@
+/**
+ * Every method but frames: validates params with the schema, checks the scope, answers. Methods that
+ * need the engine ask it through the ring and answer when it has; each answer is the state after one seq.
+ */
+import { CommandKind, EventKind, Scope } from '../engine/codes.js'
+import { Attr, COMMAND_WORDS, Cmd, Ev, SessionCmd } from '../engine/layout.js'
+import { AttachmentKind, QueryKind } from '../engine/messages.js'
+import type { Balance, BookLevel, OrderView } from '../engine/types.js'
+import { ErrorCode, rejectToCode } from '../sdk/wire/codes.js'
+import { commandToRecord } from '../sdk/wire/commands.js'
+import { FieldError } from '../sdk/wire/fields.js'
+import { Kind, type LevelEntry, Method, StreamName } from '../sdk/wire/layout.js'
+import type { WireValue } from '../sdk/wire/msgpack.js'
+import { type MethodParams, type MethodSchema, methods } from '../sdk/wire/schema.js'
+import { logonMessage } from '../sdk/wire/signed.js'
+import { type PrivateStreamName, isPrivateStream } from './account-streams.js'
+import { isApprovedBy, isRevokedBy, isWithdrawalBy, verifySessionSignature } from './auth.js'
+import type { Connection } from './connection.js'
+import { p256PublicKey } from './directory.js'
+import type { Applied } from './engine-link.js'
+import type { Gateway } from './gateway.js'
+import type { Stream } from './stream.js'
+
+/** A refusal that becomes an error message. */
+export class RequestError extends Error {
+  override readonly name = 'RequestError'
+  constructor(
+    readonly code: number,
+    message: string,
+    readonly retryAfter?: number,
+  ) {
+    super(message)
+  }
+}
+
+type Answer = WireValue | Promise<WireValue>
+type Handlers = { [M in Exclude<Method, 'frame' | 'unsignedFrame'>]: (
+    connection: Connection,
+    params: MethodParams<M>,
+    id: number,
+  ) => Answer | undefined }
+
+export class Requests {
+  readonly #gateway: Gateway
+  readonly #handlers: Handlers
+  /** Streams that each connection follows, by name. */
+  readonly #followed = new Map<Connection, Map<string, Stream | undefined>>()
+
+  constructor(gateway: Gateway) {
+    this.#gateway = gateway
+    this.#handlers = this.#table()
+  }
+
+  receive(connection: Connection, id: number, method: WireValue, params: WireValue): void {
+    if (typeof method !== 'string' || !Object.hasOwn(this.#handlers, method)) {
+      connection.sendError(id, ErrorCode.UnknownMethod, { message: `no method ${JSON.stringify(String(method).slice(0, 40))}` })
+      return
+    }
+    const schema: MethodSchema = methods[method as Method]
+    if (schema.scope !== 0) {
+      const { session } = connection
+      if (session === undefined) {
+        connection.sendError(id, ErrorCode.NotLoggedOn, { message: `${method} needs a session that is logged on` })
+        return
+      }
+      if ((session.scopes & schema.scope) === 0) {
+        connection.sendError(id, ErrorCode.ScopeMissing, { message: `the session lacks scope ${schema.scope}` })
+        return
+      }
+    }
+    const parsed = schema.params.safeParse(params)
+    if (!parsed.success) {
+      const [issue] = parsed.error.issues
+      const path = issue?.path.join('.') ?? ''
+      connection.sendError(id, ErrorCode.BadParams, { message: `params.${path}: ${issue?.message ?? 'not valid'}` })
+      return
+    }
+    const handler = this.#handlers[method as keyof Handlers] as (
+      connection: Connection,
+      params: unknown,
+      id: number,
+    ) => Answer | undefined
+    try {
+      const answer = handler(connection, parsed.data, id)
+      if (answer instanceof Promise) {
+        answer.then(
+          (result) => this.#answer(connection, id, result),
+          (error: unknown) => this.#fail(connection, id, error),
+        )
+      } else if (answer !== undefined) connection.send([Kind.Result, id, answer])
+    } catch (error) {
+      this.#fail(connection, id, error)
+    }
+  }
+
+  #answer(connection: Connection, id: number, result: WireValue): void {
+    connection.send([Kind.Result, id, result])
+    connection.flush()
+  }
+
+  #fail(connection: Connection, id: number, error: unknown): void {
+    if (!(error instanceof RequestError)) throw error
+    const { code, message, retryAfter } = error
+    connection.sendError(id, code, retryAfter === undefined ? { message } : { message, retryAfter })
+    connection.flush()
+  }
+
+  closed(connection: Connection): void {
+    const followed = this.#followed.get(connection)
+    if (followed === undefined) return
+    for (const stream of followed.values()) stream?.remove(connection)
+    this.#followed.delete(connection)
+  }
+
+  #table(): Handlers {
+    const gateway = this.#gateway
+    return {
+      [Method.Time]: () => Date.now(),
+      [Method.Markets]: () => this.#markets(),
+      [Method.Account]: (_connection, [owner]) => {
+        const account = gateway.directory.accountOf(owner)
+        if (account === undefined) {
+          throw new RequestError(ErrorCode.UnknownAccount, `${owner} owns no account: the first deposit opens one`)
+        }
+        return { account }
+      },
+      [Method.ApproveSession]: (_connection, params) => this.#approveSession(params),
+      [Method.RevokeSession]: (_connection, params) => this.#revokeSession(params),
+      [Method.Sessions]: (connection) =>
+        this.#query(QueryKind.Sessions, connection.account!, 0, (value) => value as WireValue),
+      [Method.Logon]: (connection, [slot, signature]) => this.#logon(connection, slot, signature),
+      [Method.Subscribe]: (connection, [name, from], id) => this.#subscribe(connection, id, name, from),
+      [Method.Unsubscribe]: (connection, [name]) => {
+        const followed = this.#followed.get(connection)
+        if (followed === undefined || !followed.has(name)) {
+          throw new RequestError(ErrorCode.NotSubscribed, `"${name}" is not followed`)
+        }
+        followed.get(name)?.remove(connection)
+        followed.delete(name)
+        return { stream: name }
+      },
+      [Method.Balances]: (connection) =>
+        this.#query(QueryKind.Balances, connection.account!, 0, (value) => (value as Balance[]).map(balanceEntry)),
+      [Method.Orders]: (connection) =>
+        this.#query(QueryKind.Orders, connection.account!, 0, (value) => (value as WireOrder[]).map(orderToWire)),
+      [Method.Order]: (connection, [key]) =>
+        this.#query(QueryKind.Orders, connection.account!, 0, (value) => {
+          const order = (value as WireOrder[]).find((candidate) =>
+            'cloid' in key ? BigInt(candidate.cloid) === key.cloid : candidate.orderId === key.orderId,
+          )
+          if (order === undefined) throw new RequestError(ErrorCode.NotFound, 'no live order has that id')
+          return orderToWire(order)
+        }),
+      [Method.Depth]: (_connection, [market, depth]) => {
+        const { book } = this.#market(market)
+        return { seq: book.lastSeq, levels: book.top(depth), checksum: book.checksum() }
+      },
+      [Method.Withdraw]: (_connection, params) => this.#withdraw(params),
+      [Method.Proof]: (_connection, [account, asset]) =>
+        new Promise((resolve, reject) => {
+          gateway.askProof(account, asset, (proof) => {
+            if (proof !== null) resolve(proof as unknown as WireValue)
+            else reject(new RequestError(ErrorCode.ProofUnavailable, 'no batch has been posted yet'))
+          })
+        }),
+      [Method.Batches]: (_connection, [limit]) => gateway.batches.slice(-limit) as unknown as WireValue,
+      [Method.CancelOnDisconnect]: (connection, [on]) => {
+        connection.cancelOnDisconnect = on
+        return { on }
+      },
+      [Method.PlaceTest]: (connection, [command]) => {
+        const records = new Int32Array(COMMAND_WORDS)
+        try {
+          commandToRecord(command as WireValue, connection.account!, records, new Float64Array(records.buffer), 0)
+        } catch (error) {
+          if (error instanceof FieldError) throw new RequestError(ErrorCode.BadParams, error.message)
+          throw error
+        }
+        return { valid: true }
+      },
+    }
+  }
+
+  #market(id: number) {
+    const market = this.#gateway.markets.get(id)
+    if (market === undefined) throw new RequestError(ErrorCode.UnknownMarket, `no market ${id}`)
+    return market
+  }
+
+  #markets(): WireValue {
+    const { deployment, markets } = this.#gateway.data
+    return {
+      chainId: deployment.chainId,
+      vault: deployment.vault,
+      settlement: deployment.settlement,
+      assets: deployment.assets as unknown as WireValue,
+      markets: markets as unknown as WireValue,
+    }
+  }
+
+  /** Asks the engine and turns its answer into a result. */
+  #query(kind: number, subject: number, depth: number, toResult: (value: unknown) => WireValue): Promise<WireValue> {
+    return new Promise((resolve, reject) => {
+      const asked = this.#gateway.link.query(kind, subject, depth, (answer) => {
+        if (answer === undefined) {
+          reject(new RequestError(ErrorCode.EngineStopped, 'the engine has stopped'))
+          return
+        }
+        try {
+          resolve(toResult(answer.value))
+        } catch (error) {
+          reject(error as Error)
+        }
+      })
+      if (!asked) reject(new RequestError(ErrorCode.EngineBusy, 'nothing was asked', 50))
+    })
+  }
+
+  /** Submits one command of its own and answers with what `toResult` finds in the events. */
+  #command(
+    records: Int32Array,
+    attachment: Uint8Array,
+    attachmentKind: number,
+    toResult: (applied: Applied) => WireValue | undefined,
+  ): Promise<WireValue> {
+    return new Promise((resolve, reject) => {
+      let result: WireValue | undefined
+      const taken = this.#gateway.submissions.submit(records, 1, attachment, attachmentKind, (applied) => {
+        const { words, at, count } = applied
+        for (let index = 0; index < count; index++) {
+          const word = at + index * 24
+          if ((words[word + Ev.KIND]! & 0xff) === EventKind.Rejected) {
+            const code = rejectToCode(words[word + Ev.CODE]!)
+            reject(new RequestError(code, 'the engine refused the command'))
+          }
+        }
+        result ??= toResult(applied)
+        if (!applied.more) resolve(result ?? null)
+      })
+      if (!taken) reject(new RequestError(ErrorCode.EngineBusy, 'nothing was taken', 50))
+    })
+  }
+
+  #owner(account: number): `0x${string}` {
+    const owner = this.#gateway.directory.ownerOf(account)
+    if (owner === undefined) throw new RequestError(ErrorCode.UnknownAccount, `no account ${account}`)
+    return owner
+  }
+
+  async #approveSession(params: MethodParams<typeof Method.ApproveSession>): Promise<WireValue> {
+    const [account, publicKey, scopes, maxNotional, expiresAtMs, nonce, signature] = params
+    const owner = this.#owner(account)
+    const key = p256PublicKey(publicKey)
+    if (key === undefined) throw new RequestError(ErrorCode.BadApproval, 'the public key is no point of P-256')
+    const approval = { account, publicKey, scopes, maxNotional, expiresAtMs, nonce }
+    if (!(await isApprovedBy(owner, this.#gateway.domain, approval, signature))) {
+      throw new RequestError(ErrorCode.BadApproval, `the signature is not ${owner}'s`)
+    }
+    const records = new Int32Array(COMMAND_WORDS)
+    const floats = new Float64Array(records.buffer)
+    records[Cmd.KIND] =
+      CommandKind.ApproveSession | (scopes << Attr.SCOPE_SHIFT) | ((publicKey[0]! & 1) << Attr.PARITY_SHIFT)
+    records[Cmd.ACCOUNT] = account
+    const x = Buffer.from(publicKey.subarray(1))
+    for (let word = 0; word < 8; word++) records[SessionCmd.X + word] = x.readInt32BE(word * 4)
+    floats[SessionCmd.MAX_NOTIONAL_F64] = maxNotional
+    floats[SessionCmd.EXPIRES_AT_F64] = expiresAtMs
+    floats[SessionCmd.NONCE_F64] = nonce
+    return this.#command(records, signature, AttachmentKind.Approval, ({ words, at, count }) => {
+      for (let index = 0; index < count; index++) {
+        const word = at + index * 24
+        if ((words[word + Ev.KIND]! & 0xff) !== EventKind.SessionApproved) continue
+        const slot = words[word + Ev.OTHER]!
+        this.#gateway.directory.setSession({
+          slot,
+          account,
+          scopes,
+          maxNotional,
+          expiresAtMs,
+          publicKey: key,
+          publicKeyBytes: publicKey,
+        })
+        return { session: slot }
+      }
+      return undefined
+    })
+  }
+
+  async #revokeSession(params: MethodParams<typeof Method.RevokeSession>): Promise<WireValue> {
+    const [account, session, nonce, signature] = params
+    const owner = this.#owner(account)
+    if (!(await isRevokedBy(owner, this.#gateway.domain, { account, session, nonce }, signature))) {
+      throw new RequestError(ErrorCode.BadSignature, `the signature is not ${owner}'s`)
+    }
+    const records = new Int32Array(COMMAND_WORDS)
+    records[Cmd.KIND] = CommandKind.RevokeSession
+    records[Cmd.ACCOUNT] = account
+    records[SessionCmd.X] = session
+    return this.#command(records, signature, AttachmentKind.Revocation, () => ({ session }))
+  }
+
+  async #withdraw(params: MethodParams<typeof Method.Withdraw>): Promise<WireValue> {
+    const [account, asset, units, nonce, signature] = params
+    const owner = this.#owner(account)
+    if (!(await isWithdrawalBy(owner, this.#gateway.domain, { account, asset, units, nonce }, signature))) {
+      throw new RequestError(ErrorCode.BadSignature, `the signature is not ${owner}'s`)
+    }
+    const records = new Int32Array(COMMAND_WORDS)
+    const floats = new Float64Array(records.buffer)
+    records[Cmd.KIND] = CommandKind.Withdraw
+    records[Cmd.ACCOUNT] = account
+    records[Cmd.ASSET] = asset
+    floats[Cmd.AMOUNT_F64] = units
+    floats[Cmd.DEADLINE_F64] = nonce
+    return this.#command(records, signature, AttachmentKind.Withdrawal, ({ firstSeq }) => ({ seq: firstSeq }))
+  }
+
+  async #logon(connection: Connection, slot: number, signature: Uint8Array): Promise<WireValue> {
+    if (connection.session !== undefined) {
+      throw new RequestError(ErrorCode.AlreadyLoggedOn, 'this connection has a session')
+    }
+    const session = this.#gateway.directory.session(slot)
+    if (session === undefined) throw new RequestError(ErrorCode.UnknownSession, `no session ${slot}`)
+    if (session.expiresAtMs <= Date.now()) throw new RequestError(ErrorCode.SessionExpired, `session ${slot} has expired`)
+    const message = logonMessage(this.#gateway.domain.hash, slot, connection.challenge)
+    const copy = signature.slice()
+    const valid = await new Promise<boolean>((resolve) => verifySessionSignature(session, message, copy, resolve))
+    if (!valid) throw new RequestError(ErrorCode.BadSignature, 'the signature is not the session key’s over this challenge')
+    connection.session = session
+    return {
+      account: session.account,
+      session: slot,
+      scopes: session.scopes,
+      maxNotional: session.maxNotional,
+      expiresAtMs: session.expiresAtMs,
+    }
+  }
+
+  #subscribe(
+    connection: Connection,
+    id: number,
+    name: string,
+    from: readonly [epoch: number, lastSeq: number] | undefined,
+  ): Answer | undefined {
+    let followed = this.#followed.get(connection)
+    if (followed === undefined) {
+      followed = new Map()
+      this.#followed.set(connection, followed)
+    }
+    if (followed.has(name)) throw new RequestError(ErrorCode.AlreadySubscribed, `"${name}" is followed already`)
+    const { subscriptionsMax } = this.#gateway.data.config
+    if (followed.size >= subscriptionsMax) {
+      throw new RequestError(ErrorCode.TooManySubscriptions, `${subscriptionsMax} streams are followed`)
+    }
+    if (isPrivateStream(name)) return this.#subscribePrivate(connection, id, name, from, followed)
+    const [kind, marketText, ...rest] = name.split(':')
+    const market = this.#gateway.markets.get(/^[0-9]{1,4}$/.test(marketText ?? '') ? Number(marketText) : -1)
+    if (rest.length > 0 || market === undefined || (kind !== StreamName.Book && kind !== StreamName.Trades)) {
+      throw new RequestError(ErrorCode.UnknownStream, `no stream "${name}"`)
+    }
+    const stream = kind === StreamName.Book ? market.bookStream : market.tradeStream
+    this.#gateway.publish()
+    followed.set(name, stream)
+    connection.send([Kind.Result, id, { stream: name }])
+    if (from === undefined || !stream.resume(connection, ...from)) {
+      const { book } = market
+      stream.startFromSnapshot(
+        connection,
+        kind === StreamName.Book
+          ? { data: book.top(Number.MAX_SAFE_INTEGER), checksum: book.checksum() }
+          : { data: [] },
+      )
+    }
+    return undefined
+  }
+
+  #subscribePrivate(
+    connection: Connection,
+    id: number,
+    name: PrivateStreamName,
+    from: readonly [epoch: number, lastSeq: number] | undefined,
+    followed: Map<string, Stream | undefined>,
+  ): undefined {
+    const { session } = connection
+    if (session === undefined) throw new RequestError(ErrorCode.NotLoggedOn, `"${name}" needs a session that is logged on`)
+    if ((session.scopes & Scope.Read) === 0) throw new RequestError(ErrorCode.ScopeMissing, 'the session may not read')
+    const { accounts, link } = this.#gateway
+    this.#gateway.publish()
+    const known = accounts.stream(session.account, name)
+    if (known !== undefined && from !== undefined) {
+      // The result goes first, so it is sent before it is known whether the stream resumes.
+      connection.send([Kind.Result, id, { stream: name }])
+      if (known.resume(connection, ...from)) {
+        followed.set(name, known)
+        return undefined
+      }
+    } else connection.send([Kind.Result, id, { stream: name }])
+    followed.set(name, undefined)
+    const kind = name === StreamName.Orders ? QueryKind.Orders : QueryKind.Balances
+    const asked = link.query(kind, session.account, 0, (answer) => {
+      if (answer === undefined || connection.closed || !followed.has(name)) return
+      this.#gateway.publish()
+      const stream = accounts.open(session.account, name, answer.seq)
+      followed.set(name, stream)
+      stream.startFromSnapshot(connection, { data: this.#privateSnapshot(name, answer.value) })
+    })
+    if (!asked) {
+      followed.delete(name)
+      throw new RequestError(ErrorCode.EngineBusy, 'nothing was asked', 50)
+    }
+    return undefined
+  }
+
+  #privateSnapshot(name: PrivateStreamName, value: unknown): WireValue {
+    if (name === StreamName.Orders) return (value as WireOrder[]).map(orderToWire)
+    if (name === StreamName.Balances) return (value as Balance[]).map(balanceEntry)
+    if (name === StreamName.Settlement) return this.#gateway.batches.slice() as unknown as WireValue
+    return []
+  }
+
+  /** Events that change who may do what. */
+  event(kind: number, words: Int32Array, floats: Float64Array, word: number): void {
+    const { directory } = this.#gateway
+    switch (kind) {
+      case EventKind.SessionRevoked:
+        directory.removeSession(words[word + Ev.OTHER]!)
+        break
+      default:
+        break
+    }
+    void floats
+  }
+}
+
+/** An order as an answer's JSON carries it: the client order id is a decimal string. */
+type WireOrder = Omit<OrderView, 'cloid'> & { readonly cloid: string }
+
+const balanceEntry = ({ asset, available, reserved }: Balance): WireValue => [asset, available, reserved]
+
+function orderToWire(order: WireOrder): WireValue {
+  return [
+    order.orderId,
+    BigInt(order.cloid),
+    order.market,
+    order.side,
+    order.ticks,
+    order.lots,
+    order.remaining,
+    order.orderType,
+    order.timeInForce,
+    order.triggerTicks,
+    order.displayLots,
+    order.expiresAtMs,
+  ]
+}
+
+/** Levels of an answer as they travel. */
+export const levelEntry = ({ ticks, lots, orders }: BookLevel): LevelEntry => [ticks, lots, orders]

@@ -157,7 +157,7 @@ export async function deploy(options: DeployOptions): Promise<Deployment> {
   const create = async (what: string, data: Hex): Promise<{ address: Address; block: bigint }> => {
     const hash = await wallet.sendTransaction({ chain: null, data, nonce: nonce++ })
     const receipt = await reader.waitForTransactionReceipt({ hash })
-    if (receipt.status !== 'success' || receipt.contractAddress == null)
+    if (receipt.status !== 'success' || !receipt.contractAddress)
       throw new DeployError(`${what} was not created: transaction ${hash} reverted`)
     return { address: getAddress(receipt.contractAddress), block: receipt.blockNumber }
   }

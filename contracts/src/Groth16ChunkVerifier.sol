@@ -29,7 +29,6 @@ contract Groth16ChunkVerifier is IChunkVerifier {
     Key private _key;
 
     error BadRowsPerChunk(uint256 rowsPerChunk);
-    error BadKey();
 
     /// @param rowsPerChunk_ Row slots of the circuit.
     /// @param key_ Verification key of the circuit's setup. Each point must be on its curve.

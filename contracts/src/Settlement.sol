@@ -45,6 +45,8 @@ contract Settlement is ISettlement, Governed {
     /// them, so that keeping others out of a full queue costs many thousand times the fee.
     uint256 public constant MAX_REQUESTS = 4096;
     uint256 public constant REQUESTS_PER_STEP = 256;
+    uint256 private constant MAX_DELAY = 30 days;
+    uint256 private constant MAX_UNPROVEN = 64;
 
     IVault public immutable vault;
     /// @notice Seconds that a forced withdrawal may wait before anyone may freeze the exchange.
@@ -94,10 +96,10 @@ contract Settlement is ISettlement, Governed {
         if (config.vault == address(0)) revert ZeroAddress();
         address wired = IVault(config.vault).settlement();
         if (wired != address(this)) revert VaultNotWired(config.vault, wired);
-        if (config.exitDelay == 0) revert BadParameter("exitDelay", config.exitDelay, 1);
-        if (config.proofDelay == 0) revert BadParameter("proofDelay", config.proofDelay, 1);
-        if (config.maxUnproven == 0 || config.maxUnproven > 64)
-            revert BadParameter("maxUnproven", config.maxUnproven, 64);
+        _checkDelay("exitDelay", config.exitDelay);
+        _checkDelay("proofDelay", config.proofDelay);
+        if (config.maxUnproven == 0 || config.maxUnproven > MAX_UNPROVEN)
+            revert BadParameter("maxUnproven", config.maxUnproven, MAX_UNPROVEN);
         // The largest step of the fee must fit the 80 bits it is kept in.
         if (config.requestFee > type(uint64).max)
             revert BadParameter("requestFee", config.requestFee, type(uint64).max);
@@ -111,6 +113,10 @@ contract Settlement is ISettlement, Governed {
         _assetCount = IVault(config.vault).assetCount();
         _batches[0].newRoot = BalanceTree.EMPTY_ROOT;
         _batches[0].credited = true;
+    }
+
+    function _checkDelay(bytes32 name, uint256 delay) private pure {
+        if (delay == 0 || delay > MAX_DELAY) revert BadParameter(name, delay, MAX_DELAY);
     }
 
     // --- Batches ---
@@ -319,8 +325,10 @@ contract Settlement is ISettlement, Governed {
     }
 
     /// @inheritdoc ISettlement
-    function requestOf(uint256 account, uint256 asset) external view returns (ForcedWithdrawal memory) {
-        return _requests[Packed.indexOf(account, asset)];
+    function requestOf(uint256 account, uint256 asset) public view returns (ForcedWithdrawal memory request) {
+        // Out of range, (account, asset) would alias the index of another pair.
+        if (account < Packed.ACCOUNTS_MAX && asset < _assetCount)
+            request = _requests[Packed.indexOf(account, asset)];
     }
 
     /// @inheritdoc ISettlement
@@ -526,7 +534,7 @@ contract Settlement is ISettlement, Governed {
         uint256 account,
         uint256 asset
     ) private view returns (ForcedWithdrawal memory request) {
-        request = _requests[Packed.indexOf(account, asset)];
+        request = requestOf(account, asset);
         if (request.remaining == 0) revert NoRequest(account, asset);
     }
 

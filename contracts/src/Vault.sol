@@ -73,9 +73,9 @@ contract Vault is IVault, ReentrancyGuardTransient {
 
         // The bound on the sum keeps every balance of the tree below it, so a proof never fails for size.
         uint256 units = received / kind.unitAtoms;
-        uint256 custody = _custodyUnits[asset] + units;
-        if (custody >= Packed.UNITS_END) revert CustodyOverLimit(asset, custody, Packed.UNITS_END - 1);
-        _custodyUnits[asset] = uint64(custody);
+        uint256 room = Packed.UNITS_END - 1 - _custodyUnits[asset];
+        if (units > room) revert CustodyOverLimit(asset, units, room);
+        _custodyUnits[asset] += uint64(units);
 
         uint256 plusOne = _accountPlusOne[msg.sender];
         uint256 account = plusOne == 0 ? _register(msg.sender) : plusOne - 1;

@@ -42,7 +42,7 @@ interface IVault {
     error WrongNativeValue(uint256 value, uint256 amount);
     error ZeroAmount();
     error NotWholeUnits(uint256 atoms, uint256 unitAtoms);
-    error CustodyOverLimit(uint256 asset, uint256 units, uint256 max);
+    error CustodyOverLimit(uint256 asset, uint256 units, uint256 room);
     error NotSettlement(address caller);
     error NothingToClaim(uint256 account, uint256 asset);
     error NotFrozen();

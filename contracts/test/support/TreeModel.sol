@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {PoseidonT3} from "poseidon-solidity/PoseidonT3.sol";
+
+/// @notice The balance tree in full, as an operator keeps it: set leaves, read root and paths.
+contract TreeModel {
+    uint256 public constant DEPTH = 28;
+    mapping(uint256 height => mapping(uint256 place => uint256)) private _nodes;
+    uint256[29] private _empty;
+
+    constructor() {
+        for (uint256 h = 0; h < DEPTH; ++h) _empty[h + 1] = PoseidonT3.hash([_empty[h], _empty[h]]);
+    }
+
+    function root() external view returns (uint256) {
+        return _node(DEPTH, 0);
+    }
+
+    function leaf(uint256 index) external view returns (uint256) {
+        return _nodes[0][index];
+    }
+
+    function set(uint256 index, uint256 units) external {
+        uint256 node = units;
+        for (uint256 h = 0; h < DEPTH; ++h) {
+            _nodes[h][index] = node;
+            uint256 sibling = _node(h, index ^ 1);
+            node = index & 1 == 0 ? PoseidonT3.hash([node, sibling]) : PoseidonT3.hash([sibling, node]);
+            index >>= 1;
+        }
+        _nodes[DEPTH][0] = node;
+    }
+
+    function path(uint256 index) external view returns (uint256[28] memory siblings) {
+        for (uint256 h = 0; h < DEPTH; ++h) siblings[h] = _node(h, (index >> h) ^ 1);
+    }
+
+    function _node(uint256 height, uint256 place) private view returns (uint256 node) {
+        node = _nodes[height][place];
+        if (node == 0) node = _empty[height];
+    }
+}

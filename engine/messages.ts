@@ -65,4 +65,24 @@ export const Outbound = {
   FIRST_SEQ_F64: 4,
   TIME_MS_F64: 5,
 } as const
+/** Commands of one inbound message at most, and the bytes of its attachment: one journal block takes them whole. */
+export const MESSAGE_COMMANDS_MAX = 1024
+export const MESSAGE_ATTACHMENT_BYTES_MAX = 64 * 1024
+
+/**
+ *   journal ring (engine -> journal):  8-word header, `COUNT` command records, attachment bytes, padding
+ */
+export const JOURNAL_HEADER_WORDS = 8
+export const JournalMessage = {
+  TYPE: 0,
+  COUNT: 1,
+  ATTACHMENT_BYTES: 2,
+  ATTACHMENT_KIND: 3,
+  FIRST_SEQ_F64: 2,
+  /** Index of the first command that the attachment covers: 1 when the sequencer put a Time command before. */
+  ATTACHMENT_FIRST: 6,
+} as const
+/** Close: no commands, the state hash as attachment; the last message of an orderly stop. */
+export const JournalMessageType = { Commands: 1, Close: 2 } as const
+
 export const OutboundType = { Applied: 1, Answer: 2, Stop: 3 } as const

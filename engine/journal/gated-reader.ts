@@ -3,7 +3,7 @@
  * the seq that the message speaks of. It is the last gate before a client: an event that passes it
  * survives a crash. Used by gateways and operators.
  */
-import { Control } from '../control.js'
+import type { Control } from '../control.js'
 import { Outbound } from '../messages.js'
 import { RingReader } from '../ring.js'
 

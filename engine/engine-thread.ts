@@ -1,0 +1,144 @@
+/**
+ * Entry of the engine thread: recovers the state, then runs the loop of run.ts until it is told to
+ * stop. Sleeps on its doorbell when nothing comes in and never spins.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { Control, Failure, StopPhase } from './control.js'
+import { nodeDisk } from './journal/disk.js'
+import { recover, type EngineCapacities } from './journal/recovery.js'
+import type { JournalPosition } from './journal/segments.js'
+import { Publisher } from './publisher.js'
+import { RingReader, RingWriter, armDoorbell, disarmDoorbell, sleepOnDoorbell } from './ring.js'
+import { RunLoop } from './run.js'
+import { Sequencer } from './sequencer.js'
+import type { GenesisConfig } from './types.js'
+
+export interface EngineThreadData {
+  readonly dataDir: string
+  readonly genesis: GenesisConfig | undefined
+  readonly capacities: EngineCapacities
+  readonly control: SharedArrayBuffer
+  readonly inbound: readonly SharedArrayBuffer[]
+  readonly outbound: readonly SharedArrayBuffer[]
+  readonly journal: SharedArrayBuffer
+  readonly segmentBytes: number
+  readonly tickMs: number
+}
+
+/** What the engine thread tells the main thread, in this order (logs in between). */
+export type EngineThreadMessage =
+  | { readonly type: 'log'; readonly line: string }
+  | { readonly type: 'failed'; readonly error: string }
+  | {
+      readonly type: 'recovered'
+      readonly position: JournalPosition
+      readonly genesis: GenesisConfig
+      readonly stateHash: Uint8Array
+      readonly seq: number
+      readonly timeMs: number
+      readonly depositsConsumed: number
+      readonly snapshotSeq: number
+      readonly replayed: number
+    }
+
+const ROOM_SLEEP_MS = 100
+
+function tell(message: EngineThreadMessage): void {
+  parentPort!.postMessage(message)
+}
+
+function prepare(data: EngineThreadData, control: Control): RunLoop {
+  const waitForRoom = (hasRoom: () => boolean): void => {
+    const bell = control.roomDoorbell
+    while (!hasRoom()) {
+      if (control.failure !== Failure.None) throw new Error(`halted: ${control.failureText}`)
+      const seen = armDoorbell(bell)
+      if (hasRoom()) {
+        disarmDoorbell(bell)
+        return
+      }
+      sleepOnDoorbell(bell, seen, ROOM_SLEEP_MS)
+    }
+  }
+  const outbound = data.outbound.map((sab, index) => ({
+    ring: new RingWriter(sab),
+    doorbell: control.producerDoorbell(index),
+  }))
+  const publisher = new Publisher(outbound, control, waitForRoom)
+  const recovered = recover({
+    disk: nodeDisk,
+    dataDir: data.dataDir,
+    ...(data.genesis === undefined ? {} : { genesis: data.genesis }),
+    capacities: data.capacities,
+    segmentBytes: data.segmentBytes,
+    onEvents: (events) => publisher.onEvents(events),
+    onLog: (line) => tell({ type: 'log', line }),
+  })
+  const { engine, genesis, position, stateHash, snapshotSeq, replayed } = recovered
+  control.durableSeq = engine.seq
+  control.sequencedSeq = engine.seq
+  const { seq, timeMs, depositsConsumed } = engine
+  tell({
+    type: 'recovered',
+    position,
+    genesis,
+    stateHash,
+    seq,
+    timeMs,
+    depositsConsumed,
+    snapshotSeq,
+    replayed,
+  })
+  return new RunLoop({
+    engine,
+    genesis,
+    sequencer: new Sequencer(engine.seq, engine.timeMs, Date.now),
+    inbound: data.inbound.map((sab) => new RingReader(sab)),
+    journal: new RingWriter(data.journal, control.journalDoorbell),
+    publisher,
+    control,
+    waitForRoom,
+  })
+}
+
+function run(loop: RunLoop, control: Control, tickMs: number): void {
+  const bell = control.engineDoorbell
+  for (;;) {
+    // Read before the turn: nobody publishes after this phase, so an empty turn has seen everything.
+    const isDraining = control.stopPhase >= StopPhase.Draining
+    if (loop.turn() > 0) continue
+    if (control.failure !== Failure.None) return
+    if (isDraining) break
+    const seen = armDoorbell(bell)
+    if (loop.hasWork() || control.stopPhase >= StopPhase.Draining) {
+      disarmDoorbell(bell)
+      continue
+    }
+    sleepOnDoorbell(bell, seen, tickMs)
+    if (!loop.hasWork()) loop.tick()
+  }
+  loop.close()
+  control.advanceStop(StopPhase.EngineEnded)
+}
+
+const data = workerData as EngineThreadData
+const control = new Control(data.control)
+const fail = (error: unknown): void => {
+  control.fail(Failure.Engine, error instanceof Error ? (error.stack ?? error.message) : String(error))
+  process.exitCode = 1
+}
+try {
+  const loop = prepare(data, control)
+  parentPort!.once('message', () => {
+    try {
+      run(loop, control, data.tickMs)
+    } catch (error) {
+      fail(error)
+    }
+    parentPort!.close()
+  })
+} catch (error) {
+  // Damage, a wrong genesis, a full disk: the start is refused, in words for the operator.
+  tell({ type: 'failed', error: error instanceof Error ? error.message : String(error) })
+  process.exitCode = 1
+}

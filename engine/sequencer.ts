@@ -1,0 +1,48 @@
+/**
+ * Gives every command its seq and the exchange its time; nobody else reads a clock. Time enters the
+ * journal as Time commands, so a replay sees the same time at the same place.
+ *
+ * Invariant: seq has no gap, time never goes back: a clock that jumps back changes nothing until it
+ * has passed the largest time given so far.
+ */
+import { CommandKind } from './codes.js'
+import { COMMAND_WORDS, Cmd } from './layout.js'
+
+/** Milliseconds since 1970 UTC; may jump in either direction. */
+export type Clock = () => number
+
+export class Sequencer {
+  /** Last seq given. */
+  seq: number
+  /** Engine time in ms: the largest clock reading that was sequenced. */
+  timeMs: number
+  private readonly clock: Clock
+
+  /** Continues after `seq` and `timeMs`, which recovery found. */
+  constructor(seq: number, timeMs: number, clock: Clock) {
+    this.seq = seq
+    this.timeMs = timeMs
+    this.clock = clock
+  }
+
+  /**
+   * Writes a Time command at command index 0 of `words` when the clock has moved past the engine's
+   * time; returns the number of commands written (0 or 1). A reading that is no number changes nothing.
+   */
+  stampTime(words: Int32Array, floats: Float64Array): number {
+    const now = Math.floor(this.clock())
+    if (!(now > this.timeMs) || now > Number.MAX_SAFE_INTEGER) return 0
+    this.timeMs = now
+    words.fill(0, 0, COMMAND_WORDS)
+    words[Cmd.KIND] = CommandKind.Time
+    floats[Cmd.AMOUNT_F64] = now
+    return 1
+  }
+
+  /** Takes the next `count` seqs and returns the first of them. */
+  take(count: number): number {
+    const first = this.seq + 1
+    this.seq += count
+    return first
+  }
+}

@@ -16,7 +16,12 @@ export type PrivateStreamName =
   | typeof StreamName.Balances
   | typeof StreamName.Settlement
 
-const PRIVATE = new Set<string>([StreamName.Orders, StreamName.Fills, StreamName.Balances, StreamName.Settlement])
+const PRIVATE = new Set<string>([
+  StreamName.Orders,
+  StreamName.Fills,
+  StreamName.Balances,
+  StreamName.Settlement,
+])
 export const isPrivateStream = (name: string): name is PrivateStreamName => PRIVATE.has(name)
 
 interface AccountState {
@@ -98,7 +103,11 @@ export class AccountStreams {
         if (first !== undefined) {
           const asset = words[word + Ev.ASSET]!
           const float = word >> 1
-          first.balances.set(asset, [asset, floats[float + Ev.AMOUNT_A_F64]!, floats[float + Ev.AMOUNT_B_F64]!])
+          first.balances.set(asset, [
+            asset,
+            floats[float + Ev.AMOUNT_A_F64]!,
+            floats[float + Ev.AMOUNT_B_F64]!,
+          ])
           this.#touch(first, seq)
         }
         break

@@ -51,10 +51,7 @@ export interface ApprovalMessage {
   readonly nonce: number
 }
 
-async function signedBy(
-  owner: `0x${string}`,
-  recovered: () => Promise<`0x${string}`>,
-): Promise<boolean> {
+async function signedBy(owner: `0x${string}`, recovered: () => Promise<`0x${string}`>): Promise<boolean> {
   try {
     return (await recovered()).toLowerCase() === owner.toLowerCase()
   } catch {

@@ -24,7 +24,13 @@ const SPKI_PREFIX = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d0301070
 export function p256PublicKey(compressed: Uint8Array): KeyObject | undefined {
   if (compressed.length !== PUBLIC_KEY_BYTES || (compressed[0] !== 2 && compressed[0] !== 3)) return undefined
   try {
-    const point = ECDH.convertKey(Buffer.from(compressed), 'prime256v1', undefined, undefined, 'uncompressed') as Buffer
+    const point = ECDH.convertKey(
+      Buffer.from(compressed),
+      'prime256v1',
+      undefined,
+      undefined,
+      'uncompressed',
+    ) as Buffer
     return createPublicKey({ key: Buffer.concat([SPKI_PREFIX, point]), format: 'der', type: 'spki' })
   } catch {
     return undefined

@@ -17,13 +17,7 @@ import {
   Outbound,
   OutboundType,
 } from '../engine/messages.js'
-import {
-  RingReader,
-  RingWriter,
-  armDoorbell,
-  disarmDoorbell,
-  sleepOnDoorbellAsync,
-} from '../engine/ring.js'
+import { RingReader, RingWriter, armDoorbell, disarmDoorbell, sleepOnDoorbellAsync } from '../engine/ring.js'
 
 /** Connection number of what this thread asks for itself. */
 const OWN = 0
@@ -135,7 +129,10 @@ export class EngineLink {
     header[word + Inbound.COUNT] = count
     header[word + Inbound.ATTACHMENT_BYTES] = attachment.length
     header[word + Inbound.ATTACHMENT_KIND] = attachmentKind
-    header.set(count * COMMAND_WORDS === records.length ? records : records.subarray(0, words), word + INBOUND_HEADER_WORDS)
+    header.set(
+      count * COMMAND_WORDS === records.length ? records : records.subarray(0, words),
+      word + INBOUND_HEADER_WORDS,
+    )
     this.#writer.bytes.set(attachment, (word + INBOUND_HEADER_WORDS + words) * 4)
     this.#writer.commit()
     return ticket
@@ -146,7 +143,12 @@ export class EngineLink {
    * commands up to the answer's seq. It gets undefined when the engine ends first. False = the ring is
    * full and nothing was asked.
    */
-  query(kind: number, subject: number, depth: number, onAnswer: (answer: Answer | undefined) => void): boolean {
+  query(
+    kind: number,
+    subject: number,
+    depth: number,
+    onAnswer: (answer: Answer | undefined) => void,
+  ): boolean {
     const at = this.#ended || this.#left ? -1 : this.#writer.tryClaim(INBOUND_HEADER_WORDS * 4)
     if (at < 0) return false
     const ticket = this.#ticket()

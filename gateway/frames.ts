@@ -109,7 +109,9 @@ export class FrameIntake {
     const session = this.#admit(connection, id)
     if (session === undefined) return
     if (this.#signed) {
-      connection.sendError(id, ErrorCode.SignatureRequired, { message: 'this venue takes signed frames only' })
+      connection.sendError(id, ErrorCode.SignatureRequired, {
+        message: 'this venue takes signed frames only',
+      })
       return
     }
     let frame: PendingFrame
@@ -117,7 +119,13 @@ export class FrameIntake {
       const values = readArray(params, 'params', 1, 2)
       const records = new Int32Array(65 * COMMAND_WORDS)
       const payload = values[0]!
-      const count = payloadToRecords(decodePayload(payload), session.account, records, new Float64Array(records.buffer), 0)
+      const count = payloadToRecords(
+        decodePayload(payload),
+        session.account,
+        records,
+        new Float64Array(records.buffer),
+        0,
+      )
       frame = {
         id,
         records,
@@ -194,7 +202,8 @@ export class FrameIntake {
       attachment,
       attachmentKind: text ? AttachmentKind.FrameJson : AttachmentKind.FrameMsgpack,
       hash,
-      receipt: typeof options === 'object' && options !== null && 'receipt' in options && options.receipt === true,
+      receipt:
+        typeof options === 'object' && options !== null && 'receipt' in options && options.receipt === true,
       checked: 'waiting',
     }
   }
@@ -224,7 +233,9 @@ export class FrameIntake {
       if (frame.checked === 'valid') this.#submit(connection, frame)
       else {
         connection.framesInFlight--
-        connection.sendError(frame.id, ErrorCode.BadSignature, { message: 'the signature is not the session key’s' })
+        connection.sendError(frame.id, ErrorCode.BadSignature, {
+          message: 'the signature is not the session key’s',
+        })
       }
     }
     if (done === queue.length) this.#queues.delete(connection)

@@ -11,6 +11,8 @@ import type { FromGateway, GatewayThreadData, ToGateway } from './messages.js'
 import { type GatewayServer, ListenError, startServer } from './server.js'
 
 const STATS_EVERY_MS = 500
+/** Time that sockets get to close before a broken thread ends. */
+const CLOSE_MS = 100
 
 async function main(data: GatewayThreadData): Promise<void> {
   const port = parentPort
@@ -32,6 +34,13 @@ async function main(data: GatewayThreadData): Promise<void> {
     if (message.type === 'stop') stop()
     else if (message.type === 'batch') gateway.batchChanged(message.batch)
     else gateway.proofAnswered(message.ticket, message.proof)
+  })
+
+  // A broken invariant ends this thread, but not the process: sockets first, then the error.
+  process.once('uncaughtException', (error) => {
+    post({ type: 'failed', code: 'Broken', message: error.stack ?? error.message })
+    stop()
+    setTimeout(() => process.exit(1), CLOSE_MS)
   })
 
   const running = gateway.link.run(gateway)

@@ -240,7 +240,14 @@ export class Gateway implements EngineLinkHandler {
         const takerSide = 1 - ((words[word + Ev.KIND]! >> 8) & 1)
         this.markets
           .get(words[word + Ev.MARKET]!)
-          ?.trades.push([seq, this.#fillIndex, words[word + Ev.TICKS]!, words[word + Ev.LOTS]!, takerSide, timeMs])
+          ?.trades.push([
+            seq,
+            this.#fillIndex,
+            words[word + Ev.TICKS]!,
+            words[word + Ev.LOTS]!,
+            takerSide,
+            timeMs,
+          ])
         break
       }
       default:
@@ -265,7 +272,8 @@ export class Gateway implements EngineLinkHandler {
         market.trades = []
       }
       const changes = market.book.takeChanges()
-      if (changes !== undefined) market.bookStream.publish(market.book.lastSeq, changes, market.book.checksum())
+      if (changes !== undefined)
+        market.bookStream.publish(market.book.lastSeq, changes, market.book.checksum())
     }
   }
 
@@ -298,4 +306,3 @@ export class Gateway implements EngineLinkHandler {
     this.flush()
   }
 }
-

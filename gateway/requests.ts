@@ -5,11 +5,11 @@
 import { CommandKind, EventKind, Scope } from '../engine/codes.js'
 import { Attr, COMMAND_WORDS, Cmd, Ev, SessionCmd } from '../engine/layout.js'
 import { AttachmentKind, QueryKind } from '../engine/messages.js'
-import type { Balance, BookLevel, OrderView } from '../engine/types.js'
+import type { Balance, OrderView } from '../engine/types.js'
 import { ErrorCode, rejectToCode } from '../sdk/wire/codes.js'
 import { commandToRecord } from '../sdk/wire/commands.js'
 import { FieldError } from '../sdk/wire/fields.js'
-import { Kind, type LevelEntry, Method, StreamName } from '../sdk/wire/layout.js'
+import { Kind, Method, PUBLIC_KEY_BYTES, StreamName } from '../sdk/wire/layout.js'
 import type { WireValue } from '../sdk/wire/msgpack.js'
 import { type MethodParams, type MethodSchema, methods } from '../sdk/wire/schema.js'
 import { logonMessage } from '../sdk/wire/signed.js'
@@ -34,11 +34,13 @@ export class RequestError extends Error {
 }
 
 type Answer = WireValue | Promise<WireValue>
-type Handlers = { [M in Exclude<Method, 'frame' | 'unsignedFrame'>]: (
+type Handlers = {
+  [M in Exclude<Method, 'frame' | 'unsignedFrame'>]?: (
     connection: Connection,
     params: MethodParams<M>,
     id: number,
-  ) => Answer | undefined }
+  ) => Answer | undefined
+}
 
 export class Requests {
   readonly #gateway: Gateway
@@ -53,18 +55,24 @@ export class Requests {
 
   receive(connection: Connection, id: number, method: WireValue, params: WireValue): void {
     if (typeof method !== 'string' || !Object.hasOwn(this.#handlers, method)) {
-      connection.sendError(id, ErrorCode.UnknownMethod, { message: `no method ${JSON.stringify(String(method).slice(0, 40))}` })
+      connection.sendError(id, ErrorCode.UnknownMethod, {
+        message: `no method ${JSON.stringify(String(method).slice(0, 40))}`,
+      })
       return
     }
     const schema: MethodSchema = methods[method as Method]
     if (schema.scope !== 0) {
       const { session } = connection
       if (session === undefined) {
-        connection.sendError(id, ErrorCode.NotLoggedOn, { message: `${method} needs a session that is logged on` })
+        connection.sendError(id, ErrorCode.NotLoggedOn, {
+          message: `${method} needs a session that is logged on`,
+        })
         return
       }
       if ((session.scopes & schema.scope) === 0) {
-        connection.sendError(id, ErrorCode.ScopeMissing, { message: `the session lacks scope ${schema.scope}` })
+        connection.sendError(id, ErrorCode.ScopeMissing, {
+          message: `the session lacks scope ${schema.scope}`,
+        })
         return
       }
     }
@@ -72,7 +80,9 @@ export class Requests {
     if (!parsed.success) {
       const [issue] = parsed.error.issues
       const path = issue?.path.join('.') ?? ''
-      connection.sendError(id, ErrorCode.BadParams, { message: `params.${path}: ${issue?.message ?? 'not valid'}` })
+      connection.sendError(id, ErrorCode.BadParams, {
+        message: `params.${path}: ${issue?.message ?? 'not valid'}`,
+      })
       return
     }
     const handler = this.#handlers[method as keyof Handlers] as (
@@ -120,7 +130,10 @@ export class Requests {
       [Method.Account]: (_connection, [owner]) => {
         const account = gateway.directory.accountOf(owner)
         if (account === undefined) {
-          throw new RequestError(ErrorCode.UnknownAccount, `${owner} owns no account: the first deposit opens one`)
+          throw new RequestError(
+            ErrorCode.UnknownAccount,
+            `${owner} owns no account: the first deposit opens one`,
+          )
         }
         return { account }
       },
@@ -140,9 +153,13 @@ export class Requests {
         return { stream: name }
       },
       [Method.Balances]: (connection) =>
-        this.#query(QueryKind.Balances, connection.account!, 0, (value) => (value as Balance[]).map(balanceEntry)),
+        this.#query(QueryKind.Balances, connection.account!, 0, (value) =>
+          (value as Balance[]).map(balanceEntry),
+        ),
       [Method.Orders]: (connection) =>
-        this.#query(QueryKind.Orders, connection.account!, 0, (value) => (value as WireOrder[]).map(orderToWire)),
+        this.#query(QueryKind.Orders, connection.account!, 0, (value) =>
+          (value as WireOrder[]).map(orderToWire),
+        ),
       [Method.Order]: (connection, [key]) =>
         this.#query(QueryKind.Orders, connection.account!, 0, (value) => {
           const order = (value as WireOrder[]).find((candidate) =>
@@ -171,7 +188,13 @@ export class Requests {
       [Method.PlaceTest]: (connection, [command]) => {
         const records = new Int32Array(COMMAND_WORDS)
         try {
-          commandToRecord(command as WireValue, connection.account!, records, new Float64Array(records.buffer), 0)
+          commandToRecord(
+            command as WireValue,
+            connection.account!,
+            records,
+            new Float64Array(records.buffer),
+            0,
+          )
         } catch (error) {
           if (error instanceof FieldError) throw new RequestError(ErrorCode.BadParams, error.message)
           throw error
@@ -199,7 +222,12 @@ export class Requests {
   }
 
   /** Asks the engine and turns its answer into a result. */
-  #query(kind: number, subject: number, depth: number, toResult: (value: unknown) => WireValue): Promise<WireValue> {
+  #query(
+    kind: number,
+    subject: number,
+    depth: number,
+    toResult: (value: unknown) => WireValue,
+  ): Promise<WireValue> {
     return new Promise((resolve, reject) => {
       const asked = this.#gateway.link.query(kind, subject, depth, (answer) => {
         if (answer === undefined) {
@@ -251,7 +279,8 @@ export class Requests {
     const [account, publicKey, scopes, maxNotional, expiresAtMs, nonce, signature] = params
     const owner = this.#owner(account)
     const key = p256PublicKey(publicKey)
-    if (key === undefined) throw new RequestError(ErrorCode.BadApproval, 'the public key is no point of P-256')
+    if (key === undefined)
+      throw new RequestError(ErrorCode.BadApproval, 'the public key is no point of P-256')
     const approval = { account, publicKey, scopes, maxNotional, expiresAtMs, nonce }
     if (!(await isApprovedBy(owner, this.#gateway.domain, approval, signature))) {
       throw new RequestError(ErrorCode.BadApproval, `the signature is not ${owner}'s`)
@@ -270,16 +299,7 @@ export class Requests {
       for (let index = 0; index < count; index++) {
         const word = at + index * 24
         if ((words[word + Ev.KIND]! & 0xff) !== EventKind.SessionApproved) continue
-        const slot = words[word + Ev.OTHER]!
-        this.#gateway.directory.setSession({
-          slot,
-          account,
-          scopes,
-          maxNotional,
-          expiresAtMs,
-          publicKey: key,
-          publicKeyBytes: publicKey,
-        })
+        const slot = words[word + Ev.CODE]!
         return { session: slot }
       }
       return undefined
@@ -321,11 +341,18 @@ export class Requests {
     }
     const session = this.#gateway.directory.session(slot)
     if (session === undefined) throw new RequestError(ErrorCode.UnknownSession, `no session ${slot}`)
-    if (session.expiresAtMs <= Date.now()) throw new RequestError(ErrorCode.SessionExpired, `session ${slot} has expired`)
+    if (session.expiresAtMs <= Date.now())
+      throw new RequestError(ErrorCode.SessionExpired, `session ${slot} has expired`)
     const message = logonMessage(this.#gateway.domain.hash, slot, connection.challenge)
     const copy = signature.slice()
-    const valid = await new Promise<boolean>((resolve) => verifySessionSignature(session, message, copy, resolve))
-    if (!valid) throw new RequestError(ErrorCode.BadSignature, 'the signature is not the session key’s over this challenge')
+    const valid = await new Promise<boolean>((resolve) =>
+      verifySessionSignature(session, message, copy, resolve),
+    )
+    if (!valid)
+      throw new RequestError(
+        ErrorCode.BadSignature,
+        'the signature is not the session key’s over this challenge',
+      )
     connection.session = session
     return {
       account: session.account,
@@ -347,7 +374,8 @@ export class Requests {
       followed = new Map()
       this.#followed.set(connection, followed)
     }
-    if (followed.has(name)) throw new RequestError(ErrorCode.AlreadySubscribed, `"${name}" is followed already`)
+    if (followed.has(name))
+      throw new RequestError(ErrorCode.AlreadySubscribed, `"${name}" is followed already`)
     const { subscriptionsMax } = this.#gateway.data.config
     if (followed.size >= subscriptionsMax) {
       throw new RequestError(ErrorCode.TooManySubscriptions, `${subscriptionsMax} streams are followed`)
@@ -382,8 +410,10 @@ export class Requests {
     followed: Map<string, Stream | undefined>,
   ): undefined {
     const { session } = connection
-    if (session === undefined) throw new RequestError(ErrorCode.NotLoggedOn, `"${name}" needs a session that is logged on`)
-    if ((session.scopes & Scope.Read) === 0) throw new RequestError(ErrorCode.ScopeMissing, 'the session may not read')
+    if (session === undefined)
+      throw new RequestError(ErrorCode.NotLoggedOn, `"${name}" needs a session that is logged on`)
+    if ((session.scopes & Scope.Read) === 0)
+      throw new RequestError(ErrorCode.ScopeMissing, 'the session may not read')
     const { accounts, link } = this.#gateway
     this.#gateway.publish()
     const known = accounts.stream(session.account, name)
@@ -418,18 +448,50 @@ export class Requests {
     return []
   }
 
+  #sessionApproved(words: Int32Array, floats: Float64Array, word: number): void {
+    const flags = words[word + Ev.KIND]! >>> 16
+    const publicKeyBytes = Buffer.alloc(PUBLIC_KEY_BYTES)
+    publicKeyBytes[0] = 2 | ((flags >> 4) & 1)
+    for (let index = 0; index < 8; index++) {
+      publicKeyBytes.writeInt32BE(words[word + Ev.CLOID_LO + index]!, 1 + index * 4)
+    }
+    const publicKey = p256PublicKey(publicKeyBytes)
+    if (publicKey === undefined) return
+    this.#gateway.directory.setSession({
+      slot: words[word + Ev.CODE]!,
+      account: words[word + Ev.ACCOUNT]!,
+      scopes: flags & 15,
+      maxNotional: floats[(word >> 1) + Ev.AMOUNT_A_F64]!,
+      expiresAtMs: floats[(word >> 1) + Ev.AMOUNT_B_F64]!,
+      publicKey,
+      publicKeyBytes,
+    })
+  }
+
   /** Events that change who may do what. */
   event(kind: number, words: Int32Array, floats: Float64Array, word: number): void {
     const { directory } = this.#gateway
     switch (kind) {
+      case EventKind.AccountOpened:
+        directory.setOwner(words[word + Ev.ACCOUNT]!, addressAt(words, word + Ev.CLOID_LO))
+        break
+      case EventKind.SessionApproved:
+        this.#sessionApproved(words, floats, word)
+        break
       case EventKind.SessionRevoked:
-        directory.removeSession(words[word + Ev.OTHER]!)
+        directory.removeSession(words[word + Ev.CODE]!)
         break
       default:
         break
     }
-    void floats
   }
+}
+
+/** The 20-byte address in five words. */
+function addressAt(words: Int32Array, at: number): `0x${string}` {
+  const bytes = Buffer.alloc(20)
+  for (let word = 0; word < 5; word++) bytes.writeInt32BE(words[at + word]!, word * 4)
+  return `0x${bytes.toString('hex')}`
 }
 
 /** An order as an answer's JSON carries it: the client order id is a decimal string. */
@@ -453,6 +515,3 @@ function orderToWire(order: WireOrder): WireValue {
     order.expiresAtMs,
   ]
 }
-
-/** Levels of an answer as they travel. */
-export const levelEntry = ({ ticks, lots, orders }: BookLevel): LevelEntry => [ticks, lots, orders]

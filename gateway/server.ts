@@ -83,7 +83,11 @@ export async function startServer(
         response.end(JSON.stringify({ code, message }))
       }
       if (codec === undefined) {
-        refuse('400 Bad Request', ErrorCode.UnsupportedSubprotocol, 'offer glassbook.v1.msgpack or glassbook.v1.json')
+        refuse(
+          '400 Bad Request',
+          ErrorCode.UnsupportedSubprotocol,
+          'offer glassbook.v1.msgpack or glassbook.v1.json',
+        )
         return
       }
       if (origins.size > 0 && !origins.has(request.getHeader('origin'))) {
@@ -91,7 +95,11 @@ export async function startServer(
         return
       }
       if ((perIp.get(ip) ?? 0) >= config.connectionsPerIp) {
-        refuse('429 Too Many Requests', ErrorCode.TooManyConnections, `${config.connectionsPerIp} connections are open`)
+        refuse(
+          '429 Too Many Requests',
+          ErrorCode.TooManyConnections,
+          `${config.connectionsPerIp} connections are open`,
+        )
         return
       }
       response.upgrade<SocketData>(

@@ -62,6 +62,8 @@ class GatewayThread {
     let onListening: (port: number) => void
     let onFailed: (error: Error) => void
     let onQuiet: () => void
+    let died = false
+    let reason = ''
     this.listening = new Promise((resolve, reject) => {
       onListening = resolve
       onFailed = reject
@@ -75,6 +77,7 @@ class GatewayThread {
           onListening(message.port)
           break
         case 'failed':
+          reason = message.message
           onFailed(new GatewayStartError(message.code, message.message))
           break
         case 'stats':
@@ -92,7 +95,6 @@ class GatewayThread {
         }
       }
     })
-    let died = false
     this.worker.on('error', (error: Error) => {
       died = true
       onFailed(new GatewayStartError('Broken', error.message))
@@ -101,7 +103,8 @@ class GatewayThread {
     })
     this.ended = new Promise((resolve) => {
       this.worker.on('exit', (code) => {
-        if (code !== 0 && !died) options.onDied(new Error(`gateway thread ${data.thread} ended with code ${code}`))
+        if (code !== 0 && !died)
+          options.onDied(new Error(`gateway thread ${data.thread} ended with code ${code}: ${reason}`))
         onFailed(new GatewayStartError('Broken', 'the thread ended before it listened'))
         onQuiet()
         resolve()
@@ -131,7 +134,8 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     threads.push(started)
     port = await started.listening
   }
-  const total = (field: keyof GatewayStats): number => threads.reduce((sum, { stats }) => sum + stats[field], 0)
+  const total = (field: keyof GatewayStats): number =>
+    threads.reduce((sum, { stats }) => sum + stats[field], 0)
   return {
     port,
     get stats() {

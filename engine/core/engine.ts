@@ -547,7 +547,7 @@ class ObjectEngine implements Engine {
         m.config.quote,
         (feeAccount.available.get(m.config.quote) ?? 0) + makerFee + takerFee,
       )
-      const { w, f, o, p } = this.ev(EventKind.Fill | (x.side << 8))
+      const { w, f, o, p } = this.ev(EventKind.Fill | (y.side << 8))
       w[o + Ev.MARKET] = m.config.id
       w[o + Ev.TICKS] = y.ticks
       w[o + Ev.LOTS] = lots

@@ -31,10 +31,11 @@ export const msgpackCodec: Codec = {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
-function toJson(_key: string, value: unknown): unknown {
+function toJson(this: unknown, key: string, value: unknown): unknown {
   if (typeof value === 'bigint') return value.toString()
-  if (value instanceof Uint8Array) return toBase64url(value)
-  return value
+  // A Buffer has already turned itself into an object by now: look at what stood there.
+  const original = (this as Record<string, unknown>)[key]
+  return original instanceof Uint8Array ? toBase64url(original) : value
 }
 
 function refuseProto(key: string, value: unknown): unknown {
@@ -54,7 +55,10 @@ export function packJson(message: WireValue): string {
 export function unpackJson(text: string): WireValue {
   try {
     // The reviver costs a walk of the value, so it runs only where the key could be.
-    return JSON.parse(text, text.includes('__proto__') || text.includes('\\u') ? refuseProto : undefined) as WireValue
+    return JSON.parse(
+      text,
+      text.includes('__proto__') || text.includes('\\u') ? refuseProto : undefined,
+    ) as WireValue
   } catch (error) {
     if (error instanceof MalformedMessage) throw error
     throw new MalformedMessage('not JSON', 0)

@@ -96,7 +96,8 @@ export function rejectToCode(reject: number): number {
 export function codeToReject(code: number): number {
   for (const base of [SESSION_BASE, ORDER_BASE, LIMIT_BASE]) {
     const reject = code - base
-    if (reject > 0 && reject < 100 && rejectNames[reject] !== undefined && rejectToCode(reject) === code) return reject
+    if (reject > 0 && reject < 100 && rejectNames[reject] !== undefined && rejectToCode(reject) === code)
+      return reject
   }
   return 0
 }

@@ -138,7 +138,14 @@ function positions(command: WireCommand): WireValue[] {
         command.deadlineMs ?? 0,
       ]
     case CommandKind.Amend:
-      return [command.kind, command.market, command.cloid, command.ticks, command.lots, command.deadlineMs ?? 0]
+      return [
+        command.kind,
+        command.market,
+        command.cloid,
+        command.ticks,
+        command.lots,
+        command.deadlineMs ?? 0,
+      ]
     case CommandKind.Cancel:
       return [command.kind, command.market, command.cloid, command.deadlineMs ?? 0]
     case CommandKind.CancelAll:

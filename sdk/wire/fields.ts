@@ -36,7 +36,13 @@ function describe(value: unknown): string {
 
 /** A whole number within [min, max]. */
 export function readInt(value: unknown, field: string, min: number, max: number): number {
-  if (typeof value !== 'number' || !Number.isInteger(value) || Object.is(value, -0) || value < min || value > max) {
+  if (
+    typeof value !== 'number' ||
+    !Number.isInteger(value) ||
+    Object.is(value, -0) ||
+    value < min ||
+    value > max
+  ) {
     throw new FieldError(field, `a whole number from ${min} to ${max}`, value)
   }
   return value
@@ -76,7 +82,8 @@ export function readBool(value: unknown, field: string): boolean {
 
 /** Exactly `length` bytes (any number of them when it is not given): bin, or base64url text. */
 export function readBytes(value: unknown, field: string, length?: number): Uint8Array {
-  const bytes = typeof value === 'string' ? fromBase64url(value) : value instanceof Uint8Array ? value : undefined
+  const bytes =
+    typeof value === 'string' ? fromBase64url(value) : value instanceof Uint8Array ? value : undefined
   if (bytes === undefined || (length !== undefined && bytes.length !== length)) {
     throw new FieldError(field, length === undefined ? 'bytes' : `${length} bytes`, value)
   }

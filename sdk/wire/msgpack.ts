@@ -193,9 +193,7 @@ export class MsgpackWriter {
   value(value: WireValue): this {
     switch (typeof value) {
       case 'number':
-        if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
-          throw new RangeError(`msgpack: ${Object.is(value, -0) ? '-0' : value} is not a safe integer`)
-        }
+        if (!Number.isSafeInteger(value)) throw new RangeError(`msgpack: ${value} is not a safe integer`)
         return this.int(value)
       case 'string':
         return this.string(value)
@@ -213,7 +211,9 @@ export class MsgpackWriter {
       for (const item of value as readonly WireValue[]) this.value(item)
       return this
     }
-    const entries = Object.entries(value).filter((entry): entry is [string, WireValue] => entry[1] !== undefined)
+    const entries = Object.entries(value).filter(
+      (entry): entry is [string, WireValue] => entry[1] !== undefined,
+    )
     this.map(entries.length)
     for (const [key, item] of entries) this.string(key).value(item)
     return this

@@ -57,7 +57,10 @@ export const account = index(ACCOUNTS_MAX, 'account id')
 export const asset = index(ASSETS_MAX, 'asset id')
 export const market = index(MARKETS_MAX, 'market id')
 const session = index(SESSIONS_MAX, 'session slot')
-export const cloid = readWith((value) => readUint64(value, 'cloid'), 'client order id: unsigned 64-bit number')
+export const cloid = readWith(
+  (value) => readUint64(value, 'cloid'),
+  'client order id: unsigned 64-bit number',
+)
 const address = z
   .string()
   .regex(/^0x[0-9a-fA-F]{40}$/)
@@ -112,7 +115,12 @@ export const methods = {
     'Ends a session for good.',
   ),
   [Method.Sessions]: method(z.tuple([]), Scope.Read, 5, 'Sessions of the account.'),
-  [Method.Logon]: method(z.tuple([session, sessionSignature]), 0, 10, 'Logs a session on to this connection.'),
+  [Method.Logon]: method(
+    z.tuple([session, sessionSignature]),
+    0,
+    10,
+    'Logs a session on to this connection.',
+  ),
   [Method.Frame]: method(
     z.tuple([
       session,
@@ -154,7 +162,12 @@ export const methods = {
   ),
   [Method.Depth]: method(z.tuple([market, limit(BOOK_DEPTH_MAX)]), 0, 5, 'L2 book.'),
   [Method.Trades]: method(z.tuple([market, limit(1000)]), 0, 5, 'Latest trades, newest last.'),
-  [Method.Candles]: method(z.tuple([market, z.enum(intervals), limit(1000)]), 0, 5, 'Latest candles, newest last.'),
+  [Method.Candles]: method(
+    z.tuple([market, z.enum(intervals), limit(1000)]),
+    0,
+    5,
+    'Latest candles, newest last.',
+  ),
   [Method.Ticker]: method(z.tuple([market]), 0, 1, 'Last price, best bid and offer, 24 h figures.'),
   [Method.Withdraw]: method(
     z.tuple([account, asset, whole('units'), whole('withdrawal nonce'), walletSignature]),
@@ -162,7 +175,12 @@ export const methods = {
     50,
     'Asks for a withdrawal; it becomes claimable on-chain once its batch is proven.',
   ),
-  [Method.Proof]: method(z.tuple([account, asset]), 0, 20, 'Merkle proof of a balance against a posted root.'),
+  [Method.Proof]: method(
+    z.tuple([account, asset]),
+    0,
+    20,
+    'Merkle proof of a balance against a posted root.',
+  ),
   [Method.Batches]: method(z.tuple([limit(100)]), 0, 5, 'Latest settlement batches, newest last.'),
   [Method.CancelOnDisconnect]: method(
     z.tuple([z.boolean()]),

@@ -47,7 +47,8 @@ function putUint64(bytes: Uint8Array, at: number, value: number): void {
 export function domainPreimage(chainId: number, vault: string): Uint8Array<ArrayBuffer> {
   const address = fromHex(vault)
   if (address?.length !== 20) throw new RangeError(`vault "${vault}" is not a 20-byte address`)
-  if (!Number.isSafeInteger(chainId) || chainId < 0) throw new RangeError(`chain id ${chainId} is out of range`)
+  if (!Number.isSafeInteger(chainId) || chainId < 0)
+    throw new RangeError(`chain id ${chainId} is out of range`)
   const bytes = new Uint8Array(28)
   putUint64(bytes, 0, chainId)
   bytes.set(address, 8)
@@ -91,7 +92,11 @@ export function frameMessage(
 }
 
 /** A logon's signed message. */
-export function logonMessage(domain: Uint8Array, session: number, challenge: Uint8Array): Uint8Array<ArrayBuffer> {
+export function logonMessage(
+  domain: Uint8Array,
+  session: number,
+  challenge: Uint8Array,
+): Uint8Array<ArrayBuffer> {
   if (challenge.length !== CHALLENGE_BYTES) throw new RangeError(`challenge of ${challenge.length} bytes`)
   const bytes = new Uint8Array(LOGON_TAG.length + DOMAIN_BYTES + 4 + CHALLENGE_BYTES)
   bytes.set(LOGON_TAG)

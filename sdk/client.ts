@@ -1,0 +1,640 @@
+/**
+ * The client of an exchange: one connection that comes back by itself, a session logged on to it, typed
+ * calls for every method, streams that go on where they were.
+ *
+ * Invariant: a frame is sent at most once. When the connection breaks before its answer, the call rejects
+ * with OutcomeUnknownError and `resolve` tells, from the exchange, what became of it.
+ */
+import { sha256 } from '@noble/hashes/sha2.js'
+import type { Account, Address, PublicClient, WalletClient } from 'viem'
+import { settlementAbi } from '../contracts/abi.js'
+import { Scope } from '../engine/codes.js'
+import { fromUnits, toUnits } from './decimals.js'
+import {
+  ExchangeError,
+  GlassbookError,
+  InputError,
+  TransportError,
+  VerificationError,
+  errorOf,
+} from './errors.js'
+import { type Asset, Markets } from './markets.js'
+import {
+  type AmendOrder,
+  type CancelAllOrders,
+  type CancelOrder,
+  type PlaceOrder,
+  amendCommand,
+  cancelAllCommand,
+  cancelCommand,
+  placeCommand,
+} from './orders.js'
+import { readProof, rootOf } from './proof.js'
+import { type SessionKey, createSessionKey } from './session-key.js'
+import { type Hello, Socket } from './socket.js'
+import { type StreamListener, Subscription, streamOf } from './subscription.js'
+import { fromHex } from './wire/bytes.js'
+import { ErrorCode } from './wire/codes.js'
+import { type WireCommand, commandToWire } from './wire/commands.js'
+import { packJson } from './wire/codec.js'
+import { readArray, readObject, readSafeInt, readString } from './wire/fields.js'
+import { Control, type CandleInterval, Kind, Method, OrderState, StreamName } from './wire/layout.js'
+import { type WireValue, packMsgpack } from './wire/msgpack.js'
+import { domainPreimage, frameMessage, logonMessage, walletDomain, walletTypes } from './wire/signed.js'
+import { Subprotocol } from './wire/version.js'
+
+/** Anything that can sign EIP-712 typed data: a viem local account, or a wallet client with its account. */
+export type Signer =
+  | Pick<Extract<Account, { type: 'local' }>, 'address' | 'signTypedData'>
+  | (WalletClient & { account: Account })
+
+export interface ClientOptions {
+  /** `ws://host:port` or `wss://…`. */
+  readonly url: string
+  /** The wallet; needed to approve sessions and to withdraw. */
+  readonly wallet?: Signer
+  /** Reads the chain; needed by `verifyBalance`. */
+  readonly publicClient?: Pick<PublicClient, 'readContract'>
+  /** Default 'msgpack'. */
+  readonly encoding?: 'msgpack' | 'json'
+  /** Come back after a disconnect; default true. */
+  readonly reconnect?: boolean
+  /** Longest pause between attempts, ms; default 5000. */
+  readonly reconnectDelayMsMax?: number
+}
+
+/** A session: the slot that the exchange knows it by, and the key that signs for it. */
+export interface Session {
+  readonly slot: number
+  readonly account: number
+  readonly key: SessionKey
+}
+
+export type ClientState = 'closed' | 'connecting' | 'open'
+
+/** What became of one command of a frame. */
+export interface CommandResult {
+  readonly cloid: bigint | undefined
+  /** Absent = taken. */
+  readonly error: GlassbookError | undefined
+  readonly orderId: number
+  readonly state: 'open' | 'filled' | 'canceled' | 'waiting' | 'none'
+  readonly remainingLots: number
+  readonly filledLots: number
+  /** Orders cancelled, by a cancel-all. */
+  readonly count: number
+}
+
+const STATE_NAMES: Readonly<Record<number, CommandResult['state']>> = {
+  [OrderState.Open]: 'open',
+  [OrderState.Filled]: 'filled',
+  [OrderState.Canceled]: 'canceled',
+  [OrderState.Waiting]: 'waiting',
+}
+
+export interface BalanceView {
+  readonly asset: Asset
+  /** Decimal strings of tokens. */
+  readonly available: string
+  readonly reserved: string
+  readonly availableUnits: number
+  readonly reservedUnits: number
+}
+
+export interface VerifiedBalance {
+  readonly asset: Asset
+  /** Decimal string of tokens. */
+  readonly amount: string
+  readonly units: bigint
+  readonly batch: number
+  /** As the chain says, not the exchange: 'committed', 'proven' or 'final'. */
+  readonly state: 'committed' | 'proven' | 'final'
+  readonly root: bigint
+}
+
+const CHAIN_STATES = ['none', 'committed', 'proven', 'final'] as const
+
+export class Client {
+  readonly #options: ClientOptions
+  #socket: Socket | undefined
+  #hello: Hello | undefined
+  #domain: Uint8Array = new Uint8Array(32)
+  #markets: Markets | undefined
+  #session: Session | undefined
+  readonly #subscriptions = new Map<string, Subscription>()
+  readonly #stateListeners = new Set<(state: ClientState) => void>()
+  #state: ClientState = 'closed'
+  #closing = false
+  #attempts = 0
+  #lastNonce = 0
+  #lastCloid = 0n
+  #sendTurn: Promise<unknown> = Promise.resolve()
+
+  constructor(options: ClientOptions) {
+    this.#options = options
+  }
+
+  // ---- connection
+
+  get state(): ClientState {
+    return this.#state
+  }
+
+  get session(): Session | undefined {
+    return this.#session
+  }
+
+  /** Assets and markets. @throws TransportError before the first `connect`. */
+  get markets(): Markets {
+    if (this.#markets === undefined)
+      throw new TransportError('not connected yet', { code: ErrorCode.ShuttingDown })
+    return this.#markets
+  }
+
+  /** Calls `listener` at every change of state; returns how to stop that. */
+  onState(listener: (state: ClientState) => void): () => void {
+    this.#stateListeners.add(listener)
+    return () => this.#stateListeners.delete(listener)
+  }
+
+  #setState(state: ClientState): void {
+    if (state === this.#state) return
+    this.#state = state
+    for (const listener of [...this.#stateListeners]) listener(state)
+  }
+
+  /** Connects, once. @throws TransportError when the exchange cannot be reached. */
+  async connect(): Promise<this> {
+    this.#closing = false
+    await this.#open()
+    return this
+  }
+
+  async #open(): Promise<void> {
+    this.#setState('connecting')
+    const { url, encoding = 'msgpack' } = this.#options
+    const socket = new Socket(url, encoding === 'json' ? Subprotocol.Json : Subprotocol.Msgpack, {
+      message: (message) => this.#message(message),
+      closed: () => this.#closed(socket),
+    })
+    this.#socket = socket
+    try {
+      const hello = await socket.hello
+      this.#hello = hello
+      this.#domain = sha256(domainPreimage(hello.chainId, hello.vault))
+      this.#markets ??= new Markets(await socket.request(Method.Markets, []))
+      if (this.#session !== undefined) await this.#logon(this.#session)
+      this.#attempts = 0
+      this.#setState('open')
+      await Promise.all([...this.#subscriptions.values()].map((subscription) => this.#follow(subscription)))
+    } catch (error) {
+      socket.close()
+      throw error
+    }
+  }
+
+  #closed(socket: Socket): void {
+    if (socket !== this.#socket) return
+    this.#setState('closed')
+    if (this.#closing || this.#options.reconnect === false) return
+    // Full jitter: a crowd that lost its exchange does not come back as one.
+    const bound = Math.min(this.#options.reconnectDelayMsMax ?? 5000, 100 * 2 ** this.#attempts++)
+    setTimeout(() => {
+      if (this.#closing || this.#state !== 'closed') return
+      this.#open().catch(() => this.#closed(this.#socket!))
+    }, Math.random() * bound)
+  }
+
+  /** Ends the connection for good. */
+  close(): void {
+    this.#closing = true
+    this.#socket?.close()
+    this.#setState('closed')
+  }
+
+  async #request(
+    method: string,
+    params: readonly WireValue[],
+    options?: { command?: boolean },
+  ): Promise<WireValue> {
+    if (this.#socket === undefined)
+      throw new TransportError('not connected', { code: ErrorCode.ShuttingDown })
+    return this.#socket.request(method, params, options)
+  }
+
+  #message(message: readonly WireValue[]): void {
+    if (message[0] === Kind.Control) {
+      if (message[1] !== Control.Resync) return
+      const { stream } = readObject(message[2], 'control')
+      if (typeof stream === 'string') this.#subscriptions.get(stream)?.restart()
+      return
+    }
+    const subscription = this.#subscriptions.get(streamOf(message))
+    if (subscription === undefined || subscription.take(message)) return
+    // Something is missing: start this stream anew.
+    subscription.restart()
+    void this.#restart(subscription)
+  }
+
+  async #restart(subscription: Subscription): Promise<void> {
+    try {
+      await this.#request(Method.Unsubscribe, [subscription.name])
+      await this.#follow(subscription)
+    } catch (error) {
+      // The connection broke meanwhile: coming back follows every stream anew.
+      if (!(error instanceof GlassbookError)) throw error
+    }
+  }
+
+  // ---- who
+
+  #wallet(): { address: Address; sign: (typed: TypedData) => Promise<`0x${string}`> } {
+    const { wallet } = this.#options
+    if (wallet === undefined) throw new InputError('this needs a wallet', { code: ErrorCode.BadParams })
+    if ('account' in wallet && wallet.account !== undefined) {
+      const { account } = wallet
+      return {
+        address: account.address,
+        sign: (typed) => wallet.signTypedData({ account, ...typed } as never),
+      }
+    }
+    const local = wallet as Pick<Extract<Account, { type: 'local' }>, 'address' | 'signTypedData'>
+    return { address: local.address, sign: (typed) => local.signTypedData(typed as never) }
+  }
+
+  /** The account of an owner; of the wallet when no address is given. @throws AuthenticationError when it has none. */
+  async account(owner?: Address): Promise<number> {
+    const answer = readObject(
+      await this.#request(Method.Account, [owner ?? this.#wallet().address]),
+      'account',
+    )
+    return readSafeInt(answer['account'], 'account')
+  }
+
+  #walletDomain() {
+    const hello = this.#hello
+    if (hello === undefined) throw new TransportError('not connected yet', { code: ErrorCode.ShuttingDown })
+    return walletDomain(hello.chainId, hello.vault)
+  }
+
+  /**
+   * Makes a session key, lets the wallet approve it, and logs on with it.
+   * `maxNotional` bounds one order in quote units, 0 = none; `expiresAtMs` is a day from now by default.
+   */
+  async createSession(
+    options: {
+      readonly key?: SessionKey
+      readonly scopes?: readonly ('read' | 'trade' | 'withdrawRequest')[]
+      readonly maxNotional?: number
+      readonly expiresAtMs?: number
+      readonly account?: number
+    } = {},
+  ): Promise<Session> {
+    const wallet = this.#wallet()
+    const key = options.key ?? (await createSessionKey())
+    const account = options.account ?? (await this.account())
+    const names = options.scopes ?? ['read', 'trade']
+    const scopes = names.reduce(
+      (bits, name) =>
+        bits | (name === 'read' ? Scope.Read : name === 'trade' ? Scope.Trade : Scope.WithdrawRequest),
+      0,
+    )
+    const maxNotional = options.maxNotional ?? 0
+    const expiresAtMs = options.expiresAtMs ?? Date.now() + 86_400_000
+    const nonce = this.#nonce()
+    const signature = await wallet.sign({
+      domain: this.#walletDomain(),
+      types: walletTypes,
+      primaryType: 'ApproveSession',
+      message: {
+        account,
+        publicKey: `0x${[...key.publicKey].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`,
+        scopes,
+        maxNotional: BigInt(maxNotional),
+        expiresAt: BigInt(expiresAtMs),
+        nonce: BigInt(nonce),
+      },
+    })
+    const answer = await this.#request(Method.ApproveSession, [
+      account,
+      key.publicKey,
+      scopes,
+      maxNotional,
+      expiresAtMs,
+      nonce,
+      signatureBytes(signature),
+    ])
+    const session = { slot: readSafeInt(readObject(answer, 'session')['session'], 'session'), account, key }
+    await this.logon(session)
+    return session
+  }
+
+  /** Logs a session on to this connection, and to every later one. */
+  async logon(session: Session): Promise<void> {
+    await this.#logon(session)
+    this.#session = session
+  }
+
+  async #logon({ slot, key }: Session): Promise<void> {
+    const { challenge } = this.#hello!
+    const signature = await key.sign(logonMessage(this.#domain, slot, challenge))
+    await this.#request(Method.Logon, [slot, signature])
+  }
+
+  /** Grows with the clock, so that it never repeats, not even after a restart of this program. */
+  #nonce(): number {
+    this.#lastNonce = Math.max(this.#lastNonce + 1, Date.now() * 1000)
+    return this.#lastNonce
+  }
+
+  /** A client order id that this program has not used before. */
+  nextCloid(): bigint {
+    const byTime = BigInt(Date.now()) << 20n
+    this.#lastCloid = this.#lastCloid >= byTime ? this.#lastCloid + 1n : byTime
+    return this.#lastCloid
+  }
+
+  // ---- trading
+
+  /**
+   * Signs and sends 1 to 64 commands as one frame; results come in the order of the commands, each with
+   * its own error. @throws OutcomeUnknownError when the connection breaks before the answer.
+   */
+  async sendFrame(commands: readonly WireCommand[]): Promise<CommandResult[]> {
+    const session = this.#session
+    if (session === undefined) throw errorOf(ErrorCode.NotLoggedOn, 'log a session on before trading')
+    const wire = commands.map(commandToWire)
+    const json = this.#options.encoding === 'json'
+    const text = json ? packJson(wire) : ''
+    const payload = json ? new TextEncoder().encode(text) : packMsgpack(wire)
+    const nonce = this.#nonce()
+    const signed = session.key.sign(frameMessage(this.#domain, session.slot, nonce, payload))
+    // Signatures are made side by side, but frames leave in the order of the calls.
+    const turn = this.#sendTurn.then(() => signed)
+    this.#sendTurn = turn.catch(() => {})
+    const signature = await turn
+    const answer = readArray(
+      await this.#request(Method.Frame, [session.slot, nonce, json ? text : payload, signature], {
+        command: true,
+      }),
+      'result',
+      2,
+      8,
+    )
+    return readArray(answer[1], 'items', commands.length, commands.length).map((item, index) =>
+      resultOf(item, commands[index]!),
+    )
+  }
+
+  /** Places one order. @throws OrderError when the engine refuses it. */
+  async placeOrder(order: PlaceOrder): Promise<CommandResult> {
+    return single(await this.sendFrame([this.place(order)]))
+  }
+
+  /** Changes price or total size of a live order; a smaller size keeps its place. @throws OrderError */
+  async amendOrder(amend: AmendOrder): Promise<CommandResult> {
+    return single(await this.sendFrame([this.amend(amend)]))
+  }
+
+  /** @throws OrderError when the order is not live. */
+  async cancelOrder(cancel: CancelOrder): Promise<CommandResult> {
+    return single(await this.sendFrame([this.cancel(cancel)]))
+  }
+
+  /** Cancels the account's orders, of a market or side if given; answers with how many. */
+  async cancelAll(options: CancelAllOrders = {}): Promise<number> {
+    return single(await this.sendFrame([this.cancelAllOf(options)])).count
+  }
+
+  /** Commands for `batch`; the SDK chooses the client order id where none is given. */
+  place(order: PlaceOrder): WireCommand {
+    return placeCommand(order, this.markets.market(order.market), order.cloid ?? this.nextCloid())
+  }
+  amend(amend: AmendOrder): WireCommand {
+    return amendCommand(amend, this.markets.market(amend.market))
+  }
+  cancel(cancel: CancelOrder): WireCommand {
+    return cancelCommand(cancel, this.markets.market(cancel.market))
+  }
+  cancelAllOf(options: CancelAllOrders = {}): WireCommand {
+    const { market } = options
+    return cancelAllCommand(options, market === undefined ? undefined : this.markets.market(market))
+  }
+
+  /** Sends commands together, mixed as you like; each result carries its own error. */
+  async batch(commands: readonly WireCommand[]): Promise<CommandResult[]> {
+    return this.sendFrame(commands)
+  }
+
+  // ---- streams
+
+  /** Follows a stream by its name, across disconnects; returns how to leave it. */
+  async subscribe(name: string, listener: StreamListener): Promise<() => Promise<void>> {
+    let subscription = this.#subscriptions.get(name)
+    const first = subscription === undefined
+    if (subscription === undefined) {
+      subscription = new Subscription(name)
+      this.#subscriptions.set(name, subscription)
+    }
+    const { listeners } = subscription
+    listeners.add(listener)
+    if (first) {
+      try {
+        await this.#follow(subscription)
+      } catch (error) {
+        this.#subscriptions.delete(name)
+        throw error
+      }
+    }
+    return async () => {
+      listeners.delete(listener)
+      if (listeners.size > 0 || !this.#subscriptions.delete(name)) return
+      if (this.#state === 'open') await this.#request(Method.Unsubscribe, [name])
+    }
+  }
+
+  async #follow(subscription: Subscription): Promise<void> {
+    const { name, position } = subscription
+    await this.#request(Method.Subscribe, position === undefined ? [name] : [name, position])
+  }
+
+  subscribeBook(market: number | string, listener: StreamListener, depth?: 5 | 10 | 20 | 50) {
+    const { id } = this.markets.market(market)
+    return this.subscribe(`${StreamName.Book}:${id}${depth === undefined ? '' : `:${depth}`}`, listener)
+  }
+  subscribeTrades(market: number | string, listener: StreamListener) {
+    return this.subscribe(`${StreamName.Trades}:${this.markets.market(market).id}`, listener)
+  }
+  subscribeCandles(market: number | string, interval: CandleInterval, listener: StreamListener) {
+    return this.subscribe(`${StreamName.Candles}:${this.markets.market(market).id}:${interval}`, listener)
+  }
+  subscribeOrders(listener: StreamListener) {
+    return this.subscribe(StreamName.Orders, listener)
+  }
+  subscribeFills(listener: StreamListener) {
+    return this.subscribe(StreamName.Fills, listener)
+  }
+  subscribeBalances(listener: StreamListener) {
+    return this.subscribe(StreamName.Balances, listener)
+  }
+  subscribeSettlement(listener: StreamListener) {
+    return this.subscribe(StreamName.Settlement, listener)
+  }
+
+  // ---- questions
+
+  async time(): Promise<number> {
+    return readSafeInt(await this.#request(Method.Time, []), 'time')
+  }
+
+  /** L2 book, best first; levels are [ticks, lots, orders]. */
+  async depth(
+    market: number | string,
+    depth = 10,
+  ): Promise<{ bids: number[][]; asks: number[][]; seq: number }> {
+    const answer = readObject(
+      await this.#request(Method.Depth, [this.markets.market(market).id, depth]),
+      'depth',
+    )
+    const [bids, asks] = readArray(answer['levels'], 'levels', 2, 2)
+    return { bids: bids as number[][], asks: asks as number[][], seq: readSafeInt(answer['seq'], 'seq') }
+  }
+
+  async balances(): Promise<BalanceView[]> {
+    const rows = readArray(await this.#request(Method.Balances, []), 'balances', 0, 64)
+    return rows.map((row) => {
+      const [id, available, reserved] = readArray(row, 'balance', 3, 8)
+      const asset = this.markets.asset(readSafeInt(id, 'asset'))
+      const availableUnits = readSafeInt(available, 'available')
+      const reservedUnits = readSafeInt(reserved, 'reserved')
+      return {
+        asset,
+        available: fromUnits(availableUnits, asset),
+        reserved: fromUnits(reservedUnits, asset),
+        availableUnits,
+        reservedUnits,
+      }
+    })
+  }
+
+  // ---- custody
+
+  /**
+   * Asks for a withdrawal of `amount` (decimal string of tokens, or bigint of atoms), signed by the
+   * wallet. It becomes claimable on-chain once its batch is proven.
+   */
+  async requestWithdrawal(options: {
+    readonly asset: number | string
+    readonly amount: string | bigint
+    readonly account?: number
+  }): Promise<{ seq: number }> {
+    const wallet = this.#wallet()
+    const asset = this.markets.asset(options.asset)
+    const units = toUnits(options.amount, asset)
+    const account = options.account ?? this.#session?.account ?? (await this.account())
+    const nonce = this.#nonce()
+    const signature = await wallet.sign({
+      domain: this.#walletDomain(),
+      types: walletTypes,
+      primaryType: 'Withdraw',
+      message: { account, asset: asset.id, units: BigInt(units), nonce: BigInt(nonce) },
+    })
+    const answer = await this.#request(
+      Method.Withdraw,
+      [account, asset.id, units, nonce, signatureBytes(signature)],
+      { command: true },
+    )
+    return { seq: readSafeInt(readObject(answer, 'withdrawal')['seq'], 'seq') }
+  }
+
+  /**
+   * Fetches the proof of a balance, hashes it to a root, and compares that with the root which the
+   * settlement contract holds for the batch. Trusts the chain only.
+   * @throws VerificationError when they differ; ExchangeError while no batch has been posted.
+   */
+  async verifyBalance(options: {
+    readonly asset: number | string
+    readonly account?: number
+  }): Promise<VerifiedBalance> {
+    const { publicClient } = this.#options
+    if (publicClient === undefined) {
+      throw new InputError('verifyBalance reads the chain: give createClient a publicClient', {
+        code: ErrorCode.BadParams,
+      })
+    }
+    const asset = this.markets.asset(options.asset)
+    const account = options.account ?? this.#session?.account ?? (await this.account())
+    const proof = readProof(await this.#request(Method.Proof, [account, asset.id]))
+    if (proof.account !== account || proof.asset !== asset.id) {
+      throw new VerificationError('the proof is of another balance', { code: ErrorCode.ProofUnavailable })
+    }
+    const root = rootOf(account, asset.id, proof.units, proof.siblings)
+    const contract = { address: this.#hello!.settlement, abi: settlementAbi } as const
+    const [batch, state] = await Promise.all([
+      publicClient.readContract({ ...contract, functionName: 'batchOf', args: [BigInt(proof.batch)] }),
+      publicClient.readContract({ ...contract, functionName: 'batchState', args: [BigInt(proof.batch)] }),
+    ])
+    const chainState = CHAIN_STATES[state]
+    if (chainState === undefined || chainState === 'none') {
+      throw new ExchangeError(`batch ${proof.batch} is not on the chain`, {
+        code: ErrorCode.ProofUnavailable,
+      })
+    }
+    if (batch.newRoot !== root) {
+      throw new VerificationError(
+        `the proof gives root ${root}, but batch ${proof.batch} on-chain has root ${batch.newRoot}`,
+        { code: ErrorCode.ProofUnavailable },
+      )
+    }
+    return {
+      asset,
+      amount: fromUnits(proof.units, asset),
+      units: proof.units,
+      batch: proof.batch,
+      state: chainState,
+      root,
+    }
+  }
+}
+
+/** Makes a client; call `connect` on it. */
+export function createClient(options: ClientOptions): Client {
+  return new Client(options)
+}
+
+interface TypedData {
+  readonly domain: ReturnType<typeof walletDomain>
+  readonly types: typeof walletTypes
+  readonly primaryType: keyof typeof walletTypes
+  readonly message: Readonly<Record<string, unknown>>
+}
+
+function signatureBytes(signature: string): Uint8Array {
+  const bytes = fromHex(readString(signature, 'signature', 400))
+  if (bytes?.length !== 65)
+    throw new InputError('the wallet gave no 65-byte signature', { code: ErrorCode.BadSignature })
+  return bytes
+}
+
+function resultOf(item: WireValue, command: WireCommand): CommandResult {
+  const values = readArray(item, 'item', 1, 16)
+  const code = readSafeInt(values[0], 'code')
+  const cloid = 'cloid' in command ? command.cloid : undefined
+  const number = (index: number): number => (typeof values[index] === 'number' ? values[index] : 0)
+  const order = values.length > 2
+  return {
+    cloid,
+    error: code === 0 ? undefined : errorOf(code, 'the engine refused the command'),
+    orderId: order ? number(1) : 0,
+    state: order ? (STATE_NAMES[number(2)] ?? 'none') : 'none',
+    remainingLots: number(3),
+    filledLots: number(4),
+    count: order ? 0 : number(1),
+  }
+}
+
+function single(results: readonly CommandResult[]): CommandResult {
+  const [result] = results
+  if (result!.error !== undefined) throw result!.error
+  return result!
+}

@@ -1,0 +1,10 @@
+/** Public face of the SDK. */
+export * from './client.js'
+export * from './decimals.js'
+export * from './errors.js'
+export * from './markets.js'
+export * from './orders.js'
+export { readProof, rootOf, STATE_TREE_DEPTH, type BalanceProof } from './proof.js'
+export * from './session-key.js'
+export type { StreamListener, StreamMessage } from './subscription.js'
+export * from './wire/index.js'

@@ -1,0 +1,11 @@
+/** The wire: positions, codecs, codes, and what is signed. For clients in other layers or languages. */
+export * from './bytes.js'
+export * from './checksum.js'
+export * from './codec.js'
+export * from './codes.js'
+export * from './commands.js'
+export * from './fields.js'
+export * from './layout.js'
+export * from './msgpack.js'
+export * from './signed.js'
+export * from './version.js'

@@ -3,7 +3,8 @@
  * reconnecting; client.ts opens a new one for that.
  */
 import { WebSocket } from 'isows'
-import { GlassbookError, OutcomeUnknownError, TransportError, errorOf } from './errors.js'
+import type { GlassbookError } from './errors.js'
+import { OutcomeUnknownError, TransportError, errorOf } from './errors.js'
 import { ErrorCode, closeCode } from './wire/codes.js'
 import { type Codec, codecOf } from './wire/codec.js'
 import {

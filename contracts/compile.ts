@@ -8,6 +8,7 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { poseidonTableSource } from './poseidon-table.js'
 
 const require = createRequire(import.meta.url)
 
@@ -20,12 +21,9 @@ export const compilerSettings = {
   viaIR: true,
   evmVersion: 'cancun',
 } as const
-/** Straight-line assembly with hundreds of constants: the IR pipeline makes it larger than a contract may be. */
-const poseidonSettings = { ...compilerSettings, viaIR: false } as const
-const POSEIDON = 'poseidon-solidity/PoseidonT3.sol'
 export const solcVersion = '0.8.37'
 
-/** Bytes [start, start + length) of the code that a link or an immutable fills in. */
+/** Bytes [start, start + length) of the runtime code that an immutable fills in. */
 export interface CodeRange {
   readonly start: number
   readonly length: number
@@ -33,12 +31,9 @@ export interface CodeRange {
 
 export interface CompiledContract {
   readonly abi: readonly unknown[]
-  /** Creation code, 0x-prefixed, zeros where libraries are linked in. */
   readonly creation: `0x${string}`
-  readonly creationLinks: Record<string, readonly CodeRange[]>
-  /** Runtime code, zeros where libraries are linked in and where immutables stand. */
+  /** Runtime code, zeros where immutables stand. */
   readonly runtime: `0x${string}`
-  readonly runtimeLinks: Record<string, readonly CodeRange[]>
   readonly immutables: readonly CodeRange[]
 }
 
@@ -49,7 +44,6 @@ const published: Record<string, string> = {
   Groth16ChunkVerifier: 'contracts/src/Groth16ChunkVerifier.sol',
   UnprovenVerifier: 'contracts/src/local/UnprovenVerifier.sol',
   DemoToken: 'contracts/src/local/DemoToken.sol',
-  PoseidonT3: POSEIDON,
 }
 const abiNames: Record<string, string> = {
   Vault: 'vaultAbi',
@@ -62,10 +56,9 @@ const abiNames: Record<string, string> = {
 interface SolcContract {
   abi: unknown[]
   evm: {
-    bytecode: { object: string; linkReferences: Record<string, Record<string, CodeRange[]>> }
+    bytecode: { object: string }
     deployedBytecode: {
       object: string
-      linkReferences: Record<string, Record<string, CodeRange[]>>
       immutableReferences?: Record<string, CodeRange[]>
     }
   }
@@ -85,19 +78,6 @@ export function soliditySources(folder: string): string[] {
   return found.sort()
 }
 
-const flatten = (
-  links: Record<string, Record<string, CodeRange[]>>,
-): Record<string, readonly CodeRange[]> => {
-  const flat: Record<string, readonly CodeRange[]> = {}
-  for (const file of Object.values(links))
-    for (const [name, ranges] of Object.entries(file)) flat[name] = ranges
-  return flat
-}
-
-/** Link placeholders are `__$hash$__`; zeros make the code plain hex. */
-const plainHex = (object: string): `0x${string}` =>
-  `0x${object.replace(/__\$[0-9a-f]{34}\$__/g, '0'.repeat(40))}`
-
 /**
  * Compiles the published contracts.
  * @param sources Source text by path from the root; read from disk unless given.
@@ -111,10 +91,7 @@ export function compile(
     ]),
   ),
 ): Record<string, CompiledContract> {
-  const contracts: SolcContracts = {
-    ...runSolc(sources, compilerSettings),
-    [POSEIDON]: runSolc({ [POSEIDON]: readPackageSource(POSEIDON) }, poseidonSettings)[POSEIDON],
-  }
+  const contracts = runSolc(sources, compilerSettings)
   const compiled: Record<string, CompiledContract> = {}
   for (const [name, path] of Object.entries(published)) {
     const contract = contracts[path]?.[name]
@@ -122,10 +99,8 @@ export function compile(
     const { bytecode, deployedBytecode } = contract.evm
     compiled[name] = {
       abi: contract.abi,
-      creation: plainHex(bytecode.object),
-      creationLinks: flatten(bytecode.linkReferences),
-      runtime: plainHex(deployedBytecode.object),
-      runtimeLinks: flatten(deployedBytecode.linkReferences),
+      creation: `0x${bytecode.object}`,
+      runtime: `0x${deployedBytecode.object}`,
       immutables: Object.values(deployedBytecode.immutableReferences ?? {})
         .flat()
         .sort((a, b) => a.start - b.start),
@@ -156,9 +131,7 @@ function runSolc(sources: Record<string, string>, settings: object): SolcContrac
           '*': [
             'abi',
             'evm.bytecode.object',
-            'evm.bytecode.linkReferences',
             'evm.deployedBytecode.object',
-            'evm.deployedBytecode.linkReferences',
             'evm.deployedBytecode.immutableReferences',
           ],
         },
@@ -196,22 +169,18 @@ export function generatedFiles(compiled: Record<string, CompiledContract>): Reco
   const abis = Object.entries(abiNames).map(
     ([contract, name]) => `export const ${name} = ${JSON.stringify(compiled[contract]!.abi)} as const\n`,
   )
-  const codes = Object.entries(compiled).map(
-    ([name, { creation, creationLinks, runtime, runtimeLinks, immutables }]) => {
-      const code = { creation, creationLinks, runtime, runtimeLinks, immutables }
-      return `export const ${name[0]!.toLowerCase()}${name.slice(1)}Code: ContractCode = ${JSON.stringify(code)}\n`
-    },
-  )
-  const codeTypes = `/** Bytes [start, start + length) that a library address or an immutable fills in; zeros here. */
+  const codes = Object.entries(compiled).map(([name, { creation, runtime, immutables }]) => {
+    const code = { creation, runtime, immutables }
+    return `export const ${name[0]!.toLowerCase()}${name.slice(1)}Code: ContractCode = ${JSON.stringify(code)}\n`
+  })
+  const codeTypes = `/** Bytes [start, start + length) of the runtime code that an immutable fills in; zeros here. */
 export interface CodeRange {
   readonly start: number
   readonly length: number
 }
 export interface ContractCode {
   readonly creation: \`0x\${string}\`
-  readonly creationLinks: Record<string, readonly CodeRange[]>
   readonly runtime: \`0x\${string}\`
-  readonly runtimeLinks: Record<string, readonly CodeRange[]>
   readonly immutables: readonly CodeRange[]
 }
 `
@@ -222,6 +191,8 @@ export interface ContractCode {
 }
 
 if (process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  // The table is a source: written before the compilation that reads it.
+  writeFileSync(join(repositoryRoot, 'contracts/src/libraries/PoseidonTable.sol'), poseidonTableSource())
   const compiled = compile()
   for (const [path, text] of Object.entries(generatedFiles(compiled)))
     writeFileSync(join(repositoryRoot, path), text)

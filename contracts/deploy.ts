@@ -19,10 +19,8 @@ import {
 import { privateKeyToAccount } from 'viem/accounts'
 import { demoTokenAbi, groth16ChunkVerifierAbi, settlementAbi, unprovenVerifierAbi, vaultAbi } from './abi.js'
 import {
-  type ContractCode,
   demoTokenCode,
   groth16ChunkVerifierCode,
-  poseidonT3Code,
   settlementCode,
   unprovenVerifierCode,
   vaultCode,
@@ -50,8 +48,6 @@ export interface DeploymentConstants {
   readonly governor: Address
   readonly guardian: Address
   readonly operator: Address
-  /** Linked library of both contracts. */
-  readonly poseidon: Address
   /** Whether proofs are checked; false = UnprovenVerifier, which proves nothing. */
   readonly proven: boolean
 }
@@ -121,24 +117,8 @@ export const demoAssets: readonly AssetToDeploy[] = [
   { symbol: 'BTCX', decimals: 8, unitAtoms: 1n },
 ]
 
-/** Creation or runtime code with library addresses put in. */
-export function link(
-  code: Hex,
-  links: ContractCode['creationLinks'],
-  libraries: Record<string, Address>,
-): Hex {
-  let hex = code.slice(2)
-  for (const [name, ranges] of Object.entries(links)) {
-    const address = libraries[name]
-    if (address === undefined) throw new DeployError(`link: no address for library ${name}`)
-    for (const { start, length } of ranges)
-      hex = hex.slice(0, start * 2) + address.slice(2).toLowerCase() + hex.slice((start + length) * 2)
-  }
-  return `0x${hex}`
-}
-
 /**
- * Deploys tokens, Poseidon, verifier, vault and settlement, and checks that they are wired.
+ * Deploys tokens, verifier, vault and settlement, and checks that they are wired.
  * @throws DeployError on a unit size that is no power of ten, on a missing rowsPerChunk, or when a
  * transaction reverts. What was deployed before the failure stays on the chain and is not used.
  */
@@ -162,8 +142,6 @@ export async function deploy(options: DeployOptions): Promise<Deployment> {
     return { address: getAddress(receipt.contractAddress), block: receipt.blockNumber }
   }
 
-  const poseidon = await create('PoseidonT3', poseidonT3Code.creation)
-  const libraries = { PoseidonT3: poseidon.address }
   const deployed: DeployedAsset[] = []
   for (const [id, { symbol, decimals, unitAtoms, token }] of assets.entries()) {
     const address =
@@ -200,7 +178,7 @@ export async function deploy(options: DeployOptions): Promise<Deployment> {
     'Vault',
     encodeDeployData({
       abi: vaultAbi,
-      bytecode: link(vaultCode.creation, vaultCode.creationLinks, libraries),
+      bytecode: vaultCode.creation,
       args: [
         settlementAddress,
         feeOwner,
@@ -212,7 +190,7 @@ export async function deploy(options: DeployOptions): Promise<Deployment> {
     'Settlement',
     encodeDeployData({
       abi: settlementAbi,
-      bytecode: link(settlementCode.creation, settlementCode.creationLinks, libraries),
+      bytecode: settlementCode.creation,
       args: [
         {
           vault: vault.address,
@@ -239,7 +217,7 @@ export async function deploy(options: DeployOptions): Promise<Deployment> {
     settlement: settlement.address,
     verifier: verifier.address,
     assets: deployed,
-    deployedAtBlock: Number(poseidon.block),
+    deployedAtBlock: Number(vault.block),
     feeOwner,
     constants: {
       exitDelaySeconds,
@@ -249,7 +227,6 @@ export async function deploy(options: DeployOptions): Promise<Deployment> {
       requestFeeWei: String(requestFee),
       rowsPerChunk: Number(rowsPerChunk),
       ...roles,
-      poseidon: poseidon.address,
       proven: options.verificationKey !== undefined,
     },
   }

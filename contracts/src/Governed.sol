@@ -2,31 +2,37 @@
 pragma solidity 0.8.37;
 
 import {IChunkVerifier} from "./interfaces/IChunkVerifier.sol";
-import {ISettlement} from "./interfaces/ISettlement.sol";
+import {IGoverned} from "./interfaces/IGoverned.sol";
 
 /// @title Governed
 /// @notice The whole of governance. The governor names operators (who may commit batches), the guardian
 /// (who may only pause commits), and a next verifier, which takes over after a delay that leaves every
 /// user time to exit first. None of them can touch funds, exits, claims or the past. Each may be any
 /// contract, such as a multi-signature wallet.
-abstract contract Governed is ISettlement {
-    /// @notice Seconds between the proposal of a verifier and its first use.
+abstract contract Governed is IGoverned {
+    /// @inheritdoc IGoverned
     uint256 public immutable verifierDelay;
 
+    /// @inheritdoc IGoverned
     address public governor;
-    /// @notice Who may become governor by accepting.
+    /// @inheritdoc IGoverned
     address public proposedGovernor;
+    /// @inheritdoc IGoverned
     address public guardian;
+    /// @inheritdoc IGoverned
     bool public commitsPaused;
+    /// @inheritdoc IGoverned
     mapping(address operator => bool) public isOperator;
 
-    /// @notice Verifier of batches committed from now on.
+    /// @inheritdoc IGoverned
     address public verifier;
-    /// @notice Rows of its chunks.
+    /// @inheritdoc IGoverned
     uint256 public rowsPerChunk;
+    /// @inheritdoc IGoverned
     address public proposedVerifier;
+    /// @inheritdoc IGoverned
     uint256 public proposedRowsPerChunk;
-    /// @notice Block time in seconds from which the proposed verifier may be activated.
+    /// @inheritdoc IGoverned
     uint256 public verifierActiveFrom;
 
     uint256 private constant MAX_ROWS_PER_CHUNK = 4096;
@@ -61,33 +67,32 @@ abstract contract Governed is ISettlement {
         verifierDelay = verifierDelay_;
     }
 
-    /// @notice Governor only: lets an address commit batches, or no longer.
+    /// @inheritdoc IGoverned
     function setOperator(address operator, bool allowed) external onlyGovernor {
         isOperator[operator] = allowed;
         emit OperatorSet(operator, allowed);
     }
 
-    /// @notice Governor only: names who may pause commits.
+    /// @inheritdoc IGoverned
     function setGuardian(address guardian_) external onlyGovernor {
         guardian = guardian_;
         emit GuardianSet(guardian_);
     }
 
-    /// @notice Guardian only: stops or resumes commits, and nothing else. Deadlines run on, so a pause
-    /// that lasts ends in a freeze and not in a trap.
+    /// @inheritdoc IGoverned
     function pauseCommits(bool paused) external {
         if (msg.sender != guardian) revert NotGuardian(msg.sender);
         commitsPaused = paused;
         emit CommitsPaused(paused);
     }
 
-    /// @notice Governor only: offers the role to another address.
+    /// @inheritdoc IGoverned
     function proposeGovernor(address governor_) external onlyGovernor {
         proposedGovernor = governor_;
         emit GovernorProposed(governor_);
     }
 
-    /// @notice Proposed governor only: takes the role.
+    /// @inheritdoc IGoverned
     function acceptGovernor() external {
         if (msg.sender != proposedGovernor) revert NotProposedGovernor(msg.sender);
         governor = msg.sender;
@@ -95,7 +100,7 @@ abstract contract Governed is ISettlement {
         emit GovernorSet(msg.sender);
     }
 
-    /// @notice Governor only: announces a verifier; the delay starts now, again with each proposal.
+    /// @inheritdoc IGoverned
     function proposeVerifier(address verifier_) external onlyGovernor {
         if (verifier_ == address(0)) revert ZeroAddress();
         proposedVerifier = verifier_;
@@ -104,15 +109,14 @@ abstract contract Governed is ISettlement {
         emit VerifierProposed(verifier_, proposedRowsPerChunk, verifierActiveFrom);
     }
 
-    /// @notice Governor only: takes a proposal back.
+    /// @inheritdoc IGoverned
     function withdrawVerifierProposal() external onlyGovernor {
         if (proposedVerifier == address(0)) revert NoVerifierProposed();
         emit VerifierProposalWithdrawn(proposedVerifier);
         proposedVerifier = address(0);
     }
 
-    /// @notice Anyone: puts the proposed verifier in force once its delay has passed. Batches that are
-    /// already committed stay with the verifier they were committed under.
+    /// @inheritdoc IGoverned
     function activateVerifier() external {
         if (proposedVerifier == address(0)) revert NoVerifierProposed();
         if (block.timestamp < verifierActiveFrom)

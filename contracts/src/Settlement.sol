@@ -9,7 +9,9 @@ import {BalanceTree} from "./libraries/BalanceTree.sol";
 import {Field} from "./libraries/Field.sol";
 import {FillTree} from "./libraries/FillTree.sol";
 import {Packed} from "./libraries/Packed.sol";
-import {Batch, BatchHeader, BatchState, ForcedWithdrawal} from "./types/Batch.sol";
+import {Batch, BatchHeader, BatchState} from "./types/Batch.sol";
+import {Config} from "./types/Config.sol";
+import {ForcedWithdrawal} from "./types/ForcedWithdrawal.sol";
 
 /// @title Settlement
 /// @notice Takes batches of net balance changes, has them proven, and lets users leave without the
@@ -48,14 +50,15 @@ contract Settlement is ISettlement, Governed {
     uint256 private constant MAX_DELAY = 30 days;
     uint256 private constant MAX_UNPROVEN = 64;
 
+    /// @inheritdoc ISettlement
     IVault public immutable vault;
-    /// @notice Seconds that a forced withdrawal may wait before anyone may freeze the exchange.
+    /// @inheritdoc ISettlement
     uint256 public immutable exitDelay;
-    /// @notice Seconds that a batch may stand unproven before anyone may strike it.
+    /// @inheritdoc ISettlement
     uint256 public immutable proofDelay;
-    /// @notice Unproven batches that may stand at a time.
+    /// @inheritdoc ISettlement
     uint256 public immutable maxUnproven;
-    /// @notice Wei of a forced withdrawal while fewer than `REQUESTS_PER_STEP` wait.
+    /// @inheritdoc ISettlement
     uint256 public immutable requestFee;
     uint256 private immutable _assetCount;
 
@@ -71,22 +74,8 @@ contract Settlement is ISettlement, Governed {
     mapping(uint256 number => Batch) private _batches;
     mapping(uint256 number => mapping(uint256 chunk => bytes32)) private _chunks;
     mapping(uint256 index => ForcedWithdrawal) private _requests;
-    /// @notice Wei that an address may take with `withdrawRefund`.
+    /// @inheritdoc ISettlement
     mapping(address to => uint256) public refundOf;
-
-    /// @notice Parameters of the constructor.
-    struct Config {
-        address vault;
-        address governor;
-        address guardian;
-        address operator;
-        address verifier;
-        uint256 exitDelay;
-        uint256 proofDelay;
-        uint256 maxUnproven;
-        uint256 requestFee;
-        uint256 verifierDelay;
-    }
 
     /// @param config The vault must name this contract as its settlement; the verifier delay must be
     /// longer than the exit delay plus 30 days.
@@ -244,7 +233,7 @@ contract Settlement is ISettlement, Governed {
         if (batch.depositsConsumed < request.depositsBefore)
             revert AnswerSkipsDeposits(batch.depositsConsumed, request.depositsBefore);
         uint256 index = Packed.indexOf(account, asset);
-        if (!BalanceTree.verify(batch.newRoot, index, 0, siblings))
+        if (!vault.verifyBalance(batch.newRoot, account, asset, 0, siblings))
             revert WrongBalanceProof(account, asset, 0);
         emit WithdrawalAnsweredEmpty(uint32(account), uint8(asset), msg.sender);
         // A request for what never was there pays the one who had to answer it.

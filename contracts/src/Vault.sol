@@ -8,7 +8,7 @@ import {ISettlement} from "./interfaces/ISettlement.sol";
 import {IVault} from "./interfaces/IVault.sol";
 import {BalanceTree} from "./libraries/BalanceTree.sol";
 import {Packed} from "./libraries/Packed.sol";
-import {Asset} from "./types/Batch.sol";
+import {Asset} from "./types/Asset.sol";
 
 /// @title Vault
 /// @notice Custody. Immutable: no owner, no upgrade, no pause; the only caller with a say is the
@@ -110,7 +110,7 @@ contract Vault is IVault, ReentrancyGuardTransient {
         uint256 index = Packed.indexOf(account, asset);
         if (_escaped[index]) revert AlreadyEscaped(account, asset);
         if (units == 0) revert ZeroAmount();
-        if (!BalanceTree.verify(ISettlement(settlement).provenRoot(), index, units, siblings))
+        if (!verifyBalance(ISettlement(settlement).provenRoot(), account, asset, units, siblings))
             revert WrongBalanceProof(account, asset, units);
         _escaped[index] = true;
         emit Escaped(uint32(account), uint8(asset), units);
@@ -153,6 +153,17 @@ contract Vault is IVault, ReentrancyGuardTransient {
                 uint64(units)
             );
         }
+    }
+
+    /// @inheritdoc IVault
+    function verifyBalance(
+        uint256 root,
+        uint256 account,
+        uint256 asset,
+        uint64 units,
+        uint256[28] calldata siblings
+    ) public view returns (bool) {
+        return BalanceTree.verify(root, _indexOf(account, asset), units, siblings);
     }
 
     /// @inheritdoc IVault

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
-import {Vault} from "../src/Vault.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
-import {Asset} from "../src/types/Batch.sol";
+import {Asset} from "../src/types/Asset.sol";
 import {Fixture} from "./support/Fixture.sol";
 import {PlainToken} from "./support/Tokens.sol";
 
@@ -32,21 +30,21 @@ contract VaultTest is Fixture {
         Asset[] memory one = new Asset[](1);
         one[0] = Asset(address(usd), 1);
         vm.expectRevert(IVault.ZeroAddress.selector);
-        new Vault(address(0), feeOwner, one);
+        _newVault(address(0), feeOwner, one);
         vm.expectRevert(IVault.ZeroAddress.selector);
-        new Vault(address(1), address(0), one);
+        _newVault(address(1), address(0), one);
         vm.expectRevert(abi.encodeWithSelector(IVault.BadAssetCount.selector, 0, 64));
-        new Vault(address(1), feeOwner, new Asset[](0));
+        _newVault(address(1), feeOwner, new Asset[](0));
         vm.expectRevert(abi.encodeWithSelector(IVault.BadAssetCount.selector, 65, 64));
-        new Vault(address(1), feeOwner, new Asset[](65));
+        _newVault(address(1), feeOwner, new Asset[](65));
         one[0].unitAtoms = 0;
         vm.expectRevert(abi.encodeWithSelector(IVault.BadUnitAtoms.selector, 0, 0));
-        new Vault(address(1), feeOwner, one);
+        _newVault(address(1), feeOwner, one);
         Asset[] memory twice = new Asset[](2);
         twice[0] = Asset(address(usd), 1);
         twice[1] = Asset(address(usd), 10);
         vm.expectRevert(abi.encodeWithSelector(IVault.DuplicateToken.selector, address(usd)));
-        new Vault(address(1), feeOwner, twice);
+        _newVault(address(1), feeOwner, twice);
     }
 
     function test_Deposit_RegistersQueuesAndHashes() public {

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Batch, BatchHeader, BatchState, ForcedWithdrawal} from "../types/Batch.sol";
+import {IVault} from "./IVault.sol";
+import {IGoverned} from "./IGoverned.sol";
+import {Batch, BatchHeader, BatchState} from "../types/Batch.sol";
+import {ForcedWithdrawal} from "../types/ForcedWithdrawal.sol";
 
 /// @notice Batches from commit to final, forced withdrawals, freeze. Roots are of the balance tree of
 /// libraries/BalanceTree.sol; times are block times in seconds.
-interface ISettlement {
+interface ISettlement is IGoverned {
     /// @notice A batch was posted. With the vault's deposits this is all that a rebuild of the tree needs.
     /// @param z The point at which circuit and contract evaluate the rows.
     event BatchCommitted(uint64 indexed number, BatchHeader header, uint256 z, bytes rows, bytes withdrawals);
@@ -32,21 +35,8 @@ interface ISettlement {
     event RefundCredited(address indexed to, uint256 fee);
     event RefundPaid(address indexed to, uint256 fee);
     event Frozen(uint32 indexed account, uint8 indexed asset, uint64 provenNumber, uint256 provenRoot);
-    event OperatorSet(address indexed operator, bool allowed);
-    event GuardianSet(address indexed guardian);
-    event CommitsPaused(bool paused);
-    event GovernorProposed(address indexed governor);
-    event GovernorSet(address indexed governor);
-    event VerifierProposed(address indexed verifier, uint256 rowsPerChunk, uint256 activeFrom);
-    event VerifierProposalWithdrawn(address indexed verifier);
-    event VerifierSet(address indexed verifier, uint256 rowsPerChunk);
 
-    error ZeroAddress();
     error VaultNotWired(address vault, address settlementOfVault);
-    error BadParameter(bytes32 name, uint256 value, uint256 bound);
-    error NotOperator(address caller);
-    error NotGovernor(address caller);
-    error NotGuardian(address caller);
     error ExchangeFrozen();
     error NotFrozen();
     error CommitsArePaused();
@@ -90,9 +80,6 @@ interface ISettlement {
     error ExitDeadlineNotPassed(uint256 deadline, uint256 time);
     error NothingToRefund(address to);
     error NativeTransferFailed(address to, uint256 value);
-    error NoVerifierProposed();
-    error VerifierDelayNotPassed(uint256 activeFrom, uint256 time);
-    error NotProposedGovernor(address caller);
 
     /// @notice Operator only: posts a batch. See Settlement.sol for what the chain checks.
     /// @param chunkRoots Root after each chunk of `rowsPerChunk` rows; the last is the new root.
@@ -160,6 +147,18 @@ interface ISettlement {
         uint256 leftSiblings
     ) external view returns (bool);
 
+    /// @notice The custody contract, for good.
+    function vault() external view returns (IVault);
+    /// @notice Seconds that a forced withdrawal may wait before anyone may freeze the exchange.
+    function exitDelay() external view returns (uint256);
+    /// @notice Seconds that a batch may stand unproven before anyone may strike it.
+    function proofDelay() external view returns (uint256);
+    /// @notice Unproven batches that may stand at a time.
+    function maxUnproven() external view returns (uint256);
+    /// @notice Wei of a forced withdrawal while fewer than 256 wait.
+    function requestFee() external view returns (uint256);
+    /// @notice Wei that an address may take with `withdrawRefund`.
+    function refundOf(address to) external view returns (uint256);
     /// @notice Root of the last committed batch.
     function lastRoot() external view returns (uint256);
     /// @notice Root of the last proven batch: what withdrawals and exits rest on.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Asset} from "../types/Batch.sol";
+import {Asset} from "../types/Asset.sol";
 
 /// @notice Custody: who owns which account, what came in, what may go out. No key moves user funds.
 /// Amounts of tokens are atoms, amounts of the exchange are units: 1 unit = `unitAtoms` atoms.
@@ -78,6 +78,16 @@ interface IVault {
     /// @notice Settlement only: makes withdrawals claimable.
     /// @param withdrawals Packed: uint32 index, uint64 units each.
     function creditClaims(bytes calldata withdrawals) external;
+
+    /// @notice Whether the balance of (account, asset) is `units` in the tree of `root`; siblings as in
+    /// `escape`. The settlement contract asks it, too: the hash's constants stand in one contract only.
+    function verifyBalance(
+        uint256 root,
+        uint256 account,
+        uint256 asset,
+        uint64 units,
+        uint256[28] calldata siblings
+    ) external view returns (bool);
 
     /// @notice The settlement contract, for good.
     function settlement() external view returns (address);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {PoseidonT3} from "poseidon-solidity/PoseidonT3.sol";
 import {Field} from "./Field.sol";
+import {Poseidon} from "./Poseidon.sol";
 
 /// @notice The balance tree: binary, depth 28, node = Poseidon(left, right) over BN254 with circomlib's
 /// parameters, leaf = balance in units, 0 when empty. Bit i of the index, least significant first,
@@ -21,14 +21,13 @@ library BalanceTree {
         uint256 units,
         uint256[28] calldata siblings
     ) internal pure returns (bool) {
+        bytes memory constants = Poseidon.table();
         uint256 node = units;
         for (uint256 height = 0; height < DEPTH; ++height) {
             uint256 sibling = siblings[height];
             if (sibling >= Field.R) return false;
-            node =
-                (index >> height) & 1 == 0
-                    ? PoseidonT3.hash([node, sibling])
-                    : PoseidonT3.hash([sibling, node]);
+            (uint256 left, uint256 right) = (index >> height) & 1 == 0 ? (node, sibling) : (sibling, node);
+            node = Poseidon.hash(constants, left, right);
         }
         return node == root;
     }

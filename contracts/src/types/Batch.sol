@@ -54,25 +54,3 @@ enum BatchState {
     Proven,
     Final
 }
-
-/// @notice A forced withdrawal that waits for its answer.
-/// @param remaining Units asked for and not yet granted; 0 = there is no request.
-/// @param requestedAt Block time of the request, in seconds.
-/// @param depositsBefore Length of the deposit queue at the request: an answer must have consumed as many.
-/// @param granted Whether a part was granted already.
-/// @param fee Wei held until the answer.
-struct ForcedWithdrawal {
-    uint64 remaining;
-    uint40 requestedAt;
-    uint64 depositsBefore;
-    bool granted;
-    uint80 fee;
-}
-
-/// @notice What an asset is on this chain.
-/// @param token ERC-20 contract, or address(0) for the native coin.
-/// @param unitAtoms Atoms (smallest token amounts) of one unit, the exchange's smallest amount.
-struct Asset {
-    address token;
-    uint96 unitAtoms;
-}

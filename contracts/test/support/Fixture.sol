@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Settlement} from "../../src/Settlement.sol";
-import {Vault} from "../../src/Vault.sol";
-import {Asset, BatchHeader} from "../../src/types/Batch.sol";
+import {ISettlement} from "../../src/interfaces/ISettlement.sol";
+import {IVault} from "../../src/interfaces/IVault.sol";
+import {Asset} from "../../src/types/Asset.sol";
+import {BatchHeader} from "../../src/types/Batch.sol";
+import {Config} from "../../src/types/Config.sol";
 import {StatementVerifier} from "./StatementVerifier.sol";
 import {Test} from "./Test.sol";
 import {PlainToken} from "./Tokens.sol";
@@ -32,8 +34,8 @@ abstract contract Fixture is Test {
 
     PlainToken internal usd;
     PlainToken internal btc;
-    Vault internal vault;
-    Settlement internal settlement;
+    IVault internal vault;
+    ISettlement internal settlement;
     StatementVerifier internal verifier;
     TreeModel internal tree;
 
@@ -69,9 +71,9 @@ abstract contract Fixture is Test {
         assets[2] = Asset(address(0), 1e9);
     }
 
-    function _config() internal view returns (Settlement.Config memory) {
+    function _config() internal view returns (Config memory) {
         return
-            Settlement.Config({
+            Config({
                 vault: address(0),
                 governor: governor,
                 guardian: guardian,
@@ -87,12 +89,37 @@ abstract contract Fixture is Test {
 
     function _deploy(
         Asset[] memory assets,
-        Settlement.Config memory config
-    ) internal returns (Vault vault_, Settlement settlement_) {
+        Config memory config
+    ) internal returns (IVault vault_, ISettlement settlement_) {
         address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1);
-        vault_ = new Vault(next, feeOwner, assets);
+        vault_ = _newVault(next, feeOwner, assets);
         config.vault = address(vault_);
-        settlement_ = new Settlement(config);
+        settlement_ = _newSettlement(config);
+    }
+
+    /// @dev From the artifacts, which are the deployed bytecode: tests are compiled without them.
+    function _newVault(
+        address settlement_,
+        address feeOwner_,
+        Asset[] memory assets
+    ) internal returns (IVault) {
+        return IVault(_create("Vault.sol:Vault", abi.encode(settlement_, feeOwner_, assets)));
+    }
+
+    function _newSettlement(Config memory config) internal returns (ISettlement) {
+        return ISettlement(_create("Settlement.sol:Settlement", abi.encode(config)));
+    }
+
+    /// @dev Creates a contract of src; its revert comes through as it is.
+    function _create(string memory artifact, bytes memory args) internal returns (address created) {
+        bytes memory code = bytes.concat(vm.getCode(artifact), args);
+        assembly ("memory-safe") {
+            created := create(0, add(code, 32), mload(code))
+            if iszero(created) {
+                returndatacopy(code, 0, returndatasize())
+                revert(code, returndatasize())
+            }
+        }
     }
 
     // --- Users ---

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {PoseidonT3} from "poseidon-solidity/PoseidonT3.sol";
+import {Poseidon} from "../../src/libraries/Poseidon.sol";
 
 /// @notice The balance tree in full, as an operator keeps it: set leaves, read root and paths.
 contract TreeModel {
@@ -10,7 +10,8 @@ contract TreeModel {
     uint256[29] private _empty;
 
     constructor() {
-        for (uint256 h = 0; h < DEPTH; ++h) _empty[h + 1] = PoseidonT3.hash([_empty[h], _empty[h]]);
+        bytes memory constants = Poseidon.table();
+        for (uint256 h = 0; h < DEPTH; ++h) _empty[h + 1] = Poseidon.hash(constants, _empty[h], _empty[h]);
     }
 
     function root() external view returns (uint256) {
@@ -22,11 +23,13 @@ contract TreeModel {
     }
 
     function set(uint256 index, uint256 units) external {
+        bytes memory constants = Poseidon.table();
         uint256 node = units;
         for (uint256 h = 0; h < DEPTH; ++h) {
             _nodes[h][index] = node;
             uint256 sibling = _node(h, index ^ 1);
-            node = index & 1 == 0 ? PoseidonT3.hash([node, sibling]) : PoseidonT3.hash([sibling, node]);
+            (uint256 left, uint256 right) = index & 1 == 0 ? (node, sibling) : (sibling, node);
+            node = Poseidon.hash(constants, left, right);
             index >>= 1;
         }
         _nodes[DEPTH][0] = node;

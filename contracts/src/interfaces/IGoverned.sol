@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+/// @notice The whole of governance: who may commit, who may pause commits, which verifier comes next.
+interface IGoverned {
+    event OperatorSet(address indexed operator, bool allowed);
+    event GuardianSet(address indexed guardian);
+    event CommitsPaused(bool paused);
+    event GovernorProposed(address indexed governor);
+    event GovernorSet(address indexed governor);
+    event VerifierProposed(address indexed verifier, uint256 rowsPerChunk, uint256 activeFrom);
+    event VerifierProposalWithdrawn(address indexed verifier);
+    event VerifierSet(address indexed verifier, uint256 rowsPerChunk);
+
+    error ZeroAddress();
+    error BadParameter(bytes32 name, uint256 value, uint256 bound);
+    error NotOperator(address caller);
+    error NotGovernor(address caller);
+    error NotGuardian(address caller);
+    error NoVerifierProposed();
+    error VerifierDelayNotPassed(uint256 activeFrom, uint256 time);
+    error NotProposedGovernor(address caller);
+
+    /// @notice Governor only: lets an address commit batches, or no longer.
+    function setOperator(address operator, bool allowed) external;
+
+    /// @notice Governor only: names who may pause commits.
+    function setGuardian(address guardian) external;
+
+    /// @notice Guardian only: stops or resumes commits, and nothing else. Deadlines run on, so a pause
+    /// that lasts ends in a freeze and not in a trap.
+    function pauseCommits(bool paused) external;
+
+    /// @notice Governor only: offers the role to another address.
+    function proposeGovernor(address governor) external;
+
+    /// @notice Proposed governor only: takes the role.
+    function acceptGovernor() external;
+
+    /// @notice Governor only: announces a verifier; the delay starts now, again with each proposal.
+    function proposeVerifier(address verifier) external;
+
+    /// @notice Governor only: takes a proposal back.
+    function withdrawVerifierProposal() external;
+
+    /// @notice Anyone: puts the proposed verifier in force once its delay has passed. Batches that are
+    /// already committed stay with the verifier they were committed under.
+    function activateVerifier() external;
+
+    /// @notice Who names operators, guardian and verifiers.
+    function governor() external view returns (address);
+    /// @notice Who may become governor by accepting.
+    function proposedGovernor() external view returns (address);
+    /// @notice Who may pause commits.
+    function guardian() external view returns (address);
+    /// @notice Whether commits are paused.
+    function commitsPaused() external view returns (bool);
+    /// @notice Whether an address may commit batches.
+    function isOperator(address operator) external view returns (bool);
+    /// @notice Verifier of batches committed from now on.
+    function verifier() external view returns (address);
+    /// @notice Rows of that verifier's chunks.
+    function rowsPerChunk() external view returns (uint256);
+    /// @notice Verifier that waits for its delay; the zero address = none.
+    function proposedVerifier() external view returns (address);
+    /// @notice Rows of its chunks.
+    function proposedRowsPerChunk() external view returns (uint256);
+    /// @notice Block time in seconds from which the proposed verifier may be activated.
+    function verifierActiveFrom() external view returns (uint256);
+    /// @notice Seconds between the proposal of a verifier and its first use.
+    function verifierDelay() external view returns (uint256);
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+/// @notice A forced withdrawal that waits for its answer.
+/// @param remaining Units asked for and not yet granted; 0 = there is no request.
+/// @param requestedAt Block time of the request, in seconds.
+/// @param depositsBefore Length of the deposit queue at the request: an answer must have consumed as many.
+/// @param granted Whether a part was granted already.
+/// @param fee Wei held until the answer.
+struct ForcedWithdrawal {
+    uint64 remaining;
+    uint40 requestedAt;
+    uint64 depositsBefore;
+    bool granted;
+    uint80 fee;
+}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {ISettlement} from "../src/interfaces/ISettlement.sol";
+import {IVault} from "../src/interfaces/IVault.sol";
+import {Config} from "../src/types/Config.sol";
+import {ForcedWithdrawal} from "../src/types/ForcedWithdrawal.sol";
+import {Fixture} from "./support/Fixture.sol";
+
+/// @notice Forced withdrawals and freeze: each function, each revert with its values.
+contract ExitTest is Fixture {
+    function _start() private {
+        _deposit(alice, 0, 50);
+        _deposit(bob, 1, 20);
+        _settleDeposits();
+    }
+
+    function test_Request_IsKept() public {
+        _start();
+        vm.deal(alice, 1 ether);
+        vm.expectEmit(true, true, true, true, address(settlement));
+        emit ISettlement.WithdrawalRequested(1, 0, 30, REQUEST_FEE, 2);
+        vm.prank(alice);
+        settlement.requestWithdrawal{value: REQUEST_FEE}(1, 0, 30);
+        ForcedWithdrawal memory request = settlement.requestOf(1, 0);
+        assertEq(request.remaining, 30, "units");
+        assertEq(request.requestedAt, block.timestamp, "time");
+        assertEq(request.depositsBefore, 2, "deposits before");
+        assertEq(request.fee, REQUEST_FEE, "fee");
+        assertEq(settlement.openRequests(), 1, "open");
+        assertEq(address(settlement).balance, REQUEST_FEE, "escrow");
+    }
+
+    function test_Request_Refuses() public {
+        _start();
+        vm.deal(alice, 1 ether);
+        vm.startPrank(alice);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.NotAccountOwner.selector, alice, bob));
+        settlement.requestWithdrawal{value: REQUEST_FEE}(2, 1, 1);
+        vm.expectRevert(abi.encodeWithSelector(IVault.UnknownAccount.selector, 3, 3));
+        settlement.requestWithdrawal{value: REQUEST_FEE}(3, 1, 1);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.UnknownAsset.selector, 3, 3));
+        settlement.requestWithdrawal{value: REQUEST_FEE}(1, 3, 1);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.BadUnits.selector, 64, 0));
+        settlement.requestWithdrawal{value: REQUEST_FEE}(1, 0, 0);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.BadUnits.selector, 64, 2 ** 53));
+        settlement.requestWithdrawal{value: REQUEST_FEE}(1, 0, 2 ** 53);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.WrongFee.selector, REQUEST_FEE - 1, REQUEST_FEE));
+        settlement.requestWithdrawal{value: REQUEST_FEE - 1}(1, 0, 1);
+        settlement.requestWithdrawal{value: REQUEST_FEE}(1, 0, 1);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.RequestPending.selector, 1, 0));
+        settlement.requestWithdrawal{value: REQUEST_FEE}(1, 0, 1);
+        vm.stopPrank();
+    }
+
+    function test_Request_FeeDoublesAndQueueIsBounded() public {
+        _start();
+        bytes32 slotOfOpenRequests = _slotOfOpenRequests();
+        vm.store(address(settlement), slotOfOpenRequests, bytes32(uint256(255)));
+        assertEq(settlement.currentRequestFee(), REQUEST_FEE, "first step");
+        vm.store(address(settlement), slotOfOpenRequests, bytes32(uint256(256)));
+        assertEq(settlement.currentRequestFee(), REQUEST_FEE * 2, "second step");
+        vm.store(address(settlement), slotOfOpenRequests, bytes32(uint256(4095)));
+        assertEq(settlement.currentRequestFee(), REQUEST_FEE * 32768, "last step");
+        vm.store(address(settlement), slotOfOpenRequests, bytes32(uint256(4096)));
+        vm.deal(alice, 1 ether);
+        vm.prank(alice);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.RequestQueueFull.selector, 4096));
+        settlement.requestWithdrawal{value: 0}(1, 0, 1);
+    }
+
+    function _slotOfOpenRequests() private returns (bytes32) {
+        for (uint256 slot = 0; slot < 32; ++slot) {
+            bytes32 old = vm.load(address(settlement), bytes32(slot));
+            vm.store(address(settlement), bytes32(slot), bytes32(uint256(77)));
+            bool found = settlement.openRequests() == 77;
+            vm.store(address(settlement), bytes32(slot), old);
+            if (found) return bytes32(slot);
+        }
+        revert("no slot of openRequests");
+    }
+
+    function test_Request_IsServedByGrants() public {
+        _start();
+        _request(alice, 0, 30);
+        vm.warp(block.timestamp + 1);
+        Posted memory p = _build(_record(1, 0, -int256(12)), 0, _record(1, 0, uint64(12)));
+        _commit(p);
+        _proveAll(p);
+        vm.expectEmit(true, true, true, true, address(settlement));
+        emit ISettlement.WithdrawalGranted(1, 0, 12, 18);
+        settlement.finalizeBatch(2, p.withdrawals);
+        assertEq(settlement.requestOf(1, 0).remaining, 18, "remaining");
+        assertTrue(settlement.requestOf(1, 0).granted, "granted");
+        // Another's withdrawal does not count; one of more than is asked serves it.
+        _settle(_record(2, 1, -int256(2)), 0, _record(2, 1, uint64(2)));
+        p = _build(_record(1, 0, -int256(20)), 0, _record(1, 0, uint64(20)));
+        _commit(p);
+        _proveAll(p);
+        vm.expectEmit(true, true, true, true, address(settlement));
+        emit ISettlement.WithdrawalGranted(1, 0, 20, 0);
+        vm.expectEmit(true, true, true, true, address(settlement));
+        emit ISettlement.RefundCredited(alice, REQUEST_FEE);
+        settlement.finalizeBatch(4, p.withdrawals);
+        assertEq(settlement.requestOf(1, 0).remaining, 0, "served");
+        assertEq(settlement.openRequests(), 0, "none open");
+        uint256 before = alice.balance;
+        vm.prank(alice);
+        settlement.withdrawRefund();
+        assertEq(alice.balance - before, REQUEST_FEE, "fee came back");
+        vm.prank(alice);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.NothingToRefund.selector, alice));
+        settlement.withdrawRefund();
+        assertEq(vault.claimable(1, 0), 32, "claims");
+    }
+
+    function test_Request_IsNotServedByAnOlderBatch() public {
+        _start();
+        Posted memory p = _build(_record(1, 0, -int256(12)), 0, _record(1, 0, uint64(12)));
+        _commit(p);
+        _request(alice, 0, 12);
+        _proveAll(p);
+        settlement.finalizeBatch(2, p.withdrawals);
+        assertEq(settlement.requestOf(1, 0).remaining, 12, "the request stands");
+    }
+
+    function test_AnswerEmpty_PaysTheAnswererOfAnIdleRequest() public {
+        _start();
+        _request(bob, 0, 5);
+        uint256[28] memory path = tree.path(2 << 6);
+        vm.expectRevert(
+            abi.encodeWithSelector(ISettlement.AnswerTooOld.selector, block.timestamp, block.timestamp)
+        );
+        settlement.answerEmpty(2, 0, 1, path);
+        vm.warp(block.timestamp + 1);
+        _settle("", 0, "");
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.BatchNotProven.selector, 3));
+        settlement.answerEmpty(2, 0, 3, path);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.BatchNotProven.selector, 0));
+        settlement.answerEmpty(2, 0, 0, path);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.NoRequest.selector, 1, 0));
+        settlement.answerEmpty(1, 0, 2, path);
+        vm.expectEmit(true, true, true, true, address(settlement));
+        emit ISettlement.WithdrawalAnsweredEmpty(2, 0, carol);
+        vm.prank(carol);
+        settlement.answerEmpty(2, 0, 2, path);
+        assertEq(settlement.refundOf(carol), REQUEST_FEE, "the answerer gets the fee");
+        assertEq(settlement.openRequests(), 0, "closed");
+    }
+
+    function test_AnswerEmpty_NeedsTheZeroLeaf() public {
+        _start();
+        _request(alice, 0, 80);
+        vm.warp(block.timestamp + 1);
+        _settle("", 0, "");
+        uint256[28] memory path = tree.path(1 << 6);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.WrongBalanceProof.selector, 1, 0, 0));
+        settlement.answerEmpty(1, 0, 2, path);
+        // All that is there, though less than asked: the rest is answered by the empty leaf.
+        _settle(_record(1, 0, -int256(50)), 0, _record(1, 0, uint64(50)));
+        path = tree.path(1 << 6);
+        vm.prank(carol);
+        settlement.answerEmpty(1, 0, 3, path);
+        assertEq(settlement.refundOf(alice), REQUEST_FEE, "served in part: the owner gets the fee");
+        assertEq(settlement.refundOf(carol), 0, "not the answerer");
+    }
+
+    function test_AnswerEmpty_NeedsTheDepositsBeforeTheRequest() public {
+        _start();
+        _deposit(bob, 0, 9);
+        _request(bob, 0, 9);
+        vm.warp(block.timestamp + 1);
+        _settle("", 0, "");
+        uint256[28] memory path = tree.path(2 << 6);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.AnswerSkipsDeposits.selector, 2, 3));
+        settlement.answerEmpty(2, 0, 2, path);
+        _settle("", 1, _record(2, 0, uint64(9)));
+        assertEq(settlement.openRequests(), 0, "served once the deposit is consumed");
+    }
+
+    function test_Freeze_AfterTheDeadlineForGood() public {
+        _start();
+        uint256 root = tree.root();
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.NoRequest.selector, 1, 0));
+        settlement.freeze(1, 0);
+        vm.expectRevert(ISettlement.NotFrozen.selector);
+        settlement.reclaimFee(1, 0);
+        _request(alice, 0, 30);
+        Posted memory unproven = _build(_record(1, 0, -int256(12)), 0, _record(1, 0, uint64(12)));
+        _commit(unproven);
+        uint256 deadline = block.timestamp + EXIT_DELAY;
+        vm.warp(deadline);
+        vm.expectRevert(
+            abi.encodeWithSelector(ISettlement.ExitDeadlineNotPassed.selector, deadline, deadline)
+        );
+        settlement.freeze(1, 0);
+        vm.warp(deadline + 1);
+        vm.expectEmit(true, true, true, true, address(settlement));
+        emit ISettlement.BatchesStruck(2, 2);
+        vm.expectEmit(true, true, true, true, address(settlement));
+        emit ISettlement.Frozen(1, 0, 1, root);
+        settlement.freeze(1, 0);
+        assertTrue(settlement.frozen(), "frozen");
+        assertEq(settlement.lastRoot(), root, "unproven batches are struck");
+
+        vm.expectRevert(ISettlement.ExchangeFrozen.selector);
+        settlement.freeze(1, 0);
+        uint256[28] memory path = tree.path(0);
+        vm.expectRevert(ISettlement.ExchangeFrozen.selector);
+        settlement.answerEmpty(1, 0, 1, path);
+        vm.deal(bob, 1 ether);
+        vm.prank(bob);
+        vm.expectRevert(ISettlement.ExchangeFrozen.selector);
+        settlement.requestWithdrawal{value: REQUEST_FEE}(2, 0, 1);
+        vm.prank(operator);
+        vm.expectRevert(ISettlement.ExchangeFrozen.selector);
+        settlement.commitBatch(unproven.header, unproven.chunkRoots, unproven.rows, "", unproven.withdrawals);
+        settlement.reclaimFee(1, 0);
+        assertEq(settlement.refundOf(alice), REQUEST_FEE, "fee of the open request");
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.NoRequest.selector, 1, 0));
+        settlement.reclaimFee(1, 0);
+    }
+
+    function test_Freeze_LeavesProvenWithdrawalsPayable() public {
+        _start();
+        Posted memory p = _build(_record(1, 0, -int256(12)), 0, _record(1, 0, uint64(12)));
+        _commit(p);
+        _proveAll(p);
+        uint256[28] memory path = tree.path(1 << 6);
+        _freeze(bob, 1);
+        settlement.finalizeBatch(2, p.withdrawals);
+        vault.claim(1, 0);
+        vault.escape(1, 0, 38, path);
+        assertEq(usd.balanceOf(alice), 5000, "claim and escape together are the balance");
+        assertEq(vault.custodyUnits(0), 0, "nothing left");
+    }
+
+    function test_Refund_ThatIsRefused() public {
+        _start();
+        address closed = address(this);
+        _request(bob, 0, 5);
+        vm.warp(block.timestamp + 1);
+        _settle("", 0, "");
+        settlement.answerEmpty(2, 0, 2, tree.path(2 << 6));
+        vm.expectRevert(
+            abi.encodeWithSelector(ISettlement.NativeTransferFailed.selector, closed, REQUEST_FEE)
+        );
+        settlement.withdrawRefund();
+        assertEq(settlement.refundOf(closed), REQUEST_FEE, "it stays");
+    }
+
+    function test_Request_WithoutAFee() public {
+        Config memory config = _config();
+        config.requestFee = 0;
+        (vault, settlement) = _deploy(_assets(), config);
+        _start();
+        _request(alice, 0, 5);
+        assertEq(address(settlement).balance, 0, "no escrow");
+        vm.warp(block.timestamp + 1);
+        _settle(_record(1, 0, -int256(5)), 0, _record(1, 0, uint64(5)));
+        assertEq(settlement.openRequests(), 0, "served");
+        assertEq(settlement.refundOf(alice), 0, "nothing to return");
+    }
+
+    /// @dev Out of range, (account, asset) would be the index of another pair: (0, 64) is (1, 0).
+    function test_Request_IsNotFoundUnderAnAlias() public {
+        _start();
+        _request(alice, 0, 5);
+        assertEq(settlement.requestOf(0, 64).remaining, 0, "asset");
+        assertEq(settlement.requestOf((1 << 250) + 1, 0).remaining, 0, "account");
+        vm.warp(block.timestamp + EXIT_DELAY + 1);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.NoRequest.selector, 0, 64));
+        settlement.freeze(0, 64);
+    }
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IGoverned} from "../src/interfaces/IGoverned.sol";
+import {ISettlement} from "../src/interfaces/ISettlement.sol";
+import {Fixture} from "./support/Fixture.sol";
+import {StatementVerifier} from "./support/StatementVerifier.sol";
+
+/// @notice Governance: each function, each revert with its values.
+contract GovernedTest is Fixture {
+    function test_Roles_AreTheGovernors() public {
+        bytes memory refused = abi.encodeWithSelector(IGoverned.NotGovernor.selector, address(this));
+        vm.expectRevert(refused);
+        settlement.setOperator(alice, true);
+        vm.expectRevert(refused);
+        settlement.setGuardian(alice);
+        vm.expectRevert(refused);
+        settlement.proposeGovernor(alice);
+        vm.expectRevert(refused);
+        settlement.proposeVerifier(alice);
+        vm.expectRevert(refused);
+        settlement.withdrawVerifierProposal();
+        vm.startPrank(governor);
+        vm.expectEmit(true, true, true, true, address(settlement));
+        emit IGoverned.OperatorSet(alice, true);
+        settlement.setOperator(alice, true);
+        assertTrue(settlement.isOperator(alice), "operator");
+        settlement.setOperator(alice, false);
+        assertTrue(!settlement.isOperator(alice), "no longer");
+        vm.expectEmit(true, true, true, true, address(settlement));
+        emit IGoverned.GuardianSet(bob);
+        settlement.setGuardian(bob);
+        assertEq(settlement.guardian(), bob, "guardian");
+        vm.stopPrank();
+    }
+
+    function test_Governor_IsHandedOverInTwoSteps() public {
+        vm.expectEmit(true, true, true, true, address(settlement));
+        emit IGoverned.GovernorProposed(alice);
+        vm.prank(governor);
+        settlement.proposeGovernor(alice);
+        assertEq(settlement.governor(), governor, "not yet");
+        vm.expectRevert(abi.encodeWithSelector(IGoverned.NotProposedGovernor.selector, address(this)));
+        settlement.acceptGovernor();
+        vm.expectEmit(true, true, true, true, address(settlement));
+        emit IGoverned.GovernorSet(alice);
+        vm.prank(alice);
+        settlement.acceptGovernor();
+        assertEq(settlement.governor(), alice, "now");
+        vm.prank(alice);
+        vm.expectRevert(abi.encodeWithSelector(IGoverned.NotProposedGovernor.selector, alice));
+        settlement.acceptGovernor();
+    }
+
+    function test_Guardian_PausesCommitsOnly() public {
+        _deposit(alice, 0, 50);
+        _settleDeposits();
+        Posted memory p = _build(_record(1, 0, -int256(5)), 0, _record(1, 0, uint64(5)));
+        _commit(p);
+        vm.prank(governor);
+        vm.expectRevert(abi.encodeWithSelector(IGoverned.NotGuardian.selector, governor));
+        settlement.pauseCommits(true);
+        vm.expectEmit(true, true, true, true, address(settlement));
+        emit IGoverned.CommitsPaused(true);
+        vm.prank(guardian);
+        settlement.pauseCommits(true);
+        Posted memory next = _build("", 0, "");
+        vm.prank(operator);
+        vm.expectRevert(ISettlement.CommitsArePaused.selector);
+        settlement.commitBatch(next.header, next.chunkRoots, next.rows, next.deposits, next.withdrawals);
+        // Everything else goes on.
+        _proveAll(p);
+        settlement.finalizeBatch(2, p.withdrawals);
+        vault.claim(1, 0);
+        _deposit(bob, 1, 5);
+        _request(bob, 1, 5);
+        vm.prank(guardian);
+        settlement.pauseCommits(false);
+        _commit(next);
+    }
+
+    function test_Verifier_ChangesAfterTheDelay() public {
+        _deposit(alice, 0, 50);
+        _settleDeposits();
+        Posted memory p = _build(_record(1, 0, -int256(5)), 0, _record(1, 0, uint64(5)));
+        _commit(p);
+        StatementVerifier next = new StatementVerifier(2);
+        vm.expectRevert(IGoverned.NoVerifierProposed.selector);
+        settlement.activateVerifier();
+        vm.prank(governor);
+        vm.expectRevert(IGoverned.NoVerifierProposed.selector);
+        settlement.withdrawVerifierProposal();
+        vm.prank(governor);
+        vm.expectRevert(IGoverned.ZeroAddress.selector);
+        settlement.proposeVerifier(address(0));
+        uint256 activeFrom = block.timestamp + VERIFIER_DELAY;
+        vm.expectEmit(true, true, true, true, address(settlement));
+        emit IGoverned.VerifierProposed(address(next), 2, activeFrom);
+        vm.prank(governor);
+        settlement.proposeVerifier(address(next));
+        vm.warp(activeFrom - 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(IGoverned.VerifierDelayNotPassed.selector, activeFrom, activeFrom - 1)
+        );
+        settlement.activateVerifier();
+        vm.warp(activeFrom);
+        vm.expectEmit(true, true, true, true, address(settlement));
+        emit IGoverned.VerifierSet(address(next), 2);
+        settlement.activateVerifier();
+        assertEq(settlement.verifier(), address(next), "verifier");
+        assertEq(settlement.rowsPerChunk(), 2, "rows");
+        assertEq(settlement.proposedVerifier(), address(0), "no proposal left");
+        // What was committed before stays with the old one.
+        assertEq(settlement.batchOf(2).verifier, address(verifier), "verifier of the old batch");
+        _proveAll(p);
+        assertEq(settlement.provenCount(), 2, "proven by the old one");
+    }
+
+    function test_Verifier_ProposalCanBeTakenBack() public {
+        StatementVerifier next = new StatementVerifier(2);
+        vm.startPrank(governor);
+        settlement.proposeVerifier(address(next));
+        vm.expectEmit(true, true, true, true, address(settlement));
+        emit IGoverned.VerifierProposalWithdrawn(address(next));
+        settlement.withdrawVerifierProposal();
+        vm.stopPrank();
+        vm.warp(block.timestamp + VERIFIER_DELAY);
+        vm.expectRevert(IGoverned.NoVerifierProposed.selector);
+        settlement.activateVerifier();
+    }
+
+    function test_Verifier_RowsAreBounded() public {
+        StatementVerifier none = new StatementVerifier(0);
+        StatementVerifier many = new StatementVerifier(4097);
+        vm.startPrank(governor);
+        bytes32 name = "rowsPerChunk";
+        vm.expectRevert(abi.encodeWithSelector(IGoverned.BadParameter.selector, name, 0, 4096));
+        settlement.proposeVerifier(address(none));
+        vm.expectRevert(abi.encodeWithSelector(IGoverned.BadParameter.selector, name, 4097, 4096));
+        settlement.proposeVerifier(address(many));
+        vm.stopPrank();
+    }
+}

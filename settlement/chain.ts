@@ -1,0 +1,103 @@
+/**
+ * The chain as settlement sees it: clients over one or more RPC URLs, the deployment, and error texts that
+ * name the contract's own error. Used by the sender, the watcher and the tools.
+ */
+import {
+  BaseError,
+  ContractFunctionRevertedError,
+  createPublicClient,
+  decodeErrorResult,
+  fallback,
+  http,
+  type Address,
+  type Hex,
+  type PublicClient,
+} from 'viem'
+import { settlementAbi, vaultAbi } from '../contracts/abi.js'
+
+/** What settlement needs of the deployment file that contracts/deploy.ts writes. */
+export interface ChainDeployment {
+  readonly chainId: number
+  readonly vault: Address
+  readonly settlement: Address
+  readonly deployedAtBlock: number
+  readonly assets: readonly {
+    readonly id: number
+    readonly symbol: string
+    readonly decimals: number
+    readonly unitAtoms: string
+  }[]
+  readonly constants: {
+    readonly rowsPerChunk: number
+    readonly maxUnproven: number
+    readonly proven: boolean
+  }
+}
+
+/** The RPC endpoint is another chain than the deployment names. */
+export class WrongChain extends Error {
+  override readonly name = 'WrongChain'
+}
+
+const RPC_TIMEOUT_MS = 10_000
+
+/** A read client that tries the URLs in order and retries each a few times with growing pauses. */
+export function chainClient(rpcUrls: readonly string[]): PublicClient {
+  const transports = rpcUrls.map((url) =>
+    http(url, { timeout: RPC_TIMEOUT_MS, retryCount: 2, retryDelay: 150 }),
+  )
+  return createPublicClient({
+    transport: transports.length === 1 ? transports[0]! : fallback(transports),
+    pollingInterval: 200,
+    cacheTime: 0,
+  })
+}
+
+/** Throws WrongChain unless the endpoint serves the deployment's chain and has its contracts. */
+export async function checkChain(client: PublicClient, deployment: ChainDeployment): Promise<void> {
+  const chainId = await client.getChainId()
+  if (chainId !== deployment.chainId)
+    throw new WrongChain(
+      `the RPC endpoint serves chain ${chainId}, the deployment is on ${deployment.chainId}`,
+    )
+  for (const [what, address] of [
+    ['vault', deployment.vault],
+    ['settlement', deployment.settlement],
+  ] as const) {
+    const code = await client.getCode({ address })
+    if (code === undefined || code === '0x')
+      throw new WrongChain(`chain ${chainId} has no ${what} contract at ${address}`)
+  }
+}
+
+/** One line about any chain failure; a contract's custom error by name and arguments. */
+export function chainErrorText(error: unknown): string {
+  if (error instanceof BaseError) {
+    const revert = error.walk((cause) => cause instanceof ContractFunctionRevertedError)
+    if (revert instanceof ContractFunctionRevertedError && revert.data !== undefined)
+      return `${revert.data.errorName}(${(revert.data.args ?? []).join(', ')})`
+    const raw = error.walk((cause) => typeof (cause as { data?: unknown }).data === 'string') as {
+      data?: Hex
+    } | null
+    const name = raw?.data === undefined ? undefined : contractError(raw.data)
+    if (name !== undefined) return name
+    return error.shortMessage
+  }
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** Name and arguments of a revert's bytes, or undefined. */
+export function contractError(data: Hex): string | undefined {
+  for (const abi of [settlementAbi, vaultAbi]) {
+    try {
+      const { errorName, args } = decodeErrorResult({ abi, data })
+      return `${errorName}(${(args as readonly unknown[] | undefined)?.join(', ') ?? ''})`
+    } catch {
+      // Not an error of this contract.
+    }
+  }
+  return undefined
+}
+
+export const sleep = (milliseconds: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, milliseconds))

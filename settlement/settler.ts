@@ -1,0 +1,367 @@
+/**
+ * Settlement's loop: follows the journal, closes batches, posts them, has them proven, and answers proof
+ * requests. Runs in settlement-thread.ts, and directly in tests.
+ *
+ * Invariant: a batch is durable before anything of it is sent. The tree holds every sealed batch; a proof
+ * is served for the last batch that the chain has. What was not sealed is read from the journal again.
+ */
+import type { Account, PublicClient } from 'viem'
+import { checkChain, chainErrorText, sleep, type ChainDeployment } from './chain.js'
+import {
+  DEPOSITS_MAX,
+  RECORD_BYTES,
+  ROWS_MAX,
+  WITHDRAWALS_MAX,
+  chunkCount,
+  decodeRows,
+  publicInputs,
+} from './commit.js'
+import { Follower, type EngineCapacities } from './follow.js'
+import { FILL_BYTES, fillProof, type FillProof } from './fills-root.js'
+import { sealBatch } from './batch.js'
+import { accountOf, assetOf, indexOf } from './net.js'
+import { Poster, isAtLeast, type ChunkProof } from './post.js'
+import { Sender, SenderStopped, type FeePolicy } from './sender.js'
+import { BatchStore, type BatchRecord } from './store.js'
+import { StateTree, type BalanceProof, type Undo } from './tree.js'
+
+/** When a batch closes: whichever comes first. */
+export interface BatchPolicy {
+  /** Seconds since the first change that is not in a batch. */
+  readonly seconds: number
+  readonly fills: number
+  /** Net rows; at most half of what the contract takes, so that one more command cannot pass its bound. */
+  readonly rows: number
+}
+
+export const defaultPolicy: BatchPolicy = { seconds: 10, fills: 100_000, rows: 1024 }
+
+export interface SettlerOptions {
+  readonly dataDir: string
+  readonly capacities?: EngineCapacities
+  /** Last durable seq of a live journal; absent = the journal is at rest. */
+  readonly durableSeq?: () => number
+  readonly client: PublicClient
+  readonly deployment: ChainDeployment
+  readonly account: Account
+  readonly policy?: BatchPolicy
+  readonly confirmations?: number
+  readonly fees?: FeePolicy
+  readonly pollMs?: number
+  /** Sealed batches that may wait for the chain; further ones wait in the journal. */
+  readonly backlogMax?: number
+  /** Gives the proof of a chunk; absent = the deployment's verifier takes anything (UnprovenVerifier). */
+  readonly proveChunk?: (record: BatchRecord, chunk: number) => Promise<ChunkProof>
+  /** Called after each durable step of a batch; tests stop the process here. */
+  readonly onStep?: (step: string, label: string) => void
+  readonly onBatch?: (record: BatchRecord) => void
+  readonly onTrouble?: (text: string) => void
+}
+
+export interface SettlerStatus {
+  /** Last batch that the chain has, its root, and the seq that it ends at. */
+  readonly lastBatch: number
+  readonly lastRoot: bigint
+  readonly settledSeq: number
+  readonly provenBatch: number
+  readonly sealedBatch: number
+  /** Last seq followed. */
+  readonly seq: number
+  readonly state: 'starting' | 'following' | 'waiting for the chain' | 'stopped' | 'failed'
+  /** Last trouble with the chain, empty when there was none. */
+  readonly trouble: string
+}
+
+/** Proof of a balance against a batch that the chain has. */
+export interface ServedProof extends BalanceProof {
+  readonly batch: number
+  readonly state: BatchRecord['state']
+}
+
+const COMMANDS_PER_TURN = 20_000
+/** Batches whose undo is kept behind the last proven one. */
+const PROVEN_KEPT = 8
+const NO_PROOF: ChunkProof = [0n, 0n, 0n, 0n, 0n, 0n, 0n, 0n]
+
+interface LiveBatch {
+  readonly record: BatchRecord
+  undo: Undo | undefined
+}
+
+export class Settler {
+  readonly store: BatchStore
+  private readonly poster: Poster
+  private readonly sender: Sender
+  private readonly tree = new StateTree()
+  private readonly follower: Follower
+  /** Every sealed batch, number - 1. */
+  private readonly batches: LiveBatch[] = []
+  private readonly policy: BatchPolicy
+  private state: SettlerStatus['state'] = 'starting'
+  private trouble = ''
+  private isStopped = false
+  private dirtySinceMs: number | undefined
+  private flushes: (() => void)[] = []
+  private loops: Promise<void>[] = []
+
+  constructor(private readonly options: SettlerOptions) {
+    const { deployment, client, account, dataDir, capacities, durableSeq } = options
+    this.policy = options.policy ?? defaultPolicy
+    this.store = new BatchStore(dataDir)
+    this.sender = new Sender({
+      client,
+      account,
+      chainId: deployment.chainId,
+      store: this.store,
+      confirmations: options.confirmations ?? 0,
+      ...(options.fees === undefined ? {} : { fees: options.fees }),
+      ...(options.pollMs === undefined ? {} : { pollMs: options.pollMs }),
+      onStep: (step, label) => this.stepped(step, label),
+      onTrouble: (text) => this.tellTrouble(text),
+    })
+    this.poster = new Poster({
+      client,
+      deployment,
+      sender: this.sender,
+      store: this.store,
+      onState: (record) => {
+        options.onStep?.(record.state, `batch ${record.header.number}`)
+        options.onBatch?.(record)
+      },
+    })
+    this.follower = new Follower({
+      dataDir,
+      ...(capacities === undefined ? {} : { capacities }),
+      ...(durableSeq === undefined ? {} : { durableSeq }),
+    })
+  }
+
+  /**
+   * Rebuilds the tree from the stored batches, replays the journal to the last one, compares with the
+   * chain. Throws WrongChain, ForeignBatch, StoreError or FollowError.
+   */
+  async start(): Promise<void> {
+    const { client, deployment } = this.options
+    await checkChain(client, deployment)
+    for (const number of this.store.numbers()) {
+      const record = this.store.read(number)
+      const { indices, deltas } = decodeRows(record.data.rows)
+      this.tree.beginBatch()
+      this.tree.update(
+        indices,
+        Float64Array.from(indices, (index, row) => this.tree.balanceOf(index) + deltas[row]!),
+      )
+      if (this.tree.root !== record.header.newRoot)
+        throw new Error(
+          `stored batch ${number} has root ${record.header.newRoot}, its rows give ${this.tree.root}`,
+        )
+      this.batches.push({ record, undo: this.tree.endBatch() })
+    }
+    const last = this.batches.at(-1)
+    if (last !== undefined) this.follower.skipTo(Number(last.record.header.lastSeq))
+    for (const { record } of this.batches) {
+      if (record.state === 'final') continue
+      await this.poster.reconcile(record)
+    }
+    const { committed } = await this.poster.chainBatches()
+    if (committed > this.batches.length)
+      throw new Error(
+        `the chain has ${committed} batches, this data folder ${this.batches.length}: it is an old copy; replay would rebuild them`,
+      )
+    this.state = 'following'
+    this.loops = [this.guard(this.followLoop()), this.guard(this.commitLoop()), this.guard(this.proveLoop())]
+  }
+
+  /** Resolves when a loop has failed or all have stopped. Rejects with what broke. */
+  async ended(): Promise<void> {
+    await Promise.all(this.loops)
+  }
+
+  /**
+   * Closes a batch now, if anything is open, and resolves with the last batch once the chain has it;
+   * undefined when there never was one.
+   */
+  async flush(): Promise<BatchRecord | undefined> {
+    await new Promise<void>((resolve) => this.flushes.push(resolve))
+    const last = this.batches.at(-1)
+    while (last !== undefined && !isAtLeast(last.record, 'mined')) {
+      if (this.isStopped) throw new SenderStopped('flush: settlement has stopped')
+      await sleep(20)
+    }
+    return last?.record
+  }
+
+  /** Proof against the last batch on the chain, or against batch `number`; undefined when there is none. */
+  proof(account: number, asset: number, number = this.lastOnChain()): ServedProof | undefined {
+    const batch = this.batches[number - 1]
+    if (batch === undefined || !isAtLeast(batch.record, 'mined')) return undefined
+    const undos: Undo[] = []
+    for (const { undo } of this.batches.slice(number)) {
+      if (undo === undefined) return undefined
+      undos.push(undo)
+    }
+    return { ...this.tree.proof(indexOf(account, asset), undos), batch: number, state: batch.record.state }
+  }
+
+  /** Proof of fill `index` of batch `number`. Throws RangeError when there is none. */
+  fillProof(number: number, index: number): FillProof {
+    if (this.batches[number - 1] === undefined) throw new RangeError(`fills: no batch ${number}`)
+    return fillProof(this.store.fills(number), index)
+  }
+
+  status(): SettlerStatus {
+    const lastBatch = this.lastOnChain()
+    const last = this.batches[lastBatch - 1]?.record
+    return {
+      lastBatch,
+      lastRoot: last?.header.newRoot ?? this.batches[0]?.record.header.oldRoot ?? this.tree.root,
+      settledSeq: Number(last?.header.lastSeq ?? 0n),
+      provenBatch: this.batches.filter(({ record }) => isAtLeast(record, 'proven')).length,
+      sealedBatch: this.batches.length,
+      seq: this.follower.seq,
+      state: this.state,
+      trouble: this.trouble,
+    }
+  }
+
+  /** Stops in order; what is open stays resumable. */
+  async stop(): Promise<void> {
+    this.isStopped = true
+    this.sender.stop()
+    await Promise.allSettled(this.loops)
+    this.follower.stop()
+    if (this.state !== 'failed') this.state = 'stopped'
+  }
+
+  private lastOnChain(): number {
+    let number = this.batches.length
+    while (number > 0 && !isAtLeast(this.batches[number - 1]!.record, 'mined')) number--
+    return number
+  }
+
+  private async followLoop(): Promise<void> {
+    const { follower, options } = this
+    const backlogMax = options.backlogMax ?? 4
+    while (!this.isStopped) {
+      const isFull = this.isFull()
+      const isWaiting = this.batches.length - this.lastOnChain() >= backlogMax
+      this.state = isWaiting && isFull ? 'waiting for the chain' : 'following'
+      const applied = isFull ? 0 : follower.advance(() => this.isFull(), COMMANDS_PER_TURN)
+      if (!follower.isEmpty) this.dirtySinceMs ??= Date.now()
+      const isAtEnd = applied === 0 && !isFull
+      if (!isWaiting && this.isDue(isAtEnd)) await this.seal()
+      if (isAtEnd && this.flushes.length > 0 && follower.isEmpty)
+        this.flushes.splice(0).forEach((done) => done())
+      if (applied > 0) await new Promise((resolve) => setImmediate(resolve))
+      else await sleep(20)
+    }
+  }
+
+  /** A bound of the policy or of the contract is reached: the batch must close before anything else. */
+  private isFull(): boolean {
+    const { follower, policy } = this
+    return (
+      follower.rowCount >= Math.min(policy.rows, ROWS_MAX / 2) ||
+      follower.fills.count >= policy.fills ||
+      follower.deposits.length >= DEPOSITS_MAX ||
+      follower.withdrawals.length >= WITHDRAWALS_MAX
+    )
+  }
+
+  private isDue(isAtEnd: boolean): boolean {
+    if (this.follower.isEmpty) return false
+    if (this.isFull()) return true
+    if (isAtEnd && this.flushes.length > 0) return true
+    return Date.now() - (this.dirtySinceMs ?? Infinity) >= this.policy.seconds * 1000
+  }
+
+  private async seal(): Promise<void> {
+    const { deployment } = this.options
+    const number = this.batches.length + 1
+    const range = this.follower.close()
+    this.dirtySinceMs = undefined
+    const { rowsPerChunk } = deployment.constants
+    const sealed = sealBatch(number, range, this.tree, rowsPerChunk, (index) =>
+      this.follower.total(accountOf(index), assetOf(index)),
+    )
+    const record: BatchRecord = {
+      header: sealed.header,
+      data: sealed.data,
+      fillCount: sealed.fills.length / FILL_BYTES,
+      rowsPerChunk,
+      sealedAtMs: Date.now(),
+      state: 'sealed',
+    }
+    this.store.seal(record, sealed.fills)
+    this.batches.push({ record, undo: sealed.undo })
+    this.options.onStep?.('sealed', `batch ${number}`)
+    this.options.onBatch?.(record)
+  }
+
+  private async commitLoop(): Promise<void> {
+    while (!this.isStopped) {
+      const next = this.batches.find(({ record }) => !isAtLeast(record, 'mined'))
+      if (next === undefined) await sleep(20)
+      else await this.poster.commit(next.record)
+    }
+  }
+
+  private async proveLoop(): Promise<void> {
+    while (!this.isStopped) {
+      const next = this.batches.find(({ record }) => !isAtLeast(record, 'final'))
+      if (next === undefined || !isAtLeast(next.record, 'mined')) {
+        await sleep(20)
+        continue
+      }
+      const { record } = next
+      if (!isAtLeast(record, 'proven')) await this.proveBatch(record)
+      if (isAtLeast(record, 'proven')) await this.poster.finalize(record)
+      this.forget()
+    }
+  }
+
+  private async proveBatch(record: BatchRecord): Promise<void> {
+    const { deployment, proveChunk } = this.options
+    const domain = { chainId: deployment.chainId, settlement: deployment.settlement }
+    const chunks = chunkCount(record.data.rows.length / RECORD_BYTES, record.rowsPerChunk)
+    for (let chunk = 0; chunk < chunks && !this.isStopped; chunk++) {
+      if (await this.poster.isChunkProven(Number(record.header.number), chunk)) continue
+      const inputs = publicInputs(domain, record.header, record.data, chunk, record.rowsPerChunk)
+      const proof = proveChunk === undefined ? NO_PROOF : await proveChunk(record, chunk)
+      await this.poster.prove(record, chunk, inputs, proof)
+    }
+    await this.poster.reconcile(record)
+  }
+
+  /** Drops undos that no proof needs any more. */
+  private forget(): void {
+    const proven = this.batches.filter(({ record }) => isAtLeast(record, 'proven')).length
+    for (const batch of this.batches.slice(0, Math.max(0, proven - PROVEN_KEPT))) batch.undo = undefined
+  }
+
+  private stepped(step: string, label: string): void {
+    const match = /^commit (\d+)$/.exec(label)
+    const batch = match === null ? undefined : this.batches[Number(match[1]) - 1]
+    if (batch !== undefined && (step === 'signed' || step === 'sent'))
+      this.poster.setState(batch.record, step)
+    this.options.onStep?.(step, label)
+  }
+
+  private tellTrouble(text: string): void {
+    this.trouble = text
+    this.options.onTrouble?.(text)
+  }
+
+  private async guard(loop: Promise<void>): Promise<void> {
+    try {
+      await loop
+    } catch (error) {
+      if (error instanceof SenderStopped && this.isStopped) return
+      this.state = 'failed'
+      this.trouble = chainErrorText(error)
+      this.isStopped = true
+      this.sender.stop()
+      throw error
+    }
+  }
+}

@@ -1,0 +1,203 @@
+/**
+ * The durable side of settlement: one record a batch, its fills, and the transactions that are out. Owned
+ * by the settler; replay and tools read it.
+ *
+ *   DATA/settlement/batches/00000012.json    BatchRecord
+ *   DATA/settlement/batches/00000012.fills   fill leaves, 152 bytes each (fills-root.ts)
+ *   DATA/settlement/outbox.json              transactions that are signed and not yet confirmed
+ *
+ * Invariant: a file bears its name only when all of it is on the disk (temporary file, fsync, rename,
+ * fsync of the folder). A batch's header and data never change once sealed; its state moves one way, except
+ * that a chain which lost a block takes `mined` and later back to `signed`.
+ */
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  writeSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import type { Hex } from 'viem'
+import { bytesToHex, hexToBytes, type BatchData, type BatchHeader } from './commit.js'
+
+/** Order of a batch's states: sealed, signed (raw transactions stored), sent, mined, proven, final. */
+export const batchStates = ['sealed', 'signed', 'sent', 'mined', 'proven', 'final'] as const
+export type BatchState = (typeof batchStates)[number]
+
+export interface BatchRecord {
+  readonly header: BatchHeader
+  readonly data: BatchData
+  readonly fillCount: number
+  readonly rowsPerChunk: number
+  /** Milliseconds since 1970 at sealing; for the lag only. */
+  readonly sealedAtMs: number
+  state: BatchState
+  /** Hash of the mined commit transaction. */
+  commitTx?: Hex
+  /** Block of the mined commit. */
+  commitBlock?: number
+}
+
+/** A file of the store is not what this version writes. */
+export class StoreError extends Error {
+  override readonly name = 'StoreError'
+}
+
+const FILE_MODE = 0o640
+
+/** Writes `content` so that a reader, or a start after a crash, sees the old file or all of the new one. */
+export function writeDurable(folder: string, name: string, content: string | Uint8Array): void {
+  const temporary = join(folder, `${name}.writing`)
+  const bytes = typeof content === 'string' ? Buffer.from(content) : content
+  const file = openSync(temporary, 'w', FILE_MODE)
+  try {
+    for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+  renameSync(temporary, join(folder, name))
+  syncFolder(folder)
+}
+
+function syncFolder(folder: string): void {
+  const file = openSync(folder, 'r')
+  try {
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** JSON with bigint as decimal strings tagged by `n`, and bytes as hex. */
+const toJson = (value: unknown): string =>
+  JSON.stringify(
+    value,
+    (_key, item: unknown) =>
+      typeof item === 'bigint' ? `${item}n` : item instanceof Uint8Array ? bytesToHex(item) : item,
+    1,
+  )
+
+const bigintOf = (text: unknown): bigint => BigInt(String(text).replace(/n$/, ''))
+
+const baseName = (number: number): string => String(number).padStart(8, '0')
+
+export class BatchStore {
+  readonly folder: string
+  private readonly batches: string
+
+  constructor(dataDir: string) {
+    this.folder = join(dataDir, 'settlement')
+    this.batches = join(this.folder, 'batches')
+    mkdirSync(this.batches, { recursive: true })
+  }
+
+  /** Numbers of the sealed batches, ascending. Throws StoreError for a gap. */
+  numbers(): number[] {
+    const numbers = readdirSync(this.batches)
+      .map((name) => /^(\d{8})\.json$/.exec(name))
+      .filter((match) => match !== null)
+      .map((match) => Number(match[1]))
+      .sort((a, b) => a - b)
+    numbers.forEach((number, at) => {
+      if (number !== at + 1) throw new StoreError(`${this.batches}: batch ${at + 1} is missing`)
+    })
+    return numbers
+  }
+
+  /** Makes a sealed batch durable, its fills first. */
+  seal(record: BatchRecord, fills: Uint8Array): void {
+    writeDurable(this.batches, `${baseName(Number(record.header.number))}.fills`, fills)
+    this.save(record)
+  }
+
+  /** Makes a record's new state durable. */
+  save(record: BatchRecord): void {
+    writeDurable(this.batches, `${baseName(Number(record.header.number))}.json`, `${toJson(record)}\n`)
+  }
+
+  /** Throws StoreError when the file does not parse. */
+  read(number: number): BatchRecord {
+    const path = join(this.batches, `${baseName(number)}.json`)
+    try {
+      const parsed = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>
+      const header = parsed.header as Record<string, unknown>
+      const data = parsed.data as Record<string, unknown>
+      return {
+        ...(parsed as unknown as BatchRecord),
+        header: {
+          number: bigintOf(header.number),
+          firstSeq: bigintOf(header.firstSeq),
+          lastSeq: bigintOf(header.lastSeq),
+          oldRoot: bigintOf(header.oldRoot),
+          newRoot: bigintOf(header.newRoot),
+          journalHead: header.journalHead as Hex,
+          fillsRoot: header.fillsRoot as Hex,
+          depositsConsumed: bigintOf(header.depositsConsumed),
+        },
+        data: {
+          chunkRoots: (data.chunkRoots as unknown[]).map(bigintOf),
+          rows: hexToBytes(data.rows as string),
+          deposits: hexToBytes(data.deposits as string),
+          withdrawals: hexToBytes(data.withdrawals as string),
+        },
+      }
+    } catch (error) {
+      throw new StoreError(`${path}: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+
+  /** Fill leaves of a batch. */
+  fills(number: number): Uint8Array {
+    return new Uint8Array(readFileSync(join(this.batches, `${baseName(number)}.fills`)))
+  }
+
+  readOutbox(): PendingTransaction[] {
+    try {
+      return (JSON.parse(readFileSync(join(this.folder, 'outbox.json'), 'utf8')) as PendingTransaction[]).map(
+        (pending) => ({
+          ...pending,
+          attempts: pending.attempts.map((attempt) => ({
+            ...attempt,
+            maxFeePerGas: bigintOf(attempt.maxFeePerGas),
+            maxPriorityFeePerGas: bigintOf(attempt.maxPriorityFeePerGas),
+          })),
+        }),
+      )
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+      throw new StoreError(`outbox.json: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+
+  writeOutbox(pending: readonly PendingTransaction[]): void {
+    writeDurable(this.folder, 'outbox.json', `${toJson(pending)}\n`)
+  }
+}
+
+/** One signed form of a transaction; later attempts bump the fee on the same nonce. */
+export interface Attempt {
+  readonly raw: Hex
+  readonly hash: Hex
+  readonly maxFeePerGas: bigint
+  readonly maxPriorityFeePerGas: bigint
+}
+
+/** A transaction that is signed and not yet confirmed. */
+export interface PendingTransaction {
+  /** What it is for, unique among the pending: "commit 12", "prove 12/3", "finalize 12". */
+  readonly label: string
+  readonly nonce: number
+  readonly to: Hex
+  readonly data: Hex
+  /** Gas limit, decimal string. */
+  readonly gas: string
+  /** Oldest first; at least one. */
+  readonly attempts: readonly Attempt[]
+  /** Milliseconds since 1970 of the last attempt. */
+  readonly attemptAtMs: number
+}

@@ -41,7 +41,7 @@ export type EngineThreadMessage =
       readonly replayed: number
     }
 
-const ROOM_SLEEP_MS = 100
+const ROOM_SLEEP_MS = 2
 
 function tell(message: EngineThreadMessage): void {
   parentPort!.postMessage(message)

@@ -190,7 +190,10 @@ export class JournalReader {
     if (!equal(block.previousHash, head)) return `block ${number} does not continue the hash chain`
     if (block.firstSeq !== nextSeq) return `block ${number} begins at seq ${block.firstSeq}, not ${nextSeq}`
     if ((block.type === BlockType.Genesis) !== (number === 0)) return `block ${number} has type ${block.type}`
-    const epochExpected = block.type === BlockType.Epoch ? block.epoch > epoch : block.epoch === epoch
+    // Each start opens a larger epoch; the first start's genesis block has it before its epoch block does.
+    const grows = block.epoch > epoch || (number === 1 && block.epoch === epoch)
+    const beginsEpoch = block.type === BlockType.Genesis || block.type === BlockType.Epoch
+    const epochExpected = beginsEpoch ? grows : block.epoch === epoch
     if (!epochExpected) return `block ${number} has epoch ${block.epoch} after ${epoch}`
     return ''
   }

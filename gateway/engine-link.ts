@@ -84,7 +84,7 @@ export class EngineLink {
     this.control = new Control(options.control)
     this.#producer = options.producer
     this.#writer = new RingWriter(options.inbound, this.control.engineDoorbell)
-    this.#reader = new RingReader(options.outbound, this.control.engineDoorbell)
+    this.#reader = new RingReader(options.outbound, this.control.roomDoorbell)
     const { words, floats } = this.#reader
     this.#applied = {
       words,

@@ -200,18 +200,22 @@ export function readBlock(bytes: Uint8Array, header: BlockHeader): JournalBlock 
 
 /** Assembles one block at a time in a buffer of its own. */
 export class BlockBuilder {
-  private readonly buffer = new ArrayBuffer(BLOCK_BYTES_MAX)
-  private readonly bytes = new Uint8Array(this.buffer)
-  private readonly words = new Int32Array(this.buffer)
-  private readonly staged = new Uint8Array(BLOCK_BYTES_MAX)
-  private readonly stagedWords = new Int32Array(this.staged.buffer)
+  private readonly bytes: Uint8Array
+  private readonly words: Int32Array
+  private readonly staged: Uint8Array
+  private readonly stagedWords: Int32Array
   private stagedBytes = 0
   private attachments = 0
   /** Commands in the block so far. */
   count = 0
 
   /** `limit`: largest block in bytes, a multiple of SECTOR_BYTES up to BLOCK_BYTES_MAX. */
-  constructor(private readonly limit = BLOCK_BYTES_MAX) {}
+  constructor(private readonly limit = BLOCK_BYTES_MAX) {
+    this.bytes = new Uint8Array(limit)
+    this.words = new Int32Array(this.bytes.buffer)
+    this.staged = new Uint8Array(limit)
+    this.stagedWords = new Int32Array(this.staged.buffer)
+  }
 
   /** True while `commands` more records and an attachment of `attachmentBytes` (0 = none) still fit. */
   fits(commands: number, attachmentBytes: number): boolean {

@@ -87,11 +87,13 @@ const WINDOW_BYTES = 4 * BLOCK_BYTES_MAX
 export class JournalReader {
   /** Place of the next block: after the last one that `next` returned. */
   position: JournalPosition
+  /** Place of the last block that `next` returned, and its length in bytes; undefined before the first. */
+  last: { readonly position: JournalPosition; readonly length: number } | undefined
   private readonly disk: Disk
   private readonly folder: string
   private readonly durableSeq: (() => number) | undefined
   private readonly follow: boolean
-  private readonly window = new Uint8Array(WINDOW_BYTES)
+  private window = new Uint8Array(0)
   private windowSegment = -1
   private windowAt = 0
   private windowBytes = 0
@@ -173,6 +175,7 @@ export class JournalReader {
     if (this.durableSeq !== undefined && block.lastSeq > this.durableSeq()) return undefined
     if (this.follow && block.type !== BlockType.Close && !this.hasBlockBehind(segment, after, block.number))
       return undefined
+    this.last = { position: { ...this.position, segment, offset }, length: block.bytes.length }
     this.position = {
       segment,
       offset: after,
@@ -222,6 +225,8 @@ export class JournalReader {
     if (segment === this.windowSegment && offset >= this.windowAt && offset + bytes <= end) return true
     const file = this.openSegment(segment)
     if (file === undefined) return false
+    const wanted = Math.min(WINDOW_BYTES, sectorsOf(file.size()))
+    if (this.window.length < wanted) this.window = new Uint8Array(wanted)
     this.windowSegment = segment
     this.windowAt = offset
     this.windowBytes = file.read(this.window, offset)
@@ -271,8 +276,8 @@ export class JournalReader {
     visit: (bytes: Uint8Array, at: number) => void,
   ): void {
     this.windowSegment = -1
-    for (let at = offset; this.load(segment, at, 1); at += WINDOW_BYTES) {
-      visit(this.window.subarray(at - this.windowAt, this.windowBytes), at)
+    for (let at = offset; this.load(segment, at, 1); at += this.windowBytes) {
+      visit(this.window.subarray(0, this.windowBytes), at)
       this.windowSegment = -1
     }
   }

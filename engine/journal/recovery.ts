@@ -10,11 +10,18 @@ import { join } from 'node:path'
 import { createEngine, restoreEngine } from '../index.js'
 import { COMMAND_WORDS } from '../layout.js'
 import type { Engine, EventSink, GenesisConfig } from '../types.js'
-import type { Disk } from './disk.js'
+import type { Disk, DiskFile } from './disk.js'
 import { syncAll, writeAll } from './file-backend.js'
-import { COMMANDS_AT, type JournalBlock } from './format.js'
-import { JOURNAL_START, JournalDamage, JournalReader, genesisOf, stateHashOf } from './reader.js'
-import { journalFolder, segmentName, type JournalPosition } from './segments.js'
+import { BLOCK_BYTES_MAX, COMMANDS_AT, type JournalBlock } from './format.js'
+import {
+  JOURNAL_START,
+  JournalDamage,
+  JournalReader,
+  genesisOf,
+  stateHashOf,
+  type JournalEnd,
+} from './reader.js'
+import { journalFolder, segmentName, segmentOf, type JournalPosition } from './segments.js'
 import { listSnapshots, readSnapshot } from './snapshots.js'
 
 export interface EngineCapacities {
@@ -102,14 +109,13 @@ export function recover(options: RecoveryOptions): Recovered {
       options.onProgress?.(engine.seq)
     }
     const end = reader.end()
-    reader.close()
     if (end.kind === 'torn') {
       const { segment, offset } = end.position
       onLog(
         `cut off a torn last block: segment ${segmentName(segment)}, offset ${offset}, ${end.tornBytes} bytes (${end.reason}); it was never acknowledged`,
       )
     }
-    settleEnd(options, end.position, end.tornBytes)
+    settleEnd(options, reader, end)
     isReplaying = false
     return {
       engine,
@@ -187,29 +193,46 @@ function agreedGenesis(recorded: GenesisConfig | undefined, given: GenesisConfig
   return genesis
 }
 
-/** Zeros the torn bytes, gives a truncated segment its size again, and syncs the end of the journal. */
+/**
+ * Makes the end of the journal durable as it was read. The last block is written again before the sync:
+ * after a failed sync the kernel may hold pages as clean that never reached the disk, and only a new
+ * write makes them dirty. Zeros are written again over all that a torn block could have left behind.
+ */
 function settleEnd(
   { disk, dataDir, segmentBytes }: RecoveryOptions,
-  end: JournalPosition,
-  torn: number,
+  reader: JournalReader,
+  end: JournalEnd,
 ): void {
   const folder = journalFolder(dataDir)
-  const what = `segment ${end.segment}`
-  if (disk.list(folder).includes(segmentName(end.segment))) {
-    const file = disk.openWrite(join(folder, segmentName(end.segment)))
+  const { segment, offset } = end.position
+  const segments = disk.list(folder).map(segmentOf)
+  const settle = (at: number, work: (file: DiskFile, size: number) => void): void => {
+    if (!segments.includes(at)) return
+    const file = disk.openWrite(join(folder, segmentName(at)))
     try {
-      const size = file.size()
-      if (torn > 0) writeAll(file, new Uint8Array(torn), end.offset, what)
-      if (size < segmentBytes && end.segment === lastSegment(disk, folder))
-        writeAll(file, new Uint8Array(segmentBytes - size), size, what)
-      syncAll(() => file.sync(), what)
+      work(file, file.size())
+      syncAll(() => file.sync(), segmentName(at))
     } finally {
       file.close()
     }
   }
-  syncAll(() => disk.syncFolder(folder), what)
-}
-
-function lastSegment(disk: Disk, folder: string): number {
-  return disk.list(folder).filter((name) => name.endsWith('.glass')).length - 1
+  const zero = (file: DiskFile, size: number, from: number): void => {
+    const count = Math.min(BLOCK_BYTES_MAX, Math.max(0, size - from))
+    writeAll(file, new Uint8Array(count), from, segmentName(segment))
+  }
+  const { last } = reader
+  if (last !== undefined)
+    settle(last.position.segment, (file) => {
+      const block = new Uint8Array(last.length)
+      if (file.read(block, last.position.offset) !== block.length) throw new Error('the last block went away')
+      writeAll(file, block, last.position.offset, segmentName(last.position.segment))
+    })
+  settle(segment, (file, size) => {
+    zero(file, size, offset)
+    // A file cut short by hand gets its size again, so that appends still meet zeros on disk.
+    if (size < segmentBytes && !segments.includes(segment + 1))
+      writeAll(file, new Uint8Array(segmentBytes - size), size, segmentName(segment))
+  })
+  settle(segment + 1, (file, size) => zero(file, size, 0))
+  syncAll(() => disk.syncFolder(folder), folder)
 }

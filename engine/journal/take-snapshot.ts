@@ -39,14 +39,10 @@ export function takeSnapshot(options: TakeSnapshotOptions): number {
   })
   try {
     if (start !== undefined) expectSnapshotBlock(reader, start)
-    let lastBlock = from
-    let before = reader.position
     let block: JournalBlock | undefined
     while ((block = reader.next()) !== undefined) {
       applyBlock(engine, block)
       options.onProgress?.(engine.seq)
-      lastBlock = before
-      before = reader.position
     }
     if (durableSeq === undefined) reader.end()
     if (engine.seq === (start?.seq ?? 0)) return engine.seq
@@ -54,7 +50,7 @@ export function takeSnapshot(options: TakeSnapshotOptions): number {
     if (durableSeq === undefined) syncSegment(disk, dataDir, reader.position.segment)
     writeSnapshot(disk, dataDir, {
       seq: engine.seq,
-      lastBlock,
+      lastBlock: reader.last!.position,
       head: reader.position.head,
       epoch: reader.position.epoch,
       stateHash: engine.stateHash(),

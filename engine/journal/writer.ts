@@ -55,14 +55,20 @@ export class JournalWriter {
    * Writes what every start writes: the genesis block when the journal is empty, then the epoch block
    * with the state hash that recovery came to.
    */
-  async start(genesis: GenesisConfig, stateHash: Uint8Array): Promise<void> {
-    if (this.number === 0) {
-      const json = new TextEncoder().encode(JSON.stringify(genesis))
-      this.builder.addAttachment(AttachmentKind.Genesis, json, 0, 0)
-      await this.append(BlockType.Genesis)
+  start(genesis: GenesisConfig, stateHash: Uint8Array): void | Promise<void> {
+    const openEpoch = (): void | Promise<void> => {
+      this.builder.addAttachment(AttachmentKind.StateHash, stateHash, 0, 0)
+      return this.append(BlockType.Epoch)
     }
-    this.builder.addAttachment(AttachmentKind.StateHash, stateHash, 0, 0)
-    await this.append(BlockType.Epoch)
+    if (this.number > 0) return openEpoch()
+    this.builder.addAttachment(
+      AttachmentKind.Genesis,
+      new TextEncoder().encode(JSON.stringify(genesis)),
+      0,
+      0,
+    )
+    const done = this.append(BlockType.Genesis)
+    return done === undefined ? openEpoch() : done.then(openEpoch)
   }
 
   /** True when there is a message to write. */

@@ -73,6 +73,7 @@ contract Groth16ChunkVerifier is IChunkVerifier {
                 x := mload(term)
                 y := mload(add(term, 0x20))
             }
+            if (!ok) break;
         }
     }
 

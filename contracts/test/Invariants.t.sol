@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {BatchState} from "../src/types/Batch.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {ISettlement} from "../src/interfaces/ISettlement.sol";
+import {IVault} from "../src/interfaces/IVault.sol";
+import {Handler} from "./support/Handler.sol";
+import {Test} from "./support/Test.sol";
+
+/// @notice What holds after every step of a random life of the exchange, and at its end.
+contract InvariantsTest is Test {
+    Handler private handler;
+    IVault private vault;
+    ISettlement private settlement;
+
+    struct FuzzSelector {
+        address addr;
+        bytes4[] selectors;
+    }
+
+    function setUp() public {
+        handler = new Handler();
+        (vault, settlement) = handler.exchange();
+    }
+
+    function targetContracts() external view returns (address[] memory targets) {
+        targets = new address[](1);
+        targets[0] = address(handler);
+    }
+
+    function targetSelectors() external view returns (FuzzSelector[] memory selectors) {
+        selectors = new FuzzSelector[](1);
+        bytes4[18] memory actions = [
+            Handler.deposit.selector,
+            Handler.deposit.selector,
+            Handler.claim.selector,
+            Handler.request.selector,
+            Handler.withdrawRefund.selector,
+            Handler.passTime.selector,
+            Handler.commit.selector,
+            Handler.commit.selector,
+            Handler.prove.selector,
+            Handler.prove.selector,
+            Handler.commitTheft.selector,
+            Handler.finalize.selector,
+            Handler.strike.selector,
+            Handler.answerEmpty.selector,
+            Handler.freeze.selector,
+            Handler.escape.selector,
+            Handler.refundDeposit.selector,
+            Handler.attack.selector
+        ];
+        selectors[0].addr = address(handler);
+        selectors[0].selectors = new bytes4[](actions.length);
+        for (uint256 i = 0; i < actions.length; ++i) selectors[0].selectors[i] = actions[i];
+    }
+
+    /// @dev One invariant, so that a long run pays for its calls once.
+    function invariant_Whole() external view {
+        _custodyIsWhole();
+        _onlyOwnersGain();
+        _escrowIsWhole();
+        _provenNeverPassesCommitted();
+    }
+
+    /// @dev Random actions do reach every effect: an invariant over actions that never happen says nothing.
+    function test_ActionsHappen() external {
+        bytes4[] memory actions = this.targetSelectors()[0].selectors;
+        for (uint256 i = 0; i < 2500; ++i) {
+            uint256 seed = uint256(keccak256(abi.encode("glassbook", i)));
+            (bool done, ) = address(handler).call(
+                abi.encodeWithSelector(
+                    actions[(seed >> 128) % actions.length],
+                    seed,
+                    uint256(keccak256(abi.encode(seed)))
+                )
+            );
+            // A 64-bit argument refuses a wider word: that call is taken again with a narrow one.
+            if (!done)
+                (done, ) = address(handler).call(
+                    abi.encodeWithSelector(
+                        actions[(seed >> 128) % actions.length],
+                        seed,
+                        seed >> 220,
+                        seed >> 210
+                    )
+                );
+            assertTrue(done, "action");
+            if (i % 50 == 0) this.invariant_Whole();
+        }
+        bytes32[15] memory effects = [
+            bytes32("deposit"),
+            "claim",
+            "request",
+            "withdrawRefund",
+            "commit",
+            "commitTheft",
+            "prove",
+            "theft refused",
+            "finalize",
+            "strike",
+            "answerEmpty",
+            "freeze",
+            "escape",
+            "refundDeposit",
+            "attack"
+        ];
+        for (uint256 i = 0; i < effects.length; ++i)
+            assertTrue(handler.count(effects[i]) > 0, string(abi.encodePacked(effects[i])));
+    }
+
+    /// @dev Custody = claims + balances under the proven root + deposits not consumed + withdrawals proven
+    /// and not yet final; and the atoms are there.
+    function _custodyIsWhole() private view {
+        for (uint256 asset = 0; asset < 3; ++asset) {
+            uint256 owed = _claimsAndBalances(asset) + _waitingDeposits(asset) + _waitingWithdrawals(asset);
+            assertEq(vault.custodyUnits(asset), owed, "custody");
+            uint256 unit = vault.assetOf(asset).unitAtoms;
+            assertEq(_atomsOf(asset, address(vault)), owed * unit, "atoms");
+        }
+    }
+
+    /// @dev What left the vault is with the owners of accounts; relayers and attackers have nothing.
+    function _onlyOwnersGain() private view {
+        for (uint256 asset = 0; asset < 2; ++asset) {
+            uint256 withOwners = 0;
+            for (uint256 i = 0; i < handler.ownerCount(); ++i)
+                withOwners += _atomsOf(asset, handler.owners(i));
+            uint256 unit = vault.assetOf(asset).unitAtoms;
+            assertEq(
+                withOwners,
+                (handler.deposited(asset) - vault.custodyUnits(asset)) * unit,
+                "paid to owners"
+            );
+            assertEq(_atomsOf(asset, handler.ATTACKER()), 0, "attacker");
+        }
+        assertEq(handler.ATTACKER().balance, 0, "attacker's coin");
+    }
+
+    /// @dev The fee escrow holds exactly what is owed.
+    function _escrowIsWhole() private view {
+        uint256 owed = settlement.refundOf(address(0x6073));
+        for (uint256 i = 0; i < handler.ownerCount(); ++i) owed += settlement.refundOf(handler.owners(i));
+        uint256 open = 0;
+        for (uint256 account = 0; account < vault.accountCount(); ++account)
+            for (uint256 asset = 0; asset < 3; ++asset) {
+                owed += settlement.requestOf(account, asset).fee;
+                if (settlement.requestOf(account, asset).remaining != 0) ++open;
+            }
+        assertEq(address(settlement).balance, owed, "escrow");
+        assertEq(settlement.openRequests(), open, "open requests");
+    }
+
+    function _provenNeverPassesCommitted() private view {
+        assertTrue(settlement.provenCount() <= settlement.batchCount(), "order");
+        assertTrue(settlement.provenDepositsConsumed() <= vault.depositCount(), "deposits");
+    }
+
+    /// @dev However the run went: frozen, everybody gets everything.
+    function afterInvariant() external {
+        vm.warp(handler.time());
+        if (!settlement.frozen()) {
+            address owner = handler.owners(0);
+            if (settlement.requestOf(0, 0).remaining == 0) {
+                uint256 fee = settlement.currentRequestFee();
+                vm.deal(owner, owner.balance + fee);
+                vm.prank(owner);
+                settlement.requestWithdrawal{value: fee}(0, 0, 1);
+            }
+            handler.freezeNow(0, 0);
+        }
+        for (uint64 number = 1; number <= settlement.provenCount(); ++number)
+            if (settlement.batchState(number) == BatchState.Proven)
+                settlement.finalizeBatch(number, handler.postedOf(number).withdrawals);
+        for (uint256 account = 0; account < vault.accountCount(); ++account)
+            for (uint256 asset = 0; asset < 3; ++asset) {
+                if (vault.claimable(account, asset) != 0) vault.claim(account, asset);
+                handler.escapeOne(account, asset);
+                if (settlement.requestOf(account, asset).remaining != 0)
+                    settlement.reclaimFee(account, asset);
+            }
+        for (uint256 position = 0; position < handler.queueLength(); ++position) handler.refundOne(position);
+        for (uint256 asset = 0; asset < 3; ++asset) {
+            assertEq(vault.custodyUnits(asset), 0, "everything is paid");
+            assertEq(_atomsOf(asset, address(vault)), 0, "to the last atom");
+        }
+    }
+
+    function _claimsAndBalances(uint256 asset) private view returns (uint256 units) {
+        for (uint256 account = 0; account < vault.accountCount(); ++account) {
+            units += vault.claimable(account, asset);
+            if (!vault.escaped(account, asset)) units += handler.provenBalance(account, asset);
+        }
+    }
+
+    function _waitingDeposits(uint256 asset) private view returns (uint256 units) {
+        for (uint256 i = settlement.provenDepositsConsumed(); i < handler.queueLength(); ++i) {
+            (uint256 asset_, uint256 units_) = handler.queued(i);
+            if (asset_ == asset && !vault.refunded(i)) units += units_;
+        }
+    }
+
+    function _waitingWithdrawals(uint256 asset) private view returns (uint256 units) {
+        for (uint64 number = 1; number <= settlement.provenCount(); ++number) {
+            if (settlement.batchState(number) != BatchState.Proven) continue;
+            bytes memory withdrawals = handler.postedOf(number).withdrawals;
+            for (uint256 i = 0; i < withdrawals.length; i += 12) {
+                uint256 word;
+                assembly ("memory-safe") {
+                    word := mload(add(add(withdrawals, 32), i))
+                }
+                if ((word >> 224) & 63 == asset) units += uint64(word >> 160);
+            }
+        }
+    }
+
+    function _atomsOf(uint256 asset, address who) private view returns (uint256) {
+        address token = vault.assetOf(asset).token;
+        return token == address(0) ? who.balance : IERC20(token).balanceOf(who);
+    }
+}

@@ -1,13 +1,16 @@
 /**
  * The private streams of accounts: orders, fills, balances, settlement. A stream exists from the first
- * time that somebody of the account follows it, and is then kept for a while after the last one left, so
- * that a client that comes back can resume.
+ * time that somebody of the account follows it and is kept after the last one left, so that a client
+ * that comes back can resume; of streams that nobody follows, the ones longest unused go first.
+ *
+ * Nothing private is ever dropped: a connection that does not read is closed instead (connection.ts).
  */
-import { EventKind, type Side } from '../engine/codes.js'
+import { EventKind } from '../engine/codes.js'
 import { Ev } from '../engine/layout.js'
-import { rejectToCode } from '../sdk/wire/codes.js'
-import { type FillEntry, type OrderEntry, OrderState, StreamName } from '../sdk/wire/layout.js'
+import { type FillEntry, type OrderEntry, StreamName } from '../sdk/wire/layout.js'
 import type { WireValue } from '../sdk/wire/msgpack.js'
+import { fillEntry } from './fill-store.js'
+import { fillOrderEntry, isRefusedOrder, orderEntry } from './order-entry.js'
 import { Stream } from './stream.js'
 
 export type PrivateStreamName =
@@ -24,6 +27,9 @@ const PRIVATE = new Set<string>([
 ])
 export const isPrivateStream = (name: string): name is PrivateStreamName => PRIVATE.has(name)
 
+/** Accounts whose streams are kept. */
+const ACCOUNTS_KEPT = 20_000
+
 interface AccountState {
   readonly streams: Map<PrivateStreamName, Stream>
   orders: OrderEntry[]
@@ -32,18 +38,12 @@ interface AccountState {
   seq: number
 }
 
-/** A client order id from its two words of an event. */
-export function cloidAt(words: Int32Array, low: number): bigint {
-  return (BigInt(words[low + 1]! >>> 0) << 32n) | BigInt(words[low]! >>> 0)
-}
-
 export class AccountStreams {
   readonly #epoch: number
   readonly #keep: number
+  /** In order of last use, oldest first. */
   readonly #accounts = new Map<number, AccountState>()
   readonly #touched = new Set<AccountState>()
-  #fillSeq = 0
-  #fillIndex = 0
 
   constructor(epoch: number, keep: number) {
     this.#epoch = epoch
@@ -56,69 +56,84 @@ export class AccountStreams {
 
   /** The stream, begun at `seq` if nobody has followed it before. */
   open(account: number, name: PrivateStreamName, seq: number): Stream {
-    let state = this.#accounts.get(account)
-    if (state === undefined) {
-      state = { streams: new Map(), orders: [], fills: [], balances: new Map(), seq: 0 }
-      this.#accounts.set(account, state)
+    const state = this.#accounts.get(account) ?? {
+      streams: new Map(),
+      orders: [],
+      fills: [],
+      balances: new Map(),
+      seq: 0,
     }
+    this.#accounts.delete(account)
+    this.#accounts.set(account, state)
     let stream = state.streams.get(name)
     if (stream === undefined) {
-      stream = new Stream(name, this.#epoch, seq, this.#keep)
+      this.#evict()
+      stream = new Stream({
+        name,
+        epoch: this.#epoch,
+        lastSeq: seq,
+        keep: this.#keep,
+        entriesHaveSeq: name === StreamName.Orders || name === StreamName.Fills,
+      })
       state.streams.set(name, stream)
     }
     return stream
   }
 
-  /** Notes one event record for the accounts that it concerns. */
-  add(words: Int32Array, floats: Float64Array, word: number, timeMs: number): void {
-    const kind = words[word + Ev.KIND]! & 0xff
-    const seq = floats[(word >> 1) + Ev.SEQ_F64]!
-    if (kind === EventKind.Fill) {
-      this.#fillIndex = seq === this.#fillSeq ? this.#fillIndex + 1 : 0
-      this.#fillSeq = seq
+  #evict(): void {
+    if (this.#accounts.size <= ACCOUNTS_KEPT) return
+    for (const [account, { streams }] of this.#accounts) {
+      if ([...streams.values()].some(({ subscriberCount }) => subscriberCount > 0)) continue
+      this.#accounts.delete(account)
+      return
     }
+  }
+
+  /** Notes one event record for the accounts that it concerns. */
+  add(words: Int32Array, floats: Float64Array, word: number, timeMs: number, fillIndex: number): void {
+    const kind = words[word + Ev.KIND]! & 0xff
     const first = this.#accounts.get(words[word + Ev.ACCOUNT]!)
     switch (kind) {
-      case EventKind.Accepted:
       case EventKind.Rejected:
+        if (first === undefined || !isRefusedOrder(words, word)) return
+        first.orders.push(orderEntry(words, floats, word, timeMs))
+        this.#touch(first, floats, word)
+        break
+      case EventKind.Accepted:
       case EventKind.Canceled:
       case EventKind.Amended:
       case EventKind.Triggered:
       case EventKind.Refilled:
-        if (first !== undefined) {
-          first.orders.push(orderEntry(words, floats, word, kind, timeMs))
-          this.#touch(first, seq)
-        }
+        if (first === undefined) return
+        first.orders.push(orderEntry(words, floats, word, timeMs))
+        this.#touch(first, floats, word)
         break
-      case EventKind.Fill: {
-        const makerSide = ((words[word + Ev.KIND]! >> 8) & 1) as Side
-        if (first !== undefined) this.#addFill(first, words, floats, word, timeMs, true, makerSide)
-        const taker = this.#accounts.get(words[word + Ev.COUNTER_ACCOUNT]!)
-        if (taker !== undefined) {
-          this.#addFill(taker, words, floats, word, timeMs, false, (1 - makerSide) as Side)
-        }
+      case EventKind.Fill:
+        if (first !== undefined) this.#addFill(first, words, floats, word, timeMs, true, fillIndex)
+        this.#addTaker(words, floats, word, timeMs, fillIndex)
+        break
+      case EventKind.Balance: {
+        if (first === undefined) return
+        const asset = words[word + Ev.ASSET]!
+        const float = word >> 1
+        first.balances.set(asset, [asset, floats[float + Ev.AMOUNT_A_F64]!, floats[float + Ev.AMOUNT_B_F64]!])
+        this.#touch(first, floats, word)
         break
       }
-      case EventKind.Balance:
-        if (first !== undefined) {
-          const asset = words[word + Ev.ASSET]!
-          const float = word >> 1
-          first.balances.set(asset, [
-            asset,
-            floats[float + Ev.AMOUNT_A_F64]!,
-            floats[float + Ev.AMOUNT_B_F64]!,
-          ])
-          this.#touch(first, seq)
-        }
-        break
       default:
         break
     }
   }
 
-  #touch(state: AccountState, seq: number): void {
+  #touch(state: AccountState, floats: Float64Array, word: number): void {
+    const seq = floats[(word >> 1) + Ev.SEQ_F64]!
     if (seq > state.seq) state.seq = seq
     this.#touched.add(state)
+  }
+
+  #addTaker(words: Int32Array, floats: Float64Array, word: number, timeMs: number, fillIndex: number): void {
+    const taker = this.#accounts.get(words[word + Ev.COUNTER_ACCOUNT]!)
+    if (taker !== undefined) this.#addFill(taker, words, floats, word, timeMs, false, fillIndex)
   }
 
   #addFill(
@@ -128,107 +143,29 @@ export class AccountStreams {
     word: number,
     timeMs: number,
     maker: boolean,
-    side: Side,
+    fillIndex: number,
   ): void {
-    const float = word >> 1
-    const seq = floats[float + Ev.SEQ_F64]!
-    const market = words[word + Ev.MARKET]!
-    const ticks = words[word + Ev.TICKS]!
-    const lots = words[word + Ev.LOTS]!
-    const cloid = cloidAt(words, word + (maker ? Ev.CLOID_LO : Ev.COUNTER_CLOID_LO))
-    const orderId = floats[float + (maker ? Ev.ORDER_ID_F64 : Ev.TAKER_ORDER_ID_F64)]!
-    const remaining = words[word + (maker ? Ev.REMAINING : Ev.COUNTER_REMAINING)]!
-    const fee = floats[float + (maker ? Ev.AMOUNT_A_F64 : Ev.AMOUNT_B_F64)]!
-    state.fills.push([
-      seq,
-      this.#fillIndex,
-      market,
-      side,
-      ticks,
-      lots,
-      fee,
-      maker ? 1 : 0,
-      orderId,
-      cloid,
-      remaining,
-      timeMs,
-    ])
-    state.orders.push([
-      seq,
-      EventKind.Fill,
-      orderId,
-      cloid,
-      market,
-      side,
-      ticks,
-      lots,
-      remaining,
-      remaining === 0 ? OrderState.Filled : OrderState.Open,
-      0,
-      timeMs,
-      0,
-    ])
-    this.#touch(state, seq)
+    state.fills.push(fillEntry(words, floats, word, maker, fillIndex, timeMs))
+    state.orders.push(fillOrderEntry(words, floats, word, maker, timeMs))
+    this.#touch(state, floats, word)
   }
 
-  /** Sends what was noted since the last call: one event a stream. Returns how many events. */
-  publish(): number {
-    let published = 0
+  /** Sends what was noted since the last call: one event a stream. */
+  publish(): void {
     for (const state of this.#touched) {
-      const { streams, seq } = state
-      const orders = streams.get(StreamName.Orders)
-      if (orders !== undefined && state.orders.length > 0) {
-        orders.publish(seq, state.orders)
-        published++
-      }
-      const fills = streams.get(StreamName.Fills)
-      if (fills !== undefined && state.fills.length > 0) {
-        fills.publish(seq, state.fills)
-        published++
-      }
-      const balances = streams.get(StreamName.Balances)
-      if (balances !== undefined && state.balances.size > 0) {
-        balances.publish(seq, [...state.balances.values()])
-        published++
-      }
+      const { streams, orders, fills, balances } = state
+      if (orders.length > 0) streams.get(StreamName.Orders)?.publish(orders.at(-1)![0], orders)
+      if (fills.length > 0) streams.get(StreamName.Fills)?.publish(fills.at(-1)![0], fills)
+      if (balances.size > 0) streams.get(StreamName.Balances)?.publish(state.seq, [...balances.values()])
       state.orders = []
       state.fills = []
       state.balances = new Map()
     }
     this.#touched.clear()
-    return published
   }
 
   /** Sends a settlement event to every account that follows them. */
   publishSettlement(seq: number, data: WireValue): void {
     for (const { streams } of this.#accounts.values()) streams.get(StreamName.Settlement)?.publish(seq, data)
   }
-}
-
-function orderEntry(
-  words: Int32Array,
-  floats: Float64Array,
-  word: number,
-  kind: number,
-  timeMs: number,
-): OrderEntry {
-  const float = word >> 1
-  const code = words[word + Ev.CODE]!
-  const state =
-    kind === EventKind.Canceled || kind === EventKind.Rejected ? OrderState.Canceled : OrderState.Open
-  return [
-    floats[float + Ev.SEQ_F64]!,
-    kind,
-    floats[float + Ev.ORDER_ID_F64]!,
-    cloidAt(words, word + Ev.CLOID_LO),
-    words[word + Ev.MARKET]!,
-    (words[word + Ev.KIND]! >> 8) & 1,
-    words[word + Ev.TICKS]!,
-    words[word + Ev.LOTS]!,
-    words[word + Ev.REMAINING]!,
-    state,
-    kind === EventKind.Canceled ? code : 0,
-    timeMs,
-    kind === EventKind.Rejected ? rejectToCode(code) : 0,
-  ]
 }

@@ -31,6 +31,7 @@ export const gatewayConfigSchema = z.strictObject({
   framesInFlightMax: count(256, 'unanswered frames of one connection'),
   subscriptionsMax: count(256, 'streams of one connection'),
   malformedMax: count(10, 'messages that are no messages before a connection is closed'),
+  fillsKept: count(1 << 17, 'fills kept in memory for answers and resuming'),
   streamEventsKept: count(4096, 'events of a stream kept for clients that come back'),
 })
 export type GatewayConfig = z.output<typeof gatewayConfigSchema>

@@ -56,6 +56,8 @@ export class Connection {
   /** Messages that were no messages; too many close the connection. */
   malformed = 0
   closed = false
+  /** It has been told that it reads too slowly. */
+  slow = false
   readonly #socket: Socket
   readonly #unsentBytesMax: number
   readonly #onDirty: (connection: Connection) => void

@@ -4,39 +4,41 @@
  * goes to frames or requests. Sockets are server.ts's, methods are requests.ts's.
  */
 import { randomBytes } from 'node:crypto'
-import { EventKind, Side } from '../engine/codes.js'
+import { EventKind } from '../engine/codes.js'
 import { EVENT_WORDS, Ev } from '../engine/layout.js'
 import { BOOK_DEPTH_MAX } from '../engine/limits.js'
 import { QueryKind } from '../engine/messages.js'
-import type { BookLevel } from '../engine/types.js'
+import type { BookLevel, MarketConfig } from '../engine/types.js'
 import { ErrorCode } from '../sdk/wire/codes.js'
 import { readArray, readInt } from '../sdk/wire/fields.js'
-import { CHALLENGE_BYTES, Control, Kind, Method, StreamName, type TradeEntry } from '../sdk/wire/layout.js'
+import { CHALLENGE_BYTES, Control, Kind, Method } from '../sdk/wire/layout.js'
 import type { WireValue } from '../sdk/wire/msgpack.js'
 import { PROTOCOL_VERSION } from '../sdk/wire/version.js'
 import { AccountStreams } from './account-streams.js'
 import { type Domain, createDomain } from './auth.js'
-import { BookView } from './book-view.js'
 import { Connection, type Socket, type SocketData } from './connection.js'
 import { Directory } from './directory.js'
 import { type Applied, EngineLink, type EngineLinkHandler } from './engine-link.js'
+import { FillStore } from './fill-store.js'
 import { FrameIntake } from './frames.js'
+import { MarketData } from './market-data.js'
+import { OrderHistory } from './order-history.js'
 import type { BalanceProof, BatchInfo, FromGateway, GatewayStats, GatewayThreadData } from './messages.js'
 import { Requests } from './requests.js'
-import { Stream } from './stream.js'
 import { Submissions } from './submissions.js'
 
 const REQUEST_ID_MAX = 2 ** 31 - 1
 const BATCHES_KEPT = 100
-
-/** What the gateway knows of one market beyond its configuration. */
-export interface MarketState {
-  readonly id: number
-  readonly book: BookView
-  readonly bookStream: Stream
-  readonly tradeStream: Stream
-  trades: TradeEntry[]
-}
+const MARKET_EVENTS: ReadonlySet<number> = new Set([
+  EventKind.Accepted,
+  EventKind.Fill,
+  EventKind.Canceled,
+  EventKind.Amended,
+  EventKind.Triggered,
+  EventKind.Refilled,
+  EventKind.MarketStatusChanged,
+  EventKind.Level,
+])
 
 export class Gateway implements EngineLinkHandler {
   readonly data: GatewayThreadData
@@ -46,7 +48,9 @@ export class Gateway implements EngineLinkHandler {
   readonly submissions: Submissions
   readonly frames: FrameIntake
   readonly accounts: AccountStreams
-  readonly markets = new Map<number, MarketState>()
+  readonly markets = new Map<number, MarketData>()
+  readonly fills: FillStore
+  readonly history = new OrderHistory()
   readonly batches: BatchInfo[] = []
   readonly epoch: number
   readonly #connections = new Set<Connection>()
@@ -56,8 +60,7 @@ export class Gateway implements EngineLinkHandler {
   readonly #proofs = new Map<number, (proof: BalanceProof | null) => void>()
   #nextConnection = 1
   #nextProof = 1
-  #fillSeq = 0
-  #fillIndex = 0
+  #settlementSeq = 0
   #messagesOut = 0
 
   constructor(data: GatewayThreadData, post: (message: FromGateway) => void) {
@@ -73,8 +76,18 @@ export class Gateway implements EngineLinkHandler {
       framesInFlightMax: data.config.framesInFlightMax,
       requireSignedFrames: data.config.requireSignedFrames,
     })
+    this.fills = new FillStore({
+      capacity: data.config.fillsKept,
+      write: data.thread === 0,
+      ...(data.folder === undefined ? {} : { folder: data.folder }),
+    })
     this.accounts = new AccountStreams(this.epoch, data.config.streamEventsKept)
     this.#requests = new Requests(this)
+  }
+
+  /** Count of what settlement has told: the seq of the settlement streams. */
+  get settlementSeq(): number {
+    return this.#settlementSeq
   }
 
   get stats(): GatewayStats {
@@ -85,39 +98,29 @@ export class Gateway implements EngineLinkHandler {
   /** Learns the books that this thread serves; to be called once, while the link runs. */
   async load(): Promise<void> {
     for (const [account, owner] of this.data.owners) this.directory.setOwner(account, owner)
-    await Promise.all(this.data.markets.map(({ id }) => this.#loadBook(id)))
+    await Promise.all(this.data.markets.map((config) => this.#loadMarket(config)))
   }
 
-  #loadBook(market: number): Promise<void> {
+  #loadMarket(config: MarketConfig): Promise<void> {
     return new Promise((resolve, reject) => {
-      const asked = this.link.query(QueryKind.Book, market, BOOK_DEPTH_MAX, (answer) => {
+      const asked = this.link.query(QueryKind.Book, config.id, BOOK_DEPTH_MAX, (answer) => {
         if (answer === undefined) {
           reject(new Error('the engine ended before the gateway had started'))
           return
         }
-        const { book } = this.addMarket(market, answer.seq)
-        const { bids, asks } = answer.value as { bids: BookLevel[]; asks: BookLevel[] }
-        for (const { ticks, lots, orders } of bids) book.set(Side.Buy, ticks, lots, orders, answer.seq)
-        for (const { ticks, lots, orders } of asks) book.set(Side.Sell, ticks, lots, orders, answer.seq)
-        book.takeChanges()
+        const market = new MarketData({
+          config,
+          epoch: this.epoch,
+          seq: answer.seq,
+          eventsKept: this.data.config.streamEventsKept,
+          conflateBytes: this.data.config.conflateBytes,
+        })
+        market.load(answer.value as { bids: BookLevel[]; asks: BookLevel[]; lastTicks: number }, answer.seq)
+        this.markets.set(config.id, market)
         resolve()
       })
       if (!asked) reject(new Error('the way to the engine is full'))
     })
-  }
-
-  /** Begins to follow a market whose book is empty up to `seq`. */
-  addMarket(id: number, seq: number): MarketState {
-    const keep = this.data.config.streamEventsKept
-    const state: MarketState = {
-      id,
-      book: new BookView(id),
-      bookStream: new Stream(`${StreamName.Book}:${id}`, this.epoch, seq, keep),
-      tradeStream: new Stream(`${StreamName.Trades}:${id}`, this.epoch, seq, keep),
-      trades: [],
-    }
-    this.markets.set(id, state)
-    return state
   }
 
   // ---- sockets (called by server.ts)
@@ -217,43 +220,13 @@ export class Gateway implements EngineLinkHandler {
   }
 
   #event(words: Int32Array, floats: Float64Array, word: number, timeMs: number): void {
-    const float = word >> 1
     const kind = words[word + Ev.KIND]! & 0xff
-    this.accounts.add(words, floats, word, timeMs)
-    switch (kind) {
-      case EventKind.Level: {
-        const market = this.markets.get(words[word + Ev.MARKET]!)
-        const side = ((words[word + Ev.KIND]! >> 8) & 1) as Side
-        market?.book.set(
-          side,
-          words[word + Ev.TICKS]!,
-          floats[float + Ev.AMOUNT_A_F64]!,
-          floats[float + Ev.AMOUNT_B_F64]!,
-          floats[float + Ev.SEQ_F64]!,
-        )
-        break
-      }
-      case EventKind.Fill: {
-        const seq = floats[float + Ev.SEQ_F64]!
-        this.#fillIndex = seq === this.#fillSeq ? this.#fillIndex + 1 : 0
-        this.#fillSeq = seq
-        const takerSide = 1 - ((words[word + Ev.KIND]! >> 8) & 1)
-        this.markets
-          .get(words[word + Ev.MARKET]!)
-          ?.trades.push([
-            seq,
-            this.#fillIndex,
-            words[word + Ev.TICKS]!,
-            words[word + Ev.LOTS]!,
-            takerSide,
-            timeMs,
-          ])
-        break
-      }
-      default:
-        this.#requests.event(kind, words, floats, word)
-        break
-    }
+    const fillIndex = kind === EventKind.Fill ? this.fills.add(words, word, timeMs) : 0
+    this.accounts.add(words, floats, word, timeMs, fillIndex)
+    this.history.add(kind, words, word, timeMs)
+    if (MARKET_EVENTS.has(kind)) {
+      this.markets.get(words[word + Ev.MARKET]!)?.add(words, floats, word, timeMs, fillIndex)
+    } else this.#requests.event(kind, words, floats, word)
   }
 
   flush(): void {
@@ -266,15 +239,16 @@ export class Gateway implements EngineLinkHandler {
   /** Sends what the streams gathered; a snapshot taken after it misses nothing. */
   publish(): void {
     this.accounts.publish()
-    for (const market of this.markets.values()) {
-      if (market.trades.length > 0) {
-        market.tradeStream.publish(market.trades.at(-1)![0], market.trades)
-        market.trades = []
-      }
-      const changes = market.book.takeChanges()
-      if (changes !== undefined)
-        market.bookStream.publish(market.book.lastSeq, changes, market.book.checksum())
-    }
+    for (const market of this.markets.values()) market.publish()
+    this.fills.flush()
+  }
+
+  /** A connection's socket has room again. */
+  drained(connection: Connection): void {
+    if (!connection.slow || connection.unsentBytes > this.data.config.conflateBytes / 2) return
+    connection.slow = false
+    this.#requests.catchUp(connection)
+    connection.flush()
   }
 
   stopped(): void {
@@ -302,7 +276,7 @@ export class Gateway implements EngineLinkHandler {
     if (index >= 0) this.batches[index] = batch
     else this.batches.push(batch)
     if (this.batches.length > BATCHES_KEPT) this.batches.shift()
-    this.accounts.publishSettlement(batch.lastSeq, batch as unknown as WireValue)
+    this.accounts.publishSettlement(++this.#settlementSeq, batch as unknown as WireValue)
     this.flush()
   }
 }

@@ -35,6 +35,8 @@ export interface GatewayThreadData {
   readonly markets: readonly MarketConfig[]
   /** Owners known so far; later ones come with the engine's events. */
   readonly owners: readonly (readonly [account: number, owner: `0x${string}`])[]
+  /** Folder for history (fills, candles); none = memory only. */
+  readonly folder?: string
   /** PKCS#8 DER of the operator's P-256 key that signs receipts; none = no receipts. */
   readonly receiptKey?: Uint8Array
 }

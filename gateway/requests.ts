@@ -19,6 +19,7 @@ import type { Connection } from './connection.js'
 import { p256PublicKey } from './directory.js'
 import type { Applied } from './engine-link.js'
 import type { Gateway } from './gateway.js'
+import type { MarketData } from './market-data.js'
 import type { Stream } from './stream.js'
 
 /** A refusal that becomes an error message. */
@@ -35,7 +36,7 @@ export class RequestError extends Error {
 
 type Answer = WireValue | Promise<WireValue>
 type Handlers = {
-  [M in Exclude<Method, 'frame' | 'unsignedFrame'>]?: (
+  [M in Exclude<Method, 'frame' | 'unsignedFrame'>]: (
     connection: Connection,
     params: MethodParams<M>,
     id: number,
@@ -115,6 +116,11 @@ export class Requests {
     connection.flush()
   }
 
+  /** The connection reads again: its streams go on. */
+  catchUp(connection: Connection): void {
+    for (const stream of this.#followed.get(connection)?.values() ?? []) stream?.catchUp(connection)
+  }
+
   closed(connection: Connection): void {
     const followed = this.#followed.get(connection)
     if (followed === undefined) return
@@ -162,16 +168,36 @@ export class Requests {
         ),
       [Method.Order]: (connection, [key]) =>
         this.#query(QueryKind.Orders, connection.account!, 0, (value) => {
-          const order = (value as WireOrder[]).find((candidate) =>
+          const live = (value as WireOrder[]).find((candidate) =>
             'cloid' in key ? BigInt(candidate.cloid) === key.cloid : candidate.orderId === key.orderId,
           )
-          if (order === undefined) throw new RequestError(ErrorCode.NotFound, 'no live order has that id')
-          return orderToWire(order)
+          if (live !== undefined) return { live: orderToWire(live) }
+          const { history } = gateway
+          const ended =
+            'cloid' in key
+              ? history.byCloid(connection.account!, key.cloid)
+              : history.byOrderId(connection.account!, key.orderId)
+          if (ended === undefined) throw new RequestError(ErrorCode.NotFound, 'no order of that id is known')
+          return { ended }
         }),
+      [Method.Fills]: (connection, [options]) =>
+        gateway.fills.ofAccount(connection.account!, options?.afterSeq ?? 0, options?.limit ?? 1000),
       [Method.Depth]: (_connection, [market, depth]) => {
         const { book } = this.#market(market)
         return { seq: book.lastSeq, levels: book.top(depth), checksum: book.checksum() }
       },
+      [Method.Trades]: (_connection, [market, limit]) => this.#market(market).trades(limit),
+      [Method.Candles]: (_connection, [market, interval, limit]) =>
+        this.#market(market)
+          .history(interval, limit)
+          .map((candle) => [...candle]),
+      [Method.Ticker]: (_connection, [market]) => this.#market(market).ticker(),
+      [Method.Fees]: () =>
+        gateway.data.markets.map(({ id, makerFeePpm, takerFeePpm }) => ({
+          market: id,
+          makerFeePpm,
+          takerFeePpm,
+        })),
       [Method.Withdraw]: (_connection, params) => this.#withdraw(params),
       [Method.Proof]: (_connection, [account, asset]) =>
         new Promise((resolve, reject) => {
@@ -381,25 +407,44 @@ export class Requests {
       throw new RequestError(ErrorCode.TooManySubscriptions, `${subscriptionsMax} streams are followed`)
     }
     if (isPrivateStream(name)) return this.#subscribePrivate(connection, id, name, from, followed)
-    const [kind, marketText, ...rest] = name.split(':')
+    const [kind, marketText] = name.split(':')
     const market = this.#gateway.markets.get(/^[0-9]{1,4}$/.test(marketText ?? '') ? Number(marketText) : -1)
-    if (rest.length > 0 || market === undefined || (kind !== StreamName.Book && kind !== StreamName.Trades)) {
+    const stream = market?.stream(name)
+    if (market === undefined || stream === undefined) {
       throw new RequestError(ErrorCode.UnknownStream, `no stream "${name}"`)
     }
-    const stream = kind === StreamName.Book ? market.bookStream : market.tradeStream
+    if (kind === StreamName.BookL3 && !market.hasL3) {
+      this.#openL3(connection, id, market, stream, followed)
+      return undefined
+    }
     this.#gateway.publish()
     followed.set(name, stream)
     connection.send([Kind.Result, id, { stream: name }])
-    if (from === undefined || !stream.resume(connection, ...from)) {
-      const { book } = market
-      stream.startFromSnapshot(
-        connection,
-        kind === StreamName.Book
-          ? { data: book.top(Number.MAX_SAFE_INTEGER), checksum: book.checksum() }
-          : { data: [] },
-      )
-    }
+    if (from === undefined || !stream.resume(connection, ...from)) stream.start(connection)
     return undefined
+  }
+
+  /** The first subscriber of a market's L3 book waits for the engine's own list of it. */
+  #openL3(
+    connection: Connection,
+    id: number,
+    market: MarketData,
+    stream: Stream,
+    followed: Map<string, Stream | undefined>,
+  ): void {
+    followed.set(stream.name, undefined)
+    const asked = this.#gateway.link.query(QueryKind.BookL3, market.config.id, 0, (answer) => {
+      this.#gateway.publish()
+      if (answer === undefined) return
+      if (!market.hasL3) market.openL3(answer.value as OrderView[])
+      if (connection.closed || !followed.has(stream.name)) return
+      followed.set(stream.name, stream)
+      connection.send([Kind.Result, id, { stream: stream.name }])
+      stream.start(connection)
+    })
+    if (asked) return
+    followed.delete(stream.name)
+    throw new RequestError(ErrorCode.EngineBusy, 'nothing was asked', 50)
   }
 
   #subscribePrivate(
@@ -414,38 +459,41 @@ export class Requests {
       throw new RequestError(ErrorCode.NotLoggedOn, `"${name}" needs a session that is logged on`)
     if ((session.scopes & Scope.Read) === 0)
       throw new RequestError(ErrorCode.ScopeMissing, 'the session may not read')
-    const { accounts, link } = this.#gateway
+    const { accounts, link, fills } = this.#gateway
     this.#gateway.publish()
-    const known = accounts.stream(session.account, name)
-    if (known !== undefined && from !== undefined) {
-      // The result goes first, so it is sent before it is known whether the stream resumes.
-      connection.send([Kind.Result, id, { stream: name }])
-      if (known.resume(connection, ...from)) {
-        followed.set(name, known)
-        return undefined
-      }
-    } else connection.send([Kind.Result, id, { stream: name }])
+    const { account } = session
+    connection.send([Kind.Result, id, { stream: name }])
+    if (from !== undefined && accounts.stream(account, name)?.resume(connection, ...from) === true) {
+      followed.set(name, accounts.stream(account, name))
+      return undefined
+    }
     followed.set(name, undefined)
+    const start = (seq: number, data: WireValue): void => {
+      const stream = accounts.open(account, name, seq)
+      followed.set(name, stream)
+      stream.startFromSnapshot(connection, { data })
+    }
+    if (name === StreamName.Settlement) {
+      start(this.#gateway.settlementSeq, this.#gateway.batches as unknown as WireValue)
+      return undefined
+    }
     const kind = name === StreamName.Orders ? QueryKind.Orders : QueryKind.Balances
-    const asked = link.query(kind, session.account, 0, (answer) => {
+    const asked = link.query(kind, account, 0, (answer) => {
       if (answer === undefined || connection.closed || !followed.has(name)) return
       this.#gateway.publish()
-      const stream = accounts.open(session.account, name, answer.seq)
-      followed.set(name, stream)
-      stream.startFromSnapshot(connection, { data: this.#privateSnapshot(name, answer.value) })
+      if (name === StreamName.Fills) {
+        // What the client missed, whichever epoch it was of: fills are numbered by the engine for ever.
+        const missed =
+          from === undefined ? { fills: [], complete: true } : fills.ofAccount(account, from[1], 100_000)
+        start(answer.seq, [missed.complete ? 1 : 0, missed.fills])
+      } else if (name === StreamName.Orders) start(answer.seq, (answer.value as WireOrder[]).map(orderToWire))
+      else start(answer.seq, (answer.value as Balance[]).map(balanceEntry))
     })
     if (!asked) {
       followed.delete(name)
       throw new RequestError(ErrorCode.EngineBusy, 'nothing was asked', 50)
     }
     return undefined
-  }
-
-  #privateSnapshot(name: PrivateStreamName, value: unknown): WireValue {
-    if (name === StreamName.Orders) return (value as WireOrder[]).map(orderToWire)
-    if (name === StreamName.Balances) return (value as Balance[]).map(balanceEntry)
-    if (name === StreamName.Settlement) return this.#gateway.batches.slice() as unknown as WireValue
-    return []
   }
 
   #sessionApproved(words: Int32Array, floats: Float64Array, word: number): void {

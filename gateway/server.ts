@@ -128,6 +128,10 @@ export async function startServer(
       }
       gateway.receive(connection, new Uint8Array(message))
     },
+    drain: (socket) => {
+      const { connection } = socket.getUserData()
+      if (connection !== undefined && !connection.closed) gateway.drained(connection)
+    },
     close: (socket) => {
       const { connection, ip } = socket.getUserData()
       const open = (perIp.get(ip) ?? 1) - 1

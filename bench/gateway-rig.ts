@@ -1,0 +1,167 @@
+/**
+ * A whole exchange without a chain: engine, journal and gateway threads on a free port and a folder of its
+ * own, with funded accounts whose wallets are known. Used by benchmarks and by tests of gateway and SDK.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
+import { CommandKind } from '../engine/codes.js'
+import { Control } from '../engine/control.js'
+import { type ExchangeHandles, startExchange } from '../engine/exchange.js'
+import { COMMAND_WORDS, Cmd, OpenAccountCmd } from '../engine/layout.js'
+import { INBOUND_HEADER_WORDS, Inbound, InboundType } from '../engine/messages.js'
+import { RingReader, RingWriter } from '../engine/ring.js'
+import type { MarketConfig } from '../engine/types.js'
+import { gatewayConfig } from '../gateway/config.js'
+import type { AssetInfo, Deployment, GatewayThreadData } from '../gateway/messages.js'
+import { type GatewayOptions, type RunningGateway, startGateway } from '../gateway/start.js'
+
+export const RIG_MARKET: MarketConfig = {
+  id: 0,
+  base: 0,
+  quote: 1,
+  lotUnits: 10,
+  tickUnits: 1,
+  makerFeePpm: 100,
+  takerFeePpm: 500,
+}
+export const RIG_ASSETS: readonly AssetInfo[] = [
+  { id: 0, symbol: 'ETH', token: `0x${'33'.repeat(20)}`, decimals: 18, unitAtoms: '1000000000000' },
+  { id: 1, symbol: 'USDC', token: `0x${'44'.repeat(20)}`, decimals: 6, unitAtoms: '1' },
+]
+export const RIG_DEPLOYMENT: Deployment = {
+  chainId: 31337,
+  vault: `0x${'11'.repeat(20)}`,
+  settlement: `0x${'22'.repeat(20)}`,
+  assets: RIG_ASSETS,
+}
+/** Units of each asset that each account begins with. */
+export const RIG_UNITS = 1e15
+
+export interface RigOptions {
+  readonly accounts: number
+  readonly gateways?: number
+  /** Gateway settings; the port is a free one. */
+  readonly config?: Readonly<Record<string, unknown>>
+  readonly markets?: readonly MarketConfig[]
+  /** false = a private venue: unsigned frames are taken. */
+  readonly signed?: boolean
+  /** Go on in this folder, which is then not removed at the end. */
+  readonly dataDir?: string
+  readonly gateway?: Partial<Pick<GatewayOptions, 'askProof' | 'receiptKey' | 'folder'>>
+  readonly onDied?: (error: Error) => void
+}
+
+export interface Rig {
+  readonly url: string
+  readonly port: number
+  readonly wallets: readonly PrivateKeyAccount[]
+  readonly exchange: ExchangeHandles
+  readonly gateway: RunningGateway
+  /** Sends commands as an operator; each is written by `write` into a zeroed record. */
+  operate(write: (words: Int32Array, floats: Float64Array, at: number) => void): void
+  /** Stops everything in order and removes the folder. */
+  stop(): Promise<void>
+}
+
+/** The wallet of account `index`; the same in every run. */
+export function rigWallet(index: number): PrivateKeyAccount {
+  return privateKeyToAccount(`0x${(0x1000 + index).toString(16).padStart(64, '0')}`)
+}
+
+/** Starts the exchange and its gateway; account i + 1 belongs to `wallets[i]`. */
+export async function startRig(options: RigOptions): Promise<Rig> {
+  const gateways = options.gateways ?? 1
+  const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'glassbook-rig-'))
+  const markets = options.markets ?? [RIG_MARKET]
+  const signed = options.signed ?? true
+  const exchange = await startExchange({
+    dataDir,
+    genesis: {
+      assets: RIG_ASSETS.map(({ id, symbol }) => ({ id, symbol })),
+      markets,
+      requireFrames: signed,
+    },
+    gateways,
+    operators: 1,
+    snapshotEvery: 0,
+  })
+  const control = new Control(exchange.control)
+  const writer = new RingWriter(exchange.inbound[gateways]!, control.engineDoorbell)
+  const reader = new RingReader(exchange.outbound[gateways]!, control.engineDoorbell)
+  const drain = setInterval(() => {
+    while (reader.peek() >= 0) reader.release()
+  }, 5)
+  const operate: Rig['operate'] = (write) => {
+    const at = writer.tryClaim((INBOUND_HEADER_WORDS + COMMAND_WORDS) * 4)
+    if (at < 0) throw new Error('rig: the operator ring is full')
+    const word = at >> 2
+    writer.words.fill(0, word, word + INBOUND_HEADER_WORDS + COMMAND_WORDS)
+    writer.words[word + Inbound.TYPE] = InboundType.Commands
+    writer.words[word + Inbound.COUNT] = 1
+    write(writer.words, writer.floats, word + INBOUND_HEADER_WORDS)
+    writer.commit()
+  }
+  const wallets = Array.from({ length: options.accounts }, (_, index) => rigWallet(index))
+  const owners = wallets.map(({ address }, index) => [index + 1, address] as const)
+  if (exchange.seq === 0) {
+    for (const [account, owner] of owners) {
+      operate((words, _floats, at) => {
+        words[at + Cmd.KIND] = CommandKind.OpenAccount
+        words[at + Cmd.ACCOUNT] = account
+        const address = Buffer.from(owner.slice(2), 'hex')
+        for (let word = 0; word < 5; word++)
+          words[at + OpenAccountCmd.OWNER + word] = address.readInt32BE(word * 4)
+      })
+      for (const { id } of RIG_ASSETS) {
+        operate((words, floats, at) => {
+          words[at + Cmd.KIND] = CommandKind.Deposit
+          words[at + Cmd.ACCOUNT] = account
+          words[at + Cmd.ASSET] = id
+          floats[(at >> 1) + Cmd.AMOUNT_F64] = RIG_UNITS
+        })
+      }
+      // Nobody reads faster than the timer below: give it time to.
+      if (account % 1000 === 0) await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }
+  const links: GatewayThreadData['link'][] = Array.from({ length: gateways }, (_, producer) => ({
+    producer,
+    inbound: exchange.inbound[producer]!,
+    outbound: exchange.outbound[producer]!,
+    control: exchange.control,
+  }))
+  const gateway = await startGateway({
+    links,
+    config: gatewayConfig({ port: 0, requireSignedFrames: signed, ...options.config }),
+    deployment: RIG_DEPLOYMENT,
+    markets,
+    owners,
+    onDied:
+      options.onDied ??
+      ((error) => {
+        throw error
+      }),
+    ...options.gateway,
+  }).catch(async (error: unknown) => {
+    await exchange.stop()
+    clearInterval(drain)
+    throw error
+  })
+  return {
+    url: `ws://127.0.0.1:${gateway.port}`,
+    port: gateway.port,
+    wallets,
+    exchange,
+    gateway,
+    operate,
+    async stop() {
+      await gateway.stop()
+      await exchange.stop()
+      await gateway.ended
+      clearInterval(drain)
+      if (options.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true })
+    },
+  }
+}

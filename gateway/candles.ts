@@ -1,0 +1,106 @@
+/**
+ * Candles of one market at every interval: open, high, low and close in ticks, volume in lots and in
+ * quote units. A candle exists only where there was a trade. The newest of each interval are kept in
+ * memory; candles-store.ts keeps them on disk.
+ */
+import { CANDLE_INTERVALS, type CandleInterval } from '../sdk/wire/layout.js'
+
+/** [startMs, open, high, low, close, lots, quoteUnits, trades, lastSeq] */
+export type Candle = [
+  startMs: number,
+  open: number,
+  high: number,
+  low: number,
+  close: number,
+  lots: number,
+  quoteUnits: number,
+  trades: number,
+  lastSeq: number,
+]
+
+export const INTERVALS = Object.keys(CANDLE_INTERVALS) as CandleInterval[]
+/** Candles kept of each interval. */
+const KEEP = 1500
+
+export class Candles {
+  readonly #series = new Map<CandleInterval, Candle[]>(INTERVALS.map((interval) => [interval, []]))
+  readonly #changed = new Map<CandleInterval, Set<Candle>>()
+  readonly #tickUnits: number
+
+  /** `tickUnits`: quote units of one lot at one tick. */
+  constructor(tickUnits: number) {
+    this.#tickUnits = tickUnits
+  }
+
+  /** Adds a trade; times do not go back. */
+  add(seq: number, timeMs: number, ticks: number, lots: number): void {
+    const quoteUnits = ticks * lots * this.#tickUnits
+    for (const [interval, series] of this.#series) {
+      const lengthMs = CANDLE_INTERVALS[interval]
+      const startMs = timeMs - (timeMs % lengthMs)
+      let candle = series.at(-1)
+      if (candle === undefined || candle[0] < startMs) {
+        candle = [startMs, ticks, ticks, ticks, ticks, 0, 0, 0, 0]
+        series.push(candle)
+        if (series.length > KEEP) series.shift()
+      }
+      if (ticks > candle[2]) candle[2] = ticks
+      if (ticks < candle[3]) candle[3] = ticks
+      candle[4] = ticks
+      candle[5] += lots
+      candle[6] += quoteUnits
+      candle[7]++
+      candle[8] = seq
+      const changed = this.#changed.get(interval)
+      if (changed === undefined) this.#changed.set(interval, new Set([candle]))
+      else changed.add(candle)
+    }
+  }
+
+  /** Puts back a candle that was stored; to be called oldest first, before any `add`. */
+  restore(interval: CandleInterval, candle: Candle): void {
+    const series = this.#series.get(interval)!
+    if (series.at(-1)?.[0] === candle[0]) series.pop()
+    series.push(candle)
+    if (series.length > KEEP) series.shift()
+  }
+
+  /** The newest `limit` candles of an interval, newest last. */
+  latest(interval: CandleInterval, limit: number): Candle[] {
+    return this.#series.get(interval)!.slice(-limit)
+  }
+
+  /** Seq of the last trade that candles know. */
+  get lastSeq(): number {
+    return this.#series.get('1s')!.at(-1)?.[8] ?? 0
+  }
+
+  /** Candles changed since the last call, by interval. */
+  takeChanges(): Map<CandleInterval, Candle[]> {
+    const changes = new Map([...this.#changed].map(([interval, candles]) => [interval, [...candles]]))
+    this.#changed.clear()
+    return changes
+  }
+
+  /** Open price, high, low, lots, quote units and trades of the last 24 hours, from 1-minute candles. */
+  day(nowMs: number): {
+    open: number
+    high: number
+    low: number
+    lots: number
+    quoteUnits: number
+    trades: number
+  } {
+    const figures = { open: 0, high: 0, low: 0, lots: 0, quoteUnits: 0, trades: 0 }
+    for (const [startMs, open, high, low, , lots, quoteUnits, trades] of this.#series.get('1m')!) {
+      if (startMs <= nowMs - CANDLE_INTERVALS['1d']) continue
+      if (figures.trades === 0) figures.open = open
+      if (high > figures.high) figures.high = high
+      if (figures.low === 0 || low < figures.low) figures.low = low
+      figures.lots += lots
+      figures.quoteUnits += quoteUnits
+      figures.trades += trades
+    }
+    return figures
+  }
+}

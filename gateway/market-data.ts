@@ -1,0 +1,304 @@
+/**
+ * Everything public about one market: L2 book (whole and by depth), L3 book, best bid and offer, trades,
+ * ticker, candles, status. Fed event by event, published once per flush: what changed since then is one
+ * event of each stream that has it.
+ */
+import { EventKind, MarketStatus, Side } from '../engine/codes.js'
+import { Ev } from '../engine/layout.js'
+import type { BookLevel, MarketConfig, OrderView } from '../engine/types.js'
+import { bookChecksum } from '../sdk/wire/checksum.js'
+import {
+  BOOK_DEPTHS,
+  type BookData,
+  type CandleInterval,
+  type LevelEntry,
+  StreamName,
+  type TradeEntry,
+} from '../sdk/wire/layout.js'
+import type { WireValue } from '../sdk/wire/msgpack.js'
+import { BookView } from './book-view.js'
+import { type Candle, Candles, INTERVALS } from './candles.js'
+import { takerSideAt } from './fill-store.js'
+import { L3View } from './l3-view.js'
+import { type SnapshotData, Stream } from './stream.js'
+
+/** Trades answered and shown in a snapshot at most. */
+const TRADES_KEPT = 1000
+const SNAPSHOT_TRADES = 100
+const SNAPSHOT_CANDLES = 100
+
+export interface MarketDataOptions {
+  readonly config: MarketConfig
+  readonly epoch: number
+  /** State that the first view is of. */
+  readonly seq: number
+  readonly eventsKept: number
+  readonly conflateBytes: number
+}
+
+/** A depth stream: the best levels as its subscribers last saw them. */
+interface DepthStream {
+  readonly depth: number
+  readonly stream: Stream
+  shown: BookData
+}
+
+export class MarketData {
+  readonly config: MarketConfig
+  readonly book: BookView
+  /** Kept from the first time that somebody asks for it. */
+  #l3View: L3View | undefined
+  readonly candles: Candles
+  readonly #options: MarketDataOptions
+  readonly #streams = new Map<string, Stream>()
+  readonly #book: Stream
+  readonly #l3: Stream
+  readonly #bbo: Stream
+  readonly #trades: Stream
+  readonly #ticker: Stream
+  readonly #status: Stream
+  readonly #candles = new Map<CandleInterval, Stream>()
+  readonly #depths: DepthStream[] = []
+  readonly #latestTrades: TradeEntry[] = []
+  #newTrades: TradeEntry[] = []
+  #bboShown = ''
+  #tickerDirty = false
+  #lastTicks = 0
+  #lastSeq: number
+  #timeMs = 0
+  #marketStatus: MarketStatus
+
+  constructor(options: MarketDataOptions) {
+    const { config, seq } = options
+    this.#options = options
+    this.config = config
+    this.book = new BookView(config.id)
+    this.book.lastSeq = seq
+    this.candles = new Candles(config.tickUnits)
+    this.#lastSeq = seq
+    this.#marketStatus = config.status ?? MarketStatus.Active
+    this.#book = this.#stream(StreamName.Book, '', () => ({
+      data: this.book.top(Number.MAX_SAFE_INTEGER),
+      checksum: this.book.checksum(),
+    }))
+    this.#l3 = this.#stream(StreamName.BookL3, '', () => ({ data: this.#l3View?.entries() ?? [] }))
+    this.#bbo = this.#stream(StreamName.Bbo, '', () => ({ data: this.bbo() }))
+    this.#trades = this.#stream(
+      StreamName.Trades,
+      '',
+      () => ({ data: this.#latestTrades.slice(-SNAPSHOT_TRADES) }),
+      { conflate: false, entriesHaveSeq: true },
+    )
+    this.#ticker = this.#stream(StreamName.Ticker, '', () => ({ data: this.ticker() }))
+    this.#status = this.#stream(StreamName.Status, '', () => ({ data: this.status() }))
+    for (const interval of INTERVALS) {
+      this.#candles.set(
+        interval,
+        this.#stream(StreamName.Candles, `:${interval}`, () => ({
+          data: this.candles.latest(interval, SNAPSHOT_CANDLES).map((candle) => [...candle]),
+        })),
+      )
+    }
+  }
+
+  #stream(
+    kind: string,
+    suffix: string,
+    snapshot: () => SnapshotData,
+    { conflate = true, entriesHaveSeq = false } = {},
+  ): Stream {
+    const { config, epoch, seq, eventsKept, conflateBytes } = this.#options
+    const name = `${kind}:${config.id}${suffix}`
+    const stream = new Stream({
+      name,
+      epoch,
+      lastSeq: seq,
+      keep: eventsKept,
+      entriesHaveSeq,
+      public: { skipFromBytes: conflateBytes, snapshot, conflate },
+    })
+    this.#streams.set(name, stream)
+    return stream
+  }
+
+  /** The stream of a name, and how it starts; undefined when this market has no such stream. */
+  stream(name: string): Stream | undefined {
+    const known = this.#streams.get(name)
+    if (known !== undefined) return known
+    const depth = BOOK_DEPTHS.find(
+      (candidate) => name === `${StreamName.Book}:${this.config.id}:${candidate}`,
+    )
+    if (depth === undefined) return undefined
+    const view = { depth, shown: this.book.top(depth) }
+    const stream = this.#stream(StreamName.Book, `:${depth}`, () => ({
+      data: view.shown,
+      checksum: bookChecksum(...view.shown),
+    }))
+    this.#depths.push(Object.assign(view, { stream }))
+    return stream
+  }
+
+  /** Takes the state of the engine at `seq`. */
+  load(
+    levels: { bids: readonly BookLevel[]; asks: readonly BookLevel[]; lastTicks: number },
+    seq: number,
+  ): void {
+    for (const { ticks, lots, orders } of levels.bids) this.book.set(Side.Buy, ticks, lots, orders, seq)
+    for (const { ticks, lots, orders } of levels.asks) this.book.set(Side.Sell, ticks, lots, orders, seq)
+    this.book.takeChanges()
+    this.#lastTicks = levels.lastTicks
+  }
+
+  get hasL3(): boolean {
+    return this.#l3View !== undefined
+  }
+
+  /** Begins the L3 book with every resting order of now. */
+  openL3(orders: readonly OrderView[]): void {
+    const view = new L3View()
+    for (const order of orders) view.load(order)
+    this.#l3View = view
+  }
+
+  /** A trade of before this start, from the fill store: history only. */
+  restoreTrade(trade: TradeEntry): void {
+    const [seq, , ticks, lots, , timeMs] = trade
+    this.#keepTrade(trade)
+    if (seq > this.candles.lastSeq) this.candles.add(seq, timeMs, ticks, lots)
+    this.#lastTicks = ticks
+    this.#timeMs = timeMs
+  }
+
+  /** Forgets which candles changed: what was restored is not news. */
+  startCandles(): void {
+    this.candles.takeChanges()
+  }
+
+  #keepTrade(trade: TradeEntry): void {
+    this.#latestTrades.push(trade)
+    if (this.#latestTrades.length >= 2 * TRADES_KEPT) this.#latestTrades.splice(0, TRADES_KEPT)
+  }
+
+  /** One event of this market; `fillIndex` is a Fill's index within its command. */
+  add(words: Int32Array, floats: Float64Array, word: number, timeMs: number, fillIndex: number): void {
+    const float = word >> 1
+    const kind = words[word + Ev.KIND]! & 0xff
+    const seq = floats[float + Ev.SEQ_F64]!
+    this.#lastSeq = seq
+    this.#timeMs = timeMs
+    switch (kind) {
+      case EventKind.Level:
+        this.book.set(
+          ((words[word + Ev.KIND]! >> 8) & 1) as Side,
+          words[word + Ev.TICKS]!,
+          floats[float + Ev.AMOUNT_A_F64]!,
+          floats[float + Ev.AMOUNT_B_F64]!,
+          seq,
+        )
+        break
+      case EventKind.Fill: {
+        const ticks = words[word + Ev.TICKS]!
+        const lots = words[word + Ev.LOTS]!
+        const trade: TradeEntry = [seq, fillIndex, ticks, lots, takerSideAt(words, word), timeMs]
+        this.#newTrades.push(trade)
+        this.#keepTrade(trade)
+        this.candles.add(seq, timeMs, ticks, lots)
+        this.#lastTicks = ticks
+        this.#tickerDirty = true
+        this.#l3View?.fill(words, floats, word)
+        break
+      }
+      case EventKind.MarketStatusChanged:
+        this.#marketStatus = words[word + Ev.CODE]! as MarketStatus
+        this.#status.publish(seq, this.status())
+        break
+      default:
+        this.#l3View?.add(kind, words, floats, word)
+        break
+    }
+  }
+
+  /** Sends what changed since the last call. */
+  publish(): void {
+    const seq = this.#lastSeq
+    if (this.#newTrades.length > 0) {
+      this.#trades.publish(this.#newTrades.at(-1)![0], this.#newTrades)
+      this.#newTrades = []
+    }
+    const changes = this.book.takeChanges()
+    if (changes !== undefined) {
+      this.#book.publish(seq, changes, this.book.checksum())
+      for (const view of this.#depths) this.#publishDepth(view, seq)
+      const bbo = this.bbo()
+      const shown = JSON.stringify(bbo)
+      if (shown !== this.#bboShown) {
+        this.#bboShown = shown
+        this.#tickerDirty = true
+        this.#bbo.publish(seq, bbo)
+      }
+    }
+    const orders = this.#l3View?.takeChanges() ?? []
+    if (orders.length > 0) this.#l3.publish(seq, orders)
+    for (const [interval, candles] of this.candles.takeChanges()) {
+      this.#candles.get(interval)!.publish(
+        seq,
+        candles.map((candle) => [...candle]),
+      )
+    }
+    if (this.#tickerDirty) {
+      this.#tickerDirty = false
+      if (this.#ticker.subscriberCount > 0) this.#ticker.publish(seq, this.ticker())
+    }
+  }
+
+  #publishDepth(view: DepthStream, seq: number): void {
+    const now = this.book.top(view.depth)
+    const changes: BookData = [levelChanges(view.shown[0], now[0]), levelChanges(view.shown[1], now[1])]
+    if (changes[0].length === 0 && changes[1].length === 0) return
+    view.shown = now
+    view.stream.publish(seq, changes, bookChecksum(...now))
+  }
+
+  streams(): Iterable<Stream> {
+    return this.#streams.values()
+  }
+
+  // ---- answers
+
+  trades(limit: number): TradeEntry[] {
+    return this.#latestTrades.slice(-Math.min(limit, TRADES_KEPT))
+  }
+
+  /** [best bid or null, best ask or null], each [ticks, lots, orders]. */
+  bbo(): WireValue {
+    const [[bid = null], [ask = null]] = this.book.top(1)
+    return [bid, ask]
+  }
+
+  ticker(): WireValue {
+    const [[bid = null], [ask = null]] = this.book.top(1)
+    const day = this.candles.day(this.#timeMs)
+    return { market: this.config.id, lastTicks: this.#lastTicks, bid, ask, timeMs: this.#timeMs, ...day }
+  }
+
+  status(): WireValue {
+    return { market: this.config.id, status: this.#marketStatus }
+  }
+
+  history(interval: CandleInterval, limit: number): Candle[] {
+    return this.candles.latest(interval, limit)
+  }
+}
+
+/** Levels of `now` that differ from `before`, and zero lots for those that left the view. */
+function levelChanges(before: readonly LevelEntry[], now: readonly LevelEntry[]): LevelEntry[] {
+  const old = new Map(before.map((level) => [level[0], level]))
+  const changes: LevelEntry[] = []
+  for (const level of now) {
+    const was = old.get(level[0])
+    if (was === undefined || was[1] !== level[1] || was[2] !== level[2]) changes.push(level)
+    old.delete(level[0])
+  }
+  for (const ticks of old.keys()) changes.push([ticks, 0, 0])
+  return changes
+}

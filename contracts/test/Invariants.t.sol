@@ -69,23 +69,17 @@ contract InvariantsTest is Test {
         bytes4[] memory actions = this.targetSelectors()[0].selectors;
         for (uint256 i = 0; i < 2500; ++i) {
             uint256 seed = uint256(keccak256(abi.encode("glassbook", i)));
-            (bool done, ) = address(handler).call(
-                abi.encodeWithSelector(
-                    actions[(seed >> 128) % actions.length],
-                    seed,
-                    uint256(keccak256(abi.encode(seed)))
-                )
-            );
-            // A 64-bit argument refuses a wider word: that call is taken again with a narrow one.
-            if (!done)
-                (done, ) = address(handler).call(
-                    abi.encodeWithSelector(
-                        actions[(seed >> 128) % actions.length],
-                        seed,
-                        seed >> 220,
-                        seed >> 210
-                    )
-                );
+            bytes4 action = actions[(seed >> 128) % actions.length];
+            // A freeze ends everything else, so it has to wait.
+            if (action == Handler.freeze.selector && i < 2000) continue;
+            uint256 second = uint256(keccak256(abi.encode(seed)));
+            // The second argument of some actions has 64 bits and refuses a wider word.
+            if (action == Handler.request.selector) second >>= 192;
+            bytes memory call =
+                action == Handler.deposit.selector
+                    ? abi.encodeWithSelector(action, seed, second, second >> 192)
+                    : abi.encodeWithSelector(action, seed, second);
+            (bool done, ) = address(handler).call(call);
             assertTrue(done, "action");
             if (i % 50 == 0) this.invariant_Whole();
         }

@@ -19,7 +19,7 @@ export interface ForgeOptions {
   /** Folder with contracts/ and node_modules/; the repository unless given. */
   readonly root?: string
   /** Profile of foundry.toml. */
-  readonly profile?: 'default' | 'long'
+  readonly profile?: 'default' | 'long' | 'coverage'
   /** Passes output on as it comes. */
   readonly echo?: boolean
 }
@@ -71,9 +71,8 @@ export async function runForge(args: readonly string[], options: ForgeOptions = 
 if (process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
   const [first, ...rest] = process.argv.slice(2)
   const long = first === '--long'
-  const { code } = await runForge(long ? rest : process.argv.slice(2), {
-    echo: true,
-    profile: long ? 'long' : 'default',
-  })
+  const args = long ? rest : process.argv.slice(2)
+  const profile = long ? 'long' : args[0] === 'coverage' ? 'coverage' : 'default'
+  const { code } = await runForge(args, { echo: true, profile })
   process.exitCode = code
 }

@@ -74,8 +74,8 @@ export const handMutants: readonly Mutant[] = [
   { file: SETTLEMENT, from: 'account < Packed.ACCOUNTS_MAX && asset < _assetCount', to: 'account + 1 > 0' },
   {
     file: SETTLEMENT,
-    from: 'next = index + 1;\n                evaluation',
-    to: 'next = index;\n                evaluation',
+    from: 'next = index + 1;\n            evaluation',
+    to: 'next = index;\n            evaluation',
   },
   { file: 'contracts/src/libraries/FillTree.sol', from: 'bytes1(0x00), fill', to: 'fill' },
   { file: 'contracts/src/Governed.sol', from: 'block.timestamp + verifierDelay', to: 'block.timestamp' },

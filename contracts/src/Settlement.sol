@@ -403,31 +403,46 @@ contract Settlement is ISettlement, Governed {
         bytes calldata rows,
         uint256 z
     ) private {
-        uint256 count = rows.length / Packed.RECORD_BYTES;
-        uint256 perChunk = rowsPerChunk;
         uint256 next = 0;
-        uint256 i = 0;
         for (uint256 chunk = 0; chunk < chunkRoots.length; ++chunk) {
-            uint256 evaluation = 0;
-            for (uint256 end = i + perChunk; i < end; ++i) {
-                if (i >= count) {
-                    evaluation = mulmod(mulmod(evaluation, z, Field.R), z, Field.R);
-                    continue;
-                }
-                (uint256 index, int256 delta) = Packed.signedAt(rows, i);
-                if (index < next) revert RowsNotIncreasing(next - 1, index);
-                _checkDelta(index, delta);
-                sums[_assetOf(index)] += delta;
-                next = index + 1;
-                evaluation = addmod(mulmod(evaluation, z, Field.R), next, Field.R);
-                evaluation = addmod(mulmod(evaluation, z, Field.R), _element(delta), Field.R);
-            }
+            uint256 evaluation;
+            (evaluation, next) = _sumChunk(sums, rows, chunk, z, next);
             uint256 firstRoot = chunk == 0 ? header.oldRoot : chunkRoots[chunk - 1];
             _chunks[header.number][chunk] = keccak256(
                 abi.encode(firstRoot, chunkRoots[chunk], z, evaluation)
             );
         }
-        if (count != 0) _checkAccount(next - 1);
+        if (rows.length != 0) _checkAccount(next - 1);
+    }
+
+    /// @dev Rows of one chunk: adds them to the sums and evaluates them at z.
+    /// @param next The smallest index that the first row may have.
+    /// @return evaluation E(z) of the chunk.
+    /// @return The smallest index that the row after the chunk may have.
+    function _sumChunk(
+        int256[] memory sums,
+        bytes calldata rows,
+        uint256 chunk,
+        uint256 z,
+        uint256 next
+    ) private view returns (uint256 evaluation, uint256) {
+        uint256 perChunk = rowsPerChunk;
+        uint256 count = rows.length / Packed.RECORD_BYTES;
+        for (uint256 slot = 0; slot < perChunk; ++slot) {
+            uint256 i = chunk * perChunk + slot;
+            if (i >= count) {
+                evaluation = mulmod(mulmod(evaluation, z, Field.R), z, Field.R);
+                continue;
+            }
+            (uint256 index, int256 delta) = Packed.signedAt(rows, i);
+            if (index < next) revert RowsNotIncreasing(next - 1, index);
+            _checkDelta(index, delta);
+            sums[_assetOf(index)] += delta;
+            next = index + 1;
+            evaluation = addmod(mulmod(evaluation, z, Field.R), next, Field.R);
+            evaluation = addmod(mulmod(evaluation, z, Field.R), _element(delta), Field.R);
+        }
+        return (evaluation, next);
     }
 
     /// @dev Everything posted, on this chain and to this contract, in one field element.

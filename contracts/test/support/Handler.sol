@@ -195,7 +195,9 @@ contract Handler is Fixture {
     }
 
     function refundDeposit(uint256 seed) external timed {
-        if (settlement.frozen() && queue.length > 0) refundOne(seed % queue.length);
+        uint256 consumed = settlement.provenDepositsConsumed();
+        if (settlement.frozen() && queue.length > consumed)
+            refundOne(consumed + (seed % (queue.length - consumed)));
     }
 
     function refundOne(uint256 position) public {

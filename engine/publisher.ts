@@ -216,9 +216,12 @@ export class Publisher {
         this.noteAccount(account, market)
         this.balances.add(this.feeAccount, this.quote[market]!)
         break
+      case EventKind.Amended:
+        // Its level before the amendment.
+        this.noteLevel(market, words[at + Ev.KIND]!, words[at + Ev.OTHER]!)
+        break
       case EventKind.Accepted:
       case EventKind.Canceled:
-      case EventKind.Amended:
       case EventKind.Triggered:
       case EventKind.Refilled:
         break
@@ -226,7 +229,12 @@ export class Publisher {
         return
     }
     this.noteAccount(account, market)
-    this.levels.add(words[at + Ev.TICKS]!, market * 2 + ((words[at + Ev.KIND]! >> 8) & 1))
+    this.noteLevel(market, words[at + Ev.KIND]!, words[at + Ev.TICKS]!)
+  }
+
+  private noteLevel(market: number, head: number, ticks: number): void {
+    // A market order without a protection price has none.
+    if (ticks > 0) this.levels.add(ticks, market * 2 + ((head >> 8) & 1))
   }
 
   private noteAccount(account: number, market: number): void {

@@ -44,8 +44,8 @@ async function main(data: JournalThreadData, control: Control): Promise<void> {
     backend,
     position: data.position,
     epoch: data.epoch,
-    onDurable: (seq) => {
-      control.durableSeq = seq
+    onDurable: (seq, head) => {
+      control.setDurable(seq, head)
       for (const bell of bells) ringDoorbell(bell)
     },
   })

@@ -22,7 +22,7 @@ export interface JournalWriterOptions {
   /** The epoch of this start: larger than every one in the journal. */
   readonly epoch: number
   /** Called with the last durable seq after each block. */
-  readonly onDurable: (seq: number) => void
+  readonly onDurable: (seq: number, head: Uint8Array) => void
   /** Largest block in bytes; BLOCK_BYTES_MAX unless given. */
   readonly blockBytesMax?: number
 }
@@ -32,7 +32,7 @@ export class JournalWriter {
   private readonly backend: JournalBackend
   private readonly builder: BlockBuilder
   private readonly epoch: number
-  private readonly onDurable: (seq: number) => void
+  private readonly onDurable: (seq: number, head: Uint8Array) => void
   /** Number and hash chain of the next block. */
   number: number
   head: Uint8Array
@@ -145,7 +145,7 @@ export class JournalWriter {
       this.number++
       this.head = block.hash
       this.nextSeq += count
-      this.onDurable(this.nextSeq - 1)
+      this.onDurable(this.nextSeq - 1, this.head)
       this.backend.maintain()
     }
     if (done !== undefined) return done.then(finish)

@@ -1,0 +1,160 @@
+/**
+ * What simulated clients ask for: frames of random orders under one session, and the operator's tasks
+ * (accounts, sessions, deposits from the chain, withdrawals). Numbers are small, so that orders meet.
+ */
+import { CommandKind, OrderType, PostOnly, Scope, Stp, TimeInForce } from '../../engine/codes.js'
+import { Attr, COMMAND_WORDS, Cmd, FrameCmd, OpenAccountCmd, SessionCmd } from '../../engine/layout.js'
+import type { GenesisConfig } from '../../engine/types.js'
+import type { Random } from './random.js'
+
+export const ASSETS = [0, 1, 2] as const
+const MARKETS = [0, 1] as const
+/** Commands behind one frame record at most. */
+const COMMANDS_MAX = 4
+
+export const genesis: GenesisConfig = {
+  assets: ASSETS.map((id) => ({ id, symbol: `A${id}` })),
+  markets: MARKETS.map((id) => ({
+    id,
+    base: id,
+    quote: 2,
+    lotUnits: 3,
+    tickUnits: 2,
+    makerFeePpm: id === 0 ? -50 : 100,
+    takerFeePpm: 300,
+  })),
+  feeAccount: 0,
+  requireFrames: true,
+}
+
+/** Command records of one message, as they go into an inbound ring. */
+export interface Message {
+  readonly words: Int32Array
+  readonly floats: Float64Array
+  readonly count: number
+  /** Stands for the signed bytes: tells who asked for what, and goes into the journal. */
+  readonly attachment: Uint8Array
+}
+
+export interface Frame extends Message {
+  readonly client: number
+  readonly nonce: number
+}
+
+function records(count: number, attachment: Uint8Array): Message {
+  const words = new Int32Array(count * COMMAND_WORDS)
+  return { words, floats: new Float64Array(words.buffer), count, attachment }
+}
+
+/** A frame of 1 to 4 random commands of `account` with client order ids from `cloid` on. */
+export function randomFrame(
+  random: Random,
+  client: number,
+  account: number,
+  session: number,
+  nonce: number,
+  cloid: number,
+): Frame {
+  const count = 1 + random.below(COMMANDS_MAX)
+  const frame = records(1 + count, new Uint8Array(8 + random.below(60)))
+  new DataView(frame.attachment.buffer).setUint32(0, client, true)
+  new DataView(frame.attachment.buffer).setUint32(4, nonce, true)
+  const { words, floats } = frame
+  words[Cmd.KIND] = CommandKind.Frame
+  words[Cmd.ACCOUNT] = account
+  words[FrameCmd.SESSION] = session
+  words[FrameCmd.COUNT] = count
+  floats[FrameCmd.NONCE_F64] = nonce
+  for (let index = 1; index <= count; index++)
+    randomCommand(random, words, index * COMMAND_WORDS, account, cloid + index - 1)
+  return { ...frame, client, nonce }
+}
+
+function randomCommand(random: Random, words: Int32Array, at: number, account: number, cloid: number): void {
+  words[at + Cmd.ACCOUNT] = account
+  words[at + Cmd.MARKET] = random.pick(MARKETS)
+  const roll = random.below(100)
+  // Cancels and amends name one of the last few orders; often it is gone, and that is an answer too.
+  words[at + Cmd.CLOID_LO] = roll < 70 ? cloid : Math.max(1, cloid - 1 - random.below(12))
+  if (roll < 70) {
+    const type = random.chance(0.05) ? OrderType.Market : OrderType.Limit
+    const tif = random.pick([
+      TimeInForce.GTC,
+      TimeInForce.GTC,
+      TimeInForce.GTC,
+      TimeInForce.IOC,
+      TimeInForce.FOK,
+    ])
+    const postOnly = tif === TimeInForce.GTC && random.chance(0.1) ? PostOnly.Reject : PostOnly.None
+    const stp = random.pick([Stp.CancelTaker, Stp.CancelMaker, Stp.CancelBoth, Stp.Decrement])
+    words[at] =
+      CommandKind.Place |
+      (random.below(2) << Attr.SIDE_SHIFT) |
+      (type << Attr.TYPE_SHIFT) |
+      ((type === OrderType.Market ? TimeInForce.IOC : tif) << Attr.TIF_SHIFT) |
+      (postOnly << Attr.POST_ONLY_SHIFT) |
+      (stp << Attr.STP_SHIFT)
+    words[at + Cmd.TICKS] = 95 + random.below(11)
+    words[at + Cmd.LOTS] = 1 + random.below(20)
+  } else if (roll < 82) {
+    words[at] = CommandKind.Cancel
+  } else if (roll < 96) {
+    words[at] = CommandKind.Amend
+    words[at + Cmd.TICKS] = 95 + random.below(11)
+    words[at + Cmd.LOTS] = 1 + random.below(20)
+  } else {
+    words[at] = CommandKind.CancelAll
+    words[at + Cmd.MARKET] = random.pick([-1, 0, 1])
+    words[at + Cmd.OTHER] = random.pick([-1, 0, 1])
+  }
+}
+
+const single = (write: (message: Message) => void): Message => {
+  const message = records(1, new Uint8Array(0))
+  write(message)
+  return message
+}
+
+/** One message with the commands of several. */
+export function together(messages: readonly Message[]): Message {
+  const all = records(messages.length, new Uint8Array(0))
+  messages.forEach(({ words }, index) => all.words.set(words, index * COMMAND_WORDS))
+  return all
+}
+
+export const openAccount = (account: number): Message =>
+  single(({ words }) => {
+    words[Cmd.KIND] = CommandKind.OpenAccount
+    words[Cmd.ACCOUNT] = account
+    for (let index = 0; index < 5; index++) words[OpenAccountCmd.OWNER + index] = account * 7 + index + 1
+  })
+
+export const approveSession = (account: number): Message =>
+  single(({ words, floats }) => {
+    words[Cmd.KIND] = CommandKind.ApproveSession | ((Scope.Read | Scope.Trade) << Attr.SCOPE_SHIFT)
+    words[Cmd.ACCOUNT] = account
+    for (let index = 0; index < 8; index++) words[SessionCmd.X + index] = account * 1000 + index
+    floats[SessionCmd.MAX_NOTIONAL_F64] = 2 ** 50
+    floats[SessionCmd.EXPIRES_AT_F64] = 2 ** 50
+    floats[SessionCmd.NONCE_F64] = 1
+  })
+
+/** A deposit that the chain's queue holds at `index`: credited once, in order. */
+export const chainDeposit = (account: number, asset: number, units: number, index: number): Message =>
+  single(({ words, floats }) => {
+    words[Cmd.KIND] = CommandKind.Deposit
+    words[Cmd.ACCOUNT] = account
+    words[Cmd.ASSET] = asset
+    words[Cmd.OTHER] = 1
+    floats[Cmd.AMOUNT_F64] = units
+    floats[Cmd.DEADLINE_F64] = index
+  })
+
+export const withdrawal = (account: number, asset: number, units: number, nonce: number): Message =>
+  single(({ words, floats }) => {
+    words[Cmd.KIND] = CommandKind.Withdraw
+    words[Cmd.ACCOUNT] = account
+    words[Cmd.ASSET] = asset
+    floats[Cmd.AMOUNT_F64] = units
+    floats[Cmd.DEADLINE_F64] = nonce
+  })

@@ -11,7 +11,7 @@
  *    80  u8 taker side, 7 zero bytes                           88  maker frame hash  120  taker frame hash
  */
 import * as crypto from 'node:crypto'
-import { Ev } from '../engine/layout.js'
+import { Attr, Ev } from '../engine/layout.js'
 
 export const FILL_BYTES = 152
 const HASH_BYTES = 32
@@ -74,7 +74,8 @@ export class FillLeaves {
     putU64(view, at + 56, floats[float + Ev.TAKER_ORDER_ID_F64]!)
     putU64(view, at + 64, floats[float + Ev.AMOUNT_A_F64]!)
     putU64(view, at + 72, floats[float + Ev.AMOUNT_B_F64]!)
-    view.setUint32(at + 80, ((words[offset]! >>> 8) & 0xff) << 24)
+    // The event's side is the maker's.
+    view.setUint32(at + 80, (((words[offset]! >>> Attr.SIDE_SHIFT) & 1) ^ 1) << 24)
     view.setUint32(at + 84, 0)
     bytes.set(makerFrame ?? NO_FRAME, at + 88)
     bytes.set(takerFrame ?? NO_FRAME, at + 120)

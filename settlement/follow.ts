@@ -6,9 +6,9 @@
  * same batches. Commands are applied one by one, so a batch may end after any of them; where the journal
  * carries a state hash, ours must equal it.
  */
-import { CommandKind, EventKind } from '../engine/codes.js'
+import { CommandKind, EventKind, Side } from '../engine/codes.js'
 import { createEngine } from '../engine/index.js'
-import { COMMAND_WORDS, Cmd, EVENT_WORDS, Ev, FrameCmd } from '../engine/layout.js'
+import { Attr, COMMAND_WORDS, Cmd, EVENT_WORDS, Ev, FrameCmd } from '../engine/layout.js'
 import type { Engine, EventBuffer, GenesisConfig } from '../engine/types.js'
 import {
   COMMANDS_AT,
@@ -270,8 +270,8 @@ export class Follower {
     const taker = words[offset + Ev.COUNTER_ACCOUNT]!
     const makerFee = floats[float + Ev.AMOUNT_A_F64]!
     const takerFee = floats[float + Ev.AMOUNT_B_F64]!
-    // Side 0: the taker buys.
-    const sign = ((words[offset]! >>> 8) & 0xff) === 0 ? 1 : -1
+    // The event's side is the maker's: when the maker sells, the taker buys.
+    const sign = ((words[offset]! >>> Attr.SIDE_SHIFT) & 1) === Side.Sell ? 1 : -1
     const { net } = this
     net.add(indexOf(taker, market.base), sign * base)
     net.add(indexOf(taker, market.quote), -sign * quote - takerFee)

@@ -5,7 +5,7 @@
  * Invariant: a batch is durable before anything of it is sent. The tree holds every sealed batch; a proof
  * is served for the last batch that the chain has. What was not sealed is read from the journal again.
  */
-import type { Account, PublicClient } from 'viem'
+import { BaseError, type Account, type PublicClient } from 'viem'
 import { checkChain, chainErrorText, sleep, type ChainDeployment } from './chain.js'
 import {
   DEPOSITS_MAX,
@@ -81,6 +81,8 @@ export interface ServedProof extends BalanceProof {
 const COMMANDS_PER_TURN = 20_000
 /** Batches whose undo is kept behind the last proven one. */
 const PROVEN_KEPT = 8
+const RETRY_MS = 250
+const RETRY_MS_MAX = 30_000
 const NO_PROOF: ChunkProof = [0n, 0n, 0n, 0n, 0n, 0n, 0n, 0n]
 
 interface LiveBatch {
@@ -169,7 +171,13 @@ export class Settler {
         `the chain has ${committed} batches, this data folder ${this.batches.length}: it is an old copy; replay would rebuild them`,
       )
     this.state = 'following'
-    this.loops = [this.guard(this.followLoop()), this.guard(this.commitLoop()), this.guard(this.proveLoop())]
+    this.loops = [
+      this.guard(() => this.followLoop()),
+      this.guard(() => this.commitLoop()),
+      this.guard(() => this.proveLoop()),
+    ]
+    // Told by `ended` and by the status; nobody may be listening yet.
+    for (const loop of this.loops) loop.catch(() => undefined)
   }
 
   /** Resolves when a loop has failed or all have stopped. Rejects with what broke. */
@@ -182,7 +190,14 @@ export class Settler {
    * undefined when there never was one.
    */
   async flush(): Promise<BatchRecord | undefined> {
-    await new Promise<void>((resolve) => this.flushes.push(resolve))
+    let isSealed = false
+    this.flushes.push(() => {
+      isSealed = true
+    })
+    while (!isSealed) {
+      if (this.isStopped) throw new SenderStopped('flush: settlement has stopped')
+      await sleep(5)
+    }
     const last = this.batches.at(-1)
     while (last !== undefined && !isAtLeast(last.record, 'mined')) {
       if (this.isStopped) throw new SenderStopped('flush: settlement has stopped')
@@ -352,16 +367,27 @@ export class Settler {
     this.options.onTrouble?.(text)
   }
 
-  private async guard(loop: Promise<void>): Promise<void> {
-    try {
-      await loop
-    } catch (error) {
-      if (error instanceof SenderStopped && this.isStopped) return
-      this.state = 'failed'
-      this.trouble = chainErrorText(error)
-      this.isStopped = true
-      this.sender.stop()
-      throw error
+  /** Runs a loop until the stop; a network failure pauses it, with growing pauses, anything else ends all. */
+  private async guard(loop: () => Promise<void>): Promise<void> {
+    for (let pause = RETRY_MS; ; pause = Math.min(pause * 2, RETRY_MS_MAX)) {
+      const startedAtMs = Date.now()
+      try {
+        return await loop()
+      } catch (error) {
+        if (error instanceof SenderStopped && this.isStopped) return
+        if (error instanceof BaseError && !this.isStopped) {
+          this.tellTrouble(chainErrorText(error))
+          if (Date.now() - startedAtMs > RETRY_MS_MAX) pause = RETRY_MS
+          for (let waited = 0; waited < pause && !this.isStopped; waited += 50) await sleep(50)
+          continue
+        }
+        if (error instanceof BaseError) return
+        this.state = 'failed'
+        this.trouble = chainErrorText(error)
+        this.isStopped = true
+        this.sender.stop()
+        throw error
+      }
     }
   }
 }

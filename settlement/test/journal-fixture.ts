@@ -1,0 +1,116 @@
+/**
+ * Writes small journals for tests and benchmarks: command records in, durable blocks out, by the same
+ * builder and backend as the exchange. One block a call of `append`.
+ */
+import { CommandKind, Side, TimeInForce } from '../../engine/codes.js'
+import { Attr, COMMAND_BYTES, COMMAND_WORDS, Cmd, FrameCmd } from '../../engine/layout.js'
+import { AttachmentKind } from '../../engine/messages.js'
+import type { GenesisConfig } from '../../engine/types.js'
+import { nodeDisk } from '../../engine/journal/disk.js'
+import { FileBackend } from '../../engine/journal/file-backend.js'
+import { BlockBuilder, BlockType, ZERO_HASH } from '../../engine/journal/format.js'
+import { journalFolder } from '../../engine/journal/segments.js'
+
+/** Two assets (0 quote, 1 base), one market: a lot is 10 base units, a tick is 3 quote units. */
+export const testGenesis: GenesisConfig = {
+  assets: [
+    { id: 0, symbol: 'USDX' },
+    { id: 1, symbol: 'BTCX' },
+  ],
+  markets: [{ id: 0, base: 1, quote: 0, lotUnits: 10, tickUnits: 3, makerFeePpm: -100, takerFeePpm: 500 }],
+}
+
+const SEGMENT_BYTES = 1024 * 1024
+const EPOCH = 1
+
+export class JournalFixture {
+  /** Last seq written; durable at once. */
+  seq = 0
+  private readonly backend: FileBackend
+  private readonly builder = new BlockBuilder()
+  private number = 0
+  private head = ZERO_HASH
+
+  constructor(dataDir: string, genesis: GenesisConfig = testGenesis) {
+    nodeDisk.makeFolder(journalFolder(dataDir))
+    this.backend = new FileBackend({
+      disk: nodeDisk,
+      folder: journalFolder(dataDir),
+      segmentBytes: SEGMENT_BYTES,
+      segment: 0,
+      offset: 0,
+    })
+    this.builder.addAttachment(
+      AttachmentKind.Genesis,
+      new TextEncoder().encode(JSON.stringify(genesis)),
+      0,
+      0,
+    )
+    this.write(BlockType.Genesis, 0)
+  }
+
+  /** Writes one block of `records`; returns the seq of the last one. */
+  append(...records: Int32Array[]): number {
+    for (const record of records) this.builder.addCommands(new Uint8Array(record.buffer), 0, COMMAND_BYTES)
+    this.write(BlockType.Commands, records.length)
+    return this.seq
+  }
+
+  close(): void {
+    this.backend.close()
+  }
+
+  private write(type: (typeof BlockType)[keyof typeof BlockType], count: number): void {
+    const { bytes, length, hash } = this.builder.finish(type, this.number, EPOCH, this.seq + 1, this.head)
+    void this.backend.append({ bytes, length, number: this.number, epoch: EPOCH })
+    this.number++
+    this.head = hash
+    this.seq += count
+  }
+}
+
+/** A limit order, good till cancelled. */
+export function placeRecord(
+  account: number,
+  side: (typeof Side)[keyof typeof Side],
+  ticks: number,
+  lots: number,
+  cloid: number,
+  timeInForce: (typeof TimeInForce)[keyof typeof TimeInForce] = TimeInForce.GTC,
+): Int32Array {
+  const record = new Int32Array(COMMAND_WORDS)
+  record[Cmd.KIND] = CommandKind.Place | (side << Attr.SIDE_SHIFT) | (timeInForce << Attr.TIF_SHIFT)
+  record[Cmd.ACCOUNT] = account
+  record[Cmd.MARKET] = 0
+  record[Cmd.TICKS] = ticks
+  record[Cmd.LOTS] = lots
+  record[Cmd.CLOID_LO] = cloid
+  return record
+}
+
+export function withdrawRecord(account: number, asset: number, units: number): Int32Array {
+  const record = new Int32Array(COMMAND_WORDS)
+  record[Cmd.KIND] = CommandKind.Withdraw
+  record[Cmd.ACCOUNT] = account
+  record[Cmd.ASSET] = asset
+  new Float64Array(record.buffer)[Cmd.AMOUNT_F64] = units
+  return record
+}
+
+/** Opens a frame of `count` commands under `session`, with the hash that its commands are known by. */
+export function frameRecord(
+  account: number,
+  session: number,
+  count: number,
+  nonce: number,
+  hash: Uint8Array,
+): Int32Array {
+  const record = new Int32Array(COMMAND_WORDS)
+  record[Cmd.KIND] = CommandKind.Frame
+  record[Cmd.ACCOUNT] = account
+  record[FrameCmd.SESSION] = session
+  record[FrameCmd.COUNT] = count
+  new Float64Array(record.buffer)[FrameCmd.NONCE_F64] = nonce
+  new Uint8Array(record.buffer).set(hash, FrameCmd.HASH * 4)
+  return record
+}

@@ -17,12 +17,14 @@ import {TreeModel} from "./TreeModel.sol";
 abstract contract Fixture is Test {
     uint256 internal constant R =
         21888242871839275222246405745257275088548364400416034343698204186575808495617;
-    uint256 internal constant ROWS_PER_CHUNK = 4;
     uint256 internal constant EXIT_DELAY = 7 days;
     uint256 internal constant PROOF_DELAY = 1 days;
     uint256 internal constant MAX_UNPROVEN = 3;
     uint256 internal constant REQUEST_FEE = 0.01 ether;
     uint256 internal constant VERIFIER_DELAY = EXIT_DELAY + 31 days;
+
+    /// @dev Set in a constructor where another number is wanted.
+    uint256 internal rowsPerChunk = 4;
 
     address internal governor = address(0x6071);
     address internal guardian = address(0x6072);
@@ -59,7 +61,7 @@ abstract contract Fixture is Test {
         vm.warp(1_800_000_000);
         usd = new PlainToken();
         btc = new PlainToken();
-        verifier = new StatementVerifier(ROWS_PER_CHUNK);
+        verifier = new StatementVerifier(rowsPerChunk);
         tree = new TreeModel();
         (vault, settlement) = _deploy(_assets(), _config());
     }
@@ -191,7 +193,7 @@ abstract contract Fixture is Test {
 
     function _apply(uint256 number, bytes memory rows) private returns (uint256[] memory roots, bool honest) {
         uint256 count = rows.length / 12;
-        roots = new uint256[]((count + ROWS_PER_CHUNK - 1) / ROWS_PER_CHUNK);
+        roots = new uint256[]((count + rowsPerChunk - 1) / rowsPerChunk);
         delete _changed[number];
         delete _previous[number];
         honest = true;
@@ -203,7 +205,7 @@ abstract contract Fixture is Test {
             int256 balance = int256(old) + delta;
             if (balance < 0 || balance >= 2 ** 53) honest = false;
             tree.set(index, balance < 0 ? R - uint256(-balance) : uint256(balance));
-            roots[i / ROWS_PER_CHUNK] = tree.root();
+            roots[i / rowsPerChunk] = tree.root();
         }
     }
 
@@ -254,8 +256,8 @@ abstract contract Fixture is Test {
         uint256 z = _challenge(posted);
         uint256 evaluation = 0;
         uint256 power = 1;
-        for (uint256 slot = ROWS_PER_CHUNK; slot > 0; --slot) {
-            uint256 i = chunk * ROWS_PER_CHUNK + slot - 1;
+        for (uint256 slot = rowsPerChunk; slot > 0; --slot) {
+            uint256 i = chunk * rowsPerChunk + slot - 1;
             uint256 powerOfIndex = mulmod(power, z, R);
             if (i < posted.rows.length / 12) {
                 (uint256 index, int256 delta) = _rowAt(posted.rows, i);

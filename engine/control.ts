@@ -14,6 +14,8 @@ const FAILURE = 1
 const FAILURE_BYTES = 2
 const EPOCH = 3
 const DURABLE = 16
+const DURABLE_HEAD = 19
+const HEAD_WORDS = 8
 const SEQUENCED = 32
 const DOORBELLS = 48
 const DOORBELL_WORDS = 16
@@ -84,6 +86,34 @@ export class Control {
   /** Journal thread only, never backwards. */
   set durableSeq(seq: number) {
     this.writeSeq(DURABLE, seq)
+  }
+
+  /** Journal thread only: moves durableSeq, and with it the journal's hash chain there (32 bytes). */
+  setDurable(seq: number, head: Uint8Array): void {
+    const { words } = this
+    Atomics.add(words, DURABLE, 1)
+    Atomics.store(words, DURABLE + 1, seq | 0)
+    Atomics.store(words, DURABLE + 2, Math.floor(seq / 2 ** 32))
+    const view = new DataView(head.buffer, head.byteOffset, head.byteLength)
+    for (let word = 0; word < HEAD_WORDS; word++)
+      Atomics.store(words, DURABLE_HEAD + word, view.getInt32(word * 4))
+    Atomics.add(words, DURABLE, 1)
+  }
+
+  /** durableSeq and the journal's hash chain there, of one moment: what a receipt promises. */
+  durableHead(): { seq: number; head: Uint8Array } {
+    const { words } = this
+    const head = new Uint8Array(HEAD_WORDS * 4)
+    const view = new DataView(head.buffer)
+    for (;;) {
+      const before = Atomics.load(words, DURABLE)
+      const low = Atomics.load(words, DURABLE + 1)
+      const high = Atomics.load(words, DURABLE + 2)
+      for (let word = 0; word < HEAD_WORDS; word++)
+        view.setInt32(word * 4, Atomics.load(words, DURABLE_HEAD + word))
+      if ((before & 1) === 0 && Atomics.load(words, DURABLE) === before)
+        return { seq: high * 2 ** 32 + (low >>> 0), head }
+    }
   }
 
   /** Last seq given to a command; for gauges: durableSeq lags behind it. */

@@ -111,6 +111,8 @@ export const CancelReason = {
   Disconnect: 12,
   /** The rest of an order that could not rest because a bound of the book was reached. */
   BookFull: 13,
+  /** Nothing more can be filled because a balance would reach 2^53. */
+  BalanceOverLimit: 14,
 } as const
 export type CancelReason = (typeof CancelReason)[keyof typeof CancelReason]
 
@@ -182,6 +184,16 @@ export const Reject = {
   BadTime: 61,
   BadPostOnly: 62,
   BadStatus: 63,
+  /** An order command outside a signed frame where genesis requires frames. */
+  FrameRequired: 64,
+  /** A client order id that is no unsigned 64-bit number. */
+  BadClientOrderId: 65,
+  /** A transfer between accounts of different owners. */
+  NotOwner: 66,
+  BadProtection: 67,
+  /** A Frame command inside a frame, or one that announces no or too many commands. */
+  BadFrame: 68,
+  ProtectionsFull: 69,
 } as const
 export type Reject = (typeof Reject)[keyof typeof Reject]
 

@@ -11,7 +11,8 @@
  *   12,13 expiresAtMs (f64)                            14,15 deadlineMs (f64)
  *
  * Attributes of word 0: bits 0-7 kind, 8 side, 9-11 order type, 12-14 time in force, 15-16 post-only,
- * 17-19 self-trade prevention, 20-23 scopes, 24 parity of the P-256 key's y.
+ * 17-19 self-trade prevention, 20-23 scopes, 24 parity of the P-256 key's y, 25 and 26 set by an edge
+ * that could not represent the side or the client order id it was given (the engine rejects by name).
  */
 export const COMMAND_WORDS = 16
 export const COMMAND_BYTES = COMMAND_WORDS * 4
@@ -55,6 +56,9 @@ export const MarketCmd = {
   TICK_UNITS_F64: 6,
 } as const
 
+/** CreateAsset: the symbol's length in characters, and its ASCII characters, four a word, little-endian. */
+export const AssetCmd = { LENGTH: 3, SYMBOL: 8 } as const
+
 export const Attr = {
   SIDE_SHIFT: 8,
   TYPE_SHIFT: 9,
@@ -63,6 +67,8 @@ export const Attr = {
   STP_SHIFT: 17,
   SCOPE_SHIFT: 20,
   PARITY_SHIFT: 24,
+  INVALID_SIDE_SHIFT: 25,
+  INVALID_CLOID_SHIFT: 26,
 } as const
 
 /** Sentinels of an int32 field that the edge could not represent: the engine rejects them by name. */
@@ -77,7 +83,7 @@ export const INT_NOT_AN_INTEGER = -(2 ** 31) + 1
  *   14 counter remaining              15 other
  *   16,17 amount A (f64)  18,19 amount B (f64)  20,21 taker order id (f64)  22,23 order id (f64)
  *
- * In a Fill the first party is the maker, the counter party the taker; amount A is the maker fee,
+ * In a Fill the first party is the maker, the counter party the taker; the side is the maker's; amount A is the maker fee,
  * amount B the taker fee, in quote units (negative = rebate). An order id is the seq of its placement.
  * In a Level view: ticks, amount A = lots at the level, amount B = count of orders.
  * In a Balance view: asset in word 1, account, amount A = available, amount B = reserved.
@@ -107,3 +113,39 @@ export const Ev = {
   TAKER_ORDER_ID_F64: 10,
   ORDER_ID_F64: 11,
 } as const
+
+/*
+ * What the words of each event say, beyond kind, seq and what their names tell ("slot", "tier" and the
+ * like are numbers of the engine's own). `attributes` are bits 8-19 of word 0 as in a Place command.
+ *
+ *   Accepted          attributes; ticks, lots, remaining = lots, order id; COUNTER_REMAINING display lots;
+ *                     COUNTER_CLOID_LO trigger ticks; A expires at ms; B quote budget
+ *   Amended           as Accepted, the order as it is now (remaining: unfilled); CODE 1 = it kept its
+ *                     place, 0 = it was entered anew; OTHER its ticks before
+ *   Canceled          attributes; CODE the CancelReason; remaining = lots left unfilled; an order that is
+ *                     cancelled after a match has its fills before it
+ *   Triggered         attributes; COUNTER_CLOID_LO trigger ticks; it is matched right after
+ *   Refilled          attributes; remaining with what is hidden; COUNTER_REMAINING lots shown now
+ *   Fill              side of the maker; the maker's price; see above
+ *   Rejected          CODE the Reject; OTHER the command's kind; of order commands ticks, lots, cloid;
+ *                     of a repeated frame lots = its count of commands, A = seq of its first header
+ *   Deposited         asset, account, A units; OTHER 1 = from the chain, then B = its queue index
+ *   Withdrawn         asset, account, A units, B the wallet's nonce
+ *   Transferred       asset, account, counter account, A units
+ *   TimeAdvanced      A engine time in ms
+ *   AccountOpened     account; words 8-12 the owner's address
+ *   SessionApproved   word 0 bits 16-19 scopes, 20 parity; CODE slot; words 8-15 key x; A max notional,
+ *                     B expires at ms
+ *   SessionRevoked    account; CODE slot
+ *   FrameOpened       account; CODE slot; lots = count of commands; A nonce
+ *   MarketCreated     market; ticks base, lots quote, CODE band, COUNTER_ACCOUNT maker ppm, remaining
+ *                     taker ppm; A lot units, B tick units
+ *   MarketStatusChanged, PriceBandChanged   market; OTHER the new status or band
+ *   MarketFeesChanged market; OTHER tier (0 = the market's own), COUNTER_ACCOUNT maker, remaining taker ppm
+ *   TierChanged       account; OTHER tier
+ *   AssetCreated      asset; lots = length of the symbol, words 8-11 its characters
+ *   CancelAfterSet    account; A engine time in ms, 0 = off
+ *   ProtectionChanged market, account; lots fills, OTHER window ms, A notional; zeros = off
+ *   ProtectionTriggered   market, account; its orders there are cancelled right after
+ *   CanceledAll       market and OTHER side as asked for; account; lots = count of orders cancelled
+ */

@@ -25,6 +25,16 @@ export const FRAME_BYTES_MAX = 16 * 1024
 /** Absolute bound of a fee, in millionths. */
 export const FEE_PPM_MAX = 100_000
 export const TIERS_MAX = 16
+/** Rows of the ledger: (account, asset) pairs that ever held something. */
+export const BALANCES_MAX = 1 << 22
+/** Bound of a price band: 100 %. */
+export const BAND_PPM_MAX = 1_000_000
+/** (account, market) pairs under market-maker protection. */
+export const PROTECTIONS_MAX = 1 << 16
+/** Parts that an iceberg may be shown in: bounds the fills that one order can cause. */
+export const ICEBERG_PARTS_MAX = 10_000
+/** Engine time is below this many milliseconds. */
+export const TIME_MS_END = 2 ** 53
 /** Levels a book query may ask for on each side. */
 export const BOOK_DEPTH_MAX = 1000
 

@@ -1,0 +1,162 @@
+/**
+ * The operator's commands: accounts, assets, markets, fees, bands, tiers. They are sequenced like any
+ * other, so a replay sees each change at the same place. Called by engine.ts.
+ */
+import { EventKind, MarketStatus, Reject } from '../codes.js'
+import { AssetCmd, Cmd, Ev, MarketCmd, OpenAccountCmd } from '../layout.js'
+import { ASSETS_MAX, MARKETS_MAX, TIERS_MAX } from '../limits.js'
+import { ACCOUNT_SHIFT, Account, OWNER_WORDS, TIER_MASK, TIER_SHIFT } from './ledger.js'
+import { bandIsValid, feesAreValid, symbolIsValid, unitsAreValid } from './markets.js'
+import { symbolOf } from './snapshot.js'
+import type { State } from './state.js'
+
+/** OpenAccount: gives an account its owner, once. Returns a Reject. */
+export function openAccount(state: State, words: Int32Array, at: number): number {
+  const { ledger, events } = state
+  const account = words[at + Cmd.ACCOUNT]!
+  if (account < 0) return Reject.UnknownAccount
+  if (account >= ledger.accountsMax) return Reject.AccountsFull
+  const to = (account << ACCOUNT_SHIFT) + Account.OWNER
+  // One that a deposit or the genesis opened has no owner yet.
+  if (ledger.isOpen(account))
+    for (let word = 0; word < OWNER_WORDS; word++)
+      if (ledger.accounts[to + word] !== 0) return Reject.AccountExists
+  if (!ledger.isOpen(account)) ledger.open(account)
+  const event = events.next(EventKind.AccountOpened, state.clock)
+  events.words[event + Ev.ACCOUNT] = account
+  for (let word = 0; word < OWNER_WORDS; word++) {
+    const value = words[at + OpenAccountCmd.OWNER + word]!
+    ledger.accounts[to + word] = value
+    events.words[event + Ev.CLOID_LO + word] = value
+  }
+  return Reject.None
+}
+
+/** CreateAsset. Returns a Reject. */
+export function createAsset(state: State, words: Int32Array, at: number): number {
+  const { markets, events } = state
+  const asset = words[at + Cmd.ASSET]!
+  if (asset < 0 || asset >= ASSETS_MAX) return Reject.UnknownAsset
+  if (markets.hasAsset(asset)) return Reject.AssetExists
+  const length = words[at + AssetCmd.LENGTH]!
+  const symbol =
+    length >= 1 && length <= 16 ? symbolOf(length, (word) => words[at + AssetCmd.SYMBOL + word]!) : ''
+  if (!symbolIsValid(symbol)) return Reject.BadMarketConfig
+  markets.symbols[asset] = symbol
+  const event = events.next(EventKind.AssetCreated, state.clock)
+  events.words[event + Ev.ASSET] = asset
+  events.words[event + Ev.LOTS] = length
+  for (let word = 0; word < 4; word++)
+    events.words[event + Ev.CLOID_LO + word] = words[at + AssetCmd.SYMBOL + word]!
+  return Reject.None
+}
+
+/** CreateMarket. Returns a Reject. */
+export function createMarket(state: State, words: Int32Array, floats: Float64Array, at: number): number {
+  const { markets, ledger, events } = state
+  const market = words[at + MarketCmd.MARKET]!
+  const base = words[at + MarketCmd.BASE]!
+  const quote = words[at + MarketCmd.QUOTE]!
+  const makerPpm = words[at + MarketCmd.MAKER_FEE_PPM]!
+  const takerPpm = words[at + MarketCmd.TAKER_FEE_PPM]!
+  const bandPpm = words[at + MarketCmd.BAND_PPM]!
+  const lotUnits = floats[(at >> 1) + MarketCmd.LOT_UNITS_F64]!
+  const tickUnits = floats[(at >> 1) + MarketCmd.TICK_UNITS_F64]!
+  if (market < 0) return Reject.UnknownMarket
+  if (market >= MARKETS_MAX) return Reject.MarketsFull
+  if (markets.has(market)) return Reject.MarketExists
+  if (!markets.hasAsset(base) || !markets.hasAsset(quote)) return Reject.UnknownAsset
+  if (base === quote || !unitsAreValid(lotUnits) || !unitsAreValid(tickUnits)) return Reject.BadMarketConfig
+  if (!feesAreValid(makerPpm, takerPpm)) return Reject.BadFees
+  if (!bandIsValid(bandPpm)) return Reject.BadPriceBand
+  const feeRow = ledger.findOrAdd(state.feeAccount, quote)
+  if (feeRow < 0) return Reject.BalancesFull
+  markets.add(market, base, quote, lotUnits, tickUnits, makerPpm, takerPpm, bandPpm, feeRow)
+  const event = events.next(EventKind.MarketCreated, state.clock)
+  const out = events.words
+  out[event + Ev.MARKET] = market
+  out[event + Ev.TICKS] = base
+  out[event + Ev.LOTS] = quote
+  out[event + Ev.CODE] = bandPpm
+  out[event + Ev.COUNTER_ACCOUNT] = makerPpm
+  out[event + Ev.REMAINING] = takerPpm
+  events.floats[(event >> 1) + Ev.AMOUNT_A_F64] = lotUnits
+  events.floats[(event >> 1) + Ev.AMOUNT_B_F64] = tickUnits
+  return Reject.None
+}
+
+/** SetMarketStatus: active, cancel-only or halted. Returns a Reject. */
+export function setStatus(state: State, words: Int32Array, at: number): number {
+  const market = words[at + Cmd.MARKET]!
+  const status = words[at + Cmd.OTHER]!
+  if (!state.markets.has(market)) return Reject.UnknownMarket
+  if (status < MarketStatus.Active || status > MarketStatus.Halted) return Reject.BadStatus
+  state.markets.status[market] = status
+  marketEvent(state, EventKind.MarketStatusChanged, market, status)
+  return Reject.None
+}
+
+/** SetMarketFees. Orders that rest keep paying at most what their reserve was made for. Returns a Reject. */
+export function setFees(state: State, words: Int32Array, at: number): number {
+  const market = words[at + Cmd.MARKET]!
+  const makerPpm = words[at + MarketCmd.MAKER_FEE_PPM]!
+  const takerPpm = words[at + MarketCmd.TAKER_FEE_PPM]!
+  if (!state.markets.has(market)) return Reject.UnknownMarket
+  if (!feesAreValid(makerPpm, takerPpm)) return Reject.BadFees
+  state.markets.setFees(market, makerPpm, takerPpm)
+  feesEvent(state, market, 0, makerPpm, takerPpm)
+  return Reject.None
+}
+
+/** SetTierFees: fees of a market for the accounts of one tier, 1 to 15. Returns a Reject. */
+export function setTierFees(state: State, words: Int32Array, at: number): number {
+  const market = words[at + Cmd.MARKET]!
+  const tier = words[at + Cmd.OTHER]!
+  const makerPpm = words[at + MarketCmd.MAKER_FEE_PPM]!
+  const takerPpm = words[at + MarketCmd.TAKER_FEE_PPM]!
+  if (!state.markets.has(market)) return Reject.UnknownMarket
+  if (tier < 1 || tier >= TIERS_MAX) return Reject.BadTier
+  if (!feesAreValid(makerPpm, takerPpm)) return Reject.BadFees
+  state.markets.setTierFees(market, tier, makerPpm, takerPpm)
+  feesEvent(state, market, tier, makerPpm, takerPpm)
+  return Reject.None
+}
+
+/** SetPriceBand; 0 = off. Returns a Reject. */
+export function setBand(state: State, words: Int32Array, at: number): number {
+  const market = words[at + Cmd.MARKET]!
+  const bandPpm = words[at + MarketCmd.BAND_PPM]!
+  if (!state.markets.has(market)) return Reject.UnknownMarket
+  if (!bandIsValid(bandPpm)) return Reject.BadPriceBand
+  state.markets.bandPpm[market] = bandPpm
+  marketEvent(state, EventKind.PriceBandChanged, market, bandPpm)
+  return Reject.None
+}
+
+/** SetAccountTier, 0 to 15. Returns a Reject. */
+export function setAccountTier(state: State, words: Int32Array, at: number): number {
+  const { ledger, events } = state
+  const account = words[at + Cmd.ACCOUNT]!
+  const tier = words[at + Cmd.OTHER]!
+  if (!ledger.isOpen(account)) return Reject.UnknownAccount
+  if (tier < 0 || tier >= TIERS_MAX) return Reject.BadTier
+  const to = account << ACCOUNT_SHIFT
+  ledger.accounts[to] = (ledger.accounts[to]! & ~(TIER_MASK << TIER_SHIFT)) | (tier << TIER_SHIFT)
+  const event = events.next(EventKind.TierChanged, state.clock)
+  events.words[event + Ev.ACCOUNT] = account
+  events.words[event + Ev.OTHER] = tier
+  return Reject.None
+}
+
+function marketEvent(state: State, kind: number, market: number, value: number): number {
+  const event = state.events.next(kind, state.clock)
+  state.events.words[event + Ev.MARKET] = market
+  state.events.words[event + Ev.OTHER] = value
+  return event
+}
+
+function feesEvent(state: State, market: number, tier: number, makerPpm: number, takerPpm: number): void {
+  const event = marketEvent(state, EventKind.MarketFeesChanged, market, tier)
+  state.events.words[event + Ev.COUNTER_ACCOUNT] = makerPpm
+  state.events.words[event + Ev.REMAINING] = takerPpm
+}

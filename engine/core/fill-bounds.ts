@@ -1,0 +1,52 @@
+/**
+ * Asks before a fill-or-kill order whether settling it could bring a balance to 2^53. Only matters when
+ * an asset's whole supply is that large, so it may be slow and may err, on the safe side alone: it then
+ * answers "no" although the fills would have fitted, and the order is killed with nothing changed.
+ * Called by trading.ts.
+ */
+import { Attr } from '../layout.js'
+import { UNITS_END } from '../limits.js'
+import type { Book } from './book.js'
+import type { Ledger } from './ledger.js'
+import { LEVEL_SHIFT, Level, NONE, keyMask } from './levels.js'
+import type { Markets } from './markets.js'
+import { restingBook } from './match.js'
+import { ORDER_SHIFT, Order } from './orders.js'
+
+/** True when the taker in `slot`, every order that it may meet, and the fee account can take what may come. */
+export function allCanReceive(slot: number, book: Book, markets: Markets, ledger: Ledger): boolean {
+  const { words } = book.orders
+  const levels = book.levels.words
+  const at = slot << ORDER_SHIFT
+  const market = words[at + Order.MARKET]!
+  const sells = ((words[at + Order.ATTR]! >>> Attr.SIDE_SHIFT) & 1) === 1
+  const against = restingBook(market, sells ? 0 : 1)
+  const mask = keyMask(against)
+  const lots = words[at + Order.VISIBLE]!
+  const base = lots * markets.lotUnits[market]!
+  // A buyer pays at most its limit, a seller gets at most the best bid; twice that covers every fee.
+  const ticksMax = sells ? book.bestTicks(against) : words[at + Order.TICKS]!
+  const quote = 2 * ticksMax * lots * markets.tickUnits[market]!
+  const fits = (row: number, units: number): boolean =>
+    ledger.values[2 * row]! + ledger.values[2 * row + 1]! + units < UNITS_END
+
+  if (!fits(words[at + (sells ? Order.QUOTE_ROW : Order.BASE_ROW)]!, sells ? quote : base)) return false
+  if (!fits(markets.feeRow[market]!, quote)) return false
+  let wanted = lots
+  for (
+    let level = book.levels.best[against]!;
+    level !== NONE && wanted > 0 && levels[level << LEVEL_SHIFT]! <= (words[at + Order.TICKS]! ^ mask);
+    level = levels[(level << LEVEL_SHIFT) + Level.WORSE]!
+  ) {
+    for (
+      let maker = levels[(level << LEVEL_SHIFT) + Level.HEAD]!;
+      maker !== NONE;
+      maker = words[(maker << ORDER_SHIFT) + Order.NEXT]!
+    ) {
+      const row = words[(maker << ORDER_SHIFT) + (sells ? Order.BASE_ROW : Order.QUOTE_ROW)]!
+      if (!fits(row, sells ? base : quote)) return false
+      wanted -= book.orders.remaining(maker)
+    }
+  }
+  return true
+}

@@ -1,0 +1,127 @@
+/**
+ * Accounts and balances. A balance row holds the available and the reserved units of one account in one
+ * asset; both are integers below 2^53 in doubles, so every sum is exact.
+ *
+ *   account (16 words)   0 flags (bit 0 open, 1 protected, 8-11 tier)   1 first order   2 last order
+ *                        3 live orders   4..8 owner   9 first protection
+ *                        10,11 f64 withdrawal nonce   12,13 f64 approval nonce   14,15 f64 cancel-after ms
+ *   row                  key (account * 64 + asset)   available f64   reserved f64
+ *
+ * Invariants: per asset, the sum of all rows is deposits minus withdrawals; a row's reserved units are
+ * the sum of what its account's live orders reserve. Rows are never removed, so their numbers stay valid.
+ * Called by trading.ts (reserve, settle) and engine.ts (deposits, withdrawals, accounts).
+ */
+import { ASSETS_MAX, ASSET_BITS, UNITS_END } from '../limits.js'
+
+export const ACCOUNT_SHIFT = 4
+export const Account = {
+  FLAGS: 0,
+  FIRST_ORDER: 1,
+  LAST_ORDER: 2,
+  ORDERS: 3,
+  OWNER: 4,
+  PROTECTION: 9,
+} as const
+/** Indices of the Float64 view: account * 8 + these. */
+export const AccountNumber = { WITHDRAWAL_NONCE: 5, APPROVAL_NONCE: 6, CANCEL_AFTER: 7 } as const
+export const OWNER_WORDS = 5
+export const AccountFlag = { Open: 1, Protected: 2 } as const
+export const TIER_SHIFT = 8
+export const TIER_MASK = 15
+
+export class Ledger {
+  readonly accounts: Int32Array
+  readonly accountNumbers: Float64Array
+  readonly accountsMax: number
+  /** Accounts at or above this index were never opened. */
+  accountsEnd = 0
+  /** available at 2 * row, reserved at 2 * row + 1. */
+  readonly values: Float64Array
+  readonly keys: Int32Array
+  readonly rowsMax: number
+  rows = 0
+  /** Deposits minus withdrawals of each asset: low part at 2 * asset, multiples of 2^53 at 2 * asset + 1. */
+  readonly supply = new Float64Array(ASSETS_MAX * 2)
+  private readonly table: Int32Array
+  private readonly shift: number
+
+  constructor(accountsMax: number, rowsMax: number) {
+    this.accountsMax = accountsMax
+    this.rowsMax = rowsMax
+    const accounts = new ArrayBuffer((accountsMax << ACCOUNT_SHIFT) * 4)
+    this.accounts = new Int32Array(accounts)
+    this.accountNumbers = new Float64Array(accounts)
+    this.values = new Float64Array(rowsMax * 2)
+    this.keys = new Int32Array(rowsMax)
+    const bits = 32 - Math.clz32(Math.max(8, rowsMax * 2 - 1))
+    this.table = new Int32Array(1 << (bits + 1))
+    this.shift = 32 - bits
+  }
+
+  /** True when `account` is an account that was opened. Any int32 may be asked for. */
+  isOpen(account: number): boolean {
+    return (
+      account >= 0 &&
+      account < this.accountsMax &&
+      (this.accounts[account << ACCOUNT_SHIFT]! & AccountFlag.Open) !== 0
+    )
+  }
+
+  /** Opens an account that is not open, without an owner. */
+  open(account: number): void {
+    const at = account << ACCOUNT_SHIFT
+    this.accounts[at]! |= AccountFlag.Open
+    this.accounts[at + Account.FIRST_ORDER] = -1
+    this.accounts[at + Account.LAST_ORDER] = -1
+    this.accounts[at + Account.PROTECTION] = -1
+    if (account >= this.accountsEnd) this.accountsEnd = account + 1
+  }
+
+  /** Row of the pair, or -1. */
+  find(account: number, asset: number): number {
+    const { table } = this
+    const key = (account << ASSET_BITS) | asset
+    const mask = table.length - 2
+    let entry = (Math.imul(key + 1, 0x9e3779b1) >>> this.shift) * 2
+    for (;;) {
+      const found = table[entry]!
+      if (found === key + 1) return table[entry + 1]!
+      if (found === 0) return -1
+      entry = (entry + 2) & mask
+    }
+  }
+
+  /** Row of the pair, made when there is none; -1 when all rows are taken. */
+  findOrAdd(account: number, asset: number): number {
+    const row = this.find(account, asset)
+    return row >= 0 || this.rows === this.rowsMax ? row : this.add(account, asset)
+  }
+
+  private add(account: number, asset: number): number {
+    const { table } = this
+    const key = (account << ASSET_BITS) | asset
+    const mask = table.length - 2
+    let entry = (Math.imul(key + 1, 0x9e3779b1) >>> this.shift) * 2
+    while (table[entry] !== 0) entry = (entry + 2) & mask
+    const row = this.rows++
+    table[entry] = key + 1
+    table[entry + 1] = row
+    this.keys[row] = key
+    return row
+  }
+
+  /** Adds units to, or with a negative sign takes them from, what the world has put in. */
+  changeSupply(asset: number, units: number): void {
+    const { supply } = this
+    const low = supply[2 * asset]!
+    if (units >= 0) {
+      if (units >= UNITS_END - low) {
+        supply[2 * asset] = units - (UNITS_END - low)
+        supply[2 * asset + 1]!++
+      } else supply[2 * asset] = low + units
+    } else if (-units > low) {
+      supply[2 * asset] = UNITS_END + units + low
+      supply[2 * asset + 1]!--
+    } else supply[2 * asset] = low + units
+  }
+}

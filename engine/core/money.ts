@@ -1,0 +1,116 @@
+/**
+ * Money that moves outside of trades: deposits, withdrawals, transfers between one owner's accounts.
+ *
+ * A deposit from the chain carries its index in the chain's queue and is taken only in order, once. The
+ * vault keeps each asset's custody below 2^53 units, so such a deposit always fits; where an operator
+ * also credits accounts by hand it may not, and is then rejected without being consumed, so that the
+ * same deposit can be given again later: none is lost.
+ * Called by engine.ts.
+ */
+import { EventKind, Reject } from '../codes.js'
+import { Cmd, Ev } from '../layout.js'
+import { UNITS_END } from '../limits.js'
+import { ACCOUNT_SHIFT, Account, AccountNumber, OWNER_WORDS } from './ledger.js'
+import { Counter, type State } from './state.js'
+
+/** Reject of an amount that is no whole number of units from 1 to 2^53 - 1, or 0. */
+export function checkUnits(units: number): number {
+  if (!(units < UNITS_END)) return Number.isNaN(units) ? Reject.NotAnInteger : Reject.UnitsOverLimit
+  if (!Number.isInteger(units)) return Reject.NotAnInteger
+  if (units === 0) return Reject.ZeroUnits
+  return units < 0 ? Reject.NegativeUnits : Reject.None
+}
+
+/** Deposit; opens an account that nobody opened. Returns a Reject. */
+export function deposit(state: State, words: Int32Array, floats: Float64Array, at: number): number {
+  const { ledger, counters } = state
+  const account = words[at + Cmd.ACCOUNT]!
+  const asset = words[at + Cmd.ASSET]!
+  const units = floats[(at >> 1) + Cmd.AMOUNT_F64]!
+  const fromChain = words[at + Cmd.OTHER] === 1
+  const position = floats[(at >> 1) + Cmd.DEADLINE_F64]!
+  if (!state.markets.hasAsset(asset)) return Reject.UnknownAsset
+  if (account < 0) return Reject.UnknownAccount
+  if (account >= ledger.accountsMax) return Reject.AccountsFull
+  if (fromChain && position !== counters[Counter.DEPOSITS_CONSUMED]) return Reject.DepositOutOfOrder
+  const code = checkUnits(units)
+  if (code !== Reject.None) return code
+  const known = ledger.isOpen(account) ? ledger.find(account, asset) : -1
+  const held = known < 0 ? 0 : ledger.values[2 * known]! + ledger.values[2 * known + 1]!
+  if (held + units >= UNITS_END) return Reject.BalanceOverLimit
+  const row = ledger.findOrAdd(account, asset)
+  if (row < 0) return Reject.BalancesFull
+
+  if (!ledger.isOpen(account)) ledger.open(account)
+  ledger.values[2 * row]! += units
+  ledger.changeSupply(asset, units)
+  if (fromChain) counters[Counter.DEPOSITS_CONSUMED]!++
+  const event = moneyEvent(state, EventKind.Deposited, account, asset, units)
+  state.events.words[event + Ev.OTHER] = fromChain ? 1 : 0
+  if (fromChain) state.events.floats[(event >> 1) + Ev.AMOUNT_B_F64] = position
+  return Reject.None
+}
+
+/** Withdraw: takes available units out at once. Returns a Reject. */
+export function withdraw(state: State, words: Int32Array, floats: Float64Array, at: number): number {
+  const { ledger } = state
+  const account = words[at + Cmd.ACCOUNT]!
+  const asset = words[at + Cmd.ASSET]!
+  const units = floats[(at >> 1) + Cmd.AMOUNT_F64]!
+  const nonce = floats[(at >> 1) + Cmd.DEADLINE_F64]!
+  if (!state.markets.hasAsset(asset)) return Reject.UnknownAsset
+  if (!ledger.isOpen(account)) return Reject.UnknownAccount
+  const code = checkUnits(units)
+  if (code !== Reject.None) return code
+  const lastNonce = ledger.accountNumbers[account * 8 + AccountNumber.WITHDRAWAL_NONCE]!
+  if (nonce !== 0 && !(Number.isInteger(nonce) && nonce > lastNonce && nonce < UNITS_END))
+    return Reject.WithdrawalNonceUsed
+  const row = ledger.find(account, asset)
+  if (row < 0 || ledger.values[2 * row]! < units) return Reject.InsufficientFunds
+
+  if (nonce !== 0) ledger.accountNumbers[account * 8 + AccountNumber.WITHDRAWAL_NONCE] = nonce
+  ledger.values[2 * row]! -= units
+  ledger.changeSupply(asset, -units)
+  const event = moneyEvent(state, EventKind.Withdrawn, account, asset, units)
+  state.events.floats[(event >> 1) + Ev.AMOUNT_B_F64] = nonce
+  return Reject.None
+}
+
+/** Transfer between two accounts of the same owner. Returns a Reject. */
+export function transfer(state: State, words: Int32Array, floats: Float64Array, at: number): number {
+  const { ledger } = state
+  const account = words[at + Cmd.ACCOUNT]!
+  const receiver = words[at + Cmd.OTHER]!
+  const asset = words[at + Cmd.ASSET]!
+  const units = floats[(at >> 1) + Cmd.AMOUNT_F64]!
+  if (!state.markets.hasAsset(asset)) return Reject.UnknownAsset
+  if (!ledger.isOpen(account) || !ledger.isOpen(receiver)) return Reject.UnknownAccount
+  if (account === receiver) return Reject.SameAccount
+  for (let word = 0; word < OWNER_WORDS; word++) {
+    const from = ledger.accounts[(account << ACCOUNT_SHIFT) + Account.OWNER + word]
+    if (from !== ledger.accounts[(receiver << ACCOUNT_SHIFT) + Account.OWNER + word]) return Reject.NotOwner
+  }
+  const code = checkUnits(units)
+  if (code !== Reject.None) return code
+  const row = ledger.find(account, asset)
+  if (row < 0 || ledger.values[2 * row]! < units) return Reject.InsufficientFunds
+  const known = ledger.find(receiver, asset)
+  const held = known < 0 ? 0 : ledger.values[2 * known]! + ledger.values[2 * known + 1]!
+  if (held + units >= UNITS_END) return Reject.BalanceOverLimit
+  const to = ledger.findOrAdd(receiver, asset)
+  if (to < 0) return Reject.BalancesFull
+
+  ledger.values[2 * row]! -= units
+  ledger.values[2 * to]! += units
+  const event = moneyEvent(state, EventKind.Transferred, account, asset, units)
+  state.events.words[event + Ev.COUNTER_ACCOUNT] = receiver
+  return Reject.None
+}
+
+function moneyEvent(state: State, kind: number, account: number, asset: number, units: number): number {
+  const event = state.events.next(kind, state.clock)
+  state.events.words[event + Ev.ASSET] = asset
+  state.events.words[event + Ev.ACCOUNT] = account
+  state.events.floats[(event >> 1) + Ev.AMOUNT_A_F64] = units
+  return event
+}

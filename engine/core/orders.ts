@@ -1,0 +1,101 @@
+/**
+ * The order slab: every live order of every market, one slot each, fields side by side so that an order
+ * is one cache line. What only some kinds of order need (iceberg, good-till-date, stop, quote budget)
+ * stands in a second table under the same slot and is touched only when ATTR says so.
+ *
+ *   words (16)    0 next   1 prev   2 level   3 visible lots   4 account   5,6 client order id
+ *                 7 total lots   8 attributes   9,10 account's list   11,12 ledger rows (base, quote)
+ *                 13 limit ticks   14 market   15 fee bound in ppm
+ *   numbers (2)   0 reserved units   1 order id (seq of its placement)
+ *   extras (6)    0 hidden lots   1 display lots   2 trigger ticks   3 place in the expiry heap
+ *   extraNumbers  0 expires at, ms   1 quote budget left
+ *
+ * Slots carry no meaning: they are reused last in, first out, and never leave the engine.
+ */
+export const ORDER_SHIFT = 4
+export const Order = {
+  NEXT: 0,
+  PREV: 1,
+  /** Level it stands in; -1 while it is matched or waits to be placed. */
+  LEVEL: 2,
+  /** Lots that others see and that a match can take; while it is the taker, all it still wants. */
+  VISIBLE: 3,
+  ACCOUNT: 4,
+  CLOID_LO: 5,
+  CLOID_HI: 6,
+  /** Total size, filled part included. */
+  LOTS: 7,
+  ATTR: 8,
+  ACCOUNT_NEXT: 9,
+  ACCOUNT_PREV: 10,
+  BASE_ROW: 11,
+  QUOTE_ROW: 12,
+  TICKS: 13,
+  MARKET: 14,
+  /** Highest fee rate that its reserve pays for; a later, higher rate does not bind it. */
+  FEE_PPM: 15,
+} as const
+export const OrderNumber = { RESERVED: 0, ID: 1 } as const
+
+export const EXTRA_SHIFT = 2
+export const Extra = { HIDDEN: 0, DISPLAY: 1, TRIGGER: 2, HEAP: 3 } as const
+export const ExtraNumber = { EXPIRES_AT: 0, BUDGET: 1 } as const
+
+/**
+ * Attributes of an order: bits 8-19 as in the command's word 0 (side, type, time in force, post-only,
+ * self-trade prevention), and marks of the engine's own.
+ */
+export const ORDER_ATTR_MASK = 0xfff00
+export const Mark = {
+  /** Shows only part of itself. */
+  Iceberg: 1 << 24,
+  /** Waits for its trigger. */
+  Waiting: 1 << 25,
+  /** Bounded by a quote budget. */
+  Budget: 1 << 26,
+  /** Stands in the expiry heap. */
+  Expires: 1 << 27,
+} as const
+
+export class Orders {
+  readonly words: Int32Array
+  readonly numbers: Float64Array
+  readonly extras: Int32Array
+  readonly extraNumbers: Float64Array
+  /** Most orders that may live; one slot more serves an order that never rests. */
+  readonly capacity: number
+  count = 0
+  private free = -1
+  private used = 0
+
+  constructor(capacity: number) {
+    this.capacity = capacity
+    this.words = new Int32Array((capacity + 1) << ORDER_SHIFT)
+    this.numbers = new Float64Array((capacity + 1) * 2)
+    this.extras = new Int32Array((capacity + 1) << EXTRA_SHIFT)
+    this.extraNumbers = new Float64Array((capacity + 1) * 2)
+  }
+
+  /** A slot whose fields the caller fills. The caller has checked `count` against `capacity`. */
+  allocate(): number {
+    this.count++
+    const slot = this.free
+    if (slot < 0) return this.used++
+    this.free = this.words[slot << ORDER_SHIFT]!
+    return slot
+  }
+
+  release(slot: number): void {
+    this.words[slot << ORDER_SHIFT] = this.free
+    this.free = slot
+    this.count--
+  }
+
+  /** Unfilled lots, hidden ones included. */
+  remaining(slot: number): number {
+    const at = slot << ORDER_SHIFT
+    const visible = this.words[at + Order.VISIBLE]!
+    if ((this.words[at + Order.ATTR]! & Mark.Iceberg) === 0) return visible
+    return visible + this.extras[slot << EXTRA_SHIFT]!
+  }
+}

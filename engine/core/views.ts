@@ -1,0 +1,169 @@
+/**
+ * What the engine answers when asked: balances, books, orders, sessions. Reads only; allocates freely.
+ * Called by engine.ts.
+ */
+import type { Side } from '../codes.js'
+import { Attr } from '../layout.js'
+import { ASSETS_MAX, SESSIONS_MAX } from '../limits.js'
+import type { Balance, BookLevel, OrderView, SessionView } from '../types.js'
+import { ACCOUNT_SHIFT, Account, OWNER_WORDS } from './ledger.js'
+import { BOOK_KINDS, BookKind, LEVEL_SHIFT, Level, NONE, keyMask } from './levels.js'
+import { restingBook } from './match.js'
+import { EXTRA_SHIFT, Extra, ExtraNumber, Mark, ORDER_SHIFT, Order, OrderNumber } from './orders.js'
+import {
+  KEY_WORDS,
+  SESSION_NUMBERS,
+  SESSION_SHIFT,
+  Session,
+  SessionNumber,
+  SessionState,
+} from './sessions.js'
+import type { State } from './state.js'
+import { isStop } from './trading.js'
+
+export function balances({ ledger }: State, account: number): Balance[] {
+  const found: Balance[] = []
+  if (!ledger.isOpen(account)) return found
+  for (let asset = 0; asset < ASSETS_MAX; asset++) {
+    const row = ledger.find(account, asset)
+    if (row < 0) continue
+    const available = ledger.values[2 * row]!
+    const reserved = ledger.values[2 * row + 1]!
+    if (available !== 0 || reserved !== 0) found.push({ asset, available, reserved })
+  }
+  return found
+}
+
+export function book({ trading, markets }: State, market: number, side: Side, depth: number): BookLevel[] {
+  const found: BookLevel[] = []
+  if (!markets.has(market)) return found
+  const { levels } = trading.book
+  const index = restingBook(market, side)
+  const mask = keyMask(index)
+  for (
+    let level = levels.best[index]!;
+    level !== NONE && found.length < depth;
+    level = levels.words[(level << LEVEL_SHIFT) + Level.WORSE]!
+  )
+    found.push({
+      ticks: levels.words[level << LEVEL_SHIFT]! ^ mask,
+      lots: levels.lots[level]!,
+      orders: levels.words[(level << LEVEL_SHIFT) + Level.ORDERS]!,
+    })
+  return found
+}
+
+export function level(
+  { trading, markets }: State,
+  market: number,
+  side: Side,
+  ticks: number,
+  out: Float64Array,
+): void {
+  const { levels } = trading.book
+  const index = restingBook(market, side)
+  const found = markets.has(market) && ticks > 0 ? levels.find(index, ticks ^ keyMask(index)) : NONE
+  out[0] = found === NONE ? 0 : levels.lots[found]!
+  out[1] = found === NONE ? 0 : levels.words[(found << LEVEL_SHIFT) + Level.ORDERS]!
+}
+
+export function orders(state: State, account: number): OrderView[] {
+  const found: OrderView[] = []
+  if (!state.ledger.isOpen(account)) return found
+  const { words } = state.trading.orders
+  for (
+    let slot = state.ledger.accounts[(account << ACCOUNT_SHIFT) + Account.FIRST_ORDER]!;
+    slot !== NONE;
+    slot = words[(slot << ORDER_SHIFT) + Order.ACCOUNT_NEXT]!
+  )
+    found.push(orderView(state, slot))
+  return found
+}
+
+export function orderByCloid(state: State, account: number, cloid: bigint): OrderView | undefined {
+  if (!state.ledger.isOpen(account)) return undefined
+  const slot = state.trading.ids.find(account, Number(cloid & 0xffffffffn) | 0, Number(cloid >> 32n) | 0)
+  return slot < 0 ? undefined : orderView(state, slot)
+}
+
+export function restingOrders(state: State, market: number): OrderView[] {
+  const found: OrderView[] = []
+  if (!state.markets.has(market)) return found
+  const { words } = state.trading.orders
+  const levels = state.trading.book.levels
+  for (const kind of [BookKind.Bids, BookKind.Asks])
+    for (
+      let at = levels.best[market * BOOK_KINDS + kind]!;
+      at !== NONE;
+      at = levels.words[(at << LEVEL_SHIFT) + Level.WORSE]!
+    )
+      for (
+        let slot = levels.words[(at << LEVEL_SHIFT) + Level.HEAD]!;
+        slot !== NONE;
+        slot = words[(slot << ORDER_SHIFT) + Order.NEXT]!
+      )
+        found.push(orderView(state, slot))
+  return found
+}
+
+function orderView({ trading }: State, slot: number): OrderView {
+  const { words, numbers, extras, extraNumbers } = trading.orders
+  const at = slot << ORDER_SHIFT
+  const extra = slot << EXTRA_SHIFT
+  const attributes = words[at + Order.ATTR]!
+  const type = (attributes >>> Attr.TYPE_SHIFT) & 7
+  return {
+    orderId: numbers[2 * slot + OrderNumber.ID]!,
+    account: words[at + Order.ACCOUNT]!,
+    market: words[at + Order.MARKET]!,
+    cloid: (BigInt(words[at + Order.CLOID_HI]! >>> 0) << 32n) | BigInt(words[at + Order.CLOID_LO]! >>> 0),
+    side: ((attributes >>> Attr.SIDE_SHIFT) & 1) as Side,
+    ticks: words[at + Order.TICKS]!,
+    lots: words[at + Order.LOTS]!,
+    remaining: trading.orders.remaining(slot),
+    orderType: type,
+    timeInForce: (attributes >>> Attr.TIF_SHIFT) & 7,
+    triggerTicks: isStop(type) ? extras[extra + Extra.TRIGGER]! : 0,
+    displayLots: (attributes & Mark.Iceberg) === 0 ? 0 : extras[extra + Extra.DISPLAY]!,
+    expiresAtMs: (attributes & Mark.Expires) === 0 ? 0 : extraNumbers[2 * slot + ExtraNumber.EXPIRES_AT]!,
+    visible: words[at + Order.VISIBLE]!,
+    waiting: (attributes & Mark.Waiting) !== 0,
+    postOnly: (attributes >>> Attr.POST_ONLY_SHIFT) & 3,
+    stp: (attributes >>> Attr.STP_SHIFT) & 7,
+    reserved: numbers[2 * slot]!,
+  }
+}
+
+export function owner({ ledger }: State, account: number): number[] | undefined {
+  if (!ledger.isOpen(account)) return undefined
+  const at = (account << ACCOUNT_SHIFT) + Account.OWNER
+  return Array.from(ledger.accounts.subarray(at, at + OWNER_WORDS))
+}
+
+export function sessions(state: State, account: number): SessionView[] {
+  const found: SessionView[] = []
+  for (let slot = 0; slot < state.sessions.end; slot++) {
+    const view = session(state, slot)
+    if (view !== undefined && view.account === account) found.push(view)
+  }
+  return found
+}
+
+export function session({ sessions, clock }: State, slot: number): SessionView | undefined {
+  if (!(Number.isInteger(slot) && slot >= 0 && slot < Math.min(sessions.end, SESSIONS_MAX))) return undefined
+  const at = slot << SESSION_SHIFT
+  const number = slot * SESSION_NUMBERS
+  const attributes = sessions.words[at + Session.ATTR]!
+  const expiresAtMs = sessions.numbers[number + SessionNumber.EXPIRES_AT]!
+  return {
+    slot,
+    account: sessions.words[at + Session.ACCOUNT]!,
+    scopes: attributes & 15,
+    keyX: Array.from(sessions.words.subarray(at + Session.X, at + Session.X + KEY_WORDS)),
+    parity: attributes >> 4,
+    maxNotional: sessions.numbers[number]!,
+    expiresAtMs,
+    highestNonce: sessions.numbers[number + SessionNumber.HIGHEST]! - 1,
+    active: sessions.words[at] === SessionState.Active && expiresAtMs > clock[1]!,
+  }
+}

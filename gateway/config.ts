@@ -1,10 +1,18 @@
 /**
- * Settings of a gateway and their one schema. Defaults are here and nowhere else.
+ * Settings of a gateway: one schema for file, environment and flags. A flag wins over the environment,
+ * the environment over the file, the file over the default; an unknown or impossible setting is an error
+ * that names it. Defaults are here and nowhere else.
  */
+import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { FRAME_BYTES_MAX } from '../engine/limits.js'
 
 const count = (fallback: number, about: string) => z.int().min(1).max(1e9).default(fallback).describe(about)
+const rate = (perSecond: number, burst: number, about: string) =>
+  z
+    .strictObject({ perSecond: count(perSecond, 'tokens a second'), burst: count(burst, 'tokens at most') })
+    .default({ perSecond, burst })
+    .describe(about)
 
 export const gatewayConfigSchema = z.strictObject({
   host: z.string().default('127.0.0.1').describe('address to listen on'),
@@ -30,16 +38,133 @@ export const gatewayConfigSchema = z.strictObject({
   connectionsPerIp: count(20_000, 'open connections of one IP address'),
   framesInFlightMax: count(256, 'unanswered frames of one connection'),
   subscriptionsMax: count(256, 'streams of one connection'),
+  openOrdersMax: count(100_000, 'live orders of one account'),
   malformedMax: count(10, 'messages that are no messages before a connection is closed'),
   fillsKept: count(1 << 17, 'fills kept in memory for answers and resuming'),
   streamEventsKept: count(4096, 'events of a stream kept for clients that come back'),
+  requestRate: rate(200, 2000, 'requests of one account, or of one address before logon, by weight'),
+  orderRate: rate(10_000, 20_000, 'orders placed and amended by one account'),
+  cancelRate: rate(20_000, 40_000, 'cancels of one account; a cancel-all counts as one'),
+  connectRate: rate(1000, 20_000, 'connections opened from one address'),
 })
 export type GatewayConfig = z.output<typeof gatewayConfigSchema>
 
+/** Settings that cannot be used; each line of the message names one and says why. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
 /**
  * Settings with every default filled in.
- * @throws ZodError naming each setting that is unknown or out of range.
+ * @throws ConfigError naming each setting that is unknown or out of range.
  */
 export function gatewayConfig(settings: unknown = {}): GatewayConfig {
-  return gatewayConfigSchema.parse(settings)
+  const parsed = gatewayConfigSchema.safeParse(settings)
+  if (parsed.success) return parsed.data
+  throw new ConfigError(
+    parsed.error.issues.map(({ path, message }) => `gateway.${path.join('.')}: ${message}`).join('\n'),
+  )
+}
+
+/** Paths of all settings, such as `orderRate.burst`, with what their values are. */
+function settingPaths(): { path: string[]; kind: 'number' | 'boolean' | 'text' | 'list' }[] {
+  const describe = (schema: z.ZodType, path: string[]): ReturnType<typeof settingPaths> => {
+    const inner = schema instanceof z.ZodDefault ? (schema.unwrap() as z.ZodType) : schema
+    if (inner instanceof z.ZodObject) {
+      return Object.entries(inner.shape as Record<string, z.ZodType>).flatMap(([name, child]) =>
+        describe(child, [...path, name]),
+      )
+    }
+    const kind =
+      inner instanceof z.ZodBoolean
+        ? 'boolean'
+        : inner instanceof z.ZodArray
+          ? 'list'
+          : inner instanceof z.ZodString
+            ? 'text'
+            : 'number'
+    return [{ path, kind }]
+  }
+  return describe(gatewayConfigSchema, [])
+}
+
+const snake = (path: readonly string[]): string =>
+  path.map((name) => name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()).join('_')
+const kebab = (path: readonly string[]): string =>
+  path.map((name) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)).join('-')
+
+/** Environment variable and flag of every setting, for help texts. */
+export function settingNames(): { setting: string; variable: string; flag: string }[] {
+  return settingPaths().map(({ path }) => ({
+    setting: path.join('.'),
+    variable: `GLASSBOOK_GATEWAY_${snake(path)}`,
+    flag: `--gateway-${kebab(path)}`,
+  }))
+}
+
+function put(settings: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  const [name, ...rest] = path
+  if (rest.length === 0) {
+    settings[name!] = value
+    return
+  }
+  const inner = (settings[name!] ??= {}) as Record<string, unknown>
+  put(inner, rest, value)
+}
+
+/** A setting's text as a value of its kind; what is no such value is left as text, for the schema to name. */
+function valueOf(kind: ReturnType<typeof settingPaths>[number]['kind'], text: string): unknown {
+  if (kind === 'number') return /^-?[0-9]+$/.test(text) ? Number(text) : text
+  if (kind === 'boolean') return text === 'true' ? true : text === 'false' ? false : text
+  if (kind === 'list') return text === '' ? [] : text.split(',')
+  return text
+}
+
+export interface ConfigSources {
+  /** JSON file with a `gateway` object; other parts of it are other programs'. */
+  readonly file?: string | undefined
+  readonly environment?: Readonly<Record<string, string | undefined>>
+  /** Flags as `--gateway-…=value` or `--gateway-… value`; others are left alone. */
+  readonly flags?: readonly string[]
+}
+
+/**
+ * Settings from all their sources.
+ * @throws ConfigError naming the file, variable or flag that cannot be used.
+ */
+export function loadGatewayConfig({ file, environment = {}, flags = [] }: ConfigSources): GatewayConfig {
+  const settings: Record<string, unknown> = {}
+  if (file !== undefined) Object.assign(settings, readConfigFile(file))
+  const paths = settingPaths()
+  for (const { path, kind } of paths) {
+    const text = environment[`GLASSBOOK_GATEWAY_${snake(path)}`]
+    if (text !== undefined) put(settings, path, valueOf(kind, text))
+  }
+  for (let index = 0; index < flags.length; index++) {
+    const [flag, inline] = flags[index]!.split(/=(.*)/s, 2) as [string, string | undefined]
+    if (!flag.startsWith('--gateway-')) continue
+    const setting = paths.find(({ path }) => flag === `--gateway-${kebab(path)}`)
+    if (setting === undefined) throw new ConfigError(`${flag}: no such setting`)
+    const text = inline ?? flags[++index]
+    if (text === undefined) throw new ConfigError(`${flag}: needs a value`)
+    put(settings, setting.path, valueOf(setting.kind, text))
+  }
+  return gatewayConfig(settings)
+}
+
+function readConfigFile(file: string): Record<string, unknown> {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new ConfigError(
+      `${file}: ${(error as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such file' : 'cannot be read'}`,
+    )
+  }
+  try {
+    const { gateway = {} } = JSON.parse(text) as { gateway?: Record<string, unknown> }
+    return gateway
+  } catch (error) {
+    throw new ConfigError(`${file}: ${(error as Error).message}`)
+  }
 }

@@ -56,6 +56,8 @@ export class Connection {
   /** Messages that were no messages; too many close the connection. */
   malformed = 0
   closed = false
+  /** When it was last told that a budget is nearly spent. */
+  warnedAtMs = -Infinity
   /** It has been told that it reads too slowly. */
   slow = false
   readonly #socket: Socket

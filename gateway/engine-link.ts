@@ -17,7 +17,8 @@ import {
   Outbound,
   OutboundType,
 } from '../engine/messages.js'
-import { RingReader, RingWriter, armDoorbell, disarmDoorbell, sleepOnDoorbellAsync } from '../engine/ring.js'
+import { GatedReader } from '../engine/journal/gated-reader.js'
+import { RingWriter, armDoorbell, disarmDoorbell, sleepOnDoorbellAsync } from '../engine/ring.js'
 
 /** Connection number of what this thread asks for itself. */
 const OWN = 0
@@ -69,7 +70,7 @@ export interface EngineLinkOptions {
 export class EngineLink {
   readonly control: Control
   readonly #writer: RingWriter
-  readonly #reader: RingReader
+  readonly #reader: GatedReader
   readonly #producer: number
   readonly #queries = new Map<number, (answer: Answer | undefined) => void>()
   /** Parts of answers whose last part has not come yet. */
@@ -84,7 +85,7 @@ export class EngineLink {
     this.control = new Control(options.control)
     this.#producer = options.producer
     this.#writer = new RingWriter(options.inbound, this.control.engineDoorbell)
-    this.#reader = new RingReader(options.outbound, this.control.roomDoorbell)
+    this.#reader = new GatedReader(options.outbound, this.control)
     const { words, floats } = this.#reader
     this.#applied = {
       words,
@@ -196,25 +197,17 @@ export class EngineLink {
 
   /** True when the oldest message may be handed on. */
   #ready(): boolean {
-    const at = this.#reader.peek()
-    return at >= 0 && this.#reader.floats[(at >> 3) + Outbound.SEQ_F64]! <= this.control.durableSeq
+    return this.#reader.poll() >= 0
   }
 
   /** Handles up to a turn of messages; true when there may be more. */
   #drain(handler: EngineLinkHandler): boolean {
-    const reader = this.#reader
-    let durableSeq = this.control.durableSeq
     let handled = 0
-    for (; handled < MESSAGES_A_TURN; handled++) {
-      const at = reader.peek()
+    for (; handled < MESSAGES_A_TURN && !this.#ended; handled++) {
+      const at = this.#reader.poll()
       if (at < 0) break
-      if (reader.floats[(at >> 3) + Outbound.SEQ_F64]! > durableSeq) {
-        durableSeq = this.control.durableSeq
-        if (reader.floats[(at >> 3) + Outbound.SEQ_F64]! > durableSeq) break
-      }
       this.#handle(at, handler)
-      reader.release()
-      if (this.#ended) break
+      this.#reader.release()
     }
     if (handled > 0) handler.flush()
     return handled === MESSAGES_A_TURN

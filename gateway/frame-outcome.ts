@@ -8,6 +8,7 @@ import { EVENT_WORDS, Ev } from '../engine/layout.js'
 import { rejectToCode } from '../sdk/wire/codes.js'
 import { OrderState } from '../sdk/wire/layout.js'
 import type { Applied } from './engine-link.js'
+import { waits } from './order-entry.js'
 
 interface Item {
   code: number
@@ -79,7 +80,7 @@ export class FrameOutcome {
       case EventKind.Amended:
         item.orderId = floats[float + Ev.ORDER_ID_F64]!
         item.remaining = words[word + Ev.REMAINING]!
-        item.state = OrderState.Open
+        item.state = waits(kind, words[word + Ev.KIND]!) ? OrderState.Waiting : OrderState.Open
         break
       case EventKind.Fill:
         if (floats[float + Ev.TAKER_ORDER_ID_F64]! !== item.orderId) break

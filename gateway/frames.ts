@@ -22,6 +22,7 @@ import { type Domain, verifySessionSignature } from './auth.js'
 import type { Connection } from './connection.js'
 import { FrameOutcome } from './frame-outcome.js'
 import type { SessionInfo } from './directory.js'
+import type { Limits } from './limits.js'
 import type { Submissions } from './submissions.js'
 
 const NO_BYTES = new Uint8Array(0)
@@ -38,12 +39,17 @@ interface PendingFrame {
   checked: 'waiting' | 'valid' | 'invalid'
 }
 
-/** Called with a receipt wish when a frame's outcome is known. */
-export type ReceiptSigner = (firstSeq: number, lastSeq: number, frameHash: Uint8Array) => WireValue
+/** Signs what became of a frame; `done` gets the receipt as it travels. Absent = the venue gives none. */
+export type ReceiptSigner = (
+  outcome: { readonly firstSeq: number; readonly lastSeq: number; readonly frameHash: Uint8Array },
+  done: (receipt: WireValue) => void,
+) => void
 
 export class FrameIntake {
   readonly #domain: Domain
   readonly #submissions: Submissions
+  readonly #limits: Limits
+  readonly #signReceipt: ReceiptSigner | undefined
   readonly #framesInFlightMax: number
   readonly #signed: boolean
   readonly #queues = new Map<Connection, PendingFrame[]>()
@@ -53,12 +59,16 @@ export class FrameIntake {
   constructor(options: {
     readonly domain: Domain
     readonly submissions: Submissions
+    readonly limits: Limits
+    readonly signReceipt?: ReceiptSigner | undefined
     readonly framesInFlightMax: number
     /** False = unsigned frames are taken too. */
     readonly requireSignedFrames: boolean
   }) {
     this.#domain = options.domain
     this.#submissions = options.submissions
+    this.#limits = options.limits
+    this.#signReceipt = options.signReceipt
     this.#framesInFlightMax = options.framesInFlightMax
     this.#signed = options.requireSignedFrames
   }
@@ -91,7 +101,7 @@ export class FrameIntake {
       this.#refuse(connection, id, error)
       return
     }
-    this.#enqueue(connection, frame)
+    if (!this.#enqueue(connection, frame, session.account)) return
     const { attachment } = frame
     verifySessionSignature(
       session,
@@ -140,8 +150,7 @@ export class FrameIntake {
       this.#refuse(connection, id, error)
       return
     }
-    this.#enqueue(connection, frame)
-    this.#advance(connection)
+    if (this.#enqueue(connection, frame, session.account)) this.#advance(connection)
   }
 
   /** The connection is gone: frames that are not in the ring yet never will be. */
@@ -215,11 +224,18 @@ export class FrameIntake {
     } else throw error
   }
 
-  #enqueue(connection: Connection, frame: PendingFrame): void {
+  /** Puts a frame behind the connection's others; false = it is over a budget and has been refused. */
+  #enqueue(connection: Connection, frame: PendingFrame, account: number): boolean {
+    const refusal = this.#limits.frame(connection, account, frame.records, headersOf(frame), frame.count)
+    if (refusal !== undefined) {
+      connection.sendError(frame.id, refusal.code, refusal)
+      return false
+    }
     connection.framesInFlight++
     const queue = this.#queues.get(connection)
     if (queue === undefined) this.#queues.set(connection, [frame])
     else queue.push(frame)
+    return true
   }
 
   /** Submits, or refuses, every frame at the head of the connection's queue whose check is done. */
@@ -244,7 +260,7 @@ export class FrameIntake {
   }
 
   #submit(connection: Connection, frame: PendingFrame): void {
-    const headers = frame.attachmentKind === AttachmentKind.None ? 0 : 1
+    const headers = headersOf(frame)
     const outcome = new FrameOutcome(frame.count, headers)
     const taken = this.#submissions.submit(
       frame.records,
@@ -260,7 +276,7 @@ export class FrameIntake {
           connection.sendError(frame.id, outcome.frameCode, { message: 'the engine refused the frame' })
           return
         }
-        connection.send([Kind.Result, frame.id, [outcome.firstSeq, outcome.items()]])
+        this.#answer(connection, frame, outcome)
       },
     )
     if (taken) {
@@ -271,7 +287,24 @@ export class FrameIntake {
     connection.framesInFlight--
     connection.sendError(frame.id, ErrorCode.EngineBusy, { message: 'nothing was taken', retryAfter: 50 })
   }
+
+  #answer(connection: Connection, frame: PendingFrame, outcome: FrameOutcome): void {
+    const { firstSeq, lastSeq } = outcome
+    const items = outcome.items()
+    if (!frame.receipt || this.#signReceipt === undefined || frame.hash.length === 0) {
+      connection.send([Kind.Result, frame.id, [firstSeq, items]])
+      return
+    }
+    this.#signReceipt({ firstSeq, lastSeq, frameHash: frame.hash }, (receipt) => {
+      connection.send([Kind.Result, frame.id, [firstSeq, items, receipt]])
+      connection.flush()
+    })
+  }
 }
+
+/** Frame commands in front of a frame's own: none when it is not signed. */
+const headersOf = ({ attachmentKind }: PendingFrame): number =>
+  attachmentKind === AttachmentKind.None ? 0 : 1
 
 function decodePayload(payload: WireValue): WireValue {
   return typeof payload === 'string' ? unpackJson(payload) : unpackMsgpack(readBytes(payload, 'payload'))

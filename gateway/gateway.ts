@@ -4,10 +4,10 @@
  * goes to frames or requests. Sockets are server.ts's, methods are requests.ts's.
  */
 import { randomBytes } from 'node:crypto'
-import { EventKind } from '../engine/codes.js'
-import { EVENT_WORDS, Ev } from '../engine/layout.js'
+import { CommandKind, EventKind } from '../engine/codes.js'
+import { COMMAND_WORDS, Cmd, EVENT_WORDS, Ev } from '../engine/layout.js'
 import { BOOK_DEPTH_MAX } from '../engine/limits.js'
-import { QueryKind } from '../engine/messages.js'
+import { AttachmentKind, QueryKind } from '../engine/messages.js'
 import type { BookLevel, MarketConfig } from '../engine/types.js'
 import { ErrorCode } from '../sdk/wire/codes.js'
 import { readArray, readInt } from '../sdk/wire/fields.js'
@@ -21,6 +21,8 @@ import { Directory } from './directory.js'
 import { type Applied, EngineLink, type EngineLinkHandler } from './engine-link.js'
 import { FillStore } from './fill-store.js'
 import { FrameIntake } from './frames.js'
+import { Limits } from './limits.js'
+import { type Receipts, createReceipts } from './receipts.js'
 import { MarketData } from './market-data.js'
 import { OrderHistory } from './order-history.js'
 import type { BalanceProof, BatchInfo, FromGateway, GatewayStats, GatewayThreadData } from './messages.js'
@@ -29,6 +31,7 @@ import { Submissions } from './submissions.js'
 
 const REQUEST_ID_MAX = 2 ** 31 - 1
 const BATCHES_KEPT = 100
+const NO_BYTES = new Uint8Array(0)
 const MARKET_EVENTS: ReadonlySet<number> = new Set([
   EventKind.Accepted,
   EventKind.Fill,
@@ -53,9 +56,11 @@ export class Gateway implements EngineLinkHandler {
   readonly history = new OrderHistory()
   readonly batches: BatchInfo[] = []
   readonly epoch: number
+  readonly limits: Limits
+  readonly #receipts: Receipts | undefined
   readonly #connections = new Set<Connection>()
   readonly #dirty = new Set<Connection>()
-  readonly #requests: Requests
+  readonly requests: Requests
   readonly #post: (message: FromGateway) => void
   readonly #proofs = new Map<number, (proof: BalanceProof | null) => void>()
   #nextConnection = 1
@@ -70,9 +75,15 @@ export class Gateway implements EngineLinkHandler {
     this.epoch = this.link.control.epoch
     this.domain = createDomain(data.deployment.chainId, data.deployment.vault)
     this.submissions = new Submissions(this.link)
+    this.limits = new Limits(data.config)
+    if (data.receiptKey !== undefined) {
+      this.#receipts = createReceipts(data.receiptKey, this.domain, this.link.control)
+    }
     this.frames = new FrameIntake({
       domain: this.domain,
       submissions: this.submissions,
+      limits: this.limits,
+      signReceipt: this.#receipts?.sign,
       framesInFlightMax: data.config.framesInFlightMax,
       requireSignedFrames: data.config.requireSignedFrames,
     })
@@ -82,7 +93,7 @@ export class Gateway implements EngineLinkHandler {
       ...(data.folder === undefined ? {} : { folder: data.folder }),
     })
     this.accounts = new AccountStreams(this.epoch, data.config.streamEventsKept)
-    this.#requests = new Requests(this)
+    this.requests = new Requests(this)
   }
 
   /** Count of what settlement has told: the seq of the settlement streams. */
@@ -143,7 +154,13 @@ export class Gateway implements EngineLinkHandler {
       this.epoch,
       Date.now(),
       connection.challenge,
-      { chainId, vault, settlement, signedFrames: this.data.config.requireSignedFrames },
+      {
+        chainId,
+        vault,
+        settlement,
+        signedFrames: this.data.config.requireSignedFrames,
+        receiptKey: this.#receipts?.publicKey,
+      },
     ])
     connection.flush()
     return connection
@@ -179,7 +196,7 @@ export class Gateway implements EngineLinkHandler {
     }
     if (method === Method.Frame) this.frames.receive(connection, id, params)
     else if (method === Method.UnsignedFrame) this.frames.receiveUnsigned(connection, id, params)
-    else this.#requests.receive(connection, id, method, params)
+    else this.requests.receive(connection, id, method, params)
   }
 
   #malformed(connection: Connection, message: string): void {
@@ -194,10 +211,23 @@ export class Gateway implements EngineLinkHandler {
   /** The socket has ended, whoever ended it. */
   closed(connection: Connection): void {
     connection.markClosed()
+    if (connection.cancelOnDisconnect && connection.account !== undefined) this.#cancelAll(connection.account)
     this.#connections.delete(connection)
     this.#dirty.delete(connection)
     this.frames.forget(connection)
-    this.#requests.closed(connection)
+    this.requests.closed(connection)
+  }
+
+  /** Cancels all orders of an account whose session asked for that, should its connection end. */
+  #cancelAll(account: number): void {
+    const records = new Int32Array(COMMAND_WORDS)
+    records[Cmd.KIND] = CommandKind.CancelAll
+    records[Cmd.ACCOUNT] = account
+    records[Cmd.MARKET] = -1
+    records[Cmd.OTHER] = -1
+    const taken = this.submissions.submit(records, 1, NO_BYTES, AttachmentKind.None, () => {})
+    // The ring is full: the next turn of the event loop has made room, or the engine has ended.
+    if (!taken && !this.link.ended) setTimeout(() => this.#cancelAll(account), 1)
   }
 
   /** Tells every client that the exchange stops and ends their connections. */
@@ -224,9 +254,10 @@ export class Gateway implements EngineLinkHandler {
     const fillIndex = kind === EventKind.Fill ? this.fills.add(words, word, timeMs) : 0
     this.accounts.add(words, floats, word, timeMs, fillIndex)
     this.history.add(kind, words, word, timeMs)
+    this.limits.event(kind, words, word)
     if (MARKET_EVENTS.has(kind)) {
       this.markets.get(words[word + Ev.MARKET]!)?.add(words, floats, word, timeMs, fillIndex)
-    } else this.#requests.event(kind, words, floats, word)
+    } else this.requests.event(kind, words, floats, word)
   }
 
   flush(): void {
@@ -247,7 +278,7 @@ export class Gateway implements EngineLinkHandler {
   drained(connection: Connection): void {
     if (!connection.slow || connection.unsentBytes > this.data.config.conflateBytes / 2) return
     connection.slow = false
-    this.#requests.catchUp(connection)
+    this.requests.catchUp(connection)
     connection.flush()
   }
 

@@ -5,8 +5,8 @@
  * An order that comes in is known before its fills; it shows once nothing more happens to it in the same
  * command, which is when `takeChanges` is called.
  */
-import { EventKind } from '../engine/codes.js'
-import { Ev } from '../engine/layout.js'
+import { EventKind, OrderType } from '../engine/codes.js'
+import { Attr, Ev } from '../engine/layout.js'
 import type { OrderView } from '../engine/types.js'
 import type { L3Entry } from '../sdk/wire/layout.js'
 
@@ -35,19 +35,19 @@ export class L3View {
     const orderId = floats[(word >> 1) + Ev.ORDER_ID_F64]!
     switch (kind) {
       case EventKind.Accepted:
+      case EventKind.Triggered: {
+        // A stop stands in no book before its trigger.
+        const type = (words[word + Ev.KIND]! >>> Attr.TYPE_SHIFT) & 7
+        if (kind === EventKind.Triggered || type <= OrderType.Market) this.#put(orderId, words, word)
+        break
+      }
       case EventKind.Amended:
-      case EventKind.Triggered:
+        if (this.#orders.has(orderId)) this.#put(orderId, words, word)
+        break
       case EventKind.Refilled: {
-        const remaining = words[word + Ev.REMAINING]!
-        const display = words[word + Ev.OTHER]!
-        this.#orders.set(orderId, {
-          side: (words[word + Ev.KIND]! >> 8) & 1,
-          ticks: words[word + Ev.TICKS]!,
-          visible: display > 0 ? Math.min(display, remaining) : remaining,
-          remaining,
-          display,
-          shown: this.#orders.get(orderId)?.shown ?? false,
-        })
+        const order = this.#orders.get(orderId)
+        if (order === undefined) break
+        order.visible = words[word + Ev.COUNTER_REMAINING]!
         this.#changed.add(orderId)
         break
       }
@@ -57,6 +57,22 @@ export class L3View {
       default:
         break
     }
+  }
+
+  /** An order as an event describes it: COUNTER_REMAINING is what an iceberg displays. */
+  #put(orderId: number, words: Int32Array, word: number): void {
+    const remaining = words[word + Ev.REMAINING]!
+    const known = this.#orders.get(orderId)
+    const display = words[word + Ev.COUNTER_REMAINING]!
+    this.#orders.set(orderId, {
+      side: (words[word + Ev.KIND]! >> Attr.SIDE_SHIFT) & 1,
+      ticks: words[word + Ev.TICKS]!,
+      visible: display > 0 ? Math.min(display, remaining) : remaining,
+      remaining,
+      display,
+      shown: known?.shown ?? false,
+    })
+    this.#changed.add(orderId)
   }
 
   /** A fill lowers both of its orders. */

@@ -2,8 +2,8 @@
  * Entries of the `orders` stream from the engine's event records (positions: OrderEntry in sdk/wire).
  * Used for the streams and for the history of orders that have ended.
  */
-import { CommandKind, EventKind } from '../engine/codes.js'
-import { Ev } from '../engine/layout.js'
+import { CommandKind, EventKind, OrderType } from '../engine/codes.js'
+import { Attr, Ev } from '../engine/layout.js'
 import { rejectToCode } from '../sdk/wire/codes.js'
 import { type OrderEntry, OrderState } from '../sdk/wire/layout.js'
 import { cloidAt, takerSideAt } from './fill-store.js'
@@ -11,6 +11,11 @@ import { cloidAt, takerSideAt } from './fill-store.js'
 /** Whether a Rejected event ends an order before it began, rather than refusing to change one. */
 export function isRefusedOrder(words: Int32Array, word: number): boolean {
   return words[word + Ev.OTHER] === CommandKind.Place
+}
+
+/** Whether an event with this head speaks of a stop that has not been triggered. */
+export function waits(kind: number, head: number): boolean {
+  return kind === EventKind.Accepted && ((head >>> Attr.TYPE_SHIFT) & 7) > OrderType.Market
 }
 
 /** The entry of an order's own event: accepted, amended, cancelled, triggered, refilled, rejected. */
@@ -34,7 +39,7 @@ export function orderEntry(
     words[word + Ev.TICKS]!,
     words[word + Ev.LOTS]!,
     words[word + Ev.REMAINING]!,
-    ended ? OrderState.Canceled : OrderState.Open,
+    ended ? OrderState.Canceled : waits(kind, words[word + Ev.KIND]!) ? OrderState.Waiting : OrderState.Open,
     kind === EventKind.Canceled ? code : 0,
     timeMs,
     kind === EventKind.Rejected ? rejectToCode(code) : 0,

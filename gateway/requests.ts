@@ -16,7 +16,7 @@ import { logonMessage } from '../sdk/wire/signed.js'
 import { type PrivateStreamName, isPrivateStream } from './account-streams.js'
 import { isApprovedBy, isRevokedBy, isWithdrawalBy, verifySessionSignature } from './auth.js'
 import type { Connection } from './connection.js'
-import { p256PublicKey } from './directory.js'
+import { type SessionInfo, p256PublicKey } from './directory.js'
 import type { Applied } from './engine-link.js'
 import type { Gateway } from './gateway.js'
 import type { MarketData } from './market-data.js'
@@ -35,13 +35,24 @@ export class RequestError extends Error {
 }
 
 type Answer = WireValue | Promise<WireValue>
-type Handlers = {
-  [M in Exclude<Method, 'frame' | 'unsignedFrame'>]: (
-    connection: Connection,
-    params: MethodParams<M>,
-    id: number,
-  ) => Answer | undefined
+
+/** Who asks: a connection, or an HTTP request with a token. */
+export interface Caller {
+  readonly ip: string
+  readonly session: SessionInfo | undefined
+  readonly account: number | undefined
 }
+
+/** Methods that change the connection that they come on. */
+type ConnectionMethod = 'logon' | 'subscribe' | 'unsubscribe' | 'cancelOnDisconnect'
+type FrameMethod = 'frame' | 'unsignedFrame'
+/** Methods that anybody with the right session may ask, over WebSocket or HTTP. */
+export type PlainMethod = Exclude<Method, ConnectionMethod | FrameMethod>
+
+type Handlers = { [M in PlainMethod]: (caller: Caller, params: MethodParams<M>) => Answer } & {
+  [M in ConnectionMethod]: (connection: Connection, params: MethodParams<M>, id: number) => Answer | undefined
+}
+type AnyHandler = (caller: Caller, params: unknown, id: number) => Answer | undefined
 
 export class Requests {
   readonly #gateway: Gateway
@@ -55,44 +66,14 @@ export class Requests {
   }
 
   receive(connection: Connection, id: number, method: WireValue, params: WireValue): void {
-    if (typeof method !== 'string' || !Object.hasOwn(this.#handlers, method)) {
-      connection.sendError(id, ErrorCode.UnknownMethod, {
-        message: `no method ${JSON.stringify(String(method).slice(0, 40))}`,
-      })
-      return
-    }
-    const schema: MethodSchema = methods[method as Method]
-    if (schema.scope !== 0) {
-      const { session } = connection
-      if (session === undefined) {
-        connection.sendError(id, ErrorCode.NotLoggedOn, {
-          message: `${method} needs a session that is logged on`,
-        })
-        return
-      }
-      if ((session.scopes & schema.scope) === 0) {
-        connection.sendError(id, ErrorCode.ScopeMissing, {
-          message: `the session lacks scope ${schema.scope}`,
-        })
-        return
-      }
-    }
-    const parsed = schema.params.safeParse(params)
-    if (!parsed.success) {
-      const [issue] = parsed.error.issues
-      const path = issue?.path.join('.') ?? ''
-      connection.sendError(id, ErrorCode.BadParams, {
-        message: `params.${path}: ${issue?.message ?? 'not valid'}`,
-      })
-      return
-    }
-    const handler = this.#handlers[method as keyof Handlers] as (
-      connection: Connection,
-      params: unknown,
-      id: number,
-    ) => Answer | undefined
     try {
-      const answer = handler(connection, parsed.data, id)
+      if (typeof method !== 'string' || !Object.hasOwn(this.#handlers, method)) {
+        throw new RequestError(
+          ErrorCode.UnknownMethod,
+          `no method ${JSON.stringify(String(method).slice(0, 40))}`,
+        )
+      }
+      const answer = this.#call(connection, method as keyof Handlers, params, id)
       if (answer instanceof Promise) {
         answer.then(
           (result) => this.#answer(connection, id, result),
@@ -102,6 +83,36 @@ export class Requests {
     } catch (error) {
       this.#fail(connection, id, error)
     }
+  }
+
+  /** Answers one method. @throws RequestError when it is refused. */
+  async ask(caller: Caller, method: PlainMethod, params: WireValue): Promise<WireValue> {
+    return (await this.#call(caller, method, params, 0)) ?? null
+  }
+
+  /** Checks scope, budget and params, in that order, then calls the method. */
+  #call(caller: Caller, method: keyof Handlers, params: WireValue, id: number): Answer | undefined {
+    const schema: MethodSchema = methods[method]
+    if (schema.scope !== 0) {
+      const { session } = caller
+      if (session === undefined) {
+        throw new RequestError(ErrorCode.NotLoggedOn, `${method} needs a session that is logged on`)
+      }
+      if ((session.scopes & schema.scope) === 0) {
+        throw new RequestError(ErrorCode.ScopeMissing, `the session lacks scope ${schema.scope}`)
+      }
+    }
+    const refusal = this.#gateway.limits.request(caller.ip, caller.account, schema.weight)
+    if (refusal !== undefined) throw new RequestError(refusal.code, refusal.message, refusal.retryAfter)
+    const parsed = schema.params.safeParse(params)
+    if (!parsed.success) {
+      const [issue] = parsed.error.issues
+      throw new RequestError(
+        ErrorCode.BadParams,
+        `params${issue?.path.map((part) => `.${String(part)}`).join('') ?? ''}: ${issue?.message ?? 'not valid'}`,
+      )
+    }
+    return (this.#handlers[method] as AnyHandler)(caller, parsed.data, id)
   }
 
   #answer(connection: Connection, id: number, result: WireValue): void {
@@ -379,6 +390,14 @@ export class Requests {
         ErrorCode.BadSignature,
         'the signature is not the session key’s over this challenge',
       )
+    if (connection.closed) throw new RequestError(ErrorCode.ShuttingDown, 'the connection has ended')
+    const { limits } = this.#gateway
+    if (limits.needsOpenOrders(session.account)) {
+      await this.#query(QueryKind.Orders, session.account, 0, (value) => {
+        limits.setOpenOrders(session.account, (value as unknown[]).length)
+        return null
+      })
+    }
     connection.session = session
     return {
       account: session.account,

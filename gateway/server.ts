@@ -12,6 +12,7 @@ import { codecOf } from '../sdk/wire/codec.js'
 import { FRAME_BYTES_MAX } from '../engine/limits.js'
 import type { SocketData } from './connection.js'
 import type { Gateway } from './gateway.js'
+import { addHttpRoutes } from './http.js'
 import type { FromGateway } from './messages.js'
 
 /** Beyond this a socket is cut without a message: nobody reads that much before judging it. */
@@ -102,6 +103,11 @@ export async function startServer(
         )
         return
       }
+      const retryAfter = gateway.limits.connect(ip)
+      if (retryAfter > 0) {
+        refuse('429 Too Many Requests', ErrorCode.RateLimited, `try again in ${retryAfter} ms`)
+        return
+      }
       response.upgrade<SocketData>(
         { codec, ip },
         request.getHeader('sec-websocket-key'),
@@ -140,6 +146,8 @@ export async function startServer(
       if (connection !== undefined) gateway.closed(connection)
     },
   })
+
+  addHttpRoutes(app, gateway)
 
   return new Promise((resolve, reject) => {
     app.listen(host, freePort, (listenSocket) => {

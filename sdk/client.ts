@@ -30,6 +30,7 @@ import {
   placeCommand,
 } from './orders.js'
 import { readProof, rootOf } from './proof.js'
+import { type SignedReceipt, checkReceipt } from './receipt.js'
 import { type SessionKey, createSessionKey } from './session-key.js'
 import { type Hello, Socket } from './socket.js'
 import { type StreamListener, Subscription, streamOf } from './subscription.js'
@@ -212,6 +213,11 @@ export class Client {
     this.#setState('closed')
   }
 
+  /** Any method by its name, for what has no typed call here. */
+  async call(method: Method, params: readonly WireValue[]): Promise<WireValue> {
+    return this.#request(method, params)
+  }
+
   async #request(
     method: string,
     params: readonly WireValue[],
@@ -361,6 +367,23 @@ export class Client {
    * its own error. @throws OutcomeUnknownError when the connection breaks before the answer.
    */
   async sendFrame(commands: readonly WireCommand[]): Promise<CommandResult[]> {
+    return (await this.#sendFrame(commands, false)).results
+  }
+
+  /**
+   * The same, and the operator's signed receipt for the frame, checked against the key that the hello
+   * gave; undefined where the venue gives none. @throws VerificationError when it does not hold.
+   */
+  async sendFrameForReceipt(
+    commands: readonly WireCommand[],
+  ): Promise<{ results: CommandResult[]; receipt: SignedReceipt | undefined }> {
+    return this.#sendFrame(commands, true)
+  }
+
+  async #sendFrame(
+    commands: readonly WireCommand[],
+    wantsReceipt: boolean,
+  ): Promise<{ results: CommandResult[]; receipt: SignedReceipt | undefined }> {
     const session = this.#session
     if (session === undefined) throw errorOf(ErrorCode.NotLoggedOn, 'log a session on before trading')
     const wire = commands.map(commandToWire)
@@ -368,22 +391,21 @@ export class Client {
     const text = json ? packJson(wire) : ''
     const payload = json ? new TextEncoder().encode(text) : packMsgpack(wire)
     const nonce = this.#nonce()
-    const signed = session.key.sign(frameMessage(this.#domain, session.slot, nonce, payload))
+    const message = frameMessage(this.#domain, session.slot, nonce, payload)
+    const signed = session.key.sign(message)
     // Signatures are made side by side, but frames leave in the order of the calls.
     const turn = this.#sendTurn.then(() => signed)
     this.#sendTurn = turn.catch(() => {})
     const signature = await turn
-    const answer = readArray(
-      await this.#request(Method.Frame, [session.slot, nonce, json ? text : payload, signature], {
-        command: true,
-      }),
-      'result',
-      2,
-      8,
-    )
-    return readArray(answer[1], 'items', commands.length, commands.length).map((item, index) =>
+    const params: WireValue[] = [session.slot, nonce, json ? text : payload, signature]
+    if (wantsReceipt) params.push({ receipt: true })
+    const answer = readArray(await this.#request(Method.Frame, params, { command: true }), 'result', 2, 8)
+    const results = readArray(answer[1], 'items', commands.length, commands.length).map((item, index) =>
       resultOf(item, commands[index]!),
     )
+    if (answer[2] === undefined || answer[2] === null) return { results, receipt: undefined }
+    const receipt = await checkReceipt(answer[2], this.#hello!.receiptKey, this.#domain, message)
+    return { results, receipt }
   }
 
   /** Places one order. @throws OrderError when the engine refuses it. */

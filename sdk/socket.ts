@@ -29,6 +29,8 @@ export interface Hello {
   readonly vault: `0x${string}`
   readonly settlement: `0x${string}`
   readonly signedFrames: boolean
+  /** The operator's key for receipts, SEC1 compressed; absent where the venue gives none. */
+  readonly receiptKey: Uint8Array | undefined
 }
 
 export interface SocketHandler {
@@ -186,5 +188,9 @@ function helloOf(message: readonly WireValue[]): Hello {
     vault: readString(details['vault'], 'vault') as `0x${string}`,
     settlement: readString(details['settlement'], 'settlement') as `0x${string}`,
     signedFrames: details['signedFrames'] === true,
+    receiptKey:
+      details['receiptKey'] === undefined
+        ? undefined
+        : readBytes(details['receiptKey'], 'receiptKey', 33).slice(),
   }
 }

@@ -76,6 +76,8 @@ const payload = z
 
 export interface MethodSchema {
   readonly params: z.ZodType<unknown>
+  /** What a result is, in the JSON encoding's terms. */
+  readonly result: z.ZodType<unknown>
   /** Scope bit of the session that must be logged on; 0 = nobody need be. */
   readonly scope: number
   /** Tokens that a call takes from the request budget. */
@@ -83,17 +85,161 @@ export interface MethodSchema {
   readonly about: string
 }
 
-const method = <P extends z.ZodType<unknown>>(params: P, scope: number, weight: number, about: string) => ({
-  params,
-  scope,
-  weight,
-  about,
+const method = <P extends z.ZodType<unknown>>(
+  params: P,
+  result: z.ZodType<unknown>,
+  scope: number,
+  weight: number,
+  about: string,
+) => ({ params, result, scope, weight, about })
+
+// ---- what comes back, shared by results and streams
+
+const int = z.int()
+/** A 64-bit number: a decimal string in JSON, a bigint or number in MessagePack. */
+const id64 = z
+  .union([z.string().regex(/^[0-9]+$/), z.bigint(), z.int()])
+  .meta({ description: 'unsigned 64-bit', glassbookType: 'cloid' })
+const text = z.string()
+const level = z.tuple([int, int, int]).describe('[ticks, lots, orders]')
+const bookData = z.tuple([z.array(level), z.array(level)]).describe('[bids, asks], best first in a snapshot')
+const trade = z.tuple([int, int, int, int, int, int]).describe('[seq, index, ticks, lots, takerSide, timeMs]')
+const candle = z
+  .tuple([int, int, int, int, int, int, int, int, int])
+  .describe('[startMs, open, high, low, close, lots, quoteUnits, trades, lastSeq]')
+const balance = z.tuple([int, int, int]).describe('[asset, available, reserved]')
+const liveOrder = z
+  .tuple([int, id64, int, int, int, int, int, int, int, int, int, int])
+  .describe(
+    '[orderId, cloid, market, side, ticks, lots, remaining, orderType, timeInForce, triggerTicks, displayLots, expiresAtMs]',
+  )
+const orderEntry = z
+  .tuple([int, int, int, id64, int, int, int, int, int, int, int, int, int])
+  .describe('[seq, event, orderId, cloid, market, side, ticks, lots, remaining, state, reason, timeMs, code]')
+const fill = z
+  .tuple([int, int, int, int, int, int, int, int, int, id64, int, int])
+  .describe('[seq, index, market, side, ticks, lots, feeUnits, maker, orderId, cloid, remaining, timeMs]')
+const bestLevels = z.tuple([level.nullable(), level.nullable()]).describe('[best bid, best ask]')
+const ticker = z.object({
+  market: int,
+  lastTicks: int,
+  bid: level.nullable(),
+  ask: level.nullable(),
+  timeMs: int,
+  open: int,
+  high: int,
+  low: int,
+  lots: int,
+  quoteUnits: int,
+  trades: int,
 })
+const marketStatus = z.object({ market: int, status: int })
+const batchState = z.enum(['posted', 'proven', 'final'])
+const batch = z.object({
+  number: int,
+  state: batchState,
+  firstSeq: int,
+  lastSeq: int,
+  oldRoot: text,
+  newRoot: text,
+  fillsRoot: text,
+  journalHead: text,
+  transactionHash: text,
+})
+const proof = z.object({
+  account: int,
+  asset: int,
+  units: text,
+  siblings: z.array(text),
+  batch: int,
+  root: text,
+  state: batchState,
+})
+const frameResult = z
+  .tuple([int, z.array(z.array(int))])
+  .rest(z.unknown())
+  .describe(
+    '[first seq, items, receipt?]; item: [0, orderId, state, remaining, filled], [0, count] or [code]',
+  )
+
+/** Every stream: its name, what an event carries, what a snapshot carries. */
+export const streams = [
+  {
+    name: 'book:{market}',
+    about: 'L2 book, every level; checksum over the top ten',
+    data: bookData,
+    snapshot: bookData,
+  },
+  {
+    name: 'book:{market}:{depth}',
+    about: 'L2 book, the best 5, 10, 20 or 50 levels',
+    data: bookData,
+    snapshot: bookData,
+  },
+  {
+    name: 'l3:{market}',
+    about: 'every visible resting order; zero lots = gone',
+    data: z.array(z.tuple([int, int, int, int])).describe('[orderId, side, ticks, lots]'),
+    snapshot: z.array(z.tuple([int, int, int, int])),
+  },
+  { name: 'bbo:{market}', about: 'best bid and offer', data: bestLevels, snapshot: bestLevels },
+  { name: 'trades:{market}', about: 'trades', data: z.array(trade), snapshot: z.array(trade) },
+  {
+    name: 'ticker:{market}',
+    about: 'last price, best bid and offer, 24 h figures',
+    data: ticker,
+    snapshot: ticker,
+  },
+  {
+    name: 'candles:{market}:{interval}',
+    about: 'candles that changed; 1s, 1m, 5m, 15m, 1h, 4h, 1d',
+    data: z.array(candle),
+    snapshot: z.array(candle),
+  },
+  { name: 'status:{market}', about: 'market status', data: marketStatus, snapshot: marketStatus },
+  {
+    name: 'orders',
+    about: 'own orders: what happened to each, and how it stands after it',
+    data: z.array(orderEntry),
+    snapshot: z.array(liveOrder),
+  },
+  {
+    name: 'fills',
+    about: 'own fills; a snapshot holds those missed since the position given: [1 = complete, fills]',
+    data: z.array(fill),
+    snapshot: z.tuple([int, z.array(fill)]),
+  },
+  {
+    name: 'balances',
+    about: 'own balances that changed',
+    data: z.array(balance),
+    snapshot: z.array(balance),
+  },
+  { name: 'settlement', about: 'batches posted, proven, final', data: batch, snapshot: z.array(batch) },
+] as const
 
 export const methods = {
-  [Method.Time]: method(z.tuple([]), 0, 1, 'Server time in ms.'),
-  [Method.Markets]: method(z.tuple([]), 0, 1, 'Assets and markets, with decimals and scales.'),
-  [Method.Account]: method(z.tuple([address]), 0, 1, 'The account that an address owns.'),
+  [Method.Time]: method(z.tuple([]), int, 0, 1, 'Server time in ms.'),
+  [Method.Markets]: method(
+    z.tuple([]),
+    z.object({
+      chainId: int,
+      vault: text,
+      settlement: text,
+      assets: z.array(z.looseObject({ id: int, symbol: text })),
+      markets: z.array(z.looseObject({ id: int, base: int, quote: int, lotUnits: int, tickUnits: int })),
+    }),
+    0,
+    1,
+    'Assets and markets, with decimals and scales.',
+  ),
+  [Method.Account]: method(
+    z.tuple([address]),
+    z.object({ account: int }),
+    0,
+    1,
+    'The account that an address owns.',
+  ),
   [Method.ApproveSession]: method(
     z.tuple([
       account,
@@ -104,19 +250,28 @@ export const methods = {
       whole('approval nonce, used once an account'),
       walletSignature,
     ]),
+    z.object({ session: int }),
     0,
     50,
     'Registers a session key that the owner’s wallet approved.',
   ),
   [Method.RevokeSession]: method(
     z.tuple([account, session, whole('revocation nonce'), walletSignature]),
+    z.object({ session: int }),
     0,
     50,
     'Ends a session for good.',
   ),
-  [Method.Sessions]: method(z.tuple([]), Scope.Read, 5, 'Sessions of the account.'),
+  [Method.Sessions]: method(
+    z.tuple([]),
+    z.array(z.looseObject({ slot: int })),
+    Scope.Read,
+    5,
+    'Sessions of the account.',
+  ),
   [Method.Logon]: method(
     z.tuple([session, sessionSignature]),
+    z.object({ account: int, session: int, scopes: int, maxNotional: int, expiresAtMs: int }),
     0,
     10,
     'Logs a session on to this connection.',
@@ -129,72 +284,112 @@ export const methods = {
       sessionSignature,
       z.object({ receipt: z.boolean().optional() }).optional(),
     ]),
+    frameResult,
     Scope.Trade,
     0,
     `1 to ${FRAME_COMMANDS_MAX} signed commands.`,
   ),
   [Method.UnsignedFrame]: method(
     z.tuple([payload, z.object({ receipt: z.boolean().optional() }).optional()]),
+    frameResult,
     Scope.Trade,
     0,
     'Commands without a signature, where the operator accepts them.',
   ),
   [Method.Subscribe]: method(
     z.tuple([z.string().max(40), z.tuple([whole('epoch'), whole('last seq')]).optional()]),
+    z.object({ stream: text }),
     0,
     5,
     'Follows a stream, from a snapshot or from where the client left it.',
   ),
-  [Method.Unsubscribe]: method(z.tuple([z.string().max(40)]), 0, 1, 'Leaves a stream.'),
-  [Method.Balances]: method(z.tuple([]), Scope.Read, 5, 'Balances of the account.'),
-  [Method.Orders]: method(z.tuple([]), Scope.Read, 10, 'Live orders of the account.'),
+  [Method.Unsubscribe]: method(
+    z.tuple([z.string().max(40)]),
+    z.object({ stream: text }),
+    0,
+    1,
+    'Leaves a stream.',
+  ),
+  [Method.Balances]: method(z.tuple([]), z.array(balance), Scope.Read, 5, 'Balances of the account.'),
+  [Method.Orders]: method(z.tuple([]), z.array(liveOrder), Scope.Read, 10, 'Live orders of the account.'),
   [Method.Order]: method(
     z.tuple([z.union([z.object({ cloid }), z.object({ orderId: whole('order id') })])]),
+    z.union([z.object({ live: liveOrder }), z.object({ ended: orderEntry })]),
     Scope.Read,
     5,
     'One order by its client order id or its order id.',
   ),
   [Method.Fills]: method(
     z.tuple([z.object({ afterSeq: whole('seq').optional(), limit: limit(1000).optional() }).optional()]),
+    z.object({ fills: z.array(fill), complete: z.boolean() }),
     Scope.Read,
     5,
     'Fills of the account, oldest first.',
   ),
-  [Method.Depth]: method(z.tuple([market, limit(BOOK_DEPTH_MAX)]), 0, 5, 'L2 book.'),
-  [Method.Trades]: method(z.tuple([market, limit(1000)]), 0, 5, 'Latest trades, newest last.'),
+  [Method.Depth]: method(
+    z.tuple([market, limit(BOOK_DEPTH_MAX)]),
+    z.object({ seq: int, levels: bookData, checksum: int }),
+    0,
+    5,
+    'L2 book.',
+  ),
+  [Method.Trades]: method(
+    z.tuple([market, limit(1000)]),
+    z.array(trade),
+    0,
+    5,
+    'Latest trades, newest last.',
+  ),
   [Method.Candles]: method(
     z.tuple([market, z.enum(intervals), limit(1000)]),
+    z.array(candle),
     0,
     5,
     'Latest candles, newest last.',
   ),
-  [Method.Ticker]: method(z.tuple([market]), 0, 1, 'Last price, best bid and offer, 24 h figures.'),
+  [Method.Ticker]: method(z.tuple([market]), ticker, 0, 1, 'Last price, best bid and offer, 24 h figures.'),
   [Method.Withdraw]: method(
     z.tuple([account, asset, whole('units'), whole('withdrawal nonce'), walletSignature]),
+    z.object({ seq: int }),
     0,
     50,
     'Asks for a withdrawal; it becomes claimable on-chain once its batch is proven.',
   ),
   [Method.Proof]: method(
     z.tuple([account, asset]),
+    proof,
     0,
     20,
     'Merkle proof of a balance against a posted root.',
   ),
-  [Method.Batches]: method(z.tuple([limit(100)]), 0, 5, 'Latest settlement batches, newest last.'),
+  [Method.Batches]: method(
+    z.tuple([limit(100)]),
+    z.array(batch),
+    0,
+    5,
+    'Latest settlement batches, newest last.',
+  ),
   [Method.CancelOnDisconnect]: method(
     z.tuple([z.boolean()]),
+    z.object({ on: z.boolean() }),
     Scope.Trade,
     1,
     'Cancels the account’s orders when this connection ends.',
   ),
   [Method.PlaceTest]: method(
     z.tuple([z.array(z.unknown()).min(1).max(15)]),
+    z.object({ valid: z.boolean() }),
     Scope.Trade,
     5,
     'Validates a place command and does nothing.',
   ),
-  [Method.Fees]: method(z.tuple([]), Scope.Read, 1, 'Fee rates of the account in each market.'),
+  [Method.Fees]: method(
+    z.tuple([]),
+    z.array(z.object({ market: int, makerFeePpm: int, takerFeePpm: int })),
+    Scope.Read,
+    1,
+    'Fee rates of the account in each market.',
+  ),
 } as const satisfies Record<Method, MethodSchema>
 
 export type MethodParams<M extends Method> = z.output<(typeof methods)[M]['params']>

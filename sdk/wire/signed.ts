@@ -8,7 +8,11 @@
  *   frame       "glassbook.v1.frame" || domain || session slot, uint32 BE || nonce, uint64 BE || payload
  *   logon       "glassbook.v1.logon" || domain || session slot, uint32 BE || challenge, 32 bytes
  *   receipt     "glassbook.v1.receipt" || domain || first seq, uint64 BE || last seq, uint64 BE
- *               || frame hash, 32 bytes || journal head, 32 bytes
+ *               || SHA-256 of the frame's signed bytes || head seq, uint64 BE || journal head, 32 bytes
+ *   HTTP token  "glassbook.v1.http" || domain || session slot, uint32 BE || expiry in ms, uint64 BE
+ *
+ * A receipt is signed by the operator's P-256 key: the commands first..last came from that frame, and the
+ * journal's hash chain had that head at head seq, which is at or after last.
  *
  * The journal's attachment of a frame is the frame's signed bytes followed by the 64-byte signature, and
  * its Frame command carries the SHA-256 of the signed bytes. Nothing else is needed to verify consent
@@ -22,6 +26,7 @@ const ascii = (text: string): Uint8Array => Uint8Array.from(text, (char) => char
 const FRAME_TAG = ascii('glassbook.v1.frame')
 const LOGON_TAG = ascii('glassbook.v1.logon')
 const RECEIPT_TAG = ascii('glassbook.v1.receipt')
+const HTTP_TAG = ascii('glassbook.v1.http')
 const DOMAIN_BYTES = 32
 const HASH_BYTES = 32
 
@@ -106,25 +111,45 @@ export function logonMessage(
   return bytes
 }
 
+export interface Receipt {
+  readonly firstSeq: number
+  readonly lastSeq: number
+  /** SHA-256 of the frame's signed bytes. */
+  readonly frameHash: Uint8Array
+  /** A seq at or after `lastSeq`, and the journal's hash chain there. */
+  readonly headSeq: number
+  readonly journalHead: Uint8Array
+}
+
 /** A receipt's signed message. */
-export function receiptMessage(
-  domain: Uint8Array,
-  firstSeq: number,
-  lastSeq: number,
-  frameHash: Uint8Array,
-  journalHead: Uint8Array,
-): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(RECEIPT_TAG.length + DOMAIN_BYTES + 16 + 2 * HASH_BYTES)
+export function receiptMessage(domain: Uint8Array, receipt: Receipt): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(RECEIPT_TAG.length + DOMAIN_BYTES + 24 + 2 * HASH_BYTES)
   let end = 0
   bytes.set(RECEIPT_TAG, end)
   end += RECEIPT_TAG.length
   bytes.set(domain, end)
   end += DOMAIN_BYTES
-  putUint64(bytes, end, firstSeq)
-  putUint64(bytes, end + 8, lastSeq)
+  putUint64(bytes, end, receipt.firstSeq)
+  putUint64(bytes, end + 8, receipt.lastSeq)
   end += 16
-  bytes.set(frameHash, end)
-  bytes.set(journalHead, end + HASH_BYTES)
+  bytes.set(receipt.frameHash, end)
+  end += HASH_BYTES
+  putUint64(bytes, end, receipt.headSeq)
+  bytes.set(receipt.journalHead, end + 8)
+  return bytes
+}
+
+/** An HTTP token's signed message; the token may read for its session until `expiresAtMs`. */
+export function httpTokenMessage(
+  domain: Uint8Array,
+  session: number,
+  expiresAtMs: number,
+): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(HTTP_TAG.length + DOMAIN_BYTES + 12)
+  bytes.set(HTTP_TAG)
+  bytes.set(domain, HTTP_TAG.length)
+  putUint32(bytes, HTTP_TAG.length + DOMAIN_BYTES, session)
+  putUint64(bytes, HTTP_TAG.length + DOMAIN_BYTES + 4, expiresAtMs)
   return bytes
 }
 

@@ -1,0 +1,74 @@
+/**
+ * Token buckets: how much a client may ask for. A bucket holds `burst` tokens and gains `perSecond`; a
+ * request takes its weight or is refused with the time after which it would not be. Cancels have a bucket
+ * of their own, so that nobody is kept from taking risk off by having put too much on.
+ *
+ * Buckets of those who are gone are forgotten once they would be full again.
+ */
+export interface Rate {
+  readonly perSecond: number
+  readonly burst: number
+}
+
+class Bucket {
+  tokens: number
+  atMs: number
+  constructor(tokens: number, atMs: number) {
+    this.tokens = tokens
+    this.atMs = atMs
+  }
+}
+
+/** Keys looked at for forgetting, each time one is added. */
+const SWEEP = 2
+
+/** Buckets of one kind, by key (an account or an address). */
+export class Budget<K> {
+  readonly #rate: Rate
+  readonly #buckets = new Map<K, Bucket>()
+
+  constructor(rate: Rate) {
+    this.#rate = rate
+  }
+
+  get size(): number {
+    return this.#buckets.size
+  }
+
+  /** Takes `weight` tokens of `key` at `nowMs`. 0 = taken; else the milliseconds until it could be. */
+  take(key: K, weight: number, nowMs: number): number {
+    const { perSecond, burst } = this.#rate
+    let bucket = this.#buckets.get(key)
+    if (bucket === undefined) {
+      this.#sweep(nowMs)
+      bucket = new Bucket(burst, nowMs)
+      this.#buckets.set(key, bucket)
+    } else {
+      if (nowMs > bucket.atMs) {
+        bucket.tokens = Math.min(burst, bucket.tokens + ((nowMs - bucket.atMs) * perSecond) / 1000)
+      }
+      bucket.atMs = nowMs
+    }
+    if (bucket.tokens >= weight) {
+      bucket.tokens -= weight
+      return 0
+    }
+    return Math.ceil(((weight - bucket.tokens) * 1000) / perSecond)
+  }
+
+  /** The part of the bucket that is left, 0 to 1. */
+  left(key: K): number {
+    return (this.#buckets.get(key)?.tokens ?? this.#rate.burst) / this.#rate.burst
+  }
+
+  #sweep(nowMs: number): void {
+    const fullAfterMs = (this.#rate.burst * 1000) / this.#rate.perSecond
+    let looked = 0
+    for (const [key, bucket] of this.#buckets) {
+      if (++looked > SWEEP) break
+      this.#buckets.delete(key)
+      // Put back at the end, to be looked at again later.
+      if (nowMs - bucket.atMs < fullAfterMs) this.#buckets.set(key, bucket)
+    }
+  }
+}

@@ -1,0 +1,212 @@
+/**
+ * The protocol's documents, generated from the schema that the server validates with: OpenAPI 3.1 for
+ * HTTP, AsyncAPI 3 for the WebSocket. Served at /v1/openapi.json and /v1/asyncapi.json.
+ */
+import { z } from 'zod'
+import { ErrorCode } from '../sdk/wire/codes.js'
+import { httpEndpoints } from '../sdk/wire/http.js'
+import { Kind, type Method } from '../sdk/wire/layout.js'
+import { type MethodSchema, methods, streams } from '../sdk/wire/schema.js'
+import { PROTOCOL_VERSION, Subprotocol } from '../sdk/wire/version.js'
+
+type Json = Record<string, unknown>
+
+const TITLE = 'Glassbook'
+const VERSION = `${PROTOCOL_VERSION}.0.0`
+
+/** JSON Schema of what a reader accepts; fields that travel differently in the two encodings say how. */
+export function jsonSchema(schema: z.ZodType): Json {
+  return z.toJSONSchema(schema, {
+    io: 'input',
+    unrepresentable: 'any',
+    override: ({ zodSchema, jsonSchema }) => {
+      const meta = z.globalRegistry.get(zodSchema)
+      const type = meta?.['glassbookType']
+      if (typeof type === 'string') {
+        for (const key of Object.keys(jsonSchema)) delete jsonSchema[key]
+        Object.assign(jsonSchema, {
+          type: type === 'cloid' ? ['string', 'integer'] : 'string',
+          description: meta?.description,
+        })
+      }
+    },
+  }) as Json
+}
+
+const errorSchema: Json = {
+  type: 'object',
+  required: ['code', 'name', 'message'],
+  properties: {
+    code: {
+      type: 'integer',
+      description:
+        'Stable number: 1xxx transport, 2xxx authentication, 3xxx request, 4xxx order, 5xxx limits, 6xxx engine.',
+    },
+    name: { type: 'string' },
+    message: { type: 'string' },
+    retryAfter: { type: 'integer', description: 'Milliseconds after which it is worth trying again.' },
+    details: {},
+  },
+}
+
+/** Element `index` of a method's params. */
+function paramSchema(method: Method, name: string, index: number): Json {
+  const params = jsonSchema(methods[method].params as z.ZodType)
+  const items = (params['prefixItems'] ?? []) as Json[]
+  const first = items[0] as { properties?: Record<string, Json> } | undefined
+  return first?.properties?.[name] ?? items[index] ?? {}
+}
+
+/** The OpenAPI 3.1 document. */
+export function openApi(): Json {
+  const paths: Json = {}
+  for (const { path, method, query } of httpEndpoints) {
+    const { about, scope, result }: MethodSchema = methods[method]
+    const inPath = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]!)
+    paths[path] = {
+      get: {
+        operationId: method,
+        summary: about,
+        ...(scope === 0 ? {} : { security: [{ session: [] }] }),
+        parameters: [
+          ...inPath.map((name, index) => ({
+            name,
+            in: 'path',
+            required: true,
+            schema: paramSchema(method, name, index),
+          })),
+          ...query.map(({ name, fallback }, index) => ({
+            name,
+            in: 'query',
+            required: fallback === undefined,
+            schema: {
+              ...paramSchema(method, name, inPath.length + index),
+              ...(fallback === undefined ? {} : { default: fallback }),
+            },
+          })),
+        ],
+        responses: {
+          200: { description: about, content: { 'application/json': { schema: jsonSchema(result) } } },
+          default: {
+            description: 'refused',
+            content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
+          },
+        },
+      },
+    }
+  }
+  return {
+    openapi: '3.1.0',
+    info: { title: TITLE, version: VERSION, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
+    paths,
+    components: {
+      schemas: { Error: errorSchema },
+      securitySchemes: {
+        session: {
+          type: 'apiKey',
+          in: 'header',
+          name: 'Authorization',
+          description: 'Glassbook SLOT.EXPIRES_MS.SIGNATURE, signed by the session key.',
+        },
+      },
+    },
+  }
+}
+
+const arrayOf = (description: string, ...prefixItems: Json[]): Json => ({
+  type: 'array',
+  description,
+  prefixItems,
+  minItems: prefixItems.length,
+})
+const constant = (value: unknown): Json => ({ const: value })
+const id: Json = { type: 'integer', minimum: 0, maximum: 2 ** 31 - 1 }
+const whole: Json = { type: 'integer' }
+
+/** The AsyncAPI 3 document. */
+export function asyncApi(): Json {
+  const messages: Record<string, Json> = {}
+  for (const [method, schema] of Object.entries(methods) as [Method, MethodSchema][]) {
+    messages[`request.${method}`] = {
+      title: method,
+      summary: schema.about,
+      'x-scope': schema.scope,
+      'x-weight': schema.weight,
+      payload: arrayOf('request', constant(Kind.Request), id, constant(method), jsonSchema(schema.params)),
+    }
+    messages[`result.${method}`] = {
+      title: `answer to ${method}`,
+      payload: arrayOf('result', constant(Kind.Result), id, jsonSchema(schema.result)),
+    }
+  }
+  messages['error'] = {
+    title: 'error',
+    payload: arrayOf(
+      'error',
+      constant(Kind.Error),
+      { type: ['integer', 'null'] },
+      { type: 'integer' },
+      errorSchema,
+    ),
+    'x-codes': ErrorCode,
+  }
+  for (const { name, about, data, snapshot } of streams) {
+    messages[`event.${name}`] = {
+      title: name,
+      summary: about,
+      payload: arrayOf('event', constant(Kind.Event), { type: 'string' }, whole, whole, jsonSchema(data)),
+    }
+    messages[`snapshot.${name}`] = {
+      title: name,
+      summary: about,
+      payload: arrayOf(
+        'snapshot',
+        constant(Kind.Snapshot),
+        { type: 'string' },
+        whole,
+        whole,
+        jsonSchema(snapshot),
+      ),
+    }
+  }
+  messages['control'] = { title: 'control', payload: arrayOf('control', constant(Kind.Control), whole, {}) }
+  messages['hello'] = {
+    title: 'hello',
+    payload: arrayOf(
+      'hello',
+      constant(Kind.Hello),
+      whole,
+      whole,
+      whole,
+      { type: 'string' },
+      { type: 'object' },
+    ),
+  }
+  const names = Object.keys(messages)
+  const reference = (name: string): Json => ({ $ref: `#/channels/exchange/messages/${name}` })
+  const sent = names.filter((name) => name.startsWith('request.'))
+  return {
+    asyncapi: '3.0.0',
+    info: {
+      title: TITLE,
+      version: VERSION,
+      description: `One schema, two subprotocols: ${Object.values(Subprotocol).join(', ')}. Bytes are bin in MessagePack and unpadded base64url in JSON.`,
+    },
+    channels: {
+      exchange: {
+        address: '/',
+        messages: Object.fromEntries(names.map((name) => [name, { $ref: `#/components/messages/${name}` }])),
+        bindings: { ws: { method: 'GET' } },
+      },
+    },
+    operations: {
+      send: { action: 'send', channel: { $ref: '#/channels/exchange' }, messages: sent.map(reference) },
+      receive: {
+        action: 'receive',
+        channel: { $ref: '#/channels/exchange' },
+        messages: names.filter((name) => !sent.includes(name)).map(reference),
+      },
+    },
+    components: { messages },
+  }
+}

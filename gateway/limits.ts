@@ -1,0 +1,137 @@
+/**
+ * What one client may ask for: budgets by account and by address, and the count of an account's live
+ * orders. One instance a gateway thread: with several threads each counts for itself.
+ */
+import { CommandKind, EventKind } from '../engine/codes.js'
+import { COMMAND_WORDS, Ev } from '../engine/layout.js'
+import { ErrorCode } from '../sdk/wire/codes.js'
+import { Control, Kind } from '../sdk/wire/layout.js'
+import { Budget } from './budgets.js'
+import type { GatewayConfig } from './config.js'
+import type { Connection } from './connection.js'
+
+/** A client is told when less than this part of a budget is left. */
+const THROTTLE_BELOW = 0.1
+
+export interface Refusal {
+  readonly code: number
+  readonly message: string
+  readonly retryAfter?: number
+}
+
+export class Limits {
+  readonly #config: GatewayConfig
+  readonly #requestsByAccount: Budget<number>
+  readonly #requestsByIp: Budget<string>
+  readonly #connects: Budget<string>
+  readonly #orders: Budget<number>
+  readonly #cancels: Budget<number>
+  /** Live orders of accounts that have logged on here. */
+  readonly #openOrders = new Map<number, number>()
+
+  constructor(config: GatewayConfig) {
+    this.#config = config
+    this.#requestsByAccount = new Budget(config.requestRate)
+    this.#requestsByIp = new Budget(config.requestRate)
+    this.#connects = new Budget(config.connectRate)
+    this.#orders = new Budget(config.orderRate)
+    this.#cancels = new Budget(config.cancelRate)
+  }
+
+  /** Milliseconds until an address may open one more connection; 0 = now. */
+  connect(ip: string): number {
+    return this.#connects.take(ip, 1, performance.now())
+  }
+
+  /** Takes a request's weight from its account, or from its address before logon. */
+  request(ip: string, account: number | undefined, weight: number): Refusal | undefined {
+    if (weight === 0) return undefined
+    const now = performance.now()
+    const retryAfter =
+      account === undefined
+        ? this.#requestsByIp.take(ip, weight, now)
+        : this.#requestsByAccount.take(account, weight, now)
+    if (retryAfter === 0) return undefined
+    return { code: ErrorCode.RateLimited, message: 'the request budget is spent', retryAfter }
+  }
+
+  /**
+   * Takes a frame's commands from the account's budgets: orders and amends from one, cancels from
+   * another. All or nothing: a frame is not taken in part.
+   */
+  frame(
+    connection: Connection,
+    account: number,
+    records: Int32Array,
+    first: number,
+    count: number,
+  ): Refusal | undefined {
+    let orders = 0
+    let places = 0
+    let cancels = 0
+    for (let index = first; index < first + count; index++) {
+      const kind = records[index * COMMAND_WORDS]! & 0xff
+      if (kind === CommandKind.Cancel || kind === CommandKind.CancelAll) cancels++
+      else orders++
+      if (kind === CommandKind.Place) places++
+    }
+    const open = this.#openOrders.get(account) ?? 0
+    if (places > 0 && open + places > this.#config.openOrdersMax) {
+      return {
+        code: ErrorCode.TooManyOpenOrders,
+        message: `${open} orders are open, at most ${this.#config.openOrdersMax}`,
+      }
+    }
+    const now = performance.now()
+    let retryAfter = orders === 0 ? 0 : this.#orders.take(account, orders, now)
+    if (retryAfter === 0 && cancels > 0) {
+      retryAfter = this.#cancels.take(account, cancels, now)
+      // Not taken in part: what the orders took goes back.
+      if (retryAfter !== 0 && orders > 0) this.#orders.take(account, -orders, now)
+    }
+    if (retryAfter !== 0)
+      return { code: ErrorCode.RateLimited, message: 'the order budget is spent', retryAfter }
+    this.#warn(connection, account, now)
+    return undefined
+  }
+
+  /** Tells a client once a second that its order budget is nearly spent. */
+  #warn(connection: Connection, account: number, now: number): void {
+    if (this.#orders.left(account) >= THROTTLE_BELOW || now - connection.warnedAtMs < 1000) return
+    connection.warnedAtMs = now
+    connection.send([Kind.Control, Control.Throttle, { budget: 'orders' }])
+  }
+
+  /** True when the count of an account's live orders is not known yet. */
+  needsOpenOrders(account: number): boolean {
+    return !this.#openOrders.has(account)
+  }
+
+  setOpenOrders(account: number, count: number): void {
+    this.#openOrders.set(account, count)
+  }
+
+  /** Follows the live orders of the accounts that are known. */
+  event(kind: number, words: Int32Array, word: number): void {
+    if (this.#openOrders.size === 0) return
+    switch (kind) {
+      case EventKind.Accepted:
+        this.#count(words[word + Ev.ACCOUNT]!, 1)
+        break
+      case EventKind.Canceled:
+        this.#count(words[word + Ev.ACCOUNT]!, -1)
+        break
+      case EventKind.Fill:
+        if (words[word + Ev.REMAINING] === 0) this.#count(words[word + Ev.ACCOUNT]!, -1)
+        if (words[word + Ev.COUNTER_REMAINING] === 0) this.#count(words[word + Ev.COUNTER_ACCOUNT]!, -1)
+        break
+      default:
+        break
+    }
+  }
+
+  #count(account: number, change: number): void {
+    const open = this.#openOrders.get(account)
+    if (open !== undefined) this.#openOrders.set(account, open + change)
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * Holds the server and its documents together: every documented method and path is there, answers in the
+ * documented shape, and refuses params that the document refuses. Receipts, HTTP tokens, limits.
+ */
+import { createPublicKey, generateKeyPairSync, verify } from 'node:crypto'
+import { z } from 'zod'
+import { type Rig, startRig } from '../bench/gateway-rig.js'
+import { type Client, createClient } from '../sdk/index.js'
+import { toBase64url } from '../sdk/wire/bytes.js'
+import { httpEndpoints } from '../sdk/wire/http.js'
+import { Method } from '../sdk/wire/layout.js'
+import type { WireValue } from '../sdk/wire/msgpack.js'
+import { type MethodSchema, methods } from '../sdk/wire/schema.js'
+import { httpTokenMessage, receiptMessage } from '../sdk/wire/signed.js'
+import { createDomain } from './auth.js'
+import { asyncApi, openApi } from './documents.js'
+
+const receiptKey = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const proof = {
+  account: 1,
+  asset: 0,
+  units: '5',
+  siblings: Array.from({ length: 28 }, () => '0'),
+  batch: 1,
+  root: '7',
+  state: 'posted' as const,
+}
+
+describe('documents and server', () => {
+  let rig: Rig
+  let client: Client
+  let authorization: string
+
+  beforeAll(async () => {
+    rig = await startRig({
+      accounts: 2,
+      config: { requestRate: { perSecond: 100_000, burst: 100_000 } },
+      gateway: {
+        receiptKey: receiptKey.privateKey.export({ format: 'der', type: 'pkcs8' }),
+        askProof: (account, asset) => Promise.resolve(account === 1 ? { ...proof, account, asset } : null),
+      },
+    })
+    client = await createClient({ url: rig.url, wallet: rig.wallets[0]!, encoding: 'json' }).connect()
+    const { slot, key } = await client.createSession()
+    const expiresAtMs = Date.now() + 60_000
+    const { chainId, vault } = { chainId: 31337, vault: `0x${'11'.repeat(20)}` as const }
+    const token = httpTokenMessage(createDomain(chainId, vault).hash, slot, expiresAtMs)
+    authorization = `Glassbook ${slot}.${expiresAtMs}.${toBase64url(await key.sign(token))}`
+    await client.placeOrder({ market: 0, side: 'sell', ticks: 100, lots: 5 })
+    await client.placeOrder({ market: 0, side: 'buy', ticks: 90, lots: 5 })
+    const other = await createClient({ url: rig.url, wallet: rig.wallets[1]! }).connect()
+    await other.createSession()
+    await other.placeOrder({ market: 0, side: 'buy', ticks: 100, lots: 2 })
+    other.close()
+  })
+  afterAll(async () => {
+    client.close()
+    await rig.stop()
+  })
+
+  /** Params with which each plain method answers. */
+  const valid: Partial<Record<Method, WireValue[]>> = {
+    [Method.Time]: [],
+    [Method.Markets]: [],
+    [Method.Sessions]: [],
+    [Method.Balances]: [],
+    [Method.Orders]: [],
+    [Method.Fills]: [],
+    [Method.Depth]: [0, 5],
+    [Method.Trades]: [0, 10],
+    [Method.Candles]: [0, '1m', 10],
+    [Method.Ticker]: [0],
+    [Method.Proof]: [1, 0],
+    [Method.Batches]: [5],
+    [Method.CancelOnDisconnect]: [false],
+    [Method.PlaceTest]: [[1, 0, 0, 100, 1, '7']],
+    [Method.Fees]: [],
+  }
+
+  test('every answer is of the documented shape', async () => {
+    for (const [method, params] of Object.entries(valid) as [Method, WireValue[]][]) {
+      if (method === Method.Sessions) continue
+      const answer = await client.call(method, params)
+      const parsed = z.safeParse((methods[method] as MethodSchema).result, answer)
+      expect([method, parsed.error?.issues ?? []]).toEqual([method, []])
+    }
+  })
+
+  test('every documented method is known, and refuses params that are none', async () => {
+    for (const method of Object.values(Method)) {
+      await expect(client.call(method, ['nonsense', {}, null])).rejects.not.toMatchObject({
+        codeName: 'UnknownMethod',
+      })
+    }
+    await expect(client.call('nonsense' as Method, [])).rejects.toMatchObject({ codeName: 'UnknownMethod' })
+    const documented = Object.keys((asyncApi() as { components: { messages: object } }).components.messages)
+    for (const method of Object.values(Method)) {
+      expect(documented).toContain(`request.${method}`)
+      expect(documented).toContain(`result.${method}`)
+    }
+  })
+
+  test('every documented path answers in the documented shape', async () => {
+    const http = `http://127.0.0.1:${rig.port}`
+    const paths = Object.keys((openApi() as { paths: object }).paths)
+    expect(paths.sort()).toEqual(httpEndpoints.map(({ path }) => path).sort())
+    for (const { path, method } of httpEndpoints) {
+      const url = `${http}${path.replace('{account}', '1').replace('{asset}', '0')}?market=0`
+      const response = await fetch(url, { headers: { authorization } })
+      expect([path, response.status]).toEqual([path, 200])
+      const parsed = z.safeParse((methods[method] as MethodSchema).result, await response.json())
+      expect([path, parsed.error?.issues ?? []]).toEqual([path, []])
+    }
+    expect((await (await fetch(`${http}/v1/depth`)).json()) as object).toMatchObject({ name: 'BadParams' })
+    expect((await fetch(`${http}/v1/balances`)).status).toBe(401)
+    expect(
+      (await fetch(`${http}/v1/balances`, { headers: { authorization: `${authorization.slice(0, -2)}AA` } }))
+        .status,
+    ).toBe(401)
+    expect((await fetch(`${http}/v1/nothing`)).status).toBe(404)
+    expect((await fetch(`${http}/v1/proof/2/0`)).status).toBe(503)
+    for (const path of ['/healthz', '/readyz', '/v1/openapi.json', '/v1/asyncapi.json']) {
+      expect([path, (await fetch(http + path)).status]).toEqual([path, 200])
+    }
+    expect(await (await fetch(`${http}/metrics`)).text()).toContain('glassbook_gateway_commands_total 3')
+  })
+
+  test('a receipt binds the frame, its place in the journal and the journal’s head', async () => {
+    const { receipt } = await client.sendFrameForReceipt([
+      client.place({ market: 0, side: 'buy', ticks: 80, lots: 1 }),
+    ])
+    const message = receiptMessage(createDomain(31337, `0x${'11'.repeat(20)}`).hash, receipt!)
+    const key = createPublicKey(receiptKey.publicKey.export({ format: 'pem', type: 'spki' }))
+    const options = { key, dsaEncoding: 'ieee-p1363' } as const
+    expect(verify('sha256', message, options, receipt!.signature)).toBe(true)
+    expect(receipt!.headSeq).toBeGreaterThanOrEqual(receipt!.lastSeq)
+    message[60]! ^= 1
+    expect(verify('sha256', message, options, receipt!.signature)).toBe(false)
+  })
+})
+
+describe('limits', () => {
+  test('budgets refuse with the time to wait; cancels have their own', async () => {
+    const rig = await startRig({
+      accounts: 1,
+      config: {
+        orderRate: { perSecond: 1, burst: 4 },
+        requestRate: { perSecond: 1, burst: 120 },
+        openOrdersMax: 5,
+        subscriptionsMax: 1,
+      },
+    })
+    const client = await createClient({ url: rig.url, wallet: rig.wallets[0]! }).connect()
+    await client.createSession()
+    const place = () => client.place({ market: 0, side: 'buy', ticks: 10, lots: 1 })
+    await expect(client.batch([place(), place(), place(), place(), place(), place()])).rejects.toMatchObject({
+      codeName: 'TooManyOpenOrders',
+    })
+    await client.batch([place(), place(), place(), place()])
+    await expect(client.batch([place()])).rejects.toMatchObject({
+      codeName: 'RateLimited',
+      retryAfter: expect.any(Number) as number,
+    })
+    expect(await client.cancelAll()).toBe(4)
+    await client.subscribe('book:0', () => {})
+    await expect(client.subscribe('trades:0', () => {})).rejects.toMatchObject({
+      codeName: 'TooManySubscriptions',
+    })
+    const asked = Array.from({ length: 40 }, () =>
+      client.call(Method.Depth, [0, 5]).then(
+        () => 'ok',
+        (error: { codeName: string }) => error.codeName,
+      ),
+    )
+    expect(new Set(await Promise.all(asked))).toEqual(new Set(['ok', 'RateLimited']))
+    client.close()
+    await rig.stop()
+  })
+})

@@ -1,0 +1,323 @@
+/**
+ * `glassbook start`: chain, contracts, engine, journal, gateway and settlement in one process tree. Each
+ * part is started when what it needs is there, and stopped in the opposite order; every part that fails
+ * to start is one clear line and a non-zero exit.
+ */
+import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { createPublicClient, http } from 'viem'
+import { startExchange } from '../engine/exchange.js'
+import type { GenesisConfig } from '../engine/types.js'
+import { gatewayConfig } from '../gateway/config.js'
+import { type RunningGateway, startGateway } from '../gateway/start.js'
+import { Demo } from './demo.js'
+import { runLobster } from './lobster/run.js'
+import { privateKeyOf, startLocalChain } from './local-chain.js'
+import { OperatorLink } from './operator-link.js'
+import { startSettlement } from './settlement-link.js'
+import { Screen } from './screen.js'
+
+const USAGE =
+  'usage: glassbook start [--data DIR] [--port N] [--demo] [--seconds N] [--seed N] [--batch-seconds N] ' +
+  '[--batch-fills N] [--replay FILE [--orderbook FILE] [--json]]'
+
+/** The local exchange: BTCX-USDX, 0.00001 BTCX a lot, 0.1 USDX a tick; a taker pays 0.05 %, a maker 0.01 %. */
+export const LOCAL_GENESIS: GenesisConfig = {
+  assets: [
+    { id: 0, symbol: 'USDX' },
+    { id: 1, symbol: 'BTCX' },
+  ],
+  markets: [{ id: 0, base: 1, quote: 0, lotUnits: 1000, tickUnits: 1, makerFeePpm: 100, takerFeePpm: 500 }],
+  feeAccount: 0,
+  requireFrames: true,
+}
+const TRADERS = 5
+/** A forced withdrawal may be left unanswered this long on the local chain; a week on a real one. */
+const LOCAL_EXIT_DELAY_SECONDS = 60
+const STATUS_EVERY_MS = 1000
+
+export interface StartOptions {
+  readonly dataDir: string
+  readonly port: number
+  readonly demo: boolean
+  /** The demo ends by itself after this long; 0 = at Ctrl-C. */
+  readonly seconds: number
+  readonly seed: number
+  readonly batchSeconds: number
+  readonly batchFills: number
+  readonly replay: { readonly messages: string; readonly orderbook?: string } | undefined
+  readonly json: boolean
+}
+
+/** Wrong words on the command line, or a file or folder that cannot be used. */
+class StartError extends Error {
+  override readonly name = 'StartError'
+}
+
+function number(text: string | undefined, flag: string, fallback: number, max: number): number {
+  if (text === undefined) return fallback
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 0 || value > max)
+    throw new StartError(`--${flag} is ${text}, not a whole number from 0 to ${max}`)
+  return value
+}
+
+/** @throws StartError for flags that are unknown, out of range, or name what is not there. */
+export function parseStartOptions(argv: readonly string[]): StartOptions {
+  let values
+  try {
+    ;({ values } = parseArgs({
+      args: [...argv],
+      options: {
+        data: { type: 'string' },
+        port: { type: 'string' },
+        demo: { type: 'boolean', default: false },
+        seconds: { type: 'string' },
+        seed: { type: 'string' },
+        'batch-seconds': { type: 'string' },
+        'batch-fills': { type: 'string' },
+        replay: { type: 'string' },
+        orderbook: { type: 'string' },
+        json: { type: 'boolean', default: false },
+      },
+    }))
+  } catch (error) {
+    throw new StartError(`${(error as Error).message}\n${USAGE}`)
+  }
+  for (const flag of ['replay', 'orderbook'] as const) {
+    const file = values[flag]
+    if (file !== undefined && !existsSync(file)) throw new StartError(`--${flag}: no file ${file}`)
+  }
+  if (values.orderbook !== undefined && values.replay === undefined)
+    throw new StartError(`--orderbook goes with --replay\n${USAGE}`)
+  // A replay wants an empty book: it gets a folder of its own unless one is named.
+  const dataDir =
+    values.data ?? (values.replay === undefined ? 'data' : mkdtempSync(join(tmpdir(), 'glassbook-replay-')))
+  return {
+    dataDir: resolve(dataDir),
+    port: number(values.port, 'port', 9001, 65535),
+    demo: values.demo,
+    seconds: number(values.seconds, 'seconds', 0, 1e9),
+    seed: number(values.seed, 'seed', 1, 2 ** 31 - 1),
+    batchSeconds: number(values['batch-seconds'], 'batch-seconds', 15, 86_400),
+    batchFills: number(values['batch-fills'], 'batch-fills', 10_000, 1e7),
+    replay:
+      values.replay === undefined
+        ? undefined
+        : {
+            messages: values.replay,
+            ...(values.orderbook === undefined ? {} : { orderbook: values.orderbook }),
+          },
+    json: values.json,
+  }
+}
+
+function prepareFolder(dataDir: string): void {
+  try {
+    mkdirSync(dataDir, { recursive: true })
+    accessSync(dataDir, constants.R_OK | constants.W_OK | constants.X_OK)
+  } catch (error) {
+    throw new StartError(`the data folder ${dataDir} cannot be used: ${(error as Error).message}`)
+  }
+}
+
+/** Runs the exchange until Ctrl-C, the end of a replay or demo, or a failure; resolves with the exit code. */
+export async function runStart(argv: string[]): Promise<number> {
+  let options: StartOptions
+  try {
+    options = parseStartOptions(argv)
+    prepareFolder(options.dataDir)
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error
+    process.stderr.write(`glassbook: ${error.message}\n`)
+    return 2
+  }
+  const screen = new Screen(options.json ? process.stderr : process.stdout)
+  /** Undone in the opposite order. */
+  const running: { name: string; stop: () => Promise<void> }[] = []
+  let resolveEnded: (code: number) => void = () => {}
+  const ended = {
+    promise: new Promise<number>((resolve) => {
+      resolveEnded = resolve
+    }),
+    resolve: (code: number) => resolveEnded(code),
+  }
+  const interrupt = (): void => ended.resolve(0)
+  process.on('SIGINT', interrupt)
+  process.on('SIGTERM', interrupt)
+  const fail = (what: string, error: unknown): void => {
+    screen.line(`glassbook: ${what}: ${error instanceof Error ? error.message : String(error)}`)
+    ended.resolve(1)
+  }
+  let code = 1
+  try {
+    await startParts(options, screen, running, ended, fail)
+    code = await ended.promise
+  } catch (error) {
+    screen.line(`glassbook: ${error instanceof Error ? error.message : String(error)}`)
+  }
+  for (const { name, stop } of running.reverse()) {
+    try {
+      screen.step(`stopping ${name}`)
+      await stop()
+    } catch (error) {
+      screen.line(
+        `glassbook: ${name} did not stop cleanly: ${error instanceof Error ? error.message : String(error)}`,
+      )
+      code = 1
+    }
+  }
+  if (options.replay !== undefined && !argv.includes('--data'))
+    rmSync(options.dataDir, { recursive: true, force: true })
+  screen.line(code === 0 ? 'glassbook: stopped, everything is on disk' : `glassbook: ended with code ${code}`)
+  process.off('SIGINT', interrupt)
+  process.off('SIGTERM', interrupt)
+  return code
+}
+
+async function startParts(
+  options: StartOptions,
+  screen: Screen,
+  running: { name: string; stop: () => Promise<void> }[],
+  ended: { promise: Promise<number>; resolve: (code: number) => void },
+  fail: (what: string, error: unknown) => void,
+): Promise<void> {
+  const chain = await startLocalChain(
+    options.dataDir,
+    TRADERS,
+    { exitDelaySeconds: LOCAL_EXIT_DELAY_SECONDS, maxUnproven: 64 },
+    (step) => screen.step(step),
+  )
+  running.push({ name: 'the chain', stop: () => chain.anvil.stop() })
+  const { deployment } = chain
+  const rpcUrl = chain.anvil.rpcUrl
+
+  screen.step('recovering the engine')
+  const exchange = await startExchange({
+    dataDir: options.dataDir,
+    genesis: LOCAL_GENESIS,
+    gateways: 1,
+    operators: 1,
+    onLog: (line) => screen.line(line),
+  })
+  exchange.onFailure((_failure, reason) => fail('the exchange halted', reason))
+  const operator = new OperatorLink({
+    producer: 1,
+    inbound: exchange.inbound[1]!,
+    outbound: exchange.outbound[1]!,
+    control: exchange.control,
+  })
+  let gateway: RunningGateway | undefined
+  running.push({
+    name: 'engine and journal',
+    stop: async () => {
+      operator.leave()
+      await exchange.stop()
+      await operator.ended
+      await gateway?.ended
+    },
+  })
+
+  screen.step('starting settlement')
+  const demoBatches: ((number: number) => void)[] = []
+  const settlement = await startSettlement({
+    dataDir: options.dataDir,
+    control: exchange.control,
+    deployment,
+    rpcUrl,
+    operatorKey: privateKeyOf(chain.operator),
+    batchSeconds: options.batchSeconds,
+    batchFills: options.batchFills,
+    depositsConsumed: exchange.depositsConsumed,
+    submit: (record, attachment) => operator.submit(record, attachment),
+    onBatch: (batch) => {
+      gateway?.batchChanged(batch)
+      if (batch.state === 'posted') for (const listener of demoBatches) listener(batch.number)
+    },
+    onLine: (line) => screen.line(line),
+    onDied: (error) => fail('settlement', error),
+  })
+  running.push({ name: 'settlement', stop: () => settlement.stop() })
+
+  screen.step('starting the gateway')
+  gateway = await startGateway({
+    links: [
+      {
+        producer: 0,
+        inbound: exchange.inbound[0]!,
+        outbound: exchange.outbound[0]!,
+        control: exchange.control,
+      },
+    ],
+    config: gatewayConfig({ port: options.port }),
+    deployment: { ...deployment, rpcUrl },
+    markets: exchange.genesis.markets,
+    owners: [],
+    askProof: (account, asset) => settlement.proof(account, asset),
+    onDied: (error) => fail('the gateway', error),
+  })
+  const listening = gateway
+  running.push({ name: 'the gateway', stop: () => listening.stop() })
+  const url = `ws://127.0.0.1:${listening.port}`
+
+  await settlement.depositsSeen
+  screen.start({
+    url,
+    rpcUrl,
+    deployment,
+    dataDir: options.dataDir,
+    seq: exchange.seq,
+    replayed: exchange.replayed,
+    snapshotSeq: exchange.snapshotSeq,
+    stateHash: Buffer.from(exchange.stateHash).toString('hex'),
+    epoch: exchange.epoch,
+  })
+  const status = setInterval(
+    () =>
+      screen.status({
+        orders: operator.orders,
+        fills: operator.fills,
+        sequencedSeq: operator.sequencedSeq,
+        durableSeq: operator.durableSeq,
+        settlement: settlement.status(),
+        connections: listening.stats.connections,
+      }),
+    STATUS_EVERY_MS,
+  )
+  running.push({ name: 'the status line', stop: async () => clearInterval(status) })
+
+  if (options.replay !== undefined) {
+    const report = await runLobster({
+      url,
+      files: options.replay,
+      traders: chain.traders,
+      onProgress: (done, total) => screen.progress('replay', done, total),
+    })
+    screen.line('settling what is open')
+    const last = await settlement.flush()
+    const transaction =
+      last === undefined
+        ? undefined
+        : await createPublicClient({ transport: http(rpcUrl) }).getTransactionReceipt({
+            hash: last.transactionHash,
+          })
+    screen.report(report, last, transaction?.gasUsed)
+    if (options.json) process.stdout.write(`${JSON.stringify({ ...report, batch: last ?? null })}\n`)
+    ended.resolve(0)
+  } else if (options.demo) {
+    const demo = new Demo({
+      url,
+      deployment,
+      traders: chain.traders,
+      seed: options.seed,
+      onLine: (line) => screen.line(line),
+    })
+    await demo.start()
+    demoBatches.push((batch) => void demo.batchPosted(batch))
+    running.push({ name: 'the demo traders', stop: () => demo.stop() })
+    if (options.seconds > 0)
+      setTimeout(() => ended.resolve(demo.errors === 0 ? 0 : 1), options.seconds * 1000)
+  }
+}

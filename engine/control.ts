@@ -83,12 +83,7 @@ export class Control {
     return this.readSeq(DURABLE)
   }
 
-  /** Journal thread only, never backwards. */
-  set durableSeq(seq: number) {
-    this.writeSeq(DURABLE, seq)
-  }
-
-  /** Journal thread only: moves durableSeq, and with it the journal's hash chain there (32 bytes). */
+  /** Journal thread only, never backwards: moves durableSeq, and with it the journal's hash chain there (32 bytes). */
   setDurable(seq: number, head: Uint8Array): void {
     const { words } = this
     Atomics.add(words, DURABLE, 1)

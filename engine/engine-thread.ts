@@ -5,7 +5,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { Control, Failure, StopPhase } from './control.js'
 import { nodeDisk } from './journal/disk.js'
-import { recover, type EngineCapacities } from './journal/recovery.js'
+import { recover } from './journal/recovery.js'
 import type { JournalPosition } from './journal/segments.js'
 import { Publisher } from './publisher.js'
 import { RingReader, RingWriter, armDoorbell, disarmDoorbell, sleepOnDoorbell } from './ring.js'
@@ -16,7 +16,6 @@ import type { GenesisConfig } from './types.js'
 export interface EngineThreadData {
   readonly dataDir: string
   readonly genesis: GenesisConfig | undefined
-  readonly capacities: EngineCapacities
   readonly control: SharedArrayBuffer
   readonly inbound: readonly SharedArrayBuffer[]
   readonly outbound: readonly SharedArrayBuffer[]
@@ -69,13 +68,12 @@ function prepare(data: EngineThreadData, control: Control): RunLoop {
     disk: nodeDisk,
     dataDir: data.dataDir,
     ...(data.genesis === undefined ? {} : { genesis: data.genesis }),
-    capacities: data.capacities,
     segmentBytes: data.segmentBytes,
     onEvents: (events) => publisher.onEvents(events),
     onLog: (line) => tell({ type: 'log', line }),
   })
   const { engine, genesis, position, stateHash, snapshotSeq, replayed } = recovered
-  control.durableSeq = engine.seq
+  control.setDurable(engine.seq, position.head)
   control.sequencedSeq = engine.seq
   const { seq, timeMs, depositsConsumed } = engine
   tell({

@@ -29,6 +29,7 @@ const genesis: GenesisConfig = {
   ],
   markets: [{ id: 0, base: 0, quote: 1, lotUnits: 1, tickUnits: 1, makerFeePpm: 0, takerFeePpm: 0 }],
   feeAccount: 0,
+  capacities: { ordersMax: 4096, levelsMax: 4096, accountsMax: 64, sessionsMax: 16 },
 }
 
 interface Message {
@@ -198,7 +199,6 @@ describe('exchange', () => {
       dataDir,
       genesis,
       gateways: 2,
-      capacities: { ordersMax: 4096, levelsMax: 4096, accountsMax: 64 },
       segmentBytes: 1024 * 1024,
       snapshotEvery: 0,
       tickMs: 50,

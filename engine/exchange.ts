@@ -11,7 +11,6 @@ import { Control, Failure, PRODUCERS_MAX, StopPhase, createControl } from './con
 import type { EngineThreadData, EngineThreadMessage } from './engine-thread.js'
 import type { JournalThreadData } from './journal/journal-thread.js'
 import { lockFolder } from './journal/lock.js'
-import type { EngineCapacities } from './journal/recovery.js'
 import { SEGMENT_BYTES } from './journal/segments.js'
 import type { SnapshotThreadData } from './journal/snapshot-thread.js'
 import { createRing } from './ring.js'
@@ -25,7 +24,6 @@ export interface ExchangeOptions {
   readonly gateways: number
   /** Further producers (chain watcher, administration), 0 unless given. */
   readonly operators?: number
-  readonly capacities?: EngineCapacities
   /** Bytes of each ring, powers of two. */
   readonly inboundBytes?: number
   readonly outboundBytes?: number
@@ -104,12 +102,10 @@ async function startLocked(
   const inbound = rings(options.inboundBytes ?? DEFAULTS.inboundBytes)
   const outbound = rings(options.outboundBytes ?? DEFAULTS.outboundBytes)
   const journal = createRing(options.journalBytes ?? DEFAULTS.journalBytes)
-  const capacities = options.capacities ?? {}
 
   const engineData: EngineThreadData = {
     dataDir,
     genesis: options.genesis,
-    capacities,
     control: controlBlock,
     inbound,
     outbound,
@@ -144,7 +140,7 @@ async function startLocked(
   }
 
   const failure = watchForFailure([engine, journalWorker], control)
-  const snapshots = new SnapshotTaker({ dataDir, capacities, control: controlBlock }, log)
+  const snapshots = new SnapshotTaker({ dataDir, control: controlBlock }, log)
   const every = options.snapshotEvery ?? DEFAULTS.snapshotEvery
   const timer = setInterval(() => {
     if (every > 0 && control.durableSeq - Math.max(snapshots.lastSeq, recovered.snapshotSeq) >= every)

@@ -27,6 +27,20 @@ export interface MarketConfig {
   readonly status?: MarketStatus
 }
 
+/**
+ * Capacities below the bounds of limits.ts. A full table is a reject code, so they decide about results:
+ * engines that follow each other need the same.
+ */
+export interface EngineCapacities {
+  readonly ordersMax?: number
+  readonly levelsMax?: number
+  readonly accountsMax?: number
+  /** Rows of the ledger. */
+  readonly balancesMax?: number
+  /** Session slots. */
+  readonly sessionsMax?: number
+}
+
 /** State before the first command. The journal's genesis block carries it, so a replay needs nothing else. */
 export interface GenesisConfig {
   readonly assets: readonly AssetConfig[]
@@ -35,6 +49,8 @@ export interface GenesisConfig {
   readonly feeAccount?: number
   /** Signed frames are required of order commands; false = embedded or private use. */
   readonly requireFrames?: boolean
+  /** Capacities of every engine that runs or replays this exchange. */
+  readonly capacities?: EngineCapacities
 }
 
 /** Preallocated events, valid only during the sink's call: copy what must be kept. */
@@ -47,15 +63,9 @@ export interface EventBuffer {
 
 export type EventSink = (events: EventBuffer) => void
 
-export interface EngineOptions {
+export interface EngineOptions extends EngineCapacities {
   readonly genesis: GenesisConfig
   readonly onEvents: EventSink
-  /** Capacities below the bounds of limits.ts, for small embedded engines. */
-  readonly ordersMax?: number
-  readonly levelsMax?: number
-  readonly accountsMax?: number
-  /** Rows of the ledger. Capacities decide about rejects: engines that follow each other need the same. */
-  readonly balancesMax?: number
 }
 
 export interface BookLevel {

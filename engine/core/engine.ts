@@ -17,6 +17,7 @@ import {
   MARKETS_MAX,
   ORDERS_MAX,
   PROTECTIONS_MAX,
+  SESSIONS_MAX,
 } from '../limits.js'
 import type {
   Balance,
@@ -347,14 +348,16 @@ function capacity(name: string, given: number | undefined, max: number): number 
 
 function emptyState(options: EngineOptions): State {
   const { genesis } = options
-  const ordersMax = capacity('ordersMax', options.ordersMax, ORDERS_MAX)
-  const levelsMax = capacity('levelsMax', options.levelsMax, LEVELS_MAX)
-  const accountsMax = capacity('accountsMax', options.accountsMax, ACCOUNTS_MAX)
+  const given = { ...genesis.capacities, ...options }
+  const ordersMax = capacity('ordersMax', given.ordersMax, ORDERS_MAX)
+  const levelsMax = capacity('levelsMax', given.levelsMax, LEVELS_MAX)
+  const accountsMax = capacity('accountsMax', given.accountsMax, ACCOUNTS_MAX)
   const balancesMax = capacity(
     'balancesMax',
-    options.balancesMax,
+    given.balancesMax,
     Math.min(BALANCES_MAX, accountsMax * ASSETS_MAX),
   )
+  const sessionsMax = capacity('sessionsMax', given.sessionsMax, SESSIONS_MAX)
   const feeAccount = genesis.feeAccount ?? 0
   if (!Number.isInteger(feeAccount) || feeAccount < 0 || feeAccount >= accountsMax)
     throw new GenesisError(`fee account ${feeAccount}, 0 to ${accountsMax - 1} allowed`)
@@ -374,7 +377,7 @@ function emptyState(options: EngineOptions): State {
     protections,
     trading: new Trading(ordersMax, levelsMax, ledger, markets, protections, events, clock),
     switches: new DeadManSwitches(ledger),
-    sessions: new Sessions(ledger, events, clock),
+    sessions: new Sessions(ledger, events, clock, sessionsMax),
   }
 }
 

@@ -13,7 +13,7 @@
  */
 import { EventKind, Reject } from '../codes.js'
 import { Attr, Cmd, Ev, FrameCmd, SessionCmd } from '../layout.js'
-import { FRAME_COMMANDS_MAX, FRAME_NONCE_WINDOW, SESSIONS_MAX, UNITS_END } from '../limits.js'
+import { FRAME_COMMANDS_MAX, FRAME_NONCE_WINDOW, UNITS_END } from '../limits.js'
 import type { Events } from './events.js'
 import { AccountNumber, type Ledger } from './ledger.js'
 import { Clock } from './trading.js'
@@ -26,12 +26,13 @@ export const SESSION_NUMBERS = 3
 export const KEY_WORDS = 8
 
 export class Sessions {
-  readonly words = new Int32Array(SESSIONS_MAX << SESSION_SHIFT)
-  readonly numbers = new Float64Array(SESSIONS_MAX * SESSION_NUMBERS)
-  readonly nonces = new Float64Array(SESSIONS_MAX * FRAME_NONCE_WINDOW)
-  readonly firstSeqs = new Float64Array(SESSIONS_MAX * FRAME_NONCE_WINDOW)
-  readonly counts = new Uint8Array(SESSIONS_MAX * FRAME_NONCE_WINDOW)
-  readonly codes = new Uint8Array(SESSIONS_MAX * FRAME_NONCE_WINDOW * FRAME_COMMANDS_MAX)
+  readonly words: Int32Array
+  readonly numbers: Float64Array
+  readonly nonces: Float64Array
+  readonly firstSeqs: Float64Array
+  readonly counts: Uint8Array
+  readonly codes: Uint8Array
+  readonly capacity: number
   /** Slots at or above this were never used. */
   end = 0
   /** Commands of the open frame still to come. */
@@ -47,7 +48,14 @@ export class Sessions {
   private readonly events: Events
   private readonly clock: Float64Array
 
-  constructor(ledger: Ledger, events: Events, clock: Float64Array) {
+  constructor(ledger: Ledger, events: Events, clock: Float64Array, capacity: number) {
+    this.capacity = capacity
+    this.words = new Int32Array(capacity << SESSION_SHIFT)
+    this.numbers = new Float64Array(capacity * SESSION_NUMBERS)
+    this.nonces = new Float64Array(capacity * FRAME_NONCE_WINDOW)
+    this.firstSeqs = new Float64Array(capacity * FRAME_NONCE_WINDOW)
+    this.counts = new Uint8Array(capacity * FRAME_NONCE_WINDOW)
+    this.codes = new Uint8Array(capacity * FRAME_NONCE_WINDOW * FRAME_COMMANDS_MAX)
     this.ledger = ledger
     this.events = events
     this.clock = clock
@@ -203,8 +211,8 @@ export class Sessions {
 
   /** A slot never used, else the first whose session is revoked or expired; -1 = none. */
   private freeSlot(): number {
-    if (this.end < SESSIONS_MAX) return this.end
-    for (let slot = 0; slot < SESSIONS_MAX; slot++) {
+    if (this.end < this.capacity) return this.end
+    for (let slot = 0; slot < this.capacity; slot++) {
       if (this.words[slot << SESSION_SHIFT] === SessionState.Revoked) return slot
       const expiresAt = this.numbers[slot * SESSION_NUMBERS + SessionNumber.EXPIRES_AT]!
       if (expiresAt <= this.clock[Clock.TIME]! && slot !== this.open) return slot

@@ -445,6 +445,8 @@ function linkFeeRows({ markets, ledger, feeAccount }: State): void {
 
 function readSessions(reader: ByteReader, { sessions }: State): void {
   sessions.end = expectSection(reader, Section.Sessions)
+  if (sessions.end > sessions.capacity)
+    throw new SnapshotError(`sessions: ${sessions.end}, this engine has room for ${sessions.capacity}`)
   for (let slot = 0; slot < sessions.end; slot++) {
     const at = slot << SESSION_SHIFT
     sessions.words[at] = reader.int()

@@ -4,7 +4,7 @@
  */
 import type { Side } from '../codes.js'
 import { Attr } from '../layout.js'
-import { ASSETS_MAX, SESSIONS_MAX } from '../limits.js'
+import { ASSETS_MAX } from '../limits.js'
 import type { Balance, BookLevel, OrderView, SessionView } from '../types.js'
 import { ACCOUNT_SHIFT, Account, OWNER_WORDS } from './ledger.js'
 import { BOOK_KINDS, BookKind, LEVEL_SHIFT, Level, NONE, keyMask } from './levels.js'
@@ -150,7 +150,7 @@ export function sessions(state: State, account: number): SessionView[] {
 }
 
 export function session({ sessions, clock }: State, slot: number): SessionView | undefined {
-  if (!(Number.isInteger(slot) && slot >= 0 && slot < Math.min(sessions.end, SESSIONS_MAX))) return undefined
+  if (!(Number.isInteger(slot) && slot >= 0 && slot < sessions.end)) return undefined
   const at = slot << SESSION_SHIFT
   const number = slot * SESSION_NUMBERS
   const attributes = sessions.words[at + Session.ATTR]!

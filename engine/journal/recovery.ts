@@ -24,18 +24,11 @@ import {
 import { journalFolder, segmentName, segmentOf, type JournalPosition } from './segments.js'
 import { listSnapshots, readSnapshot } from './snapshots.js'
 
-export interface EngineCapacities {
-  readonly ordersMax?: number
-  readonly levelsMax?: number
-  readonly accountsMax?: number
-}
-
 export interface RecoveryOptions {
   readonly disk: Disk
   readonly dataDir: string
   /** Needed when the folder is empty; must equal the journal's when it is not. */
   readonly genesis?: GenesisConfig
-  readonly capacities?: EngineCapacities
   /** The engine's sink once it runs; during recovery events are thrown away. */
   readonly onEvents: EventSink
   /** Bytes of new segments. */
@@ -98,7 +91,7 @@ export function recover(options: RecoveryOptions): Recovered {
     if (!isReplaying) options.onEvents(events)
   }
   const start = newestSnapshot(options, genesis, onEvents)
-  const engine = start?.engine ?? createEngine({ genesis, onEvents, ...options.capacities })
+  const engine = start?.engine ?? createEngine({ genesis, onEvents })
   const reader = new JournalReader(dataDir, { disk, from: start?.from ?? JOURNAL_START })
   try {
     if (start !== undefined) expectSnapshotBlock(reader, start)
@@ -140,14 +133,14 @@ export interface SnapshotStart {
 
 /** Restores the newest snapshot that passes every check, or undefined; each refused one is logged. */
 export function newestSnapshot(
-  { disk, dataDir, onLog, capacities }: Pick<RecoveryOptions, 'disk' | 'dataDir' | 'onLog' | 'capacities'>,
+  { disk, dataDir, onLog }: Pick<RecoveryOptions, 'disk' | 'dataDir' | 'onLog'>,
   genesis: GenesisConfig,
   onEvents: EventSink,
 ): SnapshotStart | undefined {
   for (const seq of listSnapshots(disk, dataDir)) {
     try {
       const snapshot = readSnapshot(disk, dataDir, seq)
-      const engine = restoreEngine(snapshot.payload, { genesis, onEvents, ...capacities })
+      const engine = restoreEngine(snapshot.payload, { genesis, onEvents })
       const actual = hex(engine.stateHash())
       if (actual !== hex(snapshot.stateHash))
         throw new Error(`its state hash is ${actual}, not ${hex(snapshot.stateHash)}`)

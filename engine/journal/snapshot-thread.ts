@@ -6,12 +6,10 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { Control } from '../control.js'
 import { nodeDisk } from './disk.js'
-import type { EngineCapacities } from './recovery.js'
 import { takeSnapshot } from './take-snapshot.js'
 
 export interface SnapshotThreadData {
   readonly dataDir: string
-  readonly capacities: EngineCapacities
   readonly control: SharedArrayBuffer
 }
 
@@ -20,7 +18,6 @@ const durableSeq = new Control(data.control).durableSeq
 const seq = takeSnapshot({
   disk: nodeDisk,
   dataDir: data.dataDir,
-  capacities: data.capacities,
   durableSeq: () => durableSeq,
   onLog: (line) => parentPort!.postMessage(line),
 })

@@ -9,14 +9,13 @@ import type { Disk } from './disk.js'
 import { syncAll } from './file-backend.js'
 import type { JournalBlock } from './format.js'
 import { JOURNAL_START, JournalReader, readGenesis } from './reader.js'
-import { applyBlock, expectSnapshotBlock, newestSnapshot, type EngineCapacities } from './recovery.js'
+import { applyBlock, expectSnapshotBlock, newestSnapshot } from './recovery.js'
 import { journalFolder, segmentName } from './segments.js'
 import { writeSnapshot } from './snapshots.js'
 
 export interface TakeSnapshotOptions {
   readonly disk: Disk
   readonly dataDir: string
-  readonly capacities?: EngineCapacities
   /** Beside a live exchange: go no further than this. Absent: to the end of a journal at rest. */
   readonly durableSeq?: () => number
   readonly onLog: (line: string) => void
@@ -30,7 +29,7 @@ export function takeSnapshot(options: TakeSnapshotOptions): number {
   const genesis = readGenesis(dataDir, disk)
   const onEvents = (): void => {}
   const start = newestSnapshot(options, genesis, onEvents)
-  const engine = start?.engine ?? createEngine({ genesis, onEvents, ...options.capacities })
+  const engine = start?.engine ?? createEngine({ genesis, onEvents })
   const from = start?.from ?? JOURNAL_START
   const reader = new JournalReader(dataDir, {
     disk,

@@ -18,7 +18,7 @@ import type { Engine, EventBuffer } from '../../engine/types.js'
 import type { Trader } from './clients.js'
 import type { FakeDisk } from './fake-disk.js'
 import { ASSETS, genesis, type Frame } from './frames.js'
-import { CAPACITIES, DATA_DIR, type Released } from './server.js'
+import { DATA_DIR, type Released } from './server.js'
 
 /** A broken promise of the exchange. */
 export class Violation extends Error {
@@ -121,7 +121,7 @@ class Replay {
   private readonly opened = new Set<number>()
 
   constructor(disk: FakeDisk) {
-    this.engine = createEngine({ genesis, onEvents: (events) => this.onEvents(events), ...CAPACITIES })
+    this.engine = createEngine({ genesis, onEvents: (events) => this.onEvents(events) })
     const reader = new JournalReader(DATA_DIR, { disk })
     let block
     while ((block = reader.next()) !== undefined) {

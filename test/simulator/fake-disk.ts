@@ -141,6 +141,10 @@ export class FakeDisk implements Disk {
     Object.assign(this.faults, { crashIn: -1, full: false, badWriteIn: -1, badSyncIn: -1 })
   }
 
+  has(path: string): boolean {
+    return this.entries.has(path)
+  }
+
   /** Bytes of a file as they are seen and on the platter: for flips, comparisons and cutting short. */
   raw(path: string): { seen: Uint8Array; platter: Uint8Array } {
     return this.inode(path)

@@ -12,11 +12,9 @@ import { DATA_DIR } from './server.js'
 
 export interface Flip {
   readonly path: string
+  /** Where `original` belongs: the block that was hit, or the byte of a snapshot. */
   readonly offset: number
-  /** The byte as it was. */
-  readonly before: number
-  /** Journal: offset and length of the block that was hit. */
-  readonly block?: { readonly offset: number; readonly length: number }
+  readonly original: Uint8Array
 }
 
 interface Place {
@@ -47,27 +45,31 @@ export function flipBit(disk: FakeDisk, random: Random): Flip | undefined {
   const snapshots = disk.list(snapshotFolder(DATA_DIR)).filter((name) => name.endsWith('.snapshot'))
   if (snapshots.length > 0 && random.chance(0.25)) {
     const path = `${snapshotFolder(DATA_DIR)}/${random.pick(snapshots)}`
-    return flipAt(disk, random, path, random.below(disk.raw(path).seen.length))
+    return flipIn(disk, random, { path, offset: random.below(disk.raw(path).seen.length), length: 1 })
   }
   const blocks = blocksOn(disk)
   if (blocks.length === 0) return undefined
-  const block = random.pick(random.chance(0.5) ? blocks.slice(-2) : blocks)
-  const flip = flipAt(disk, random, block.path, block.offset + random.below(block.length))
-  return { ...flip, block: { offset: block.offset, length: block.length } }
+  return flipIn(disk, random, random.pick(random.chance(0.5) ? blocks.slice(-2) : blocks))
 }
 
-function flipAt(disk: FakeDisk, random: Random, path: string, offset: number): Flip {
-  const before = disk.raw(path).seen[offset]!
-  disk.poke(path, offset, before ^ (1 << random.below(8)))
-  return { path, offset, before }
+function flipIn(disk: FakeDisk, random: Random, { path, offset, length }: Place): Flip {
+  const original = disk.raw(path).seen.slice(offset, offset + length)
+  const at = random.below(length)
+  disk.poke(path, offset + at, original[at]! ^ (1 << random.below(8)))
+  return { path, offset, original }
+}
+
+/** Puts back what a flip changed, if the file is still there (of snapshots only two are kept). */
+export function mendFlip(disk: FakeDisk, { path, offset, original }: Flip): void {
+  if (disk.has(path)) original.forEach((byte, index) => disk.poke(path, offset + index, byte))
 }
 
 /** Makes the checksums of a flipped block right again. */
-export function mendChecksums(disk: FakeDisk, { path, block }: Flip): void {
-  if (block === undefined) return
-  const bytes = disk.raw(path).seen.slice(block.offset, block.offset + block.length)
+export function mendChecksums(disk: FakeDisk, { path, offset, original }: Flip): void {
+  if (original.length < BLOCK_HEADER_BYTES) return
+  const bytes = disk.raw(path).seen.slice(offset, offset + original.length)
   const view = new DataView(bytes.buffer)
   view.setUint32(96, crc32c(bytes.subarray(BLOCK_HEADER_BYTES)), true)
   view.setUint32(124, crc32c(bytes.subarray(0, 124)), true)
-  for (let at = 96; at < BLOCK_HEADER_BYTES; at++) disk.poke(path, block.offset + at, bytes[at]!)
+  for (let at = 96; at < BLOCK_HEADER_BYTES; at++) disk.poke(path, offset + at, bytes[at]!)
 }

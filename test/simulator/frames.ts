@@ -25,6 +25,7 @@ export const genesis: GenesisConfig = {
   })),
   feeAccount: 0,
   requireFrames: true,
+  capacities: { ordersMax: 64, levelsMax: 64, accountsMax: 16, sessionsMax: 8 },
 }
 
 /** Command records of one message, as they go into an inbound ring. */

@@ -27,7 +27,6 @@ import type { FakeDisk } from './fake-disk.js'
 import { genesis, type Message } from './frames.js'
 
 export const DATA_DIR = '/data'
-export const CAPACITIES = { ordersMax: 1024, levelsMax: 1024, accountsMax: 64 }
 const PRODUCERS = 2
 const INBOUND_BYTES = 8 * 1024
 const OUTBOUND_BYTES = 64 * 1024
@@ -94,13 +93,12 @@ export class Server {
       disk: options.disk,
       dataDir: DATA_DIR,
       genesis,
-      capacities: CAPACITIES,
       segmentBytes: options.segmentBytes,
       onEvents: (events) => publisher.onEvents(events),
       onLog: options.onLog,
     })
     this.engine = engine
-    this.control.durableSeq = engine.seq
+    this.control.setDurable(engine.seq, position.head)
     const journalRing = createRing(JOURNAL_BYTES)
     this.writer = new JournalWriter({
       ring: new RingReader(journalRing),
@@ -113,7 +111,7 @@ export class Server {
       }),
       position,
       epoch: position.epoch + 1,
-      onDurable: (seq) => (this.control.durableSeq = seq),
+      onDurable: (seq, head) => this.control.setDurable(seq, head),
       blockBytesMax: BLOCK_BYTES,
     })
     void this.writer.start(genesis, stateHash)

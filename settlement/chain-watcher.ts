@@ -50,12 +50,13 @@ interface Log {
   readonly origin: ChainOrigin
 }
 
-/** OpenAccount: `owner`'s 20 bytes, in order, from word OWNER on. */
+/** OpenAccount: `owner`'s 20 bytes as five big-endian words. */
 export function openAccountRecord(account: number, owner: Address): Int32Array {
   const record = new Int32Array(COMMAND_WORDS)
   record[Cmd.KIND] = CommandKind.OpenAccount
   record[Cmd.ACCOUNT] = account
-  new Uint8Array(record.buffer).set(hexToBytes(owner), OpenAccountCmd.OWNER * 4)
+  const bytes = new DataView(hexToBytes(owner).slice().buffer)
+  for (let word = 0; word < 5; word++) record[OpenAccountCmd.OWNER + word] = bytes.getInt32(word * 4)
   return record
 }
 

@@ -9,6 +9,8 @@ import {
   type Address,
   type Hex,
   type PublicClient,
+  type TransactionReceipt,
+  TransactionReceiptNotFoundError,
   createPublicClient,
   createWalletClient,
   encodeDeployData,
@@ -125,7 +127,7 @@ export const demoAssets: readonly AssetToDeploy[] = [
 export async function deploy(options: DeployOptions): Promise<Deployment> {
   const account = privateKeyToAccount(options.privateKey)
   const transport = http(options.rpcUrl)
-  const reader: PublicClient = createPublicClient({ transport, pollingInterval: 50 })
+  const reader: PublicClient = createPublicClient({ transport })
   const wallet = createWalletClient({ account, transport })
   const chainId = await reader.getChainId()
   const assets = options.assets ?? demoAssets
@@ -136,7 +138,7 @@ export async function deploy(options: DeployOptions): Promise<Deployment> {
 
   const create = async (what: string, data: Hex): Promise<{ address: Address; block: bigint }> => {
     const hash = await wallet.sendTransaction({ chain: null, data, nonce: nonce++ })
-    const receipt = await reader.waitForTransactionReceipt({ hash })
+    const receipt = await receiptOf(reader, hash)
     if (receipt.status !== 'success' || !receipt.contractAddress)
       throw new DeployError(`${what} was not created: transaction ${hash} reverted`)
     return { address: getAddress(receipt.contractAddress), block: receipt.blockNumber }
@@ -244,6 +246,29 @@ function verifierData({ verificationKey, rowsPerChunk }: DeployOptions): Hex {
     bytecode: groth16ChunkVerifierCode.creation,
     args: [BigInt(rowsPerChunk), toContractKey(verificationKey)],
   })
+}
+
+/**
+ * Receipt of a sent transaction, asked for again and again. viem's waitForTransactionReceipt follows block
+ * numbers, and on a chain that makes a block for each transaction can miss the only one there is.
+ * @throws DeployError when there is none after `timeoutMs`.
+ */
+export async function receiptOf(
+  client: Pick<PublicClient, 'getTransactionReceipt'>,
+  hash: Hex,
+  timeoutMs = 120_000,
+): Promise<TransactionReceipt> {
+  const deadline = Date.now() + timeoutMs
+  for (let waitMs = 2; ; waitMs = Math.min(waitMs * 2, 500)) {
+    try {
+      return await client.getTransactionReceipt({ hash })
+    } catch (error) {
+      if (!(error instanceof TransactionReceiptNotFoundError)) throw error
+      if (Date.now() > deadline)
+        throw new DeployError(`transaction ${hash} has no receipt after ${timeoutMs} ms`)
+      await new Promise((resolve) => setTimeout(resolve, waitMs))
+    }
+  }
 }
 
 /** Writes a deployment so that a reader sees the old file or the new one, never a part. */

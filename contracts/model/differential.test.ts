@@ -17,7 +17,7 @@ import {
 } from 'viem'
 import { demoTokenAbi, settlementAbi, vaultAbi } from '../abi.js'
 import { type Anvil, startAnvil } from '../anvil.js'
-import { type Deployment, deploy } from '../deploy.js'
+import { type Deployment, deploy, receiptOf } from '../deploy.js'
 import { FIELD } from '../poseidon-table.js'
 import { type BatchRecord, type PostedBatch, challenge, pack, publicInputs } from './batch.js'
 import { ExchangeModel, Revert } from './exchange.js'
@@ -128,7 +128,7 @@ class Run {
         },
       ],
     } as never)
-    const receipt = await this.client.waitForTransactionReceipt({ hash: hash as Hex })
+    const receipt = await receiptOf(this.client, hash as Hex)
     if (receipt.status === 'success') return 'ok'
     const trace = (await this.client.request({
       method: 'debug_traceTransaction',

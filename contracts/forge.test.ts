@@ -1,0 +1,56 @@
+/**
+ * The Solidity tests inside the test suite: all of them, with the committed gas snapshots compared, full
+ * branch coverage of contracts/src, and a few mutants. Long mode (GLASSBOOK_LONG=1): many more runs of
+ * fuzzing and invariants (500,000 calls), and every mutant.
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { repositoryRoot } from './compile.js'
+import { runForge } from './forge.js'
+import { allMutants, describeVerdict, handMutants, runMutants } from './mutate.js'
+
+const long = process.env['GLASSBOOK_LONG'] === '1'
+const snapshots = join(repositoryRoot, 'contracts/snapshots/Glassbook.json')
+
+describe('Solidity', () => {
+  test('every test passes, and gas is what the snapshots say', async () => {
+    const before = readFileSync(snapshots, 'utf8')
+    const { code, stdout, stderr } = await runForge(['test'], { profile: long ? 'long' : 'default' })
+    if (code !== 0) throw new Error(`forge test failed\n${stdout}\n${stderr}`)
+    expect(stdout).toMatch(/ (\d+) tests passed, 0 failed/)
+    // forge writes the file anew: a change of gas shows here, and is committed on purpose or not at all.
+    expect(JSON.parse(readFileSync(snapshots, 'utf8'))).toEqual(JSON.parse(before))
+  })
+
+  test('every branch of contracts/src is covered', async () => {
+    const args = [
+      'coverage',
+      '--report',
+      'summary',
+      '--no-match-coverage',
+      'test/|node_modules',
+      '--no-match-contract',
+      'Invariants|Gas',
+    ]
+    const { code, stdout, stderr } = await runForge(args, { profile: 'coverage' })
+    if (code !== 0) throw new Error(`forge coverage failed\n${stdout}\n${stderr}`)
+    const rows = [...stdout.matchAll(/^\| (contracts\/src\/\S+) +\|(.*)$/gm)]
+    const files = rows.map((row) => row[1]!)
+    for (const file of ['Vault', 'Settlement', 'Governed', 'Groth16ChunkVerifier'])
+      expect(files).toContain(`contracts/src/${file}.sol`)
+    for (const [, file, figures] of rows) {
+      const shares = [...figures!.matchAll(/(\d+\.\d+)% \((\d+)\/(\d+)\)/g)].map((share) => share[1])
+      expect([file, ...shares]).toEqual([file, '100.00', '100.00', '100.00', '100.00'])
+    }
+  })
+
+  const chosen = long
+    ? allMutants()
+    : [handMutants[0]!, handMutants.find(({ from }) => from.includes('address(this)'))!]
+  test(`${chosen.length} guards: taken out, a test fails`, async () => {
+    const verdicts = await runMutants(chosen)
+    const survived = verdicts.filter(({ attacks, others }) => attacks.length + others.length === 0)
+    expect(survived.map(describeVerdict)).toEqual([])
+    if (!long) expect(verdicts.every(({ attacks }) => attacks.length > 0)).toBe(true)
+  })
+})

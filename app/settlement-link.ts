@@ -1,0 +1,142 @@
+/**
+ * Starts the settlement thread and the chain watcher, and stands between them and the rest of the
+ * process. The watcher runs on this (the main) thread: it submits to the engine through the operator's
+ * ring.
+ */
+import { Worker } from 'node:worker_threads'
+import { createPublicClient, http } from 'viem'
+import type { Deployment } from '../contracts/deploy.js'
+import { startChainWatcher } from '../settlement/chain-watcher.js'
+import type {
+  BatchMessage,
+  FromSettlement,
+  ProofMessage,
+  SettlementThreadData,
+  ToSettlement,
+} from '../settlement/settlement-thread.js'
+import type { SettlementStatus } from './screen.js'
+
+export interface SettlementOptions {
+  readonly dataDir: string
+  readonly control: SharedArrayBuffer
+  readonly deployment: Deployment
+  readonly rpcUrl: string
+  readonly operatorKey: `0x${string}`
+  readonly batchSeconds: number
+  readonly batchFills: number
+  readonly depositsConsumed: number
+  readonly submit: (record: Int32Array, attachment: Uint8Array) => Promise<number>
+  readonly onBatch: (batch: BatchMessage) => void
+  readonly onLine: (line: string) => void
+  readonly onDied: (error: Error) => void
+}
+
+export interface RunningSettlement {
+  /** Resolves when every deposit that was on the chain at the start has been credited. */
+  readonly depositsSeen: Promise<void>
+  status(): SettlementStatus
+  /** null while no batch is on the chain. */
+  proof(account: number, asset: number): Promise<ProofMessage | null>
+  /** Closes the open batch now; resolves with the last batch once it is settled, undefined when there is none. */
+  flush(): Promise<BatchMessage | undefined>
+  stop(): Promise<void>
+}
+
+/** Starts both; rejects when the settlement thread cannot start. */
+export async function startSettlement(options: SettlementOptions): Promise<RunningSettlement> {
+  const { deployment, rpcUrl } = options
+  const data: SettlementThreadData = {
+    dataDir: options.dataDir,
+    control: options.control,
+    deployment,
+    rpcUrls: [rpcUrl],
+    operatorKey: options.operatorKey,
+    policy: { seconds: options.batchSeconds, fills: options.batchFills },
+  }
+  const worker = new Worker(new URL('../settlement/settlement-thread.js', import.meta.url), {
+    workerData: data,
+    name: 'settlement',
+  })
+  const post = (message: ToSettlement): void => worker.postMessage(message)
+  const proofs = new Map<number, (proof: ProofMessage | null) => void>()
+  const flushes = new Map<
+    number,
+    { resolve: (batch: BatchMessage | undefined) => void; reject: (error: Error) => void }
+  >()
+  let status: SettlementStatus = { lastBatch: 0, provenBatch: 0, lastRoot: '0', settledSeq: 0 }
+  let ticket = 0
+  let stopping = false
+  const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
+  const started = new Promise<void>((resolve, reject) => {
+    const die = (error: Error): void => {
+      for (const { reject: refuse } of flushes.values()) refuse(error)
+      for (const answer of proofs.values()) answer(null)
+      reject(error)
+      if (!stopping) options.onDied(error)
+    }
+    worker.once('error', die)
+    worker.once('exit', () => {
+      if (!stopping) die(new Error('the settlement thread ended by itself'))
+    })
+    worker.on('message', (message: FromSettlement) => {
+      switch (message.type) {
+        case 'started':
+          resolve()
+          break
+        case 'status':
+          status = message.status
+          break
+        case 'batch':
+          options.onBatch(message.batch)
+          break
+        case 'proof':
+          proofs.get(message.ticket)?.(message.proof)
+          proofs.delete(message.ticket)
+          break
+        case 'flushed': {
+          const flush = flushes.get(message.ticket)
+          flushes.delete(message.ticket)
+          if (message.error === undefined) flush?.resolve(message.batch ?? undefined)
+          else flush?.reject(new Error(message.error))
+          break
+        }
+        case 'trouble':
+          options.onLine(`settlement: ${message.text}`)
+          break
+        case 'failed':
+          die(new Error(message.text))
+          break
+        case 'stopped':
+          break
+      }
+    })
+  })
+  await started
+  const watcher = startChainWatcher({
+    client: createPublicClient({ transport: http(rpcUrl) }),
+    deployment,
+    depositsConsumed: options.depositsConsumed,
+    submit: options.submit,
+    onTrouble: options.onLine,
+  })
+  return {
+    depositsSeen: watcher.caughtUp,
+    status: () => status,
+    proof: (account, asset) =>
+      new Promise((resolve) => {
+        proofs.set(++ticket, resolve)
+        post({ type: 'proof', ticket, account, asset })
+      }),
+    flush: () =>
+      new Promise((resolve, reject) => {
+        flushes.set(++ticket, { resolve, reject })
+        post({ type: 'flush', ticket })
+      }),
+    async stop() {
+      stopping = true
+      await watcher.stop()
+      post({ type: 'stop' })
+      await exited
+    },
+  }
+}

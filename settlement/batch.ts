@@ -13,14 +13,14 @@ import {
 } from './commit.js'
 import { fillsRoot } from './fills-root.js'
 import type { Range } from './follow.js'
-import type { StateTree, Undo } from './tree.js'
+import type { NodeChanges, StateTree } from './tree.js'
 
 /** Seals batches whatever they hold; limits are the settler's. */
 export interface SealedBatch {
   readonly header: BatchHeader
   readonly data: BatchData
-  /** Nodes of the tree before the batch. */
-  readonly undo: Undo
+  /** Nodes of the tree before and after the batch. */
+  readonly changes: NodeChanges
   readonly fills: Uint8Array
 }
 
@@ -76,7 +76,7 @@ export function sealBatch(
       deposits: encodeUnits(range.deposits),
       withdrawals: encodeUnits(sumByIndex(range.withdrawals)),
     },
-    undo: tree.endBatch(),
+    changes: tree.endBatch(),
     fills: range.fills,
   }
 }

@@ -7,15 +7,7 @@
  */
 import { BaseError, type Account, type PublicClient } from 'viem'
 import { checkChain, chainErrorText, sleep, type ChainDeployment } from './chain.js'
-import {
-  DEPOSITS_MAX,
-  RECORD_BYTES,
-  ROWS_MAX,
-  WITHDRAWALS_MAX,
-  chunkCount,
-  decodeRows,
-  publicInputs,
-} from './commit.js'
+import { DEPOSITS_MAX, RECORD_BYTES, ROWS_MAX, WITHDRAWALS_MAX, chunkCount, publicInputs } from './commit.js'
 import { Follower, type EngineCapacities } from './follow.js'
 import { FILL_BYTES, fillProof, type FillProof } from './fills-root.js'
 import { sealBatch } from './batch.js'
@@ -23,7 +15,8 @@ import { accountOf, assetOf, indexOf } from './net.js'
 import { Poster, isAtLeast, type ChunkProof } from './post.js'
 import { Sender, SenderStopped, type FeePolicy } from './sender.js'
 import { BatchStore, type BatchRecord } from './store.js'
-import { StateTree, type BalanceProof, type Undo } from './tree.js'
+import { TreeStore } from './tree-store.js'
+import { StateTree, undoOf, type BalanceProof, type Undo } from './tree.js'
 
 /** When a batch closes: whichever comes first. */
 export interface BatchPolicy {
@@ -95,6 +88,7 @@ export class Settler {
   private readonly poster: Poster
   private readonly sender: Sender
   private readonly tree = new StateTree()
+  private readonly treeStore: TreeStore
   private readonly follower: Follower
   /** Every sealed batch, number - 1. */
   private readonly batches: LiveBatch[] = []
@@ -110,6 +104,7 @@ export class Settler {
     const { deployment, client, account, dataDir, capacities, durableSeq } = options
     this.policy = options.policy ?? defaultPolicy
     this.store = new BatchStore(dataDir)
+    this.treeStore = new TreeStore(this.store.folder)
     this.sender = new Sender({
       client,
       account,
@@ -145,20 +140,12 @@ export class Settler {
   async start(): Promise<void> {
     const { client, deployment } = this.options
     await checkChain(client, deployment)
-    for (const number of this.store.numbers()) {
-      const record = this.store.read(number)
-      const { indices, deltas } = decodeRows(record.data.rows)
-      this.tree.beginBatch()
-      this.tree.update(
-        indices,
-        Float64Array.from(indices, (index, row) => this.tree.balanceOf(index) + deltas[row]!),
-      )
-      if (this.tree.root !== record.header.newRoot)
-        throw new Error(
-          `stored batch ${number} has root ${record.header.newRoot}, its rows give ${this.tree.root}`,
-        )
-      this.batches.push({ record, undo: this.tree.endBatch() })
-    }
+    for (const number of this.store.numbers())
+      this.batches.push({ record: this.store.read(number), undo: undefined })
+    this.treeStore.restore(
+      this.tree,
+      this.batches.map(({ record }) => record),
+    )
     const last = this.batches.at(-1)
     if (last !== undefined) this.follower.skipTo(Number(last.record.header.lastSeq))
     for (const { record } of this.batches) {
@@ -211,9 +198,10 @@ export class Settler {
     const batch = this.batches[number - 1]
     if (batch === undefined || !isAtLeast(batch.record, 'mined')) return undefined
     const undos: Undo[] = []
-    for (const { undo } of this.batches.slice(number)) {
-      if (undo === undefined) return undefined
-      undos.push(undo)
+    for (const later of this.batches.slice(number)) {
+      later.undo ??= this.treeStore.undo(Number(later.record.header.number))
+      if (later.undo === undefined) return undefined
+      undos.push(later.undo)
     }
     return { ...this.tree.proof(indexOf(account, asset), undos), batch: number, state: batch.record.state }
   }
@@ -231,7 +219,7 @@ export class Settler {
       lastBatch,
       lastRoot: last?.header.newRoot ?? this.batches[0]?.record.header.oldRoot ?? this.tree.root,
       settledSeq: Number(last?.header.lastSeq ?? 0n),
-      provenBatch: this.batches.filter(({ record }) => isAtLeast(record, 'proven')).length,
+      provenBatch: this.provenCount(),
       sealedBatch: this.batches.length,
       seq: this.follower.seq,
       state: this.state,
@@ -307,8 +295,10 @@ export class Settler {
       sealedAtMs: Date.now(),
       state: 'sealed',
     }
+    this.treeStore.write(number, sealed.header.newRoot, sealed.changes)
     this.store.seal(record, sealed.fills)
-    this.batches.push({ record, undo: sealed.undo })
+    this.batches.push({ record, undo: undoOf(sealed.changes) })
+    this.treeStore.checkpointIfDue(number, this.tree, this.provenCount())
     this.options.onStep?.('sealed', `batch ${number}`)
     this.options.onBatch?.(record)
   }
@@ -348,10 +338,16 @@ export class Settler {
     await this.poster.reconcile(record)
   }
 
-  /** Drops undos that no proof needs any more. */
+  private provenCount(): number {
+    let number = this.lastOnChain()
+    while (number > 0 && !isAtLeast(this.batches[number - 1]!.record, 'proven')) number--
+    return number
+  }
+
+  /** Drops undos from memory that are seldom asked for: they stand in the tree store. */
   private forget(): void {
-    const proven = this.batches.filter(({ record }) => isAtLeast(record, 'proven')).length
-    for (const batch of this.batches.slice(0, Math.max(0, proven - PROVEN_KEPT))) batch.undo = undefined
+    for (const batch of this.batches.slice(0, Math.max(0, this.provenCount() - PROVEN_KEPT)))
+      batch.undo = undefined
   }
 
   private stepped(step: string, label: string): void {

@@ -1,26 +1,27 @@
 /**
  * The state tree: binary, depth 28, Poseidon nodes, leaf = balance in units, 0 when empty. Bit i of an
- * index, least significant first, is the side at height i. Sparse: only nodes that differ from the empty
- * subtree of their height are kept.
+ * index, least significant first, is the side at height i. Sparse: only nodes that an update has touched
+ * are kept. Owned by the settler; replay and the exit tool have their own.
  *
- * Invariant: after `update`, every stored node is the hash of its children; a failed update changes
- * nothing. A node's key is (1 << (28 - height)) | (index >> height): 1 is the root.
+ * Invariant: after `update`, every kept node is the hash of its children; a refused update changes nothing.
+ * A node's key is (1 << (28 - height)) | (index >> height): 1 is the root.
  */
 import { ACCOUNT_BITS, ASSET_BITS, UNITS_END } from '../engine/limits.js'
-import { poseidonReference as poseidon } from './poseidon-reference.js'
+import { NodeMemory, emptyRootsOf } from './node-memory.js'
+import { poseidon, readStored } from './poseidon.js'
+import { ELEMENT_BYTES } from './poseidon-wasm.js'
 
 export const TREE_DEPTH = ACCOUNT_BITS + ASSET_BITS
 
 /** emptyRoots[h]: root of a subtree of height h whose leaves are all 0. */
-export const emptyRoots: readonly bigint[] = (() => {
-  const roots = [0n]
-  for (let height = 0; height < TREE_DEPTH; height++) roots.push(poseidon(roots[height]!, roots[height]!))
-  return roots
-})()
+export const emptyRoots: readonly bigint[] = emptyRootsOf(TREE_DEPTH)
 
 /** Key of the node over leaf `index` at `height`. */
 export const nodeKey = (index: number, height: number): number =>
   (1 << (TREE_DEPTH - height)) | (index >>> height)
+
+/** Height of a node. */
+export const heightOf = (key: number): number => TREE_DEPTH - (31 - Math.clz32(key))
 
 export interface BalanceProof {
   readonly index: number
@@ -31,31 +32,95 @@ export interface BalanceProof {
   readonly root: bigint
 }
 
-/** Old values of the nodes that a batch changed, by key. */
-export type Undo = ReadonlyMap<number, bigint>
+/** The nodes that a batch changed, each with its value before it and after it, in stored form. */
+export interface NodeChanges {
+  readonly keys: Int32Array
+  /** 32 bytes a key. */
+  readonly before: Uint8Array
+  readonly after: Uint8Array
+}
+
+/** Values before a batch. */
+export interface Undo {
+  /** Value of node `key` before the batch; undefined when the batch did not change it. */
+  get(key: number): bigint | undefined
+}
+
+/** The way back over a batch's changes. */
+export function undoOf(changes: NodeChanges): Undo {
+  let places: Map<number, number> | undefined
+  return {
+    get(key) {
+      places ??= new Map(Array.from(changes.keys, (changed, at) => [changed, at]))
+      const at = places.get(key)
+      return at === undefined ? undefined : readStored(changes.before, at)
+    },
+  }
+}
+
+/** Collects the changes of a batch while the tree is updated. */
+class ChangeLog {
+  private readonly slots = new Map<number, number>()
+  private keys = new Int32Array(256)
+  private before = new Uint8Array(256 * ELEMENT_BYTES)
+
+  constructor(private readonly nodes: NodeMemory) {}
+
+  /** Notes that node `key` at `slot` is about to change. */
+  note(key: number, slot: number): void {
+    if (this.slots.has(key)) return
+    const count = this.slots.size
+    if (count === this.keys.length) {
+      const [keys, before] = [this.keys, this.before]
+      this.keys = new Int32Array(count * 2)
+      this.keys.set(keys)
+      this.before = new Uint8Array(count * 2 * ELEMENT_BYTES)
+      this.before.set(before)
+    }
+    this.keys[count] = key
+    this.before.set(this.nodes.raw(slot), count * ELEMENT_BYTES)
+    this.slots.set(key, slot)
+  }
+
+  finish(): NodeChanges {
+    const count = this.slots.size
+    const after = new Uint8Array(count * ELEMENT_BYTES)
+    let at = 0
+    for (const slot of this.slots.values()) after.set(this.nodes.raw(slot), ELEMENT_BYTES * at++)
+    return { keys: this.keys.slice(0, count), before: this.before.slice(0, count * ELEMENT_BYTES), after }
+  }
+}
 
 export class StateTree {
-  private readonly nodes = new Map<number, bigint>()
-  private undo: Map<number, bigint> | undefined
+  private readonly nodes = new NodeMemory(emptyRoots)
+  private changes: ChangeLog | undefined
 
   get root(): bigint {
-    return this.node(1, TREE_DEPTH)
+    return this.nodes.load(this.nodes.slotOf(1, TREE_DEPTH))
+  }
+
+  /** Nodes that are kept. */
+  get nodeCount(): number {
+    return this.nodes.count
   }
 
   /** Units at `index`. */
   balanceOf(index: number): number {
-    return Number(this.node(nodeKey(index, 0), 0))
+    const slot = this.nodes.slotOf(nodeKey(index, 0), 0)
+    return slot === 0 ? 0 : Number(this.nodes.load(slot))
   }
 
-  /** From now on old values of changed nodes are kept, until `endBatch`. */
+  /** From now on changed nodes are noted, until `endBatch`. */
   beginBatch(): void {
-    this.undo = new Map()
+    this.changes = new ChangeLog(this.nodes)
   }
 
-  endBatch(): Undo {
-    const undo = this.undo ?? new Map<number, bigint>()
-    this.undo = undefined
-    return undo
+  /** What changed since `beginBatch`. */
+  endBatch(): NodeChanges {
+    if (this.changes === undefined) throw new Error('tree: endBatch without beginBatch')
+    const changes = this.changes.finish()
+    this.changes = undefined
+    return changes
   }
 
   /**
@@ -63,7 +128,8 @@ export class StateTree {
    * Throws RangeError for an index or balance out of range, before anything is changed.
    */
   update(indices: ArrayLike<number>, balances: ArrayLike<number>): void {
-    for (let row = 0; row < indices.length; row++) {
+    const count = indices.length
+    for (let row = 0; row < count; row++) {
       const index = indices[row]!
       const previous = row === 0 ? -1 : indices[row - 1]!
       if (!Number.isInteger(index) || index <= previous || index >= 1 << TREE_DEPTH)
@@ -72,18 +138,28 @@ export class StateTree {
       if (!Number.isInteger(balance) || balance < 0 || balance >= UNITS_END)
         throw new RangeError(`tree: balance ${balance} at index ${index}, 0 to 2^53 - 1`)
     }
-    let touched: number[] = []
-    for (let row = 0; row < indices.length; row++) {
+    if (count === 0) return
+    const { nodes, changes } = this
+    const touched = new Int32Array(count)
+    for (let row = 0; row < count; row++) {
       const key = nodeKey(indices[row]!, 0)
-      this.set(key, BigInt(balances[row]!))
-      touched.push(key)
+      const slot = nodes.ensure(key, 0)
+      changes?.note(key, slot)
+      nodes.store(slot, BigInt(balances[row]!))
+      touched[row] = key
     }
+    let width = count
     for (let height = 1; height <= TREE_DEPTH; height++) {
-      const parents: number[] = []
-      for (const key of touched) if (parents.at(-1) !== key >>> 1) parents.push(key >>> 1)
-      for (const key of parents)
-        this.set(key, poseidon(this.node(key * 2, height - 1), this.node(key * 2 + 1, height - 1)))
-      touched = parents
+      let parents = 0
+      for (let at = 0; at < width; at++) {
+        const key = touched[at]! >>> 1
+        if (parents > 0 && touched[parents - 1] === key) continue
+        touched[parents++] = key
+        const slot = nodes.ensure(key, height)
+        changes?.note(key, slot)
+        nodes.hash(nodes.slotOf(key * 2, height - 1), nodes.slotOf(key * 2 + 1, height - 1), slot)
+      }
+      width = parents
     }
   }
 
@@ -91,29 +167,54 @@ export class StateTree {
    * Proof of a leaf, of the tree now or as it was before the batches whose undos are given, oldest first.
    */
   proof(index: number, undos: readonly Undo[] = []): BalanceProof {
-    const at = (key: number, height: number): bigint => {
-      for (const undo of undos) {
-        const old = undo.get(key)
-        if (old !== undefined) return old
-      }
-      return this.node(key, height)
-    }
     return {
       index,
-      balance: Number(at(nodeKey(index, 0), 0)),
-      siblings: Array.from({ length: TREE_DEPTH }, (_, height) => at(nodeKey(index, height) ^ 1, height)),
-      root: at(1, TREE_DEPTH),
+      balance: Number(this.nodeBefore(nodeKey(index, 0), undos)),
+      siblings: Array.from({ length: TREE_DEPTH }, (_, height) =>
+        this.nodeBefore(nodeKey(index, height) ^ 1, undos),
+      ),
+      root: this.nodeBefore(1, undos),
     }
   }
 
-  private node(key: number, height: number): bigint {
-    return this.nodes.get(key) ?? emptyRoots[height]!
+  /** Value of a node now, or before the batches whose undos are given, oldest first. */
+  nodeBefore(key: number, undos: readonly Undo[]): bigint {
+    for (const undo of undos) {
+      const old = undo.get(key)
+      if (old !== undefined) return old
+    }
+    return this.nodes.load(this.nodes.slotOf(key, heightOf(key)))
   }
 
-  private set(key: number, value: bigint): void {
-    if (this.undo !== undefined && !this.undo.has(key))
-      this.undo.set(key, this.node(key, TREE_DEPTH - (31 - Math.clz32(key))))
-    this.nodes.set(key, value)
+  /** Puts nodes as they were stored; for restoring a tree that was checked when it was written. */
+  restore(keys: Int32Array, values: Uint8Array): void {
+    keys.forEach((key, at) => {
+      const slot = this.nodes.ensure(key, heightOf(key))
+      this.nodes.raw(slot).set(values.subarray(at * ELEMENT_BYTES, (at + 1) * ELEMENT_BYTES))
+    })
+  }
+
+  /** Every kept node, for a checkpoint. */
+  dump(): { keys: Int32Array; values: Uint8Array } {
+    const keys = new Int32Array(this.nodes.count)
+    const values = new Uint8Array(this.nodes.count * ELEMENT_BYTES)
+    let at = 0
+    this.nodes.forEach((key, slot) => {
+      keys[at] = key
+      values.set(this.nodes.raw(slot), ELEMENT_BYTES * at++)
+    })
+    return { keys, values }
+  }
+
+  /** Every leaf that is not 0: index and balance. */
+  balances(): Map<number, number> {
+    const result = new Map<number, number>()
+    this.nodes.forEach((key, slot) => {
+      if (key < 1 << TREE_DEPTH) return
+      const balance = Number(this.nodes.load(slot))
+      if (balance !== 0) result.set(key - (1 << TREE_DEPTH), balance)
+    })
+    return result
   }
 }
 

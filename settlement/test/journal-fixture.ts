@@ -2,7 +2,7 @@
  * Writes small journals for tests and benchmarks: command records in, durable blocks out, by the same
  * builder and backend as the exchange. One block a call of `append`.
  */
-import { CommandKind, Side, TimeInForce } from '../../engine/codes.js'
+import { CommandKind, TimeInForce, type Side } from '../../engine/codes.js'
 import { Attr, COMMAND_BYTES, COMMAND_WORDS, Cmd, FrameCmd } from '../../engine/layout.js'
 import { AttachmentKind } from '../../engine/messages.js'
 import type { GenesisConfig } from '../../engine/types.js'
@@ -72,7 +72,7 @@ export class JournalFixture {
 /** A limit order, good till cancelled. */
 export function placeRecord(
   account: number,
-  side: (typeof Side)[keyof typeof Side],
+  side: Side,
   ticks: number,
   lots: number,
   cloid: number,

@@ -1,0 +1,168 @@
+/** The state tree against a plain recomputation with poseidon-lite; proofs, undo, refusals, the store. */
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { poseidon2 } from 'poseidon-lite/poseidon2'
+import { encodeRows } from './commit.js'
+import type { BatchRecord } from './store.js'
+import { TreeStore } from './tree-store.js'
+import { StateTree, TREE_DEPTH, emptyRoots, rootOfProof, undoOf, type Undo } from './tree.js'
+
+/** Root of a sparse tree, by definition. */
+function rootOf(leaves: ReadonlyMap<number, number>, height = TREE_DEPTH, prefix = 0): bigint {
+  if (leaves.size === 0) return emptyRoots[height]!
+  if (height === 0) return BigInt(leaves.get(prefix)!)
+  const half = 2 ** (height - 1)
+  const split = (isRight: boolean): Map<number, number> =>
+    new Map([...leaves].filter(([index]) => index >= prefix + half === isRight))
+  return poseidon2([rootOf(split(false), height - 1, prefix), rootOf(split(true), height - 1, prefix + half)])
+}
+
+const index = fc.oneof(
+  fc.integer({ min: 0, max: 2 ** TREE_DEPTH - 1 }),
+  fc.integer({ min: 0, max: 130 }),
+  fc.constantFrom(0, 1, 63, 64, 2 ** TREE_DEPTH - 1),
+)
+const balance = fc.oneof(fc.integer({ min: 0, max: 1000 }), fc.constantFrom(0, 1, Number.MAX_SAFE_INTEGER))
+const batch = fc.uniqueArray(fc.tuple(index, balance), {
+  selector: ([at]) => at,
+  minLength: 1,
+  maxLength: 12,
+})
+
+const sorted = (rows: readonly (readonly [number, number])[]): [number[], number[]] => {
+  const order = [...rows].sort((a, b) => a[0] - b[0])
+  return [order.map(([at]) => at), order.map(([, units]) => units)]
+}
+
+describe('state tree', () => {
+  test('the empty root is the contract’s', () => {
+    // BalanceTree.EMPTY_ROOT in contracts/src/libraries/BalanceTree.sol.
+    expect(new StateTree().root).toBe(
+      16619959921569409661790279042024627172199214148318086837362003702249041851090n,
+    )
+  })
+
+  test('random batches: root as defined, every proof leads to it, undo leads back', () => {
+    fc.assert(
+      fc.property(fc.array(batch, { minLength: 1, maxLength: 4 }), (batches) => {
+        const tree = new StateTree()
+        const leaves = new Map<number, number>()
+        const past: { root: bigint; leaves: Map<number, number> }[] = []
+        const undos: Undo[] = []
+        for (const rows of batches) {
+          past.push({ root: tree.root, leaves: new Map(leaves) })
+          tree.beginBatch()
+          tree.update(...sorted(rows))
+          undos.push(undoOf(tree.endBatch()))
+          for (const [at, units] of rows) leaves.set(at, units)
+        }
+        expect(tree.root).toBe(rootOf(leaves))
+        for (const [at, units] of leaves) {
+          const proof = tree.proof(at)
+          expect(proof.balance).toBe(units)
+          expect(rootOfProof(at, units, proof.siblings)).toBe(tree.root)
+          for (const [number, before] of past.entries()) {
+            const old = tree.proof(at, undos.slice(number))
+            expect(old.root).toBe(before.root)
+            expect(old.balance).toBe(before.leaves.get(at) ?? 0)
+            expect(rootOfProof(at, old.balance, old.siblings)).toBe(before.root)
+          }
+        }
+        expect(tree.balances()).toEqual(new Map([...leaves].filter(([, units]) => units !== 0)))
+      }),
+      { numRuns: 15 },
+    )
+  })
+
+  test('a refused update changes nothing', () => {
+    const tree = new StateTree()
+    tree.update([5], [7])
+    const { root } = tree
+    for (const [indices, balances] of [
+      [
+        [1, 1],
+        [1, 2],
+      ],
+      [
+        [2, 1],
+        [1, 2],
+      ],
+      [[-1], [1]],
+      [[2 ** TREE_DEPTH], [1]],
+      [[1.5], [1]],
+      [
+        [1, 9],
+        [1, -1],
+      ],
+      [
+        [1, 9],
+        [1, 2 ** 53],
+      ],
+      [
+        [1, 9],
+        [1, 0.5],
+      ],
+      [
+        [1, 9],
+        [1, NaN],
+      ],
+    ] as const)
+      expect(() => tree.update(indices, balances)).toThrow(RangeError)
+    expect(tree.root).toBe(root)
+    expect(tree.balanceOf(1)).toBe(0)
+  })
+
+  test('one update of many rows gives the root of many updates of one row', () => {
+    const rows = Array.from({ length: 300 }, (_, at) => [at * at * 7 + 3, at + 1] as const)
+    const [indices, balances] = sorted(rows)
+    const [once, each] = [new StateTree(), new StateTree()]
+    once.update(indices, balances)
+    indices.forEach((at, row) => each.update([at], [balances[row]!]))
+    expect(once.root).toBe(each.root)
+  })
+})
+
+describe('tree store', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'glassbook-tree-'))
+  afterAll(() => rmSync(folder, { recursive: true }))
+
+  test('a tree comes back from changes, from rows where they are damaged, and old roots stay provable', () => {
+    const tree = new StateTree()
+    const store = new TreeStore(folder)
+    const records: BatchRecord[] = []
+    const roots = [tree.root]
+    for (let number = 1; number <= 5; number++) {
+      const indices = Int32Array.from([number, number + 10, 64 * number + 100])
+      const deltas = Float64Array.from([5, 6, 7])
+      tree.beginBatch()
+      tree.update(
+        indices,
+        Array.from(indices, (at, row) => tree.balanceOf(at) + deltas[row]!),
+      )
+      store.write(number, tree.root, tree.endBatch())
+      roots.push(tree.root)
+      records.push({
+        header: { number: BigInt(number), newRoot: tree.root },
+        data: { rows: encodeRows({ indices, deltas }) },
+      } as unknown as BatchRecord)
+    }
+    const restored = (): bigint => {
+      const fresh = new StateTree()
+      new TreeStore(folder).restore(fresh, records)
+      return fresh.root
+    }
+    expect(restored()).toBe(tree.root)
+    const undos = [3, 4, 5].map((number) => store.undo(number)!)
+    expect(tree.proof(1, undos).root).toBe(roots[2])
+    const names = readdirSync(join(folder, 'tree')).sort()
+    expect(names).toHaveLength(5)
+    writeFileSync(join(folder, 'tree', names[1]!), 'not a node file')
+    rmSync(join(folder, 'tree', names[3]!))
+    expect(restored()).toBe(tree.root)
+    // What was damaged has been written again.
+    expect(new TreeStore(folder).undo(2)).toBeDefined()
+    expect(new TreeStore(folder).undo(6)).toBeUndefined()
+  })
+})

@@ -22,6 +22,8 @@ export const Inbound = {
   ATTACHMENT_KIND: 5,
   /** Query: what is asked (QueryKind), its account or market, its depth. */
   QUERY_KIND: 3,
+  QUERY_LOW: 4,
+  QUERY_HIGH: 5,
   QUERY_SUBJECT: 6,
   QUERY_DEPTH: 7,
 } as const
@@ -44,8 +46,17 @@ export const QueryKind = {
   Book: 3,
   BookL3: 4,
   StateHash: 5,
+  /** Of an account, revoked and expired ones included. */
   Sessions: 6,
   Markets: 7,
+  /** Active sessions of slots `subject` to `subject + depth - 1`. */
+  SessionPage: 8,
+  /** [account, owner in hex] of accounts from `subject` on, at most `depth` of them that exist, and whether more may follow. */
+  OwnerPage: 9,
+  /** A live order by account and client order id (QUERY_LOW, QUERY_HIGH); null when there is none. */
+  OrderByCloid: 10,
+  /** What became of a frame: session `subject`, nonce in QUERY_LOW and QUERY_HIGH; null when it is not known. */
+  FrameResults: 11,
 } as const
 
 export const OUTBOUND_HEADER_WORDS = 12

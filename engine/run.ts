@@ -25,7 +25,7 @@ import {
 import type { Publisher } from './publisher.js'
 import type { RingReader, RingWriter } from './ring.js'
 import type { Sequencer } from './sequencer.js'
-import type { Engine, GenesisConfig } from './types.js'
+import type { Engine, GenesisConfig, SessionView } from './types.js'
 
 /** Messages taken from one inbound ring before the next one has its turn. */
 const BATCH_MESSAGES = 64
@@ -244,10 +244,54 @@ export class RunLoop {
         return { seq: engine.seq, stateHash: Buffer.from(engine.stateHash()).toString('hex') }
       case QueryKind.Markets:
         return engine.markets()
+      case QueryKind.Sessions:
+        return engine.sessions(subject)
+      case QueryKind.SessionPage:
+        return sessionPage(engine, subject, depth)
+      case QueryKind.OwnerPage:
+        return ownerPage(engine, subject, depth)
+      case QueryKind.OrderByCloid: {
+        const low = BigInt(words[word + Inbound.QUERY_LOW]! >>> 0)
+        const high = BigInt(words[word + Inbound.QUERY_HIGH]! >>> 0)
+        return engine.orderByCloid(subject, (high << 32n) | low) ?? null
+      }
+      case QueryKind.FrameResults: {
+        const nonce =
+          (words[word + Inbound.QUERY_HIGH]! >>> 0) * 2 ** 32 + (words[word + Inbound.QUERY_LOW]! >>> 0)
+        const results = engine.frameResults(subject, nonce)
+        return results === undefined ? null : { firstSeq: results.firstSeq, codes: [...results.codes] }
+      }
       default:
         return { error: `unknown query kind ${kind}` }
     }
   }
+}
+
+/** Active sessions of `count` slots from `first` on. */
+function sessionPage(engine: Engine, first: number, count: number): SessionView[] {
+  const page: SessionView[] = []
+  for (let slot = first; slot < first + count; slot++) {
+    const session = engine.session(slot)
+    if (session?.active === true) page.push(session)
+  }
+  return page
+}
+
+/** Owners of `count` accounts from `first` on; ids are dense, so the first that is missing ends the list. */
+function ownerPage(
+  engine: Engine,
+  first: number,
+  count: number,
+): { owners: [account: number, owner: string][]; more: boolean } {
+  const owners: [number, string][] = []
+  for (let account = first; account < first + count; account++) {
+    const words = engine.owner(account)
+    // Account 0 collects fees and need not have been opened.
+    if (words === undefined && account > 0) return { owners, more: false }
+    if (words === undefined || words.every((part) => part === 0)) continue
+    owners.push([account, `0x${words.map((part) => (part >>> 0).toString(16).padStart(8, '0')).join('')}`])
+  }
+  return { owners, more: true }
 }
 
 function whyMalformed(count: number, attachmentBytes: number, length: number): string {

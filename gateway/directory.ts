@@ -37,6 +37,21 @@ export function p256PublicKey(compressed: Uint8Array): KeyObject | undefined {
   }
 }
 
+/** A session as the engine tells of it: x of its key in 8 big-endian words and the parity of y. */
+export function sessionInfo(
+  keyX: ArrayLike<number>,
+  parity: number,
+  told: Omit<SessionInfo, 'publicKey' | 'publicKeyBytes'>,
+): SessionInfo | undefined {
+  const publicKeyBytes = Buffer.alloc(PUBLIC_KEY_BYTES)
+  publicKeyBytes[0] = 2 | (parity & 1)
+  for (let word = 0; word < 8; word++) publicKeyBytes.writeInt32BE(keyX[word]! | 0, 1 + word * 4)
+  const publicKey = p256PublicKey(publicKeyBytes)
+  if (publicKey === undefined) return undefined
+  const { slot, account, scopes, maxNotional, expiresAtMs } = told
+  return { slot, account, scopes, maxNotional, expiresAtMs, publicKey, publicKeyBytes }
+}
+
 export class Directory {
   readonly #accounts = new Map<string, number>()
   readonly #owners = new Map<number, `0x${string}`>()

@@ -141,7 +141,7 @@ export class EngineLink {
 
   /**
    * Asks the engine. `onAnswer` is called in order with what was applied: before it come exactly the
-   * commands up to the answer's seq. It gets undefined when the engine ends first. False = the ring is
+   * commands up to the answer's seq. `id` is the 64-bit id of the kinds that ask for one. It gets undefined when the engine ends first. False = the ring is
    * full and nothing was asked.
    */
   query(
@@ -149,6 +149,7 @@ export class EngineLink {
     subject: number,
     depth: number,
     onAnswer: (answer: Answer | undefined) => void,
+    id: number | bigint = 0,
   ): boolean {
     const at = this.#ended || this.#left ? -1 : this.#writer.tryClaim(INBOUND_HEADER_WORDS * 4)
     if (at < 0) return false
@@ -162,6 +163,8 @@ export class EngineLink {
     header[word + Inbound.QUERY_KIND] = kind
     header[word + Inbound.QUERY_SUBJECT] = subject
     header[word + Inbound.QUERY_DEPTH] = depth
+    header[word + Inbound.QUERY_LOW] = Number(BigInt(id) & 0xffffffffn)
+    header[word + Inbound.QUERY_HIGH] = Number(BigInt(id) >> 32n)
     this.#queries.set(ticket, onAnswer)
     this.#writer.commit()
     return true

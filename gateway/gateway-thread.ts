@@ -11,8 +11,8 @@ import type { FromGateway, GatewayThreadData, ToGateway } from './messages.js'
 import { type GatewayServer, ListenError, startServer } from './server.js'
 
 const STATS_EVERY_MS = 500
-/** Time that sockets get to close before a broken thread ends. */
-const CLOSE_MS = 100
+/** Time that close messages get to leave. */
+const CLOSE_MS = 50
 
 async function main(data: GatewayThreadData): Promise<void> {
   const port = parentPort
@@ -25,9 +25,11 @@ async function main(data: GatewayThreadData): Promise<void> {
   const stop = (): void => {
     if (stopping) return
     stopping = true
-    server?.close()
+    server?.stopListening()
     gateway.shutdown()
     gateway.link.leave()
+    // Close messages leave first; then nothing keeps this thread's event loop alive.
+    setTimeout(() => server?.closeSockets(), CLOSE_MS)
     post({ type: 'quiet' })
   }
   port.on('message', (message: ToGateway) => {
@@ -40,7 +42,7 @@ async function main(data: GatewayThreadData): Promise<void> {
   process.once('uncaughtException', (error) => {
     post({ type: 'failed', code: 'Broken', message: error.stack ?? error.message })
     stop()
-    setTimeout(() => process.exit(1), CLOSE_MS)
+    setTimeout(() => process.exit(1), 2 * CLOSE_MS)
   })
 
   const running = gateway.link.run(gateway)

@@ -4,11 +4,11 @@
  * goes to frames or requests. Sockets are server.ts's, methods are requests.ts's.
  */
 import { randomBytes } from 'node:crypto'
-import { CommandKind, EventKind } from '../engine/codes.js'
+import { CancelReason, CommandKind, EventKind } from '../engine/codes.js'
 import { COMMAND_WORDS, Cmd, EVENT_WORDS, Ev } from '../engine/layout.js'
-import { BOOK_DEPTH_MAX } from '../engine/limits.js'
+import { ACCOUNTS_MAX, BOOK_DEPTH_MAX, SESSIONS_MAX } from '../engine/limits.js'
 import { AttachmentKind, QueryKind } from '../engine/messages.js'
-import type { BookLevel, MarketConfig } from '../engine/types.js'
+import type { BookLevel, MarketConfig, SessionView } from '../engine/types.js'
 import { ErrorCode } from '../sdk/wire/codes.js'
 import { readArray, readInt } from '../sdk/wire/fields.js'
 import { CHALLENGE_BYTES, Control, Kind, Method } from '../sdk/wire/layout.js'
@@ -17,8 +17,8 @@ import { PROTOCOL_VERSION } from '../sdk/wire/version.js'
 import { AccountStreams } from './account-streams.js'
 import { type Domain, createDomain } from './auth.js'
 import { Connection, type Socket, type SocketData } from './connection.js'
-import { Directory } from './directory.js'
-import { type Applied, EngineLink, type EngineLinkHandler } from './engine-link.js'
+import { Directory, sessionInfo } from './directory.js'
+import { type Answer, type Applied, EngineLink, type EngineLinkHandler } from './engine-link.js'
 import { FillStore } from './fill-store.js'
 import { FrameIntake } from './frames.js'
 import { Limits } from './limits.js'
@@ -31,6 +31,8 @@ import { Submissions } from './submissions.js'
 
 const REQUEST_ID_MAX = 2 ** 31 - 1
 const BATCHES_KEPT = 100
+/** Owners or sessions asked for at once. */
+const PAGE = 1000
 const NO_BYTES = new Uint8Array(0)
 const MARKET_EVENTS: ReadonlySet<number> = new Set([
   EventKind.Accepted,
@@ -109,7 +111,39 @@ export class Gateway implements EngineLinkHandler {
   /** Learns the books that this thread serves; to be called once, while the link runs. */
   async load(): Promise<void> {
     for (const [account, owner] of this.data.owners) this.directory.setOwner(account, owner)
+    await this.#loadOwners()
+    await this.#loadSessions()
     await Promise.all(this.data.markets.map((config) => this.#loadMarket(config)))
+  }
+
+  /** An answer of the engine, for use before anything is served: nothing else depends on its order. */
+  ask(kind: number, subject: number, depth: number): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const asked = this.link.query(kind, subject, depth, (answer) => {
+        if (answer === undefined) reject(new Error('the engine ended before the gateway had started'))
+        else resolve(answer)
+      })
+      if (!asked) reject(new Error('the way to the engine is full'))
+    })
+  }
+
+  async #loadOwners(): Promise<void> {
+    for (let first = 0, more = true; more && first < ACCOUNTS_MAX; first += PAGE) {
+      const { value } = await this.ask(QueryKind.OwnerPage, first, PAGE)
+      const page = value as { owners: [account: number, owner: `0x${string}`][]; more: boolean }
+      for (const [account, owner] of page.owners) this.directory.setOwner(account, owner)
+      more = page.more
+    }
+  }
+
+  async #loadSessions(): Promise<void> {
+    for (let first = 0; first < SESSIONS_MAX; first += PAGE) {
+      const { value } = await this.ask(QueryKind.SessionPage, first, Math.min(PAGE, SESSIONS_MAX - first))
+      for (const session of value as SessionView[]) {
+        const known = sessionInfo(session.keyX, session.parity, session)
+        if (known !== undefined) this.directory.setSession(known)
+      }
+    }
   }
 
   #loadMarket(config: MarketConfig): Promise<void> {
@@ -225,6 +259,8 @@ export class Gateway implements EngineLinkHandler {
     records[Cmd.ACCOUNT] = account
     records[Cmd.MARKET] = -1
     records[Cmd.OTHER] = -1
+    // With this reason the engine takes it from the operator, without a frame.
+    records[Cmd.LOTS] = CancelReason.Disconnect
     const taken = this.submissions.submit(records, 1, NO_BYTES, AttachmentKind.None, () => {})
     // The ring is full: the next turn of the event loop has made room, or the engine has ended.
     if (!taken && !this.link.ended) setTimeout(() => this.#cancelAll(account), 1)

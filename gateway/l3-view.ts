@@ -26,8 +26,7 @@ export class L3View {
   readonly #changed = new Set<number>()
 
   /** An order that rests at the start. */
-  load({ orderId, side, ticks, remaining, displayLots }: OrderView): void {
-    const visible = displayLots === 0 ? remaining : Math.min(displayLots, remaining)
+  load({ orderId, side, ticks, remaining, displayLots, visible }: OrderView): void {
     this.#orders.set(orderId, { side, ticks, visible, remaining, display: displayLots, shown: true })
   }
 

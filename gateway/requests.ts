@@ -9,15 +9,15 @@ import type { Balance, OrderView } from '../engine/types.js'
 import { ErrorCode, rejectToCode } from '../sdk/wire/codes.js'
 import { commandToRecord } from '../sdk/wire/commands.js'
 import { FieldError } from '../sdk/wire/fields.js'
-import { Kind, Method, PUBLIC_KEY_BYTES, StreamName } from '../sdk/wire/layout.js'
+import { Kind, Method, StreamName } from '../sdk/wire/layout.js'
 import type { WireValue } from '../sdk/wire/msgpack.js'
 import { type MethodParams, type MethodSchema, methods } from '../sdk/wire/schema.js'
 import { logonMessage } from '../sdk/wire/signed.js'
 import { type PrivateStreamName, isPrivateStream } from './account-streams.js'
 import { isApprovedBy, isRevokedBy, isWithdrawalBy, verifySessionSignature } from './auth.js'
 import type { Connection } from './connection.js'
-import { type SessionInfo, p256PublicKey } from './directory.js'
-import type { Applied } from './engine-link.js'
+import { type SessionInfo, p256PublicKey, sessionInfo } from './directory.js'
+import type { Applied, Answer as EngineAnswer } from './engine-link.js'
 import type { Gateway } from './gateway.js'
 import type { MarketData } from './market-data.js'
 import type { Stream } from './stream.js'
@@ -177,20 +177,24 @@ export class Requests {
         this.#query(QueryKind.Orders, connection.account!, 0, (value) =>
           (value as WireOrder[]).map(orderToWire),
         ),
-      [Method.Order]: (connection, [key]) =>
-        this.#query(QueryKind.Orders, connection.account!, 0, (value) => {
-          const live = (value as WireOrder[]).find((candidate) =>
-            'cloid' in key ? BigInt(candidate.cloid) === key.cloid : candidate.orderId === key.orderId,
-          )
-          if (live !== undefined) return { live: orderToWire(live) }
-          const { history } = gateway
-          const ended =
-            'cloid' in key
-              ? history.byCloid(connection.account!, key.cloid)
-              : history.byOrderId(connection.account!, key.orderId)
-          if (ended === undefined) throw new RequestError(ErrorCode.NotFound, 'no order of that id is known')
-          return { ended }
-        }),
+      [Method.Order]: (caller, [key]) => this.#order(caller.account!, key),
+      [Method.FrameOutcome]: (caller, [slot, nonce]) => {
+        if (gateway.directory.session(slot)?.account !== caller.account) {
+          throw new RequestError(ErrorCode.UnknownSession, `session ${slot} is not the account's`)
+        }
+        return this.#query(
+          QueryKind.FrameResults,
+          slot,
+          0,
+          (value) => {
+            if (value === null)
+              throw new RequestError(ErrorCode.NotFound, 'no such frame was taken, or it is too old')
+            const { firstSeq, codes } = value as { firstSeq: number; codes: number[] }
+            return { firstSeq, codes: codes.map((reject) => (reject === 0 ? 0 : rejectToCode(reject))) }
+          },
+          nonce,
+        )
+      },
       [Method.Fills]: (connection, [options]) =>
         gateway.fills.ofAccount(connection.account!, options?.afterSeq ?? 0, options?.limit ?? 1000),
       [Method.Depth]: (_connection, [market, depth]) => {
@@ -241,6 +245,31 @@ export class Requests {
     }
   }
 
+  /** A live order, or how it ended; both are looked for in the state after one seq. */
+  #order(account: number, key: { cloid: bigint } | { orderId: number }): Promise<WireValue> {
+    const { history } = this.#gateway
+    const answer = (live: WireOrder | undefined, ended: WireValue | undefined): WireValue => {
+      if (live !== undefined) return { live: orderToWire(live) }
+      if (ended !== undefined) return { ended }
+      throw new RequestError(ErrorCode.NotFound, 'no order of that id is known')
+    }
+    if ('cloid' in key) {
+      return this.#query(
+        QueryKind.OrderByCloid,
+        account,
+        0,
+        (value) => answer((value as WireOrder | null) ?? undefined, history.byCloid(account, key.cloid)),
+        key.cloid,
+      )
+    }
+    return this.#query(QueryKind.Orders, account, 0, (value) =>
+      answer(
+        (value as WireOrder[]).find(({ orderId }) => orderId === key.orderId),
+        history.byOrderId(account, key.orderId),
+      ),
+    )
+  }
+
   #market(id: number) {
     const market = this.#gateway.markets.get(id)
     if (market === undefined) throw new RequestError(ErrorCode.UnknownMarket, `no market ${id}`)
@@ -264,9 +293,10 @@ export class Requests {
     subject: number,
     depth: number,
     toResult: (value: unknown) => WireValue,
+    id: number | bigint = 0,
   ): Promise<WireValue> {
     return new Promise((resolve, reject) => {
-      const asked = this.#gateway.link.query(kind, subject, depth, (answer) => {
+      const onAnswer = (answer: EngineAnswer | undefined): void => {
         if (answer === undefined) {
           reject(new RequestError(ErrorCode.EngineStopped, 'the engine has stopped'))
           return
@@ -276,7 +306,8 @@ export class Requests {
         } catch (error) {
           reject(error as Error)
         }
-      })
+      }
+      const asked = this.#gateway.link.query(kind, subject, depth, onAnswer, id)
       if (!asked) reject(new RequestError(ErrorCode.EngineBusy, 'nothing was asked', 50))
     })
   }
@@ -353,6 +384,7 @@ export class Requests {
     records[Cmd.KIND] = CommandKind.RevokeSession
     records[Cmd.ACCOUNT] = account
     records[SessionCmd.X] = session
+    new Float64Array(records.buffer)[SessionCmd.NONCE_F64] = nonce
     return this.#command(records, signature, AttachmentKind.Revocation, () => ({ session }))
   }
 
@@ -517,22 +549,15 @@ export class Requests {
 
   #sessionApproved(words: Int32Array, floats: Float64Array, word: number): void {
     const flags = words[word + Ev.KIND]! >>> 16
-    const publicKeyBytes = Buffer.alloc(PUBLIC_KEY_BYTES)
-    publicKeyBytes[0] = 2 | ((flags >> 4) & 1)
-    for (let index = 0; index < 8; index++) {
-      publicKeyBytes.writeInt32BE(words[word + Ev.CLOID_LO + index]!, 1 + index * 4)
-    }
-    const publicKey = p256PublicKey(publicKeyBytes)
-    if (publicKey === undefined) return
-    this.#gateway.directory.setSession({
+    const at = word + Ev.CLOID_LO
+    const session = sessionInfo(words.subarray(at, at + 8), (flags >> 4) & 1, {
       slot: words[word + Ev.CODE]!,
       account: words[word + Ev.ACCOUNT]!,
       scopes: flags & 15,
       maxNotional: floats[(word >> 1) + Ev.AMOUNT_A_F64]!,
       expiresAtMs: floats[(word >> 1) + Ev.AMOUNT_B_F64]!,
-      publicKey,
-      publicKeyBytes,
     })
+    if (session !== undefined) this.#gateway.directory.setSession(session)
   }
 
   /** Events that change who may do what. */
@@ -580,5 +605,6 @@ function orderToWire(order: WireOrder): WireValue {
     order.triggerTicks,
     order.displayLots,
     order.expiresAtMs,
+    order.waiting ? 1 : 0,
   ]
 }

@@ -6,7 +6,7 @@
  * another program's port in silence; so the port is first taken and given back by node:net, which can.
  */
 import { type AddressInfo, createServer } from 'node:net'
-import uWS from 'uWebSockets.js'
+import uWS, { type TemplatedApp } from 'uWebSockets.js'
 import { ErrorCode } from '../sdk/wire/codes.js'
 import { codecOf } from '../sdk/wire/codec.js'
 import { FRAME_BYTES_MAX } from '../engine/limits.js'
@@ -20,8 +20,10 @@ const MESSAGE_BYTES_CUT = 4 * FRAME_BYTES_MAX
 
 export interface GatewayServer {
   readonly port: number
-  /** Stops listening; connections are the gateway's to end. */
-  close(): void
+  /** Stops listening; WebSockets are the gateway's to end. */
+  stopListening(): void
+  /** Cuts whatever is still open, idle HTTP connections among it. */
+  closeSockets(): void
 }
 
 /** Why the port cannot be had; the message is fit for an operator. */
@@ -155,7 +157,12 @@ export async function startServer(
         reject(new ListenError('PortTaken', `port ${freePort} of ${host} is taken by another program`))
         return
       }
-      resolve({ port: freePort, close: () => uWS.closeSocket(listenSocket) })
+      resolve({
+        port: freePort,
+        stopListening: () => uWS.closeSocket(listenSocket),
+        // The type declarations do not know it.
+        closeSockets: () => (app as TemplatedApp & { close(): void }).close(),
+      })
     })
   })
 }

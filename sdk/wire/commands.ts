@@ -6,10 +6,11 @@
  *
  *   place        [1, market, side, ticks, lots, cloid, type, timeInForce, postOnly, stp, triggerTicks,
  *                 displayLots, quoteBudget, expiresAtMs, deadlineMs]         optional from `type` on
- *   amend        [2, market, cloid, ticks, lots, deadlineMs]                 `lots` is the new total
+ *   amend        [2, market, cloid, ticks, lots, deadlineMs, displayLots, triggerTicks, expiresAtMs]
+ *                `lots` is the new total; 0 leaves display, trigger and expiry as they are
  *   cancel       [3, market, cloid, deadlineMs]
  *   cancelAll    [4, market or -1, side or -1, deadlineMs]
- *   cancelAfter  [20, atMs]                                                  0 = off
+ *   cancelAfter  [20, atMs, deadlineMs]                                      0 = off
  *   protection   [21, market, windowMs, fills, notionalUnits]                0 = no such bound
  *   reset        [22, market]
  *
@@ -48,6 +49,9 @@ export interface AmendCommand {
   /** New total size, the filled part included. */
   readonly lots: number
   readonly deadlineMs?: number
+  readonly displayLots?: number
+  readonly triggerTicks?: number
+  readonly expiresAtMs?: number
 }
 export interface CancelCommand {
   readonly kind: typeof CommandKind.Cancel
@@ -67,6 +71,7 @@ export interface CancelAfterCommand {
   readonly kind: typeof CommandKind.CancelAfter
   /** Engine time at which all orders are cancelled; 0 = off. */
   readonly atMs: number
+  readonly deadlineMs?: number
 }
 export interface SetProtectionCommand {
   readonly kind: typeof CommandKind.SetProtection
@@ -109,10 +114,10 @@ const REQUIRED: Readonly<Record<number, number>> = {
 }
 const LENGTH_MAX: Readonly<Record<number, number>> = {
   [CommandKind.Place]: 15,
-  [CommandKind.Amend]: 6,
+  [CommandKind.Amend]: 9,
   [CommandKind.Cancel]: 4,
   [CommandKind.CancelAll]: 4,
-  [CommandKind.CancelAfter]: 2,
+  [CommandKind.CancelAfter]: 3,
   [CommandKind.SetProtection]: 5,
   [CommandKind.ResetProtection]: 2,
 }
@@ -151,7 +156,7 @@ function positions(command: WireCommand): WireValue[] {
     case CommandKind.CancelAll:
       return [command.kind, command.market, command.side, command.deadlineMs ?? 0]
     case CommandKind.CancelAfter:
-      return [command.kind, command.atMs]
+      return [command.kind, command.atMs, command.deadlineMs ?? 0]
     case CommandKind.SetProtection:
       return [command.kind, command.market, command.windowMs, command.fills, command.notionalUnits]
     case CommandKind.ResetProtection:
@@ -244,6 +249,9 @@ export function commandToRecord(
       words[at + Cmd.TICKS] = int32(values[3], 'ticks')
       words[at + Cmd.LOTS] = int32(values[4], 'lots')
       floats[float + Cmd.DEADLINE_F64] = amount(values[5], 'deadlineMs')
+      words[at + Cmd.DISPLAY_LOTS] = int32(values[6], 'displayLots')
+      words[at + Cmd.TRIGGER_TICKS] = int32(values[7], 'triggerTicks')
+      floats[float + Cmd.EXPIRES_AT_F64] = amount(values[8], 'expiresAtMs')
       break
     case CommandKind.Cancel:
       words[at + Cmd.MARKET] = int32(values[1], 'market')
@@ -257,6 +265,7 @@ export function commandToRecord(
       break
     case CommandKind.CancelAfter:
       floats[float + Cmd.AMOUNT_F64] = amount(values[1], 'atMs')
+      floats[float + Cmd.DEADLINE_F64] = amount(values[2], 'deadlineMs')
       break
     case CommandKind.SetProtection:
       words[at + Cmd.MARKET] = int32(values[1], 'market')

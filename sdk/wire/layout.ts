@@ -67,6 +67,8 @@ export const Method = {
   Orders: 'orders',
   /** [{cloid} or {orderId}] -> an order */
   Order: 'order',
+  /** [session, nonce] -> {firstSeq, codes}: what became of a frame, while its nonce is in the window */
+  FrameOutcome: 'frameOutcome',
   /** [{afterSeq?, limit?}] -> fills */
   Fills: 'fills',
   /** [market, depth] -> book */

@@ -109,9 +109,9 @@ const candle = z
   .describe('[startMs, open, high, low, close, lots, quoteUnits, trades, lastSeq]')
 const balance = z.tuple([int, int, int]).describe('[asset, available, reserved]')
 const liveOrder = z
-  .tuple([int, id64, int, int, int, int, int, int, int, int, int, int])
+  .tuple([int, id64, int, int, int, int, int, int, int, int, int, int, int])
   .describe(
-    '[orderId, cloid, market, side, ticks, lots, remaining, orderType, timeInForce, triggerTicks, displayLots, expiresAtMs]',
+    '[orderId, cloid, market, side, ticks, lots, remaining, orderType, timeInForce, triggerTicks, displayLots, expiresAtMs, waiting]',
   )
 const orderEntry = z
   .tuple([int, int, int, id64, int, int, int, int, int, int, int, int, int])
@@ -318,6 +318,13 @@ export const methods = {
     Scope.Read,
     5,
     'One order by its client order id or its order id.',
+  ),
+  [Method.FrameOutcome]: method(
+    z.tuple([session, whole('frame nonce')]),
+    z.object({ firstSeq: int, codes: z.array(int) }),
+    Scope.Read,
+    2,
+    'What became of a frame whose answer was lost; while its nonce is among the session’s highest 100.',
   ),
   [Method.Fills]: method(
     z.tuple([z.object({ afterSeq: whole('seq').optional(), limit: limit(1000).optional() }).optional()]),

@@ -106,7 +106,9 @@ export class Screen {
 
   status(numbers: StatusNumbers): void {
     const now = performance.now()
-    const last = this.#last ?? { at: now - 1000, orders: 0, fills: 0 }
+    const last = this.#last
+    this.#last ??= { at: now, orders: numbers.orders, fills: numbers.fills }
+    if (last === undefined) return
     if (!this.#out.isTTY && now - this.#plainAt < PLAIN_STATUS_EVERY_MS) return
     this.#plainAt = now
     const seconds = (now - last.at) / 1000

@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util'
 import { createPublicClient, http } from 'viem'
 import { startExchange } from '../engine/exchange.js'
 import type { GenesisConfig } from '../engine/types.js'
-import { gatewayConfig } from '../gateway/config.js'
+import { type GatewayConfig, ConfigError, loadGatewayConfig } from '../gateway/config.js'
 import { type RunningGateway, startGateway } from '../gateway/start.js'
 import { Demo } from './demo.js'
 import { runLobster } from './lobster/run.js'
@@ -21,7 +21,7 @@ import { Screen } from './screen.js'
 
 const USAGE =
   'usage: glassbook start [--data DIR] [--port N] [--demo] [--seconds N] [--seed N] [--batch-seconds N] ' +
-  '[--batch-fills N] [--replay FILE [--orderbook FILE] [--json]]'
+  '[--batch-fills N] [--replay FILE [--orderbook FILE] [--json]] [--config FILE] [--gateway-SETTING VALUE …]'
 
 /** The local exchange: BTCX-USDX, 0.00001 BTCX a lot, 0.1 USDX a tick; a taker pays 0.05 %, a maker 0.01 %. */
 export const LOCAL_GENESIS: GenesisConfig = {
@@ -37,10 +37,12 @@ const TRADERS = 5
 /** A forced withdrawal may be left unanswered this long on the local chain; a week on a real one. */
 const LOCAL_EXIT_DELAY_SECONDS = 60
 const STATUS_EVERY_MS = 1000
+/** Budget of the operator's own replay: it is not to be slowed down by rules made for strangers. */
+const REPLAY_RATE = { perSecond: 1_000_000, burst: 1_000_000 }
 
 export interface StartOptions {
   readonly dataDir: string
-  readonly port: number
+  readonly gateway: GatewayConfig
   readonly demo: boolean
   /** The demo ends by itself after this long; 0 = at Ctrl-C. */
   readonly seconds: number
@@ -66,13 +68,21 @@ function number(text: string | undefined, flag: string, fallback: number, max: n
 
 /** @throws StartError for flags that are unknown, out of range, or name what is not there. */
 export function parseStartOptions(argv: readonly string[]): StartOptions {
+  const gatewayFlags: string[] = []
+  const ownFlags: string[] = []
+  for (let index = 0; index < argv.length; index++) {
+    const flag = argv[index]!
+    if (!flag.startsWith('--gateway-')) ownFlags.push(flag)
+    else gatewayFlags.push(...(flag.includes('=') ? [flag] : argv.slice(index, ++index + 1)))
+  }
   let values
   try {
     ;({ values } = parseArgs({
-      args: [...argv],
+      args: ownFlags,
       options: {
         data: { type: 'string' },
         port: { type: 'string' },
+        config: { type: 'string' },
         demo: { type: 'boolean', default: false },
         seconds: { type: 'string' },
         seed: { type: 'string' },
@@ -92,12 +102,22 @@ export function parseStartOptions(argv: readonly string[]): StartOptions {
   }
   if (values.orderbook !== undefined && values.replay === undefined)
     throw new StartError(`--orderbook goes with --replay\n${USAGE}`)
+  let gateway: GatewayConfig
+  try {
+    gateway = loadGatewayConfig({ file: values.config, environment: process.env, flags: gatewayFlags })
+  } catch (error) {
+    if (error instanceof ConfigError) throw new StartError(error.message)
+    throw error
+  }
+  gateway = { ...gateway, port: number(values.port, 'port', gateway.port, 65535) }
+  if (values.replay !== undefined)
+    gateway = { ...gateway, requestRate: REPLAY_RATE, orderRate: REPLAY_RATE, cancelRate: REPLAY_RATE }
   // A replay wants an empty book: it gets a folder of its own unless one is named.
   const dataDir =
     values.data ?? (values.replay === undefined ? 'data' : mkdtempSync(join(tmpdir(), 'glassbook-replay-')))
   return {
     dataDir: resolve(dataDir),
-    port: number(values.port, 'port', 9001, 65535),
+    gateway,
     demo: values.demo,
     seconds: number(values.seconds, 'seconds', 0, 1e9),
     seed: number(values.seed, 'seed', 1, 2 ** 31 - 1),
@@ -251,7 +271,7 @@ async function startParts(
         control: exchange.control,
       },
     ],
-    config: gatewayConfig({ port: options.port }),
+    config: options.gateway,
     deployment: { ...deployment, rpcUrl },
     markets: exchange.genesis.markets,
     owners: [],

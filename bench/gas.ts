@@ -1,0 +1,328 @@
+/**
+ * Gas of whole transactions, calldata included, on anvil with the deployed bytecode: commit by number of
+ * rows, proof of a chunk (a real pairing check, with a key whose trapdoor is known here), and the ways out.
+ * From these, gas a fill at several netting ratios (fills for each net row). Ends by comparing the chain's
+ * root with the tree kept here. Writes bench/results/gas.json and gas.md; `npm run bench:gas`.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { bn254 } from '@noble/curves/bn254.js'
+import {
+  type Abi,
+  type Address,
+  type Hex,
+  createPublicClient,
+  createTestClient,
+  encodeFunctionData,
+  http,
+} from 'viem'
+import { demoTokenAbi, settlementAbi, vaultAbi } from '../contracts/abi.js'
+import { startAnvil } from '../contracts/anvil.js'
+import { compilerSettings, repositoryRoot, solcVersion } from '../contracts/compile.js'
+import { type Deployment, deploy, receiptOf } from '../contracts/deploy.js'
+import {
+  type BatchRecord,
+  type PostedBatch,
+  challenge,
+  pack,
+  publicInputs,
+} from '../contracts/model/batch.js'
+import { BalanceTree } from '../contracts/model/poseidon.js'
+import type { VerificationKey } from '../contracts/verification-key.js'
+
+const KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
+const ROW_COUNTS = [1, 8, 64, 256]
+const NETTING_RATIOS = [1, 10, 100, 1000]
+const ROWS_PER_CHUNK = 16
+const ACCOUNTS = 256
+const EXIT_DELAY_SECONDS = 3600
+
+// --- Proofs with a known trapdoor: e(A, B) = e(alpha, beta) e(IC(x), gamma) e(C, delta) solved for C ---
+
+const { Fr } = bn254.fields
+const [ALPHA, BETA, GAMMA, DELTA] = [11n, 13n, 17n, 19n] as const
+const IC = [23n, 29n, 31n, 37n, 41n] as const
+
+const g1 = (scalar: bigint): [bigint, bigint] => {
+  const { x, y } = bn254.G1.Point.BASE.multiply(scalar).toAffine()
+  return [x, y]
+}
+const g2 = (scalar: bigint): { x: { c0: bigint; c1: bigint }; y: { c0: bigint; c1: bigint } } =>
+  bn254.G2.Point.BASE.multiply(scalar).toAffine()
+
+function verificationKey(): VerificationKey {
+  const point1 = (scalar: bigint): string[] => [...g1(scalar).map(String), '1']
+  const point2 = (scalar: bigint): string[][] => {
+    const { x, y } = g2(scalar)
+    return [
+      [String(x.c0), String(x.c1)],
+      [String(y.c0), String(y.c1)],
+      ['1', '0'],
+    ]
+  }
+  return {
+    protocol: 'groth16',
+    curve: 'bn128',
+    nPublic: 4,
+    vk_alpha_1: point1(ALPHA),
+    vk_beta_2: point2(BETA),
+    vk_gamma_2: point2(GAMMA),
+    vk_delta_2: point2(DELTA),
+    IC: IC.map(point1),
+  }
+}
+
+function prove(inputs: readonly bigint[]): bigint[] {
+  const [a, b] = [43n, 47n]
+  const sum = inputs.reduce((acc, x, i) => Fr.create(acc + x * IC[i + 1]!), IC[0] as bigint)
+  const c = Fr.mul(Fr.create(a * b - ALPHA * BETA - GAMMA * sum), Fr.inv(DELTA))
+  const { x, y } = g2(b)
+  return [...g1(a), x.c1, x.c0, y.c1, y.c0, ...g1(c)]
+}
+
+// --- The exchange under measurement ---
+
+class Bench {
+  readonly tree = new BalanceTree()
+  readonly queue: BatchRecord[] = []
+  number = 0n
+  lastSeq = 0n
+
+  constructor(
+    readonly rpcUrl: string,
+    readonly deployment: Deployment,
+    readonly client = createPublicClient({ transport: http(rpcUrl) }),
+    readonly anvil = createTestClient({ mode: 'anvil', transport: http(rpcUrl) }),
+  ) {}
+
+  /** Sends a call and gives the gas its transaction used. */
+  async call(
+    from: Address,
+    to: Address,
+    abi: Abi,
+    functionName: string,
+    args: readonly unknown[],
+    value = 0n,
+  ): Promise<bigint> {
+    const data = encodeFunctionData({ abi, functionName, args })
+    const hash = (await this.anvil.request({
+      method: 'eth_sendTransaction',
+      params: [{ from, to, data, gas: '0xf00000', value: `0x${value.toString(16)}` }],
+    } as never)) as Hex
+    const { status, gasUsed } = await receiptOf(this.client, hash)
+    if (status !== 'success') throw new Error(`bench: ${functionName} reverted`)
+    return gasUsed
+  }
+
+  settlement(from: Address, name: string, args: readonly unknown[], value = 0n): Promise<bigint> {
+    return this.call(from, this.deployment.settlement, settlementAbi as Abi, name, args, value)
+  }
+  vault(from: Address, name: string, args: readonly unknown[]): Promise<bigint> {
+    return this.call(from, this.deployment.vault, vaultAbi as Abi, name, args)
+  }
+
+  /** Commits a batch of these rows; gives the batch and the gas of its commit. */
+  async commit(
+    rows: BatchRecord[],
+    depositCount = 0,
+    withdrawals: BatchRecord[] = [],
+  ): Promise<{ batch: PostedBatch; gas: bigint }> {
+    const oldRoot = this.tree.root
+    const chunkRoots: bigint[] = []
+    for (const [i, { index, value }] of rows.entries()) {
+      this.tree.set(index, this.tree.leaf(index) + value)
+      if ((i + 1) % ROWS_PER_CHUNK === 0 || i === rows.length - 1) chunkRoots.push(this.tree.root)
+    }
+    const consumed = Number(
+      await this.client.readContract({
+        address: this.deployment.settlement,
+        abi: settlementAbi,
+        functionName: 'provenDepositsConsumed',
+      }),
+    )
+    const header = {
+      number: ++this.number,
+      firstSeq: this.lastSeq + 1n,
+      lastSeq: (this.lastSeq += 1000n),
+      oldRoot,
+      newRoot: this.tree.root,
+      journalHead: `0x${'5a'.repeat(32)}` as Hex,
+      fillsRoot: `0x${'a5'.repeat(32)}` as Hex,
+      depositsConsumed: BigInt(consumed + depositCount),
+    }
+    const batch = {
+      header,
+      chunkRoots,
+      rows,
+      deposits: this.queue.slice(consumed, consumed + depositCount),
+      withdrawals,
+    }
+    const gas = await this.settlement(this.deployment.constants.operator, 'commitBatch', [
+      header,
+      chunkRoots,
+      pack(rows),
+      pack(batch.deposits),
+      pack(withdrawals),
+    ])
+    return { batch, gas }
+  }
+
+  /** Proves every chunk; gives the gas of each. */
+  async prove(batch: PostedBatch): Promise<bigint[]> {
+    const z = challenge(this.deployment.chainId, this.deployment.settlement, batch)
+    const gas: bigint[] = []
+    for (const chunk of batch.chunkRoots.keys()) {
+      const inputs = publicInputs(batch, z, chunk, ROWS_PER_CHUNK)
+      const args = [batch.header.number, BigInt(chunk), inputs, prove(inputs)]
+      gas.push(await this.settlement(this.deployment.constants.operator, 'proveChunk', args))
+    }
+    return gas
+  }
+}
+
+interface Figures {
+  readonly gas: Record<string, number>
+  readonly commits: { rows: number; commitGas: number; commitGasPerRow: number; proofGas: number }[]
+  readonly fills: { nettingRatio: number; commitGasPerFill: number; commitAndProofGasPerFill: number }[]
+}
+
+async function measure(rpcUrl: string): Promise<Figures> {
+  const deployment = await deploy({
+    rpcUrl,
+    privateKey: KEY,
+    exitDelaySeconds: EXIT_DELAY_SECONDS,
+    maxUnproven: 64,
+    verificationKey: verificationKey(),
+    rowsPerChunk: ROWS_PER_CHUNK,
+  })
+  const bench = new Bench(rpcUrl, deployment)
+  const owners = Array.from(
+    { length: ACCOUNTS },
+    (_, i): Address => `0x${(0x100000 + i).toString(16).padStart(40, '0')}`,
+  )
+  const gas: Record<string, number> = {}
+  const token = deployment.assets[0]!.token
+  for (const [i, owner] of owners.entries()) {
+    await bench.anvil.setBalance({ address: owner, value: 10n ** 20n })
+    await bench.anvil.impersonateAccount({ address: owner })
+    await bench.call(owner, token, demoTokenAbi as Abi, 'mint', [owner, 10n ** 9n])
+    await bench.call(owner, token, demoTokenAbi as Abi, 'approve', [deployment.vault, 10n ** 9n])
+    const used = await bench.vault(owner, 'deposit', [0n, 1_000_000n])
+    if (i === 1) gas['deposit, first of an owner'] = Number(used)
+    bench.queue.push({ index: (i + 1) << 6, value: 1_000_000n })
+  }
+  const { batch: deposits } = await bench.commit([...bench.queue], bench.queue.length)
+  await bench.prove(deposits)
+
+  const commits: Figures['commits'] = []
+  for (const count of ROW_COUNTS) {
+    // One row conserves only as a deposit; the others move units between neighbours.
+    let rows = owners
+      .slice(0, count)
+      .map((_, i) => ({ index: (i + 1) << 6, value: (i % 2 === 0 ? 1n : -1n) * 1234n }))
+    if (count === 1) {
+      gas['deposit, later'] = Number(await bench.vault(owners[0]!, 'deposit', [0n, 1234n]))
+      bench.queue.push({ index: 1 << 6, value: 1234n })
+      rows = [{ index: 1 << 6, value: 1234n }]
+    }
+    const { batch, gas: used } = await bench.commit(rows, count === 1 ? 1 : 0)
+    const proofs = await bench.prove(batch)
+    const proofGas = proofs.reduce((sum, g) => sum + g, 0n)
+    commits.push({
+      rows: count,
+      commitGas: Number(used),
+      commitGasPerRow: Math.round(Number(used) / count),
+      proofGas: Number(proofGas),
+    })
+    gas['proveChunk'] = Math.max(gas['proveChunk'] ?? 0, ...proofs.map(Number))
+  }
+  await measureExits(bench, owners, gas)
+  const root = await bench.client.readContract({
+    address: deployment.settlement,
+    abi: settlementAbi,
+    functionName: 'provenRoot',
+  })
+  if (root !== bench.tree.root) throw new Error('bench: the chain has another root than the tree kept here')
+
+  const { rows, commitGas, proofGas } = commits.at(-1)!
+  const fills = NETTING_RATIOS.map((nettingRatio) => ({
+    nettingRatio,
+    commitGasPerFill: Math.round((commitGas / rows / nettingRatio) * 10) / 10,
+    commitAndProofGasPerFill: Math.round(((commitGas + proofGas) / rows / nettingRatio) * 10) / 10,
+  }))
+  return { gas, commits, fills }
+}
+
+/** A withdrawal, an answered request, and the way out of a frozen exchange. */
+async function measureExits(
+  bench: Bench,
+  owners: readonly Address[],
+  gas: Record<string, number>,
+): Promise<void> {
+  const { operator, requestFeeWei } = bench.deployment.constants
+  const [first, second] = [1 << 6, 2 << 6]
+  const out = { index: first, value: 5000n }
+  const { batch } = await bench.commit([{ index: first, value: -5000n }], 0, [out])
+  await bench.prove(batch)
+  gas['finalizeBatch, 1 withdrawal'] = Number(
+    await bench.settlement(operator, 'finalizeBatch', [batch.header.number, pack([out])]),
+  )
+  gas['claim'] = Number(await bench.vault(operator, 'claim', [1n, 0n]))
+  gas['requestWithdrawal'] = Number(
+    await bench.settlement(owners[1]!, 'requestWithdrawal', [2n, 1n, 1n], BigInt(requestFeeWei)),
+  )
+  await bench.anvil.increaseTime({ seconds: 10 })
+  await bench.commit([])
+  const path = bench.tree.path(second | 1)
+  gas['answerEmpty, depth 28'] = Number(
+    await bench.settlement(operator, 'answerEmpty', [2n, 1n, bench.number, path]),
+  )
+  await bench.settlement(owners[1]!, 'requestWithdrawal', [2n, 0n, 1n], BigInt(requestFeeWei))
+  await bench.vault(owners[2]!, 'deposit', [0n, 77n])
+  await bench.anvil.increaseTime({ seconds: EXIT_DELAY_SECONDS + 10 })
+  gas['freeze'] = Number(await bench.settlement(operator, 'freeze', [2n, 0n]))
+  const units = bench.tree.leaf(second)
+  gas['escape, depth 28'] = Number(
+    await bench.vault(operator, 'escape', [2n, 0n, units, bench.tree.path(second)]),
+  )
+  const position = BigInt(bench.queue.length)
+  gas['refundDeposit'] = Number(await bench.vault(operator, 'refundDeposit', [position, 3n, 0n, 77n]))
+}
+
+function markdown({ gas, commits, fills }: Figures): string {
+  const lines = [
+    '# Gas',
+    '',
+    `Whole transactions on anvil, calldata included; solc ${solcVersion}, optimizer runs ${compilerSettings.optimizer.runs}, ` +
+      `IR pipeline, EVM ${compilerSettings.evmVersion}; ${ROWS_PER_CHUNK} rows a chunk. Made by \`npm run bench:gas\`.`,
+    '',
+    '| rows | commit | commit a row | proofs of the batch |',
+    '|---:|---:|---:|---:|',
+    ...commits.map((c) => `| ${c.rows} | ${c.commitGas} | ${c.commitGasPerRow} | ${c.proofGas} |`),
+    '',
+    '| call | gas |',
+    '|---|---:|',
+    ...Object.entries(gas).map(([name, used]) => `| ${name} | ${used} |`),
+    '',
+    `Gas a fill, from the batch of ${commits.at(-1)!.rows} rows (netting ratio = fills for each net row):`,
+    '',
+    '| netting ratio | commit | commit and proofs |',
+    '|---:|---:|---:|',
+    ...fills.map((f) => `| ${f.nettingRatio} | ${f.commitGasPerFill} | ${f.commitAndProofGasPerFill} |`),
+    '',
+  ]
+  return lines.join('\n')
+}
+
+const chain = await startAnvil()
+try {
+  const figures = await measure(chain.rpcUrl)
+  const folder = join(repositoryRoot, 'bench', 'results')
+  mkdirSync(folder, { recursive: true })
+  const settings = { solc: solcVersion, ...compilerSettings, rowsPerChunk: ROWS_PER_CHUNK }
+  writeFileSync(join(folder, 'gas.json'), `${JSON.stringify({ settings, ...figures }, null, 2)}\n`)
+  writeFileSync(join(folder, 'gas.md'), markdown(figures))
+  console.log(markdown(figures))
+} finally {
+  await chain.stop()
+}

@@ -3,7 +3,8 @@
  * demo, by tests and by benchmarks.
  *
  * With a state file the chain survives restarts: it is loaded at start, written every second and at a
- * clean stop. What a kill -9 loses: the blocks since the last write, at most about a second. Anvil writes
+ * clean stop. It ends with the program that started it, also when that is killed. What a kill -9 of the
+ * chain itself loses: the blocks since the last write, at most about a second. Anvil writes
  * the file in place, so a kill inside a write can leave a torn file; a watcher therefore keeps the last
  * two whole copies beside it, and start takes the newest one that parses. Readers of the chain must expect
  * that its head can go back, as on any chain that reorganises.
@@ -43,6 +44,13 @@ export class AnvilError extends Error {
   override readonly name = 'AnvilError'
 }
 
+/**
+ * Runs the chain, tells its process id, and ends it (after it has written its state) when this program's
+ * end of the pipe closes: at a stop, and also when this program is killed.
+ */
+const GUARD =
+  'exec 3<&0; "$@" <&- >/dev/null 3<&- & pid=$!; echo $pid; ' +
+  '{ read -r _ <&3; kill -TERM $pid 2>/dev/null; } >/dev/null 2>&1 & exec 3<&-; wait $pid'
 const STATE_INTERVAL_SECONDS = 1
 const BACKUP_INTERVAL_MS = 500
 
@@ -87,16 +95,26 @@ export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
   if (genesisTime !== undefined) args.push('--timestamp', String(genesisTime))
   if (statePath !== undefined)
     args.push('--state', statePath, '--state-interval', String(STATE_INTERVAL_SECONDS))
-  const child = spawn(foundryBinary('anvil'), args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  // A group of its own: Ctrl-C at a terminal is for the exchange, which stops the chain last.
+  const child = spawn('sh', ['-c', GUARD, 'anvil', foundryBinary('anvil'), ...args], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    detached: true,
+  })
+  child.stdin.on('error', () => {})
+  child.once('exit', () => child.stdin.destroy())
   let errors = ''
   child.stderr.on('data', (chunk: Buffer) => {
     errors = (errors + chunk.toString()).slice(-2000)
   })
   const rpcUrl = `http://127.0.0.1:${port}`
+  const pid = await new Promise<number>((resolve, reject) => {
+    child.stdout.once('data', (line: Buffer) => resolve(Number(line.toString())))
+    child.once('error', (error) => reject(new AnvilError(`anvil does not start: ${error.message}`)))
+  })
   try {
     await untilReady(child, rpcUrl, chainId, readyTimeoutMs, () => errors)
   } catch (error) {
-    child.kill('SIGKILL')
+    child.stdin.end()
     throw error
   }
   const backup =
@@ -105,10 +123,10 @@ export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
   const stopped = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   return {
     rpcUrl,
-    pid: child.pid!,
+    pid,
     async stop() {
       clearInterval(backup)
-      if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
+      child.stdin.end()
       await stopped
       if (statePath !== undefined) backupState(statePath)
     },

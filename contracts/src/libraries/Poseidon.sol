@@ -41,7 +41,8 @@ library Poseidon {
                     z := add(add(mulmod(a, M20, r), mulmod(b, M21, r)), mulmod(c, M22, r))
                 }
             }
-            // 57 rounds: fifth power of element 0 only, sparse matrix; then the block that is left over.
+            // 57 rounds, three at a time: fifth power of element 0 only, sparse matrix. The other two elements
+            // grow by less than R a round and are reduced every third; then the block that is left over.
             function partialRounds(place, a, b, c) -> x, y, z {
                 let r := 21888242871839275222246405745257275088548364400416034343698204186575808495617
                 b := mod(b, r)
@@ -49,7 +50,7 @@ library Poseidon {
                 for {
                     let end := add(place, 9120)
                 } lt(place, end) {
-                    place := add(place, 160)
+                    place := add(place, 480)
                 } {
                     a := add(a, mload(place))
                     x := mulmod(a, a, r)
@@ -58,8 +59,26 @@ library Poseidon {
                         add(mulmod(x, M00, r), mulmod(b, mload(add(place, 32)), r)),
                         mulmod(c, mload(add(place, 64)), r)
                     )
-                    b := addmod(b, mulmod(x, mload(add(place, 96)), r), r)
-                    c := addmod(c, mulmod(x, mload(add(place, 128)), r), r)
+                    b := add(b, mulmod(x, mload(add(place, 96)), r))
+                    c := add(c, mulmod(x, mload(add(place, 128)), r))
+                    a := add(a, mload(add(place, 160)))
+                    x := mulmod(a, a, r)
+                    x := mulmod(mulmod(x, x, r), a, r)
+                    a := add(
+                        add(mulmod(x, M00, r), mulmod(b, mload(add(place, 192)), r)),
+                        mulmod(c, mload(add(place, 224)), r)
+                    )
+                    b := add(b, mulmod(x, mload(add(place, 256)), r))
+                    c := add(c, mulmod(x, mload(add(place, 288)), r))
+                    a := add(a, mload(add(place, 320)))
+                    x := mulmod(a, a, r)
+                    x := mulmod(mulmod(x, x, r), a, r)
+                    a := add(
+                        add(mulmod(x, M00, r), mulmod(b, mload(add(place, 352)), r)),
+                        mulmod(c, mload(add(place, 384)), r)
+                    )
+                    b := addmod(b, mulmod(x, mload(add(place, 416)), r), r)
+                    c := addmod(c, mulmod(x, mload(add(place, 448)), r), r)
                 }
                 x := a
                 y := add(mulmod(H00, b, r), mulmod(H01, c, r))

@@ -26,6 +26,8 @@ import type { Limits } from './limits.js'
 import type { Submissions } from './submissions.js'
 
 const NO_BYTES = new Uint8Array(0)
+/** The engine empties a full ring within a few of these. */
+const RETRY_MS = 1
 
 interface PendingFrame {
   readonly id: number
@@ -53,6 +55,9 @@ export class FrameIntake {
   readonly #framesInFlightMax: number
   readonly #signed: boolean
   readonly #queues = new Map<Connection, PendingFrame[]>()
+  /** Connections whose next frame found the way to the engine full. */
+  readonly #waiting = new Set<Connection>()
+  #retry: NodeJS.Timeout | undefined
   #frames = 0
   #commands = 0
 
@@ -156,6 +161,14 @@ export class FrameIntake {
   /** The connection is gone: frames that are not in the ring yet never will be. */
   forget(connection: Connection): void {
     this.#queues.delete(connection)
+    this.#waiting.delete(connection)
+  }
+
+  /** Refuses what waits for room: the engine takes nothing any more. */
+  stop(): void {
+    if (this.#retry !== undefined) clearTimeout(this.#retry)
+    this.#queues.clear()
+    this.#waiting.clear()
   }
 
   #admit(connection: Connection, id: number): SessionInfo | undefined {
@@ -246,12 +259,14 @@ export class FrameIntake {
     for (; done < queue.length; done++) {
       const frame = queue[done]!
       if (frame.checked === 'waiting') break
-      if (frame.checked === 'valid') this.#submit(connection, frame)
-      else {
+      if (frame.checked === 'invalid') {
         connection.framesInFlight--
         connection.sendError(frame.id, ErrorCode.BadSignature, {
           message: 'the signature is not the session key’s',
         })
+      } else if (!this.#submit(connection, frame)) {
+        this.#wait(connection)
+        break
       }
     }
     if (done === queue.length) this.#queues.delete(connection)
@@ -259,7 +274,21 @@ export class FrameIntake {
     connection.flush()
   }
 
-  #submit(connection: Connection, frame: PendingFrame): void {
+  /** The way to the engine is full: goes on with this connection when there may be room again. */
+  #wait(connection: Connection): void {
+    this.#waiting.add(connection)
+    this.#retry ??= setTimeout(() => this.#resume(), RETRY_MS)
+  }
+
+  #resume(): void {
+    this.#retry = undefined
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
+    for (const connection of waiting) this.#advance(connection)
+  }
+
+  /** False = the ring is full and nothing was taken. */
+  #submit(connection: Connection, frame: PendingFrame): boolean {
     const headers = headersOf(frame)
     const outcome = new FrameOutcome(frame.count, headers)
     const taken = this.#submissions.submit(
@@ -274,18 +303,13 @@ export class FrameIntake {
         if (connection.closed) return
         if (outcome.frameCode !== 0) {
           connection.sendError(frame.id, outcome.frameCode, { message: 'the engine refused the frame' })
-          return
-        }
-        this.#answer(connection, frame, outcome)
+        } else this.#answer(connection, frame, outcome)
       },
     )
-    if (taken) {
-      this.#frames++
-      this.#commands += frame.count
-      return
-    }
-    connection.framesInFlight--
-    connection.sendError(frame.id, ErrorCode.EngineBusy, { message: 'nothing was taken', retryAfter: 50 })
+    if (!taken) return false
+    this.#frames++
+    this.#commands += frame.count
+    return true
   }
 
   #answer(connection: Connection, frame: PendingFrame, outcome: FrameOutcome): void {

@@ -268,6 +268,7 @@ export class Gateway implements EngineLinkHandler {
 
   /** Tells every client that the exchange stops and ends their connections. */
   shutdown(): void {
+    this.frames.stop()
     for (const connection of [...this.#connections]) {
       connection.send([Kind.Control, Control.Shutdown, { retryAfter: 1000 }])
       connection.flush()

@@ -1,0 +1,319 @@
+/**
+ * Load for bench/gateway.ts, as a process of its own: open loop. Frame k is due at start + k / rate and
+ * is sent then, whether or not anything has been answered; its latency runs from that planned time, so a
+ * server that stalls cannot hide it (no coordinated omission). Frames are built and signed before the
+ * start, which the report says: what is measured is the server, not how fast this process signs.
+ *
+ * Speaks the WebSocket by hand over TCP (RFC 6455, masked with a zero key): a client library would cost
+ * as much as the server it is to load. Prints one JSON line.
+ */
+import { createHash, sign, type KeyObject, createPrivateKey } from 'node:crypto'
+import { type Socket, connect } from 'node:net'
+import { build } from 'hdr-histogram-js'
+import { CommandKind, TimeInForce } from '../engine/codes.js'
+import { createClient, createSessionKey } from '../sdk/index.js'
+import { commandToWire, type WireCommand } from '../sdk/wire/commands.js'
+import { Kind, Method } from '../sdk/wire/layout.js'
+import { type WireValue, packMsgpack, unpackMsgpack } from '../sdk/wire/msgpack.js'
+import { domainPreimage, frameMessage, logonMessage } from '../sdk/wire/signed.js'
+import { Subprotocol } from '../sdk/wire/version.js'
+import { rigWallet } from './gateway-rig.js'
+
+export interface LoadOptions {
+  readonly port: number
+  readonly connections: number
+  /** Orders a second, over all connections. */
+  readonly rate: number
+  readonly seconds: number
+  readonly warmupSeconds: number
+  readonly frame: number
+  readonly signed: boolean
+}
+
+export interface LoadResult {
+  readonly sentOrders: number
+  readonly answeredOrders: number
+  readonly refusedFrames: number
+  readonly seconds: number
+  readonly ordersPerSecond: number
+  /** Milliseconds from planned send time, of answers within the measured time. */
+  readonly latencyMs: Record<'p50' | 'p90' | 'p99' | 'p999' | 'max', number>
+  readonly cpuSeconds: number
+  readonly signingSeconds: number
+  /** How late this process itself was in sending, milliseconds: if it is large, the figures are its own. */
+  readonly sendLagMs: Record<'p50' | 'p99' | 'max', number>
+}
+
+const MARKET = 0
+const MID = 100_000
+
+/** Commands of frame `k` of a connection: 7 in 16 rest, 7 cancel the ones before, 2 cross (IOC). */
+function commands(connection: number, k: number, size: number): WireCommand[] {
+  const base = (BigInt(connection) << 40n) | (BigInt(k) << 8n)
+  const buyer = connection % 2 === 0
+  const resting = Math.floor((size * 7) / 16)
+  const list: WireCommand[] = []
+  for (let index = 0; index < resting; index++) {
+    list.push({
+      kind: CommandKind.Place,
+      market: MARKET,
+      side: buyer ? 0 : 1,
+      ticks: buyer ? MID - index - (k % 5) : MID + 1 + index + (k % 5),
+      lots: 10 + index,
+      cloid: base | BigInt(index),
+    })
+  }
+  if (k > 0) {
+    const before = (BigInt(connection) << 40n) | (BigInt(k - 1) << 8n)
+    for (let index = 0; index < resting; index++) {
+      list.push({ kind: CommandKind.Cancel, market: MARKET, cloid: before | BigInt(index) })
+    }
+  }
+  for (let index = list.length; index < size; index++) {
+    list.push({
+      kind: CommandKind.Place,
+      market: MARKET,
+      side: buyer ? 0 : 1,
+      ticks: buyer ? MID + 20 : MID - 20,
+      lots: 1,
+      cloid: base | BigInt(128 + index),
+      timeInForce: TimeInForce.IOC,
+    })
+  }
+  return list
+}
+
+/** A masked client frame with a zero key, opcode 2 (binary). */
+function webSocketFrame(body: Uint8Array): Buffer {
+  const long = body.length > 125
+  const header = Buffer.alloc(long ? 8 : 6)
+  header[0] = 0x82
+  if (long) {
+    header[1] = 0x80 | 126
+    header.writeUInt16BE(body.length, 2)
+  } else header[1] = 0x80 | body.length
+  return Buffer.concat([header, body])
+}
+
+/** Splits what a server sends into message bodies; server frames carry no mask. */
+class Inbox {
+  #rest: Buffer = Buffer.alloc(0)
+  readonly #onBody: (body: Buffer) => void
+
+  constructor(onBody: (body: Buffer) => void) {
+    this.#onBody = onBody
+  }
+
+  push(chunk: Buffer): void {
+    let data = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk])
+    for (;;) {
+      if (data.length < 2) break
+      let length = data[1]! & 0x7f
+      let start = 2
+      if (length === 126) {
+        if (data.length < 4) break
+        length = data.readUInt16BE(2)
+        start = 4
+      } else if (length === 127) {
+        if (data.length < 10) break
+        length = Number(data.readBigUInt64BE(2))
+        start = 10
+      }
+      if (data.length < start + length) break
+      if ((data[0]! & 0x0f) === 2) this.#onBody(data.subarray(start, start + length))
+      data = data.subarray(start + length)
+    }
+    this.#rest = data
+  }
+}
+
+interface Connection {
+  readonly socket: Socket
+  readonly frames: Buffer[]
+  onBody: (body: Buffer) => void
+}
+
+/** Opens, upgrades and logs on one connection; then builds its frames. */
+async function open(index: number, options: LoadOptions, framesEach: number): Promise<Connection> {
+  const wallet = rigWallet(index)
+  const key = await createSessionKey({ extractable: true })
+  const client = await createClient({
+    url: `ws://127.0.0.1:${options.port}`,
+    wallet,
+    reconnect: false,
+  }).connect()
+  const session = await client.createSession({ key })
+  const domain = createHash('sha256')
+    .update(domainPreimage(31337, `0x${'11'.repeat(20)}`))
+    .digest()
+  client.close()
+  const privateKey = createPrivateKey({ key: (await key.export()) as never, format: 'jwk' })
+
+  const socket = connect({ port: options.port, host: '127.0.0.1', noDelay: true })
+  const connection: Connection = { socket, frames: [], onBody: () => {} }
+  const bodies: Buffer[] = []
+  let wake = (): void => {}
+  connection.onBody = (body) => {
+    bodies.push(Buffer.from(body))
+    wake()
+  }
+  const next = async (): Promise<readonly WireValue[]> => {
+    while (bodies.length === 0) await new Promise<void>((resolve) => (wake = resolve))
+    return unpackMsgpack(bodies.shift()!) as readonly WireValue[]
+  }
+  socket.write(
+    `GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: ${Subprotocol.Msgpack}\r\n\r\n`,
+  )
+  const inbox = new Inbox((body) => connection.onBody(body))
+  let head: Buffer | undefined = Buffer.alloc(0)
+  socket.on('data', (chunk: Buffer) => {
+    if (head === undefined) {
+      inbox.push(chunk)
+      return
+    }
+    head = Buffer.concat([head, chunk])
+    const end = head.indexOf('\r\n\r\n')
+    if (end < 0) return
+    const rest = head.subarray(end + 4)
+    head = undefined
+    if (rest.length > 0) inbox.push(rest)
+  })
+  const hello = await next()
+  const challenge = hello[4] as Uint8Array
+  const signature = sign('sha256', logonMessage(domain, session.slot, challenge), p1363(privateKey))
+  socket.write(webSocketFrame(packMsgpack([Kind.Request, 0, Method.Logon, [session.slot, signature]])))
+  const answer = await next()
+  if (answer[0] !== Kind.Result) throw new Error(`logon refused: ${JSON.stringify(answer)}`)
+
+  for (let k = 0; k < framesEach; k++) {
+    const payload = packMsgpack(commands(index, k, options.frame).map(commandToWire))
+    const nonce = k + 1
+    const params: WireValue[] = options.signed
+      ? [
+          session.slot,
+          nonce,
+          payload,
+          sign('sha256', frameMessage(domain, session.slot, nonce, payload), p1363(privateKey)),
+        ]
+      : [payload]
+    const method = options.signed ? Method.Frame : Method.UnsignedFrame
+    connection.frames.push(webSocketFrame(packMsgpack([Kind.Request, k, method, params])))
+  }
+  return connection
+}
+
+const p1363 = (key: KeyObject) => ({ key, dsaEncoding: 'ieee-p1363' }) as const
+
+/** Runs the load; resolves when every frame is answered, or five seconds after the last was sent. */
+export async function runLoad(options: LoadOptions): Promise<LoadResult> {
+  const framesPerSecond = options.rate / options.frame
+  const total = Math.ceil(framesPerSecond * (options.seconds + options.warmupSeconds))
+  const framesEach = Math.ceil(total / options.connections)
+  const signingStart = performance.now()
+  const connections: Connection[] = []
+  for (let index = 0; index < options.connections; index++) {
+    connections.push(await open(index, options, framesEach))
+  }
+  const signingSeconds = (performance.now() - signingStart) / 1000
+
+  const latency = build({
+    lowestDiscernibleValue: 1,
+    highestTrackableValue: 120_000_000,
+    numberOfSignificantValueDigits: 3,
+  })
+  const sendLag = build({
+    lowestDiscernibleValue: 1,
+    highestTrackableValue: 120_000_000,
+    numberOfSignificantValueDigits: 3,
+  })
+  const warmupFrames = Math.ceil(framesPerSecond * options.warmupSeconds)
+  const intervalMs = 1000 / framesPerSecond
+  let answered = 0
+  let refused = 0
+  let answeredInTime = 0
+  let start = 0
+  let lastAnswerAt = 0
+  connections.forEach((connection, index) => {
+    connection.onBody = (body) => {
+      if (body[0]! < 0x90 || (body[1] !== Kind.Result && body[1] !== Kind.Error)) return
+      const id = readId(body)
+      if (id === undefined) return
+      const now = performance.now()
+      const frame = id * options.connections + index
+      answered++
+      lastAnswerAt = now
+      if (body[1] === Kind.Error) {
+        if (refused++ === 0) console.error('first refusal:', JSON.stringify(unpackMsgpack(body)))
+      } else if (frame >= warmupFrames) {
+        answeredInTime++
+        latency.recordValue(Math.max(1, Math.round((now - start - frame * intervalMs) * 1000)))
+      }
+    }
+  })
+  const cpu = process.cpuUsage()
+  start = performance.now() + 20
+  let sent = 0
+  const frames = framesEach * options.connections
+  await new Promise<void>((resolve) => {
+    const tick = (): void => {
+      const now = performance.now()
+      while (sent < frames && start + sent * intervalMs <= now) {
+        const { socket, frames: own } = connections[sent % options.connections]!
+        if (sent >= warmupFrames) {
+          sendLag.recordValue(Math.max(1, Math.round((now - start - sent * intervalMs) * 1000)))
+        }
+        socket.cork()
+        socket.write(own[Math.floor(sent / options.connections)]!)
+        process.nextTick(() => socket.uncork())
+        sent++
+      }
+      if (sent === frames) resolve()
+      else setTimeout(tick, 1)
+    }
+    tick()
+  })
+  const sentAt = performance.now()
+  while (answered < frames && performance.now() - sentAt < 5000)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  const { user, system } = process.cpuUsage(cpu)
+  for (const { socket } of connections) socket.destroy()
+  const measuredSeconds = (Math.max(lastAnswerAt, start) - start) / 1000 - options.warmupSeconds
+  const ms = (percentile: number): number => latency.getValueAtPercentile(percentile) / 1000
+  return {
+    sentOrders: frames * options.frame,
+    answeredOrders: answered * options.frame,
+    refusedFrames: refused,
+    seconds: measuredSeconds,
+    ordersPerSecond: (answeredInTime * options.frame) / measuredSeconds,
+    latencyMs: { p50: ms(50), p90: ms(90), p99: ms(99), p999: ms(99.9), max: latency.maxValue / 1000 },
+    cpuSeconds: (user + system) / 1e6,
+    signingSeconds,
+    sendLagMs: {
+      p50: sendLag.getValueAtPercentile(50) / 1000,
+      p99: sendLag.getValueAtPercentile(99) / 1000,
+      max: sendLag.maxValue / 1000,
+    },
+  }
+}
+
+/** The request id, second element of a result or error: a small MessagePack integer. */
+function readId(body: Buffer): number | undefined {
+  const tag = body[2]!
+  if (tag < 0x80) return tag
+  if (tag === 0xcc) return body[3]!
+  if (tag === 0xcd) return body.readUInt16BE(3)
+  if (tag === 0xce) return body.readUInt32BE(3)
+  return undefined
+}
+
+if (process.send !== undefined) {
+  process.once('message', (options: LoadOptions) => {
+    runLoad(options).then(
+      (result) => process.send!(result, () => process.exit(0)),
+      (error: unknown) => {
+        console.error(error)
+        process.exit(1)
+      },
+    )
+  })
+}

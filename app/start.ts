@@ -9,10 +9,10 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { createPublicClient, http } from 'viem'
 import { startExchange } from '../engine/exchange.js'
-import type { GenesisConfig } from '../engine/types.js'
 import { type GatewayConfig, ConfigError, loadGatewayConfig } from '../gateway/config.js'
 import { type RunningGateway, startGateway } from '../gateway/start.js'
 import { Demo } from './demo.js'
+import { LOCAL_GENESIS } from './genesis.js'
 import { runLobster } from './lobster/run.js'
 import { privateKeyOf, startLocalChain } from './local-chain.js'
 import { OperatorLink } from './operator-link.js'
@@ -23,16 +23,6 @@ const USAGE =
   'usage: glassbook start [--data DIR] [--port N] [--demo] [--seconds N] [--seed N] [--batch-seconds N] ' +
   '[--batch-fills N] [--replay FILE [--orderbook FILE] [--json]] [--config FILE] [--gateway-SETTING VALUE …]'
 
-/** The local exchange: BTCX-USDX, 0.00001 BTCX a lot, 0.1 USDX a tick; a taker pays 0.05 %, a maker 0.01 %. */
-export const LOCAL_GENESIS: GenesisConfig = {
-  assets: [
-    { id: 0, symbol: 'USDX' },
-    { id: 1, symbol: 'BTCX' },
-  ],
-  markets: [{ id: 0, base: 1, quote: 0, lotUnits: 1000, tickUnits: 1, makerFeePpm: 100, takerFeePpm: 500 }],
-  feeAccount: 0,
-  requireFrames: true,
-}
 const TRADERS = 5
 /** A forced withdrawal may be left unanswered this long on the local chain; a week on a real one. */
 const LOCAL_EXIT_DELAY_SECONDS = 60

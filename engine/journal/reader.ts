@@ -323,8 +323,9 @@ export class JournalReader {
     const header = readHeader(area)
     const last = this.lastNonZero(segment, offset)
     if (typeof header === 'string') {
-      // The first sector never came, or a short write ended within the header.
-      if (isZero(0, BLOCK_HEADER_BYTES)) return last < offset + BLOCK_BYTES_MAX
+      // The first sector never came, or the cutting off of a torn block was itself interrupted.
+      if (area[0] === 0) return last < offset + BLOCK_BYTES_MAX
+      // A short write ended within the header.
       return last < offset + BLOCK_HEADER_BYTES
     }
     if (last >= offset + header.length) return false

@@ -128,7 +128,7 @@ export class Screen {
     for (const row of [
       '',
       'LOBSTER replay',
-      `  messages            ${report.messages} (${report.limitOrders} limit, ${report.reductions} reductions, ${report.deletions} deletions, ${report.executions} executions, ${report.skipped} skipped, ${report.unknownOrders} of unknown orders)`,
+      `  messages            ${report.messages} (${report.limitOrders} limit, ${report.reductions} reductions, ${report.deletions} deletions, ${report.executions} executions, ${report.skipped} skipped, ${report.unknownOrders} of unknown orders, ${report.endedOrders} of ended ones)`,
       `  fills               ${report.fills}`,
       `  published maker hit ${report.makerHits} of ${report.executions} executions (${percent(report.makerHits, report.executions)})`,
       `  best bid and offer  ${report.bestBidOfferAgreed} of ${report.rowsCompared} rows (${percent(report.bestBidOfferAgreed, report.rowsCompared)})`,

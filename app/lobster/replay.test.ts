@@ -125,7 +125,14 @@ describe('replay', () => {
       book('110,9,101,3'),
       book('110,9,101,3'),
     ])
-    expect(report).toMatchObject({ executions: 2, makerHits: 1, unknownOrders: 1, skipped: 1, fills: 2 })
+    expect(report).toMatchObject({
+      executions: 2,
+      makerHits: 1,
+      unknownOrders: 1,
+      endedOrders: 0,
+      skipped: 1,
+      fills: 2,
+    })
     expect(report).toMatchObject({ rowsCompared: 6, bestBidOfferAgreed: 4, allLevelsAgreed: 4 })
     // Row 5 wants the bid back that the miss took; row 6 wants five more offered.
     expect(report.corrections).toBe(2)

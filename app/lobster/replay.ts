@@ -25,8 +25,11 @@ export type VenueOrder =
   | { op: 'cancel'; cloid: bigint }
 
 export interface Venue {
-  /** Sends the commands of one account in order; answers with the fills of each, in order. Throws when one is refused. */
-  submit(role: Role, orders: readonly VenueOrder[]): Promise<VenueFill[][]>
+  /**
+   * Sends the commands of one account in order; answers with the fills of each, in order, undefined for
+   * an amend or cancel of an order that is not live. Throws when one is refused for another reason.
+   */
+  submit(role: Role, orders: readonly VenueOrder[]): Promise<(VenueFill[] | undefined)[]>
   /** The venue's own book, best first, `depth` levels a side. */
   book(depth: number): Promise<LobsterBook>
 }
@@ -41,6 +44,8 @@ export interface ReplayReport {
   readonly skipped: number
   /** Messages about an order that neither the file nor a seed has; nothing was sent for them. */
   readonly unknownOrders: number
+  /** Amends and cancels of orders that had ended at the venue, because the books had drifted apart. */
+  readonly endedOrders: number
   readonly fills: number
   /** Executions that filled exactly the published maker, whole. */
   readonly makerHits: number
@@ -82,7 +87,7 @@ export class LobsterReplay {
     orders: [],
     publishedMaker: [],
   }
-  #counts = { fills: 0, makerHits: 0, corrections: 0, unknownOrders: 0 }
+  #counts = { fills: 0, makerHits: 0, corrections: 0, unknownOrders: 0, endedOrders: 0 }
 
   constructor(venue: Venue) {
     this.#venue = venue
@@ -250,6 +255,12 @@ export class LobsterReplay {
     const fillsOfEach = await this.#venue.submit(role, orders)
     fillsOfEach.forEach((fills, index) => {
       const order = orders[index]!
+      if (fills === undefined) {
+        const ended = this.#orders.get(key(role, order.cloid))
+        if (ended !== undefined) this.#forget(ended)
+        this.#counts.endedOrders++
+        return
+      }
       const published = publishedMaker[index]
       this.#counts.fills += fills.length
       const [only] = fills

@@ -85,11 +85,12 @@ class SdkVenue implements Venue {
     this.#fills = fills
   }
 
-  async submit(role: Role, orders: readonly VenueOrder[]): Promise<VenueFill[][]> {
+  async submit(role: Role, orders: readonly VenueOrder[]): Promise<(VenueFill[] | undefined)[]> {
     const client = this.#clients[role]
     const results = await client.batch(orders.map((order) => commandOf(client, order)))
     return Promise.all(
       results.map(({ error, filledLots, orderId }, index) => {
+        if (error?.codeName === 'UnknownOrder') return undefined
         if (error !== undefined) throw error
         // An order id is the seq of its placement, which is the seq of the fills that it takes.
         return orders[index]!.op === 'place' && filledLots > 0 ? this.#fills.of(orderId, filledLots) : []

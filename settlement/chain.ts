@@ -13,13 +13,15 @@ import {
   type Hex,
   type PublicClient,
 } from 'viem'
-import { settlementAbi, vaultAbi } from '../contracts/abi.js'
+import { groth16ChunkVerifierAbi, settlementAbi, vaultAbi } from '../contracts/abi.js'
+import { refuseDevelopmentKey } from './development-key.js'
 
 /** What settlement needs of the deployment file that contracts/deploy.ts writes. */
 export interface ChainDeployment {
   readonly chainId: number
   readonly vault: Address
   readonly settlement: Address
+  readonly verifier: Address
   readonly deployedAtBlock: number
   readonly assets: readonly {
     readonly id: number
@@ -53,7 +55,10 @@ export function chainClient(rpcUrls: readonly string[]): PublicClient {
   })
 }
 
-/** Throws WrongChain unless the endpoint serves the deployment's chain and has its contracts. */
+/**
+ * Throws WrongChain unless the endpoint serves the deployment's chain and has its contracts, InsecureKey when
+ * a chain that is not local is guarded by the development key.
+ */
 export async function checkChain(client: PublicClient, deployment: ChainDeployment): Promise<void> {
   const chainId = await client.getChainId()
   if (chainId !== deployment.chainId)
@@ -68,6 +73,13 @@ export async function checkChain(client: PublicClient, deployment: ChainDeployme
     if (code === undefined || code === '0x')
       throw new WrongChain(`chain ${chainId} has no ${what} contract at ${address}`)
   }
+  if (!deployment.constants.proven) return
+  const key = await client.readContract({
+    address: deployment.verifier,
+    abi: groth16ChunkVerifierAbi,
+    functionName: 'key',
+  })
+  refuseDevelopmentKey(chainId, key.alpha)
 }
 
 /** One line about any chain failure; a contract's custom error by name and arguments. */

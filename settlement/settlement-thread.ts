@@ -2,6 +2,7 @@
  * Settlement in a worker thread: reads its wiring from workerData, speaks the messages below with its
  * parent. It never touches the live engine; it reads the journal up to `durableSeq` and the chain.
  */
+import { randomBytes } from 'node:crypto'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Hex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
@@ -9,8 +10,11 @@ import { Control } from '../engine/control.js'
 import { chainClient, type ChainDeployment } from './chain.js'
 import { RECORD_BYTES } from './commit.js'
 import type { EngineCapacities } from './follow.js'
+import { ProverQueue, type ProverMetrics } from './prover-queue.js'
+import { startProverProcess } from './prover-process.js'
 import { Settler, defaultPolicy, type BatchPolicy } from './settler.js'
 import type { BatchRecord } from './store.js'
+import { TREE_DEPTH } from './tree.js'
 
 export interface SettlementThreadData {
   readonly dataDir: string
@@ -24,6 +28,17 @@ export interface SettlementThreadData {
   readonly capacities?: EngineCapacities
   /** Milliseconds between status messages. */
   readonly statusMs?: number
+  /** For a deployment whose verifier checks proofs; its queue listens on a free local port unless given. */
+  readonly prover?: {
+    /** False: provers come from elsewhere. */
+    readonly runLocal?: boolean
+    readonly host?: string
+    readonly port?: number
+    /** What provers must show; a random one unless given. */
+    readonly token?: string
+    /** Folder of a ceremony's key; absent = the development key. */
+    readonly keyFolder?: string
+  }
 }
 
 /** A batch as told to clients; roots as decimal strings. `posted` = committed on the chain. */
@@ -64,6 +79,8 @@ export interface StatusMessage {
   readonly lag: number
   readonly state: string
   readonly trouble: string
+  /** What the local prover is doing, and how far its key is built (0 to 1); null without proofs. */
+  readonly prover: (ProverMetrics & { readonly text: string; readonly keyShare: number }) | null
 }
 
 export type ToSettlement =
@@ -72,7 +89,8 @@ export type ToSettlement =
   | { readonly type: 'stop' }
 
 export type FromSettlement =
-  | { readonly type: 'started' }
+  /** Where provers fetch their work; null when the verifier takes anything. */
+  | { readonly type: 'started'; readonly proverUrl: string | null }
   | { readonly type: 'status'; readonly status: StatusMessage }
   | { readonly type: 'batch'; readonly batch: BatchMessage }
   /** null: no batch is on the chain yet. */
@@ -115,6 +133,21 @@ function batchMessage(record: BatchRecord): BatchMessage | null {
 }
 
 const control = new Control(data.control)
+const { proven, rowsPerChunk } = data.deployment.constants
+const token = data.prover?.token ?? randomBytes(32).toString('hex')
+const queue = proven
+  ? new ProverQueue({
+      token,
+      rowsPerChunk,
+      depth: TREE_DEPTH,
+      ...(data.prover?.host === undefined ? {} : { host: data.prover.host }),
+      ...(data.prover?.port === undefined ? {} : { port: data.prover.port }),
+      onTrouble: (text) => post({ type: 'trouble', text }),
+    })
+  : undefined
+const proving = { text: '', keyShare: 0 }
+let stopProver: () => Promise<void> = () => Promise.resolve()
+
 const settler = new Settler({
   dataDir: data.dataDir,
   durableSeq: () => control.durableSeq,
@@ -124,6 +157,7 @@ const settler = new Settler({
   policy: { ...defaultPolicy, ...data.policy },
   ...(data.confirmations === undefined ? {} : { confirmations: data.confirmations }),
   ...(data.capacities === undefined ? {} : { capacities: data.capacities }),
+  ...(queue === undefined ? {} : { queue }),
   onBatch: (record) => {
     const batch = batchMessage(record)
     if (batch !== null) post({ type: 'batch', batch })
@@ -139,6 +173,7 @@ function tellStatus(): void {
       ...status,
       lastRoot: String(status.lastRoot),
       lag: Math.max(0, control.durableSeq - status.settledSeq),
+      prover: queue === undefined ? null : { ...queue.metrics(), ...proving },
     },
   })
 }
@@ -147,7 +182,8 @@ const timer = setInterval(tellStatus, data.statusMs ?? 250)
 
 async function stop(): Promise<void> {
   clearInterval(timer)
-  await settler.stop()
+  await Promise.all([stopProver(), settler.stop()])
+  queue?.close()
   post({ type: 'stopped' })
   port!.close()
 }
@@ -191,12 +227,21 @@ port.on('message', (message: ToSettlement) => {
   }
 })
 
-settler
-  .start()
-  .then(() => {
-    post({ type: 'started' })
-    return settler.ended()
-  })
-  .catch((error: unknown) => {
-    post({ type: 'failed', text: error instanceof Error ? error.message : String(error) })
-  })
+async function start(): Promise<void> {
+  await settler.start()
+  const url = queue === undefined ? null : await queue.listen()
+  if (url !== null && data.prover?.runLocal !== false)
+    stopProver = startProverProcess({
+      url,
+      token,
+      rowsPerChunk,
+      ...(data.prover?.keyFolder === undefined ? {} : { keyFolder: data.prover.keyFolder }),
+      onProgress: (text, keyShare) => Object.assign(proving, { text, keyShare }),
+    })
+  post({ type: 'started', proverUrl: url })
+  await settler.ended()
+}
+
+start().catch((error: unknown) => {
+  post({ type: 'failed', text: error instanceof Error ? error.message : String(error) })
+})

@@ -7,16 +7,26 @@
  */
 import { BaseError, type Account, type PublicClient } from 'viem'
 import { checkChain, chainErrorText, sleep, type ChainDeployment } from './chain.js'
-import { DEPOSITS_MAX, RECORD_BYTES, ROWS_MAX, WITHDRAWALS_MAX, chunkCount, publicInputs } from './commit.js'
+import {
+  DEPOSITS_MAX,
+  RECORD_BYTES,
+  ROWS_MAX,
+  WITHDRAWALS_MAX,
+  chunkCount,
+  publicInputs,
+  type PublicInputs,
+} from './commit.js'
 import { Follower, type EngineCapacities } from './follow.js'
 import { FILL_BYTES, fillProof, type FillProof } from './fills-root.js'
 import { sealBatch } from './batch.js'
 import { accountOf, assetOf, indexOf } from './net.js'
 import { Poster, isAtLeast, type ChunkProof } from './post.js'
-import { Sender, SenderStopped, type FeePolicy } from './sender.js'
+import type { ProverQueue } from './prover-queue.js'
+import { Sender, SenderStopped, TransactionReverted, type FeePolicy } from './sender.js'
 import { BatchStore, type BatchRecord } from './store.js'
 import { TreeStore } from './tree-store.js'
 import { StateTree, undoOf, type BalanceProof, type Undo } from './tree.js'
+import { BatchWitness } from './witness.js'
 
 /** When a batch closes: whichever comes first. */
 export interface BatchPolicy {
@@ -43,8 +53,8 @@ export interface SettlerOptions {
   readonly pollMs?: number
   /** Sealed batches that may wait for the chain; further ones wait in the journal. */
   readonly backlogMax?: number
-  /** Gives the proof of a chunk; absent = the deployment's verifier takes anything (UnprovenVerifier). */
-  readonly proveChunk?: (record: BatchRecord, chunk: number) => Promise<ChunkProof>
+  /** Where provers fetch their work; absent = the deployment's verifier takes anything (UnprovenVerifier). */
+  readonly queue?: ProverQueue
   /** Called after each durable step of a batch; tests stop the process here. */
   readonly onStep?: (step: string, label: string) => void
   readonly onBatch?: (record: BatchRecord) => void
@@ -74,6 +84,8 @@ export interface ServedProof extends BalanceProof {
 const COMMANDS_PER_TURN = 20_000
 /** Batches whose undo is kept behind the last proven one. */
 const PROVEN_KEPT = 8
+/** Chunks that are proven or posted at a time. */
+const TASKS_MAX = 64
 const RETRY_MS = 250
 const RETRY_MS_MAX = 30_000
 const NO_PROOF: ChunkProof = [0n, 0n, 0n, 0n, 0n, 0n, 0n, 0n]
@@ -99,6 +111,10 @@ export class Settler {
   private dirtySinceMs: number | undefined
   private flushes: (() => void)[] = []
   private loops: Promise<void>[] = []
+  private readonly witnesses = new Map<number, BatchWitness>()
+  /** Chunks of unproven batches that the chain has the proof of. */
+  private readonly provenChunks = new Map<number, Set<number>>()
+  private finals = 0
 
   constructor(private readonly options: SettlerOptions) {
     const { deployment, client, account, dataDir, capacities, durableSeq } = options
@@ -197,12 +213,8 @@ export class Settler {
   proof(account: number, asset: number, number = this.lastOnChain()): ServedProof | undefined {
     const batch = this.batches[number - 1]
     if (batch === undefined || !isAtLeast(batch.record, 'mined')) return undefined
-    const undos: Undo[] = []
-    for (const later of this.batches.slice(number)) {
-      later.undo ??= this.treeStore.undo(Number(later.record.header.number))
-      if (later.undo === undefined) return undefined
-      undos.push(later.undo)
-    }
+    const undos = this.undosFrom(number)
+    if (undos === undefined) return undefined
     return { ...this.tree.proof(indexOf(account, asset), undos), batch: number, state: batch.record.state }
   }
 
@@ -311,31 +323,104 @@ export class Settler {
     }
   }
 
+  /** Starts a task for each chunk that waits, finalises what is proven. */
   private async proveLoop(): Promise<void> {
+    const tasks = new Map<string, Promise<void>>()
+    let failure: unknown
     while (!this.isStopped) {
-      const next = this.batches.find(({ record }) => !isAtLeast(record, 'final'))
-      if (next === undefined || !isAtLeast(next.record, 'mined')) {
-        await sleep(20)
-        continue
+      if (failure !== undefined) throw failure
+      for (const { record } of this.batches.slice(this.finalCount())) {
+        if (!isAtLeast(record, 'mined')) break
+        if (isAtLeast(record, 'proven')) await this.poster.finalize(record)
+        else await this.startTasks(record, tasks, (error) => (failure ??= error))
       }
-      const { record } = next
-      if (!isAtLeast(record, 'proven')) await this.proveBatch(record)
-      if (isAtLeast(record, 'proven')) await this.poster.finalize(record)
       this.forget()
+      await sleep(20)
+    }
+    await Promise.allSettled(tasks.values())
+  }
+
+  private async startTasks(
+    record: BatchRecord,
+    tasks: Map<string, Promise<void>>,
+    onFailure: (error: unknown) => void,
+  ): Promise<void> {
+    const number = Number(record.header.number)
+    const chunks = chunkCount(record.data.rows.length / RECORD_BYTES, record.rowsPerChunk)
+    const done = this.provenChunks.get(number) ?? new Set<number>()
+    this.provenChunks.set(number, done)
+    for (let chunk = 0; chunk < chunks && tasks.size < TASKS_MAX; chunk++) {
+      const id = `${number}/${chunk}`
+      if (tasks.has(id) || done.has(chunk)) continue
+      const task = this.proveChunk(record, chunk)
+        .then(() => void done.add(chunk))
+        .catch((error: unknown) => {
+          if (!(error instanceof SenderStopped)) onFailure(error)
+        })
+        .finally(() => tasks.delete(id))
+      tasks.set(id, task)
+    }
+    if (done.size === chunks && number === this.provenCount() + 1) {
+      await this.poster.reconcile(record)
+      if (isAtLeast(record, 'proven')) {
+        this.provenChunks.delete(number)
+        this.witnesses.delete(number)
+      }
     }
   }
 
-  private async proveBatch(record: BatchRecord): Promise<void> {
-    const { deployment, proveChunk } = this.options
+  /** Has one chunk proven and posts the proof; a proof that the chain refuses is asked for again. */
+  private async proveChunk(record: BatchRecord, chunk: number): Promise<void> {
+    const { deployment, queue } = this.options
+    const number = Number(record.header.number)
+    if (await this.poster.isChunkProven(number, chunk)) return
     const domain = { chainId: deployment.chainId, settlement: deployment.settlement }
-    const chunks = chunkCount(record.data.rows.length / RECORD_BYTES, record.rowsPerChunk)
-    for (let chunk = 0; chunk < chunks && !this.isStopped; chunk++) {
-      if (await this.poster.isChunkProven(Number(record.header.number), chunk)) continue
-      const inputs = publicInputs(domain, record.header, record.data, chunk, record.rowsPerChunk)
-      const proof = proveChunk === undefined ? NO_PROOF : await proveChunk(record, chunk)
-      await this.poster.prove(record, chunk, inputs, proof)
+    const inputs = publicInputs(domain, record.header, record.data, chunk, record.rowsPerChunk)
+    for (;;) {
+      const proof = queue === undefined ? NO_PROOF : await this.askProvers(queue, record, chunk, inputs)
+      try {
+        return await this.poster.prove(record, chunk, inputs, proof)
+      } catch (error) {
+        if (!(error instanceof TransactionReverted) || !error.reason.startsWith('InvalidProof')) throw error
+        this.tellTrouble(error.message)
+      }
     }
-    await this.poster.reconcile(record)
+  }
+
+  private askProvers(
+    queue: ProverQueue,
+    record: BatchRecord,
+    chunk: number,
+    inputs: PublicInputs,
+  ): Promise<ChunkProof> {
+    const number = Number(record.header.number)
+    const rows = Math.min(
+      record.rowsPerChunk,
+      record.data.rows.length / RECORD_BYTES - chunk * record.rowsPerChunk,
+    )
+    let witness = this.witnesses.get(number)
+    if (witness === undefined) {
+      witness = new BatchWitness(record, (key) => this.tree.nodeBefore(key, this.undosFrom(number - 1) ?? []))
+      this.witnesses.set(number, witness)
+    }
+    const batch = witness
+    return queue.offer(`${number}/${chunk}`, rows, () => batch.inputs(chunk, inputs))
+  }
+
+  /** The way back from now to the state after batch `number`; undefined when it is not kept any more. */
+  private undosFrom(number: number): Undo[] | undefined {
+    const undos: Undo[] = []
+    for (const later of this.batches.slice(number)) {
+      later.undo ??= this.treeStore.undo(Number(later.record.header.number))
+      if (later.undo === undefined) return undefined
+      undos.push(later.undo)
+    }
+    return undos
+  }
+
+  private finalCount(): number {
+    while (this.batches[this.finals]?.record.state === 'final') this.finals++
+    return this.finals
   }
 
   private provenCount(): number {

@@ -32,6 +32,16 @@ const commands: Record<string, Command> = {
     about: 'recompute every state from the journal, and compare it with the chain',
     load: async () => (await import('./journal-cli.js')).runReplayCommand,
   },
+  config: {
+    usage: 'config print [--config FILE] [--gateway-SETTING VALUE …] | names',
+    about: 'the settings that a start would use, and what wins over what',
+    load: async () => (await import('./config-cli.js')).runConfigCommand,
+  },
+  doctor: {
+    usage: 'doctor DEPLOYMENT.json [--rpc URL] [--json]',
+    about: 'check that the bytecode and constants on-chain are what the deployment says',
+    load: async () => (await import('./doctor.js')).runDoctor,
+  },
   snapshot: {
     usage: 'snapshot DIR',
     about: 'write a snapshot of a stopped exchange',

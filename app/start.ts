@@ -219,14 +219,15 @@ async function startParts(
     outbound: exchange.outbound[1]!,
     control: exchange.control,
   })
-  let gateway: RunningGateway | undefined
+  // Started last, but spoken to by parts that start before it.
+  const late: { gateway?: RunningGateway } = {}
   running.push({
     name: 'engine and journal',
     stop: async () => {
       operator.leave()
       await exchange.stop()
       await operator.ended
-      await gateway?.ended
+      await late.gateway?.ended
     },
   })
 
@@ -243,7 +244,7 @@ async function startParts(
     depositsConsumed: exchange.depositsConsumed,
     submit: (record, attachment) => operator.submit(record, attachment),
     onBatch: (batch) => {
-      gateway?.batchChanged(batch)
+      late.gateway?.batchChanged(batch)
       if (batch.state === 'posted') for (const listener of demoBatches) listener(batch.number)
     },
     onLine: (line) => screen.line(line),
@@ -252,7 +253,7 @@ async function startParts(
   running.push({ name: 'settlement', stop: () => settlement.stop() })
 
   screen.step('starting the gateway')
-  gateway = await startGateway({
+  const gateway = await startGateway({
     links: [
       {
         producer: 0,
@@ -268,9 +269,9 @@ async function startParts(
     askProof: (account, asset) => settlement.proof(account, asset),
     onDied: (error) => fail('the gateway', error),
   })
-  const listening = gateway
-  running.push({ name: 'the gateway', stop: () => listening.stop() })
-  const url = `ws://127.0.0.1:${listening.port}`
+  late.gateway = gateway
+  running.push({ name: 'the gateway', stop: () => gateway.stop() })
+  const url = `ws://127.0.0.1:${gateway.port}`
 
   await settlement.depositsSeen
   screen.start({
@@ -292,7 +293,7 @@ async function startParts(
         sequencedSeq: operator.sequencedSeq,
         durableSeq: operator.durableSeq,
         settlement: settlement.status(),
-        connections: listening.stats.connections,
+        connections: gateway.stats.connections,
       }),
     STATUS_EVERY_MS,
   )

@@ -19,7 +19,7 @@ export interface ForgeOptions {
   /** Folder with contracts/ and node_modules/; the repository unless given. */
   readonly root?: string
   /** Profile of foundry.toml. */
-  readonly profile?: 'default' | 'long' | 'coverage'
+  readonly profile?: 'default' | 'long' | 'coverage' | 'mutants'
   /** Passes output on as it comes. */
   readonly echo?: boolean
 }

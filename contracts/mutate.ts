@@ -5,16 +5,7 @@
  * is a hole in the tests or a line that guards nothing. `npm run contracts:mutate` runs all of them;
  * the test suite a few.
  */
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -39,6 +30,7 @@ export interface Verdict {
   readonly others: readonly string[]
 }
 
+const profile = 'mutants'
 const SETTLEMENT = 'contracts/src/Settlement.sol'
 const VAULT = 'contracts/src/Vault.sol'
 
@@ -121,15 +113,14 @@ export async function runMutants(
   const root = mkdtempSync(join(tmpdir(), 'glassbook-mutants-'))
   try {
     mkdirSync(join(root, 'contracts'))
-    for (const part of ['src', 'test', 'out', 'cache', 'foundry.toml'])
-      if (existsSync(join(repositoryRoot, 'contracts', part)))
-        cpSync(join(repositoryRoot, 'contracts', part), join(root, 'contracts', part), {
-          recursive: true,
-          preserveTimestamps: true,
-        })
+    for (const part of ['src', 'test', 'foundry.toml'])
+      cpSync(join(repositoryRoot, 'contracts', part), join(root, 'contracts', part), {
+        recursive: true,
+        preserveTimestamps: true,
+      })
     symlinkSync(join(repositoryRoot, 'node_modules'), join(root, 'node_modules'))
     // A test that fails by itself would seem to notice every mutant.
-    const base = await runForge(['test', '--no-match-contract', 'Invariant', '--fuzz-runs', '16'], { root })
+    const base = await runForge(['test', '--no-match-contract', 'Invariant|Gas'], { root, profile })
     if (base.code !== 0)
       throw new Error(`mutate: tests fail without any mutation\n${base.stdout}${base.stderr}`)
     const verdicts: Verdict[] = []
@@ -152,17 +143,17 @@ async function runMutant(root: string, mutant: Mutant): Promise<Verdict> {
     throw new Error(`mutate: ${mutant.file} has no ${mutant.from}`)
   writeFileSync(path, original.slice(0, at) + mutant.to + original.slice(at + mutant.from.length))
   try {
-    const attack = await runForge(['test', '--match-contract', 'AttacksTest'], { root })
+    const attack = await runForge(['test', '--match-contract', 'AttacksTest'], { root, profile })
     const attacks = failedTests(attack.stdout)
     if (attack.code !== 0 && attacks.length === 0)
       throw new Error(
         `mutate: no test ran on ${mutant.file}: ${mutant.from}\n${attack.stdout}${attack.stderr}`,
       )
     if (attacks.length > 0) return { mutant, attacks, others: [] }
-    const all = await runForge(
-      ['test', '--no-match-contract', 'AttacksTest|Invariant', '--fuzz-runs', '16'],
-      { root },
-    )
+    const all = await runForge(['test', '--no-match-contract', 'AttacksTest|Invariant|Gas'], {
+      root,
+      profile,
+    })
     return { mutant, attacks, others: failedTests(all.stdout) }
   } finally {
     writeFileSync(path, original)

@@ -11,14 +11,17 @@
  *                       4 cancel rejected: order id                 5 modify rejected: order id
  */
 import { Book } from '../engine/core/book.js'
-import { NONE } from '../engine/core/levels.js'
+import * as levels from '../engine/core/levels.js'
 import { Matcher, type MatchSink, Settled, restingBook } from '../engine/core/match.js'
 import { OrderIds } from '../engine/core/order-ids.js'
-import { ORDER_SHIFT, Order, Orders } from '../engine/core/orders.js'
+import * as orders from '../engine/core/orders.js'
+import { Order, Orders } from '../engine/core/orders.js'
 import { Attr } from '../engine/layout.js'
 
-export const MESSAGE_WORDS = 5
-export const REPORT_WORDS = 6
+const WORDS = 5
+const REPORT_SIZE = 6
+export const MESSAGE_WORDS = WORDS
+export const REPORT_WORDS = REPORT_SIZE
 export const Operation = { New: 0, NewImmediate: 1, Cancel: 2, Modify: 3 } as const
 export const Report = {
   Accepted: 0,
@@ -29,6 +32,35 @@ export const Report = {
   ModifyRejected: 5,
 } as const
 
+// Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+const {
+  LEVEL: ORDER_LEVEL,
+  VISIBLE: ORDER_VISIBLE,
+  ACCOUNT: ORDER_ACCOUNT,
+  CLOID_LO: ORDER_CLOID_LO,
+  CLOID_HI: ORDER_CLOID_HI,
+  ATTR: ORDER_ATTR,
+  TICKS: ORDER_TICKS,
+  MARKET: ORDER_MARKET,
+} = Order
+const { SIDE_SHIFT: ATTR_SIDE_SHIFT } = Attr
+const {
+  Accepted: REPORT_ACCEPTED,
+  Canceled: REPORT_CANCELED,
+  CancelRejected: REPORT_CANCEL_REJECTED,
+  ModifyRejected: REPORT_MODIFY_REJECTED,
+  Modified: REPORT_MODIFIED,
+  Fill: REPORT_FILL,
+} = Report
+const {
+  New: OPERATION_NEW,
+  NewImmediate: OPERATION_NEW_IMMEDIATE,
+  Cancel: OPERATION_CANCEL,
+  Modify: OPERATION_MODIFY,
+} = Operation
+const { Done: SETTLED_DONE } = Settled
+const { ORDER_SHIFT } = orders
+const { NONE } = levels
 const BOOKS = 4
 const MARKET = 0
 
@@ -48,7 +80,7 @@ export class BookOnly implements MatchSink {
     this.book = new Book(this.orders, BOOKS, ordersMax)
     this.ids = new OrderIds(this.orders.words, ordersMax + 1)
     this.matcher = new Matcher(this.book, new Float64Array([1]), this)
-    this.reports = new Int32Array(reportsMax * REPORT_WORDS)
+    this.reports = new Int32Array(reportsMax * REPORT_SIZE)
   }
 
   /** Orders that rest. */
@@ -59,19 +91,19 @@ export class BookOnly implements MatchSink {
   /** Applies messages [from, to); the index of a message is its seq. */
   run(messages: Int32Array, from: number, to: number): void {
     for (let index = from; index < to; index++) {
-      const at = index * MESSAGE_WORDS
+      const at = index * WORDS
       this.seq = index
       switch (messages[at]) {
-        case Operation.New:
+        case OPERATION_NEW:
           this.place(messages[at + 1]!, messages[at + 2]!, messages[at + 3]!, messages[at + 4]!, false)
           break
-        case Operation.NewImmediate:
+        case OPERATION_NEW_IMMEDIATE:
           this.place(messages[at + 1]!, messages[at + 2]!, messages[at + 3]!, messages[at + 4]!, true)
           break
-        case Operation.Cancel:
+        case OPERATION_CANCEL:
           this.cancel(messages[at + 1]!)
           break
-        case Operation.Modify:
+        case OPERATION_MODIFY:
           this.modify(messages[at + 1]!, messages[at + 3]!, messages[at + 4]!)
           break
         default:
@@ -98,23 +130,23 @@ export class BookOnly implements MatchSink {
     const slot = this.orders.allocate()
     const { words } = this.orders
     const at = slot << ORDER_SHIFT
-    words[at + Order.LEVEL] = NONE
-    words[at + Order.VISIBLE] = lots
+    words[at + ORDER_LEVEL] = NONE
+    words[at + ORDER_VISIBLE] = lots
     // No two orders are of one account: nobody trades with himself.
-    words[at + Order.ACCOUNT] = id
-    words[at + Order.CLOID_LO] = id
-    words[at + Order.CLOID_HI] = 0
-    words[at + Order.ATTR] = side << Attr.SIDE_SHIFT
-    words[at + Order.TICKS] = ticks
-    words[at + Order.MARKET] = MARKET
-    this.report(Report.Accepted, side, id, ticks, lots)
+    words[at + ORDER_ACCOUNT] = id
+    words[at + ORDER_CLOID_LO] = id
+    words[at + ORDER_CLOID_HI] = 0
+    words[at + ORDER_ATTR] = side << ATTR_SIDE_SHIFT
+    words[at + ORDER_TICKS] = ticks
+    words[at + ORDER_MARKET] = MARKET
+    this.report(REPORT_ACCEPTED, side, id, ticks, lots)
     this.matcher.match(slot)
-    if (words[at + Order.VISIBLE] === 0) this.orders.release(slot)
+    if (words[at + ORDER_VISIBLE] === 0) this.orders.release(slot)
     else if (immediate) {
-      this.report(Report.Canceled, side, id, ticks, 0)
+      this.report(REPORT_CANCELED, side, id, ticks, 0)
       this.orders.release(slot)
     } else {
-      this.ids.add(slot)
+      this.ids.addMissed(slot)
       this.book.append(slot, restingBook(MARKET, side), ticks)
     }
   }
@@ -122,12 +154,12 @@ export class BookOnly implements MatchSink {
   private cancel(id: number): void {
     const slot = this.ids.find(id, id, 0)
     if (slot < 0) {
-      this.report(Report.CancelRejected, id, 0, 0, 0)
+      this.report(REPORT_CANCEL_REJECTED, id, 0, 0, 0)
       return
     }
     const { words } = this.orders
     const at = slot << ORDER_SHIFT
-    this.report(Report.Canceled, words[at + Order.ATTR]! >>> Attr.SIDE_SHIFT, id, words[at + Order.TICKS]!, 0)
+    this.report(REPORT_CANCELED, words[at + ORDER_ATTR]! >>> ATTR_SIDE_SHIFT, id, words[at + ORDER_TICKS]!, 0)
     this.book.remove(slot)
     this.ids.remove(slot)
     this.orders.release(slot)
@@ -137,26 +169,26 @@ export class BookOnly implements MatchSink {
   private modify(id: number, ticks: number, lots: number): void {
     const slot = this.ids.find(id, id, 0)
     if (slot < 0) {
-      this.report(Report.ModifyRejected, id, 0, 0, 0)
+      this.report(REPORT_MODIFY_REJECTED, id, 0, 0, 0)
       return
     }
     const { words } = this.orders
     const at = slot << ORDER_SHIFT
-    const side = words[at + Order.ATTR]! >>> Attr.SIDE_SHIFT
+    const side = words[at + ORDER_ATTR]! >>> ATTR_SIDE_SHIFT
     this.book.remove(slot)
-    words[at + Order.TICKS] = ticks
-    words[at + Order.VISIBLE] = lots
+    words[at + ORDER_TICKS] = ticks
+    words[at + ORDER_VISIBLE] = lots
     this.matcher.match(slot)
-    if (words[at + Order.VISIBLE] === 0) {
+    if (words[at + ORDER_VISIBLE] === 0) {
       this.ids.remove(slot)
       this.orders.release(slot)
     } else this.book.append(slot, restingBook(MARKET, side), ticks)
-    this.report(Report.Modified, side, id, ticks, lots)
+    this.report(REPORT_MODIFIED, side, id, ticks, lots)
   }
 
   private report(type: number, a: number, b: number, c: number, d: number): void {
     const { reports } = this
-    const at = this.reportCount++ * REPORT_WORDS
+    const at = this.reportCount++ * REPORT_SIZE
     reports[at] = type
     reports[at + 1] = this.seq
     reports[at + 2] = a
@@ -171,13 +203,13 @@ export class BookOnly implements MatchSink {
     const { words } = this.orders
     const at = maker << ORDER_SHIFT
     this.report(
-      Report.Fill,
-      words[at + Order.TICKS]!,
+      REPORT_FILL,
+      words[at + ORDER_TICKS]!,
       lots,
-      words[at + Order.CLOID_LO]!,
-      words[(taker << ORDER_SHIFT) + Order.CLOID_LO]!,
+      words[at + ORDER_CLOID_LO]!,
+      words[(taker << ORDER_SHIFT) + ORDER_CLOID_LO]!,
     )
-    return Settled.Done
+    return SETTLED_DONE
   }
 
   makerFilled(maker: number): void {

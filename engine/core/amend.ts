@@ -8,23 +8,70 @@
  */
 import { CancelReason, MarketStatus, PostOnly, Reject } from '../codes.js'
 import { Attr, Cmd } from '../layout.js'
-import { UNITS_END } from '../limits.js'
-import { ACCOUNT_SHIFT, AccountFlag } from './ledger.js'
-import { LEVEL_SHIFT, Level, NONE } from './levels.js'
+import { AccountFlag } from './ledger.js'
+import { Level } from './levels.js'
 import { restingBook } from './match.js'
-import { EXTRA_SHIFT, Extra, ExtraNumber, Mark, ORDER_SHIFT, Order } from './orders.js'
+import { Extra, ExtraNumber, Mark, Order } from './orders.js'
 import { checkLots, checkStatus, checkTicks, deadlinePassed, displayIsValid, expiryIsValid } from './place.js'
 import { Clock, type Trading, isMarket, isStop, waitingBook } from './trading.js'
+import * as orders from './orders.js'
+import * as levels from './levels.js'
+import * as limits from '../limits.js'
+import * as ledger from './ledger.js'
+
+// Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+const { ORDER_SHIFT, EXTRA_SHIFT } = orders
+const { LEVEL_SHIFT, NONE } = levels
+const { UNITS_END } = limits
+const { ACCOUNT_SHIFT } = ledger
+const {
+  MARKET: ORDER_MARKET,
+  ATTR: ORDER_ATTR,
+  TICKS: ORDER_TICKS,
+  LOTS: ORDER_LOTS,
+  BASE_ROW: ORDER_BASE_ROW,
+  QUOTE_ROW: ORDER_QUOTE_ROW,
+  VISIBLE: ORDER_VISIBLE,
+  FEE_PPM: ORDER_FEE_PPM,
+  LEVEL: ORDER_LEVEL,
+} = Order
+const { ORDERS: LEVEL_ORDERS } = Level
+const { DISPLAY: EXTRA_DISPLAY, TRIGGER: EXTRA_TRIGGER, HIDDEN: EXTRA_HIDDEN } = Extra
+const { Waiting: MARK_WAITING, Iceberg: MARK_ICEBERG, Expires: MARK_EXPIRES, Budget: MARK_BUDGET } = Mark
+const {
+  ACCOUNT: CMD_ACCOUNT,
+  MARKET: CMD_MARKET,
+  CLOID_LO: CMD_CLOID_LO,
+  CLOID_HI: CMD_CLOID_HI,
+  DEADLINE_F64: CMD_DEADLINE_F64,
+  TICKS: CMD_TICKS,
+  LOTS: CMD_LOTS,
+  DISPLAY_LOTS: CMD_DISPLAY_LOTS,
+  TRIGGER_TICKS: CMD_TRIGGER_TICKS,
+  EXPIRES_AT_F64: CMD_EXPIRES_AT_F64,
+  AMOUNT_F64: CMD_AMOUNT_F64,
+} = Cmd
+const {
+  INVALID_CLOID_SHIFT: ATTR_INVALID_CLOID_SHIFT,
+  SIDE_SHIFT: ATTR_SIDE_SHIFT,
+  TYPE_SHIFT: ATTR_TYPE_SHIFT,
+  POST_ONLY_SHIFT: ATTR_POST_ONLY_SHIFT,
+} = Attr
+const { BUDGET: EXTRA_BUDGET, EXPIRES_AT: EXTRA_EXPIRES_AT } = ExtraNumber
+const { Protected: ACCOUNT_PROTECTED } = AccountFlag
+const { TIME: CLOCK_TIME } = Clock
+const { None: POST_ONLY_NONE } = PostOnly
+const { Active: STATUS_ACTIVE } = MarketStatus
 
 /** Slot of the live order that a command names, or minus a Reject. */
 function named(trading: Trading, words: Int32Array, at: number): number {
-  const account = words[at + Cmd.ACCOUNT]!
-  const market = words[at + Cmd.MARKET]!
+  const account = words[at + CMD_ACCOUNT]!
+  const market = words[at + CMD_MARKET]!
   if (!trading.markets.has(market)) return -Reject.UnknownMarket
   if (!trading.ledger.isOpen(account)) return -Reject.UnknownAccount
-  if ((words[at]! >>> Attr.INVALID_CLOID_SHIFT) & 1) return -Reject.BadClientOrderId
-  const slot = trading.ids.find(account, words[at + Cmd.CLOID_LO]!, words[at + Cmd.CLOID_HI]!)
-  if (slot < 0 || trading.orders.words[(slot << ORDER_SHIFT) + Order.MARKET] !== market)
+  if ((words[at]! >>> ATTR_INVALID_CLOID_SHIFT) & 1) return -Reject.BadClientOrderId
+  const slot = trading.ids.find(account, words[at + CMD_CLOID_LO]!, words[at + CMD_CLOID_HI]!)
+  if (slot < 0 || trading.orders.words[(slot << ORDER_SHIFT) + ORDER_MARKET] !== market)
     return -Reject.UnknownOrder
   return slot
 }
@@ -33,9 +80,9 @@ function named(trading: Trading, words: Int32Array, at: number): number {
 export function cancelOrder(trading: Trading, words: Int32Array, floats: Float64Array, at: number): number {
   const slot = named(trading, words, at)
   if (slot < 0) return -slot
-  if (deadlinePassed(floats[(at >> 1) + Cmd.DEADLINE_F64]!, trading.clock[Clock.TIME]!))
+  if (deadlinePassed(floats[(at >> 1) + CMD_DEADLINE_F64]!, trading.clock[CLOCK_TIME]!))
     return Reject.DeadlinePassed
-  if (trading.markets.isHalted(words[at + Cmd.MARKET]!)) return Reject.MarketHalted
+  if (trading.markets.isHalted(words[at + CMD_MARKET]!)) return Reject.MarketHalted
   trading.cancel(slot, CancelReason.User)
   return Reject.None
 }
@@ -55,41 +102,41 @@ export function amendOrder(
   const from = slot << ORDER_SHIFT
   const extra = slot << EXTRA_SHIFT
   const float = at >> 1
-  const timeMs = trading.clock[Clock.TIME]!
-  const account = words[at + Cmd.ACCOUNT]!
-  const market = words[at + Cmd.MARKET]!
-  if (deadlinePassed(floats[float + Cmd.DEADLINE_F64]!, timeMs)) return Reject.DeadlinePassed
+  const timeMs = trading.clock[CLOCK_TIME]!
+  const account = words[at + CMD_ACCOUNT]!
+  const market = words[at + CMD_MARKET]!
+  if (deadlinePassed(floats[float + CMD_DEADLINE_F64]!, timeMs)) return Reject.DeadlinePassed
   const status = markets.status[market]!
-  if (status !== MarketStatus.Active) return checkStatus(status)
+  if (status !== STATUS_ACTIVE) return checkStatus(status)
 
-  const attributes = record[from + Order.ATTR]!
-  const side = (attributes >>> Attr.SIDE_SHIFT) & 1
-  const type = (attributes >>> Attr.TYPE_SHIFT) & 7
-  const waiting = (attributes & Mark.Waiting) !== 0
-  const iceberg = (attributes & Mark.Iceberg) !== 0
-  const oldTicks = record[from + Order.TICKS]!
-  const oldLots = record[from + Order.LOTS]!
+  const attributes = record[from + ORDER_ATTR]!
+  const side = (attributes >>> ATTR_SIDE_SHIFT) & 1
+  const type = (attributes >>> ATTR_TYPE_SHIFT) & 7
+  const waiting = (attributes & MARK_WAITING) !== 0
+  const iceberg = (attributes & MARK_ICEBERG) !== 0
+  const oldTicks = record[from + ORDER_TICKS]!
+  const oldLots = record[from + ORDER_LOTS]!
   const remaining = orders.remaining(slot)
-  let ticks = words[at + Cmd.TICKS]!
-  const lots = words[at + Cmd.LOTS]!
+  let ticks = words[at + CMD_TICKS]!
+  const lots = words[at + CMD_LOTS]!
   if (ticks <= 0) return checkTicks(ticks)
   if (lots <= 0) return checkLots(lots)
-  const display = words[at + Cmd.DISPLAY_LOTS]!
-  const oldDisplay = iceberg ? orders.extras[extra + Extra.DISPLAY]! : 0
+  const display = words[at + CMD_DISPLAY_LOTS]!
+  const oldDisplay = iceberg ? orders.extras[extra + EXTRA_DISPLAY]! : 0
   if (display !== 0 && (isMarket(type) || !displayIsValid(display, lots))) return Reject.BadDisplayLots
-  const trigger = words[at + Cmd.TRIGGER_TICKS]!
+  const trigger = words[at + CMD_TRIGGER_TICKS]!
   if (trigger !== 0 && (trigger < 0 || !waiting)) return Reject.BadTriggerTicks
-  const expiresAtMs = floats[float + Cmd.EXPIRES_AT_F64]!
-  if (expiresAtMs !== 0 && ((attributes & Mark.Expires) === 0 || !expiryIsValid(expiresAtMs, timeMs)))
+  const expiresAtMs = floats[float + CMD_EXPIRES_AT_F64]!
+  if (expiresAtMs !== 0 && ((attributes & MARK_EXPIRES) === 0 || !expiryIsValid(expiresAtMs, timeMs)))
     return Reject.BadExpiry
-  if (floats[float + Cmd.AMOUNT_F64] !== 0) return Reject.BadQuoteBudget
+  if (floats[float + CMD_AMOUNT_F64] !== 0) return Reject.BadQuoteBudget
 
-  const budget = (attributes & Mark.Budget) === 0 ? 0 : orders.extraNumbers[2 * slot + ExtraNumber.BUDGET]!
+  const budget = (attributes & MARK_BUDGET) === 0 ? 0 : orders.extraNumbers[2 * slot + EXTRA_BUDGET]!
   const notional = budget > 0 ? budget : ticks * lots * markets.tickUnits[market]!
   if (notional >= UNITS_END || lots * markets.lotUnits[market]! >= UNITS_END) return Reject.NotionalOverLimit
   if (maxNotional > 0 && notional > maxNotional) return Reject.SessionNotional
   if (
-    (ledger.accounts[account << ACCOUNT_SHIFT]! & AccountFlag.Protected) !== 0 &&
+    (ledger.accounts[account << ACCOUNT_SHIFT]! & ACCOUNT_PROTECTED) !== 0 &&
     trading.protections.isFrozen(account, market)
   )
     return Reject.ProtectionFrozen
@@ -100,18 +147,18 @@ export function amendOrder(
     return Reject.None
   }
   const left = lots - filled
-  const newTrigger = trigger === 0 ? orders.extras[extra + Extra.TRIGGER]! : trigger
+  const newTrigger = trigger === 0 ? orders.extras[extra + EXTRA_TRIGGER]! : trigger
   const sameTerms =
     ticks === oldTicks &&
-    (trigger === 0 || trigger === orders.extras[extra + Extra.TRIGGER]!) &&
-    (expiresAtMs === 0 || expiresAtMs === orders.extraNumbers[2 * slot + ExtraNumber.EXPIRES_AT]!)
+    (trigger === 0 || trigger === orders.extras[extra + EXTRA_TRIGGER]!) &&
+    (expiresAtMs === 0 || expiresAtMs === orders.extraNumbers[2 * slot + EXTRA_EXPIRES_AT]!)
   const showsNoMore = display === 0 || display === oldDisplay || (iceberg ? display < oldDisplay : true)
   if (sameTerms && lots === oldLots && (display === 0 || display === oldDisplay)) {
     trading.amendedEvent(slot, oldTicks, true)
     return Reject.None
   }
   if (sameTerms && lots <= oldLots && showsNoMore) {
-    record[from + Order.LOTS] = lots
+    record[from + ORDER_LOTS] = lots
     setDisplay(trading, slot, display)
     trading.shrink(slot, left)
     trading.amendedEvent(slot, oldTicks, true)
@@ -122,8 +169,8 @@ export function amendOrder(
   const live = !waiting || trading.isTriggered(market, type, side, newTrigger)
   if (live && !isMarket(type)) {
     if (ticks !== oldTicks && trading.outsideBand(market, ticks)) return Reject.PriceBand
-    const postOnly = (attributes >>> Attr.POST_ONLY_SHIFT) & 3
-    if (postOnly !== PostOnly.None) {
+    const postOnly = (attributes >>> ATTR_POST_ONLY_SHIFT) & 3
+    if (postOnly !== POST_ONLY_NONE) {
       ticks = trading.postOnlyTicks(market, side, ticks, postOnly)
       if (ticks === 0) return Reject.PostOnlyWouldCross
     }
@@ -135,21 +182,21 @@ export function amendOrder(
     return Reject.LevelsFull
   const feePpm = trading.worstPpm(market, account)
   const need = trading.needUnits(side, market, ticks, left, feePpm, budget)
-  const row = side === 1 ? record[from + Order.BASE_ROW]! : record[from + Order.QUOTE_ROW]!
+  const row = side === 1 ? record[from + ORDER_BASE_ROW]! : record[from + ORDER_QUOTE_ROW]!
   if (need > ledger.values[2 * row]! + orders.numbers[2 * slot]!) return Reject.InsufficientFunds
 
   trading.book.remove(slot)
-  record[from + Order.TICKS] = ticks
-  record[from + Order.LOTS] = lots
-  record[from + Order.VISIBLE] = left
-  record[from + Order.FEE_PPM] = feePpm
-  record[from + Order.ATTR]! &= ~Mark.Waiting
-  if (iceberg) orders.extras[extra + Extra.HIDDEN] = 0
+  record[from + ORDER_TICKS] = ticks
+  record[from + ORDER_LOTS] = lots
+  record[from + ORDER_VISIBLE] = left
+  record[from + ORDER_FEE_PPM] = feePpm
+  record[from + ORDER_ATTR]! &= ~MARK_WAITING
+  if (iceberg) orders.extras[extra + EXTRA_HIDDEN] = 0
   setDisplay(trading, slot, display)
-  if (isStop(type)) orders.extras[extra + Extra.TRIGGER] = newTrigger
+  if (isStop(type)) orders.extras[extra + EXTRA_TRIGGER] = newTrigger
   if (expiresAtMs !== 0) {
     trading.expiries.remove(slot)
-    orders.extraNumbers[2 * slot + ExtraNumber.EXPIRES_AT] = expiresAtMs
+    orders.extraNumbers[2 * slot + EXTRA_EXPIRES_AT] = expiresAtMs
     trading.expiries.add(slot)
   }
   trading.reserve(slot, left)
@@ -169,11 +216,11 @@ function setDisplay(trading: Trading, slot: number, display: number): void {
   if (display === 0) return
   const { words, extras } = trading.orders
   const at = slot << ORDER_SHIFT
-  if ((words[at + Order.ATTR]! & Mark.Iceberg) === 0) {
-    words[at + Order.ATTR]! |= Mark.Iceberg
-    extras[(slot << EXTRA_SHIFT) + Extra.HIDDEN] = 0
+  if ((words[at + ORDER_ATTR]! & MARK_ICEBERG) === 0) {
+    words[at + ORDER_ATTR]! |= MARK_ICEBERG
+    extras[(slot << EXTRA_SHIFT) + EXTRA_HIDDEN] = 0
   }
-  extras[(slot << EXTRA_SHIFT) + Extra.DISPLAY] = display
+  extras[(slot << EXTRA_SHIFT) + EXTRA_DISPLAY] = display
 }
 
 /** With every level taken: true when the order's new place needs one that its leaving does not free. */
@@ -189,8 +236,8 @@ function wouldMissLevel(
   trigger: number,
 ): boolean {
   const { levels } = trading.book
-  const level = trading.orders.words[(slot << ORDER_SHIFT) + Order.LEVEL]!
-  if (level !== NONE && levels.words[(level << LEVEL_SHIFT) + Level.ORDERS] === 1) return false
+  const level = trading.orders.words[(slot << ORDER_SHIFT) + ORDER_LEVEL]!
+  if (level !== NONE && levels.words[(level << LEVEL_SHIFT) + LEVEL_ORDERS] === 1) return false
   if (live) return !isMarket(type) && trading.book.levelMissing(restingBook(market, side), ticks)
   return waiting && trading.book.levelMissing(waitingBook(market, type, side), trigger)
 }

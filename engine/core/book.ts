@@ -5,8 +5,25 @@
  * Invariant: a level's lots are the sum of the visible lots of its orders, and it has at least one order.
  * Called by match.ts (takes from the front) and trading.ts (rests, cancels, amends).
  */
-import { LEVEL_SHIFT, Level, Levels, NONE, keyMask } from './levels.js'
-import { EXTRA_SHIFT, Extra, Mark, ORDER_SHIFT, Order, type Orders } from './orders.js'
+import { Level, Levels, keyMask } from './levels.js'
+import { Extra, Mark, Order, type Orders } from './orders.js'
+import * as orders from './orders.js'
+import * as levels from './levels.js'
+
+// Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+const { ORDER_SHIFT, EXTRA_SHIFT } = orders
+const { LEVEL_SHIFT, NONE } = levels
+const { ORDERS: LEVEL_ORDERS, HEAD: LEVEL_HEAD, TAIL: LEVEL_TAIL, BOOK: LEVEL_BOOK } = Level
+const {
+  VISIBLE: ORDER_VISIBLE,
+  LEVEL: ORDER_LEVEL,
+  NEXT: ORDER_NEXT,
+  PREV: ORDER_PREV,
+  TICKS: ORDER_TICKS,
+  ATTR: ORDER_ATTR,
+} = Order
+const { DISPLAY: EXTRA_DISPLAY } = Extra
+const { Iceberg: MARK_ICEBERG } = Mark
 
 export class Book {
   readonly levels: Levels
@@ -29,22 +46,22 @@ export class Book {
     const orders = this.orders.words
     const at = slot << ORDER_SHIFT
     const levelAt = level << LEVEL_SHIFT
-    const visible = orders[at + Order.VISIBLE]!
-    orders[at + Order.LEVEL] = level
-    orders[at + Order.NEXT] = NONE
-    const count = levels[levelAt + Level.ORDERS]!
+    const visible = orders[at + ORDER_VISIBLE]!
+    orders[at + ORDER_LEVEL] = level
+    orders[at + ORDER_NEXT] = NONE
+    const count = levels[levelAt + LEVEL_ORDERS]!
     if (count === 0) {
-      levels[levelAt + Level.HEAD] = slot
-      orders[at + Order.PREV] = NONE
+      levels[levelAt + LEVEL_HEAD] = slot
+      orders[at + ORDER_PREV] = NONE
       this.levels.lots[level] = visible
     } else {
-      const tail = levels[levelAt + Level.TAIL]!
-      orders[(tail << ORDER_SHIFT) + Order.NEXT] = slot
-      orders[at + Order.PREV] = tail
+      const tail = levels[levelAt + LEVEL_TAIL]!
+      orders[(tail << ORDER_SHIFT) + ORDER_NEXT] = slot
+      orders[at + ORDER_PREV] = tail
       this.levels.lots[level]! += visible
     }
-    levels[levelAt + Level.TAIL] = slot
-    levels[levelAt + Level.ORDERS] = count + 1
+    levels[levelAt + LEVEL_TAIL] = slot
+    levels[levelAt + LEVEL_ORDERS] = count + 1
   }
 
   /** Takes an order out of its level, and the level out of the book when it was the last one. */
@@ -52,30 +69,30 @@ export class Book {
     const levels = this.levels.words
     const orders = this.orders.words
     const at = slot << ORDER_SHIFT
-    const level = orders[at + Order.LEVEL]!
+    const level = orders[at + ORDER_LEVEL]!
     const levelAt = level << LEVEL_SHIFT
-    const count = levels[levelAt + Level.ORDERS]! - 1
-    orders[at + Order.LEVEL] = NONE
-    levels[levelAt + Level.ORDERS] = count
+    const count = levels[levelAt + LEVEL_ORDERS]! - 1
+    orders[at + ORDER_LEVEL] = NONE
+    levels[levelAt + LEVEL_ORDERS] = count
     if (count === 0) {
       this.levels.remove(level)
       return
     }
-    this.levels.lots[level]! -= orders[at + Order.VISIBLE]!
-    const next = orders[at + Order.NEXT]!
-    const prev = orders[at + Order.PREV]!
-    if (prev === NONE) levels[levelAt + Level.HEAD] = next
-    else orders[(prev << ORDER_SHIFT) + Order.NEXT] = next
-    if (next === NONE) levels[levelAt + Level.TAIL] = prev
-    else orders[(next << ORDER_SHIFT) + Order.PREV] = prev
+    this.levels.lots[level]! -= orders[at + ORDER_VISIBLE]!
+    const next = orders[at + ORDER_NEXT]!
+    const prev = orders[at + ORDER_PREV]!
+    if (prev === NONE) levels[levelAt + LEVEL_HEAD] = next
+    else orders[(prev << ORDER_SHIFT) + ORDER_NEXT] = next
+    if (next === NONE) levels[levelAt + LEVEL_TAIL] = prev
+    else orders[(next << ORDER_SHIFT) + ORDER_PREV] = prev
   }
 
   /** Lowers a standing order's visible lots; it keeps its place. Not to zero. */
   reduce(slot: number, lots: number): void {
     const orders = this.orders.words
     const at = slot << ORDER_SHIFT
-    orders[at + Order.VISIBLE]! -= lots
-    this.levels.lots[orders[at + Order.LEVEL]!]! -= lots
+    orders[at + ORDER_VISIBLE]! -= lots
+    this.levels.lots[orders[at + ORDER_LEVEL]!]! -= lots
   }
 
   /** Shows the next part of an iceberg whose visible lots are spent: it goes to the end of its level. */
@@ -83,33 +100,33 @@ export class Book {
     const { words, extras } = this.orders
     const at = slot << ORDER_SHIFT
     const extra = slot << EXTRA_SHIFT
-    const level = words[at + Order.LEVEL]!
-    const book = this.levels.words[(level << LEVEL_SHIFT) + Level.BOOK]!
-    const shown = Math.min(extras[extra + Extra.DISPLAY]!, extras[extra]!)
+    const level = words[at + ORDER_LEVEL]!
+    const book = this.levels.words[(level << LEVEL_SHIFT) + LEVEL_BOOK]!
+    const shown = Math.min(extras[extra + EXTRA_DISPLAY]!, extras[extra]!)
     this.remove(slot)
-    words[at + Order.VISIBLE] = shown
+    words[at + ORDER_VISIBLE] = shown
     extras[extra]! -= shown
-    this.append(slot, book, words[at + Order.TICKS]!)
+    this.append(slot, book, words[at + ORDER_TICKS]!)
   }
 
   /** Splits `remaining` lots into the part that shows and the part that does not. */
   show(slot: number, remaining: number): void {
     const { words, extras } = this.orders
     const at = slot << ORDER_SHIFT
-    if ((words[at + Order.ATTR]! & Mark.Iceberg) === 0) {
-      words[at + Order.VISIBLE] = remaining
+    if ((words[at + ORDER_ATTR]! & MARK_ICEBERG) === 0) {
+      words[at + ORDER_VISIBLE] = remaining
       return
     }
     const extra = slot << EXTRA_SHIFT
-    const shown = Math.min(extras[extra + Extra.DISPLAY]!, remaining)
-    words[at + Order.VISIBLE] = shown
+    const shown = Math.min(extras[extra + EXTRA_DISPLAY]!, remaining)
+    words[at + ORDER_VISIBLE] = shown
     extras[extra] = remaining - shown
   }
 
   /** First order of the best level of a book, or NONE. */
   first(book: number): number {
     const level = this.levels.best[book]!
-    return level === NONE ? NONE : this.levels.words[(level << LEVEL_SHIFT) + Level.HEAD]!
+    return level === NONE ? NONE : this.levels.words[(level << LEVEL_SHIFT) + LEVEL_HEAD]!
   }
 
   /** Price of the best level of a book; 0 when the book is empty. */

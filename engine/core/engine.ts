@@ -56,6 +56,41 @@ import { Counter, type State } from './state.js'
 import { Clock, Trading } from './trading.js'
 import * as views from './views.js'
 
+// Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+const {
+  Place: COMMAND_PLACE,
+  Amend: COMMAND_AMEND,
+  Cancel: COMMAND_CANCEL,
+  CancelAll: COMMAND_CANCEL_ALL,
+  CancelAfter: COMMAND_CANCEL_AFTER,
+  SetProtection: COMMAND_SET_PROTECTION,
+  ResetProtection: COMMAND_RESET_PROTECTION,
+  Time: COMMAND_TIME,
+  Frame: COMMAND_FRAME,
+  Withdraw: COMMAND_WITHDRAW,
+  RevokeSession: COMMAND_REVOKE_SESSION,
+  Deposit: COMMAND_DEPOSIT,
+  Transfer: COMMAND_TRANSFER,
+  OpenAccount: COMMAND_OPEN_ACCOUNT,
+  ApproveSession: COMMAND_APPROVE_SESSION,
+  CreateMarket: COMMAND_CREATE_MARKET,
+  SetMarketStatus: COMMAND_SET_MARKET_STATUS,
+  SetMarketFees: COMMAND_SET_MARKET_FEES,
+  SetPriceBand: COMMAND_SET_PRICE_BAND,
+  SetAccountTier: COMMAND_SET_ACCOUNT_TIER,
+  SetTierFees: COMMAND_SET_TIER_FEES,
+  CreateAsset: COMMAND_CREATE_ASSET,
+} = CommandKind
+const { SEQ: CLOCK_SEQ, TIME: CLOCK_TIME } = Clock
+const {
+  ACCOUNT: CMD_ACCOUNT,
+  MARKET: CMD_MARKET,
+  TICKS: CMD_TICKS,
+  LOTS: CMD_LOTS,
+  CLOID_LO: CMD_CLOID_LO,
+  CLOID_HI: CMD_CLOID_HI,
+} = Cmd
+
 /** A configuration that no engine can be made from. */
 export class GenesisError extends Error {
   override readonly name = 'GenesisError'
@@ -63,13 +98,13 @@ export class GenesisError extends Error {
 
 /** Kinds that only a signed frame may carry when genesis requires frames, and that need the trade scope. */
 const TRADE_KINDS = new Set<number>([
-  CommandKind.Place,
-  CommandKind.Amend,
-  CommandKind.Cancel,
-  CommandKind.CancelAll,
-  CommandKind.CancelAfter,
-  CommandKind.SetProtection,
-  CommandKind.ResetProtection,
+  COMMAND_PLACE,
+  COMMAND_AMEND,
+  COMMAND_CANCEL,
+  COMMAND_CANCEL_ALL,
+  COMMAND_CANCEL_AFTER,
+  COMMAND_SET_PROTECTION,
+  COMMAND_RESET_PROTECTION,
 ])
 /** TRADE_KINDS by number. */
 const TRADE = Uint8Array.from({ length: 256 }, (_, kind) => (TRADE_KINDS.has(kind) ? 1 : 0))
@@ -88,11 +123,11 @@ class Core implements Engine {
   }
 
   get seq(): number {
-    return this.#clock[Clock.SEQ]!
+    return this.#clock[CLOCK_SEQ]!
   }
 
   get timeMs(): number {
-    return this.#clock[Clock.TIME]!
+    return this.#clock[CLOCK_TIME]!
   }
 
   get depositsConsumed(): number {
@@ -100,11 +135,11 @@ class Core implements Engine {
   }
 
   apply(words: Int32Array, floats: Float64Array, offset: number): void {
-    this.#clock[Clock.SEQ]!++
+    this.#clock[CLOCK_SEQ]!++
     const kind = words[offset]! & 0xff
     const sessions = this.#sessions
     let code: number
-    if (sessions.left > 0 && kind !== CommandKind.Time) {
+    if (sessions.left > 0 && kind !== COMMAND_TIME) {
       code = this.#mayAct(words, offset, kind)
       if (code === Reject.None) code = this.#act(words, floats, offset, kind)
       sessions.closeCommand(code)
@@ -118,64 +153,64 @@ class Core implements Engine {
   #mayAct(words: Int32Array, at: number, kind: number): number {
     const sessions = this.#sessions
     if (sessions.entry < 0) return Reject.FrameRejected
-    if (kind === CommandKind.Frame) return Reject.BadFrame
-    if (words[at + Cmd.ACCOUNT] !== sessions.openAccount()) return Reject.WrongAccount
+    if (kind === COMMAND_FRAME) return Reject.BadFrame
+    if (words[at + CMD_ACCOUNT] !== sessions.openAccount()) return Reject.WrongAccount
     const scopes = sessions.scopes(sessions.open)
     if (TRADE[kind] === 1) return (scopes & Scope.Trade) === 0 ? Reject.SessionScope : Reject.None
-    if (kind === CommandKind.Withdraw)
+    if (kind === COMMAND_WITHDRAW)
       return (scopes & Scope.WithdrawRequest) === 0 ? Reject.SessionScope : Reject.None
-    return kind === CommandKind.RevokeSession ? Reject.None : Reject.SessionScope
+    return kind === COMMAND_REVOKE_SESSION ? Reject.None : Reject.SessionScope
   }
 
   #act(words: Int32Array, floats: Float64Array, at: number, kind: number): number {
     const state = this.#state
     const { trading } = state
     switch (kind) {
-      case CommandKind.Place:
+      case COMMAND_PLACE:
         trading.beginTrades()
         return placeOrder(trading, words, floats, at, this.#maxNotional())
-      case CommandKind.Amend:
+      case COMMAND_AMEND:
         trading.beginTrades()
         return amendOrder(trading, words, floats, at, this.#maxNotional())
-      case CommandKind.Cancel:
+      case COMMAND_CANCEL:
         return cancelOrder(trading, words, floats, at)
-      case CommandKind.CancelAll:
+      case COMMAND_CANCEL_ALL:
         return cancelAllOrders(trading, words, floats, at)
-      case CommandKind.Deposit:
+      case COMMAND_DEPOSIT:
         return deposit(state, words, floats, at)
-      case CommandKind.Withdraw:
+      case COMMAND_WITHDRAW:
         return withdraw(state, words, floats, at)
-      case CommandKind.Transfer:
+      case COMMAND_TRANSFER:
         return transfer(state, words, floats, at)
-      case CommandKind.Time:
+      case COMMAND_TIME:
         return advanceTime(trading, state.switches, floats, at)
-      case CommandKind.OpenAccount:
+      case COMMAND_OPEN_ACCOUNT:
         return openAccount(state, words, at)
-      case CommandKind.ApproveSession:
+      case COMMAND_APPROVE_SESSION:
         return state.sessions.approve(words, floats, at)
-      case CommandKind.RevokeSession:
+      case COMMAND_REVOKE_SESSION:
         return state.sessions.revoke(words, floats, at)
-      case CommandKind.Frame:
+      case COMMAND_FRAME:
         return state.sessions.openFrame(words, floats, at)
-      case CommandKind.CreateMarket:
+      case COMMAND_CREATE_MARKET:
         return createMarket(state, words, floats, at)
-      case CommandKind.SetMarketStatus:
+      case COMMAND_SET_MARKET_STATUS:
         return setStatus(state, words, at)
-      case CommandKind.SetMarketFees:
+      case COMMAND_SET_MARKET_FEES:
         return setFees(state, words, at)
-      case CommandKind.SetPriceBand:
+      case COMMAND_SET_PRICE_BAND:
         return setBand(state, words, at)
-      case CommandKind.SetAccountTier:
+      case COMMAND_SET_ACCOUNT_TIER:
         return setAccountTier(state, words, at)
-      case CommandKind.SetTierFees:
+      case COMMAND_SET_TIER_FEES:
         return setTierFees(state, words, at)
-      case CommandKind.CreateAsset:
+      case COMMAND_CREATE_ASSET:
         return createAsset(state, words, at)
-      case CommandKind.CancelAfter:
+      case COMMAND_CANCEL_AFTER:
         return cancelAfter(trading, state.switches, words, floats, at)
-      case CommandKind.SetProtection:
+      case COMMAND_SET_PROTECTION:
         return setProtection(trading, words, floats, at)
-      case CommandKind.ResetProtection:
+      case COMMAND_RESET_PROTECTION:
         return resetProtection(trading, words, at)
       default:
         return Reject.UnknownCommand
@@ -192,21 +227,21 @@ class Core implements Engine {
     const { events } = this.#state
     const side = (words[at]! >>> Attr.SIDE_SHIFT) & 1
     const event = events.next(
-      EventKind.Rejected | (kind === CommandKind.Place ? side << Attr.SIDE_SHIFT : 0),
+      EventKind.Rejected | (kind === COMMAND_PLACE ? side << Attr.SIDE_SHIFT : 0),
       this.#clock,
     )
     const out = events.words
-    out[event + Ev.MARKET] = words[at + Cmd.MARKET]!
-    out[event + Ev.ACCOUNT] = words[at + Cmd.ACCOUNT]!
+    out[event + Ev.MARKET] = words[at + CMD_MARKET]!
+    out[event + Ev.ACCOUNT] = words[at + CMD_ACCOUNT]!
     out[event + Ev.CODE] = code
     out[event + Ev.OTHER] = kind
-    if (kind <= CommandKind.Cancel) {
-      out[event + Ev.TICKS] = words[at + Cmd.TICKS]!
-      out[event + Ev.LOTS] = words[at + Cmd.LOTS]!
-      out[event + Ev.CLOID_LO] = words[at + Cmd.CLOID_LO]!
-      out[event + Ev.CLOID_HI] = words[at + Cmd.CLOID_HI]!
+    if (kind <= COMMAND_CANCEL) {
+      out[event + Ev.TICKS] = words[at + CMD_TICKS]!
+      out[event + Ev.LOTS] = words[at + CMD_LOTS]!
+      out[event + Ev.CLOID_LO] = words[at + CMD_CLOID_LO]!
+      out[event + Ev.CLOID_HI] = words[at + CMD_CLOID_HI]!
     }
-    if (code === Reject.FrameNonceUsed && kind === CommandKind.Frame) {
+    if (code === Reject.FrameNonceUsed && kind === COMMAND_FRAME) {
       const sessions = this.#sessions
       out[event + Ev.LOTS] = sessions.counts[sessions.repeated]!
       events.floats[(event >> 1) + Ev.AMOUNT_A_F64] = sessions.firstSeqs[sessions.repeated]!
@@ -315,7 +350,7 @@ const isAsset = (asset: number): boolean => asset >= 0 && asset < ASSETS_MAX
 
 /** The operator may take orders away unasked (a connection was lost), never add or change them. */
 function isOperatorCancel(words: Int32Array, at: number, kind: number): boolean {
-  return kind === CommandKind.CancelAll && words[at + Cmd.LOTS] !== 0
+  return kind === COMMAND_CANCEL_ALL && words[at + CMD_LOTS] !== 0
 }
 
 /**

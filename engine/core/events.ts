@@ -3,8 +3,13 @@
  * Every word of a record is set on each write, so no event shows what an earlier one held.
  * Called by every part of the core that says that something happened.
  */
-import { EVENT_WORDS, Ev } from '../layout.js'
+import { Ev } from '../layout.js'
 import type { EventBuffer, EventSink } from '../types.js'
+import * as layout from '../layout.js'
+
+// Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+const { EVENT_WORDS } = layout
+const { SEQ_F64: EV_SEQ_F64 } = Ev
 
 /** Events held back at most: small enough to stay in the cache. */
 export const EVENT_BUFFER_RECORDS = 512
@@ -32,7 +37,7 @@ export class Events {
     const float = at >> 1
     floats[float] = 0
     words[at] = head
-    floats[float + Ev.SEQ_F64] = seq[0]!
+    floats[float + EV_SEQ_F64] = seq[0]!
     for (let index = 2; index < EVENT_WORDS / 2; index++) floats[float + index] = 0
     return at
   }

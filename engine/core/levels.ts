@@ -17,14 +17,19 @@
  * Invariants: a free node's words 4..19 are zero; a level stands in the trie exactly while it has orders.
  * Called by book.ts only.
  */
-export const LEVEL_SHIFT = 3
+const SHIFT = 3
+const NO_LEVEL = -1
+export const LEVEL_SHIFT = SHIFT
+export const NONE = NO_LEVEL
 export const Level = { KEY: 0, HEAD: 1, TAIL: 2, ORDERS: 3, BETTER: 4, WORSE: 5, NODE: 6, BOOK: 7 } as const
-export const NONE = -1
 
 const NODE_WORDS = 20
 const Node = { SHIFT: 0, BITMAP: 1, PARENT: 2, KEY: 3, CHILDREN: 4 } as const
 const DIGIT_BITS = 4
 const DIGIT_MASK = 15
+/** Places of each book in the table of recent levels. */
+const RECENT_BITS = 8
+const RECENT_MASK = 255
 /** Flips a price so that a higher one gets the smaller key. */
 const KEY_FLIP = 0x7fffffff
 
@@ -37,29 +42,42 @@ export function keyMask(book: number): number {
   return book & 1 ? 0 : KEY_FLIP
 }
 
+// Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+const {
+  BOOK: LEVEL_BOOK,
+  ORDERS: LEVEL_ORDERS,
+  BETTER: LEVEL_BETTER,
+  WORSE: LEVEL_WORSE,
+  NODE: LEVEL_NODE,
+} = Level
+const { CHILDREN: NODE_CHILDREN, KEY: NODE_KEY, BITMAP: NODE_BITMAP, PARENT: NODE_PARENT } = Node
+
 export class Levels {
   readonly words: Int32Array
   /** Visible lots of each level; sums may pass 2^32. */
   readonly lots: Float64Array
-  /** Best level of each book, or NONE. */
+  /** Best level of each book, or NO_LEVEL. */
   readonly best: Int32Array
   readonly capacity: number
   private readonly nodes: Int32Array
+  /** A level found or made lately, by book and low bits of its key; what it says is checked on use. */
+  private readonly recent: Int32Array
   /** Root of each book's trie: a child as in a node. */
   private readonly roots: Int32Array
   private count = 0
-  private freeLevel = NONE
+  private freeLevel = NO_LEVEL
   private usedLevels = 0
   private freeNode = 0
   private usedNodes = 1
 
   constructor(books: number, capacity: number) {
     this.capacity = capacity
-    this.words = new Int32Array(capacity << LEVEL_SHIFT)
+    this.words = new Int32Array(capacity << SHIFT)
     this.lots = new Float64Array(capacity)
-    this.best = new Int32Array(books).fill(NONE)
+    this.best = new Int32Array(books).fill(NO_LEVEL)
     this.nodes = new Int32Array((capacity + 1) * NODE_WORDS)
     this.roots = new Int32Array(books)
+    this.recent = new Int32Array(books << RECENT_BITS)
   }
 
   get full(): boolean {
@@ -71,44 +89,55 @@ export class Levels {
     return this.count
   }
 
-  /** The level with `key`, or NONE. */
+  /** The level with `key`, or NO_LEVEL. */
   find(book: number, key: number): number {
     const nodes = this.nodes
     let child = this.roots[book]!
     while (child > 0) {
       const at = child * NODE_WORDS
-      child = nodes[at + Node.CHILDREN + ((key >>> nodes[at]!) & DIGIT_MASK)]!
+      child = nodes[at + NODE_CHILDREN + ((key >>> nodes[at]!) & DIGIT_MASK)]!
     }
-    if (child === 0) return NONE
+    if (child === 0) return NO_LEVEL
     const level = ~child
-    return this.words[level << LEVEL_SHIFT] === key ? level : NONE
+    return this.words[level << SHIFT] === key ? level : NO_LEVEL
   }
 
   /** The level with `key`, made when there is none. The caller has checked `full`. */
   findOrInsert(book: number, key: number): number {
+    const words = this.words
+    const place = (book << RECENT_BITS) | (key & RECENT_MASK)
+    const recent = this.recent[place]!
+    const at = recent << SHIFT
+    if (words[at] === key && words[at + LEVEL_BOOK] === book && words[at + LEVEL_ORDERS] !== 0) return recent
+    const level = this.descend(book, key)
+    this.recent[place] = level
+    return level
+  }
+
+  private descend(book: number, key: number): number {
     const nodes = this.nodes
     let parent = 0
     let child = this.roots[book]!
     while (child > 0) {
       parent = child
       const at = child * NODE_WORDS
-      child = nodes[at + Node.CHILDREN + ((key >>> nodes[at]!) & DIGIT_MASK)]!
+      child = nodes[at + NODE_CHILDREN + ((key >>> nodes[at]!) & DIGIT_MASK)]!
     }
-    if (child < 0 && this.words[~child << LEVEL_SHIFT] === key) return ~child
+    if (child < 0 && this.words[~child << SHIFT] === key) return ~child
     return this.insert(book, key, parent, child)
   }
 
   /** Takes an empty level out. */
   remove(level: number): void {
     const words = this.words
-    const at = level << LEVEL_SHIFT
-    const better = words[at + Level.BETTER]!
-    const worse = words[at + Level.WORSE]!
-    if (better === NONE) this.best[words[at + Level.BOOK]!] = worse
-    else words[(better << LEVEL_SHIFT) + Level.WORSE] = worse
-    if (worse !== NONE) words[(worse << LEVEL_SHIFT) + Level.BETTER] = better
-    this.removeFromTrie(words[at + Level.BOOK]!, words[at]!, words[at + Level.NODE]!)
-    words[at + Level.WORSE] = this.freeLevel
+    const at = level << SHIFT
+    const better = words[at + LEVEL_BETTER]!
+    const worse = words[at + LEVEL_WORSE]!
+    if (better === NO_LEVEL) this.best[words[at + LEVEL_BOOK]!] = worse
+    else words[(better << SHIFT) + LEVEL_WORSE] = worse
+    if (worse !== NO_LEVEL) words[(worse << SHIFT) + LEVEL_BETTER] = better
+    this.removeFromTrie(words[at + LEVEL_BOOK]!, words[at]!, words[at + LEVEL_NODE]!)
+    words[at + LEVEL_WORSE] = this.freeLevel
     this.freeLevel = level
     this.count--
   }
@@ -116,29 +145,29 @@ export class Levels {
   private insert(book: number, key: number, parent: number, child: number): number {
     const { words, nodes } = this
     const level = this.allocateLevel()
-    const at = level << LEVEL_SHIFT
+    const at = level << SHIFT
     words[at] = key
-    words[at + Level.BOOK] = book
+    words[at + LEVEL_BOOK] = book
     if (parent === 0 && child === 0) {
       this.roots[book] = ~level
-      words[at + Level.NODE] = 0
-      words[at + Level.BETTER] = NONE
-      words[at + Level.WORSE] = NONE
+      words[at + LEVEL_NODE] = 0
+      words[at + LEVEL_BETTER] = NO_LEVEL
+      words[at + LEVEL_WORSE] = NO_LEVEL
       this.best[book] = level
       return level
     }
     let node = parent
     const nodeAt = parent * NODE_WORDS
-    const fits = child === 0 && ((key ^ nodes[nodeAt + Node.KEY]!) >>> nodes[nodeAt]!) >>> DIGIT_BITS === 0
+    const fits = child === 0 && ((key ^ nodes[nodeAt + NODE_KEY]!) >>> nodes[nodeAt]!) >>> DIGIT_BITS === 0
     if (!fits) {
-      const other = child < 0 ? words[~child << LEVEL_SHIFT]! : nodes[nodeAt + Node.KEY]!
+      const other = child < 0 ? words[~child << SHIFT]! : nodes[nodeAt + NODE_KEY]!
       node = this.split(book, key, other, parent, child)
     }
     const digit = (key >>> nodes[node * NODE_WORDS]!) & DIGIT_MASK
     this.link(book, level, node, digit)
-    nodes[node * NODE_WORDS + Node.CHILDREN + digit] = ~level
-    nodes[node * NODE_WORDS + Node.BITMAP]! |= 1 << digit
-    words[at + Level.NODE] = node
+    nodes[node * NODE_WORDS + NODE_CHILDREN + digit] = ~level
+    nodes[node * NODE_WORDS + NODE_BITMAP]! |= 1 << digit
+    words[at + LEVEL_NODE] = node
     return level
   }
 
@@ -147,19 +176,19 @@ export class Levels {
     const nodes = this.nodes
     const shift = (31 - Math.clz32(key ^ other)) & ~(DIGIT_BITS - 1)
     let below = leaf < 0 ? leaf : parent
-    let above = leaf < 0 ? parent : nodes[parent * NODE_WORDS + Node.PARENT]!
+    let above = leaf < 0 ? parent : nodes[parent * NODE_WORDS + NODE_PARENT]!
     while (above > 0 && nodes[above * NODE_WORDS]! <= shift) {
       below = above
-      above = nodes[above * NODE_WORDS + Node.PARENT]!
+      above = nodes[above * NODE_WORDS + NODE_PARENT]!
     }
     const node = this.allocateNode()
     const at = node * NODE_WORDS
     const digit = (other >>> shift) & DIGIT_MASK
     nodes[at] = shift
-    nodes[at + Node.BITMAP] = 1 << digit
-    nodes[at + Node.PARENT] = above
-    nodes[at + Node.KEY] = key
-    nodes[at + Node.CHILDREN + digit] = below
+    nodes[at + NODE_BITMAP] = 1 << digit
+    nodes[at + NODE_PARENT] = above
+    nodes[at + NODE_KEY] = key
+    nodes[at + NODE_CHILDREN + digit] = below
     this.setParent(below, node)
     this.setChild(book, above, key, node)
     return node
@@ -169,35 +198,35 @@ export class Levels {
   private link(book: number, level: number, node: number, digit: number): void {
     const { words, nodes } = this
     const base = node * NODE_WORDS
-    const bitmap = nodes[base + Node.BITMAP]!
+    const bitmap = nodes[base + NODE_BITMAP]!
     const lower = bitmap & ((1 << digit) - 1)
     let better: number
     let worse: number
     if (lower !== 0) {
-      let child = nodes[base + Node.CHILDREN + 31 - Math.clz32(lower)]!
+      let child = nodes[base + NODE_CHILDREN + 31 - Math.clz32(lower)]!
       while (child > 0) {
         const at = child * NODE_WORDS
-        child = nodes[at + Node.CHILDREN + 31 - Math.clz32(nodes[at + Node.BITMAP]!)]!
+        child = nodes[at + NODE_CHILDREN + 31 - Math.clz32(nodes[at + NODE_BITMAP]!)]!
       }
       better = ~child
-      worse = words[(better << LEVEL_SHIFT) + Level.WORSE]!
+      worse = words[(better << SHIFT) + LEVEL_WORSE]!
     } else {
       let rest = bitmap
-      let child = nodes[base + Node.CHILDREN + 31 - Math.clz32(rest & -rest)]!
+      let child = nodes[base + NODE_CHILDREN + 31 - Math.clz32(rest & -rest)]!
       while (child > 0) {
         const at = child * NODE_WORDS
-        rest = nodes[at + Node.BITMAP]!
-        child = nodes[at + Node.CHILDREN + 31 - Math.clz32(rest & -rest)]!
+        rest = nodes[at + NODE_BITMAP]!
+        child = nodes[at + NODE_CHILDREN + 31 - Math.clz32(rest & -rest)]!
       }
       worse = ~child
-      better = words[(worse << LEVEL_SHIFT) + Level.BETTER]!
+      better = words[(worse << SHIFT) + LEVEL_BETTER]!
     }
-    const at = level << LEVEL_SHIFT
-    words[at + Level.BETTER] = better
-    words[at + Level.WORSE] = worse
-    if (better === NONE) this.best[book] = level
-    else words[(better << LEVEL_SHIFT) + Level.WORSE] = level
-    if (worse !== NONE) words[(worse << LEVEL_SHIFT) + Level.BETTER] = level
+    const at = level << SHIFT
+    words[at + LEVEL_BETTER] = better
+    words[at + LEVEL_WORSE] = worse
+    if (better === NO_LEVEL) this.best[book] = level
+    else words[(better << SHIFT) + LEVEL_WORSE] = level
+    if (worse !== NO_LEVEL) words[(worse << SHIFT) + LEVEL_BETTER] = level
   }
 
   private removeFromTrie(book: number, key: number, node: number): void {
@@ -208,24 +237,24 @@ export class Levels {
     const nodes = this.nodes
     const at = node * NODE_WORDS
     const digit = (key >>> nodes[at]!) & DIGIT_MASK
-    const bitmap = nodes[at + Node.BITMAP]! & ~(1 << digit)
-    nodes[at + Node.CHILDREN + digit] = 0
-    nodes[at + Node.BITMAP] = bitmap
+    const bitmap = nodes[at + NODE_BITMAP]! & ~(1 << digit)
+    nodes[at + NODE_CHILDREN + digit] = 0
+    nodes[at + NODE_BITMAP] = bitmap
     if ((bitmap & (bitmap - 1)) !== 0) return
     // One child left: it takes the node's place.
-    const last = at + Node.CHILDREN + 31 - Math.clz32(bitmap)
+    const last = at + NODE_CHILDREN + 31 - Math.clz32(bitmap)
     const child = nodes[last]!
-    const above = nodes[at + Node.PARENT]!
+    const above = nodes[at + NODE_PARENT]!
     this.setParent(child, above)
     this.setChild(book, above, key, child)
     nodes[last] = 0
-    nodes[at + Node.PARENT] = this.freeNode
+    nodes[at + NODE_PARENT] = this.freeNode
     this.freeNode = node
   }
 
   private setParent(child: number, parent: number): void {
-    if (child < 0) this.words[(~child << LEVEL_SHIFT) + Level.NODE] = parent
-    else this.nodes[child * NODE_WORDS + Node.PARENT] = parent
+    if (child < 0) this.words[(~child << SHIFT) + LEVEL_NODE] = parent
+    else this.nodes[child * NODE_WORDS + NODE_PARENT] = parent
   }
 
   private setChild(book: number, parent: number, key: number, child: number): void {
@@ -234,21 +263,21 @@ export class Levels {
       return
     }
     const at = parent * NODE_WORDS
-    this.nodes[at + Node.CHILDREN + ((key >>> this.nodes[at]!) & DIGIT_MASK)] = child
+    this.nodes[at + NODE_CHILDREN + ((key >>> this.nodes[at]!) & DIGIT_MASK)] = child
   }
 
   private allocateLevel(): number {
     this.count++
     const level = this.freeLevel
-    if (level === NONE) return this.usedLevels++
-    this.freeLevel = this.words[(level << LEVEL_SHIFT) + Level.WORSE]!
+    if (level === NO_LEVEL) return this.usedLevels++
+    this.freeLevel = this.words[(level << SHIFT) + LEVEL_WORSE]!
     return level
   }
 
   private allocateNode(): number {
     const node = this.freeNode
     if (node === 0) return this.usedNodes++
-    this.freeNode = this.nodes[node * NODE_WORDS + Node.PARENT]!
+    this.freeNode = this.nodes[node * NODE_WORDS + NODE_PARENT]!
     return node
   }
 }

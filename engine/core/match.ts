@@ -10,11 +10,32 @@
 import { CancelReason, Stp } from '../codes.js'
 import { Attr } from '../layout.js'
 import type { Book } from './book.js'
-import { BOOK_KINDS, BookKind, LEVEL_SHIFT, Level, NONE, keyMask } from './levels.js'
-import { EXTRA_SHIFT, ExtraNumber, Mark, ORDER_SHIFT, Order } from './orders.js'
+import { BookKind, Level, keyMask } from './levels.js'
+import { ExtraNumber, Mark, Order } from './orders.js'
+import * as orders from './orders.js'
+import * as levels from './levels.js'
+
+// Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+const { ORDER_SHIFT, EXTRA_SHIFT } = orders
+const { LEVEL_SHIFT, NONE, BOOK_KINDS } = levels
+const { HEAD: LEVEL_HEAD, WORSE: LEVEL_WORSE } = Level
+const {
+  ATTR: ORDER_ATTR,
+  MARKET: ORDER_MARKET,
+  TICKS: ORDER_TICKS,
+  ACCOUNT: ORDER_ACCOUNT,
+  VISIBLE: ORDER_VISIBLE,
+  NEXT: ORDER_NEXT,
+} = Order
+const { Budget: MARK_BUDGET, Iceberg: MARK_ICEBERG } = Mark
+const { SIDE_SHIFT: ATTR_SIDE_SHIFT, STP_SHIFT: ATTR_STP_SHIFT } = Attr
+const { Bids: BOOK_BIDS, Asks: BOOK_ASKS } = BookKind
+const { BUDGET: EXTRA_BUDGET } = ExtraNumber
+const { CancelMaker: STP_CANCEL_MAKER, CancelBoth: STP_CANCEL_BOTH, Decrement: STP_DECREMENT } = Stp
 
 /** What a fill came to. */
 export const Settled = { Done: 0, MakerCannot: 1, TakerCannot: 2 } as const
+const { Done: SETTLED_DONE, TakerCannot: SETTLED_TAKER_CANNOT } = Settled
 
 export interface MatchSink {
   /**
@@ -36,7 +57,7 @@ export interface MatchSink {
 
 /** The book that a side's orders rest in. */
 export function restingBook(market: number, side: number): number {
-  return market * BOOK_KINDS + (side === 0 ? BookKind.Bids : BookKind.Asks)
+  return market * BOOK_KINDS + (side === 0 ? BOOK_BIDS : BOOK_ASKS)
 }
 
 export class Matcher {
@@ -62,43 +83,43 @@ export class Matcher {
     const levelLots = book.levels.lots
     const best = book.levels.best
     const at = taker << ORDER_SHIFT
-    const attributes = orders[at + Order.ATTR]!
-    const against = restingBook(orders[at + Order.MARKET]!, ((attributes >>> Attr.SIDE_SHIFT) & 1) ^ 1)
-    const limit = orders[at + Order.TICKS]! ^ keyMask(against)
-    const account = orders[at + Order.ACCOUNT]!
-    let remaining = orders[at + Order.VISIBLE]!
+    const attributes = orders[at + ORDER_ATTR]!
+    const against = restingBook(orders[at + ORDER_MARKET]!, ((attributes >>> ATTR_SIDE_SHIFT) & 1) ^ 1)
+    const limit = orders[at + ORDER_TICKS]! ^ keyMask(against)
+    const account = orders[at + ORDER_ACCOUNT]!
+    let remaining = orders[at + ORDER_VISIBLE]!
     while (remaining > 0) {
       const level = best[against]!
       if (level === NONE) return 0
       const levelAt = level << LEVEL_SHIFT
       if (levels[levelAt]! > limit) return 0
-      const maker = levels[levelAt + Level.HEAD]!
+      const maker = levels[levelAt + LEVEL_HEAD]!
       const makerAt = maker << ORDER_SHIFT
-      if (orders[makerAt + Order.ACCOUNT] === account) {
+      if (orders[makerAt + ORDER_ACCOUNT] === account) {
         if (this.preventSelfTrade(maker, taker)) return CancelReason.SelfTrade
-        remaining = orders[at + Order.VISIBLE]!
+        remaining = orders[at + ORDER_VISIBLE]!
         continue
       }
-      const visible = orders[makerAt + Order.VISIBLE]!
+      const visible = orders[makerAt + ORDER_VISIBLE]!
       let lots = remaining < visible ? remaining : visible
-      if ((attributes & Mark.Budget) !== 0) {
+      if ((attributes & MARK_BUDGET) !== 0) {
         lots = Math.min(lots, this.affordable(taker, maker))
         if (lots === 0) return CancelReason.QuoteBudgetSpent
       }
       const settled = sink.fill(maker, taker, lots)
-      if (settled !== Settled.Done) {
-        if (settled === Settled.TakerCannot) return CancelReason.BalanceOverLimit
+      if (settled !== SETTLED_DONE) {
+        if (settled === SETTLED_TAKER_CANNOT) return CancelReason.BalanceOverLimit
         sink.cancelMaker(maker, CancelReason.BalanceOverLimit)
         continue
       }
       remaining -= lots
-      orders[at + Order.VISIBLE] = remaining
-      if ((attributes & Mark.Budget) !== 0) this.spend(taker, maker, lots)
+      orders[at + ORDER_VISIBLE] = remaining
+      if ((attributes & MARK_BUDGET) !== 0) this.spend(taker, maker, lots)
       if (lots < visible) {
-        orders[makerAt + Order.VISIBLE] = visible - lots
+        orders[makerAt + ORDER_VISIBLE] = visible - lots
         levelLots[level]! -= lots
       } else if (
-        (orders[makerAt + Order.ATTR]! & Mark.Iceberg) !== 0 &&
+        (orders[makerAt + ORDER_ATTR]! & MARK_ICEBERG) !== 0 &&
         book.orders.extras[maker << EXTRA_SHIFT]! > 0
       ) {
         book.refill(maker)
@@ -119,34 +140,34 @@ export class Matcher {
     const orders = this.book.orders.words
     const levels = this.book.levels.words
     const at = taker << ORDER_SHIFT
-    const attributes = orders[at + Order.ATTR]!
-    const market = orders[at + Order.MARKET]!
-    const against = restingBook(market, ((attributes >>> Attr.SIDE_SHIFT) & 1) ^ 1)
+    const attributes = orders[at + ORDER_ATTR]!
+    const market = orders[at + ORDER_MARKET]!
+    const against = restingBook(market, ((attributes >>> ATTR_SIDE_SHIFT) & 1) ^ 1)
     const mask = keyMask(against)
-    const limit = orders[at + Order.TICKS]! ^ mask
-    const account = orders[at + Order.ACCOUNT]!
-    const skipsOwn = ((attributes >>> Attr.STP_SHIFT) & 7) === Stp.CancelMaker
-    const budgeted = (attributes & Mark.Budget) !== 0
-    let budget = this.book.orders.extraNumbers[2 * taker + ExtraNumber.BUDGET]!
-    let wanted = orders[at + Order.VISIBLE]!
+    const limit = orders[at + ORDER_TICKS]! ^ mask
+    const account = orders[at + ORDER_ACCOUNT]!
+    const skipsOwn = ((attributes >>> ATTR_STP_SHIFT) & 7) === STP_CANCEL_MAKER
+    const budgeted = (attributes & MARK_BUDGET) !== 0
+    let budget = this.book.orders.extraNumbers[2 * taker + EXTRA_BUDGET]!
+    let wanted = orders[at + ORDER_VISIBLE]!
     for (
       let level = this.book.levels.best[against]!;
       level !== NONE && levels[level << LEVEL_SHIFT]! <= limit;
-      level = levels[(level << LEVEL_SHIFT) + Level.WORSE]!
+      level = levels[(level << LEVEL_SHIFT) + LEVEL_WORSE]!
     ) {
       const unit = (levels[level << LEVEL_SHIFT]! ^ mask) * this.tickUnits[market]!
       // First pass over the queue takes what shows; what icebergs hide comes after the whole queue.
       let hidden = 0
       for (
-        let maker = levels[(level << LEVEL_SHIFT) + Level.HEAD]!;
+        let maker = levels[(level << LEVEL_SHIFT) + LEVEL_HEAD]!;
         maker !== NONE;
-        maker = orders[(maker << ORDER_SHIFT) + Order.NEXT]!
+        maker = orders[(maker << ORDER_SHIFT) + ORDER_NEXT]!
       ) {
-        if (orders[(maker << ORDER_SHIFT) + Order.ACCOUNT] === account) {
+        if (orders[(maker << ORDER_SHIFT) + ORDER_ACCOUNT] === account) {
           if (skipsOwn) continue
           return false
         }
-        const visible = orders[(maker << ORDER_SHIFT) + Order.VISIBLE]!
+        const visible = orders[(maker << ORDER_SHIFT) + ORDER_VISIBLE]!
         const lots = Math.min(wanted, visible)
         budget -= lots * unit
         if (budgeted && budget < 0) return false
@@ -168,15 +189,15 @@ export class Matcher {
     const { sink } = this
     const orders = this.book.orders.words
     const at = taker << ORDER_SHIFT
-    switch ((orders[at + Order.ATTR]! >>> Attr.STP_SHIFT) & 7) {
-      case Stp.CancelMaker:
+    switch ((orders[at + ORDER_ATTR]! >>> ATTR_STP_SHIFT) & 7) {
+      case STP_CANCEL_MAKER:
         sink.cancelMaker(maker, CancelReason.SelfTrade)
         return false
-      case Stp.CancelBoth:
+      case STP_CANCEL_BOTH:
         sink.cancelMaker(maker, CancelReason.SelfTrade)
         return true
-      case Stp.Decrement: {
-        const wanted = orders[at + Order.VISIBLE]!
+      case STP_DECREMENT: {
+        const wanted = orders[at + ORDER_VISIBLE]!
         const standing = this.book.orders.remaining(maker)
         if (standing <= wanted) sink.cancelMaker(maker, CancelReason.SelfTrade)
         else sink.decrementMaker(maker, wanted)
@@ -193,8 +214,8 @@ export class Matcher {
   private affordable(taker: number, maker: number): number {
     const { words, extraNumbers } = this.book.orders
     const at = maker << ORDER_SHIFT
-    const unit = words[at + Order.TICKS]! * this.tickUnits[words[at + Order.MARKET]!]!
-    const budget = extraNumbers[2 * taker + ExtraNumber.BUDGET]!
+    const unit = words[at + ORDER_TICKS]! * this.tickUnits[words[at + ORDER_MARKET]!]!
+    const budget = extraNumbers[2 * taker + EXTRA_BUDGET]!
     const lots = Math.floor(budget / unit)
     // The quotient of two doubles can round up to the next whole number.
     return lots * unit > budget ? lots - 1 : lots
@@ -203,7 +224,7 @@ export class Matcher {
   private spend(taker: number, maker: number, lots: number): void {
     const { words, extraNumbers } = this.book.orders
     const at = maker << ORDER_SHIFT
-    extraNumbers[2 * taker + ExtraNumber.BUDGET]! -=
-      words[at + Order.TICKS]! * lots * this.tickUnits[words[at + Order.MARKET]!]!
+    extraNumbers[2 * taker + EXTRA_BUDGET]! -=
+      words[at + ORDER_TICKS]! * lots * this.tickUnits[words[at + ORDER_MARKET]!]!
   }
 }

@@ -4,20 +4,42 @@
  * almost every probe is settled without touching the order itself.
  *
  *   entry (2 words)   0 hash   1 slot + 1, 0 = empty
+ *
+ * Only a part of the memory is used, twice to four times as many entries as the most orders that ever
+ * lived at once: a table for a million orders that holds a thousand would miss the cache on every probe.
+ * The part doubles by moving between two areas that are there from the start.
  */
-import { ORDER_SHIFT, Order } from './orders.js'
+import { Order } from './orders.js'
+import * as orders from './orders.js'
+
+// Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+const { ORDER_SHIFT } = orders
+const { CLOID_LO: ORDER_CLOID_LO, CLOID_HI: ORDER_CLOID_HI, ACCOUNT: ORDER_ACCOUNT } = Order
+
+const ENTRIES_MIN = 1024
 
 export class OrderIds {
-  private readonly table: Int32Array
-  private readonly mask: number
+  private table: Int32Array
+  private spare: Int32Array
+  private mask: number
+  private count = 0
   private readonly orders: Int32Array
+  /** Entry at which the last find ended. */
+  private entry = 0
+  /** Hash of the key that the last find missed, while nothing has changed since; `vacant` says whether. */
+  private hash = 0
+  private vacant = false
 
   /** For at most `capacity` orders whose records are `orders`. */
   constructor(orders: Int32Array, capacity: number) {
-    // Twice as many entries as orders keeps probes short.
-    const entries = 1 << (32 - Math.clz32(Math.max(8, capacity * 2 - 1)))
-    this.table = new Int32Array(entries * 2)
-    this.mask = entries - 1
+    const entriesMax = Math.max(ENTRIES_MIN, 1 << (32 - Math.clz32(Math.max(1, capacity * 2 - 1))))
+    // Each doubling swaps the areas, so the largest size must fall to the larger one.
+    const doublings = Math.log2(entriesMax / ENTRIES_MIN)
+    const large = new Int32Array(entriesMax * 2)
+    const small = new Int32Array(entriesMax)
+    this.table = doublings % 2 === 0 ? large : small
+    this.spare = doublings % 2 === 0 ? small : large
+    this.mask = ENTRIES_MIN - 1
     this.orders = orders
   }
 
@@ -28,15 +50,22 @@ export class OrderIds {
     let entry = hash & mask
     for (;;) {
       const slot = table[entry * 2 + 1]! - 1
-      if (slot < 0) return -1
+      if (slot < 0) {
+        this.entry = entry
+        this.hash = hash
+        this.vacant = true
+        return -1
+      }
       if (table[entry * 2] === hash) {
         const at = slot << ORDER_SHIFT
         if (
-          orders[at + Order.CLOID_LO] === low &&
-          orders[at + Order.CLOID_HI] === high &&
-          orders[at + Order.ACCOUNT] === account
-        )
+          orders[at + ORDER_CLOID_LO] === low &&
+          orders[at + ORDER_CLOID_HI] === high &&
+          orders[at + ORDER_ACCOUNT] === account
+        ) {
+          this.entry = entry
           return slot
+        }
       }
       entry = (entry + 1) & mask
     }
@@ -44,30 +73,44 @@ export class OrderIds {
 
   /** Adds an order whose record is filled and whose key is not present. */
   add(slot: number): void {
-    const { table, mask, orders } = this
+    const { orders } = this
     const at = slot << ORDER_SHIFT
     const hash = hashOf(
-      orders[at + Order.ACCOUNT]!,
-      orders[at + Order.CLOID_LO]!,
-      orders[at + Order.CLOID_HI]!,
+      orders[at + ORDER_ACCOUNT]!,
+      orders[at + ORDER_CLOID_LO]!,
+      orders[at + ORDER_CLOID_HI]!,
     )
-    let entry = hash & mask
+    this.insert(slot, hash, hash & this.mask)
+  }
+
+  /**
+   * Adds the order whose key the last `find` looked for and missed; where it ended, it goes. Other
+   * finds may not have come between.
+   */
+  addMissed(slot: number): void {
+    if (this.vacant) this.insert(slot, this.hash, this.entry)
+    else this.add(slot)
+  }
+
+  private insert(slot: number, hash: number, from: number): void {
+    let entry = from
+    if (++this.count * 2 > this.mask + 1) {
+      this.grow()
+      entry = hash & this.mask
+    }
+    const { table, mask } = this
     while (table[entry * 2 + 1] !== 0) entry = (entry + 1) & mask
     table[entry * 2] = hash
     table[entry * 2 + 1] = slot + 1
+    this.vacant = false
   }
 
   /** Removes an order that is present, its record still filled. */
   remove(slot: number): void {
-    const { table, mask, orders } = this
-    const at = slot << ORDER_SHIFT
-    const hash = hashOf(
-      orders[at + Order.ACCOUNT]!,
-      orders[at + Order.CLOID_LO]!,
-      orders[at + Order.CLOID_HI]!,
-    )
-    let hole = hash & mask
-    while (table[hole * 2 + 1] !== slot + 1) hole = (hole + 1) & mask
+    const { table, mask } = this
+    // Most often the order was found a moment ago.
+    let hole = this.entry
+    if (table[hole * 2 + 1] !== slot + 1) hole = this.locate(slot)
     // Entries behind the hole move into it unless that would put them before their home.
     let entry = hole
     for (;;) {
@@ -80,6 +123,40 @@ export class OrderIds {
       hole = entry
     }
     table[hole * 2 + 1] = 0
+    this.count--
+    this.vacant = false
+  }
+
+  /** Entry of an order that is present. */
+  private locate(slot: number): number {
+    const { table, mask, orders } = this
+    const at = slot << ORDER_SHIFT
+    const hash = hashOf(
+      orders[at + ORDER_ACCOUNT]!,
+      orders[at + ORDER_CLOID_LO]!,
+      orders[at + ORDER_CLOID_HI]!,
+    )
+    let entry = hash & mask
+    while (table[entry * 2 + 1] !== slot + 1) entry = (entry + 1) & mask
+    return entry
+  }
+
+  private grow(): void {
+    const from = this.table
+    const to = this.spare
+    const entries = this.mask + 1
+    const mask = entries * 2 - 1
+    to.fill(0, 0, entries * 4)
+    for (let old = 0; old < entries; old++) {
+      if (from[old * 2 + 1] === 0) continue
+      let entry = from[old * 2]! & mask
+      while (to[entry * 2 + 1] !== 0) entry = (entry + 1) & mask
+      to[entry * 2] = from[old * 2]!
+      to[entry * 2 + 1] = from[old * 2 + 1]!
+    }
+    this.table = to
+    this.spare = from
+    this.mask = mask
   }
 }
 

@@ -7,22 +7,71 @@
  * Called by engine.ts.
  */
 import { MarketStatus, OrderType, PostOnly, Reject, Stp, TimeInForce } from '../codes.js'
-import { Attr, Cmd, INT_NOT_AN_INTEGER, INT_OVER_LIMIT } from '../layout.js'
-import { ACCOUNT_ORDERS_MAX, ICEBERG_PARTS_MAX, TICKS_MAX, TIME_MS_END, UNITS_END } from '../limits.js'
-import { ACCOUNT_SHIFT, Account, AccountFlag } from './ledger.js'
-import { NONE } from './levels.js'
+import { Attr, Cmd } from '../layout.js'
+import { Account, AccountFlag } from './ledger.js'
 import { restingBook } from './match.js'
-import {
-  EXTRA_SHIFT,
-  Extra,
-  ExtraNumber,
-  Mark,
-  ORDER_ATTR_MASK,
-  ORDER_SHIFT,
-  Order,
-  OrderNumber,
-} from './orders.js'
+import { Extra, ExtraNumber, Mark, Order, OrderNumber } from './orders.js'
 import { Clock, type Trading, isMarket, isStop, waitingBook } from './trading.js'
+import * as orders from './orders.js'
+import * as levels from './levels.js'
+import * as limits from '../limits.js'
+import * as ledger from './ledger.js'
+import * as layout from '../layout.js'
+
+// Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+const { ORDER_SHIFT, EXTRA_SHIFT, ORDER_ATTR_MASK } = orders
+const { NONE } = levels
+const { UNITS_END, TICKS_MAX, ICEBERG_PARTS_MAX, TIME_MS_END, ACCOUNT_ORDERS_MAX } = limits
+const { ACCOUNT_SHIFT } = ledger
+const { INT_NOT_AN_INTEGER, INT_OVER_LIMIT } = layout
+const {
+  LEVEL: ORDER_LEVEL,
+  VISIBLE: ORDER_VISIBLE,
+  ACCOUNT: ORDER_ACCOUNT,
+  CLOID_LO: ORDER_CLOID_LO,
+  CLOID_HI: ORDER_CLOID_HI,
+  LOTS: ORDER_LOTS,
+  ATTR: ORDER_ATTR,
+  BASE_ROW: ORDER_BASE_ROW,
+  QUOTE_ROW: ORDER_QUOTE_ROW,
+  TICKS: ORDER_TICKS,
+  MARKET: ORDER_MARKET,
+  FEE_PPM: ORDER_FEE_PPM,
+} = Order
+const { HIDDEN: EXTRA_HIDDEN, DISPLAY: EXTRA_DISPLAY, TRIGGER: EXTRA_TRIGGER } = Extra
+const { Iceberg: MARK_ICEBERG, Budget: MARK_BUDGET, Expires: MARK_EXPIRES } = Mark
+const {
+  ACCOUNT: CMD_ACCOUNT,
+  MARKET: CMD_MARKET,
+  DEADLINE_F64: CMD_DEADLINE_F64,
+  TICKS: CMD_TICKS,
+  LOTS: CMD_LOTS,
+  AMOUNT_F64: CMD_AMOUNT_F64,
+  DISPLAY_LOTS: CMD_DISPLAY_LOTS,
+  TRIGGER_TICKS: CMD_TRIGGER_TICKS,
+  EXPIRES_AT_F64: CMD_EXPIRES_AT_F64,
+  CLOID_LO: CMD_CLOID_LO,
+  CLOID_HI: CMD_CLOID_HI,
+} = Cmd
+const {
+  SIDE_SHIFT: ATTR_SIDE_SHIFT,
+  TYPE_SHIFT: ATTR_TYPE_SHIFT,
+  POST_ONLY_SHIFT: ATTR_POST_ONLY_SHIFT,
+  STP_SHIFT: ATTR_STP_SHIFT,
+  TIF_SHIFT: ATTR_TIF_SHIFT,
+  INVALID_SIDE_SHIFT: ATTR_INVALID_SIDE_SHIFT,
+  INVALID_CLOID_SHIFT: ATTR_INVALID_CLOID_SHIFT,
+} = Attr
+const { ID: NUMBER_ID } = OrderNumber
+const { EXPIRES_AT: EXTRA_EXPIRES_AT, BUDGET: EXTRA_BUDGET } = ExtraNumber
+const { ORDERS: ACCOUNT_ORDERS } = Account
+const { Protected: ACCOUNT_PROTECTED } = AccountFlag
+const { TIME: CLOCK_TIME, SEQ: CLOCK_SEQ } = Clock
+const { GTD: TIF_GTD, GTC: TIF_GTC, IOC: TIF_IOC, FOK: TIF_FOK } = TimeInForce
+const { Slide: POST_ONLY_SLIDE, None: POST_ONLY_NONE } = PostOnly
+const { TakeProfit: TYPE_TAKE_PROFIT, Market: TYPE_MARKET } = OrderType
+const { Active: STATUS_ACTIVE, Halted: STATUS_HALTED } = MarketStatus
+const { Decrement: STP_DECREMENT } = Stp
 
 /** Reject of a price that is not 1 to TICKS_MAX, or 0. */
 export function checkTicks(ticks: number): number {
@@ -42,8 +91,8 @@ export function checkLots(lots: number): number {
 
 /** Reject of a market that takes no new interest now, or 0. */
 export function checkStatus(status: number): number {
-  if (status === MarketStatus.Active) return Reject.None
-  return status === MarketStatus.Halted ? Reject.MarketHalted : Reject.MarketCancelOnly
+  if (status === STATUS_ACTIVE) return Reject.None
+  return status === STATUS_HALTED ? Reject.MarketHalted : Reject.MarketCancelOnly
 }
 
 /** True when a command's deadline (0 = none) lies before engine time, or is no number. */
@@ -75,51 +124,51 @@ export function placeOrder(
   const { ledger, markets } = trading
   const float = at >> 1
   const head = words[at]!
-  const account = words[at + Cmd.ACCOUNT]!
-  const market = words[at + Cmd.MARKET]!
-  const timeMs = trading.clock[Clock.TIME]!
+  const account = words[at + CMD_ACCOUNT]!
+  const market = words[at + CMD_MARKET]!
+  const timeMs = trading.clock[CLOCK_TIME]!
   if (!markets.has(market)) return Reject.UnknownMarket
   if (!ledger.isOpen(account)) return Reject.UnknownAccount
-  if (deadlinePassed(floats[float + Cmd.DEADLINE_F64]!, timeMs)) return Reject.DeadlinePassed
+  if (deadlinePassed(floats[float + CMD_DEADLINE_F64]!, timeMs)) return Reject.DeadlinePassed
   const status = markets.status[market]!
-  if (status !== MarketStatus.Active) return checkStatus(status)
+  if (status !== STATUS_ACTIVE) return checkStatus(status)
 
-  const side = (head >>> Attr.SIDE_SHIFT) & 1
-  const type = (head >>> Attr.TYPE_SHIFT) & 7
-  const postOnly = (head >>> Attr.POST_ONLY_SHIFT) & 3
-  const stp = (head >>> Attr.STP_SHIFT) & 7
-  let timeInForce = (head >>> Attr.TIF_SHIFT) & 7
-  if ((head >>> Attr.INVALID_SIDE_SHIFT) & 1) return Reject.BadSide
-  if (type > OrderType.TakeProfit) return Reject.BadOrderType
-  if (timeInForce > TimeInForce.GTD) return Reject.BadTimeInForce
-  if (postOnly > PostOnly.Slide) return Reject.BadPostOnly
-  if (stp > Stp.Decrement) return Reject.BadStp
-  if ((head >>> Attr.INVALID_CLOID_SHIFT) & 1) return Reject.BadClientOrderId
+  const side = (head >>> ATTR_SIDE_SHIFT) & 1
+  const type = (head >>> ATTR_TYPE_SHIFT) & 7
+  const postOnly = (head >>> ATTR_POST_ONLY_SHIFT) & 3
+  const stp = (head >>> ATTR_STP_SHIFT) & 7
+  let timeInForce = (head >>> ATTR_TIF_SHIFT) & 7
+  if ((head >>> ATTR_INVALID_SIDE_SHIFT) & 1) return Reject.BadSide
+  if (type > TYPE_TAKE_PROFIT) return Reject.BadOrderType
+  if (timeInForce > TIF_GTD) return Reject.BadTimeInForce
+  if (postOnly > POST_ONLY_SLIDE) return Reject.BadPostOnly
+  if (stp > STP_DECREMENT) return Reject.BadStp
+  if ((head >>> ATTR_INVALID_CLOID_SHIFT) & 1) return Reject.BadClientOrderId
   const stop = isStop(type)
   const marketable = isMarket(type)
-  if (type === OrderType.Market) {
+  if (type === TYPE_MARKET) {
     // A market order lives for the moment only, whatever was asked for.
-    if (timeInForce === TimeInForce.GTD) return Reject.BadTimeInForce
-    if (timeInForce === TimeInForce.GTC) timeInForce = TimeInForce.IOC
+    if (timeInForce === TIF_GTD) return Reject.BadTimeInForce
+    if (timeInForce === TIF_GTC) timeInForce = TIF_IOC
   }
 
-  let ticks = words[at + Cmd.TICKS]!
-  const lots = words[at + Cmd.LOTS]!
-  const budget = floats[float + Cmd.AMOUNT_F64]!
+  let ticks = words[at + CMD_TICKS]!
+  const lots = words[at + CMD_LOTS]!
+  const budget = floats[float + CMD_AMOUNT_F64]!
   // A quote budget alone bounds what is spent: no price needs to.
   if (ticks === 0 && budget > 0 && marketable) ticks = TICKS_MAX
   else if (ticks <= 0) return checkTicks(ticks)
   if (lots <= 0) return checkLots(lots)
 
-  const immediate = timeInForce === TimeInForce.IOC || timeInForce === TimeInForce.FOK
-  if (postOnly !== PostOnly.None && (immediate || marketable)) return Reject.PostOnlyNotGtc
-  const display = words[at + Cmd.DISPLAY_LOTS]!
+  const immediate = timeInForce === TIF_IOC || timeInForce === TIF_FOK
+  if (postOnly !== POST_ONLY_NONE && (immediate || marketable)) return Reject.PostOnlyNotGtc
+  const display = words[at + CMD_DISPLAY_LOTS]!
   if (display !== 0 && (immediate || marketable || !displayIsValid(display, lots)))
     return Reject.BadDisplayLots
-  const trigger = words[at + Cmd.TRIGGER_TICKS]!
+  const trigger = words[at + CMD_TRIGGER_TICKS]!
   if (stop ? trigger <= 0 : trigger !== 0) return Reject.BadTriggerTicks
-  const expiresAtMs = floats[float + Cmd.EXPIRES_AT_F64]!
-  if (timeInForce === TimeInForce.GTD ? !expiryIsValid(expiresAtMs, timeMs) : expiresAtMs !== 0)
+  const expiresAtMs = floats[float + CMD_EXPIRES_AT_F64]!
+  if (timeInForce === TIF_GTD ? !expiryIsValid(expiresAtMs, timeMs) : expiresAtMs !== 0)
     return Reject.BadExpiry
   if (budget !== 0) {
     const whole = Number.isInteger(budget) && budget > 0 && budget < UNITS_END
@@ -131,12 +180,12 @@ export function placeOrder(
   if (maxNotional > 0 && notional > maxNotional) return Reject.SessionNotional
   const accountAt = account << ACCOUNT_SHIFT
   if (
-    (ledger.accounts[accountAt]! & AccountFlag.Protected) !== 0 &&
+    (ledger.accounts[accountAt]! & ACCOUNT_PROTECTED) !== 0 &&
     trading.protections.isFrozen(account, market)
   )
     return Reject.ProtectionFrozen
-  const low = words[at + Cmd.CLOID_LO]!
-  const high = words[at + Cmd.CLOID_HI]!
+  const low = words[at + CMD_CLOID_LO]!
+  const high = words[at + CMD_CLOID_HI]!
   if (trading.ids.find(account, low, high) >= 0) return Reject.DuplicateClientOrderId
 
   const live = !stop || trading.isTriggered(market, type, side, trigger)
@@ -144,7 +193,7 @@ export function placeOrder(
     if (marketable) ticks = trading.clampToBand(market, ticks)
     else if (trading.outsideBand(market, ticks)) return Reject.PriceBand
   }
-  if (postOnly !== PostOnly.None && live) {
+  if (postOnly !== POST_ONLY_NONE && live) {
     ticks = trading.postOnlyTicks(market, side, ticks, postOnly)
     if (ticks === 0) return Reject.PostOnlyWouldCross
   }
@@ -152,7 +201,7 @@ export function placeOrder(
   const { orders } = trading
   const mayRest = stop || !immediate
   if (mayRest && orders.count >= orders.capacity) return Reject.OrdersFull
-  if (ledger.accounts[accountAt + Account.ORDERS]! >= ACCOUNT_ORDERS_MAX) return Reject.AccountOrdersFull
+  if (ledger.accounts[accountAt + ACCOUNT_ORDERS]! >= ACCOUNT_ORDERS_MAX) return Reject.AccountOrdersFull
   if (mayRest && trading.book.levels.full) {
     const missing = live
       ? !marketable && trading.book.levelMissing(restingBook(market, side), ticks)
@@ -170,31 +219,31 @@ export function placeOrder(
   const slot = orders.allocate()
   const record = orders.words
   const to = slot << ORDER_SHIFT
-  let attributes = (head & ORDER_ATTR_MASK & ~(7 << Attr.TIF_SHIFT)) | (timeInForce << Attr.TIF_SHIFT)
-  if (display !== 0) attributes |= Mark.Iceberg
-  if (budget > 0) attributes |= Mark.Budget
-  if (expiresAtMs !== 0) attributes |= Mark.Expires
-  record[to + Order.LEVEL] = NONE
-  record[to + Order.VISIBLE] = lots
-  record[to + Order.ACCOUNT] = account
-  record[to + Order.CLOID_LO] = low
-  record[to + Order.CLOID_HI] = high
-  record[to + Order.LOTS] = lots
-  record[to + Order.ATTR] = attributes
-  record[to + Order.BASE_ROW] = baseRow
-  record[to + Order.QUOTE_ROW] = quoteRow
-  record[to + Order.TICKS] = ticks
-  record[to + Order.MARKET] = market
-  record[to + Order.FEE_PPM] = feePpm
+  let attributes = (head & ORDER_ATTR_MASK & ~(7 << ATTR_TIF_SHIFT)) | (timeInForce << ATTR_TIF_SHIFT)
+  if (display !== 0) attributes |= MARK_ICEBERG
+  if (budget > 0) attributes |= MARK_BUDGET
+  if (expiresAtMs !== 0) attributes |= MARK_EXPIRES
+  record[to + ORDER_LEVEL] = NONE
+  record[to + ORDER_VISIBLE] = lots
+  record[to + ORDER_ACCOUNT] = account
+  record[to + ORDER_CLOID_LO] = low
+  record[to + ORDER_CLOID_HI] = high
+  record[to + ORDER_LOTS] = lots
+  record[to + ORDER_ATTR] = attributes
+  record[to + ORDER_BASE_ROW] = baseRow
+  record[to + ORDER_QUOTE_ROW] = quoteRow
+  record[to + ORDER_TICKS] = ticks
+  record[to + ORDER_MARKET] = market
+  record[to + ORDER_FEE_PPM] = feePpm
   orders.numbers[2 * slot] = need
-  orders.numbers[2 * slot + OrderNumber.ID] = trading.clock[Clock.SEQ]!
-  if (stop || (attributes & (Mark.Iceberg | Mark.Budget | Mark.Expires)) !== 0) {
+  orders.numbers[2 * slot + NUMBER_ID] = trading.clock[CLOCK_SEQ]!
+  if (stop || (attributes & (MARK_ICEBERG | MARK_BUDGET | MARK_EXPIRES)) !== 0) {
     const extra = slot << EXTRA_SHIFT
-    orders.extras[extra + Extra.HIDDEN] = 0
-    orders.extras[extra + Extra.DISPLAY] = display
-    orders.extras[extra + Extra.TRIGGER] = trigger
-    orders.extraNumbers[2 * slot + ExtraNumber.EXPIRES_AT] = expiresAtMs
-    orders.extraNumbers[2 * slot + ExtraNumber.BUDGET] = budget
+    orders.extras[extra + EXTRA_HIDDEN] = 0
+    orders.extras[extra + EXTRA_DISPLAY] = display
+    orders.extras[extra + EXTRA_TRIGGER] = trigger
+    orders.extraNumbers[2 * slot + EXTRA_EXPIRES_AT] = expiresAtMs
+    orders.extraNumbers[2 * slot + EXTRA_BUDGET] = budget
   }
   ledger.values[2 * row]! -= need
   ledger.values[2 * row + 1]! += need

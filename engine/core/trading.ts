@@ -9,35 +9,96 @@
  */
 import { CancelReason, EventKind, OrderType, PostOnly, TimeInForce } from '../codes.js'
 import { Attr, Ev } from '../layout.js'
-import { TICKS_MAX, TIERS_MAX, UNITS_END } from '../limits.js'
 import { Book } from './book.js'
 import type { Events } from './events.js'
 import { chargeUnits, feeUnits } from './fees.js'
 import { allCanReceive } from './fill-bounds.js'
 import { Heap } from './heap.js'
-import { ACCOUNT_SHIFT, Account, AccountFlag, type Ledger, TIER_MASK, TIER_SHIFT } from './ledger.js'
-import { BOOK_KINDS, BookKind, NONE } from './levels.js'
+import { Account, AccountFlag, type Ledger } from './ledger.js'
+import { BookKind } from './levels.js'
 import type { Markets } from './markets.js'
 import { Matcher, type MatchSink, Settled, restingBook } from './match.js'
 import { OrderIds } from './order-ids.js'
-import {
-  EXTRA_SHIFT,
-  Extra,
-  ExtraNumber,
-  Mark,
-  ORDER_ATTR_MASK,
-  ORDER_SHIFT,
-  Order,
-  OrderNumber,
-  Orders,
-} from './orders.js'
+import { Extra, ExtraNumber, Mark, Order, OrderNumber, Orders } from './orders.js'
 import type { Protections } from './protections.js'
+import * as orders from './orders.js'
+import * as levels from './levels.js'
+import * as limits from '../limits.js'
+import * as ledger from './ledger.js'
+
+// Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+const { ORDER_SHIFT, EXTRA_SHIFT, ORDER_ATTR_MASK } = orders
+const { NONE, BOOK_KINDS } = levels
+const { UNITS_END, TIERS_MAX, TICKS_MAX } = limits
+const { ACCOUNT_SHIFT, TIER_SHIFT, TIER_MASK } = ledger
+const {
+  ATTR: ORDER_ATTR,
+  BASE_ROW: ORDER_BASE_ROW,
+  QUOTE_ROW: ORDER_QUOTE_ROW,
+  MARKET: ORDER_MARKET,
+  TICKS: ORDER_TICKS,
+  FEE_PPM: ORDER_FEE_PPM,
+  ACCOUNT: ORDER_ACCOUNT,
+  CLOID_LO: ORDER_CLOID_LO,
+  CLOID_HI: ORDER_CLOID_HI,
+  VISIBLE: ORDER_VISIBLE,
+  LOTS: ORDER_LOTS,
+  ACCOUNT_PREV: ORDER_ACCOUNT_PREV,
+  ACCOUNT_NEXT: ORDER_ACCOUNT_NEXT,
+  LEVEL: ORDER_LEVEL,
+} = Order
+const { HEAP: EXTRA_HEAP, TRIGGER: EXTRA_TRIGGER, DISPLAY: EXTRA_DISPLAY } = Extra
+const { Budget: MARK_BUDGET, Expires: MARK_EXPIRES, Waiting: MARK_WAITING, Iceberg: MARK_ICEBERG } = Mark
+const {
+  MARKET: EV_MARKET,
+  TICKS: EV_TICKS,
+  LOTS: EV_LOTS,
+  ACCOUNT: EV_ACCOUNT,
+  CLOID_LO: EV_CLOID_LO,
+  CLOID_HI: EV_CLOID_HI,
+  COUNTER_ACCOUNT: EV_COUNTER_ACCOUNT,
+  REMAINING: EV_REMAINING,
+  COUNTER_CLOID_LO: EV_COUNTER_CLOID_LO,
+  COUNTER_CLOID_HI: EV_COUNTER_CLOID_HI,
+  COUNTER_REMAINING: EV_COUNTER_REMAINING,
+  AMOUNT_A_F64: EV_AMOUNT_A_F64,
+  AMOUNT_B_F64: EV_AMOUNT_B_F64,
+  TAKER_ORDER_ID_F64: EV_TAKER_ORDER_ID_F64,
+  ORDER_ID_F64: EV_ORDER_ID_F64,
+  CODE: EV_CODE,
+  OTHER: EV_OTHER,
+} = Ev
+const {
+  SIDE_SHIFT: ATTR_SIDE_SHIFT,
+  TIF_SHIFT: ATTR_TIF_SHIFT,
+  TYPE_SHIFT: ATTR_TYPE_SHIFT,
+  POST_ONLY_SHIFT: ATTR_POST_ONLY_SHIFT,
+} = Attr
+const { ID: NUMBER_ID } = OrderNumber
+const { EXPIRES_AT: EXTRA_EXPIRES_AT, BUDGET: EXTRA_BUDGET } = ExtraNumber
+const { LAST_ORDER: ACCOUNT_LAST_ORDER, FIRST_ORDER: ACCOUNT_FIRST_ORDER, ORDERS: ACCOUNT_ORDERS } = Account
+const { Protected: ACCOUNT_PROTECTED } = AccountFlag
+const { TakerCannot: SETTLED_TAKER_CANNOT, MakerCannot: SETTLED_MAKER_CANNOT, Done: SETTLED_DONE } = Settled
+const { RisingStops: BOOK_RISING_STOPS, FallingStops: BOOK_FALLING_STOPS } = BookKind
+const { FOK: TIF_FOK, IOC: TIF_IOC, GTC: TIF_GTC, GTD: TIF_GTD } = TimeInForce
+const { None: POST_ONLY_NONE, Slide: POST_ONLY_SLIDE } = PostOnly
+const { StopLimit: TYPE_STOP_LIMIT, TakeProfitLimit: TYPE_TAKE_PROFIT_LIMIT } = OrderType
+const {
+  Fill: EVENT_FILL,
+  Refilled: EVENT_REFILLED,
+  Triggered: EVENT_TRIGGERED,
+  Canceled: EVENT_CANCELED,
+  ProtectionTriggered: EVENT_PROTECTION_TRIGGERED,
+  Accepted: EVENT_ACCEPTED,
+  Amended: EVENT_AMENDED,
+} = EventKind
 
 /** Places in the clock: seq of the command that is applied, engine time in ms. */
 export const Clock = { SEQ: 0, TIME: 1 } as const
+const { TIME: CLOCK_TIME } = Clock
 
 export function isStop(type: number): boolean {
-  return type >= OrderType.StopLimit
+  return type >= TYPE_STOP_LIMIT
 }
 
 /** Market orders, and stops that become one: they never rest in a book of bids or asks. */
@@ -47,10 +108,10 @@ export function isMarket(type: number): boolean {
 
 /** Book in which a stop waits: above the last price, or below it. */
 export function waitingBook(market: number, type: number, side: number): number {
-  const takesProfit = type >= OrderType.TakeProfitLimit
+  const takesProfit = type >= TYPE_TAKE_PROFIT_LIMIT
   // A buy stop and a sell take-profit wait for a rise.
   const rising = (side === 0) !== takesProfit
-  return market * BOOK_KINDS + (rising ? BookKind.RisingStops : BookKind.FallingStops)
+  return market * BOOK_KINDS + (rising ? BOOK_RISING_STOPS : BOOK_FALLING_STOPS)
 }
 
 export class Trading implements MatchSink {
@@ -94,14 +155,14 @@ export class Trading implements MatchSink {
     const { extras, extraNumbers, numbers } = this.orders
     this.expiries = new Heap(ordersMax + 1, {
       before: (a, b) => {
-        const first = extraNumbers[2 * a + ExtraNumber.EXPIRES_AT]!
-        const second = extraNumbers[2 * b + ExtraNumber.EXPIRES_AT]!
+        const first = extraNumbers[2 * a + EXTRA_EXPIRES_AT]!
+        const second = extraNumbers[2 * b + EXTRA_EXPIRES_AT]!
         if (first !== second) return first < second
-        return numbers[2 * a + OrderNumber.ID]! < numbers[2 * b + OrderNumber.ID]!
+        return numbers[2 * a + NUMBER_ID]! < numbers[2 * b + NUMBER_ID]!
       },
-      place: (slot) => extras[(slot << EXTRA_SHIFT) + Extra.HEAP]!,
+      place: (slot) => extras[(slot << EXTRA_SHIFT) + EXTRA_HEAP]!,
       setPlace: (slot, place) => {
-        extras[(slot << EXTRA_SHIFT) + Extra.HEAP] = place
+        extras[(slot << EXTRA_SHIFT) + EXTRA_HEAP] = place
       },
     })
   }
@@ -137,24 +198,23 @@ export class Trading implements MatchSink {
   private reserveRow(slot: number): number {
     const at = slot << ORDER_SHIFT
     const words = this.orders.words
-    return (words[at + Order.ATTR]! >>> Attr.SIDE_SHIFT) & 1
-      ? words[at + Order.BASE_ROW]!
-      : words[at + Order.QUOTE_ROW]!
+    return (words[at + ORDER_ATTR]! >>> ATTR_SIDE_SHIFT) & 1
+      ? words[at + ORDER_BASE_ROW]!
+      : words[at + ORDER_QUOTE_ROW]!
   }
 
   /** Makes the order reserve what it needs for `lots` at its limit; the caller has checked that it can. */
   reserve(slot: number, lots: number): void {
     const words = this.orders.words
     const at = slot << ORDER_SHIFT
-    const attributes = words[at + Order.ATTR]!
-    const budget =
-      (attributes & Mark.Budget) === 0 ? 0 : this.orders.extraNumbers[2 * slot + ExtraNumber.BUDGET]!
+    const attributes = words[at + ORDER_ATTR]!
+    const budget = (attributes & MARK_BUDGET) === 0 ? 0 : this.orders.extraNumbers[2 * slot + EXTRA_BUDGET]!
     const units = this.needUnits(
-      (attributes >>> Attr.SIDE_SHIFT) & 1,
-      words[at + Order.MARKET]!,
-      words[at + Order.TICKS]!,
+      (attributes >>> ATTR_SIDE_SHIFT) & 1,
+      words[at + ORDER_MARKET]!,
+      words[at + ORDER_TICKS]!,
       lots,
-      words[at + Order.FEE_PPM]!,
+      words[at + ORDER_FEE_PPM]!,
       budget,
     )
     const change = units - this.orders.numbers[2 * slot]!
@@ -173,51 +233,51 @@ export class Trading implements MatchSink {
     const { markets } = this
     const makerAt = maker << ORDER_SHIFT
     const takerAt = taker << ORDER_SHIFT
-    const market = words[makerAt + Order.MARKET]!
-    const ticks = words[makerAt + Order.TICKS]!
-    const makerAccount = words[makerAt + Order.ACCOUNT]!
-    const takerAccount = words[takerAt + Order.ACCOUNT]!
-    const makerAttributes = words[makerAt + Order.ATTR]!
+    const market = words[makerAt + ORDER_MARKET]!
+    const ticks = words[makerAt + ORDER_TICKS]!
+    const makerAccount = words[makerAt + ORDER_ACCOUNT]!
+    const takerAccount = words[takerAt + ORDER_ACCOUNT]!
+    const makerAttributes = words[makerAt + ORDER_ATTR]!
     const quote = ticks * lots * markets.tickUnits[market]!
     const base = lots * markets.lotUnits[market]!
 
     const takerPpm = Math.min(
       markets.takerPpm[market * TIERS_MAX + this.tier(takerAccount)]!,
-      words[takerAt + Order.FEE_PPM]!,
+      words[takerAt + ORDER_FEE_PPM]!,
     )
     // Tiers may pair a rebate with a lower taker's fee: the rebate is then what that fee pays for.
     const makerPpm = Math.max(
       Math.min(
         markets.makerPpm[market * TIERS_MAX + this.tier(makerAccount)]!,
-        words[makerAt + Order.FEE_PPM]!,
+        words[makerAt + ORDER_FEE_PPM]!,
       ),
       -takerPpm,
     )
     const takerFee = feeUnits(quote, takerPpm)
     const makerFee = feeUnits(quote, makerPpm)
 
-    const makerSells = (makerAttributes >>> Attr.SIDE_SHIFT) & 1
+    const makerSells = (makerAttributes >>> ATTR_SIDE_SHIFT) & 1
     const buyerAt = makerSells ? takerAt : makerAt
     const sellerAt = makerSells ? makerAt : takerAt
     const buyer = makerSells ? taker : maker
     const seller = makerSells ? maker : taker
     const buyerFee = makerSells ? takerFee : makerFee
     const sellerFee = makerSells ? makerFee : takerFee
-    const buyerBase = 2 * words[buyerAt + Order.BASE_ROW]!
-    const buyerQuote = 2 * words[buyerAt + Order.QUOTE_ROW]!
-    const sellerBase = 2 * words[sellerAt + Order.BASE_ROW]!
-    const sellerQuote = 2 * words[sellerAt + Order.QUOTE_ROW]!
+    const buyerBase = 2 * words[buyerAt + ORDER_BASE_ROW]!
+    const buyerQuote = 2 * words[buyerAt + ORDER_QUOTE_ROW]!
+    const sellerBase = 2 * words[sellerAt + ORDER_BASE_ROW]!
+    const sellerQuote = 2 * words[sellerAt + ORDER_QUOTE_ROW]!
     const feeRow = 2 * markets.feeRow[market]!
 
     // No balance may reach 2^53: look before anything moves.
     const proceeds = quote - sellerFee
     if (values[buyerBase]! + values[buyerBase + 1]! + base >= UNITS_END)
-      return makerSells ? Settled.TakerCannot : Settled.MakerCannot
+      return makerSells ? SETTLED_TAKER_CANNOT : SETTLED_MAKER_CANNOT
     if (values[sellerQuote]! + values[sellerQuote + 1]! + proceeds >= UNITS_END)
-      return makerSells ? Settled.MakerCannot : Settled.TakerCannot
+      return makerSells ? SETTLED_MAKER_CANNOT : SETTLED_TAKER_CANNOT
     const fees = takerFee + makerFee
     if (values[feeRow]! + values[feeRow + 1]! + fees + (feeRow === sellerQuote ? proceeds : 0) >= UNITS_END)
-      return Settled.TakerCannot
+      return SETTLED_TAKER_CANNOT
 
     const spent = quote + buyerFee
     numbers[2 * buyer]! -= spent
@@ -233,28 +293,28 @@ export class Trading implements MatchSink {
     if (ticks > this.tradeHigh) this.tradeHigh = ticks
 
     const { events } = this
-    const event = events.next(EventKind.Fill | (makerSells << Attr.SIDE_SHIFT), this.clock)
+    const event = events.next(EVENT_FILL | (makerSells << ATTR_SIDE_SHIFT), this.clock)
     const out = events.words
     const float = event >> 1
-    out[event + Ev.MARKET] = market
-    out[event + Ev.TICKS] = ticks
-    out[event + Ev.LOTS] = lots
-    out[event + Ev.ACCOUNT] = makerAccount
-    out[event + Ev.CLOID_LO] = words[makerAt + Order.CLOID_LO]!
-    out[event + Ev.CLOID_HI] = words[makerAt + Order.CLOID_HI]!
-    out[event + Ev.COUNTER_ACCOUNT] = takerAccount
-    out[event + Ev.REMAINING] = this.orders.remaining(maker) - lots
-    out[event + Ev.COUNTER_CLOID_LO] = words[takerAt + Order.CLOID_LO]!
-    out[event + Ev.COUNTER_CLOID_HI] = words[takerAt + Order.CLOID_HI]!
-    out[event + Ev.COUNTER_REMAINING] = words[takerAt + Order.VISIBLE]! - lots
-    events.floats[float + Ev.AMOUNT_A_F64] = makerFee
-    events.floats[float + Ev.AMOUNT_B_F64] = takerFee
-    events.floats[float + Ev.TAKER_ORDER_ID_F64] = numbers[2 * taker + OrderNumber.ID]!
-    events.floats[float + Ev.ORDER_ID_F64] = numbers[2 * maker + OrderNumber.ID]!
+    out[event + EV_MARKET] = market
+    out[event + EV_TICKS] = ticks
+    out[event + EV_LOTS] = lots
+    out[event + EV_ACCOUNT] = makerAccount
+    out[event + EV_CLOID_LO] = words[makerAt + ORDER_CLOID_LO]!
+    out[event + EV_CLOID_HI] = words[makerAt + ORDER_CLOID_HI]!
+    out[event + EV_COUNTER_ACCOUNT] = takerAccount
+    out[event + EV_REMAINING] = this.orders.remaining(maker) - lots
+    out[event + EV_COUNTER_CLOID_LO] = words[takerAt + ORDER_CLOID_LO]!
+    out[event + EV_COUNTER_CLOID_HI] = words[takerAt + ORDER_CLOID_HI]!
+    out[event + EV_COUNTER_REMAINING] = words[takerAt + ORDER_VISIBLE]! - lots
+    events.floats[float + EV_AMOUNT_A_F64] = makerFee
+    events.floats[float + EV_AMOUNT_B_F64] = takerFee
+    events.floats[float + EV_TAKER_ORDER_ID_F64] = numbers[2 * taker + NUMBER_ID]!
+    events.floats[float + EV_ORDER_ID_F64] = numbers[2 * maker + NUMBER_ID]!
 
-    if ((this.ledger.accounts[makerAccount << ACCOUNT_SHIFT]! & AccountFlag.Protected) !== 0)
+    if ((this.ledger.accounts[makerAccount << ACCOUNT_SHIFT]! & ACCOUNT_PROTECTED) !== 0)
       this.countProtected(makerAccount, market, quote)
-    return Settled.Done
+    return SETTLED_DONE
   }
 
   makerFilled(maker: number): void {
@@ -262,9 +322,9 @@ export class Trading implements MatchSink {
   }
 
   makerRefilled(maker: number): void {
-    const event = this.orderEvent(EventKind.Refilled, maker, 0)
-    this.events.words[event + Ev.COUNTER_REMAINING] =
-      this.orders.words[(maker << ORDER_SHIFT) + Order.VISIBLE]!
+    const event = this.orderEvent(EVENT_REFILLED, maker, 0)
+    this.events.words[event + EV_COUNTER_REMAINING] =
+      this.orders.words[(maker << ORDER_SHIFT) + ORDER_VISIBLE]!
   }
 
   cancelMaker(maker: number, reason: number): void {
@@ -273,18 +333,18 @@ export class Trading implements MatchSink {
 
   decrementMaker(maker: number, lots: number): void {
     const at = maker << ORDER_SHIFT
-    this.orders.words[at + Order.LOTS]! -= lots
+    this.orders.words[at + ORDER_LOTS]! -= lots
     this.shrink(maker, this.orders.remaining(maker) - lots)
-    this.amendedEvent(maker, this.orders.words[at + Order.TICKS]!, true)
+    this.amendedEvent(maker, this.orders.words[at + ORDER_TICKS]!, true)
   }
 
   decrementTaker(taker: number, lots: number): void {
     const words = this.orders.words
     const at = taker << ORDER_SHIFT
-    words[at + Order.LOTS]! -= lots
-    words[at + Order.VISIBLE]! -= lots
-    if ((words[at + Order.ATTR]! & Mark.Budget) === 0) this.reserve(taker, words[at + Order.VISIBLE]!)
-    this.amendedEvent(taker, words[at + Order.TICKS]!, false)
+    words[at + ORDER_LOTS]! -= lots
+    words[at + ORDER_VISIBLE]! -= lots
+    if ((words[at + ORDER_ATTR]! & MARK_BUDGET) === 0) this.reserve(taker, words[at + ORDER_VISIBLE]!)
+    this.amendedEvent(taker, words[at + ORDER_TICKS]!, false)
   }
 
   // ---- Lives of orders
@@ -300,58 +360,58 @@ export class Trading implements MatchSink {
     const { words } = this.orders
     const { accounts } = this.ledger
     const at = slot << ORDER_SHIFT
-    const accountAt = words[at + Order.ACCOUNT]! << ACCOUNT_SHIFT
-    const last = accounts[accountAt + Account.LAST_ORDER]!
-    words[at + Order.ACCOUNT_PREV] = last
-    words[at + Order.ACCOUNT_NEXT] = NONE
-    if (last === NONE) accounts[accountAt + Account.FIRST_ORDER] = slot
-    else words[(last << ORDER_SHIFT) + Order.ACCOUNT_NEXT] = slot
-    accounts[accountAt + Account.LAST_ORDER] = slot
-    accounts[accountAt + Account.ORDERS]!++
+    const accountAt = words[at + ORDER_ACCOUNT]! << ACCOUNT_SHIFT
+    const last = accounts[accountAt + ACCOUNT_LAST_ORDER]!
+    words[at + ORDER_ACCOUNT_PREV] = last
+    words[at + ORDER_ACCOUNT_NEXT] = NONE
+    if (last === NONE) accounts[accountAt + ACCOUNT_FIRST_ORDER] = slot
+    else words[(last << ORDER_SHIFT) + ORDER_ACCOUNT_NEXT] = slot
+    accounts[accountAt + ACCOUNT_LAST_ORDER] = slot
+    accounts[accountAt + ACCOUNT_ORDERS]!++
     this.ids.add(slot)
-    if ((words[at + Order.ATTR]! & Mark.Expires) !== 0) this.expiries.add(slot)
+    if ((words[at + ORDER_ATTR]! & MARK_EXPIRES) !== 0) this.expiries.add(slot)
   }
 
   /** Matches an order that stands in no book, then lets it rest or ends it. */
   enter(slot: number): void {
     const { words } = this.orders
     const at = slot << ORDER_SHIFT
-    const attributes = words[at + Order.ATTR]!
-    const timeInForce = (attributes >>> Attr.TIF_SHIFT) & 7
+    const attributes = words[at + ORDER_ATTR]!
+    const timeInForce = (attributes >>> ATTR_TIF_SHIFT) & 7
     let reason: number = 0
-    if (timeInForce === TimeInForce.FOK && !this.couldSettle(slot)) reason = CancelReason.FillOrKill
+    if (timeInForce === TIF_FOK && !this.couldSettle(slot)) reason = CancelReason.FillOrKill
     else reason = this.matcher.match(slot)
-    if (words[at + Order.VISIBLE] === 0) this.finish(slot)
+    if (words[at + ORDER_VISIBLE] === 0) this.finish(slot)
     else if (reason !== 0) this.cancel(slot, reason)
     else if (
-      isMarket((attributes >>> Attr.TYPE_SHIFT) & 7) ||
-      timeInForce === TimeInForce.IOC ||
-      timeInForce === TimeInForce.FOK
+      isMarket((attributes >>> ATTR_TYPE_SHIFT) & 7) ||
+      timeInForce === TIF_IOC ||
+      timeInForce === TIF_FOK
     )
       this.cancel(slot, CancelReason.ImmediateOrCancel)
-    else this.rest(slot, restingBook(words[at + Order.MARKET]!, (attributes >>> Attr.SIDE_SHIFT) & 1))
+    else this.rest(slot, restingBook(words[at + ORDER_MARKET]!, (attributes >>> ATTR_SIDE_SHIFT) & 1))
     if (this.reachedCount > 0) this.pullProtected()
   }
 
   /** Puts an order into its book, with the part of it that shows. */
   private rest(slot: number, book: number): void {
     const at = slot << ORDER_SHIFT
-    this.book.show(slot, this.orders.words[at + Order.VISIBLE]!)
-    this.book.append(slot, book, this.orders.words[at + Order.TICKS]!)
+    this.book.show(slot, this.orders.words[at + ORDER_VISIBLE]!)
+    this.book.append(slot, book, this.orders.words[at + ORDER_TICKS]!)
   }
 
   /** Lets a stop wait for its trigger. */
   wait(slot: number): void {
     const { words, extras } = this.orders
     const at = slot << ORDER_SHIFT
-    const attributes = words[at + Order.ATTR]!
-    words[at + Order.ATTR] = attributes | Mark.Waiting
+    const attributes = words[at + ORDER_ATTR]!
+    words[at + ORDER_ATTR] = attributes | MARK_WAITING
     const book = waitingBook(
-      words[at + Order.MARKET]!,
-      (attributes >>> Attr.TYPE_SHIFT) & 7,
-      (attributes >>> Attr.SIDE_SHIFT) & 1,
+      words[at + ORDER_MARKET]!,
+      (attributes >>> ATTR_TYPE_SHIFT) & 7,
+      (attributes >>> ATTR_SIDE_SHIFT) & 1,
     )
-    this.book.append(slot, book, extras[(slot << EXTRA_SHIFT) + Extra.TRIGGER]!)
+    this.book.append(slot, book, extras[(slot << EXTRA_SHIFT) + EXTRA_TRIGGER]!)
   }
 
   /** True when a stop's trigger has been reached by the last trade. */
@@ -364,8 +424,8 @@ export class Trading implements MatchSink {
   /** Triggers every stop that the command's trades have reached, one after the other, cascades included. */
   triggerStops(market: number): void {
     if (this.tradeHigh === 0) return
-    const rising = market * BOOK_KINDS + BookKind.RisingStops
-    const falling = market * BOOK_KINDS + BookKind.FallingStops
+    const rising = market * BOOK_KINDS + BOOK_RISING_STOPS
+    const falling = market * BOOK_KINDS + BOOK_FALLING_STOPS
     const { best } = this.book.levels
     for (;;) {
       if (best[rising]! >= 0 && this.book.bestTicks(rising) <= this.tradeHigh)
@@ -378,7 +438,7 @@ export class Trading implements MatchSink {
 
   private trigger(slot: number): void {
     this.book.remove(slot)
-    this.orders.words[(slot << ORDER_SHIFT) + Order.ATTR]! &= ~Mark.Waiting
+    this.orders.words[(slot << ORDER_SHIFT) + ORDER_ATTR]! &= ~MARK_WAITING
     this.activate(slot)
   }
 
@@ -386,22 +446,22 @@ export class Trading implements MatchSink {
   activate(slot: number): void {
     const { words, extras } = this.orders
     const at = slot << ORDER_SHIFT
-    const attributes = words[at + Order.ATTR]!
-    const type = (attributes >>> Attr.TYPE_SHIFT) & 7
-    const side = (attributes >>> Attr.SIDE_SHIFT) & 1
-    const market = words[at + Order.MARKET]!
-    const event = this.orderEvent(EventKind.Triggered, slot, 0)
-    this.events.words[event + Ev.COUNTER_CLOID_LO] = extras[(slot << EXTRA_SHIFT) + Extra.TRIGGER]!
-    let ticks = words[at + Order.TICKS]!
+    const attributes = words[at + ORDER_ATTR]!
+    const type = (attributes >>> ATTR_TYPE_SHIFT) & 7
+    const side = (attributes >>> ATTR_SIDE_SHIFT) & 1
+    const market = words[at + ORDER_MARKET]!
+    const event = this.orderEvent(EVENT_TRIGGERED, slot, 0)
+    this.events.words[event + EV_COUNTER_CLOID_LO] = extras[(slot << EXTRA_SHIFT) + EXTRA_TRIGGER]!
+    let ticks = words[at + ORDER_TICKS]!
     if (isMarket(type)) {
-      words[at + Order.TICKS] = this.clampToBand(market, ticks)
+      words[at + ORDER_TICKS] = this.clampToBand(market, ticks)
       this.enter(slot)
       return
     }
-    const postOnly = (attributes >>> Attr.POST_ONLY_SHIFT) & 3
-    if (postOnly !== PostOnly.None) ticks = this.postOnlyTicks(market, side, ticks, postOnly)
-    const timeInForce = (attributes >>> Attr.TIF_SHIFT) & 7
-    const mayRest = timeInForce === TimeInForce.GTC || timeInForce === TimeInForce.GTD
+    const postOnly = (attributes >>> ATTR_POST_ONLY_SHIFT) & 3
+    if (postOnly !== POST_ONLY_NONE) ticks = this.postOnlyTicks(market, side, ticks, postOnly)
+    const timeInForce = (attributes >>> ATTR_TIF_SHIFT) & 7
+    const mayRest = timeInForce === TIF_GTC || timeInForce === TIF_GTD
     if (
       ticks === 0 ||
       this.outsideBand(market, ticks) ||
@@ -410,14 +470,14 @@ export class Trading implements MatchSink {
       this.cancel(slot, CancelReason.TriggerRejected)
       return
     }
-    words[at + Order.TICKS] = ticks
+    words[at + ORDER_TICKS] = ticks
     this.enter(slot)
   }
 
   /** Cancels a live order wherever it stands, or one that was just matched and stands nowhere. */
   cancel(slot: number, reason: number): void {
-    this.orderEvent(EventKind.Canceled, slot, reason)
-    if (this.orders.words[(slot << ORDER_SHIFT) + Order.LEVEL]! !== NONE) this.book.remove(slot)
+    this.orderEvent(EVENT_CANCELED, slot, reason)
+    if (this.orders.words[(slot << ORDER_SHIFT) + ORDER_LEVEL]! !== NONE) this.book.remove(slot)
     this.finish(slot)
   }
 
@@ -432,16 +492,16 @@ export class Trading implements MatchSink {
       values[2 * row]! += left
       values[2 * row + 1]! -= left
     }
-    if ((words[at + Order.ATTR]! & Mark.Expires) !== 0) this.expiries.remove(slot)
+    if ((words[at + ORDER_ATTR]! & MARK_EXPIRES) !== 0) this.expiries.remove(slot)
     this.ids.remove(slot)
-    const accountAt = words[at + Order.ACCOUNT]! << ACCOUNT_SHIFT
-    const next = words[at + Order.ACCOUNT_NEXT]!
-    const prev = words[at + Order.ACCOUNT_PREV]!
-    if (prev === NONE) accounts[accountAt + Account.FIRST_ORDER] = next
-    else words[(prev << ORDER_SHIFT) + Order.ACCOUNT_NEXT] = next
-    if (next === NONE) accounts[accountAt + Account.LAST_ORDER] = prev
-    else words[(next << ORDER_SHIFT) + Order.ACCOUNT_PREV] = prev
-    accounts[accountAt + Account.ORDERS]!--
+    const accountAt = words[at + ORDER_ACCOUNT]! << ACCOUNT_SHIFT
+    const next = words[at + ORDER_ACCOUNT_NEXT]!
+    const prev = words[at + ORDER_ACCOUNT_PREV]!
+    if (prev === NONE) accounts[accountAt + ACCOUNT_FIRST_ORDER] = next
+    else words[(prev << ORDER_SHIFT) + ORDER_ACCOUNT_NEXT] = next
+    if (next === NONE) accounts[accountAt + ACCOUNT_LAST_ORDER] = prev
+    else words[(next << ORDER_SHIFT) + ORDER_ACCOUNT_PREV] = prev
+    accounts[accountAt + ACCOUNT_ORDERS]!--
     this.orders.release(slot)
   }
 
@@ -452,12 +512,12 @@ export class Trading implements MatchSink {
   shrink(slot: number, remaining: number): void {
     const { words, extras } = this.orders
     const at = slot << ORDER_SHIFT
-    const visible = words[at + Order.VISIBLE]!
+    const visible = words[at + ORDER_VISIBLE]!
     let shown = Math.min(visible, remaining)
     // An iceberg that waits for its trigger is not split yet.
-    if ((words[at + Order.ATTR]! & (Mark.Iceberg | Mark.Waiting)) === Mark.Iceberg) {
+    if ((words[at + ORDER_ATTR]! & (MARK_ICEBERG | MARK_WAITING)) === MARK_ICEBERG) {
       const extra = slot << EXTRA_SHIFT
-      shown = Math.min(shown, extras[extra + Extra.DISPLAY]!)
+      shown = Math.min(shown, extras[extra + EXTRA_DISPLAY]!)
       extras[extra] = remaining - shown
     }
     if (shown < visible) this.book.reduce(slot, visible - shown)
@@ -471,14 +531,14 @@ export class Trading implements MatchSink {
   cancelAll(account: number, market: number, side: number, reason: number, haltedToo: boolean): number {
     const { words } = this.orders
     let count = 0
-    let slot = this.ledger.accounts[(account << ACCOUNT_SHIFT) + Account.FIRST_ORDER]!
+    let slot = this.ledger.accounts[(account << ACCOUNT_SHIFT) + ACCOUNT_FIRST_ORDER]!
     while (slot !== NONE) {
       const at = slot << ORDER_SHIFT
-      const next = words[at + Order.ACCOUNT_NEXT]!
-      const own = words[at + Order.MARKET]!
+      const next = words[at + ORDER_ACCOUNT_NEXT]!
+      const own = words[at + ORDER_MARKET]!
       if (
         (market < 0 ? haltedToo || !this.markets.isHalted(own) : own === market) &&
-        (side < 0 || ((words[at + Order.ATTR]! >>> Attr.SIDE_SHIFT) & 1) === side)
+        (side < 0 || ((words[at + ORDER_ATTR]! >>> ATTR_SIDE_SHIFT) & 1) === side)
       ) {
         this.cancel(slot, reason)
         count++
@@ -509,7 +569,7 @@ export class Trading implements MatchSink {
     const touch = this.book.bestTicks(restingBook(market, side ^ 1))
     if (touch === 0) return ticks
     if (side === 0 ? ticks < touch : ticks > touch) return ticks
-    if (mode !== PostOnly.Slide) return 0
+    if (mode !== POST_ONLY_SLIDE) return 0
     if (side === 0) return touch - 1
     return touch === TICKS_MAX ? 0 : touch + 1
   }
@@ -517,7 +577,7 @@ export class Trading implements MatchSink {
   // ---- Protections
 
   private countProtected(account: number, market: number, quote: number): void {
-    const entry = this.protections.countFill(account, market, quote, this.clock[Clock.TIME]!)
+    const entry = this.protections.countFill(account, market, quote, this.clock[CLOCK_TIME]!)
     if (entry >= 0) this.reached[this.reachedCount++] = entry
   }
 
@@ -527,9 +587,9 @@ export class Trading implements MatchSink {
       const entry = this.reached[index]!
       const account = this.protections.account(entry)
       const market = this.protections.market(entry)
-      const event = this.events.next(EventKind.ProtectionTriggered, this.clock)
-      this.events.words[event + Ev.ACCOUNT] = account
-      this.events.words[event + Ev.MARKET] = market
+      const event = this.events.next(EVENT_PROTECTION_TRIGGERED, this.clock)
+      this.events.words[event + EV_ACCOUNT] = account
+      this.events.words[event + EV_MARKET] = market
       this.cancelAll(account, market, -1, CancelReason.Protection, true)
     }
     this.reachedCount = 0
@@ -541,7 +601,7 @@ export class Trading implements MatchSink {
   private couldSettle(slot: number): boolean {
     if (!this.matcher.couldFill(slot)) return false
     const { supply } = this.ledger
-    const market = this.orders.words[(slot << ORDER_SHIFT) + Order.MARKET]!
+    const market = this.orders.words[(slot << ORDER_SHIFT) + ORDER_MARKET]!
     const base = this.markets.base[market]!
     const quote = this.markets.quote[market]!
     // No balance can reach 2^53 unless there is that much of an asset.
@@ -556,46 +616,46 @@ export class Trading implements MatchSink {
     const { words, numbers } = this.orders
     const { events } = this
     const at = slot << ORDER_SHIFT
-    const event = events.next(kind | (words[at + Order.ATTR]! & ORDER_ATTR_MASK), this.clock)
+    const event = events.next(kind | (words[at + ORDER_ATTR]! & ORDER_ATTR_MASK), this.clock)
     const out = events.words
-    out[event + Ev.MARKET] = words[at + Order.MARKET]!
-    out[event + Ev.TICKS] = words[at + Order.TICKS]!
-    out[event + Ev.LOTS] = words[at + Order.LOTS]!
-    out[event + Ev.ACCOUNT] = words[at + Order.ACCOUNT]!
-    out[event + Ev.CODE] = code
-    out[event + Ev.CLOID_LO] = words[at + Order.CLOID_LO]!
-    out[event + Ev.CLOID_HI] = words[at + Order.CLOID_HI]!
-    out[event + Ev.REMAINING] = this.orders.remaining(slot)
-    events.floats[(event >> 1) + Ev.ORDER_ID_F64] = numbers[2 * slot + OrderNumber.ID]!
+    out[event + EV_MARKET] = words[at + ORDER_MARKET]!
+    out[event + EV_TICKS] = words[at + ORDER_TICKS]!
+    out[event + EV_LOTS] = words[at + ORDER_LOTS]!
+    out[event + EV_ACCOUNT] = words[at + ORDER_ACCOUNT]!
+    out[event + EV_CODE] = code
+    out[event + EV_CLOID_LO] = words[at + ORDER_CLOID_LO]!
+    out[event + EV_CLOID_HI] = words[at + ORDER_CLOID_HI]!
+    out[event + EV_REMAINING] = this.orders.remaining(slot)
+    events.floats[(event >> 1) + EV_ORDER_ID_F64] = numbers[2 * slot + NUMBER_ID]!
     return event
   }
 
   /** Accepted: what orderEvent says, and the order's display, trigger, expiry and budget. */
   acceptedEvent(slot: number): void {
-    const event = this.orderEvent(EventKind.Accepted, slot, 0)
+    const event = this.orderEvent(EVENT_ACCEPTED, slot, 0)
     this.describe(event, slot)
     const { extraNumbers, words } = this.orders
-    const attributes = words[(slot << ORDER_SHIFT) + Order.ATTR]!
-    if ((attributes & Mark.Budget) !== 0)
-      this.events.floats[(event >> 1) + Ev.AMOUNT_B_F64] = extraNumbers[2 * slot + ExtraNumber.BUDGET]!
+    const attributes = words[(slot << ORDER_SHIFT) + ORDER_ATTR]!
+    if ((attributes & MARK_BUDGET) !== 0)
+      this.events.floats[(event >> 1) + EV_AMOUNT_B_F64] = extraNumbers[2 * slot + EXTRA_BUDGET]!
   }
 
   /** Amended: the order as it is now, its price before, and in CODE whether it kept its place. */
   amendedEvent(slot: number, ticksBefore: number, kept: boolean): void {
-    const event = this.orderEvent(EventKind.Amended, slot, kept ? 1 : 0)
+    const event = this.orderEvent(EVENT_AMENDED, slot, kept ? 1 : 0)
     this.describe(event, slot)
-    this.events.words[event + Ev.OTHER] = ticksBefore
+    this.events.words[event + EV_OTHER] = ticksBefore
   }
 
   private describe(event: number, slot: number): void {
     const { words, extras, extraNumbers } = this.orders
-    const attributes = words[(slot << ORDER_SHIFT) + Order.ATTR]!
+    const attributes = words[(slot << ORDER_SHIFT) + ORDER_ATTR]!
     const out = this.events.words
-    if ((attributes & Mark.Iceberg) !== 0)
-      out[event + Ev.COUNTER_REMAINING] = extras[(slot << EXTRA_SHIFT) + Extra.DISPLAY]!
-    if (isStop((attributes >>> Attr.TYPE_SHIFT) & 7))
-      out[event + Ev.COUNTER_CLOID_LO] = extras[(slot << EXTRA_SHIFT) + Extra.TRIGGER]!
-    if ((attributes & Mark.Expires) !== 0)
-      this.events.floats[(event >> 1) + Ev.AMOUNT_A_F64] = extraNumbers[2 * slot + ExtraNumber.EXPIRES_AT]!
+    if ((attributes & MARK_ICEBERG) !== 0)
+      out[event + EV_COUNTER_REMAINING] = extras[(slot << EXTRA_SHIFT) + EXTRA_DISPLAY]!
+    if (isStop((attributes >>> ATTR_TYPE_SHIFT) & 7))
+      out[event + EV_COUNTER_CLOID_LO] = extras[(slot << EXTRA_SHIFT) + EXTRA_TRIGGER]!
+    if ((attributes & MARK_EXPIRES) !== 0)
+      this.events.floats[(event >> 1) + EV_AMOUNT_A_F64] = extraNumbers[2 * slot + EXTRA_EXPIRES_AT]!
   }
 }

@@ -53,11 +53,23 @@ export interface Recovered {
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 
+/** State hashes by engine, each with the seq that it belongs to: a hash of a large state takes long. */
+const hashes = new WeakMap<Engine, { readonly seq: number; readonly hash: Uint8Array }>()
+
+/** The engine's state hash; computed once for each seq, since nothing but commands changes a state. */
+export function stateHashNow(engine: Engine): Uint8Array {
+  const known = hashes.get(engine)
+  if (known !== undefined && known.seq === engine.seq) return known.hash
+  const hash = engine.stateHash()
+  hashes.set(engine, { seq: engine.seq, hash })
+  return hash
+}
+
 /** Applies a block's commands to `engine` and compares the state hash that the block carries, if any. */
 export function applyBlock(engine: Engine, block: JournalBlock): void {
   const expected = stateHashOf(block)
   if (expected !== undefined) {
-    const actual = engine.stateHash()
+    const actual = stateHashNow(engine)
     if (hex(actual) !== hex(expected))
       throw new StateMismatch(block.number, engine.seq, hex(expected), hex(actual))
   }
@@ -114,7 +126,7 @@ export function recover(options: RecoveryOptions): Recovered {
       engine,
       genesis,
       position: end.position,
-      stateHash: engine.stateHash(),
+      stateHash: stateHashNow(engine),
       snapshotSeq,
       replayed: engine.seq - snapshotSeq,
       tornBytes: end.tornBytes,
@@ -141,7 +153,7 @@ export function newestSnapshot(
     try {
       const snapshot = readSnapshot(disk, dataDir, seq)
       const engine = restoreEngine(snapshot.payload, { genesis, onEvents })
-      const actual = hex(engine.stateHash())
+      const actual = hex(stateHashNow(engine))
       if (actual !== hex(snapshot.stateHash))
         throw new Error(`its state hash is ${actual}, not ${hex(snapshot.stateHash)}`)
       return { engine, from: snapshot.lastBlock, head: snapshot.head, seq }

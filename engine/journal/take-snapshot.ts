@@ -9,7 +9,7 @@ import type { Disk } from './disk.js'
 import { syncAll } from './file-backend.js'
 import type { JournalBlock } from './format.js'
 import { JOURNAL_START, JournalReader, readGenesis } from './reader.js'
-import { applyBlock, expectSnapshotBlock, newestSnapshot } from './recovery.js'
+import { applyBlock, expectSnapshotBlock, newestSnapshot, stateHashNow } from './recovery.js'
 import { journalFolder, segmentName } from './segments.js'
 import { writeSnapshot } from './snapshots.js'
 
@@ -52,7 +52,7 @@ export function takeSnapshot(options: TakeSnapshotOptions): number {
       lastBlock: reader.last!.position,
       head: reader.position.head,
       epoch: reader.position.epoch,
-      stateHash: engine.stateHash(),
+      stateHash: stateHashNow(engine),
       payload: engine.snapshot(),
     })
     return engine.seq

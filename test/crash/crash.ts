@@ -53,8 +53,8 @@ interface Wish {
   readonly cloid: bigint
   /** As it was told; 0 = taken, but the order had ended before its outcome was asked for. */
   orderId: number | undefined
-  /** Told that it was not taken. */
-  isRefused: boolean
+  /** Why it was not taken, as it was told; empty = it was not refused. */
+  refusal: string
 }
 
 /** Runs the test. Throws an Error that says which promise was broken. */
@@ -132,7 +132,7 @@ class Trader {
 
   private async trade(): Promise<void> {
     for (let cloid = 1n; !this.isStopping; cloid++) {
-      const wish: Wish = { account: this.account, cloid, orderId: undefined, isRefused: false }
+      const wish: Wish = { account: this.account, cloid, orderId: undefined, refusal: '' }
       const order = {
         market: MARKET,
         side: this.random.chance(0.5) ? ('buy' as const) : ('sell' as const),
@@ -153,7 +153,7 @@ class Trader {
           this.asked.push(
             error.outcome.then((outcome) => this.told(wish, (outcome as readonly CommandResult[])[0]!)),
           )
-        } else if (error instanceof GlassbookError) wish.isRefused = true
+        } else if (error instanceof GlassbookError) wish.refusal = `${error.name}: ${error.message}`
         else throw error
       }
     }
@@ -161,7 +161,7 @@ class Trader {
 
   private told(wish: Wish, result: CommandResult): void {
     if (result.error === undefined) wish.orderId = result.orderId
-    else wish.isRefused = true
+    else wish.refusal = `${result.error.name}: ${result.error.message}`
   }
 }
 
@@ -199,16 +199,16 @@ function audit(dataDir: string, traders: readonly Trader[], kills: number): Cras
   let refused = 0
   let fillsSeen = 0
   for (const { wishes, fills: seen } of traders) {
-    for (const { account, cloid, orderId, isRefused } of wishes) {
+    for (const { account, cloid, orderId, refusal } of wishes) {
       const orders = accepted.get(`${account}/${cloid}`) ?? []
       const order = `order ${cloid} of account ${account}`
       if (orders.length > 1) throw new Error(`${order} was executed at ${orders.join(' and ')}`)
       if (orderId !== undefined && (orders.length === 0 || (orderId !== 0 && orders[0] !== orderId)))
         throw new Error(`${order} was acknowledged as ${orderId}, the journal has ${String(orders[0])}`)
-      if (isRefused && orders.length > 0)
-        throw new Error(`${order} was refused, and is in the journal at ${orders[0]}`)
-      if (orderId === undefined && !isRefused) throw new Error(`${order} has no outcome`)
-      if (isRefused) refused++
+      if (refusal !== '' && orders.length > 0)
+        throw new Error(`${order} was refused (${refusal}), and is in the journal at ${orders[0]}`)
+      if (orderId === undefined && refusal === '') throw new Error(`${order} has no outcome`)
+      if (refusal !== '') refused++
       else acknowledged++
     }
     for (const { seq, orderId, ticks, lots } of seen.fills) {

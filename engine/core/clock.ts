@@ -46,12 +46,24 @@ export class DeadManSwitches {
     if (deadlineMs !== 0) this.heap.add(account)
   }
 
+  /** The first deadline in ms; Infinity when none is set. */
+  get firstMs(): number {
+    return this.heap.size === 0 ? Infinity : this.deadline(this.heap.first)
+  }
+
   /** The account whose deadline is first and has come by `timeMs`, or -1. */
   due(timeMs: number): number {
     if (this.heap.size === 0) return -1
     const account = this.heap.first
     return this.deadline(account) <= timeMs ? account : -1
   }
+}
+
+/** When the first expiry or dead-man switch is due, in ms; Infinity when nothing waits. */
+export function nextDueMs({ expiries, orders }: Trading, switches: DeadManSwitches): number {
+  const { firstMs } = switches
+  if (expiries.size === 0) return firstMs
+  return Math.min(firstMs, orders.extraNumbers[2 * expiries.first + ExtraNumber.EXPIRES_AT]!)
 }
 
 /** Moves engine time to what the Time command at `at` carries, unless that lies back. Returns a Reject. */

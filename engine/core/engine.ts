@@ -41,7 +41,7 @@ import {
   setTierFees,
 } from './admin.js'
 import { amendOrder, cancelOrder } from './amend.js'
-import { DeadManSwitches, advanceTime, cancelAfter } from './clock.js'
+import { DeadManSwitches, advanceTime, cancelAfter, nextDueMs } from './clock.js'
 import { Events } from './events.js'
 import { checkInvariants } from './invariants.js'
 import { Ledger } from './ledger.js'
@@ -128,6 +128,10 @@ class Core implements Engine {
 
   get timeMs(): number {
     return this.#clock[CLOCK_TIME]!
+  }
+
+  get nextDueMs(): number {
+    return nextDueMs(this.#state.trading, this.#state.switches)
   }
 
   get depositsConsumed(): number {

@@ -6,13 +6,18 @@
  * with all bits flipped for books whose best price is the highest. So the best level is always the one
  * with the smallest key, and no code below asks for a side.
  *
- * Keys are indexed by a radix trie, 16 children a node, with both ends of every chain cut away: a node
- * has at least two children, so there are fewer nodes than levels whatever the prices are. Levels are
- * also linked to their neighbours, best first, which makes "the next best" one load.
+ * Keys are indexed by a radix trie, 16 children a node, with both ends of every chain cut away: a level
+ * hangs from the deepest node that it needs. An inner node has at least two children; a bottom node (16
+ * neighbouring prices) is made for two and stays until none is left, because levels near the touch come
+ * and go all the time. So there are fewer than two nodes a level whatever the prices are. Levels are also
+ * linked to their neighbours, best first, which makes "the next best" one load.
  *
  *   level (8 words)   0 key   1 head   2 tail   3 orders   4 better   5 worse   6 trie node   7 book
- *   node (20 words)   0 shift   1 bitmap of children   2 parent   3 a key below it   4..19 children
+ *   node (20 words)   0 shift + 256 * book, -1 free   1 bitmap of children   2 parent   3 a key below it
+ *                     4..19 children
  *   child             0 none, > 0 a node, < 0 a level (its complement)
+ *
+ * Word 0 of a node is used as a shift count as it is: only its low five bits count.
  *
  * Invariants: a free node's words 4..19 are zero; a level stands in the trie exactly while it has orders.
  * Called by book.ts only.
@@ -24,12 +29,12 @@ export const NONE = NO_LEVEL
 export const Level = { KEY: 0, HEAD: 1, TAIL: 2, ORDERS: 3, BETTER: 4, WORSE: 5, NODE: 6, BOOK: 7 } as const
 
 const NODE_WORDS = 20
-const Node = { SHIFT: 0, BITMAP: 1, PARENT: 2, KEY: 3, CHILDREN: 4 } as const
+const Node = { TAG: 0, BITMAP: 1, PARENT: 2, KEY: 3, CHILDREN: 4 } as const
 const DIGIT_BITS = 4
 const DIGIT_MASK = 15
-/** Places of each book in the table of recent levels. */
-const RECENT_BITS = 8
-const RECENT_MASK = 255
+/** Places of each book in the table of bottom nodes. */
+const RECENT_BITS = 7
+const RECENT_MASK = 127
 /** Flips a price so that a higher one gets the smaller key. */
 const KEY_FLIP = 0x7fffffff
 
@@ -43,13 +48,9 @@ export function keyMask(book: number): number {
 }
 
 // Local copies: optimised code folds them, but loads and checks an imported constant at each use.
-const {
-  BOOK: LEVEL_BOOK,
-  ORDERS: LEVEL_ORDERS,
-  BETTER: LEVEL_BETTER,
-  WORSE: LEVEL_WORSE,
-  NODE: LEVEL_NODE,
-} = Level
+const { BOOK: LEVEL_BOOK, BETTER: LEVEL_BETTER, WORSE: LEVEL_WORSE, NODE: LEVEL_NODE } = Level
+const BOOK_SHIFT = 8
+const SHIFT_MASK = 31
 const { CHILDREN: NODE_CHILDREN, KEY: NODE_KEY, BITMAP: NODE_BITMAP, PARENT: NODE_PARENT } = Node
 
 export class Levels {
@@ -60,7 +61,7 @@ export class Levels {
   readonly best: Int32Array
   readonly capacity: number
   private readonly nodes: Int32Array
-  /** A level found or made lately, by book and low bits of its key; what it says is checked on use. */
+  /** A bottom node used lately, by book and low bits of its prefix; what it says is checked on use. */
   private readonly recent: Int32Array
   /** Root of each book's trie: a child as in a node. */
   private readonly roots: Int32Array
@@ -75,7 +76,9 @@ export class Levels {
     this.words = new Int32Array(capacity << SHIFT)
     this.lots = new Float64Array(capacity)
     this.best = new Int32Array(books).fill(NO_LEVEL)
-    this.nodes = new Int32Array((capacity + 1) * NODE_WORDS)
+    this.nodes = new Int32Array((2 * capacity + 1) * NODE_WORDS)
+    // Node 0 is none: it must look like no bottom node.
+    this.nodes[0] = -1
     this.roots = new Int32Array(books)
     this.recent = new Int32Array(books << RECENT_BITS)
   }
@@ -104,16 +107,16 @@ export class Levels {
 
   /** The level with `key`, made when there is none. The caller has checked `full`. */
   findOrInsert(book: number, key: number): number {
-    const words = this.words
-    const place = (book << RECENT_BITS) | (key & RECENT_MASK)
-    const recent = this.recent[place]!
-    const at = recent << SHIFT
-    if (words[at] === key && words[at + LEVEL_BOOK] === book && words[at + LEVEL_ORDERS] !== 0) return recent
-    const level = this.descend(book, key)
-    this.recent[place] = level
-    return level
+    const nodes = this.nodes
+    const node = this.recent[(book << RECENT_BITS) | ((key >>> DIGIT_BITS) & RECENT_MASK)]!
+    const at = node * NODE_WORDS
+    if (nodes[at] !== book << BOOK_SHIFT || (key ^ nodes[at + NODE_KEY]!) >>> DIGIT_BITS !== 0)
+      return this.descend(book, key)
+    const child = nodes[at + NODE_CHILDREN + (key & DIGIT_MASK)]!
+    return child < 0 ? ~child : this.insertInto(book, key, node, key & DIGIT_MASK)
   }
 
+  /** findOrInsert from the root. */
   private descend(book: number, key: number): number {
     const nodes = this.nodes
     let parent = 0
@@ -123,8 +126,12 @@ export class Levels {
       const at = child * NODE_WORDS
       child = nodes[at + NODE_CHILDREN + ((key >>> nodes[at]!) & DIGIT_MASK)]!
     }
-    if (child < 0 && this.words[~child << SHIFT] === key) return ~child
-    return this.insert(book, key, parent, child)
+    const level =
+      child < 0 && this.words[~child << SHIFT] === key ? ~child : this.insert(book, key, parent, child)
+    const node = this.words[(level << SHIFT) + LEVEL_NODE]!
+    if (nodes[node * NODE_WORDS] === book << BOOK_SHIFT)
+      this.recent[(book << RECENT_BITS) | ((key >>> DIGIT_BITS) & RECENT_MASK)] = node
+    return level
   }
 
   /** Takes an empty level out. */
@@ -142,13 +149,12 @@ export class Levels {
     this.count--
   }
 
+  /** Makes the level where a descent to `parent` and its `child` found none. */
   private insert(book: number, key: number, parent: number, child: number): number {
     const { words, nodes } = this
-    const level = this.allocateLevel()
-    const at = level << SHIFT
-    words[at] = key
-    words[at + LEVEL_BOOK] = book
     if (parent === 0 && child === 0) {
+      const level = this.allocateLevel(book, key)
+      const at = level << SHIFT
       this.roots[book] = ~level
       words[at + LEVEL_NODE] = 0
       words[at + LEVEL_BETTER] = NO_LEVEL
@@ -163,11 +169,17 @@ export class Levels {
       const other = child < 0 ? words[~child << SHIFT]! : nodes[nodeAt + NODE_KEY]!
       node = this.split(book, key, other, parent, child)
     }
-    const digit = (key >>> nodes[node * NODE_WORDS]!) & DIGIT_MASK
+    return this.insertInto(book, key, node, (key >>> nodes[node * NODE_WORDS]!) & DIGIT_MASK)
+  }
+
+  /** Makes the level at an empty place of a node that holds at least one other child. */
+  private insertInto(book: number, key: number, node: number, digit: number): number {
+    const nodes = this.nodes
+    const level = this.allocateLevel(book, key)
     this.link(book, level, node, digit)
     nodes[node * NODE_WORDS + NODE_CHILDREN + digit] = ~level
     nodes[node * NODE_WORDS + NODE_BITMAP]! |= 1 << digit
-    words[at + LEVEL_NODE] = node
+    this.words[(level << SHIFT) + LEVEL_NODE] = node
     return level
   }
 
@@ -177,14 +189,14 @@ export class Levels {
     const shift = (31 - Math.clz32(key ^ other)) & ~(DIGIT_BITS - 1)
     let below = leaf < 0 ? leaf : parent
     let above = leaf < 0 ? parent : nodes[parent * NODE_WORDS + NODE_PARENT]!
-    while (above > 0 && nodes[above * NODE_WORDS]! <= shift) {
+    while (above > 0 && (nodes[above * NODE_WORDS]! & SHIFT_MASK) <= shift) {
       below = above
       above = nodes[above * NODE_WORDS + NODE_PARENT]!
     }
     const node = this.allocateNode()
     const at = node * NODE_WORDS
     const digit = (other >>> shift) & DIGIT_MASK
-    nodes[at] = shift
+    nodes[at] = (book << BOOK_SHIFT) | shift
     nodes[at + NODE_BITMAP] = 1 << digit
     nodes[at + NODE_PARENT] = above
     nodes[at + NODE_KEY] = key
@@ -240,15 +252,27 @@ export class Levels {
     const bitmap = nodes[at + NODE_BITMAP]! & ~(1 << digit)
     nodes[at + NODE_CHILDREN + digit] = 0
     nodes[at + NODE_BITMAP] = bitmap
-    if ((bitmap & (bitmap - 1)) !== 0) return
+    const bottom = nodes[at] === book << BOOK_SHIFT
+    if (bottom ? bitmap !== 0 : (bitmap & (bitmap - 1)) !== 0) return
+    const above = nodes[at + NODE_PARENT]!
+    if (bottom) {
+      this.releaseNode(node)
+      this.removeFromTrie(book, key, above)
+      return
+    }
     // One child left: it takes the node's place.
     const last = at + NODE_CHILDREN + 31 - Math.clz32(bitmap)
     const child = nodes[last]!
-    const above = nodes[at + NODE_PARENT]!
+    nodes[last] = 0
     this.setParent(child, above)
     this.setChild(book, above, key, child)
-    nodes[last] = 0
-    nodes[at + NODE_PARENT] = this.freeNode
+    this.releaseNode(node)
+  }
+
+  private releaseNode(node: number): void {
+    const at = node * NODE_WORDS
+    this.nodes[at] = -1
+    this.nodes[at + NODE_PARENT] = this.freeNode
     this.freeNode = node
   }
 
@@ -266,11 +290,14 @@ export class Levels {
     this.nodes[at + NODE_CHILDREN + ((key >>> this.nodes[at]!) & DIGIT_MASK)] = child
   }
 
-  private allocateLevel(): number {
+  private allocateLevel(book: number, key: number): number {
+    const { words } = this
     this.count++
-    const level = this.freeLevel
-    if (level === NO_LEVEL) return this.usedLevels++
-    this.freeLevel = this.words[(level << SHIFT) + LEVEL_WORSE]!
+    let level = this.freeLevel
+    if (level === NO_LEVEL) level = this.usedLevels++
+    else this.freeLevel = words[(level << SHIFT) + LEVEL_WORSE]!
+    words[level << SHIFT] = key
+    words[(level << SHIFT) + LEVEL_BOOK] = book
     return level
   }
 

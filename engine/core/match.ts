@@ -64,12 +64,21 @@ export class Matcher {
   private readonly book: Book
   private readonly sink: MatchSink
   private readonly tickUnits: Float64Array
+  // The tables themselves: one load away instead of three.
+  private readonly orders: Int32Array
+  private readonly levels: Int32Array
+  private readonly levelLots: Float64Array
+  private readonly best: Int32Array
 
   /** `tickUnits`: quote units of one lot at one tick, by market. */
   constructor(book: Book, tickUnits: Float64Array, sink: MatchSink) {
     this.book = book
     this.sink = sink
     this.tickUnits = tickUnits
+    this.orders = book.orders.words
+    this.levels = book.levels.words
+    this.levelLots = book.levels.lots
+    this.best = book.levels.best
   }
 
   /**
@@ -77,17 +86,14 @@ export class Matcher {
    * is filled, or nothing is left at its price.
    */
   match(taker: number): number {
-    const { book, sink } = this
-    const orders = book.orders.words
-    const levels = book.levels.words
-    const levelLots = book.levels.lots
-    const best = book.levels.best
+    const { orders, levels, best } = this
     const at = taker << ORDER_SHIFT
     const attributes = orders[at + ORDER_ATTR]!
     const against = restingBook(orders[at + ORDER_MARKET]!, ((attributes >>> ATTR_SIDE_SHIFT) & 1) ^ 1)
     const limit = orders[at + ORDER_TICKS]! ^ keyMask(against)
     const account = orders[at + ORDER_ACCOUNT]!
     let remaining = orders[at + ORDER_VISIBLE]!
+    const { book, sink, levelLots } = this
     while (remaining > 0) {
       const level = best[against]!
       if (level === NONE) return 0
@@ -137,8 +143,7 @@ export class Matcher {
    * Icebergs count in full, unless an order of the taker's own account would stop it before they refill.
    */
   couldFill(taker: number): boolean {
-    const orders = this.book.orders.words
-    const levels = this.book.levels.words
+    const { orders, levels } = this
     const at = taker << ORDER_SHIFT
     const attributes = orders[at + ORDER_ATTR]!
     const market = orders[at + ORDER_MARKET]!
@@ -187,7 +192,7 @@ export class Matcher {
   /** The head of the queue is the taker's own: acts by the taker's mode; true = the taker ends here. */
   private preventSelfTrade(maker: number, taker: number): boolean {
     const { sink } = this
-    const orders = this.book.orders.words
+    const { orders } = this
     const at = taker << ORDER_SHIFT
     switch ((orders[at + ORDER_ATTR]! >>> ATTR_STP_SHIFT) & 7) {
       case STP_CANCEL_MAKER:

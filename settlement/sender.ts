@@ -6,7 +6,15 @@
  * Invariant: the outbox holds every transaction that may still be mined. One leaves it only when it has
  * `confirmations` blocks on it, or when its nonce was taken by another transaction.
  */
-import type { Account, Address, Hex, PublicClient, TransactionReceipt } from 'viem'
+import {
+  BaseError,
+  keccak256,
+  type Account,
+  type Address,
+  type Hex,
+  type PublicClient,
+  type TransactionReceipt,
+} from 'viem'
 import { chainErrorText, sleep } from './chain.js'
 import type { Attempt, BatchStore, PendingTransaction } from './store.js'
 
@@ -64,10 +72,13 @@ const GAS_MARGIN_PERCENT = 120n
 /** A replacement needs 10 % more in common clients; 25 % clears it at any rounding. */
 const BUMP_PERCENT = 125n
 const LOST_CHECKS = 3
+const RESEND_MS = 3000
+const IS_KNOWN = /already (known|imported)|known transaction|nonce too low|underpriced/i
 
 export class Sender {
   private readonly pending: PendingTransaction[]
   private readonly active = new Map<string, Promise<TransactionReceipt>>()
+  private readonly sentAtMs = new Map<string, number>()
   private isStopped = false
   private signing: Promise<unknown> = Promise.resolve()
 
@@ -154,7 +165,6 @@ export class Sender {
     const { account, chainId } = this.options
     if (account.signTransaction === undefined) throw new Error('the operator account cannot sign')
     const raw = await account.signTransaction({ type: 'eip1559', chainId, to, data, gas, nonce, ...fees })
-    const { keccak256 } = await import('viem')
     return { raw, hash: keccak256(raw), ...fees }
   }
 
@@ -182,9 +192,11 @@ export class Sender {
     try {
       await this.options.client.sendRawTransaction({ serializedTransaction: raw })
     } catch (error) {
-      // Known, already mined, or the network: the receipt decides, and the wait sends again.
-      this.options.onTrouble?.(`${label}: send: ${chainErrorText(error)}`)
+      // The receipt decides, and the wait sends again. That the node has it already is no trouble.
+      const text = `${chainErrorText(error)} ${error instanceof BaseError ? error.details : ''}`
+      if (!IS_KNOWN.test(text)) this.options.onTrouble?.(`${label}: send: ${text}`)
     }
+    this.sentAtMs.set(label, Date.now())
   }
 
   private async confirm(label: string): Promise<TransactionReceipt> {
@@ -198,7 +210,7 @@ export class Sender {
         pause = pollMs
         if (found === 'lost' && ++lost >= LOST_CHECKS) {
           this.remove(label)
-          throw new NonceTaken(`${label}: another transaction took nonce of it`)
+          throw new NonceTaken(`${label}: another transaction took its nonce`)
         }
         if (typeof found !== 'string') {
           this.remove(label)
@@ -231,7 +243,7 @@ export class Sender {
     const mined = await client.getTransactionCount({ address: account.address, blockTag: 'latest' })
     if (mined > nonce) return 'lost'
     if (Date.now() - attemptAtMs >= (this.options.fees ?? defaultFees).bumpAfterMs) await this.bump(label)
-    await this.broadcast(label)
+    if (Date.now() - (this.sentAtMs.get(label) ?? 0) >= RESEND_MS) await this.broadcast(label)
     return 'waiting'
   }
 

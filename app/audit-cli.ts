@@ -1,0 +1,81 @@
+/**
+ * `glassbook audit`: rebuilds every balance from chain data alone. `glassbook replay DIR --rpc URL`:
+ * recomputes every batch from the journal and compares it with the chain.
+ *
+ * Exit codes: 0 = all agrees, 1 = a difference (named) or a failure, 2 = wrong use.
+ */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { audit } from '../settlement/audit.js'
+import { accountOf, assetOf } from '../settlement/net.js'
+import { replayAgainstChain } from '../settlement/replay.js'
+import { UsageError, chainArgs, connect, guarded, progressBar, toJson } from './chain-options.js'
+
+const AUDIT_USAGE =
+  'glassbook audit (--settlement 0x… | --deployment FILE) --rpc URL [--balances FILE] [--json]'
+const REPLAY_USAGE = 'glassbook replay DIR --rpc URL [--settlement 0x… | --deployment FILE] [--json]'
+
+/** Audits an exchange from the chain; `--balances FILE` writes account, asset and units as CSV. */
+export function runAudit(argv: string[]): Promise<number> {
+  return guarded('audit', AUDIT_USAGE, async () => {
+    const { values } = parseArgs({ args: argv, options: { ...chainArgs, balances: { type: 'string' } } })
+    const { client, deployment } = await connect(values)
+    const { report, tree } = await audit(client, deployment, progressBar('reading batches'))
+    if (values.balances !== undefined) {
+      const lines = [...tree.balances()]
+        .sort((a, b) => a[0] - b[0])
+        .map(([index, units]) => `${accountOf(index)},${assetOf(index)},${units}`)
+      writeFileSync(values.balances, `account,asset,units\n${lines.join('\n')}\n`)
+    }
+    if (values.json) process.stdout.write(`${toJson(report)}\n`)
+    else {
+      const out = (line: string): void => void process.stdout.write(`${line}\n`)
+      out(`batches             ${report.batches} rebuilt, ${report.provenBatches} proven on the chain`)
+      out(`rows                ${report.rows}, deposits ${report.deposits}`)
+      out(`root                ${report.root}`)
+      out(`proven root         ${report.provenRoot}`)
+      out(`balances            ${report.accountsAndAssets} that are not zero`)
+      for (const { id, symbol } of deployment.assets)
+        out(`  ${symbol.padEnd(17)} ${report.totals[id]!} units`)
+      for (const { batch, text } of report.findings) out(`DIFFERENCE in batch ${batch}: ${text}`)
+      if (report.findings.length === 0) out('everything agrees')
+    }
+    return report.findings.length === 0 ? 0 : 1
+  })
+}
+
+/** Replays a journal against the chain. */
+export function runChainReplay(argv: string[]): Promise<number> {
+  return guarded('replay', REPLAY_USAGE, async () => {
+    const { values, positionals } = parseArgs({ args: argv, options: chainArgs, allowPositionals: true })
+    const [dataDir] = positionals
+    if (dataDir === undefined || positionals.length > 1) throw new UsageError('name one data folder')
+    const { client, deployment } = await connect(values, join(dataDir, 'deployment.json'))
+    const draw = progressBar('replaying')
+    const report = await replayAgainstChain({
+      dataDir,
+      client,
+      deployment,
+      onProgress: (batch, batches) => draw(batch / batches),
+    })
+    const { difference } = report
+    if (values.json) process.stdout.write(`${toJson({ ...report, difference: difference ?? null })}\n`)
+    else {
+      const rate = Math.round(report.commands / Math.max(report.seconds, 0.001))
+      process.stdout.write(
+        `${report.batches} batches recomputed from ${report.commands} commands in ${report.seconds.toFixed(2)} s ` +
+          `(${rate} commands/s): ${report.fills} fills, ${report.rows} rows, root ${report.root}\n`,
+      )
+      if (difference === undefined) process.stdout.write('everything agrees with the chain\n')
+      else {
+        const where = difference.row === undefined ? '' : ` ${difference.row} (leaf ${difference.index})`
+        process.stdout.write(
+          `DIFFERENCE in batch ${difference.batch}, ${difference.part}${where}:\n` +
+            `  chain    ${difference.chain}\n  journal  ${difference.journal}\n`,
+        )
+      }
+    }
+    return difference === undefined ? 0 : 1
+  })
+}

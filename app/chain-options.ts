@@ -1,0 +1,89 @@
+/**
+ * What the auditor's and the exit tools have in common: where the chain is and which exchange on it is
+ * meant, how progress is shown, how wrong use is told.
+ */
+import { readFileSync } from 'node:fs'
+import { isAddress, type Address, type PublicClient } from 'viem'
+import { chainClient, chainErrorText, type ChainDeployment } from '../settlement/chain.js'
+import { discoverDeployment } from '../settlement/history.js'
+
+/** Wrong use of a command; told in one line, exit code 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
+/** Options of `parseArgs` that name a chain and an exchange. */
+export const chainArgs = {
+  rpc: { type: 'string', multiple: true },
+  settlement: { type: 'string' },
+  deployment: { type: 'string' },
+  json: { type: 'boolean', default: false },
+} as const
+
+export interface ChainArgs {
+  readonly rpc?: string[] | undefined
+  readonly settlement?: string | undefined
+  readonly deployment?: string | undefined
+}
+
+/**
+ * Connects. `--settlement 0x…` is enough: the rest is read from the chain; `--deployment FILE` (what start
+ * writes to its data folder) saves that and brings the assets' names. Throws UsageError.
+ */
+export async function connect(
+  values: ChainArgs,
+  defaultDeployment?: string,
+): Promise<{ client: PublicClient; deployment: ChainDeployment; rpcUrls: string[] }> {
+  const file = values.deployment ?? (values.settlement === undefined ? defaultDeployment : undefined)
+  if (file === undefined && values.settlement === undefined)
+    throw new UsageError('say which exchange: --settlement 0x… or --deployment FILE')
+  const read =
+    file === undefined
+      ? undefined
+      : (JSON.parse(readFileSync(file, 'utf8')) as ChainDeployment & { rpcUrl?: string })
+  const rpcUrls = values.rpc ?? (read?.rpcUrl === undefined ? [] : [read.rpcUrl])
+  if (rpcUrls.length === 0) throw new UsageError('say where the chain is: --rpc URL')
+  const client = chainClient(rpcUrls)
+  if (read !== undefined) {
+    const chainId = await client.getChainId()
+    if (chainId !== read.chainId)
+      throw new UsageError(`${rpcUrls[0]!} is chain ${chainId}, ${file!} names chain ${read.chainId}`)
+    return { client, deployment: read, rpcUrls }
+  }
+  return { client, deployment: await discoverDeployment(client, address(values.settlement!)), rpcUrls }
+}
+
+/** Throws UsageError for what is no address. */
+export function address(text: string): Address {
+  if (!isAddress(text, { strict: false })) throw new UsageError(`"${text}" is no address`)
+  return text
+}
+
+/** Draws a share from 0 to 1 on standard error, on a terminal only. */
+export function progressBar(label: string): (share: number) => void {
+  if (!process.stderr.isTTY) return () => {}
+  return (share) => {
+    const cells = Math.round(share * 30)
+    process.stderr.write(
+      `\r${label} [${'#'.repeat(cells)}${'.'.repeat(30 - cells)}]${share >= 1 ? '\n' : ''}`,
+    )
+  }
+}
+
+/** Runs a command's body; wrong use is exit code 2, any other failure one line and 1. */
+export async function guarded(name: string, usage: string, body: () => Promise<number>): Promise<number> {
+  try {
+    return await body()
+  } catch (error) {
+    const text = chainErrorText(error)
+    const isUsage =
+      error instanceof UsageError ||
+      (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS') === true
+    process.stderr.write(`glassbook ${name}: ${text}\n${isUsage ? `usage: ${usage}\n` : ''}`)
+    return isUsage ? 2 : 1
+  }
+}
+
+/** JSON with bigint as decimal strings. */
+export const toJson = (value: unknown): string =>
+  JSON.stringify(value, (_key, item: unknown) => (typeof item === 'bigint' ? String(item) : item))

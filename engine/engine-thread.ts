@@ -21,7 +21,6 @@ export interface EngineThreadData {
   readonly outbound: readonly SharedArrayBuffer[]
   readonly journal: SharedArrayBuffer
   readonly segmentBytes: number
-  readonly tickMs: number
 }
 
 /** What the engine thread tells the main thread, in this order (logs in between). */
@@ -41,6 +40,8 @@ export type EngineThreadMessage =
     }
 
 const ROOM_SLEEP_MS = 2
+/** An idle thread looks around at least this often: the clock may have been set. */
+const IDLE_SLEEP_MS = 1000
 
 function tell(message: EngineThreadMessage): void {
   parentPort!.postMessage(message)
@@ -99,7 +100,7 @@ function prepare(data: EngineThreadData, control: Control): RunLoop {
   })
 }
 
-function run(loop: RunLoop, control: Control, tickMs: number): void {
+function run(loop: RunLoop, control: Control): void {
   const bell = control.engineDoorbell
   for (;;) {
     // Read before the turn: nobody publishes after this phase, so an empty turn has seen everything.
@@ -112,7 +113,7 @@ function run(loop: RunLoop, control: Control, tickMs: number): void {
       disarmDoorbell(bell)
       continue
     }
-    sleepOnDoorbell(bell, seen, tickMs)
+    sleepOnDoorbell(bell, seen, Math.max(1, Math.min(IDLE_SLEEP_MS, loop.quietMs())))
     if (!loop.hasWork()) loop.tick()
   }
   loop.close()
@@ -129,7 +130,7 @@ try {
   const loop = prepare(data, control)
   parentPort!.once('message', () => {
     try {
-      run(loop, control, data.tickMs)
+      run(loop, control)
     } catch (error) {
       fail(error)
     }

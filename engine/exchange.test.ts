@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Attr, COMMAND_WORDS, Cmd, EVENT_WORDS, Ev } from './layout.js'
-import { CommandKind, EventKind, Side } from './codes.js'
+import { CommandKind, EventKind, Side, TimeInForce } from './codes.js'
 import { Control } from './control.js'
 import { startExchange, type ExchangeHandles } from './exchange.js'
 import { GatedReader } from './journal/gated-reader.js'
@@ -185,6 +185,14 @@ const place =
     words[Cmd.LOTS] = lots
   }
 
+const goodTill =
+  (account: number, cloid: number, expiresAtMs: number): Write =>
+  (words, floats) => {
+    place(account, cloid, Side.Buy, 1, 1)(words, floats)
+    words[Cmd.KIND]! |= TimeInForce.GTD << Attr.TIF_SHIFT
+    floats[Cmd.EXPIRES_AT_F64] = expiresAtMs
+  }
+
 const time: Write = (words, floats) => {
   words.fill(0)
   words[Cmd.KIND] = CommandKind.Time
@@ -201,7 +209,6 @@ describe('exchange', () => {
       gateways: 2,
       segmentBytes: 1024 * 1024,
       snapshotEvery: 0,
-      tickMs: 50,
     })
     running.add(handles)
     return handles
@@ -276,6 +283,23 @@ describe('exchange', () => {
     producer.query(6, QueryKind.Book, 0)
     const book = await producer.until(({ request }) => request === 6)
     expect(book.answer).toMatchObject({ market: 0, bids: [{ ticks: 100, lots: 3, orders: 1 }], asks: [] })
+    await stop(handles)
+  })
+
+  test('an order expires on time though nobody asks, and an idle exchange writes nothing', async () => {
+    const handles = await start()
+    const producer = new Producer(handles, 0)
+    producer.commands(1, 900, [goodTill(1, 900, Date.now() + 150)])
+    const { seq } = await producer.until(({ request }) => request === 900)
+    const expired = await producer.until(({ events }) =>
+      events.some(({ kind }) => kind === EventKind.Canceled),
+    )
+    expect(expired.connection).toBe(-1)
+    expect(expired.seq).toBe(seq + 1)
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    producer.query(901, QueryKind.StateHash, 0)
+    const idle = await producer.until(({ request }) => request === 901)
+    expect((idle.answer as { seq: number }).seq).toBe(expired.seq)
     await stop(handles)
   })
 

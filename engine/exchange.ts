@@ -31,8 +31,6 @@ export interface ExchangeOptions {
   readonly segmentBytes?: number
   /** A snapshot is taken each time so many commands are durable since the last one; 0 = never. */
   readonly snapshotEvery?: number
-  /** Idle time advances no more often than this. */
-  readonly tickMs?: number
   readonly onLog?: (line: string) => void
 }
 
@@ -69,7 +67,6 @@ const DEFAULTS = {
   outboundBytes: 16 * 1024 * 1024,
   journalBytes: 8 * 1024 * 1024,
   snapshotEvery: 2_000_000,
-  tickMs: 100,
 }
 const SNAPSHOT_CHECK_MS = 1000
 
@@ -111,7 +108,6 @@ async function startLocked(
     outbound,
     journal,
     segmentBytes,
-    tickMs: options.tickMs ?? DEFAULTS.tickMs,
   }
   const engine = new Worker(new URL('./engine-thread.js', import.meta.url), { workerData: engineData })
   const recovered = await recoveredState(engine, log)

@@ -89,8 +89,14 @@ export class RunLoop {
     return this.inbound.some((ring) => ring.peek() >= 0)
   }
 
-  /** Advances time when nobody asks anything, so that expiries and dead-man switches fire. */
+  /** How long nothing will happen by itself, in ms: until the next expiry or dead-man switch; Infinity = for ever. */
+  quietMs(): number {
+    return this.engine.nextDueMs - this.sequencer.now()
+  }
+
+  /** Advances time when something is due and nobody asks anything, so that it happens on time. */
   tick(): void {
+    if (this.quietMs() > 0) return
     if (this.sequencer.stampTime(this.scratchWords, this.scratchFloats) === 0) return
     this.execute(-1, -1, 0, 1, 1, AttachmentKind.None, this.scratchBytes, 0, 0)
     this.control.sequencedSeq = this.sequencer.seq

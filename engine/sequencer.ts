@@ -25,12 +25,17 @@ export class Sequencer {
     this.clock = clock
   }
 
+  /** The clock's reading in whole ms, wherever it has jumped. */
+  now(): number {
+    return Math.floor(this.clock())
+  }
+
   /**
    * Writes a Time command at command index 0 of `words` when the clock has moved past the engine's
    * time; returns the number of commands written (0 or 1). A reading that is no number changes nothing.
    */
   stampTime(words: Int32Array, floats: Float64Array): number {
-    const now = Math.floor(this.clock())
+    const now = this.now()
     if (!(now > this.timeMs) || now > Number.MAX_SAFE_INTEGER) return 0
     this.timeMs = now
     words.fill(0, 0, COMMAND_WORDS)

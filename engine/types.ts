@@ -137,6 +137,8 @@ export interface Engine {
   readonly seq: number
   /** Engine time in ms: the largest that a Time command carried. */
   readonly timeMs: number
+  /** Engine time in ms at which something waits to happen (an expiry, a dead-man switch); Infinity = nothing. */
+  readonly nextDueMs: number
   /** Deposits credited from the chain so far: the next queue index expected. */
   readonly depositsConsumed: number
   /**

@@ -48,7 +48,7 @@ export class Trader {
   ) {}
 
   /** The frame to send now, if any: a new one, or an old one again. */
-  act(step: number, mayStart: boolean): Frame | undefined {
+  act(step: number, mayStart: boolean, nowMs: number): Frame | undefined {
     for (const entry of this.outstanding.values())
       if (step - entry.sentAt >= RETRY_STEPS) {
         entry.sentAt = step
@@ -56,7 +56,15 @@ export class Trader {
       }
     if (!mayStart || this.outstanding.size >= OUTSTANDING_MAX) return undefined
     const nonce = this.nextNonce++
-    const frame = randomFrame(this.random, this.client, this.account, this.session, nonce, this.nextCloid)
+    const frame = randomFrame(
+      this.random,
+      this.client,
+      this.account,
+      this.session,
+      nonce,
+      this.nextCloid,
+      nowMs,
+    )
     this.nextCloid += frame.count - 1
     this.outstanding.set(nonce, { frame, sentAt: step })
     this.sent.set(nonce, frame)

@@ -55,6 +55,7 @@ export function randomFrame(
   session: number,
   nonce: number,
   cloid: number,
+  nowMs: number,
 ): Frame {
   const count = 1 + random.below(COMMANDS_MAX)
   const frame = records(1 + count, new Uint8Array(8 + random.below(60)))
@@ -67,47 +68,75 @@ export function randomFrame(
   words[FrameCmd.COUNT] = count
   floats[FrameCmd.NONCE_F64] = nonce
   for (let index = 1; index <= count; index++)
-    randomCommand(random, words, index * COMMAND_WORDS, account, cloid + index - 1)
+    randomCommand(random, frame, index * COMMAND_WORDS, account, cloid + index - 1, nowMs)
   return { ...frame, client, nonce }
 }
 
-function randomCommand(random: Random, words: Int32Array, at: number, account: number, cloid: number): void {
+function randomCommand(
+  random: Random,
+  { words, floats }: Message,
+  at: number,
+  account: number,
+  cloid: number,
+  nowMs: number,
+): void {
   words[at + Cmd.ACCOUNT] = account
   words[at + Cmd.MARKET] = random.pick(MARKETS)
   const roll = random.below(100)
   // Cancels and amends name one of the last few orders; often it is gone, and that is an answer too.
   words[at + Cmd.CLOID_LO] = roll < 70 ? cloid : Math.max(1, cloid - 1 - random.below(12))
   if (roll < 70) {
-    const type = random.chance(0.05) ? OrderType.Market : OrderType.Limit
-    const tif = random.pick([
-      TimeInForce.GTC,
-      TimeInForce.GTC,
-      TimeInForce.GTC,
-      TimeInForce.IOC,
-      TimeInForce.FOK,
-    ])
-    const postOnly = tif === TimeInForce.GTC && random.chance(0.1) ? PostOnly.Reject : PostOnly.None
-    const stp = random.pick([Stp.CancelTaker, Stp.CancelMaker, Stp.CancelBoth, Stp.Decrement])
-    words[at] =
-      CommandKind.Place |
-      (random.below(2) << Attr.SIDE_SHIFT) |
-      (type << Attr.TYPE_SHIFT) |
-      ((type === OrderType.Market ? TimeInForce.IOC : tif) << Attr.TIF_SHIFT) |
-      (postOnly << Attr.POST_ONLY_SHIFT) |
-      (stp << Attr.STP_SHIFT)
-    words[at + Cmd.TICKS] = 95 + random.below(11)
-    words[at + Cmd.LOTS] = 1 + random.below(20)
+    randomPlace(random, { words, floats }, at, nowMs)
   } else if (roll < 82) {
     words[at] = CommandKind.Cancel
-  } else if (roll < 96) {
+  } else if (roll < 94) {
     words[at] = CommandKind.Amend
-    words[at + Cmd.TICKS] = 95 + random.below(11)
+    words[at + Cmd.TICKS] = randomTicks(random)
     words[at + Cmd.LOTS] = 1 + random.below(20)
-  } else {
+  } else if (roll < 97) {
     words[at] = CommandKind.CancelAll
     words[at + Cmd.MARKET] = random.pick([-1, 0, 1])
     words[at + Cmd.OTHER] = random.pick([-1, 0, 1])
+  } else {
+    words[at] = CommandKind.CancelAfter
+    words[at + Cmd.MARKET] = 0
+    words[at + Cmd.CLOID_LO] = 0
+    floats[at / 2 + Cmd.AMOUNT_F64] = random.chance(0.3) ? 0 : nowMs + random.below(200)
   }
+}
+
+const randomTicks = (random: Random): number => 95 + random.below(11)
+
+function randomPlace(
+  random: Random,
+  { words, floats }: Pick<Message, 'words' | 'floats'>,
+  at: number,
+  nowMs: number,
+): void {
+  const { GTC, IOC, FOK, GTD } = TimeInForce
+  const type = random.pick([
+    ...Array<OrderType>(16).fill(OrderType.Limit),
+    OrderType.Market,
+    OrderType.StopLimit,
+    OrderType.TakeProfitLimit,
+  ])
+  const tif = type === OrderType.Market ? IOC : random.pick([GTC, GTC, GTC, GTC, IOC, FOK, GTD])
+  const rests = tif === GTC || tif === GTD
+  const lots = 1 + random.below(20)
+  words[at] =
+    CommandKind.Place |
+    (random.below(2) << Attr.SIDE_SHIFT) |
+    (type << Attr.TYPE_SHIFT) |
+    (tif << Attr.TIF_SHIFT) |
+    ((rests && type === OrderType.Limit && random.chance(0.1) ? PostOnly.Reject : PostOnly.None) <<
+      Attr.POST_ONLY_SHIFT) |
+    (random.pick([Stp.CancelTaker, Stp.CancelMaker, Stp.CancelBoth, Stp.Decrement]) << Attr.STP_SHIFT)
+  words[at + Cmd.TICKS] = randomTicks(random)
+  words[at + Cmd.LOTS] = lots
+  if (type === OrderType.StopLimit || type === OrderType.TakeProfitLimit)
+    words[at + Cmd.TRIGGER_TICKS] = randomTicks(random)
+  else if (rests && lots > 4 && random.chance(0.1)) words[at + Cmd.DISPLAY_LOTS] = 1 + random.below(4)
+  if (tif === GTD) floats[at / 2 + Cmd.EXPIRES_AT_F64] = nowMs + random.below(300)
 }
 
 const single = (write: (message: Message) => void): Message => {

@@ -274,7 +274,7 @@ export class World {
       this.connections[index] = this.nextConnection++
       return
     }
-    const frame = this.traders[index]!.act(this.step, !this.isCalm && this.operator.isSetUp)
+    const frame = this.traders[index]!.act(this.step, !this.isCalm && this.operator.isSetUp, this.now)
     if (frame === undefined) return
     const packet: Packet = { to: 'gateway', trader: index, connection: this.connections[index]!, frame }
     if (!this.isCalm && this.random.chance(this.loss)) return

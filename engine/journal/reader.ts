@@ -115,7 +115,10 @@ export class JournalReader {
    */
   next(): JournalBlock | undefined {
     const { segment, offset } = this.position
-    if (this.durableSeq !== undefined && this.durableSeq() < this.position.nextSeq) return undefined
+    // The genesis block is durable before anybody is told of a durableSeq; later ones speak for themselves.
+    const isGenesis = this.position.number === 0
+    if (this.durableSeq !== undefined && !isGenesis && this.durableSeq() < this.position.nextSeq)
+      return undefined
     const block = this.at(segment, offset)
     if (typeof block !== 'string') return this.handOut(block, segment, offset)
     // The journal goes on in the next segment when what stands there is the successor: the hash says so.

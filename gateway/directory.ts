@@ -76,6 +76,15 @@ export class Directory {
     this.#sessions.set(session.slot, session)
   }
 
+  /** The session of a key (SEC1 compressed) of an account, if it is one; looks through all of them. */
+  sessionOfKey(account: number, publicKey: Uint8Array): SessionInfo | undefined {
+    for (const session of this.#sessions.values()) {
+      if (session.account !== account) continue
+      if (session.publicKeyBytes.every((byte, index) => byte === publicKey[index])) return session
+    }
+    return undefined
+  }
+
   removeSession(slot: number): void {
     this.#sessions.delete(slot)
   }

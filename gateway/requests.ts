@@ -353,6 +353,13 @@ export class Requests {
     if (!(await isApprovedBy(owner, this.#gateway.domain, approval, signature))) {
       throw new RequestError(ErrorCode.BadApproval, `the signature is not ${owner}'s`)
     }
+    // Asked again after an answer was lost: a key has one session, and this is it.
+    const known = (): WireValue | undefined => {
+      const session = this.#gateway.directory.sessionOfKey(account, publicKey)
+      return session === undefined ? undefined : { session: session.slot }
+    }
+    const before = known()
+    if (before !== undefined) return before
     const records = new Int32Array(COMMAND_WORDS)
     const floats = new Float64Array(records.buffer)
     records[Cmd.KIND] =
@@ -363,7 +370,7 @@ export class Requests {
     floats[SessionCmd.MAX_NOTIONAL_F64] = maxNotional
     floats[SessionCmd.EXPIRES_AT_F64] = expiresAtMs
     floats[SessionCmd.NONCE_F64] = nonce
-    return this.#command(records, signature, AttachmentKind.Approval, ({ words, at, count }) => {
+    const asked = this.#command(records, signature, AttachmentKind.Approval, ({ words, at, count }) => {
       for (let index = 0; index < count; index++) {
         const word = at + index * 24
         if ((words[word + Ev.KIND]! & 0xff) !== EventKind.SessionApproved) continue
@@ -371,6 +378,11 @@ export class Requests {
         return { session: slot }
       }
       return undefined
+    })
+    return asked.catch((error: unknown) => {
+      const meanwhile = known()
+      if (meanwhile === undefined) throw error
+      return meanwhile
     })
   }
 

@@ -8,16 +8,18 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import type { Account, Address, PublicClient, WalletClient } from 'viem'
 import { settlementAbi } from '../contracts/abi.js'
-import { Scope } from '../engine/codes.js'
+import { CommandKind, Scope } from '../engine/codes.js'
 import { fromUnits, toUnits } from './decimals.js'
 import {
   ExchangeError,
   GlassbookError,
   InputError,
+  OutcomeUnknownError,
   TransportError,
   VerificationError,
   errorOf,
 } from './errors.js'
+import { LocalBook } from './local-book.js'
 import { type Asset, Markets } from './markets.js'
 import {
   type AmendOrder,
@@ -33,7 +35,18 @@ import { readProof, rootOf } from './proof.js'
 import { type SignedReceipt, checkReceipt } from './receipt.js'
 import { type SessionKey, createSessionKey } from './session-key.js'
 import { type Hello, Socket } from './socket.js'
-import { type StreamListener, Subscription, streamOf } from './subscription.js'
+import { type StreamListener, type StreamMessage, Subscription, streamOf } from './subscription.js'
+import {
+  BalanceTracker,
+  FillTracker,
+  OrderTracker,
+  type TrackedFill,
+  type TrackedOrder,
+  readFill,
+  readLiveOrder,
+  readOrderEntry,
+} from './trackers.js'
+import { UnknownOutcomes } from './unknown-outcomes.js'
 import { fromHex } from './wire/bytes.js'
 import { ErrorCode } from './wire/codes.js'
 import { type WireCommand, commandToWire } from './wire/commands.js'
@@ -126,7 +139,9 @@ export class Client {
   readonly #stateListeners = new Set<(state: ClientState) => void>()
   #state: ClientState = 'closed'
   #closing = false
-  #attempts = 0
+  #reconnecting = false
+  readonly #lost = new UnknownOutcomes()
+  readonly #trackers = new Map<string, Promise<unknown>>()
   #lastNonce = 0
   #lastCloid = 0n
   #sendTurn: Promise<unknown> = Promise.resolve()
@@ -167,7 +182,12 @@ export class Client {
   /** Connects, once. @throws TransportError when the exchange cannot be reached. */
   async connect(): Promise<this> {
     this.#closing = false
-    await this.#open()
+    try {
+      await this.#open()
+    } catch (error) {
+      this.#closing = true
+      throw error
+    }
     return this
   }
 
@@ -176,7 +196,9 @@ export class Client {
     const { url, encoding = 'msgpack' } = this.#options
     const socket = new Socket(url, encoding === 'json' ? Subprotocol.Json : Subprotocol.Msgpack, {
       message: (message) => this.#message(message),
-      closed: () => this.#closed(socket),
+      closed: () => {
+        if (socket === this.#socket) this.#closed()
+      },
     })
     this.#socket = socket
     try {
@@ -185,25 +207,68 @@ export class Client {
       this.#domain = sha256(domainPreimage(hello.chainId, hello.vault))
       this.#markets ??= new Markets(await socket.request(Method.Markets, []))
       if (this.#session !== undefined) await this.#logon(this.#session)
-      this.#attempts = 0
-      this.#setState('open')
       await Promise.all([...this.#subscriptions.values()].map((subscription) => this.#follow(subscription)))
     } catch (error) {
       socket.close()
       throw error
     }
+    this.#setState('open')
+    await this.#resolveLost()
   }
 
-  #closed(socket: Socket): void {
-    if (socket !== this.#socket) return
+  /** Asks what became of frames whose answers were lost; what cannot be asked now waits. */
+  async #resolveLost(): Promise<void> {
+    if (this.#lost.count === 0 || this.#session === undefined) return
+    await this.#lost.resolveAll({
+      frameOutcome: (session, nonce) => this.#frameOutcome(session, nonce),
+      fence: async (nonce) => {
+        this.#lastNonce = Math.max(this.#lastNonce, nonce - 1)
+        // A cancel of an order that never was: refused, and all that matters is that it was judged.
+        const nothing = { kind: CommandKind.Cancel, market: 0, cloid: this.nextCloid() } as const
+        await this.#sendFrame([nothing], false)
+      },
+      order: (cloid) => this.order({ cloid }),
+    })
+  }
+
+  async #frameOutcome(session: number, nonce: number): Promise<readonly number[] | undefined> {
+    try {
+      const answer = readObject(await this.#request(Method.FrameOutcome, [session, nonce]), 'outcome')
+      return readArray(answer['codes'], 'codes', 0, 64).map((code) => readSafeInt(code, 'code'))
+    } catch (error) {
+      if (error instanceof GlassbookError && error.code === ErrorCode.NotFound) return undefined
+      throw error
+    }
+  }
+
+  #closed(): void {
     this.#setState('closed')
-    if (this.#closing || this.#options.reconnect === false) return
-    // Full jitter: a crowd that lost its exchange does not come back as one.
-    const bound = Math.min(this.#options.reconnectDelayMsMax ?? 5000, 100 * 2 ** this.#attempts++)
-    setTimeout(() => {
-      if (this.#closing || this.#state !== 'closed') return
-      this.#open().catch(() => this.#closed(this.#socket!))
-    }, Math.random() * bound)
+    if (this.#closing || this.#options.reconnect === false || this.#reconnecting) return
+    void this.#reconnect()
+  }
+
+  /** Tries until it is connected again, for ever. */
+  async #reconnect(): Promise<void> {
+    this.#reconnecting = true
+    for (let attempt = 0; !this.#closing; attempt++) {
+      // Full jitter: a crowd that lost its exchange does not come back as one.
+      const bound = Math.min(this.#options.reconnectDelayMsMax ?? 5000, 100 * 2 ** Math.min(attempt, 10))
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * bound))
+      if (this.#closing) break
+      try {
+        await this.#open()
+        if (this.#socket?.isOpen === true) break
+      } catch (error) {
+        // Only our own mistakes end the trying.
+        if (!(error instanceof GlassbookError)) throw error
+      }
+    }
+    this.#reconnecting = false
+  }
+
+  /** Drops the connection as a network would; the client comes back by itself. For tests of what follows. */
+  dropConnection(): void {
+    this.#socket?.drop()
   }
 
   /** Ends the connection for good. */
@@ -321,7 +386,7 @@ export class Client {
         nonce: BigInt(nonce),
       },
     })
-    const answer = await this.#request(Method.ApproveSession, [
+    const params = [
       account,
       key.publicKey,
       scopes,
@@ -329,10 +394,32 @@ export class Client {
       expiresAtMs,
       nonce,
       signatureBytes(signature),
-    ])
-    const session = { slot: readSafeInt(readObject(answer, 'session')['session'], 'session'), account, key }
-    await this.logon(session)
-    return session
+    ]
+    // An approval may be sent again: a key has one session. So may a logon.
+    for (;;) {
+      try {
+        const answer = readObject(await this.#request(Method.ApproveSession, params), 'session')
+        const session = { slot: readSafeInt(answer['session'], 'session'), account, key }
+        await this.logon(session)
+        return session
+      } catch (error) {
+        if (!(error instanceof TransportError) || this.#closing || this.#options.reconnect === false)
+          throw error
+        await this.#whenOpen()
+      }
+    }
+  }
+
+  /** Resolves when the connection stands (again); at once when it does. */
+  #whenOpen(): Promise<void> {
+    if (this.#state === 'open' && this.#socket?.isOpen === true) return Promise.resolve()
+    return new Promise((resolve) => {
+      const leave = this.onState((state) => {
+        if (state !== 'open') return
+        leave()
+        resolve()
+      })
+    })
   }
 
   /** Logs a session on to this connection, and to every later one. */
@@ -399,13 +486,39 @@ export class Client {
     const signature = await turn
     const params: WireValue[] = [session.slot, nonce, json ? text : payload, signature]
     if (wantsReceipt) params.push({ receipt: true })
-    const answer = readArray(await this.#request(Method.Frame, params, { command: true }), 'result', 2, 8)
+    const answer = readArray(await this.#requestFrame(params, session.slot, nonce, commands), 'result', 2, 8)
     const results = readArray(answer[1], 'items', commands.length, commands.length).map((item, index) =>
       resultOf(item, commands[index]!),
     )
     if (answer[2] === undefined || answer[2] === null) return { results, receipt: undefined }
     const receipt = await checkReceipt(answer[2], this.#hello!.receiptKey, this.#domain, message)
     return { results, receipt }
+  }
+
+  /** Sends a frame; when its answer is lost, the error's `outcome` will tell what became of it. */
+  async #requestFrame(
+    params: readonly WireValue[],
+    session: number,
+    nonce: number,
+    commands: readonly WireCommand[],
+  ): Promise<WireValue> {
+    try {
+      return await this.#request(Method.Frame, params, { command: true })
+    } catch (error) {
+      if (error instanceof OutcomeUnknownError) {
+        error.outcome = new Promise<CommandResult[]>((resolve) => {
+          this.#lost.add({ session, nonce, commands, resolve })
+        })
+        // The connection may already be back: then nobody else would ask.
+        if (this.#state === 'open') void this.#resolveLost().catch(() => {})
+      }
+      throw error
+    }
+  }
+
+  /** Frames sent whose outcome is not known yet. */
+  get unknownFrames(): number {
+    return this.#lost.count
   }
 
   /** Places one order. @throws OrderError when the engine refuses it. */
@@ -450,7 +563,10 @@ export class Client {
 
   // ---- streams
 
-  /** Follows a stream by its name, across disconnects; returns how to leave it. */
+  /**
+   * Follows a stream by its name, across disconnects; returns how to leave it. The first listener of a
+   * stream begins with its snapshot, a later one with what comes next.
+   */
   async subscribe(name: string, listener: StreamListener): Promise<() => Promise<void>> {
     let subscription = this.#subscriptions.get(name)
     const first = subscription === undefined
@@ -464,8 +580,13 @@ export class Client {
       try {
         await this.#follow(subscription)
       } catch (error) {
-        this.#subscriptions.delete(name)
-        throw error
+        // A connection that broke meanwhile is not the stream's fault: coming back follows it.
+        const comesBack =
+          error instanceof TransportError && !this.#closing && this.#options.reconnect !== false
+        if (!comesBack) {
+          this.#subscriptions.delete(name)
+          throw error
+        }
       }
     }
     return async () => {
@@ -503,7 +624,149 @@ export class Client {
     return this.subscribe(StreamName.Settlement, listener)
   }
 
+  /** A market's L2 book that checks and heals itself; returned when its first snapshot is there. */
+  trackBook(market: number | string): Promise<LocalBook> {
+    const { id } = this.markets.market(market)
+    return this.#track(`${StreamName.Book}:${id}`, () => new LocalBook(id))
+  }
+
+  /** The account's live orders, kept through disconnects. */
+  trackOrders(): Promise<OrderTracker> {
+    return this.#track(StreamName.Orders, () => new OrderTracker((cloid) => this.order({ cloid })))
+  }
+
+  /** The account's fills since this was first called, each exactly once. */
+  trackFills(): Promise<FillTracker> {
+    return this.#track(StreamName.Fills, () => new FillTracker())
+  }
+
+  /** The account's balances. */
+  trackBalances(): Promise<BalanceTracker> {
+    return this.#track(StreamName.Balances, () => new BalanceTracker())
+  }
+
+  /** The one tracker of a stream, given out when it has taken its first message. */
+  #track<T extends { take: StreamListener }>(name: string, create: () => T): Promise<T> {
+    const known = this.#trackers.get(name)
+    if (known !== undefined) return known as Promise<T>
+    const tracker = create()
+    const ready = new Promise<T>((resolve, reject) => {
+      this.subscribe(name, (message) => {
+        const agreed = tracker.take(message)
+        resolve(tracker)
+        return agreed
+      }).catch((error: unknown) => {
+        this.#trackers.delete(name)
+        reject(error as Error)
+      })
+    })
+    this.#trackers.set(name, ready)
+    return ready
+  }
+
+  /** A stream as an async iterable, from its snapshot on; leaving the loop leaves the stream. */
+  async *messages(name: string): AsyncGenerator<StreamMessage, void, undefined> {
+    const waiting: StreamMessage[] = []
+    let wake = (): void => {}
+    const leave = await this.subscribe(name, (message) => {
+      waiting.push(message)
+      wake()
+    })
+    try {
+      for (;;) {
+        const message = waiting.shift()
+        if (message !== undefined) yield message
+        else await new Promise<void>((resolve) => (wake = resolve))
+      }
+    } finally {
+      await leave()
+    }
+  }
+
   // ---- questions
+
+  /** An order by either id: live, or how it ended; undefined when the exchange knows none (any more). */
+  async order(
+    key: { readonly cloid: bigint } | { readonly orderId: number },
+  ): Promise<TrackedOrder | undefined> {
+    try {
+      const answer = readObject(await this.#request(Method.Order, [key]), 'order')
+      return answer['live'] === undefined
+        ? readOrderEntry(answer['ended']!).order
+        : readLiveOrder(answer['live'])
+    } catch (error) {
+      if (error instanceof GlassbookError && error.code === ErrorCode.NotFound) return undefined
+      throw error
+    }
+  }
+
+  /** The account's live orders. */
+  async orders(): Promise<TrackedOrder[]> {
+    return readArray(await this.#request(Method.Orders, []), 'orders', 0, 1_000_000).map(readLiveOrder)
+  }
+
+  /** The account's fills with seq above `afterSeq`, oldest first. */
+  async fills(options: { readonly afterSeq?: number; readonly limit?: number } = {}): Promise<TrackedFill[]> {
+    const answer = readObject(await this.#request(Method.Fills, [{ ...options }]), 'fills')
+    return readArray(answer['fills'], 'fills', 0, 100_000).map(readFill)
+  }
+
+  /** Latest trades as [seq, index, ticks, lots, takerSide, timeMs], newest last. */
+  async trades(market: number | string, limit = 100): Promise<number[][]> {
+    return (await this.#request(Method.Trades, [
+      this.markets.market(market).id,
+      limit,
+    ])) as unknown as number[][]
+  }
+
+  /** Latest candles as [startMs, open, high, low, close, lots, quoteUnits, trades, lastSeq], newest last. */
+  async candles(market: number | string, interval: CandleInterval, limit = 100): Promise<number[][]> {
+    const { id } = this.markets.market(market)
+    return (await this.#request(Method.Candles, [id, interval, limit])) as unknown as number[][]
+  }
+
+  /** Cancels all of the account's orders when this connection ends. */
+  async cancelOnDisconnect(on: boolean): Promise<void> {
+    await this.#request(Method.CancelOnDisconnect, [on])
+  }
+
+  /** Dead-man switch: all orders are cancelled `afterMs` from now unless this is called again; 0 = off. */
+  async cancelAfter(afterMs: number): Promise<void> {
+    const atMs = afterMs === 0 ? 0 : (await this.time()) + afterMs
+    single(await this.sendFrame([{ kind: CommandKind.CancelAfter, atMs }]))
+  }
+
+  /** Market-maker protection: pulls all quotes of a market after that much was filled in a window; 0 = no such bound. */
+  async setProtection(
+    market: number | string,
+    { windowMs, fills = 0, notionalUnits = 0 }: { windowMs: number; fills?: number; notionalUnits?: number },
+  ): Promise<void> {
+    const { id } = this.markets.market(market)
+    single(
+      await this.sendFrame([{ kind: CommandKind.SetProtection, market: id, windowMs, fills, notionalUnits }]),
+    )
+  }
+
+  /** Allows quoting again after protection has pulled it. */
+  async resetProtection(market: number | string): Promise<void> {
+    single(
+      await this.sendFrame([{ kind: CommandKind.ResetProtection, market: this.markets.market(market).id }]),
+    )
+  }
+
+  /** Ends a session for good; signed by the wallet. */
+  async revokeSession(slot: number, account?: number): Promise<void> {
+    const wallet = this.#wallet()
+    const owned = account ?? this.#session?.account ?? (await this.account())
+    const nonce = this.#nonce()
+    const signature = await wallet.sign({
+      domain: this.#walletDomain(),
+      types: walletTypes,
+      primaryType: 'RevokeSession',
+      message: { account: owned, session: slot, nonce: BigInt(nonce) },
+    })
+    await this.#request(Method.RevokeSession, [owned, slot, nonce, signatureBytes(signature)])
+  }
 
   async time(): Promise<number> {
     return readSafeInt(await this.#request(Method.Time, []), 'time')

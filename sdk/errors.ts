@@ -58,10 +58,12 @@ export class ExchangeError extends GlassbookError {
 }
 /**
  * The connection broke after a frame was sent and before it was answered: the commands may or may not
- * have been taken. Ask by client order id; `client.resolve` does.
+ * have been taken. `outcome` resolves with what became of each, once the client is connected again.
  */
-export class OutcomeUnknownError extends GlassbookError {
+export class OutcomeUnknownError<R = unknown> extends GlassbookError {
   override readonly name = 'OutcomeUnknownError'
+  /** What became of the commands, in their order; stays open while there is no connection. */
+  outcome: Promise<R> = new Promise(() => {})
 }
 /** An amount, price or option that never left this process. */
 export class InputError extends GlassbookError {

@@ -111,7 +111,14 @@ export class Socket {
     this.#socket.close()
   }
 
+  /** Ends at once, as if the network had: whatever still comes is not looked at. */
+  drop(): void {
+    this.#end(1006, 'dropped')
+    this.#socket.close()
+  }
+
   #receive(data: unknown): void {
+    if (this.#closed) return
     try {
       const bytes = typeof data === 'string' ? data : new Uint8Array(data as ArrayBuffer)
       this.#dispatch(readArray(this.#codec.decode(bytes), 'message', 2, 64))

@@ -15,7 +15,8 @@ export interface StreamMessage {
   /** CRC-32 of a book's top ten levels after this message. */
   readonly checksum: number | undefined
 }
-export type StreamListener = (message: StreamMessage) => void
+/** Returning 'restart' asks for a new snapshot, because what the listener holds is not what it should be. */
+export type StreamListener = (message: StreamMessage) => unknown
 
 export class Subscription {
   readonly name: string
@@ -42,23 +43,21 @@ export class Subscription {
     this.#started = false
   }
 
-  /** Takes a snapshot or event of this stream. False = it does not follow, and was not handed on. */
+  /** Takes a snapshot or event of this stream. False = it does not follow, or a listener does not agree. */
   take(message: readonly WireValue[]): boolean {
     if (message[0] === Kind.Snapshot) {
       this.#epoch = readSafeInt(message[2], 'epoch')
       this.#lastSeq = readSafeInt(message[3], 'seq')
       this.#started = true
-      this.#tell('snapshot', message[4] ?? null, message[5])
-      return true
+      return this.#tell('snapshot', message[4] ?? null, message[5])
     }
     const seq = readSafeInt(message[2], 'seq')
     if (!this.#started || readSafeInt(message[3], 'prevSeq') !== this.#lastSeq) return false
     this.#lastSeq = seq
-    this.#tell('event', message[4] ?? null, message[5])
-    return true
+    return this.#tell('event', message[4] ?? null, message[5])
   }
 
-  #tell(kind: 'snapshot' | 'event', data: WireValue, checksum: WireValue | undefined): void {
+  #tell(kind: 'snapshot' | 'event', data: WireValue, checksum: WireValue | undefined): boolean {
     const message: StreamMessage = {
       kind,
       stream: this.name,
@@ -66,7 +65,9 @@ export class Subscription {
       data,
       checksum: typeof checksum === 'number' ? checksum : undefined,
     }
-    for (const listener of [...this.listeners]) listener(message)
+    let agreed = true
+    for (const listener of [...this.listeners]) if (listener(message) === 'restart') agreed = false
+    return agreed
   }
 }
 

@@ -56,6 +56,8 @@ export const ErrorCode = {
   ProofUnavailable: 6003,
   /** The exchange runs without settlement. */
   SettlementUnavailable: 6004,
+  /** A frame whose answer was lost was never taken and, its nonce being too old by now, never will be. */
+  NotTaken: 6005,
 } as const
 export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode]
 

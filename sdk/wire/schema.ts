@@ -49,9 +49,9 @@ const readWith = <T>(read: (value: unknown) => T, what: string) =>
     })
     .meta({ description: what, glassbookType: what })
 
-/** `count` bytes: bin in MessagePack, unpadded base64url in JSON. */
+/** `count` bytes: bin in MessagePack, unpadded base64url in JSON. Copied: the message may be a view that dies. */
 const bytes = (count: number, what: string) =>
-  readWith((value) => readBytes(value, what, count), `${what}: ${count} bytes, bin or base64url`)
+  readWith((value) => readBytes(value, what, count).slice(), `${what}: ${count} bytes, bin or base64url`)
 
 export const account = index(ACCOUNTS_MAX, 'account id')
 export const asset = index(ASSETS_MAX, 'asset id')

@@ -1,0 +1,66 @@
+/**
+ * A two-sided market maker: one bid and one ask around the middle of what others quote, moved together in
+ * one signed frame, leaning against the inventory, pulled when it stops. Run by market-maker-cli.ts.
+ */
+import { type Client, type OrderTracker, OutcomeUnknownError, type WireCommand } from '../index.js'
+
+export interface QuoteOptions {
+  readonly market: number | string
+  /** Ticks between the middle and each quote. */
+  readonly halfSpreadTicks: number
+  readonly lots: number
+  /** Quotes move by one tick for each so many lots of inventory. */
+  readonly lotsPerTick: number
+  /** Middle to begin with while nobody else quotes. */
+  readonly firstMidTicks: number
+}
+type Level = { readonly ticks: number; readonly lots: number }
+
+/** Best price of a side without the own order. */
+function othersBest(levels: readonly Level[], orders: OrderTracker, cloid: bigint): number | undefined {
+  const mine = orders.live.get(cloid)
+  return levels.find(({ ticks, lots }) => ticks !== mine?.ticks || lots > mine.remaining)?.ticks
+}
+
+/** Quotes until `stop` is aborted; returns the inventory in lots that it is left with. */
+export async function makeMarket(client: Client, options: QuoteOptions, stop: AbortSignal): Promise<number> {
+  const { market, halfSpreadTicks, lots, lotsPerTick, firstMidTicks } = options
+  const book = await client.trackBook(market)
+  const orders = await client.trackOrders()
+  const fills = await client.trackFills()
+  const own = { buy: 0n, sell: 0n }
+  let inventory = 0
+  fills.onFill((fill) => (inventory += fill.side === 'buy' ? fill.lots : -fill.lots))
+
+  /** Commands that bring one side to where it should be. */
+  const quote = (side: 'buy' | 'sell', ticks: number): WireCommand[] => {
+    const live = orders.live.get(own[side])
+    if (live?.ticks === ticks && live.remaining === lots) return []
+    const pull = live === undefined ? [] : [client.cancel({ market, cloid: live.cloid })]
+    own[side] = client.nextCloid()
+    return [...pull, client.place({ market, side, ticks, lots, cloid: own[side], postOnly: 'slide' })]
+  }
+
+  while (!stop.aborted) {
+    if (client.state === 'open' && book.ready && client.unknownFrames === 0) {
+      const bid = othersBest(book.bids(5), orders, own.buy)
+      const ask = othersBest(book.asks(5), orders, own.sell)
+      const middle = bid === undefined || ask === undefined ? firstMidTicks : Math.round((bid + ask) / 2)
+      const mid = middle - Math.round(inventory / lotsPerTick)
+      const commands = [...quote('buy', mid - halfSpreadTicks), ...quote('sell', mid + halfSpreadTicks)]
+      try {
+        if (commands.length > 0) await client.batch(commands)
+      } catch (error) {
+        // Not again before it is known what became of these: an order is never placed twice.
+        if (error instanceof OutcomeUnknownError) await Promise.race([error.outcome, aborted(stop)])
+        else if (client.state === 'open') throw error
+      }
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  if (client.state === 'open') await client.cancelAll({ market })
+  return inventory
+}
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve())))

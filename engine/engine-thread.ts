@@ -105,8 +105,8 @@ function run(loop: RunLoop, control: Control): void {
   for (;;) {
     // Read before the turn: nobody publishes after this phase, so an empty turn has seen everything.
     const isDraining = control.stopPhase >= StopPhase.Draining
-    if (loop.turn() > 0) continue
     if (control.failure !== Failure.None) return
+    if (loop.turn() > 0) continue
     if (isDraining) break
     const seen = armDoorbell(bell)
     if (loop.hasWork() || control.stopPhase >= StopPhase.Draining) {

@@ -235,8 +235,7 @@ function settleEnd(
   settle(segment, (file, size) => {
     zero(file, size, offset)
     // A file cut short by hand gets its size again, so that appends still meet zeros on disk.
-    if (size < segmentBytes && !segments.includes(segment + 1))
-      writeAll(file, new Uint8Array(segmentBytes - size), size, segmentName(segment))
+    if (size < segmentBytes) writeAll(file, new Uint8Array(segmentBytes - size), size, segmentName(segment))
   })
   settle(segment + 1, (file, size) => zero(file, size, 0))
   syncAll(() => disk.syncFolder(folder), folder)

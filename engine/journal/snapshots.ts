@@ -64,6 +64,10 @@ export function writeSnapshot(disk: Disk, dataDir: string, snapshot: Snapshot): 
     for (let at = 0; at < snapshot.payload.length; at += WRITE_BYTES)
       writeAll(file, snapshot.payload.subarray(at, at + WRITE_BYTES), HEADER_BYTES + at, what)
     syncAll(() => file.sync(), what)
+  } catch (error) {
+    // What is left of it would take the space that the journal needs.
+    disk.remove(temporary)
+    throw error
   } finally {
     file.close()
   }

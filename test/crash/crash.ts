@@ -141,7 +141,8 @@ class Trader {
         cloid,
       }
       try {
-        if (this.client.state !== 'open') {
+        // Who does not know what became of an order finds out before giving the next one.
+        if (this.client.state !== 'open' || this.client.unknownFrames > 0) {
           await pause(5)
           continue
         }

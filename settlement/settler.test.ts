@@ -17,6 +17,7 @@ import {
 import { Follower } from './follow.js'
 import { ProverQueue } from './prover-queue.js'
 import { startProverProcess } from './prover-process.js'
+import { developmentKey } from './prover/keys.js'
 import { Settler } from './settler.js'
 import { StateTree, TREE_DEPTH, rootOfProof } from './tree.js'
 import { placeRecord, withdrawRecord } from './test/journal-fixture.js'
@@ -143,6 +144,9 @@ describe('settler on a chain', () => {
       args: [1n, 1n],
     })
     expect(await fixture.readVault('custodyUnits', 1n)).toBe(800n)
+    // The committed verification key is the one that the circuit and the development secrets give.
+    const key = await developmentKey({ rows: DEVELOPMENT_ROWS, depth: TREE_DEPTH })
+    expect(key.verificationKey).toEqual(developmentVerificationKey)
   })
 
   test('the development key is refused anywhere but on a local chain', () => {

@@ -183,8 +183,10 @@ export async function writeDevelopmentKey(
   const curve = await curves.getCurveFromName('bn128', { singleThread: true })
   try {
     const r1cs = readR1cs(r1csPath)
-    writeFileSync(`${zkeyPath}.building`, zkeyBytes(curve, r1cs, onProgress))
-    renameSync(`${zkeyPath}.building`, zkeyPath)
+    // Two programs may build it at a time; both make the same bytes.
+    const building = `${zkeyPath}.building-${process.pid}`
+    writeFileSync(building, zkeyBytes(curve, r1cs, onProgress))
+    renameSync(building, zkeyPath)
   } finally {
     await curve.terminate()
   }

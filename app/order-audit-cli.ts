@@ -1,0 +1,429 @@
+/**
+ * `glassbook order-audit DIR --fill SEQ[:INDEX]`: shows, for one fill, that both sides asked for it: the
+ * signed frames that placed (and amended) the two orders, the session keys that signed them, and the wallets'
+ * approvals of those keys; verifies every signature and that the journal's commands are those that were
+ * signed. With a settled batch it also proves the fill against the batch's fills root.
+ *
+ * Exit codes: 0 = all verified, 1 = something does not hold (said which), 2 = wrong use.
+ */
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { p256 } from '@noble/curves/nist.js'
+import { recoverTypedDataAddress, type Address, type Hex } from 'viem'
+import { settlementAbi, vaultAbi } from '../contracts/abi.js'
+import { CommandKind, EventKind, commandNames } from '../engine/codes.js'
+import { createEngine } from '../engine/index.js'
+import { COMMANDS_AT, JournalReader, genesisOf, type JournalBlock } from '../engine/journal/reader.js'
+import {
+  Attr,
+  COMMAND_WORDS,
+  Cmd,
+  EVENT_WORDS,
+  Ev,
+  FrameCmd,
+  OpenAccountCmd,
+  SessionCmd,
+} from '../engine/layout.js'
+import { AttachmentKind } from '../engine/messages.js'
+import { jsonCodec, msgpackCodec } from '../sdk/wire/codec.js'
+import { payloadToRecords } from '../sdk/wire/commands.js'
+import {
+  FRAME_HEADER_BYTES,
+  domainPreimage,
+  frameMessage,
+  walletDomain,
+  walletTypes,
+} from '../sdk/wire/signed.js'
+import { chainClient, type ChainDeployment } from '../settlement/chain.js'
+import { bytesToHex } from '../settlement/commit.js'
+import { decodeFill, fillProof, verifyFill, FILL_BYTES } from '../settlement/fills-root.js'
+import { BatchStore } from '../settlement/store.js'
+import { UsageError, guarded, toJson } from './chain-options.js'
+
+const USAGE = 'glassbook order-audit DIR --fill SEQ[:INDEX] [--deployment FILE] [--rpc URL] [--json]'
+const SIGNATURE_BYTES = 64
+
+interface Session {
+  readonly slot: number
+  readonly seq: number
+  readonly account: number
+  /** SEC1 compressed P-256 key. */
+  readonly publicKey: Uint8Array
+  readonly scopes: number
+  readonly maxNotional: number
+  readonly expiresAtMs: number
+  readonly nonce: number
+  readonly signature: Uint8Array
+}
+
+interface Party {
+  readonly role: 'maker' | 'taker'
+  readonly account: number
+  readonly cloid: bigint
+  readonly orderId: number
+}
+
+interface SignedFrame {
+  readonly seq: number
+  readonly session: number
+  readonly nonce: number
+  readonly hash: Uint8Array
+  readonly kind: number
+  /** Signed bytes, then the signature. */
+  readonly attachment: Uint8Array
+  /** The journal's records of the frame's commands. */
+  readonly records: Int32Array
+}
+
+/** One thing that was checked. */
+export interface Check {
+  readonly what: string
+  readonly holds: boolean
+}
+
+/** Audits one fill; see the head of this file. */
+export function runOrderAudit(argv: string[]): Promise<number> {
+  return guarded('order-audit', USAGE, async () => {
+    const { values, positionals } = parseArgs({
+      args: argv,
+      allowPositionals: true,
+      options: {
+        fill: { type: 'string' },
+        deployment: { type: 'string' },
+        rpc: { type: 'string' },
+        json: { type: 'boolean', default: false },
+      },
+    })
+    const [dataDir] = positionals
+    const match = /^(\d+)(?::(\d+))?$/.exec(values.fill ?? '')
+    if (dataDir === undefined || match === null) throw new UsageError('name a data folder and a fill')
+    const [seq, index] = [Number(match[1]), Number(match[2] ?? 0)]
+    const path = values.deployment ?? join(dataDir, 'deployment.json')
+    if (!existsSync(path)) throw new UsageError(`no deployment at ${path}: signatures name chain and vault`)
+    const deployment = JSON.parse(readFileSync(path, 'utf8')) as ChainDeployment
+    const found = findFill(dataDir, seq, index)
+    const checks: Check[] = []
+    const lines: string[] = []
+    const owners = await ownersOf(values.rpc, deployment, found.owners, found.parties, checks)
+    for (const party of found.parties)
+      await auditParty(dataDir, deployment, found, party, owners, checks, lines)
+    await auditLeaf(dataDir, deployment, seq, index, found.parties, values.rpc, checks)
+    const holds = checks.every((check) => check.holds)
+    if (values.json)
+      process.stdout.write(`${toJson({ seq, index, parties: found.parties, checks, holds })}\n`)
+    else {
+      for (const line of lines) process.stdout.write(`${line}\n`)
+      for (const check of checks) process.stdout.write(`${check.holds ? 'holds ' : 'FAILS '} ${check.what}\n`)
+    }
+    return holds ? 0 : 1
+  })
+}
+
+interface Found {
+  readonly parties: readonly Party[]
+  readonly sessions: ReadonlyMap<number, Session>
+  readonly owners: ReadonlyMap<number, Address>
+}
+
+/** Replays up to `seq` and returns the fill's parties and every session and owner until then. */
+function findFill(dataDir: string, seq: number, index: number): Found {
+  const reader = new JournalReader(dataDir)
+  const sessions = new Map<number, Session>()
+  const owners = new Map<number, Address>()
+  const parties: Party[] = []
+  let asked: { block: JournalBlock; offset: number; seq: number } | undefined
+  let fills = 0
+  const first = reader.next()
+  if (first === undefined) throw new UsageError(`no journal in ${dataDir}`)
+  const engine = createEngine({
+    genesis: genesisOf(first),
+    onEvents: ({ words, floats, count }) => {
+      for (let at = 0; at < count * EVENT_WORDS; at += EVENT_WORDS) {
+        const kind = words[at]! & 0xff
+        if (kind === EventKind.SessionApproved && asked !== undefined) {
+          const session = sessionOf(asked.block, asked.offset, asked.seq, words[at + Ev.CODE]!)
+          sessions.set(session.slot, session)
+        } else if (kind === EventKind.Fill && floats[at / 2 + Ev.SEQ_F64] === seq && fills++ === index)
+          parties.push(partyOf('maker', words, floats, at), partyOf('taker', words, floats, at))
+      }
+    },
+  })
+  for (let block = reader.next(); block !== undefined && engine.seq < seq; block = reader.next())
+    for (let command = 0; command < block.count && engine.seq < seq; command++) {
+      const offset = COMMANDS_AT + command * COMMAND_WORDS
+      const kind = block.words[offset]! & 0xff
+      if (kind === CommandKind.OpenAccount) {
+        const at = (offset + OpenAccountCmd.OWNER) * 4
+        owners.set(block.words[offset + Cmd.ACCOUNT]!, bytesToHex(block.bytes.subarray(at, at + 20)))
+      }
+      asked = { block, offset, seq: engine.seq + 1 }
+      engine.apply(block.words, block.floats, offset)
+      engine.flush()
+    }
+  reader.close()
+  if (parties.length === 0) throw new UsageError(`the command at seq ${seq} has no fill ${index}`)
+  return { parties, sessions, owners }
+}
+
+function partyOf(role: Party['role'], words: Int32Array, floats: Float64Array, at: number): Party {
+  const isMaker = role === 'maker'
+  const word = (offset: number): bigint => BigInt(words[at + offset]! >>> 0)
+  return {
+    role,
+    account: words[at + (isMaker ? Ev.ACCOUNT : Ev.COUNTER_ACCOUNT)]!,
+    cloid: isMaker
+      ? (word(Ev.CLOID_HI) << 32n) | word(Ev.CLOID_LO)
+      : (word(Ev.COUNTER_CLOID_HI) << 32n) | word(Ev.COUNTER_CLOID_LO),
+    orderId: floats[at / 2 + (isMaker ? Ev.ORDER_ID_F64 : Ev.TAKER_ORDER_ID_F64)]!,
+  }
+}
+
+function sessionOf(block: JournalBlock, offset: number, seq: number, slot: number): Session {
+  const { words, floats, attachments } = block
+  const publicKey = new Uint8Array(33)
+  publicKey[0] = 2 + ((words[offset]! >>> Attr.PARITY_SHIFT) & 1)
+  const view = new DataView(publicKey.buffer)
+  for (let word = 0; word < 8; word++) view.setInt32(1 + word * 4, words[offset + SessionCmd.X + word]!)
+  const attachment = attachments.find(
+    ({ kind, firstSeq, count }) =>
+      kind === AttachmentKind.Approval && seq >= firstSeq && seq < firstSeq + count,
+  )
+  return {
+    slot,
+    seq,
+    account: words[offset + Cmd.ACCOUNT]!,
+    publicKey,
+    scopes: (words[offset]! >>> Attr.SCOPE_SHIFT) & 0xf,
+    maxNotional: floats[offset / 2 + SessionCmd.MAX_NOTIONAL_F64]!,
+    expiresAtMs: floats[offset / 2 + SessionCmd.EXPIRES_AT_F64]!,
+    nonce: floats[offset / 2 + SessionCmd.NONCE_F64]!,
+    signature: attachment?.bytes.slice() ?? new Uint8Array(0),
+  }
+}
+
+/** Owners by account: the chain's registry where an endpoint is given, else what the journal says. */
+async function ownersOf(
+  rpc: string | undefined,
+  deployment: ChainDeployment,
+  journal: ReadonlyMap<number, Address>,
+  parties: readonly Party[],
+  checks: Check[],
+): Promise<ReadonlyMap<number, Address>> {
+  if (rpc === undefined) return journal
+  const owners = new Map<number, Address>()
+  for (const { account } of parties) {
+    const owner = await chainClient([rpc]).readContract({
+      address: deployment.vault,
+      abi: vaultAbi,
+      functionName: 'ownerOf',
+      args: [BigInt(account)],
+    })
+    owners.set(account, owner)
+    checks.push({
+      what: `account ${account} belongs to ${owner} in the vault's registry, as the journal says`,
+      holds: journal.get(account)?.toLowerCase() === owner.toLowerCase(),
+    })
+  }
+  return owners
+}
+
+async function auditParty(
+  dataDir: string,
+  deployment: ChainDeployment,
+  { sessions }: Found,
+  party: Party,
+  owners: ReadonlyMap<number, Address>,
+  checks: Check[],
+  lines: string[],
+): Promise<void> {
+  const name = `${party.role} (account ${party.account}, order ${party.orderId})`
+  const frames = framesOf(dataDir, party)
+  if (!frames.some(({ seq, records }) => covers(seq, records, party.orderId)))
+    checks.push({ what: `${name}: a signed frame placed the order`, holds: false })
+  for (const frame of frames) {
+    const session = sessions.get(frame.session)
+    const commands = frame.records.length / COMMAND_WORDS
+    const kinds = Array.from(
+      { length: commands },
+      (_, at) => commandNames[frame.records[at * COMMAND_WORDS]! & 0xff],
+    )
+    const what = `${name}: frame at seq ${frame.seq}`
+    lines.push(`${what}, nonce ${frame.nonce}, session ${frame.session}: ${kinds.join(', ')}`)
+    if (session === undefined) {
+      checks.push({ what: `${what}: its session was approved`, holds: false })
+      continue
+    }
+    checkFrame(what, deployment, frame, session, party, checks)
+    await checkApproval(what, deployment, session, owners.get(party.account), checks)
+  }
+}
+
+const covers = (frameSeq: number, records: Int32Array, seq: number): boolean =>
+  seq > frameSeq && seq <= frameSeq + records.length / COMMAND_WORDS
+
+/** Frames that placed or amended the party's order, in order. */
+function framesOf(dataDir: string, party: Party): SignedFrame[] {
+  const reader = new JournalReader(dataDir)
+  const frames: SignedFrame[] = []
+  for (let block = reader.next(); block !== undefined; block = reader.next()) {
+    const { words, floats, attachments } = block
+    for (let command = 0; command < block.count; command++) {
+      const offset = COMMANDS_AT + command * COMMAND_WORDS
+      if ((words[offset]! & 0xff) !== CommandKind.Frame) continue
+      if (words[offset + Cmd.ACCOUNT] !== party.account) continue
+      const seq = block.firstSeq + command
+      const count = words[offset + FrameCmd.COUNT]!
+      const records = words.slice(offset + COMMAND_WORDS, offset + (count + 1) * COMMAND_WORDS)
+      if (!covers(seq, records, party.orderId) && !amends(records, party.cloid)) continue
+      const attachment = attachments.find(({ firstSeq }) => firstSeq === seq)
+      const hashAt = (offset + FrameCmd.HASH) * 4
+      frames.push({
+        seq,
+        session: words[offset + FrameCmd.SESSION]!,
+        nonce: floats[offset / 2 + FrameCmd.NONCE_F64]!,
+        hash: block.bytes.slice(hashAt, hashAt + 32),
+        kind: attachment?.kind ?? AttachmentKind.None,
+        attachment: attachment?.bytes.slice() ?? new Uint8Array(0),
+        records,
+      })
+    }
+  }
+  reader.close()
+  return frames
+}
+
+function amends(records: Int32Array, cloid: bigint): boolean {
+  for (let at = 0; at < records.length; at += COMMAND_WORDS) {
+    if ((records[at]! & 0xff) !== CommandKind.Amend) continue
+    const low = BigInt(records[at + Cmd.CLOID_LO]! >>> 0)
+    if (((BigInt(records[at + Cmd.CLOID_HI]! >>> 0) << 32n) | low) === cloid) return true
+  }
+  return false
+}
+
+/** Hash, domain, session, nonce, signature, and that the signed payload is the journal's commands. */
+function checkFrame(
+  what: string,
+  { chainId, vault }: ChainDeployment,
+  frame: SignedFrame,
+  session: Session,
+  party: Party,
+  checks: Check[],
+): void {
+  const signed = frame.attachment.subarray(0, -SIGNATURE_BYTES)
+  const signature = frame.attachment.subarray(-SIGNATURE_BYTES)
+  const payload = signed.subarray(FRAME_HEADER_BYTES)
+  const domain = createHash('sha256').update(domainPreimage(chainId, vault)).digest()
+  const expected = frameMessage(domain, frame.session, frame.nonce, payload)
+  checks.push(
+    {
+      what: `${what}: the journal's frame hash is that of the signed bytes`,
+      holds: createHash('sha256').update(signed).digest().equals(frame.hash),
+    },
+    {
+      what: `${what}: the bytes name this chain, vault, session and nonce`,
+      holds: Buffer.from(expected).equals(signed),
+    },
+    {
+      what: `${what}: the session key signed the bytes`,
+      holds:
+        frame.attachment.length > SIGNATURE_BYTES &&
+        p256.verify(signature, signed, session.publicKey, { lowS: false }),
+    },
+    {
+      what: `${what}: the journal's commands are those of the signed payload`,
+      holds: sameCommands(frame, payload, party.account),
+    },
+    { what: `${what}: the session is the party's`, holds: session.account === party.account },
+  )
+}
+
+function sameCommands({ kind, records }: SignedFrame, payload: Uint8Array, account: number): boolean {
+  try {
+    const codec = kind === AttachmentKind.FrameJson ? jsonCodec : msgpackCodec
+    const decoded = new Int32Array(records.length)
+    const count = payloadToRecords(
+      codec.decode(payload),
+      account,
+      decoded,
+      new Float64Array(decoded.buffer),
+      0,
+    )
+    return count * COMMAND_WORDS === records.length && decoded.every((word, at) => word === records[at])
+  } catch {
+    // A payload that does not decode to commands of this size cannot be theirs.
+    return false
+  }
+}
+
+async function checkApproval(
+  what: string,
+  { chainId, vault }: ChainDeployment,
+  session: Session,
+  owner: Address | undefined,
+  checks: Check[],
+): Promise<void> {
+  const recovered = await recoverTypedDataAddress({
+    domain: walletDomain(chainId, vault),
+    types: walletTypes,
+    primaryType: 'ApproveSession',
+    message: {
+      account: session.account,
+      publicKey: bytesToHex(session.publicKey),
+      scopes: session.scopes,
+      maxNotional: BigInt(session.maxNotional),
+      expiresAt: BigInt(session.expiresAtMs),
+      nonce: BigInt(session.nonce),
+    },
+    signature: bytesToHex(session.signature),
+  }).catch(() => undefined)
+  checks.push({
+    what: `${what}: the wallet ${owner ?? '(unknown)'} approved session ${session.slot} at seq ${session.seq}`,
+    holds: owner !== undefined && recovered?.toLowerCase() === owner.toLowerCase(),
+  })
+}
+
+/** The fill's leaf under its batch's fills root, and that root on the chain when an endpoint is given. */
+async function auditLeaf(
+  dataDir: string,
+  deployment: ChainDeployment,
+  seq: number,
+  index: number,
+  parties: readonly Party[],
+  rpc: string | undefined,
+  checks: Check[],
+): Promise<void> {
+  if (!existsSync(join(dataDir, 'settlement', 'batches'))) return
+  const store = new BatchStore(dataDir)
+  for (const number of store.numbers()) {
+    const { header } = store.read(number)
+    if (seq < header.firstSeq || seq > header.lastSeq) continue
+    const leaves = store.fills(number)
+    for (let leaf = 0; leaf < leaves.length / FILL_BYTES; leaf++) {
+      const fill = decodeFill(leaves, leaf)
+      if (fill.seq !== seq || fill.fillIndex !== index) continue
+      const root = Buffer.from(header.fillsRoot.slice(2), 'hex')
+      const proof = fillProof(leaves, leaf)
+      checks.push({
+        what: `the fill is leaf ${leaf} of batch ${number}, with both orders and their frame hashes`,
+        holds:
+          verifyFill(root, proof) &&
+          fill.makerOrderId === parties[0]!.orderId &&
+          fill.takerOrderId === parties[1]!.orderId,
+      })
+      if (rpc === undefined) return
+      const { fillsRoot } = await chainClient([rpc]).readContract({
+        address: deployment.settlement,
+        abi: settlementAbi,
+        functionName: 'batchOf',
+        args: [BigInt(number)],
+      })
+      const holds = fillsRoot === (header.fillsRoot satisfies Hex)
+      checks.push({ what: `batch ${number} has that fills root on the chain`, holds })
+      return
+    }
+    checks.push({ what: `batch ${number} covers seq ${seq} and has the fill`, holds: false })
+  }
+}

@@ -96,7 +96,6 @@ class Trader {
   unknown = 0
   private isStopping = false
   private readonly loop: Promise<void>
-  private readonly asked: Promise<void>[] = []
 
   private constructor(
     readonly client: Client,
@@ -121,8 +120,7 @@ class Trader {
   /** Stops placing and waits until the fate of every order is known. */
   async finish(): Promise<void> {
     this.isStopping = true
-    await bounded(this.loop, SETTLE_MS_MAX, 'a trader has an order without answer')
-    await bounded(Promise.all(this.asked), SETTLE_MS_MAX, 'the fate of a frame stays unknown')
+    await bounded(this.loop, SETTLE_MS_MAX, 'the fate of an order stays unknown')
   }
 
   close(): void {
@@ -141,8 +139,7 @@ class Trader {
         cloid,
       }
       try {
-        // Who does not know what became of an order finds out before giving the next one.
-        if (this.client.state !== 'open' || this.client.unknownFrames > 0) {
+        if (this.client.state !== 'open') {
           await pause(5)
           continue
         }
@@ -151,9 +148,8 @@ class Trader {
       } catch (error) {
         if (error instanceof OutcomeUnknownError) {
           this.unknown++
-          this.asked.push(
-            error.outcome.then((outcome) => this.told(wish, (outcome as readonly CommandResult[])[0]!)),
-          )
+          // Who does not know what became of an order finds out before giving the next one.
+          this.told(wish, ((await error.outcome) as readonly CommandResult[])[0]!)
         } else if (error instanceof GlassbookError) wish.refusal = `${error.name}: ${error.message}`
         else throw error
       }

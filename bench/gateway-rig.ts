@@ -10,7 +10,15 @@ import { CommandKind } from '../engine/codes.js'
 import { Control } from '../engine/control.js'
 import { type ExchangeHandles, startExchange } from '../engine/exchange.js'
 import { COMMAND_WORDS, Cmd, OpenAccountCmd } from '../engine/layout.js'
-import { INBOUND_HEADER_WORDS, Inbound, InboundType } from '../engine/messages.js'
+import {
+  INBOUND_HEADER_WORDS,
+  Inbound,
+  InboundType,
+  OUTBOUND_HEADER_WORDS,
+  Outbound,
+  OutboundType,
+  QueryKind,
+} from '../engine/messages.js'
 import { RingReader, RingWriter } from '../engine/ring.js'
 import type { MarketConfig } from '../engine/types.js'
 import { gatewayConfig } from '../gateway/config.js'
@@ -50,10 +58,14 @@ export interface RigOptions {
   /** Go on in this folder, which is then not removed at the end. */
   readonly dataDir?: string
   readonly gateway?: Partial<Pick<GatewayOptions, 'askProof' | 'receiptKey' | 'folder'>>
+  /** Idle time advances no more often than this, ms. */
+  readonly tickMs?: number
   readonly onDied?: (error: Error) => void
 }
 
 export interface Rig {
+  /** The engine's state hash as it is now, in hex, and the seq that it is of. */
+  stateHash(): Promise<{ seq: number; stateHash: string }>
   readonly url: string
   readonly port: number
   readonly wallets: readonly PrivateKeyAccount[]
@@ -86,12 +98,22 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     gateways,
     operators: 1,
     snapshotEvery: 0,
+    ...(options.tickMs === undefined ? {} : { tickMs: options.tickMs }),
   })
   const control = new Control(exchange.control)
   const writer = new RingWriter(exchange.inbound[gateways]!, control.engineDoorbell)
   const reader = new RingReader(exchange.outbound[gateways]!, control.engineDoorbell)
+  const waiting: ((answer: { seq: number; stateHash: string }) => void)[] = []
   const drain = setInterval(() => {
-    while (reader.peek() >= 0) reader.release()
+    for (let at = reader.peek(); at >= 0; at = reader.peek()) {
+      const word = at >> 2
+      if (reader.words[word + Outbound.TYPE] === OutboundType.Answer) {
+        const start = at + OUTBOUND_HEADER_WORDS * 4
+        const bytes = reader.bytes.slice(start, start + reader.words[word + Outbound.ANSWER_BYTES]!)
+        waiting.shift()?.(JSON.parse(new TextDecoder().decode(bytes)) as { seq: number; stateHash: string })
+      }
+      reader.release()
+    }
   }, 5)
   const operate: Rig['operate'] = (write) => {
     const at = writer.tryClaim((INBOUND_HEADER_WORDS + COMMAND_WORDS) * 4)
@@ -156,6 +178,16 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     exchange,
     gateway,
     operate,
+    stateHash() {
+      const at = writer.tryClaim(INBOUND_HEADER_WORDS * 4)
+      if (at < 0) throw new Error('rig: the operator ring is full')
+      const word = at >> 2
+      writer.words.fill(0, word, word + INBOUND_HEADER_WORDS)
+      writer.words[word + Inbound.TYPE] = InboundType.Query
+      writer.words[word + Inbound.QUERY_KIND] = QueryKind.StateHash
+      writer.commit()
+      return new Promise((resolve) => waiting.push(resolve))
+    },
     async stop() {
       await gateway.stop()
       await exchange.stop()

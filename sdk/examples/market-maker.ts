@@ -28,6 +28,7 @@ export async function makeMarket(client: Client, options: QuoteOptions, stop: Ab
   const book = await client.trackBook(market)
   const orders = await client.trackOrders()
   const fills = await client.trackFills()
+  const stopped = aborted(stop)
   const own = { buy: 0n, sell: 0n }
   let inventory = 0
   fills.onFill((fill) => (inventory += fill.side === 'buy' ? fill.lots : -fill.lots))
@@ -52,7 +53,7 @@ export async function makeMarket(client: Client, options: QuoteOptions, stop: Ab
         if (commands.length > 0) await client.batch(commands)
       } catch (error) {
         // Not again before it is known what became of these: an order is never placed twice.
-        if (error instanceof OutcomeUnknownError) await Promise.race([error.outcome, aborted(stop)])
+        if (error instanceof OutcomeUnknownError) await Promise.race([error.outcome, stopped])
         else if (client.state === 'open') throw error
       }
     }

@@ -202,13 +202,14 @@ const time: Write = (words, floats) => {
 describe('exchange', () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'glassbook-exchange-'))
   const running = new Set<ExchangeHandles>()
-  const start = async (): Promise<ExchangeHandles> => {
+  const start = async (more: { outboundBytes?: number } = {}): Promise<ExchangeHandles> => {
     const handles = await startExchange({
       dataDir,
       genesis,
       gateways: 2,
       segmentBytes: 1024 * 1024,
       snapshotEvery: 0,
+      ...more,
     })
     running.add(handles)
     return handles
@@ -300,6 +301,30 @@ describe('exchange', () => {
     producer.query(901, QueryKind.StateHash, 0)
     const idle = await producer.until(({ request }) => request === 901)
     expect((idle.answer as { seq: number }).seq).toBe(expired.seq)
+    await stop(handles)
+  })
+
+  test('a gateway that does not read makes the engine wait, and misses nothing afterwards', async () => {
+    const handles = await start({ outboundBytes: 64 * 1024 })
+    const [quick, slow] = [new Producer(handles, 0), new Producer(handles, 1)]
+    const sent = 400
+    for (let request = 1; request <= sent; request++)
+      quick.commands(1, request, [deposit(3, 0, 1), deposit(3, 1, 1)])
+    // The slow gateway's ring fills with the first answers: the last cannot come.
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    const before = new Control(handles.control).sequencedSeq
+    expect(before).toBeLessThan(handles.seq + 2 * sent)
+    const [last] = await Promise.all([
+      quick.until(({ request }) => request === sent),
+      slow.until(({ seq }) => seq >= handles.seq + 2 * sent),
+    ])
+    if (slow.seen.at(-1)!.seq < last.seq) await slow.until(({ seq }) => seq === last.seq)
+    const deposits = (producer: Producer): number[] =>
+      producer.seen.flatMap(({ events }) =>
+        events.filter(({ kind }) => kind === EventKind.Deposited).map(({ seq }) => seq),
+      )
+    expect(deposits(quick)).toHaveLength(2 * sent)
+    expect(deposits(slow)).toEqual(deposits(quick))
     await stop(handles)
   })
 

@@ -2,15 +2,18 @@
  * Entries of the `orders` stream from the engine's event records (positions: OrderEntry in sdk/wire).
  * Used for the streams and for the history of orders that have ended.
  */
-import { CommandKind, EventKind, OrderType } from '../engine/codes.js'
+import { CommandKind, EventKind, OrderType, Reject } from '../engine/codes.js'
 import { Attr, Ev } from '../engine/layout.js'
 import { rejectToCode } from '../sdk/wire/codes.js'
 import { type OrderEntry, OrderState } from '../sdk/wire/layout.js'
 import { cloidAt, takerSideAt } from './fill-store.js'
 
-/** Whether a Rejected event ends an order before it began, rather than refusing to change one. */
+/**
+ * Whether a Rejected event ends an order before it began, rather than refusing to change one. A command of
+ * a frame that was refused as a whole is no order: the same frame may have been taken before.
+ */
 export function isRefusedOrder(words: Int32Array, word: number): boolean {
-  return words[word + Ev.OTHER] === CommandKind.Place
+  return words[word + Ev.OTHER] === CommandKind.Place && words[word + Ev.CODE] !== Reject.FrameRejected
 }
 
 /** Whether an event with this head speaks of a stop that has not been triggered. */

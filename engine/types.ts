@@ -37,6 +37,10 @@ export interface EngineCapacities {
   readonly accountsMax?: number
   /** Rows of the ledger. */
   readonly balancesMax?: number
+  /** Live orders of one account. */
+  readonly accountOrdersMax?: number
+  /** Market ids are below it. */
+  readonly marketsMax?: number
   /** Session slots. */
   readonly sessionsMax?: number
 }

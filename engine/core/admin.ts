@@ -4,7 +4,7 @@
  */
 import { EventKind, MarketStatus, Reject } from '../codes.js'
 import { AssetCmd, Cmd, Ev, MarketCmd, OpenAccountCmd } from '../layout.js'
-import { ASSETS_MAX, MARKETS_MAX, TIERS_MAX } from '../limits.js'
+import { ASSETS_MAX, TIERS_MAX } from '../limits.js'
 import { ACCOUNT_SHIFT, Account, OWNER_WORDS, TIER_MASK, TIER_SHIFT } from './ledger.js'
 import { bandIsValid, feesAreValid, symbolIsValid, unitsAreValid } from './markets.js'
 import { symbolOf } from './snapshot.js'
@@ -63,7 +63,7 @@ export function createMarket(state: State, words: Int32Array, floats: Float64Arr
   const lotUnits = floats[(at >> 1) + MarketCmd.LOT_UNITS_F64]!
   const tickUnits = floats[(at >> 1) + MarketCmd.TICK_UNITS_F64]!
   if (market < 0) return Reject.UnknownMarket
-  if (market >= MARKETS_MAX) return Reject.MarketsFull
+  if (market >= markets.capacity) return Reject.MarketsFull
   if (markets.has(market)) return Reject.MarketExists
   if (!markets.hasAsset(base) || !markets.hasAsset(quote)) return Reject.UnknownAsset
   if (base === quote || !unitsAreValid(lotUnits) || !unitsAreValid(tickUnits)) return Reject.BadMarketConfig

@@ -10,6 +10,7 @@ import { CommandKind, EventKind, Reject, Scope, type Side } from '../codes.js'
 import { Attr, Cmd, Ev } from '../layout.js'
 import {
   ACCOUNTS_MAX,
+  ACCOUNT_ORDERS_MAX,
   ASSETS_MAX,
   BALANCES_MAX,
   FRAME_COMMANDS_MAX,
@@ -396,15 +397,17 @@ function emptyState(options: EngineOptions): State {
     given.balancesMax,
     Math.min(BALANCES_MAX, accountsMax * ASSETS_MAX),
   )
+  const marketsMax = capacity('marketsMax', given.marketsMax, MARKETS_MAX)
   const sessionsMax = capacity('sessionsMax', given.sessionsMax, SESSIONS_MAX)
+  const accountOrdersMax = capacity('accountOrdersMax', given.accountOrdersMax, ACCOUNT_ORDERS_MAX)
   const feeAccount = genesis.feeAccount ?? 0
   if (!Number.isInteger(feeAccount) || feeAccount < 0 || feeAccount >= accountsMax)
     throw new GenesisError(`fee account ${feeAccount}, 0 to ${accountsMax - 1} allowed`)
   const clock = new Float64Array(2)
   const events = new Events(options.onEvents)
   const ledger = new Ledger(accountsMax, balancesMax)
-  const markets = new Markets()
-  const protections = new Protections(ledger, Math.min(PROTECTIONS_MAX, accountsMax * MARKETS_MAX))
+  const markets = new Markets(marketsMax)
+  const protections = new Protections(ledger, Math.min(PROTECTIONS_MAX, accountsMax * 4))
   return {
     genesis,
     feeAccount,
@@ -414,7 +417,7 @@ function emptyState(options: EngineOptions): State {
     ledger,
     markets,
     protections,
-    trading: new Trading(ordersMax, levelsMax, ledger, markets, protections, events, clock),
+    trading: new Trading(ordersMax, levelsMax, accountOrdersMax, ledger, markets, protections, events, clock),
     switches: new DeadManSwitches(ledger),
     sessions: new Sessions(ledger, events, clock, sessionsMax),
   }
@@ -435,7 +438,8 @@ function applyGenesis({ ledger, markets, feeAccount }: State, genesis: GenesisCo
     const wrong = (what: string): never => {
       throw new GenesisError(`market ${id}: ${what}`)
     }
-    if (!Number.isInteger(id) || id < 0 || id >= MARKETS_MAX) wrong(`ids are 0 to ${MARKETS_MAX - 1}`)
+    if (!Number.isInteger(id) || id < 0 || id >= markets.capacity)
+      wrong(`ids are 0 to ${markets.capacity - 1}`)
     if (markets.has(id)) wrong('is there twice')
     if (!markets.hasAsset(base) || !markets.hasAsset(quote))
       wrong(`base ${base} or quote ${quote} is no asset`)

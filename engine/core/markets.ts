@@ -4,38 +4,56 @@
  * Called by engine.ts (administration) and trading.ts (every order).
  */
 import { MarketStatus } from '../codes.js'
-import { ASSETS_MAX, BAND_PPM_MAX, FEE_PPM_MAX, MARKETS_MAX, TIERS_MAX, UNITS_END } from '../limits.js'
+import { ASSETS_MAX, BAND_PPM_MAX, FEE_PPM_MAX, TIERS_MAX, UNITS_END } from '../limits.js'
 import type { AssetConfig, MarketConfig } from '../types.js'
 
 /** Bytes of an asset's symbol: it travels in four words of a command. */
 export const SYMBOL_BYTES = 16
 
 export class Markets {
+  /** Market ids are below it. */
+  readonly capacity: number
   /** 1 = exists. */
-  readonly exists = new Uint8Array(MARKETS_MAX)
-  readonly base = new Int32Array(MARKETS_MAX)
-  readonly quote = new Int32Array(MARKETS_MAX)
-  readonly lotUnits = new Float64Array(MARKETS_MAX)
-  readonly tickUnits = new Float64Array(MARKETS_MAX)
-  readonly status = new Int32Array(MARKETS_MAX)
-  readonly bandPpm = new Int32Array(MARKETS_MAX)
+  readonly exists: Uint8Array
+  readonly base: Int32Array
+  readonly quote: Int32Array
+  readonly lotUnits: Float64Array
+  readonly tickUnits: Float64Array
+  readonly status: Int32Array
+  readonly bandPpm: Int32Array
   /** Price of the last trade; 0 before the first. */
-  readonly lastTicks = new Int32Array(MARKETS_MAX)
+  readonly lastTicks: Int32Array
   /** Fees of market * TIERS_MAX + tier. */
-  readonly makerPpm = new Int32Array(MARKETS_MAX * TIERS_MAX)
-  readonly takerPpm = new Int32Array(MARKETS_MAX * TIERS_MAX)
+  readonly makerPpm: Int32Array
+  readonly takerPpm: Int32Array
   /** 1 = the tier has fees of its own in this market. */
-  readonly tierSet = new Uint8Array(MARKETS_MAX * TIERS_MAX)
+  readonly tierSet: Uint8Array
   /** Row of the fee account in the market's quote asset. */
-  readonly feeRow = new Int32Array(MARKETS_MAX)
+  readonly feeRow: Int32Array
   /** Symbol of each asset; undefined = no such asset. */
   readonly symbols: (string | undefined)[] = new Array<string | undefined>(ASSETS_MAX).fill(undefined)
   /** Markets at or above this id were never made. */
   end = 0
 
+  constructor(capacity: number) {
+    this.capacity = capacity
+    this.exists = new Uint8Array(capacity)
+    this.base = new Int32Array(capacity)
+    this.quote = new Int32Array(capacity)
+    this.lotUnits = new Float64Array(capacity)
+    this.tickUnits = new Float64Array(capacity)
+    this.status = new Int32Array(capacity)
+    this.bandPpm = new Int32Array(capacity)
+    this.lastTicks = new Int32Array(capacity)
+    this.makerPpm = new Int32Array(capacity * TIERS_MAX)
+    this.takerPpm = new Int32Array(capacity * TIERS_MAX)
+    this.tierSet = new Uint8Array(capacity * TIERS_MAX)
+    this.feeRow = new Int32Array(capacity)
+  }
+
   /** True when `market` is one that exists. Any int32 may be asked for. */
   has(market: number): boolean {
-    return market >= 0 && market < MARKETS_MAX && this.exists[market] === 1
+    return market >= 0 && market < this.capacity && this.exists[market] === 1
   }
 
   isHalted(market: number): boolean {

@@ -21,7 +21,7 @@ import * as layout from '../layout.js'
 // Local copies: optimised code folds them, but loads and checks an imported constant at each use.
 const { ORDER_SHIFT, EXTRA_SHIFT, ORDER_ATTR_MASK } = orders
 const { NONE } = levels
-const { UNITS_END, TICKS_MAX, ICEBERG_PARTS_MAX, TIME_MS_END, ACCOUNT_ORDERS_MAX } = limits
+const { UNITS_END, TICKS_MAX, ICEBERG_PARTS_MAX, TIME_MS_END } = limits
 const { ACCOUNT_SHIFT } = ledger
 const { INT_NOT_AN_INTEGER, INT_OVER_LIMIT } = layout
 const {
@@ -201,7 +201,8 @@ export function placeOrder(
   const { orders } = trading
   const mayRest = stop || !immediate
   if (mayRest && orders.count >= orders.capacity) return Reject.OrdersFull
-  if (ledger.accounts[accountAt + ACCOUNT_ORDERS]! >= ACCOUNT_ORDERS_MAX) return Reject.AccountOrdersFull
+  if (ledger.accounts[accountAt + ACCOUNT_ORDERS]! >= trading.accountOrdersMax)
+    return Reject.AccountOrdersFull
   if (mayRest && trading.book.levels.full) {
     const missing = live
       ? !marketable && trading.book.levelMissing(restingBook(market, side), ticks)

@@ -31,7 +31,7 @@ export class Protections {
   readonly words: Int32Array
   readonly numbers: Float64Array
   private readonly ledger: Ledger
-  private readonly capacity: number
+  readonly capacity: number
   private free = -1
   private used = 0
   count = 0

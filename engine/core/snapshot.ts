@@ -382,6 +382,7 @@ function readMarkets(reader: ByteReader, { markets, ledger }: State): void {
   }
   for (let count = expectSection(reader, Section.Markets); count > 0; count--) {
     const id = reader.int()
+    expectRoom('markets', id + 1, markets.capacity)
     const base = reader.int()
     const quote = reader.int()
     const status = reader.int()

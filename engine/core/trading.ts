@@ -125,6 +125,8 @@ export class Trading implements MatchSink {
   readonly clock: Float64Array
   /** Orders with an expiry, by (expiry, order id). */
   readonly expiries: Heap
+  /** Live orders that one account may have. */
+  readonly accountOrdersMax: number
   private readonly matcher: Matcher
   /** Lowest and highest price traded by the command so far; high is 0 before its first trade. */
   private tradeLow = 0
@@ -136,12 +138,14 @@ export class Trading implements MatchSink {
   constructor(
     ordersMax: number,
     levelsMax: number,
+    accountOrdersMax: number,
     ledger: Ledger,
     markets: Markets,
     protections: Protections,
     events: Events,
     clock: Float64Array,
   ) {
+    this.accountOrdersMax = accountOrdersMax
     this.orders = new Orders(ordersMax)
     this.book = new Book(this.orders, markets.exists.length * BOOK_KINDS, levelsMax)
     this.ids = new OrderIds(this.orders.words, ordersMax + 1)
@@ -151,7 +155,7 @@ export class Trading implements MatchSink {
     this.events = events
     this.clock = clock
     this.matcher = new Matcher(this.book, markets.tickUnits, this)
-    this.reached = new Int32Array(protections.words.length)
+    this.reached = new Int32Array(protections.capacity)
     const { extras, extraNumbers, numbers } = this.orders
     this.expiries = new Heap(ordersMax + 1, {
       before: (a, b) => {

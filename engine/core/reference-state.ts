@@ -1,0 +1,198 @@
+/**
+ * The reference engine's state as the canonical bytes of snapshot.ts, written from its own objects: equal
+ * bytes mean that fast core and reference agree on everything that has a meaning. In tests only.
+ */
+import { ASSETS_MAX, FRAME_NONCE_WINDOW, TIERS_MAX } from '../limits.js'
+import { ByteWriter } from './byte-stream.js'
+import type { ReferenceOrder } from './book-reference.js'
+import type { ReferenceEngine, ReferenceMarket } from './reference-engine.js'
+
+/** The body of the reference's snapshot. */
+export function referenceBody(engine: ReferenceEngine): Uint8Array {
+  const writer = new ByteWriter(1 << 14)
+  writeHead(writer, engine)
+  writeMarkets(writer, engine)
+  writeAccounts(writer, engine)
+  writeSessions(writer, engine)
+  writeProtections(writer, engine)
+  for (const market of byKey(engine.markets)) writeBooks(writer, market)
+  writer.section(10, 0)
+  return writer.finish(0)
+}
+
+const byKey = <T>(map: ReadonlyMap<number, T>): T[] =>
+  [...map].sort(([a], [b]) => a - b).map(([, value]) => value)
+const ids = (map: ReadonlyMap<number, unknown>): number[] => [...map.keys()].sort((a, b) => a - b)
+
+function writeHead(writer: ByteWriter, engine: ReferenceEngine): void {
+  const { frame } = engine
+  writer.section(1, 1)
+  writer.float(engine.seq)
+  writer.float(engine.timeMs)
+  writer.float(engine.depositsConsumed)
+  writer.int(engine.feeAccount)
+  writer.int(engine.requireFrames ? 1 : 0)
+  writer.int(frame.left)
+  const open = frame.left > 0 && frame.accepted
+  writer.int(open ? frame.session : -1)
+  writer.int(open ? frame.session * FRAME_NONCE_WINDOW + (frame.nonce % FRAME_NONCE_WINDOW) : -1)
+  writer.int(0)
+}
+
+function writeMarkets(writer: ByteWriter, engine: ReferenceEngine): void {
+  writer.section(2, engine.assets.size)
+  for (const id of ids(engine.assets)) {
+    const symbol = engine.assets.get(id)!
+    const bytes = new Uint8Array(16)
+    for (let at = 0; at < symbol.length; at++) bytes[at] = symbol.charCodeAt(at)
+    writer.int(id)
+    writer.int(symbol.length)
+    for (const word of new Int32Array(bytes.buffer)) writer.int(word)
+  }
+  writer.section(3, engine.markets.size)
+  for (const market of byKey(engine.markets)) {
+    writer.int(market.id)
+    writer.int(market.base)
+    writer.int(market.quote)
+    writer.int(market.status)
+    writer.int(market.bandPpm)
+    writer.int(market.lastTicks)
+    writer.float(Number(market.lotUnits))
+    writer.float(Number(market.tickUnits))
+    for (let tier = 0; tier < TIERS_MAX; tier++) {
+      const own = market.fees.get(tier)
+      const { maker, taker } = own ?? market.fees.get(0)!
+      writer.int(tier > 0 && own !== undefined ? 1 : 0)
+      writer.int(maker)
+      writer.int(taker)
+    }
+  }
+  const supplied = ids(engine.supply).filter((asset) => engine.supply.get(asset) !== 0n && asset < ASSETS_MAX)
+  writer.section(4, supplied.length)
+  for (const asset of supplied) {
+    const supply = engine.supply.get(asset)!
+    writer.int(asset)
+    writer.int(0)
+    writer.float(Number(supply % 2n ** 53n))
+    writer.float(Number(supply / 2n ** 53n))
+  }
+}
+
+function writeAccounts(writer: ByteWriter, engine: ReferenceEngine): void {
+  const accounts = ids(engine.accounts)
+  writer.section(5, accounts.length)
+  for (const id of accounts) {
+    const account = engine.accounts.get(id)!
+    writer.int(id)
+    writer.int(account.tier)
+    for (const word of account.owner) writer.int(word)
+    writer.int(0)
+    writer.float(account.withdrawalNonce)
+    writer.float(account.approvalNonce)
+    writer.float(account.cancelAfterMs)
+  }
+  const rows = accounts.flatMap((account) =>
+    ids(engine.accounts.get(account)!.balances)
+      .map((asset) => ({ account, asset, ...engine.accounts.get(account)!.balance(asset) }))
+      .filter(({ available, reserved }) => available !== 0n || reserved !== 0n),
+  )
+  writer.section(6, rows.length)
+  for (const { account, asset, available, reserved } of rows) {
+    writer.int(account)
+    writer.int(asset)
+    writer.float(Number(available))
+    writer.float(Number(reserved))
+  }
+}
+
+function writeSessions(writer: ByteWriter, engine: ReferenceEngine): void {
+  writer.section(7, engine.sessions.length)
+  for (const session of engine.sessions) {
+    writer.int(session.state === 'active' ? 1 : 2)
+    writer.int(session.account)
+    writer.int(session.attributes)
+    for (const word of session.keyX) writer.int(word)
+    const nonces = [...session.frames.keys()].sort(
+      (a, b) => (a % FRAME_NONCE_WINDOW) - (b % FRAME_NONCE_WINDOW),
+    )
+    writer.int(nonces.length)
+    writer.float(session.maxNotional)
+    writer.float(session.expiresAtMs)
+    writer.float(session.highest + 1)
+    for (const nonce of nonces) {
+      const { firstSeq, codes, count } = session.frames.get(nonce)!
+      writer.float(nonce + 1)
+      writer.float(firstSeq)
+      writer.int(count)
+      writer.int(0)
+      const bytes = new Uint8Array(Math.ceil(count / 8) * 8)
+      bytes.set(codes)
+      for (const word of new Int32Array(bytes.buffer)) writer.int(word)
+    }
+  }
+}
+
+function writeProtections(writer: ByteWriter, engine: ReferenceEngine): void {
+  const all = ids(engine.protections).flatMap((account) =>
+    ids(engine.protections.get(account)!).map((market) => ({
+      account,
+      market,
+      ...engine.protections.get(account)!.get(market)!,
+    })),
+  )
+  writer.section(8, all.length)
+  for (const protection of all) {
+    writer.int(protection.account)
+    writer.int(protection.market)
+    writer.int(protection.windowMs)
+    writer.int(protection.fillsMax)
+    writer.int(protection.fills)
+    writer.int(protection.frozen ? 1 : 0)
+    writer.float(protection.notionalMax)
+    writer.float(protection.windowStartMs)
+    writer.float(protection.notional)
+  }
+}
+
+function writeBooks(writer: ByteWriter, { id, book }: ReferenceMarket): void {
+  const books = [book.resting(0), book.resting(1), book.waiting(false), book.waiting(true)]
+  books.forEach((orders, kind) => {
+    if (orders.length === 0) return
+    writer.section(9, orders.length)
+    writer.int(id * 4 + kind)
+    writer.int(0)
+    for (const order of orders) writeOrder(writer, order)
+  })
+}
+
+function writeOrder(writer: ByteWriter, order: ReferenceOrder): void {
+  const marks =
+    (order.display === 0 ? 0 : 1 << 24) |
+    (order.waiting ? 1 << 25 : 0) |
+    (order.budget === undefined ? 0 : 1 << 26) |
+    (order.expiresAtMs === 0 ? 0 : 1 << 27)
+  writer.int(order.account)
+  writer.int(
+    marks |
+      (order.side << 8) |
+      (order.type << 9) |
+      (order.timeInForce << 12) |
+      (order.postOnly << 15) |
+      (order.stp << 17),
+  )
+  writer.int(Number(order.cloid & 0xffffffffn) | 0)
+  writer.int(Number(order.cloid >> 32n) | 0)
+  writer.int(order.ticks)
+  writer.int(order.lots)
+  writer.int(order.visible)
+  writer.int(order.feePpm)
+  writer.float(Number(order.reserved))
+  writer.float(order.id)
+  if (marks === 0 && order.type < 2) return
+  writer.int(order.remaining - order.visible)
+  writer.int(order.display)
+  writer.int(order.trigger)
+  writer.int(0)
+  writer.float(order.expiresAtMs)
+  writer.float(Number(order.budget ?? 0n))
+}

@@ -18,6 +18,13 @@ import {
     StuckToken
 } from "./support/Tokens.sol";
 
+/// @notice Takes no native coin back.
+contract Closed {
+    function deposit(address vault) external payable {
+        IVault(vault).deposit{value: msg.value}(2, msg.value);
+    }
+}
+
 /// @notice One attack a test, each against one guard. contracts/mutate.ts takes every guard out in turn and
 /// requires the tests here to fail; so each must show what the attacker would gain or break.
 contract AttacksTest is Fixture {
@@ -741,6 +748,77 @@ contract AttacksTest is Fixture {
         _deposit(carol, 0, 9);
         vm.expectRevert(IVault.NotFrozen.selector);
         vault.refundDeposit(3, 3, 0, 9);
+    }
+
+    /// @dev A withdrawal under way before the request is not an answer to it.
+    function test_RequestAnsweredByAnOlderBatch() public {
+        Posted memory p = _build(_record(1, 0, -int256(12)), 0, _record(1, 0, uint64(12)));
+        _commit(p);
+        _request(alice, 0, 12);
+        _proveAll(p);
+        settlement.finalizeBatch(2, p.withdrawals);
+        vm.warp(block.timestamp + EXIT_DELAY + 1);
+        settlement.freeze(1, 0);
+        assertTrue(settlement.frozen(), "the request still stood");
+    }
+
+    /// @dev (0, 64) has the index of (1, 0): the fee of alice's request would go to the fee owner.
+    function test_FeeTakenByAnAlias() public {
+        _request(alice, 0, 5);
+        vm.warp(block.timestamp + EXIT_DELAY + 1);
+        settlement.freeze(1, 0);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.NoRequest.selector, 0, 64));
+        settlement.reclaimFee(0, 64);
+        settlement.reclaimFee(1, 0);
+        assertTrue(settlement.refundOf(alice) == REQUEST_FEE, "alice's own");
+    }
+
+    function test_RefundOfAFeeTakenTwice() public {
+        _request(alice, 1, 5);
+        _request(bob, 2, 5);
+        vm.warp(block.timestamp + 1);
+        _settle("", 0, "");
+        uint256[28] memory path = tree.path((1 << 6) | 1);
+        vm.prank(carol);
+        settlement.answerEmpty(1, 1, 2, path);
+        vm.startPrank(carol);
+        settlement.withdrawRefund();
+        // What is left in escrow is bob's.
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.NothingToRefund.selector, carol));
+        settlement.withdrawRefund();
+        vm.stopPrank();
+        assertTrue(address(settlement).balance == REQUEST_FEE, "bob's fee is there");
+    }
+
+    /// @dev Striking an honest batch before its time would make proving impossible.
+    function test_StruckTooEarly() public {
+        _commit(_build(_transfer(1), 0, ""));
+        vm.warp(block.timestamp + PROOF_DELAY);
+        vm.expectPartialRevert(ISettlement.ProofDeadlineNotPassed.selector);
+        settlement.strikeUnproven();
+    }
+
+    function test_CommitWhilePaused() public {
+        vm.prank(guardian);
+        settlement.pauseCommits(true);
+        _refused(_build(_transfer(1), 0, ""), ISettlement.CommitsArePaused.selector);
+    }
+
+    /// @dev A payment that fails must not count as made.
+    function test_FailedNativePaymentIsKept() public {
+        Closed closed = new Closed();
+        vm.deal(address(this), 5e9);
+        closed.deposit{value: 5e9}(address(vault));
+        _freeze(alice, 0);
+        vm.expectRevert(abi.encodeWithSelector(IVault.NativeTransferFailed.selector, address(closed), 5e9));
+        vault.refundDeposit(3, 3, 2, 5);
+        assertTrue(!vault.refunded(3) && vault.custodyUnits(2) == 5, "still owed");
+    }
+
+    /// @dev Balances of an asset that is not on the list would be backed by nothing.
+    function test_UnlistedAsset() public {
+        Posted memory p = _build(bytes.concat(_record(1, 3, int256(5)), _record(2, 3, -int256(5))), 0, "");
+        _refused(p, ISettlement.UnknownAsset.selector);
     }
 
     // --- Governance ---

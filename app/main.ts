@@ -28,9 +28,31 @@ const commands: Record<string, Command> = {
     load: async () => (await import('./journal-cli.js')).runJournalCommand,
   },
   replay: {
-    usage: 'replay DIR [--rpc URL] [--json]',
-    about: 'recompute every state from the journal, and compare it with the chain',
-    load: async () => (await import('./journal-cli.js')).runReplayCommand,
+    usage: 'replay DIR [--rpc URL [--settlement 0x… | --deployment FILE]] [--json]',
+    about: 'recompute every state from the journal; with --rpc every batch too, compared with the chain',
+    load: async () => {
+      const journal = await import('./journal-cli.js')
+      const audit = await import('./audit-cli.js')
+      return (argv) =>
+        argv.some((word) => word.startsWith('--rpc'))
+          ? audit.runChainReplay(argv)
+          : journal.runReplayCommand(argv)
+    },
+  },
+  audit: {
+    usage: 'audit --rpc URL [--settlement 0x… | --deployment FILE] [--json]',
+    about: 'rebuild the state tree and every balance from the chain alone',
+    load: async () => (await import('./audit-cli.js')).runAudit,
+  },
+  exit: {
+    usage: 'exit --rpc URL --owner 0x…',
+    about: 'leave without the operator, from chain data alone',
+    load: async () => (await import('./exit-cli.js')).runExit,
+  },
+  prover: {
+    usage: 'prover key|work|setup|contribute|check …',
+    about: 'the prover, a program of its own: keys, ceremonies, proofs',
+    load: async () => (await import('./prover-cli.js')).runProver,
   },
   config: {
     usage: 'config print [--config FILE] [--gateway-SETTING VALUE …] | names',

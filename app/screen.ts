@@ -26,6 +26,8 @@ export interface SettlementStatus {
   readonly lastRoot: string
   /** Last seq of the last batch. */
   readonly settledSeq: number
+  /** The local prover: what it does, how far its key is built (1 = ready); null without proofs. */
+  readonly prover: { readonly text: string; readonly keyShare: number; readonly waiting: number } | null
 }
 
 export interface StatusNumbers {
@@ -47,6 +49,13 @@ export interface SettledBatch {
 const short = (hex: string): string => (hex.length > 18 ? `${hex.slice(0, 10)}…${hex.slice(-6)}` : hex)
 const percent = (part: number, whole: number): string =>
   whole === 0 ? '–' : `${((100 * part) / whole).toFixed(2)} %`
+
+/** Where proofs stand, in a few words. */
+function proverText(prover: SettlementStatus['prover']): string {
+  if (prover === null) return ''
+  if (prover.keyShare < 1) return `building the proving key ${Math.floor(100 * prover.keyShare)} %  `
+  return `${prover.waiting} chunks to prove  `
+}
 
 export class Screen {
   readonly #out: NodeJS.WriteStream
@@ -119,7 +128,7 @@ export class Screen {
       `${Math.round((numbers.fills - last.fills) / seconds)} fills/s  ` +
       `seq ${numbers.sequencedSeq}  journal lag ${numbers.sequencedSeq - numbers.durableSeq}  ` +
       `batch ${settlement.lastBatch} (proven ${settlement.provenBatch}), ${numbers.sequencedSeq - settlement.settledSeq} to settle  ` +
-      `root ${short(settlement.lastRoot)}  ${numbers.connections} clients`
+      `root ${short(settlement.lastRoot)}  ${proverText(settlement.prover)}${numbers.connections} clients`
     if (this.#out.isTTY) this.step(text)
     else this.line(text)
   }

@@ -51,6 +51,7 @@ export async function startSettlement(options: SettlementOptions): Promise<Runni
     deployment,
     rpcUrls: [rpcUrl],
     operatorKey: options.operatorKey,
+    prover: { runLocal: true },
     policy: { seconds: options.batchSeconds, fills: options.batchFills },
   }
   const worker = new Worker(new URL('../settlement/settlement-thread.js', import.meta.url), {
@@ -63,7 +64,7 @@ export async function startSettlement(options: SettlementOptions): Promise<Runni
     number,
     { resolve: (batch: BatchMessage | undefined) => void; reject: (error: Error) => void }
   >()
-  let status: SettlementStatus = { lastBatch: 0, provenBatch: 0, lastRoot: '0', settledSeq: 0 }
+  let status: SettlementStatus = { lastBatch: 0, provenBatch: 0, lastRoot: '0', settledSeq: 0, prover: null }
   let ticket = 0
   let stopping = false
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))

@@ -11,6 +11,7 @@ import { createPublicClient, http } from 'viem'
 import { startExchange } from '../engine/exchange.js'
 import { type GatewayConfig, ConfigError, loadGatewayConfig } from '../gateway/config.js'
 import { type RunningGateway, startGateway } from '../gateway/start.js'
+import { DEVELOPMENT_ROWS, developmentVerificationKey } from '../settlement/development-key.js'
 import { Demo } from './demo.js'
 import { LOCAL_GENESIS } from './genesis.js'
 import { runLobster } from './lobster/run.js'
@@ -26,6 +27,8 @@ const USAGE =
 const TRADERS = 5
 /** A forced withdrawal may be left unanswered this long on the local chain; a week on a real one. */
 const LOCAL_EXIT_DELAY_SECONDS = 60
+/** Batches that may wait for their proofs; beyond it posting waits, and the next batches net more. */
+const LOCAL_UNPROVEN_MAX = 64
 const STATUS_EVERY_MS = 1000
 /** Budget of the operator's own replay: it is not to be slowed down by rules made for strangers. */
 const REPLAY_RATE = { perSecond: 1_000_000, burst: 1_000_000 }
@@ -111,7 +114,7 @@ export function parseStartOptions(argv: readonly string[]): StartOptions {
     demo: values.demo,
     seconds: number(values.seconds, 'seconds', 0, 1e9),
     seed: number(values.seed, 'seed', 1, 2 ** 31 - 1),
-    batchSeconds: number(values['batch-seconds'], 'batch-seconds', 15, 86_400),
+    batchSeconds: number(values['batch-seconds'], 'batch-seconds', 25, 86_400),
     batchFills: number(values['batch-fills'], 'batch-fills', 10_000, 1e7),
     replay:
       values.replay === undefined
@@ -197,7 +200,12 @@ async function startParts(
   const chain = await startLocalChain(
     options.dataDir,
     TRADERS,
-    { exitDelaySeconds: LOCAL_EXIT_DELAY_SECONDS, maxUnproven: 64 },
+    {
+      exitDelaySeconds: LOCAL_EXIT_DELAY_SECONDS,
+      maxUnproven: LOCAL_UNPROVEN_MAX,
+      verificationKey: developmentVerificationKey,
+      rowsPerChunk: DEVELOPMENT_ROWS,
+    },
     (step) => screen.step(step),
   )
   running.push({ name: 'the chain', stop: () => chain.anvil.stop() })

@@ -46,13 +46,20 @@ interface Job {
   readonly rows: number
   readonly makeInputs: () => ChunkInputs
   readonly done: (proof: ChunkProof) => void
+  readonly refuse: (error: QueueStopped) => void
   leasedUntilMs: number
 }
 
 const BODY_BYTES_MAX = 64 * 1024
 const WINDOW_MS = 60_000
 
+/** The queue ended before the proof came: the chunk is offered again at the next start. */
+export class QueueStopped extends Error {
+  override readonly name = 'QueueStopped'
+}
+
 export class ProverQueue {
+  private isStopped = false
   private readonly jobs = new Map<string, Job>()
   private readonly server: Server
   private readonly proven: { atMs: number; rows: number }[] = []
@@ -79,11 +86,23 @@ export class ProverQueue {
     this.server.closeAllConnections()
   }
 
-  /** Offers a chunk of `rows` rows; resolves with its proof. Inputs are made when a prover asks. */
+  /**
+   * Offers a chunk of `rows` rows; resolves with its proof, rejects with QueueStopped. Inputs are made
+   * when a prover asks.
+   */
   offer(id: string, rows: number, makeInputs: () => ChunkInputs): Promise<ChunkProof> {
-    return new Promise((resolve) =>
-      this.jobs.set(id, { id, rows, makeInputs, done: resolve, leasedUntilMs: 0 }),
-    )
+    return new Promise((resolve, reject) => {
+      if (this.isStopped) reject(new QueueStopped(id))
+      else this.jobs.set(id, { id, rows, makeInputs, done: resolve, refuse: reject, leasedUntilMs: 0 })
+    })
+  }
+
+  /** Lets go of every chunk that waits: their offers reject, so that nobody waits for a prover that has ended. */
+  stop(): void {
+    this.isStopped = true
+    const jobs = [...this.jobs.values()]
+    this.jobs.clear()
+    for (const { id, refuse } of jobs) refuse(new QueueStopped(id))
   }
 
   metrics(): ProverMetrics {

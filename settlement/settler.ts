@@ -21,7 +21,7 @@ import { FILL_BYTES, fillProof, type FillProof } from './fills-root.js'
 import { sealBatch } from './batch.js'
 import { accountOf, assetOf, indexOf } from './net.js'
 import { Poster, isAtLeast, type ChunkProof } from './post.js'
-import type { ProverQueue } from './prover-queue.js'
+import { QueueStopped, type ProverQueue } from './prover-queue.js'
 import { Sender, SenderStopped, TransactionReverted, type FeePolicy } from './sender.js'
 import { BatchStore, type BatchRecord } from './store.js'
 import { TreeStore } from './tree-store.js'
@@ -174,6 +174,7 @@ export class Settler {
         `the chain has ${committed} batches, this data folder ${this.batches.length}: it is an old copy; replay would rebuild them`,
       )
     this.state = 'following'
+    this.sender.resume()
     this.loops = [
       this.guard(() => this.followLoop()),
       this.guard(() => this.commitLoop()),
@@ -243,6 +244,7 @@ export class Settler {
   async stop(): Promise<void> {
     this.isStopped = true
     this.sender.stop()
+    this.options.queue?.stop()
     await Promise.allSettled(this.loops)
     this.follower.stop()
     if (this.state !== 'failed') this.state = 'stopped'
@@ -355,7 +357,7 @@ export class Settler {
       const task = this.proveChunk(record, chunk)
         .then(() => void done.add(chunk))
         .catch((error: unknown) => {
-          if (!(error instanceof SenderStopped)) onFailure(error)
+          if (!(error instanceof SenderStopped || error instanceof QueueStopped)) onFailure(error)
         })
         .finally(() => tasks.delete(id))
       tasks.set(id, task)

@@ -20,7 +20,8 @@ import { type Client, createClient } from '../sdk/index.js'
 import { Method } from '../sdk/wire/layout.js'
 
 const main = resolve(fileURLToPath(import.meta.url), '..', '..', 'app', 'main.js')
-const WAIT_MS = 60_000
+/** Long, because a fresh machine builds the proving key first and proves a withdrawal's batch row by row. */
+const WAIT_MS = 400_000
 
 /** Calls `probe` until it gives a value; fails with `what` when it does not in time. */
 async function until<T>(what: string, probe: () => Promise<T | undefined>): Promise<T> {

@@ -92,6 +92,17 @@ export class Sender {
   }
 
   /**
+   * Goes on with everything that is pending from before a restart, whether anybody asks for it again or not:
+   * a signed transaction that is never sent would leave a gap in the nonces, and all behind it would wait.
+   */
+  resume(): void {
+    for (const { label, to, data } of [...this.pending])
+      this.send(label, to, data).catch((error: unknown) => {
+        if (!(error instanceof SenderStopped)) this.options.onTrouble?.(chainErrorText(error))
+      })
+  }
+
+  /**
    * Sends a call, or goes on with the pending one of the same label, and resolves with its receipt once it
    * is confirmed. Throws TransactionReverted, NonceTaken or SenderStopped; a network failure is retried for
    * ever with growing pauses and told to `onTrouble`.

@@ -1,0 +1,245 @@
+/**
+ * The sender against a model of a chain that does what chains and endpoints do: drops cheap transactions,
+ * reorganises, fails, lies about what it has, gives a nonce to somebody else.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { keccak256, parseTransaction, type Hex, type PublicClient } from 'viem'
+import { privateKeyToAccount } from 'viem/accounts'
+import { sleep } from './chain.js'
+import { NonceTaken, Sender, SenderStopped, TransactionReverted, type FeePolicy } from './sender.js'
+import { BatchStore } from './store.js'
+
+const account = privateKeyToAccount(`0x${'42'.repeat(32)}`)
+const TO = '0x00000000000000000000000000000000000000aa'
+
+/** One account's view of a chain. */
+class FakeChain {
+  nonce = 0
+  height = 10
+  baseFee = 1_000_000_000n
+  /** Transactions below this fee are taken and never mined. */
+  minimumFee = 0n
+  /** Errors that the next calls of a method throw. */
+  readonly failures: Record<string, Error[]> = {}
+  readonly mined = new Map<Hex, { blockNumber: bigint; status: 'success' | 'reverted'; nonce: number }>()
+  readonly received: Hex[] = []
+  nextStatus: 'success' | 'reverted' = 'success'
+  isMining = true
+
+  private fail(method: string): void {
+    const error = this.failures[method]?.shift()
+    if (error !== undefined) throw error
+  }
+
+  /** Takes back the last block with everything in it. */
+  reorganise(): void {
+    for (const [hash, { blockNumber, nonce }] of [...this.mined])
+      if (blockNumber === BigInt(this.height)) {
+        this.mined.delete(hash)
+        this.nonce = Math.min(this.nonce, nonce)
+      }
+    this.height--
+  }
+
+  get client(): PublicClient {
+    const chain = this
+    const client = {
+      async estimateGas() {
+        chain.fail('estimateGas')
+        return 100_000n
+      },
+      async getTransactionCount() {
+        chain.fail('getTransactionCount')
+        return chain.nonce
+      },
+      async getBlock() {
+        chain.fail('getBlock')
+        return { baseFeePerGas: chain.baseFee }
+      },
+      async getBlockNumber() {
+        chain.fail('getBlockNumber')
+        return BigInt(chain.height)
+      },
+      async sendRawTransaction({ serializedTransaction }: { serializedTransaction: Hex }) {
+        chain.fail('sendRawTransaction')
+        const hash = keccak256(serializedTransaction)
+        chain.received.push(hash)
+        const { nonce = 0, maxFeePerGas = 0n } = parseTransaction(serializedTransaction)
+        if (!chain.isMining || nonce !== chain.nonce || maxFeePerGas < chain.minimumFee) return hash
+        chain.nonce++
+        chain.height++
+        chain.mined.set(hash, { blockNumber: BigInt(chain.height), status: chain.nextStatus, nonce })
+        return hash
+      },
+      async getTransactionReceipt({ hash }: { hash: Hex }) {
+        chain.fail('getTransactionReceipt')
+        const found = chain.mined.get(hash)
+        if (found === undefined)
+          throw Object.assign(new Error('none'), { name: 'TransactionReceiptNotFoundError' })
+        return { ...found, transactionHash: hash }
+      },
+    }
+    return client as unknown as PublicClient
+  }
+}
+
+describe('sender', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'glassbook-sender-'))
+  const senders: Sender[] = []
+  let count = 0
+  let chain: FakeChain
+  let store: BatchStore
+  const troubles: string[] = []
+  const fees: FeePolicy = {
+    maxFeePerGasCap: 20_000_000_000n,
+    priorityFeePerGas: 1_000_000_000n,
+    bumpAfterMs: 5,
+  }
+  const make = (confirmations = 0, steps?: (step: string) => void): Sender => {
+    const sender = new Sender({
+      client: chain.client,
+      account,
+      chainId: 31337,
+      store,
+      confirmations,
+      fees,
+      pollMs: 1,
+      onTrouble: (text) => void troubles.push(text),
+      ...(steps === undefined ? {} : { onStep: steps }),
+    })
+    senders.push(sender)
+    return sender
+  }
+  beforeEach(() => {
+    chain = new FakeChain()
+    store = new BatchStore(join(folder, String(count++)))
+    troubles.length = 0
+  })
+  afterEach(() => senders.splice(0).forEach((sender) => sender.stop()))
+  afterAll(() => rmSync(folder, { recursive: true }))
+
+  test('sends once, in order of nonces, and forgets when confirmed', async () => {
+    const sender = make()
+    const receipts = await Promise.all(['a', 'b', 'c'].map((label) => sender.send(label, TO, '0x01')))
+    expect(receipts.map(({ transactionHash }) => chain.mined.get(transactionHash)!.nonce)).toEqual([0, 1, 2])
+    expect(store.readOutbox()).toEqual([])
+  })
+
+  test('a restart sends the same bytes again, with the nonce that was signed', async () => {
+    chain.isMining = false
+    const first = make()
+    const lost = first.send('commit 1', TO, '0x02')
+    lost.catch(() => undefined)
+    while (chain.received.length === 0) await sleep(1)
+    first.stop()
+    await expect(lost).rejects.toBeInstanceOf(SenderStopped)
+    const [pending] = store.readOutbox()
+    chain.isMining = true
+    const receipt = await make().send('commit 1', TO, '0x02')
+    expect(pending!.attempts.map(({ hash }) => hash)).toContain(receipt.transactionHash)
+    expect(chain.nonce).toBe(1)
+  })
+
+  test('a restart sends everything that was signed, so that no nonce is missing for those behind', async () => {
+    // Two are signed and never reach the endpoint.
+    chain.isMining = false
+    const first = make(0, (step) => {
+      if (step === 'signed') throw new Error('power cut')
+    })
+    await expect(first.send('prove 1/0', TO, '0x01')).rejects.toThrow('power cut')
+    await expect(first.send('prove 1/1', TO, '0x02')).rejects.toThrow('power cut')
+    expect(chain.received).toEqual([])
+    chain.isMining = true
+    const second = make()
+    second.resume()
+    const receipt = await second.send('commit 2', TO, '0x03')
+    expect(chain.mined.get(receipt.transactionHash)!.nonce).toBe(2)
+    while (store.readOutbox().length > 0) await sleep(1)
+    expect(chain.nonce).toBe(3)
+  })
+
+  test('a stuck transaction gets a higher fee on the same nonce, never above the cap', async () => {
+    chain.minimumFee = 15_000_000_000n
+    const receipt = await make().send('commit 1', TO, '0x03')
+    expect(chain.mined.get(receipt.transactionHash)!.nonce).toBe(0)
+    expect(chain.mined.size).toBe(1)
+
+    chain.minimumFee = 10n ** 15n
+    const stuck = make()
+    const never = stuck.send('commit 2', TO, '0x03')
+    never.catch(() => undefined)
+    for (let top = 0n; top < fees.maxFeePerGasCap;) {
+      await sleep(2)
+      top = store.readOutbox()[0]?.attempts.at(-1)!.maxFeePerGas ?? 0n
+    }
+    await sleep(30)
+    const { attempts } = store.readOutbox()[0]!
+    expect(attempts.every(({ maxFeePerGas }) => maxFeePerGas <= fees.maxFeePerGasCap)).toBe(true)
+    attempts.slice(1).forEach(({ maxFeePerGas }, at) => {
+      expect(maxFeePerGas).toBeGreaterThan(attempts[at]!.maxFeePerGas)
+    })
+  })
+
+  test('a block that is taken back: the same bytes are sent again, and confirmations counted anew', async () => {
+    const sender = make(2)
+    const sending = sender.send('commit 1', TO, '0x04')
+    while (chain.mined.size === 0) await sleep(1)
+    const [hash] = chain.mined.keys()
+    await sleep(10)
+    chain.reorganise()
+    while (chain.mined.size === 0) {
+      chain.height += 0
+      await sleep(5)
+    }
+    chain.height += 2
+    const receipt = await sending
+    // The fee may have been raised meanwhile; the nonce is the same, so only one of them stands.
+    expect(chain.received).toContain(hash)
+    expect(chain.mined.get(receipt.transactionHash)!.nonce).toBe(0)
+    expect(chain.nonce).toBe(1)
+  })
+
+  test('an endpoint that fails at every call, once each, is survived', async () => {
+    for (const method of [
+      'estimateGas',
+      'getTransactionCount',
+      'getBlock',
+      'sendRawTransaction',
+      'getTransactionReceipt',
+      'getBlockNumber',
+    ])
+      chain.failures[method] = [new Error(`${method}: too many requests`)]
+    const receipt = await make().send('commit 1', TO, '0x05')
+    expect(receipt.status).toBe('success')
+    expect(chain.nonce).toBe(1)
+    expect(troubles.join()).toContain('too many requests')
+  })
+
+  test('a nonce that somebody else took is told, not sent again for ever', async () => {
+    chain.isMining = false
+    const sending = make().send('commit 1', TO, '0x06')
+    while (chain.received.length === 0) await sleep(1)
+    chain.nonce = 1
+    await expect(sending).rejects.toBeInstanceOf(NonceTaken)
+    expect(store.readOutbox()).toEqual([])
+  })
+
+  test('a revert, in simulation or on the chain, is told with its reason and leaves nothing behind', async () => {
+    chain.failures.estimateGas = [new Error('execution reverted: NotOperator(0x00)')]
+    await expect(make().send('commit 1', TO, '0x07')).rejects.toThrow('NotOperator')
+    chain.nextStatus = 'reverted'
+    await expect(make().send('commit 1', TO, '0x07')).rejects.toBeInstanceOf(TransactionReverted)
+    expect(store.readOutbox()).toEqual([])
+  })
+
+  test('bytes and nonce are durable before the first send', async () => {
+    const seen: string[] = []
+    await make(0, (step) => {
+      const [pending] = store.readOutbox()
+      seen.push(`${step}: ${pending?.nonce ?? 'none'}, sent ${chain.received.length}`)
+    }).send('commit 1', TO, '0x08')
+    expect(seen).toEqual(['signed: 0, sent 0', 'sent: 0, sent 1', 'mined: none, sent 1'])
+  })
+})

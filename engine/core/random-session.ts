@@ -16,6 +16,8 @@ const BAD_UNITS = [0, -1, 1.5, NaN, Infinity, 2 ** 53, 2 ** 53 - 1]
 export class Tape {
   private at = 0
   private last = 0
+  /** Quote units are multiplied by it: large amounts take other paths of the fee arithmetic. */
+  scale = 1
 
   constructor(private readonly bytes: Uint8Array) {}
 
@@ -60,12 +62,13 @@ export function drawOptions(tape: Tape): Omit<EngineOptions, 'onEvents'> {
       base,
       quote,
       lotUnits: tape.pick([1, 3]),
-      tickUnits: tape.pick([1, 2, 7]),
+      tickUnits: tape.pick([1, 2, 7]) * (quote === 0 ? tape.scale : 1),
       takerFeePpm,
       makerFeePpm: tape.pick([0, -takerFeePpm, 20_000, 3]),
       bandPpm: tape.pick([0, 0, 0, 30_000]),
     }
   }
+  if (tape.rarely(6)) tape.scale = 4e9 + 7
   const genesis: GenesisConfig = {
     assets: [
       { id: 0, symbol: 'USD' },
@@ -102,7 +105,9 @@ export function drawFunding(tape: Tape, index: number, words: Int32Array, floats
     commands.writeApproveSession(words, floats, 0, holder, key, 1, scopes, maxNotional, 150, 1)
     return true
   }
-  commands.writeDeposit(words, floats, 0, account, index % 3, tape.pick([200_000, 200_000, 20_000, 1000]))
+  const asset = index % 3
+  const units = tape.pick([200_000, 200_000, 20_000, 1000]) * (asset === 0 ? tape.scale : 1)
+  commands.writeDeposit(words, floats, 0, account, asset, units)
   return true
 }
 

@@ -26,9 +26,9 @@ let seed = first
 function line(): string {
   const seconds = (Date.now() - startedMs) / 1000
   const rate = Math.round((totals.commands / seconds) * 60)
-  const { commands, boots, crashes, halts, refusals, tornBlocks, snapshots, fallbacks } = totals
+  const { commands, boots, crashes, halts, stops, refusals, tornBlocks, snapshots, fallbacks } = totals
   return (
-    `${seed - first} runs, ${commands} commands (${rate} a minute), ${boots} starts, ${crashes} crashes, ${halts} halts, ` +
+    `${seed - first} runs, ${commands} commands (${rate} a minute), ${boots} starts, ${crashes} crashes, ${halts} halts, ${stops} stops, ` +
     `${tornBlocks} torn blocks, ${refusals} refused starts, ${snapshots} snapshots, ${fallbacks} fallbacks, ${Math.round(seconds)} s`
   )
 }

@@ -30,6 +30,7 @@ export interface Totals {
   boots: number
   crashes: number
   halts: number
+  stops: number
   refusals: number
   tornBlocks: number
   snapshots: number
@@ -42,6 +43,7 @@ export const noTotals = (): Totals => ({
   boots: 0,
   crashes: 0,
   halts: 0,
+  stops: 0,
   refusals: 0,
   tornBlocks: 0,
   snapshots: 0,
@@ -148,11 +150,14 @@ export class World {
 
   private rare(): void {
     const { random } = this
-    const roll = random.below(4)
-    if (roll === 0) this.journalIsSlow = random.below(20)
-    else if (roll === 1)
+    const roll = random.below(9)
+    if (roll === 8) {
+      this.server!.close()
+      this.die('stop')
+    } else if (roll < 2) this.journalIsSlow = random.below(20)
+    else if (roll < 4)
       this.server!.submitGarbage(random.below(2), random.below(4) * 7, random.below(5000) - 1)
-    else if (roll === 2) this.breakConnection(random.below(TRADERS))
+    else if (roll < 6) this.breakConnection(random.below(TRADERS))
     else this.snapshot()
   }
 
@@ -195,8 +200,8 @@ export class World {
     if (this.flip !== undefined && this.mutations.noCrc === true) mendChecksums(this.disk, this.flip)
   }
 
-  /** Everything in the process is gone; half of the time the machine loses power as well. */
-  private die(kind: 'crash' | 'halt', isProcessOnly = false): void {
+  /** Everything in the process is gone; at half of the crashes the machine loses power as well. */
+  private die(kind: 'crash' | 'halt' | 'stop', isProcessOnly = false): void {
     this.server = undefined
     this.requests.clear()
     this.tasks.clear()
@@ -208,7 +213,8 @@ export class World {
     if (kind === 'crash') {
       this.totals.crashes++
       if (!isProcessOnly && this.random.chance(0.5)) this.disk.losePower()
-    } else this.totals.halts++
+    } else if (kind === 'halt') this.totals.halts++
+    else this.totals.stops++
   }
 
   private boot(): void {

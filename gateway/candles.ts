@@ -1,7 +1,7 @@
 /**
  * Candles of one market at every interval: open, high, low and close in ticks, volume in lots and in
  * quote units. A candle exists only where there was a trade. The newest of each interval are kept in
- * memory; candles-store.ts keeps them on disk.
+ * memory; history-store.ts keeps them on disk.
  */
 import { CANDLE_INTERVALS, type CandleInterval } from '../sdk/wire/layout.js'
 
@@ -67,7 +67,8 @@ export class Candles {
 
   /** The newest `limit` candles of an interval, newest last. */
   latest(interval: CandleInterval, limit: number): Candle[] {
-    return this.#series.get(interval)!.slice(-limit)
+    const series = this.#series.get(interval)!
+    return limit >= series.length ? series.slice() : series.slice(-limit)
   }
 
   /** Seq of the last trade that candles know. */

@@ -79,6 +79,7 @@ export class EngineLink {
   readonly #decoder = new TextDecoder()
   #nextTicket = 1
   #ended = false
+  #handledSeq = 0
   #left = false
 
   constructor(options: EngineLinkOptions) {
@@ -98,6 +99,11 @@ export class EngineLink {
       ticket: NOBODY,
       more: false,
     }
+  }
+
+  /** Last seq of what has been handed on. */
+  get handledSeq(): number {
+    return this.#handledSeq
   }
 
   get ended(): boolean {
@@ -221,6 +227,7 @@ export class EngineLink {
     const word = at >> 2
     const float = at >> 3
     const type = words[word + Outbound.TYPE]!
+    this.#handledSeq = floats[float + Outbound.SEQ_F64]!
     const own = words[word + Outbound.CONNECTION]! === OWN
     const ticket = own ? words[word + Outbound.REQUEST]! : NOBODY
     if (type === OutboundType.Applied) {

@@ -11,6 +11,7 @@ import type { FromGateway, GatewayThreadData, ToGateway } from './messages.js'
 import { type GatewayServer, ListenError, startServer } from './server.js'
 
 const STATS_EVERY_MS = 500
+const SAVE_EVERY_MS = 5000
 /** Time that close messages get to leave. */
 const CLOSE_MS = 50
 
@@ -60,8 +61,10 @@ async function main(data: GatewayThreadData): Promise<void> {
     stop()
   }
   const stats = setInterval(() => post({ type: 'stats', stats: gateway.stats }), STATS_EVERY_MS)
+  const saving = setInterval(() => gateway.saveHistory(), SAVE_EVERY_MS)
   await running
   clearInterval(stats)
+  clearInterval(saving)
   stop()
   port.close()
 }

@@ -21,6 +21,7 @@ import { Directory, sessionInfo } from './directory.js'
 import { type Answer, type Applied, EngineLink, type EngineLinkHandler } from './engine-link.js'
 import { FillStore } from './fill-store.js'
 import { FrameIntake } from './frames.js'
+import { HistoryStore } from './history-store.js'
 import { Limits } from './limits.js'
 import { type Receipts, createReceipts } from './receipts.js'
 import { MarketData } from './market-data.js'
@@ -56,6 +57,9 @@ export class Gateway implements EngineLinkHandler {
   readonly markets = new Map<number, MarketData>()
   readonly fills: FillStore
   readonly history = new OrderHistory()
+  readonly #history: HistoryStore
+  /** Seq of the engine when this thread began to serve. */
+  #startSeq = 0
   readonly batches: BatchInfo[] = []
   readonly epoch: number
   readonly limits: Limits
@@ -89,6 +93,7 @@ export class Gateway implements EngineLinkHandler {
       framesInFlightMax: data.config.framesInFlightMax,
       requireSignedFrames: data.config.requireSignedFrames,
     })
+    this.#history = new HistoryStore(data.folder, data.thread === 0)
     this.fills = new FillStore({
       capacity: data.config.fillsKept,
       write: data.thread === 0,
@@ -114,6 +119,7 @@ export class Gateway implements EngineLinkHandler {
     await this.#loadOwners()
     await this.#loadSessions()
     await Promise.all(this.data.markets.map((config) => this.#loadMarket(config)))
+    this.#loadHistory()
   }
 
   /** An answer of the engine, for use before anything is served: nothing else depends on its order. */
@@ -146,6 +152,26 @@ export class Gateway implements EngineLinkHandler {
     }
   }
 
+  /** Fills and candles of before this start; what happened while nobody noted it is marked as a gap. */
+  #loadHistory(): void {
+    for (const market of this.markets.values()) this.#history.loadCandles(market.config.id, market.candles)
+    this.fills.since(0, ({ market, seq, index, ticks, lots, takerSide, timeMs }) => {
+      // What this start has seen itself is not of before it.
+      if (seq <= this.#startSeq)
+        this.markets.get(market)?.restoreTrade([seq, index, ticks, lots, takerSide, timeMs])
+    })
+    for (const market of this.markets.values()) market.startCandles()
+    this.fills.setGap(this.#history.loadSeq(), this.#startSeq)
+  }
+
+  /** Writes down what a restart should find; called now and then, and at the end. */
+  saveHistory(): void {
+    for (const market of this.markets.values()) {
+      if (market.takeCandlesDirty()) this.#history.saveCandles(market.config.id, market.candles)
+    }
+    this.#history.saveSeq(this.link.handledSeq)
+  }
+
   #loadMarket(config: MarketConfig): Promise<void> {
     return new Promise((resolve, reject) => {
       const asked = this.link.query(QueryKind.Book, config.id, BOOK_DEPTH_MAX, (answer) => {
@@ -162,6 +188,7 @@ export class Gateway implements EngineLinkHandler {
         })
         market.load(answer.value as { bids: BookLevel[]; asks: BookLevel[]; lastTicks: number }, answer.seq)
         this.markets.set(config.id, market)
+        if (this.#startSeq === 0) this.#startSeq = answer.seq
         resolve()
       })
       if (!asked) reject(new Error('the way to the engine is full'))
@@ -320,6 +347,8 @@ export class Gateway implements EngineLinkHandler {
   }
 
   stopped(): void {
+    this.saveHistory()
+    this.fills.close()
     this.shutdown()
   }
 

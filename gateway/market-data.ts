@@ -63,6 +63,7 @@ export class MarketData {
   #newTrades: TradeEntry[] = []
   #bboShown = ''
   #tickerDirty = false
+  #candlesDirty = false
   #lastTicks = 0
   #lastSeq: number
   #timeMs = 0
@@ -174,6 +175,13 @@ export class MarketData {
     this.candles.takeChanges()
   }
 
+  /** True when a candle has changed since the last call. */
+  takeCandlesDirty(): boolean {
+    const dirty = this.#candlesDirty
+    this.#candlesDirty = false
+    return dirty
+  }
+
   #keepTrade(trade: TradeEntry): void {
     this.#latestTrades.push(trade)
     if (this.#latestTrades.length >= 2 * TRADES_KEPT) this.#latestTrades.splice(0, TRADES_KEPT)
@@ -205,6 +213,7 @@ export class MarketData {
         this.candles.add(seq, timeMs, ticks, lots)
         this.#lastTicks = ticks
         this.#tickerDirty = true
+        this.#candlesDirty = true
         this.#l3View?.fill(words, floats, word)
         break
       }

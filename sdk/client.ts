@@ -8,9 +8,10 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import type { Account, Address, PublicClient, WalletClient } from 'viem'
 import { settlementAbi } from '../contracts/abi.js'
-import { CommandKind, Scope } from '../engine/codes.js'
+import { CommandKind, Reject, Scope } from '../engine/codes.js'
 import { fromUnits, toUnits } from './decimals.js'
 import {
+  AuthenticationError,
   ExchangeError,
   GlassbookError,
   InputError,
@@ -47,8 +48,8 @@ import {
   readOrderEntry,
 } from './trackers.js'
 import { UnknownOutcomes } from './unknown-outcomes.js'
-import { fromHex } from './wire/bytes.js'
-import { ErrorCode } from './wire/codes.js'
+import { fromHex, toHex } from './wire/bytes.js'
+import { ErrorCode, rejectToCode } from './wire/codes.js'
 import { type WireCommand, commandToWire } from './wire/commands.js'
 import { packJson } from './wire/codec.js'
 import { readArray, readObject, readSafeInt, readString } from './wire/fields.js'
@@ -126,6 +127,8 @@ export interface VerifiedBalance {
   readonly root: bigint
 }
 
+const APPROVAL_NONCE_USED = rejectToCode(Reject.ApprovalNonceUsed)
+
 const CHAIN_STATES = ['none', 'committed', 'proven', 'final'] as const
 
 export class Client {
@@ -143,7 +146,9 @@ export class Client {
   readonly #lost = new UnknownOutcomes()
   readonly #trackers = new Map<string, Promise<unknown>>()
   #lastNonce = 0
-  #lastCloid = 0n
+  readonly #cloidTag = globalThis.crypto.getRandomValues(new Uint16Array(1))[0]! >> 5
+  #cloidMs = 0
+  #cloidCount = 0
   #sendTurn: Promise<unknown> = Promise.resolve()
 
   constructor(options: ClientOptions) {
@@ -372,40 +377,39 @@ export class Client {
     )
     const maxNotional = options.maxNotional ?? 0
     const expiresAtMs = options.expiresAtMs ?? Date.now() + 86_400_000
-    const nonce = this.#nonce()
-    const signature = await wallet.sign({
-      domain: this.#walletDomain(),
-      types: walletTypes,
-      primaryType: 'ApproveSession',
-      message: {
-        account,
-        publicKey: `0x${[...key.publicKey].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`,
-        scopes,
-        maxNotional: BigInt(maxNotional),
-        expiresAt: BigInt(expiresAtMs),
-        nonce: BigInt(nonce),
-      },
-    })
-    const params = [
-      account,
-      key.publicKey,
-      scopes,
-      maxNotional,
-      expiresAtMs,
-      nonce,
-      signatureBytes(signature),
-    ]
-    // An approval may be sent again: a key has one session. So may a logon.
-    for (;;) {
+    const approval = async (): Promise<WireValue[]> => {
+      const nonce = this.#nonce()
+      const signature = await wallet.sign({
+        domain: this.#walletDomain(),
+        types: walletTypes,
+        primaryType: 'ApproveSession',
+        message: {
+          account,
+          publicKey: toHex(key.publicKey),
+          scopes,
+          maxNotional: BigInt(maxNotional),
+          expiresAt: BigInt(expiresAtMs),
+          nonce: BigInt(nonce),
+        },
+      })
+      return [account, key.publicKey, scopes, maxNotional, expiresAtMs, nonce, signatureBytes(signature)]
+    }
+    let params = await approval()
+    for (let overtaken = 0; ;) {
       try {
         const answer = readObject(await this.#request(Method.ApproveSession, params), 'session')
         const session = { slot: readSafeInt(answer['session'], 'session'), account, key }
         await this.logon(session)
         return session
       } catch (error) {
-        if (!(error instanceof TransportError) || this.#closing || this.#options.reconnect === false)
-          throw error
-        await this.#whenOpen()
+        if (error instanceof AuthenticationError && error.code === APPROVAL_NONCE_USED && overtaken < 5) {
+          // Another approval of this wallet, made later, came first: nonces only grow.
+          overtaken++
+          params = await approval()
+        } else if (error instanceof TransportError && !this.#closing && this.#options.reconnect !== false) {
+          // The same approval may be sent again: a key has one session.
+          await this.#whenOpen()
+        } else throw error
       }
     }
   }
@@ -440,11 +444,20 @@ export class Client {
     return this.#lastNonce
   }
 
-  /** A client order id that this program has not used before. */
+  /**
+   * A client order id that nobody else of the account chooses: 41 bits of milliseconds, 11 bits of this
+   * client's own, 12 bits of a counter.
+   */
   nextCloid(): bigint {
-    const byTime = BigInt(Date.now()) << 20n
-    this.#lastCloid = this.#lastCloid >= byTime ? this.#lastCloid + 1n : byTime
-    return this.#lastCloid
+    const now = Date.now()
+    if (now > this.#cloidMs) {
+      this.#cloidMs = now
+      this.#cloidCount = 0
+    } else if (++this.#cloidCount === 4096) {
+      this.#cloidMs++
+      this.#cloidCount = 0
+    }
+    return (BigInt(this.#cloidMs) << 23n) | BigInt((this.#cloidTag << 12) | this.#cloidCount)
   }
 
   // ---- trading

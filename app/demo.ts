@@ -7,7 +7,7 @@
 import { type HDAccount, createPublicClient, createWalletClient, http } from 'viem'
 import { foundry } from 'viem/chains'
 import { settlementAbi, vaultAbi } from '../contracts/abi.js'
-import type { Deployment } from '../contracts/deploy.js'
+import { type Deployment, receiptOf } from '../contracts/deploy.js'
 import { type Client, GlassbookError, createClient } from '../sdk/index.js'
 
 const MARKET = 0
@@ -164,7 +164,7 @@ export class Demo {
       })
       if (claimable > 0n) {
         const hash = await wallet.writeContract({ ...vault, functionName: 'claim', args: [account, 0n] })
-        await reader.waitForTransactionReceipt({ hash })
+        await receiptOf(reader, hash)
         const proven = await reader.readContract({
           address: deployment.settlement,
           abi: settlementAbi,

@@ -10,7 +10,7 @@ import { mnemonicToAccount } from 'viem/accounts'
 import { foundry } from 'viem/chains'
 import { demoTokenAbi, vaultAbi } from '../contracts/abi.js'
 import { type Anvil, startAnvil } from '../contracts/anvil.js'
-import { type DeployOptions, type Deployment, deploy } from '../contracts/deploy.js'
+import { type DeployOptions, type Deployment, deploy, receiptOf } from '../contracts/deploy.js'
 
 /** Anvil's own well-known phrase: its accounts hold coins of the local chain and nothing anywhere else. */
 const LOCAL_MNEMONIC = 'test test test test test test test test test test test junk'
@@ -109,7 +109,7 @@ async function depositOnce(rpcUrl: string, deployment: Deployment, trader: HDAcc
     if (units === undefined || done.has(id)) continue
     const atoms = units * BigInt(unitAtoms)
     const wait = async (hash: Hex): Promise<void> => {
-      const { status } = await reader.waitForTransactionReceipt({ hash })
+      const { status } = await receiptOf(reader, hash)
       if (status !== 'success')
         throw new LocalChainError(`demo deposit of asset ${id}: transaction ${hash} reverted`)
     }

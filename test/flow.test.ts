@@ -15,7 +15,7 @@ import { foundry } from 'viem/chains'
 import { LOCAL_GENESIS } from '../app/genesis.js'
 import { localAccount } from '../app/local-chain.js'
 import { demoTokenAbi, settlementAbi, vaultAbi } from '../contracts/abi.js'
-import type { Deployment } from '../contracts/deploy.js'
+import { type Deployment, receiptOf } from '../contracts/deploy.js'
 import { type Client, createClient } from '../sdk/index.js'
 import { Method } from '../sdk/wire/layout.js'
 
@@ -95,7 +95,7 @@ async function depositOnChain(
       args: [BigInt(asset), atoms],
     }),
   ])
-    expect((await reader.waitForTransactionReceipt({ hash })).status).toBe('success')
+    expect((await receiptOf(reader, hash)).status).toBe('success')
 }
 
 async function connect(running: Running, wallet: HDAccount): Promise<Client> {
@@ -168,7 +168,7 @@ describe('the whole line', () => {
       return units === 100_000_000n ? units : undefined
     })
     const hash = await wallet.writeContract({ ...vault, functionName: 'claim', args: [account, 0n] })
-    await reader.waitForTransactionReceipt({ hash })
+    await receiptOf(reader, hash)
     expect(
       await reader.readContract({
         address: deployment.assets[0]!.token,

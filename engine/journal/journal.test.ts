@@ -214,6 +214,18 @@ describe('journal', () => {
     }
   })
 
+  test('a cutting off that was interrupted at any byte leaves a torn block, not damage', () => {
+    const { places } = write(dataDir, [2, 20], 16 * 1024)
+    const path = join(journalFolder(dataDir), segmentName(0))
+    const { offset, length } = places.at(-1)!
+    const torn = readFileSync(path)
+    torn.fill(0, offset + SECTOR_BYTES, offset + 2 * SECTOR_BYTES)
+    for (let zeroed = 0; zeroed < length; zeroed++) {
+      writeFileSync(path, torn.fill(0, offset, offset + zeroed))
+      expect([zeroed, read(dataDir).outcome]).toEqual([zeroed, 'torn'])
+    }
+  })
+
   test('one bit flipped anywhere in a block that has one behind it: damage, named, nothing changed', () => {
     const { places } = write(dataDir, [2, 4, 3], 16 * 1024)
     const path = join(journalFolder(dataDir), segmentName(0))

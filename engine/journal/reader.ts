@@ -125,7 +125,8 @@ export class JournalReader {
     const first = this.at(segment + 1, 0)
     if (typeof first !== 'string' && this.whyNotSuccessor(first) === '')
       return this.handOut(first, segment + 1, 0)
-    if (this.durableSeq !== undefined) throw new JournalDamage(segment, offset, `durable, but ${block}`)
+    if (this.durableSeq !== undefined && !isGenesis)
+      throw new JournalDamage(segment, offset, `durable, but ${block}`)
     return undefined
   }
 

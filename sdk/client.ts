@@ -1,27 +1,20 @@
 /**
- * The client of an exchange: one connection that comes back by itself, a session logged on to it, typed
- * calls for every method, streams that go on where they were.
- *
- * Invariant: a frame is sent at most once. When the connection breaks before its answer, the call rejects
- * with OutcomeUnknownError and `resolve` tells, from the exchange, what became of it.
+ * The client of an exchange: typed calls for every method, over the connection of client-core.ts.
  */
-import { sha256 } from '@noble/hashes/sha2.js'
-import type { Account, Address, PublicClient, WalletClient } from 'viem'
+import type { Account, Address } from 'viem'
 import { settlementAbi } from '../contracts/abi.js'
 import { CommandKind, Reject, Scope } from '../engine/codes.js'
+import { ClientCore } from './client-core.js'
+import type { BalanceView, ClientOptions, CommandResult, Session, VerifiedBalance } from './client-types.js'
 import { fromUnits, toUnits } from './decimals.js'
 import {
   AuthenticationError,
   ExchangeError,
-  GlassbookError,
   InputError,
-  OutcomeUnknownError,
   TransportError,
   VerificationError,
-  errorOf,
 } from './errors.js'
 import { LocalBook } from './local-book.js'
-import { type Asset, Markets } from './markets.js'
 import {
   type AmendOrder,
   type CancelAllOrders,
@@ -33,10 +26,8 @@ import {
   placeCommand,
 } from './orders.js'
 import { readProof, rootOf } from './proof.js'
-import { type SignedReceipt, checkReceipt } from './receipt.js'
 import { type SessionKey, createSessionKey } from './session-key.js'
-import { type Hello, Socket } from './socket.js'
-import { type StreamListener, type StreamMessage, Subscription, streamOf } from './subscription.js'
+import type { StreamListener } from './subscription.js'
 import {
   BalanceTracker,
   FillTracker,
@@ -45,287 +36,25 @@ import {
   type TrackedOrder,
   readFill,
   readLiveOrder,
-  readOrderEntry,
 } from './trackers.js'
-import { UnknownOutcomes } from './unknown-outcomes.js'
 import { fromHex, toHex } from './wire/bytes.js'
 import { ErrorCode, rejectToCode } from './wire/codes.js'
-import { type WireCommand, commandToWire } from './wire/commands.js'
-import { packJson } from './wire/codec.js'
+import type { WireCommand } from './wire/commands.js'
 import { readArray, readObject, readSafeInt, readString } from './wire/fields.js'
-import { Control, type CandleInterval, Kind, Method, OrderState, StreamName } from './wire/layout.js'
-import { type WireValue, packMsgpack } from './wire/msgpack.js'
-import { domainPreimage, frameMessage, logonMessage, walletDomain, walletTypes } from './wire/signed.js'
-import { Subprotocol } from './wire/version.js'
-
-/** Anything that can sign EIP-712 typed data: a viem local account, or a wallet client with its account. */
-export type Signer =
-  | Pick<Extract<Account, { type: 'local' }>, 'address' | 'signTypedData'>
-  | (WalletClient & { account: Account })
-
-export interface ClientOptions {
-  /** `ws://host:port` or `wss://…`. */
-  readonly url: string
-  /** The wallet; needed to approve sessions and to withdraw. */
-  readonly wallet?: Signer
-  /** Reads the chain; needed by `verifyBalance`. */
-  readonly publicClient?: Pick<PublicClient, 'readContract'>
-  /** Default 'msgpack'. */
-  readonly encoding?: 'msgpack' | 'json'
-  /** Come back after a disconnect; default true. */
-  readonly reconnect?: boolean
-  /** Longest pause between attempts, ms; default 5000. */
-  readonly reconnectDelayMsMax?: number
-}
-
-/** A session: the slot that the exchange knows it by, and the key that signs for it. */
-export interface Session {
-  readonly slot: number
-  readonly account: number
-  readonly key: SessionKey
-}
-
-export type ClientState = 'closed' | 'connecting' | 'open'
-
-/** What became of one command of a frame. */
-export interface CommandResult {
-  readonly cloid: bigint | undefined
-  /** Absent = taken. */
-  readonly error: GlassbookError | undefined
-  readonly orderId: number
-  readonly state: 'open' | 'filled' | 'canceled' | 'waiting' | 'none'
-  readonly remainingLots: number
-  readonly filledLots: number
-  /** Orders cancelled, by a cancel-all. */
-  readonly count: number
-}
-
-const STATE_NAMES: Readonly<Record<number, CommandResult['state']>> = {
-  [OrderState.Open]: 'open',
-  [OrderState.Filled]: 'filled',
-  [OrderState.Canceled]: 'canceled',
-  [OrderState.Waiting]: 'waiting',
-}
-
-export interface BalanceView {
-  readonly asset: Asset
-  /** Decimal strings of tokens. */
-  readonly available: string
-  readonly reserved: string
-  readonly availableUnits: number
-  readonly reservedUnits: number
-}
-
-export interface VerifiedBalance {
-  readonly asset: Asset
-  /** Decimal string of tokens. */
-  readonly amount: string
-  readonly units: bigint
-  readonly batch: number
-  /** As the chain says, not the exchange: 'committed', 'proven' or 'final'. */
-  readonly state: 'committed' | 'proven' | 'final'
-  readonly root: bigint
-}
-
+import { type CandleInterval, Method, StreamName } from './wire/layout.js'
+import type { WireValue } from './wire/msgpack.js'
+import { walletDomain, walletTypes } from './wire/signed.js'
 const APPROVAL_NONCE_USED = rejectToCode(Reject.ApprovalNonceUsed)
 
 const CHAIN_STATES = ['none', 'committed', 'proven', 'final'] as const
 
-export class Client {
-  readonly #options: ClientOptions
-  #socket: Socket | undefined
-  #hello: Hello | undefined
-  #domain: Uint8Array = new Uint8Array(32)
-  #markets: Markets | undefined
-  #session: Session | undefined
-  readonly #subscriptions = new Map<string, Subscription>()
-  readonly #stateListeners = new Set<(state: ClientState) => void>()
-  #state: ClientState = 'closed'
-  #closing = false
-  #reconnecting = false
-  readonly #lost = new UnknownOutcomes()
+export class Client extends ClientCore {
   readonly #trackers = new Map<string, Promise<unknown>>()
-  #lastNonce = 0
-  readonly #cloidTag = globalThis.crypto.getRandomValues(new Uint16Array(1))[0]! >> 5
-  #cloidMs = 0
-  #cloidCount = 0
-  #sendTurn: Promise<unknown> = Promise.resolve()
-
-  constructor(options: ClientOptions) {
-    this.#options = options
-  }
-
-  // ---- connection
-
-  get state(): ClientState {
-    return this.#state
-  }
-
-  get session(): Session | undefined {
-    return this.#session
-  }
-
-  /** Assets and markets. @throws TransportError before the first `connect`. */
-  get markets(): Markets {
-    if (this.#markets === undefined)
-      throw new TransportError('not connected yet', { code: ErrorCode.ShuttingDown })
-    return this.#markets
-  }
-
-  /** Calls `listener` at every change of state; returns how to stop that. */
-  onState(listener: (state: ClientState) => void): () => void {
-    this.#stateListeners.add(listener)
-    return () => this.#stateListeners.delete(listener)
-  }
-
-  #setState(state: ClientState): void {
-    if (state === this.#state) return
-    this.#state = state
-    for (const listener of [...this.#stateListeners]) listener(state)
-  }
-
-  /** Connects, once. @throws TransportError when the exchange cannot be reached. */
-  async connect(): Promise<this> {
-    this.#closing = false
-    try {
-      await this.#open()
-    } catch (error) {
-      this.#closing = true
-      throw error
-    }
-    return this
-  }
-
-  async #open(): Promise<void> {
-    this.#setState('connecting')
-    const { url, encoding = 'msgpack' } = this.#options
-    const socket = new Socket(url, encoding === 'json' ? Subprotocol.Json : Subprotocol.Msgpack, {
-      message: (message) => this.#message(message),
-      closed: () => {
-        if (socket === this.#socket) this.#closed()
-      },
-    })
-    this.#socket = socket
-    try {
-      const hello = await socket.hello
-      this.#hello = hello
-      this.#domain = sha256(domainPreimage(hello.chainId, hello.vault))
-      this.#markets ??= new Markets(await socket.request(Method.Markets, []))
-      if (this.#session !== undefined) await this.#logon(this.#session)
-      await Promise.all([...this.#subscriptions.values()].map((subscription) => this.#follow(subscription)))
-    } catch (error) {
-      socket.close()
-      throw error
-    }
-    this.#setState('open')
-    await this.#resolveLost()
-  }
-
-  /** Asks what became of frames whose answers were lost; what cannot be asked now waits. */
-  async #resolveLost(): Promise<void> {
-    if (this.#lost.count === 0 || this.#session === undefined) return
-    await this.#lost.resolveAll({
-      frameOutcome: (session, nonce) => this.#frameOutcome(session, nonce),
-      fence: async (nonce) => {
-        this.#lastNonce = Math.max(this.#lastNonce, nonce - 1)
-        // A cancel of an order that never was: refused, and all that matters is that it was judged.
-        const nothing = { kind: CommandKind.Cancel, market: 0, cloid: this.nextCloid() } as const
-        await this.#sendFrame([nothing], false)
-      },
-      order: (cloid) => this.order({ cloid }),
-    })
-  }
-
-  async #frameOutcome(session: number, nonce: number): Promise<readonly number[] | undefined> {
-    try {
-      const answer = readObject(await this.#request(Method.FrameOutcome, [session, nonce]), 'outcome')
-      return readArray(answer['codes'], 'codes', 0, 64).map((code) => readSafeInt(code, 'code'))
-    } catch (error) {
-      if (error instanceof GlassbookError && error.code === ErrorCode.NotFound) return undefined
-      throw error
-    }
-  }
-
-  #closed(): void {
-    this.#setState('closed')
-    if (this.#closing || this.#options.reconnect === false || this.#reconnecting) return
-    void this.#reconnect()
-  }
-
-  /** Tries until it is connected again, for ever. */
-  async #reconnect(): Promise<void> {
-    this.#reconnecting = true
-    for (let attempt = 0; !this.#closing; attempt++) {
-      // Full jitter: a crowd that lost its exchange does not come back as one.
-      const bound = Math.min(this.#options.reconnectDelayMsMax ?? 5000, 100 * 2 ** Math.min(attempt, 10))
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * bound))
-      if (this.#closing) break
-      try {
-        await this.#open()
-        if (this.#socket?.isOpen === true) break
-      } catch (error) {
-        // Only our own mistakes end the trying.
-        if (!(error instanceof GlassbookError)) throw error
-      }
-    }
-    this.#reconnecting = false
-  }
-
-  /** Drops the connection as a network would; the client comes back by itself. For tests of what follows. */
-  dropConnection(): void {
-    this.#socket?.drop()
-  }
-
-  /** Ends the connection for good. */
-  close(): void {
-    this.#closing = true
-    this.#socket?.close()
-    this.#setState('closed')
-  }
-
-  /** Any method by its name, for what has no typed call here. */
-  async call(method: Method, params: readonly WireValue[]): Promise<WireValue> {
-    return this.#request(method, params)
-  }
-
-  async #request(
-    method: string,
-    params: readonly WireValue[],
-    options?: { command?: boolean },
-  ): Promise<WireValue> {
-    if (this.#socket === undefined)
-      throw new TransportError('not connected', { code: ErrorCode.ShuttingDown })
-    return this.#socket.request(method, params, options)
-  }
-
-  #message(message: readonly WireValue[]): void {
-    if (message[0] === Kind.Control) {
-      if (message[1] !== Control.Resync) return
-      const { stream } = readObject(message[2], 'control')
-      if (typeof stream === 'string') this.#subscriptions.get(stream)?.restart()
-      return
-    }
-    const subscription = this.#subscriptions.get(streamOf(message))
-    if (subscription === undefined || subscription.take(message)) return
-    // Something is missing: start this stream anew.
-    subscription.restart()
-    void this.#restart(subscription)
-  }
-
-  async #restart(subscription: Subscription): Promise<void> {
-    try {
-      await this.#request(Method.Unsubscribe, [subscription.name])
-      await this.#follow(subscription)
-    } catch (error) {
-      // The connection broke meanwhile: coming back follows every stream anew.
-      if (!(error instanceof GlassbookError)) throw error
-    }
-  }
 
   // ---- who
 
   #wallet(): { address: Address; sign: (typed: TypedData) => Promise<`0x${string}`> } {
-    const { wallet } = this.#options
+    const { wallet } = this.options
     if (wallet === undefined) throw new InputError('this needs a wallet', { code: ErrorCode.BadParams })
     if ('account' in wallet && wallet.account !== undefined) {
       const { account } = wallet
@@ -340,16 +69,12 @@ export class Client {
 
   /** The account of an owner; of the wallet when no address is given. @throws AuthenticationError when it has none. */
   async account(owner?: Address): Promise<number> {
-    const answer = readObject(
-      await this.#request(Method.Account, [owner ?? this.#wallet().address]),
-      'account',
-    )
+    const answer = readObject(await this.call(Method.Account, [owner ?? this.#wallet().address]), 'account')
     return readSafeInt(answer['account'], 'account')
   }
 
   #walletDomain() {
-    const hello = this.#hello
-    if (hello === undefined) throw new TransportError('not connected yet', { code: ErrorCode.ShuttingDown })
+    const { hello } = this
     return walletDomain(hello.chainId, hello.vault)
   }
 
@@ -378,7 +103,7 @@ export class Client {
     const maxNotional = options.maxNotional ?? 0
     const expiresAtMs = options.expiresAtMs ?? Date.now() + 86_400_000
     const approval = async (): Promise<WireValue[]> => {
-      const nonce = this.#nonce()
+      const nonce = this.nextNonce()
       const signature = await wallet.sign({
         domain: this.#walletDomain(),
         types: walletTypes,
@@ -397,7 +122,7 @@ export class Client {
     let params = await approval()
     for (let overtaken = 0; ;) {
       try {
-        const answer = readObject(await this.#request(Method.ApproveSession, params), 'session')
+        const answer = readObject(await this.call(Method.ApproveSession, params), 'session')
         const session = { slot: readSafeInt(answer['session'], 'session'), account, key }
         await this.logon(session)
         return session
@@ -406,133 +131,15 @@ export class Client {
           // Another approval of this wallet, made later, came first: nonces only grow.
           overtaken++
           params = await approval()
-        } else if (error instanceof TransportError && !this.#closing && this.#options.reconnect !== false) {
+        } else if (error instanceof TransportError && this.comesBack) {
           // The same approval may be sent again: a key has one session.
-          await this.#whenOpen()
+          await this.whenOpen()
         } else throw error
       }
     }
   }
 
-  /** Resolves when the connection stands (again); at once when it does. */
-  #whenOpen(): Promise<void> {
-    if (this.#state === 'open' && this.#socket?.isOpen === true) return Promise.resolve()
-    return new Promise((resolve) => {
-      const leave = this.onState((state) => {
-        if (state !== 'open') return
-        leave()
-        resolve()
-      })
-    })
-  }
-
-  /** Logs a session on to this connection, and to every later one. */
-  async logon(session: Session): Promise<void> {
-    await this.#logon(session)
-    this.#session = session
-  }
-
-  async #logon({ slot, key }: Session): Promise<void> {
-    const { challenge } = this.#hello!
-    const signature = await key.sign(logonMessage(this.#domain, slot, challenge))
-    await this.#request(Method.Logon, [slot, signature])
-  }
-
-  /** Grows with the clock, so that it never repeats, not even after a restart of this program. */
-  #nonce(): number {
-    this.#lastNonce = Math.max(this.#lastNonce + 1, Date.now() * 1000)
-    return this.#lastNonce
-  }
-
-  /**
-   * A client order id that nobody else of the account chooses: 41 bits of milliseconds, 11 bits of this
-   * client's own, 12 bits of a counter.
-   */
-  nextCloid(): bigint {
-    const now = Date.now()
-    if (now > this.#cloidMs) {
-      this.#cloidMs = now
-      this.#cloidCount = 0
-    } else if (++this.#cloidCount === 4096) {
-      this.#cloidMs++
-      this.#cloidCount = 0
-    }
-    return (BigInt(this.#cloidMs) << 23n) | BigInt((this.#cloidTag << 12) | this.#cloidCount)
-  }
-
   // ---- trading
-
-  /**
-   * Signs and sends 1 to 64 commands as one frame; results come in the order of the commands, each with
-   * its own error. @throws OutcomeUnknownError when the connection breaks before the answer.
-   */
-  async sendFrame(commands: readonly WireCommand[]): Promise<CommandResult[]> {
-    return (await this.#sendFrame(commands, false)).results
-  }
-
-  /**
-   * The same, and the operator's signed receipt for the frame, checked against the key that the hello
-   * gave; undefined where the venue gives none. @throws VerificationError when it does not hold.
-   */
-  async sendFrameForReceipt(
-    commands: readonly WireCommand[],
-  ): Promise<{ results: CommandResult[]; receipt: SignedReceipt | undefined }> {
-    return this.#sendFrame(commands, true)
-  }
-
-  async #sendFrame(
-    commands: readonly WireCommand[],
-    wantsReceipt: boolean,
-  ): Promise<{ results: CommandResult[]; receipt: SignedReceipt | undefined }> {
-    const session = this.#session
-    if (session === undefined) throw errorOf(ErrorCode.NotLoggedOn, 'log a session on before trading')
-    const wire = commands.map(commandToWire)
-    const json = this.#options.encoding === 'json'
-    const text = json ? packJson(wire) : ''
-    const payload = json ? new TextEncoder().encode(text) : packMsgpack(wire)
-    const nonce = this.#nonce()
-    const message = frameMessage(this.#domain, session.slot, nonce, payload)
-    const signed = session.key.sign(message)
-    // Signatures are made side by side, but frames leave in the order of the calls.
-    const turn = this.#sendTurn.then(() => signed)
-    this.#sendTurn = turn.catch(() => {})
-    const signature = await turn
-    const params: WireValue[] = [session.slot, nonce, json ? text : payload, signature]
-    if (wantsReceipt) params.push({ receipt: true })
-    const answer = readArray(await this.#requestFrame(params, session.slot, nonce, commands), 'result', 2, 8)
-    const results = readArray(answer[1], 'items', commands.length, commands.length).map((item, index) =>
-      resultOf(item, commands[index]!),
-    )
-    if (answer[2] === undefined || answer[2] === null) return { results, receipt: undefined }
-    const receipt = await checkReceipt(answer[2], this.#hello!.receiptKey, this.#domain, message)
-    return { results, receipt }
-  }
-
-  /** Sends a frame; when its answer is lost, the error's `outcome` will tell what became of it. */
-  async #requestFrame(
-    params: readonly WireValue[],
-    session: number,
-    nonce: number,
-    commands: readonly WireCommand[],
-  ): Promise<WireValue> {
-    try {
-      return await this.#request(Method.Frame, params, { command: true })
-    } catch (error) {
-      if (error instanceof OutcomeUnknownError) {
-        error.outcome = new Promise<CommandResult[]>((resolve) => {
-          this.#lost.add({ session, nonce, commands, resolve })
-        })
-        // The connection may already be back: then nobody else would ask.
-        if (this.#state === 'open') void this.#resolveLost().catch(() => {})
-      }
-      throw error
-    }
-  }
-
-  /** Frames sent whose outcome is not known yet. */
-  get unknownFrames(): number {
-    return this.#lost.count
-  }
 
   /** Places one order. @throws OrderError when the engine refuses it. */
   async placeOrder(order: PlaceOrder): Promise<CommandResult> {
@@ -575,44 +182,6 @@ export class Client {
   }
 
   // ---- streams
-
-  /**
-   * Follows a stream by its name, across disconnects; returns how to leave it. The first listener of a
-   * stream begins with its snapshot, a later one with what comes next.
-   */
-  async subscribe(name: string, listener: StreamListener): Promise<() => Promise<void>> {
-    let subscription = this.#subscriptions.get(name)
-    const first = subscription === undefined
-    if (subscription === undefined) {
-      subscription = new Subscription(name)
-      this.#subscriptions.set(name, subscription)
-    }
-    const { listeners } = subscription
-    listeners.add(listener)
-    if (first) {
-      try {
-        await this.#follow(subscription)
-      } catch (error) {
-        // A connection that broke meanwhile is not the stream's fault: coming back follows it.
-        const comesBack =
-          error instanceof TransportError && !this.#closing && this.#options.reconnect !== false
-        if (!comesBack) {
-          this.#subscriptions.delete(name)
-          throw error
-        }
-      }
-    }
-    return async () => {
-      listeners.delete(listener)
-      if (listeners.size > 0 || !this.#subscriptions.delete(name)) return
-      if (this.#state === 'open') await this.#request(Method.Unsubscribe, [name])
-    }
-  }
-
-  async #follow(subscription: Subscription): Promise<void> {
-    const { name, position } = subscription
-    await this.#request(Method.Subscribe, position === undefined ? [name] : [name, position])
-  }
 
   subscribeBook(market: number | string, listener: StreamListener, depth?: 5 | 10 | 20 | 50) {
     const { id } = this.markets.market(market)
@@ -677,70 +246,33 @@ export class Client {
     return ready
   }
 
-  /** A stream as an async iterable, from its snapshot on; leaving the loop leaves the stream. */
-  async *messages(name: string): AsyncGenerator<StreamMessage, void, undefined> {
-    const waiting: StreamMessage[] = []
-    let wake = (): void => {}
-    const leave = await this.subscribe(name, (message) => {
-      waiting.push(message)
-      wake()
-    })
-    try {
-      for (;;) {
-        const message = waiting.shift()
-        if (message !== undefined) yield message
-        else await new Promise<void>((resolve) => (wake = resolve))
-      }
-    } finally {
-      await leave()
-    }
-  }
-
   // ---- questions
-
-  /** An order by either id: live, or how it ended; undefined when the exchange knows none (any more). */
-  async order(
-    key: { readonly cloid: bigint } | { readonly orderId: number },
-  ): Promise<TrackedOrder | undefined> {
-    try {
-      const answer = readObject(await this.#request(Method.Order, [key]), 'order')
-      return answer['live'] === undefined
-        ? readOrderEntry(answer['ended']!).order
-        : readLiveOrder(answer['live'])
-    } catch (error) {
-      if (error instanceof GlassbookError && error.code === ErrorCode.NotFound) return undefined
-      throw error
-    }
-  }
 
   /** The account's live orders. */
   async orders(): Promise<TrackedOrder[]> {
-    return readArray(await this.#request(Method.Orders, []), 'orders', 0, 1_000_000).map(readLiveOrder)
+    return readArray(await this.call(Method.Orders, []), 'orders', 0, 1_000_000).map(readLiveOrder)
   }
 
   /** The account's fills with seq above `afterSeq`, oldest first. */
   async fills(options: { readonly afterSeq?: number; readonly limit?: number } = {}): Promise<TrackedFill[]> {
-    const answer = readObject(await this.#request(Method.Fills, [{ ...options }]), 'fills')
+    const answer = readObject(await this.call(Method.Fills, [{ ...options }]), 'fills')
     return readArray(answer['fills'], 'fills', 0, 100_000).map(readFill)
   }
 
   /** Latest trades as [seq, index, ticks, lots, takerSide, timeMs], newest last. */
   async trades(market: number | string, limit = 100): Promise<number[][]> {
-    return (await this.#request(Method.Trades, [
-      this.markets.market(market).id,
-      limit,
-    ])) as unknown as number[][]
+    return (await this.call(Method.Trades, [this.markets.market(market).id, limit])) as unknown as number[][]
   }
 
   /** Latest candles as [startMs, open, high, low, close, lots, quoteUnits, trades, lastSeq], newest last. */
   async candles(market: number | string, interval: CandleInterval, limit = 100): Promise<number[][]> {
     const { id } = this.markets.market(market)
-    return (await this.#request(Method.Candles, [id, interval, limit])) as unknown as number[][]
+    return (await this.call(Method.Candles, [id, interval, limit])) as unknown as number[][]
   }
 
   /** Cancels all of the account's orders when this connection ends. */
   async cancelOnDisconnect(on: boolean): Promise<void> {
-    await this.#request(Method.CancelOnDisconnect, [on])
+    await this.call(Method.CancelOnDisconnect, [on])
   }
 
   /** Dead-man switch: all orders are cancelled `afterMs` from now unless this is called again; 0 = off. */
@@ -770,19 +302,19 @@ export class Client {
   /** Ends a session for good; signed by the wallet. */
   async revokeSession(slot: number, account?: number): Promise<void> {
     const wallet = this.#wallet()
-    const owned = account ?? this.#session?.account ?? (await this.account())
-    const nonce = this.#nonce()
+    const owned = account ?? this.session?.account ?? (await this.account())
+    const nonce = this.nextNonce()
     const signature = await wallet.sign({
       domain: this.#walletDomain(),
       types: walletTypes,
       primaryType: 'RevokeSession',
       message: { account: owned, session: slot, nonce: BigInt(nonce) },
     })
-    await this.#request(Method.RevokeSession, [owned, slot, nonce, signatureBytes(signature)])
+    await this.call(Method.RevokeSession, [owned, slot, nonce, signatureBytes(signature)])
   }
 
   async time(): Promise<number> {
-    return readSafeInt(await this.#request(Method.Time, []), 'time')
+    return readSafeInt(await this.call(Method.Time, []), 'time')
   }
 
   /** L2 book, best first; levels are [ticks, lots, orders]. */
@@ -790,16 +322,13 @@ export class Client {
     market: number | string,
     depth = 10,
   ): Promise<{ bids: number[][]; asks: number[][]; seq: number }> {
-    const answer = readObject(
-      await this.#request(Method.Depth, [this.markets.market(market).id, depth]),
-      'depth',
-    )
+    const answer = readObject(await this.call(Method.Depth, [this.markets.market(market).id, depth]), 'depth')
     const [bids, asks] = readArray(answer['levels'], 'levels', 2, 2)
     return { bids: bids as number[][], asks: asks as number[][], seq: readSafeInt(answer['seq'], 'seq') }
   }
 
   async balances(): Promise<BalanceView[]> {
-    const rows = readArray(await this.#request(Method.Balances, []), 'balances', 0, 64)
+    const rows = readArray(await this.call(Method.Balances, []), 'balances', 0, 64)
     return rows.map((row) => {
       const [id, available, reserved] = readArray(row, 'balance', 3, 8)
       const asset = this.markets.asset(readSafeInt(id, 'asset'))
@@ -829,15 +358,15 @@ export class Client {
     const wallet = this.#wallet()
     const asset = this.markets.asset(options.asset)
     const units = toUnits(options.amount, asset)
-    const account = options.account ?? this.#session?.account ?? (await this.account())
-    const nonce = this.#nonce()
+    const account = options.account ?? this.session?.account ?? (await this.account())
+    const nonce = this.nextNonce()
     const signature = await wallet.sign({
       domain: this.#walletDomain(),
       types: walletTypes,
       primaryType: 'Withdraw',
       message: { account, asset: asset.id, units: BigInt(units), nonce: BigInt(nonce) },
     })
-    const answer = await this.#request(
+    const answer = await this.call(
       Method.Withdraw,
       [account, asset.id, units, nonce, signatureBytes(signature)],
       { command: true },
@@ -854,20 +383,20 @@ export class Client {
     readonly asset: number | string
     readonly account?: number
   }): Promise<VerifiedBalance> {
-    const { publicClient } = this.#options
+    const { publicClient } = this.options
     if (publicClient === undefined) {
       throw new InputError('verifyBalance reads the chain: give createClient a publicClient', {
         code: ErrorCode.BadParams,
       })
     }
     const asset = this.markets.asset(options.asset)
-    const account = options.account ?? this.#session?.account ?? (await this.account())
-    const proof = readProof(await this.#request(Method.Proof, [account, asset.id]))
+    const account = options.account ?? this.session?.account ?? (await this.account())
+    const proof = readProof(await this.call(Method.Proof, [account, asset.id]))
     if (proof.account !== account || proof.asset !== asset.id) {
       throw new VerificationError('the proof is of another balance', { code: ErrorCode.ProofUnavailable })
     }
     const root = rootOf(account, asset.id, proof.units, proof.siblings)
-    const contract = { address: this.#hello!.settlement, abi: settlementAbi } as const
+    const contract = { address: this.hello.settlement, abi: settlementAbi } as const
     const [batch, state] = await Promise.all([
       publicClient.readContract({ ...contract, functionName: 'batchOf', args: [BigInt(proof.batch)] }),
       publicClient.readContract({ ...contract, functionName: 'batchState', args: [BigInt(proof.batch)] }),
@@ -912,23 +441,6 @@ function signatureBytes(signature: string): Uint8Array {
   if (bytes?.length !== 65)
     throw new InputError('the wallet gave no 65-byte signature', { code: ErrorCode.BadSignature })
   return bytes
-}
-
-function resultOf(item: WireValue, command: WireCommand): CommandResult {
-  const values = readArray(item, 'item', 1, 16)
-  const code = readSafeInt(values[0], 'code')
-  const cloid = 'cloid' in command ? command.cloid : undefined
-  const number = (index: number): number => (typeof values[index] === 'number' ? values[index] : 0)
-  const order = values.length > 2
-  return {
-    cloid,
-    error: code === 0 ? undefined : errorOf(code, 'the engine refused the command'),
-    orderId: order ? number(1) : 0,
-    state: order ? (STATE_NAMES[number(2)] ?? 'none') : 'none',
-    remainingLots: number(3),
-    filledLots: number(4),
-    count: order ? 0 : number(1),
-  }
 }
 
 function single(results: readonly CommandResult[]): CommandResult {

@@ -1,4 +1,6 @@
 /** Public face of the SDK. */
+export { ClientCore } from './client-core.js'
+export type * from './client-types.js'
 export * from './client.js'
 export * from './decimals.js'
 export * from './errors.js'

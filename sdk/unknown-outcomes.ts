@@ -11,7 +11,7 @@
  */
 import { CommandKind } from '../engine/codes.js'
 import { FRAME_NONCE_WINDOW } from '../engine/limits.js'
-import type { CommandResult } from './client.js'
+import type { CommandResult } from './client-types.js'
 import { GlassbookError, errorOf } from './errors.js'
 import type { TrackedOrder } from './trackers.js'
 import { ErrorCode } from './wire/codes.js'

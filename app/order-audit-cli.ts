@@ -37,13 +37,16 @@ import {
   walletTypes,
 } from '../sdk/wire/signed.js'
 import { chainClient, type ChainDeployment } from '../settlement/chain.js'
-import { bytesToHex } from '../settlement/commit.js'
+import { bytesToHex, wordsToBytes } from '../settlement/commit.js'
 import { decodeFill, fillProof, verifyFill, FILL_BYTES } from '../settlement/fills-root.js'
 import { BatchStore } from '../settlement/store.js'
 import { UsageError, guarded, toJson } from './chain-options.js'
 
 const USAGE = 'glassbook order-audit DIR --fill SEQ[:INDEX] [--deployment FILE] [--rpc URL] [--json]'
 const SIGNATURE_BYTES = 64
+const ADDRESS_WORDS = 5
+/** Of a SHA-256 hash, and of a P-256 key's x. */
+const HASH_WORDS = 8
 
 interface Session {
   readonly slot: number
@@ -107,9 +110,10 @@ export function runOrderAudit(argv: string[]): Promise<number> {
     const checks: Check[] = []
     const lines: string[] = []
     const owners = await ownersOf(values.rpc, deployment, found.owners, found.parties, checks)
+    const placed: Uint8Array[] = []
     for (const party of found.parties)
-      await auditParty(dataDir, deployment, found, party, owners, checks, lines)
-    await auditLeaf(dataDir, deployment, seq, index, found.parties, values.rpc, checks)
+      placed.push(await auditParty(dataDir, deployment, found, party, owners, checks, lines))
+    await auditLeaf(dataDir, deployment, seq, index, found.parties, placed, values.rpc, checks)
     const holds = checks.every((check) => check.holds)
     if (values.json)
       process.stdout.write(`${toJson({ seq, index, parties: found.parties, checks, holds })}\n`)
@@ -155,8 +159,8 @@ function findFill(dataDir: string, seq: number, index: number): Found {
       const offset = COMMANDS_AT + command * COMMAND_WORDS
       const kind = block.words[offset]! & 0xff
       if (kind === CommandKind.OpenAccount) {
-        const at = (offset + OpenAccountCmd.OWNER) * 4
-        owners.set(block.words[offset + Cmd.ACCOUNT]!, bytesToHex(block.bytes.subarray(at, at + 20)))
+        const owner = wordsToBytes(block.words, offset + OpenAccountCmd.OWNER, ADDRESS_WORDS)
+        owners.set(block.words[offset + Cmd.ACCOUNT]!, bytesToHex(owner))
       }
       asked = { block, offset, seq: engine.seq + 1 }
       engine.apply(block.words, block.floats, offset)
@@ -184,8 +188,7 @@ function sessionOf(block: JournalBlock, offset: number, seq: number, slot: numbe
   const { words, floats, attachments } = block
   const publicKey = new Uint8Array(33)
   publicKey[0] = 2 + ((words[offset]! >>> Attr.PARITY_SHIFT) & 1)
-  const view = new DataView(publicKey.buffer)
-  for (let word = 0; word < 8; word++) view.setInt32(1 + word * 4, words[offset + SessionCmd.X + word]!)
+  publicKey.set(wordsToBytes(words, offset + SessionCmd.X, HASH_WORDS), 1)
   const attachment = attachments.find(
     ({ kind, firstSeq, count }) =>
       kind === AttachmentKind.Approval && seq >= firstSeq && seq < firstSeq + count,
@@ -229,6 +232,7 @@ async function ownersOf(
   return owners
 }
 
+/** Checks every frame of a party's order; returns the hash of the one that placed it. */
 async function auditParty(
   dataDir: string,
   deployment: ChainDeployment,
@@ -237,11 +241,11 @@ async function auditParty(
   owners: ReadonlyMap<number, Address>,
   checks: Check[],
   lines: string[],
-): Promise<void> {
+): Promise<Uint8Array> {
   const name = `${party.role} (account ${party.account}, order ${party.orderId})`
   const frames = framesOf(dataDir, party)
-  if (!frames.some(({ seq, records }) => covers(seq, records, party.orderId)))
-    checks.push({ what: `${name}: a signed frame placed the order`, holds: false })
+  const placing = frames.find(({ seq, records }) => covers(seq, records, party.orderId))
+  checks.push({ what: `${name}: a signed frame placed the order`, holds: placing !== undefined })
   for (const frame of frames) {
     const session = sessions.get(frame.session)
     const commands = frame.records.length / COMMAND_WORDS
@@ -258,6 +262,7 @@ async function auditParty(
     checkFrame(what, deployment, frame, session, party, checks)
     await checkApproval(what, deployment, session, owners.get(party.account), checks)
   }
+  return placing?.hash ?? new Uint8Array(HASH_WORDS * 4)
 }
 
 const covers = (frameSeq: number, records: Int32Array, seq: number): boolean =>
@@ -278,12 +283,11 @@ function framesOf(dataDir: string, party: Party): SignedFrame[] {
       const records = words.slice(offset + COMMAND_WORDS, offset + (count + 1) * COMMAND_WORDS)
       if (!covers(seq, records, party.orderId) && !amends(records, party.cloid)) continue
       const attachment = attachments.find(({ firstSeq }) => firstSeq === seq)
-      const hashAt = (offset + FrameCmd.HASH) * 4
       frames.push({
         seq,
         session: words[offset + FrameCmd.SESSION]!,
         nonce: floats[offset / 2 + FrameCmd.NONCE_F64]!,
-        hash: block.bytes.slice(hashAt, hashAt + 32),
+        hash: wordsToBytes(words, offset + FrameCmd.HASH, HASH_WORDS),
         kind: attachment?.kind ?? AttachmentKind.None,
         attachment: attachment?.bytes.slice() ?? new Uint8Array(0),
         records,
@@ -392,6 +396,7 @@ async function auditLeaf(
   seq: number,
   index: number,
   parties: readonly Party[],
+  frameHashes: readonly Uint8Array[],
   rpc: string | undefined,
   checks: Check[],
 ): Promise<void> {
@@ -411,7 +416,9 @@ async function auditLeaf(
         holds:
           verifyFill(root, proof) &&
           fill.makerOrderId === parties[0]!.orderId &&
-          fill.takerOrderId === parties[1]!.orderId,
+          fill.takerOrderId === parties[1]!.orderId &&
+          Buffer.from(fill.makerFrameHash).equals(frameHashes[0]!) &&
+          Buffer.from(fill.takerFrameHash).equals(frameHashes[1]!),
       })
       if (rpc === undefined) return
       const { fillsRoot } = await chainClient([rpc]).readContract({

@@ -50,6 +50,14 @@ export const bytesToHex = (bytes: Uint8Array): Hex => `0x${Buffer.from(bytes).to
 export const hexToBytes = (hex: string): Uint8Array =>
   new Uint8Array(Buffer.from(hex.startsWith('0x') ? hex.slice(2) : hex, 'hex'))
 
+/** Bytes of `count` words of a record, each big-endian: how records carry hashes, keys and addresses. */
+export function wordsToBytes(words: Int32Array, offset: number, count: number): Uint8Array {
+  const bytes = new Uint8Array(count * 4)
+  const view = new DataView(bytes.buffer)
+  for (let word = 0; word < count; word++) view.setInt32(word * 4, words[offset + word]!)
+  return bytes
+}
+
 function checkIndex(index: number, previous: number): void {
   if (!(index > previous)) throw new RangeError(`records: index ${index} after ${previous}`)
 }

@@ -17,6 +17,7 @@ import {
   stateHashOf,
   type JournalBlock,
 } from '../engine/journal/reader.js'
+import { wordsToBytes } from './commit.js'
 import { FillLeaves } from './fills-root.js'
 import { Net, assertConserved, indexOf, type IndexedUnits, type Rows } from './net.js'
 
@@ -57,6 +58,8 @@ export interface Range {
   /** Deposits consumed at lastSeq, from the beginning. */
   readonly depositsConsumed: number
 }
+
+const HASH_WORDS = 8
 
 interface MarketUnits {
   readonly base: number
@@ -206,8 +209,7 @@ export class Follower {
     const offset = COMMANDS_AT + this.at * COMMAND_WORDS
     const kind = words[offset]! & 0xff
     if (kind === CommandKind.Frame) {
-      const at = block.bytes.byteOffset + (offset + FrameCmd.HASH) * 4
-      this.frame = new Uint8Array(block.bytes.buffer.slice(at, at + 32))
+      this.frame = wordsToBytes(words, offset + FrameCmd.HASH, HASH_WORDS)
       this.frameLeft = words[offset + FrameCmd.COUNT]!
     } else if (kind !== CommandKind.Time) {
       if (this.frameLeft > 0) this.frameLeft--

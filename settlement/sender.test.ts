@@ -44,38 +44,37 @@ class FakeChain {
   }
 
   get client(): PublicClient {
-    const chain = this
     const client = {
-      async estimateGas() {
-        chain.fail('estimateGas')
+      estimateGas: async () => {
+        this.fail('estimateGas')
         return 100_000n
       },
-      async getTransactionCount() {
-        chain.fail('getTransactionCount')
-        return chain.nonce
+      getTransactionCount: async () => {
+        this.fail('getTransactionCount')
+        return this.nonce
       },
-      async getBlock() {
-        chain.fail('getBlock')
-        return { baseFeePerGas: chain.baseFee }
+      getBlock: async () => {
+        this.fail('getBlock')
+        return { baseFeePerGas: this.baseFee }
       },
-      async getBlockNumber() {
-        chain.fail('getBlockNumber')
-        return BigInt(chain.height)
+      getBlockNumber: async () => {
+        this.fail('getBlockNumber')
+        return BigInt(this.height)
       },
-      async sendRawTransaction({ serializedTransaction }: { serializedTransaction: Hex }) {
-        chain.fail('sendRawTransaction')
+      sendRawTransaction: async ({ serializedTransaction }: { serializedTransaction: Hex }) => {
+        this.fail('sendRawTransaction')
         const hash = keccak256(serializedTransaction)
-        chain.received.push(hash)
+        this.received.push(hash)
         const { nonce = 0, maxFeePerGas = 0n } = parseTransaction(serializedTransaction)
-        if (!chain.isMining || nonce !== chain.nonce || maxFeePerGas < chain.minimumFee) return hash
-        chain.nonce++
-        chain.height++
-        chain.mined.set(hash, { blockNumber: BigInt(chain.height), status: chain.nextStatus, nonce })
+        if (!this.isMining || nonce !== this.nonce || maxFeePerGas < this.minimumFee) return hash
+        this.nonce++
+        this.height++
+        this.mined.set(hash, { blockNumber: BigInt(this.height), status: this.nextStatus, nonce })
         return hash
       },
-      async getTransactionReceipt({ hash }: { hash: Hex }) {
-        chain.fail('getTransactionReceipt')
-        const found = chain.mined.get(hash)
+      getTransactionReceipt: async ({ hash }: { hash: Hex }) => {
+        this.fail('getTransactionReceipt')
+        const found = this.mined.get(hash)
         if (found === undefined)
           throw Object.assign(new Error('none'), { name: 'TransactionReceiptNotFoundError' })
         return { ...found, transactionHash: hash }

@@ -56,6 +56,12 @@ export class JournalFixture {
     return this.seq
   }
 
+  /** One block of commands that an attachment (a signed frame, an approval) covers. */
+  appendProven(records: readonly Int32Array[], kind: number, bytes: Uint8Array): number {
+    this.builder.addAttachment(kind, bytes, 0, records.length)
+    return this.append(...records)
+  }
+
   close(): void {
     this.backend.close()
   }
@@ -111,6 +117,7 @@ export function frameRecord(
   record[FrameCmd.SESSION] = session
   record[FrameCmd.COUNT] = count
   new Float64Array(record.buffer)[FrameCmd.NONCE_F64] = nonce
-  new Uint8Array(record.buffer).set(hash, FrameCmd.HASH * 4)
+  const view = new DataView(hash.buffer, hash.byteOffset, hash.length)
+  for (let word = 0; word < 8; word++) record[FrameCmd.HASH + word] = view.getInt32(word * 4)
   return record
 }

@@ -1,0 +1,147 @@
+/**
+ * The order audit on a journal of signed frames: every check holds on an honest one; each forgery an operator
+ * could try makes a check fail.
+ */
+import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { p256 } from '@noble/curves/nist.js'
+import { mnemonicToAccount } from 'viem/accounts'
+import { CommandKind, Side } from '../engine/codes.js'
+import { Attr, COMMAND_WORDS, Cmd, SessionCmd } from '../engine/layout.js'
+import { AttachmentKind } from '../engine/messages.js'
+import { msgpackCodec } from '../sdk/wire/codec.js'
+import { commandToWire, payloadToRecords } from '../sdk/wire/commands.js'
+import { domainPreimage, frameMessage, walletDomain, walletTypes } from '../sdk/wire/signed.js'
+import { depositRecord, openAccountRecord } from '../settlement/chain-watcher.js'
+import { bytesToHex, hexToBytes } from '../settlement/commit.js'
+import { sealBatch } from '../settlement/batch.js'
+import { Follower } from '../settlement/follow.js'
+import { BatchStore } from '../settlement/store.js'
+import { StateTree } from '../settlement/tree.js'
+import { JournalFixture, frameRecord } from '../settlement/test/journal-fixture.js'
+import { runOrderAudit } from './order-audit-cli.js'
+
+const CHAIN_ID = 31337
+const VAULT = '0x00000000000000000000000000000000000000b0'
+const MNEMONIC = 'test test test test test test test test test test test junk'
+const wallet = (index: number) => mnemonicToAccount(MNEMONIC, { addressIndex: index })
+const domain = createHash('sha256').update(domainPreimage(CHAIN_ID, VAULT)).digest()
+const secret = (account: number): Uint8Array => new Uint8Array(32).fill(account + 1)
+const SCOPES = 3
+
+/** What a dishonest operator changes; nothing by default. */
+interface Forgery {
+  readonly signer?: number
+  readonly approver?: number
+  readonly lotsInJournal?: number
+  readonly payloadByte?: boolean
+  readonly vault?: `0x${string}`
+}
+
+/** Writes a journal with two owners, their sessions, and one trade of two signed orders; seals a batch. */
+async function writeExchange(dataDir: string, forgery: Forgery = {}): Promise<number> {
+  const journal = new JournalFixture(dataDir)
+  journal.append(openAccountRecord(1, wallet(1).address), openAccountRecord(2, wallet(2).address))
+  journal.append(depositRecord(1, 0, 1_000_000, 0), depositRecord(2, 1, 1_000, 1))
+  for (const account of [1, 2]) {
+    const publicKey = p256.getPublicKey(secret(account), true)
+    const record = new Int32Array(COMMAND_WORDS)
+    const floats = new Float64Array(record.buffer)
+    record[Cmd.KIND] =
+      CommandKind.ApproveSession | (SCOPES << Attr.SCOPE_SHIFT) | ((publicKey[0]! & 1) << Attr.PARITY_SHIFT)
+    record[Cmd.ACCOUNT] = account
+    const view = new DataView(publicKey.buffer, publicKey.byteOffset + 1)
+    for (let word = 0; word < 8; word++) record[SessionCmd.X + word] = view.getInt32(word * 4)
+    floats[SessionCmd.MAX_NOTIONAL_F64] = 2 ** 50
+    floats[SessionCmd.EXPIRES_AT_F64] = 10 ** 13
+    floats[SessionCmd.NONCE_F64] = 1
+    const signature = await wallet(account === 1 ? (forgery.approver ?? 1) : account).signTypedData({
+      domain: walletDomain(CHAIN_ID, VAULT),
+      types: walletTypes,
+      primaryType: 'ApproveSession',
+      message: {
+        account,
+        publicKey: bytesToHex(publicKey),
+        scopes: SCOPES,
+        maxNotional: 2n ** 50n,
+        expiresAt: 10n ** 13n,
+        nonce: 1n,
+      },
+    })
+    journal.appendProven([record], AttachmentKind.Approval, hexToBytes(signature))
+  }
+  let seq = 0
+  for (const [account, side] of [
+    [2, Side.Sell],
+    [1, Side.Buy],
+  ] as const) {
+    const isForged = account === 1
+    const wire = commandToWire({
+      kind: CommandKind.Place,
+      market: 0,
+      side,
+      ticks: 100,
+      lots: 5,
+      cloid: BigInt(account),
+    })
+    const payload = msgpackCodec.encode([wire]) as Uint8Array
+    const signed = frameMessage(domain, account - 1, 7, payload)
+    const signer = isForged ? (forgery.signer ?? account) : account
+    const signature = p256.sign(signed, secret(signer), { lowS: false })
+    const record = new Int32Array(COMMAND_WORDS)
+    payloadToRecords(msgpackCodec.decode(payload), account, record, new Float64Array(record.buffer), 0)
+    if (isForged && forgery.lotsInJournal !== undefined) record[Cmd.LOTS] = forgery.lotsInJournal
+    const hash = createHash('sha256').update(signed).digest()
+    const attachment = Uint8Array.from([...signed, ...signature])
+    if (isForged && forgery.payloadByte === true) attachment[signed.length - 1]! ^= 1
+    seq = journal.appendProven(
+      [frameRecord(account, account - 1, 1, 7, hash), record],
+      AttachmentKind.FrameMsgpack,
+      attachment,
+    )
+  }
+  journal.close()
+  writeFileSync(
+    join(dataDir, 'deployment.json'),
+    JSON.stringify({ chainId: CHAIN_ID, vault: forgery.vault ?? VAULT, settlement: VAULT, assets: [] }),
+  )
+  const follower = new Follower({ dataDir })
+  follower.advance(() => false)
+  const { header, data, fills } = sealBatch(1, follower.close(), new StateTree(), 1)
+  follower.stop()
+  const record = { header, data, fillCount: 1, rowsPerChunk: 1, sealedAtMs: 0, state: 'mined' as const }
+  new BatchStore(dataDir).seal(record, fills)
+  return seq
+}
+
+describe('order audit', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'glassbook-order-audit-'))
+  afterAll(() => rmSync(folder, { recursive: true }))
+  let count = 0
+  const auditOf = async (forgery?: Forgery): Promise<number> => {
+    const dataDir = join(folder, String(count++))
+    const seq = await writeExchange(dataDir, forgery)
+    return runOrderAudit([dataDir, '--fill', String(seq), '--json'])
+  }
+
+  test('an honest fill: every check holds', async () => {
+    expect(await auditOf()).toBe(0)
+  })
+  test.each<[string, Forgery]>([
+    ['an order signed by another key', { signer: 5 }],
+    ['a session that another wallet approved', { approver: 3 }],
+    ['a command that is not the signed one', { lotsInJournal: 4 }],
+    ['a payload changed after signing', { payloadByte: true }],
+    ['signatures for another vault', { vault: '0x00000000000000000000000000000000000000b1' }],
+  ])('found: %s', async (_name, forgery) => {
+    expect(await auditOf(forgery)).toBe(1)
+  })
+  test('a fill that is not there is wrong use', async () => {
+    const dataDir = join(folder, 'none')
+    const seq = await writeExchange(dataDir)
+    expect(await runOrderAudit([dataDir, '--fill', `${seq}:1`])).toBe(2)
+    expect(await runOrderAudit([dataDir])).toBe(2)
+  })
+})

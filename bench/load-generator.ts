@@ -4,11 +4,9 @@
  * server that stalls cannot hide it (no coordinated omission). Frames are built and signed before the
  * start, which the report says: what is measured is the server, not how fast this process signs.
  *
- * Speaks the WebSocket by hand over TCP (RFC 6455, masked with a zero key): a client library would cost
- * as much as the server it is to load. Prints one JSON line.
+ * Takes its options from its parent and answers with the result.
  */
 import { createHash, sign, type KeyObject, createPrivateKey } from 'node:crypto'
-import { type Socket, connect } from 'node:net'
 import { build } from 'hdr-histogram-js'
 import { CommandKind, TimeInForce } from '../engine/codes.js'
 import { createClient, createSessionKey } from '../sdk/index.js'
@@ -16,8 +14,8 @@ import { commandToWire, type WireCommand } from '../sdk/wire/commands.js'
 import { Kind, Method } from '../sdk/wire/layout.js'
 import { type WireValue, packMsgpack, unpackMsgpack } from '../sdk/wire/msgpack.js'
 import { domainPreimage, frameMessage, logonMessage } from '../sdk/wire/signed.js'
-import { Subprotocol } from '../sdk/wire/version.js'
 import { rigWallet } from './gateway-rig.js'
+import { type RawConnection, openRaw, webSocketFrame } from './raw-websocket.js'
 
 export interface LoadOptions {
   readonly port: number
@@ -83,54 +81,9 @@ function commands(connection: number, k: number, size: number): WireCommand[] {
   return list
 }
 
-/** A masked client frame with a zero key, opcode 2 (binary). */
-function webSocketFrame(body: Uint8Array): Buffer {
-  const long = body.length > 125
-  const header = Buffer.alloc(long ? 8 : 6)
-  header[0] = 0x82
-  if (long) {
-    header[1] = 0x80 | 126
-    header.writeUInt16BE(body.length, 2)
-  } else header[1] = 0x80 | body.length
-  return Buffer.concat([header, body])
-}
-
-/** Splits what a server sends into message bodies; server frames carry no mask. */
-class Inbox {
-  #rest: Buffer = Buffer.alloc(0)
-  readonly #onBody: (body: Buffer) => void
-
-  constructor(onBody: (body: Buffer) => void) {
-    this.#onBody = onBody
-  }
-
-  push(chunk: Buffer): void {
-    let data = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk])
-    for (;;) {
-      if (data.length < 2) break
-      let length = data[1]! & 0x7f
-      let start = 2
-      if (length === 126) {
-        if (data.length < 4) break
-        length = data.readUInt16BE(2)
-        start = 4
-      } else if (length === 127) {
-        if (data.length < 10) break
-        length = Number(data.readBigUInt64BE(2))
-        start = 10
-      }
-      if (data.length < start + length) break
-      if ((data[0]! & 0x0f) === 2) this.#onBody(data.subarray(start, start + length))
-      data = data.subarray(start + length)
-    }
-    this.#rest = data
-  }
-}
-
 interface Connection {
-  readonly socket: Socket
+  readonly raw: RawConnection
   readonly frames: Buffer[]
-  onBody: (body: Buffer) => void
 }
 
 /** Opens, upgrades and logs on one connection; then builds its frames. */
@@ -149,42 +102,14 @@ async function open(index: number, options: LoadOptions, framesEach: number): Pr
   client.close()
   const privateKey = createPrivateKey({ key: (await key.export()) as never, format: 'jwk' })
 
-  const socket = connect({ port: options.port, host: '127.0.0.1', noDelay: true })
-  const connection: Connection = { socket, frames: [], onBody: () => {} }
-  const bodies: Buffer[] = []
-  let wake = (): void => {}
-  connection.onBody = (body) => {
-    bodies.push(Buffer.from(body))
-    wake()
-  }
-  const next = async (): Promise<readonly WireValue[]> => {
-    while (bodies.length === 0) await new Promise<void>((resolve) => (wake = resolve))
-    return unpackMsgpack(bodies.shift()!) as readonly WireValue[]
-  }
-  socket.write(
-    `GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: ${Subprotocol.Msgpack}\r\n\r\n`,
+  const raw = await openRaw(options.port)
+  const signature = sign(
+    'sha256',
+    logonMessage(domain, session.slot, raw.hello[4] as Uint8Array),
+    p1363(privateKey),
   )
-  const inbox = new Inbox((body) => connection.onBody(body))
-  let head: Buffer | undefined = Buffer.alloc(0)
-  socket.on('data', (chunk: Buffer) => {
-    if (head === undefined) {
-      inbox.push(chunk)
-      return
-    }
-    head = Buffer.concat([head, chunk])
-    const end = head.indexOf('\r\n\r\n')
-    if (end < 0) return
-    const rest = head.subarray(end + 4)
-    head = undefined
-    if (rest.length > 0) inbox.push(rest)
-  })
-  const hello = await next()
-  const challenge = hello[4] as Uint8Array
-  const signature = sign('sha256', logonMessage(domain, session.slot, challenge), p1363(privateKey))
-  socket.write(webSocketFrame(packMsgpack([Kind.Request, 0, Method.Logon, [session.slot, signature]])))
-  const answer = await next()
-  if (answer[0] !== Kind.Result) throw new Error(`logon refused: ${JSON.stringify(answer)}`)
-
+  await raw.request(Method.Logon, [session.slot, signature])
+  const connection: Connection = { raw, frames: [] }
   for (let k = 0; k < framesEach; k++) {
     const payload = packMsgpack(commands(index, k, options.frame).map(commandToWire))
     const nonce = k + 1
@@ -234,7 +159,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   let start = 0
   let lastAnswerAt = 0
   connections.forEach((connection, index) => {
-    connection.onBody = (body) => {
+    connection.raw.onBody = (body) => {
       if (body[0]! < 0x90 || (body[1] !== Kind.Result && body[1] !== Kind.Error)) return
       const id = readId(body)
       if (id === undefined) return
@@ -258,7 +183,10 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
     const tick = (): void => {
       const now = performance.now()
       while (sent < frames && start + sent * intervalMs <= now) {
-        const { socket, frames: own } = connections[sent % options.connections]!
+        const {
+          raw: { socket },
+          frames: own,
+        } = connections[sent % options.connections]!
         if (sent >= warmupFrames) {
           sendLag.recordValue(Math.max(1, Math.round((now - start - sent * intervalMs) * 1000)))
         }
@@ -276,7 +204,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   while (answered < frames && performance.now() - sentAt < 5000)
     await new Promise((resolve) => setTimeout(resolve, 20))
   const { user, system } = process.cpuUsage(cpu)
-  for (const { socket } of connections) socket.destroy()
+  for (const { raw } of connections) raw.socket.destroy()
   const measuredSeconds = (Math.max(lastAnswerAt, start) - start) / 1000 - options.warmupSeconds
   const ms = (percentile: number): number => latency.getValueAtPercentile(percentile) / 1000
   return {

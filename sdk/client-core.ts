@@ -317,8 +317,10 @@ export class ClientCore {
     const params: WireValue[] = [session.slot, nonce, json ? text : payload, signature]
     if (wantsReceipt) params.push({ receipt: true })
     const answer = readArray(await this.#requestFrame(params, session.slot, nonce, commands), 'result', 2, 8)
+    // The frame's own command is the first; those that it carries follow.
+    const firstSeq = readSafeInt(answer[0], 'seq')
     const results = readArray(answer[1], 'items', commands.length, commands.length).map((item, index) =>
-      resultOf(item, commands[index]!),
+      resultOf(item, commands[index]!, firstSeq + 1 + index),
     )
     if (answer[2] === undefined || answer[2] === null) return { results, receipt: undefined }
     const receipt = await checkReceipt(answer[2], this.#hello!.receiptKey, this.#domain, message)
@@ -426,7 +428,7 @@ export class ClientCore {
   }
 }
 
-function resultOf(item: WireValue, command: WireCommand): CommandResult {
+function resultOf(item: WireValue, command: WireCommand, seq: number): CommandResult {
   const values = readArray(item, 'item', 1, 16)
   const code = readSafeInt(values[0], 'code')
   const cloid = 'cloid' in command ? command.cloid : undefined
@@ -434,6 +436,7 @@ function resultOf(item: WireValue, command: WireCommand): CommandResult {
   const order = values.length > 2
   return {
     cloid,
+    seq,
     error: code === 0 ? undefined : errorOf(code, 'the engine refused the command'),
     orderId: order ? number(1) : 0,
     state: order ? (STATE_NAMES[number(2)] ?? 'none') : 'none',

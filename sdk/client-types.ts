@@ -39,6 +39,8 @@ export type ClientState = 'closed' | 'connecting' | 'open'
 /** What became of one command of a frame. */
 export interface CommandResult {
   readonly cloid: bigint | undefined
+  /** Seq that the command has in the journal; 0 when only its outcome could be found out. */
+  readonly seq: number
   /** Absent = taken. */
   readonly error: GlassbookError | undefined
   readonly orderId: number

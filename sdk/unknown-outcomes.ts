@@ -90,13 +90,14 @@ export class UnknownOutcomes {
   }
 }
 
-const RESULT = { orderId: 0, state: 'none', remainingLots: 0, filledLots: 0, count: 0 } as const
+const RESULT = { seq: 0, orderId: 0, state: 'none', remainingLots: 0, filledLots: 0, count: 0 } as const
 
 function fromOrder(command: WireCommand, order: TrackedOrder): CommandResult {
   // How an order ended tells its last fill; how much of it was filled follows from what was asked.
   const lots = 'lots' in command ? command.lots : order.lots
   return {
     cloid: order.cloid,
+    seq: 0,
     error: order.code === 0 ? undefined : errorOf(order.code, 'the engine refused the command'),
     orderId: order.orderId,
     state: order.state,

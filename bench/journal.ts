@@ -11,7 +11,7 @@
  *   snapshot    latency of single commands while snapshots of 100,000 live orders are taken, and without
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { loadavg, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { CommandKind } from '../engine/codes.js'
@@ -303,7 +303,12 @@ async function snapshots(): Promise<object> {
   })
 }
 
-const results: Record<string, unknown> = { machine: machine(), measuredAt: new Date().toISOString() }
+const results: Record<string, unknown> = {
+  machine: machine(),
+  measuredAt: new Date().toISOString(),
+  // Of other work: figures of a busy machine say so.
+  loadAverageBefore: loadavg()[0],
+}
 const step = async (name: string, work: () => unknown): Promise<void> => {
   results[name] = await work()
   process.stdout.write(`${name}: ${JSON.stringify(results[name], null, 2)}\n`)

@@ -10,7 +10,8 @@ const EXACT_PRODUCT = 2 ** 32 * MILLION
 export function feeUnits(quote: number, ppm: number): number {
   if (ppm === 0) return 0
   if (ppm > 0) return chargeUnits(quote, ppm)
-  return -rebateUnits(quote, -ppm)
+  // Not a minus sign alone: that would make a rebate of nothing -0.
+  return 0 - rebateUnits(quote, -ppm)
 }
 
 /** quote * ppm / 10^6 rounded up. */

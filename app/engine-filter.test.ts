@@ -1,0 +1,294 @@
+/** The engine as a filter: lines in, lines out, as another program sees it. */
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { EngineFilter } from './engine-filter.js'
+
+type Line = Record<string, unknown>
+
+const config = {
+  assets: [
+    { id: 0, symbol: 'USD' },
+    { id: 1, symbol: 'ABC' },
+  ],
+  markets: [{ id: 0, base: 1, quote: 0, lotUnits: 1, tickUnits: 1, makerFeePpm: 0, takerFeePpm: 0 }],
+}
+
+/** Feeds lines (objects, or text as it is) and returns what comes out. */
+function run(lines: readonly (Line | string)[], genesis: typeof config = config): Line[] {
+  const filter = new EngineFilter({
+    ...genesis,
+    capacities: { ordersMax: 4096, levelsMax: 4096, accountsMax: 64 },
+  })
+  const input = lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line)) + '\n').join('')
+  const out = [...filter.feed(input), ...filter.end('')].join('')
+  return out
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Line)
+}
+
+const funds: Line[] = [
+  { op: 'deposit', account: 1, asset: 0, units: 1000 },
+  { op: 'deposit', account: 2, asset: 1, units: 1000 },
+]
+const buy = (more: Line): Line => ({
+  op: 'place',
+  account: 1,
+  market: 0,
+  cloid: 7,
+  side: 'buy',
+  kind: 'limit',
+  ticks: 100,
+  lots: 5,
+  tif: 'GTC',
+  ...more,
+})
+const sell = (more: Line): Line => buy({ account: 2, side: 'sell', ...more })
+
+test('a trade from deposit to balances', () => {
+  const out = run([
+    ...funds,
+    buy({}),
+    sell({ lots: 3, cloid: 9 }),
+    { op: 'balances', account: 1 },
+    { op: 'book', market: 0, depth: 10 },
+  ])
+  expect(out).toMatchObject([
+    { seq: 1, event: 'deposited', account: 1, asset: 0, units: 1000 },
+    { seq: 2, event: 'deposited' },
+    {
+      seq: 3,
+      event: 'accepted',
+      account: 1,
+      market: 0,
+      cloid: 7,
+      side: 'buy',
+      kind: 'limit',
+      ticks: 100,
+      lots: 5,
+    },
+    { seq: 4, event: 'accepted', cloid: 9 },
+    {
+      seq: 4,
+      event: 'fill',
+      ticks: 100,
+      lots: 3,
+      maker: { account: 1, cloid: 7 },
+      taker: { account: 2, cloid: 9 },
+      makerFee: 0,
+      takerFee: 0,
+    },
+    {
+      seq: 4,
+      event: 'balances',
+      balances: [
+        { asset: 0, available: 500, reserved: 200 },
+        { asset: 1, available: 3, reserved: 0 },
+      ],
+    },
+    { seq: 4, event: 'book', bids: [[100, 2, 1]], asks: [] },
+  ])
+})
+
+test.each<[Line, string]>([
+  [{ side: 'north' }, 'BadSide'],
+  [{ kind: 'lottery' }, 'BadOrderType'],
+  [{ tif: 'SOON' }, 'BadTimeInForce'],
+  [{ postOnly: 'maybe' }, 'BadPostOnly'],
+  [{ stp: 'x' }, 'BadStp'],
+  [{ cloid: -1 }, 'BadClientOrderId'],
+  [{ cloid: 1.5 }, 'BadClientOrderId'],
+  [{ cloid: '18446744073709551616' }, 'BadClientOrderId'],
+  [{ cloid: undefined }, 'BadClientOrderId'],
+  [{ ticks: 0 }, 'ZeroTicks'],
+  [{ ticks: -3 }, 'NegativeTicks'],
+  [{ ticks: 1.5 }, 'NotAnInteger'],
+  [{ ticks: '100' }, 'NotAnInteger'],
+  [{ ticks: 2 ** 31 }, 'TicksOverLimit'],
+  [{ lots: 0 }, 'ZeroLots'],
+  [{ lots: -1e300 }, 'NegativeLots'],
+  [{ lots: 1e300 }, 'LotsOverLimit'],
+  [{ lots: null }, 'NotAnInteger'],
+  [{ account: 77 }, 'UnknownAccount'],
+  [{ account: 'me' }, 'UnknownAccount'],
+  [{ market: 3 }, 'UnknownMarket'],
+  [{ market: undefined }, 'UnknownMarket'],
+  [{ ticks: 2 ** 31 - 1, lots: 2 ** 31 - 1 }, 'NotionalOverLimit'],
+  [{ lots: 11 }, 'InsufficientFunds'],
+  [{ displayLots: 9 }, 'BadDisplayLots'],
+  [{ quoteBudget: 5 }, 'BadQuoteBudget'],
+  [{ expiresAt: 5 }, 'BadExpiry'],
+  [{ kind: 'stopLimit' }, 'BadTriggerTicks'],
+  [{ postOnly: true, tif: 'IOC' }, 'PostOnlyNotGtc'],
+])('place with %j: %s', (change, name) => {
+  expect(run([...funds, buy(change)])[2]).toMatchObject({ seq: 3, event: 'rejected', name })
+})
+
+test('malformed lines get an error with their number and change nothing', () => {
+  const out = run([
+    ...funds,
+    '{"op":',
+    '',
+    '[]',
+    '{"op":"fly"}',
+    'null',
+    '{}',
+    { op: 'book', market: 0, depth: 0 },
+    buy({}),
+  ])
+  expect(out.slice(2, -1).map(({ event, line }) => [event, line])).toEqual([
+    ['error', 3],
+    ['error', 5],
+    ['error', 6],
+    ['error', 7],
+    ['error', 8],
+    ['error', 9],
+  ])
+  expect(out.at(-1)).toMatchObject({ seq: 3, event: 'accepted' })
+})
+
+test('a line of a million characters is refused, the next one is taken', () => {
+  const filter = new EngineFilter(config)
+  const out = [...filter.feed('x'.repeat(3 << 20)), ...filter.feed('y\n{"op":"time","ms":5}\n')].join('')
+  expect(out).toContain('"line":1')
+  expect(out).toContain('{"seq":1,"event":"timeAdvanced","ms":5}')
+})
+
+test('lines may come in any pieces', () => {
+  const text = [...funds, buy({ cloid: '99' })].map((line) => JSON.stringify(line)).join('\n')
+  const whole = new EngineFilter(config)
+  const pieces = new EngineFilter(config)
+  const expected = [...whole.feed(text), ...whole.end('')].join('')
+  let found = ''
+  for (const character of text) found += [...pieces.feed(character)].join('')
+  expect(found + [...pieces.end('')].join('')).toBe(expected)
+})
+
+test('a client order id keeps all of its 64 bits', () => {
+  const out = run([
+    ...funds,
+    JSON.stringify(buy({ cloid: 5 })).replace('"cloid":5', '"cloid":18446744073709551615'),
+    { op: 'cancel', account: 1, market: 0, cloid: '18446744073709551615' },
+  ])
+  expect(out[2]).toMatchObject({ event: 'accepted', cloid: '18446744073709551615' })
+  expect(out[3]).toMatchObject({ event: 'canceled', reason: 'user', lots: 5 })
+})
+
+test('amend, cancel, cancelAll, orders, time, transfer, stateHash', () => {
+  const out = run([
+    ...funds,
+    buy({}),
+    { op: 'amend', account: 1, market: 0, cloid: 7, ticks: 99, lots: 4 },
+    { op: 'amend', account: 1, cloid: 7, lots: 3 },
+    { op: 'orders', account: 1 },
+    { op: 'cancel', account: 1, cloid: 7 },
+    buy({ cloid: 8, tif: 'GTD', expiresAt: 50 }),
+    { op: 'time', ms: 50 },
+    buy({ cloid: 9 }),
+    { op: 'cancelAll', account: 1, side: 'buy' },
+    { op: 'withdraw', account: 1, asset: 0, units: 1 },
+    { op: 'transfer', account: 1, to: 2, asset: 0, units: 1 },
+    { op: 'stateHash' },
+  ])
+  expect(out.slice(2)).toMatchObject([
+    { event: 'accepted' },
+    { event: 'amended', ticks: 99, lots: 4, remaining: 4, keptPlace: false },
+    { event: 'amended', ticks: 99, lots: 3, keptPlace: true },
+    {
+      event: 'orders',
+      orders: [{ cloid: 7, ticks: 99, lots: 3, remaining: 3, reserved: 297, kind: 'limit', tif: 'GTC' }],
+    },
+    { event: 'canceled', reason: 'user', lots: 3 },
+    { event: 'accepted', tif: 'GTD' },
+    { event: 'timeAdvanced', ms: 50 },
+    { event: 'canceled', reason: 'expired' },
+    { event: 'accepted' },
+    { event: 'canceled', reason: 'cancelAll' },
+    { event: 'canceledAll', orders: 1 },
+    { event: 'withdrawn', units: 1 },
+    { event: 'transferred', to: 2 },
+    { event: 'stateHash' },
+  ])
+  expect(out.at(-1)!['stateHash']).toMatch(/^[0-9a-f]{64}$/)
+})
+
+test('market orders may leave out what nothing needs', () => {
+  const out = run([
+    ...funds,
+    buy({}),
+    sell({ kind: 'market', ticks: undefined, tif: undefined, lots: 2, cloid: 1 }),
+    sell({ cloid: 2, ticks: 110, lots: 3 }),
+    buy({ kind: 'market', ticks: undefined, lots: undefined, tif: undefined, quoteBudget: 250, cloid: 3 }),
+    buy({ kind: 'market', ticks: undefined, cloid: 4 }),
+  ])
+  expect(out.slice(3)).toMatchObject([
+    { event: 'accepted', kind: 'market', tif: 'IOC' },
+    { event: 'fill', lots: 2, ticks: 100 },
+    { event: 'accepted' },
+    { event: 'accepted' },
+    { event: 'fill', lots: 2, ticks: 110 },
+    { event: 'canceled', reason: 'quoteBudgetSpent' },
+    { event: 'rejected', name: 'ZeroTicks' },
+  ])
+})
+
+test('queries about what is not there', () => {
+  expect(
+    run([
+      { op: 'balances', account: 5 },
+      { op: 'book', market: 9, depth: 5 },
+      { op: 'book', market: 0, depth: 1000 },
+      { op: 'orders', account: -1 },
+    ]),
+  ).toMatchObject([
+    { event: 'balances', balances: [] },
+    { event: 'rejected', name: 'UnknownMarket' },
+    { event: 'book', bids: [], asks: [] },
+    { event: 'rejected', name: 'UnknownAccount' },
+  ])
+})
+
+describe('as a program', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'glassbook-filter-'))
+  afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+  function start(
+    args: readonly string[],
+    input: string,
+  ): Promise<{ code: number | null; out: string; err: string }> {
+    const program = new URL('./main.js', import.meta.url).pathname
+    const child = spawn(process.execPath, [program, 'engine', ...args], { stdio: 'pipe' })
+    let out = ''
+    let err = ''
+    child.stdout.on('data', (chunk) => (out += String(chunk)))
+    child.stderr.on('data', (chunk) => (err += String(chunk)))
+    child.stdin.on('error', () => {})
+    child.stdin.end(input)
+    return new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err })))
+  }
+
+  test('reads standard input, writes standard output', async () => {
+    const file = join(directory, 'markets.json')
+    writeFileSync(file, JSON.stringify(config))
+    const lines = [...funds, buy({}), sell({})].map((line) => JSON.stringify(line)).join('\n')
+    const { code, out } = await start(['--config', file], lines)
+    expect(code).toBe(0)
+    expect(out.trim().split('\n')).toHaveLength(5)
+  })
+
+  test('a config that cannot be says what is wrong and exits with 2', async () => {
+    const file = join(directory, 'bad.json')
+    writeFileSync(file, JSON.stringify({ ...config, markets: [{ ...config.markets[0], base: 0 }] }))
+    const bad = await start(['--config', file], '')
+    expect(bad.code).toBe(2)
+    expect(bad.err).toContain('base and quote are the same asset')
+    writeFileSync(file, '{"assets"')
+    expect((await start(['--config', file], '')).code).toBe(2)
+    writeFileSync(file, '{}')
+    expect((await start(['--config', file], '')).err).toContain('lacks assets or markets')
+    expect((await start(['--config', join(directory, 'none.json')], '')).code).toBe(2)
+    expect((await start([], '')).err).toContain('Usage')
+  })
+})

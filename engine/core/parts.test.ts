@@ -1,0 +1,201 @@
+/**
+ * Parts of the core on their own, against something simple: the level index against a sorted list, the id
+ * table against a map, fees against bigint, the heap against sorting, SHA-256 against the platform's.
+ */
+import { createHash } from 'node:crypto'
+import fc from 'fast-check'
+import { chargeUnits, feeUnits } from './fees.js'
+import { Heap } from './heap.js'
+import { LEVEL_SHIFT, Level, Levels, NONE } from './levels.js'
+import { OrderIds } from './order-ids.js'
+import { ORDER_SHIFT, Order } from './orders.js'
+import { Ledger } from './ledger.js'
+import { Sha256 } from './sha256.js'
+
+test('levels: found, best first, whatever comes and goes', () => {
+  const key = fc.oneof(
+    fc.integer({ min: 0, max: 40 }),
+    fc.integer({ min: 0, max: 3000 }),
+    fc.integer({ min: 0, max: 2 ** 31 - 1 }),
+    fc.constantFrom(0, 15, 16, 2 ** 31 - 1, 2 ** 31 - 16, 2 ** 30),
+  )
+  const step = fc.record({ book: fc.integer({ min: 0, max: 1 }), key, remove: fc.boolean() })
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+      const levels = new Levels(2, 64)
+      const model = [new Map<number, number>(), new Map<number, number>()]
+      for (const { book, key, remove } of steps) {
+        const own = model[book]!
+        if (remove && own.size > 0) {
+          // The nearest one at or above the key, or the best.
+          const near = [...own.keys()].filter((each) => each >= key).sort((a, b) => a - b)[0]
+          const gone = near ?? Math.min(...own.keys())
+          levels.remove(own.get(gone)!)
+          own.delete(gone)
+        } else if (own.has(key)) expect(levels.findOrInsert(book, key)).toBe(own.get(key))
+        else if (!levels.full) own.set(key, levels.findOrInsert(book, key))
+        const listed: number[] = []
+        for (let at = levels.best[book]!; at !== NONE; at = levels.words[(at << LEVEL_SHIFT) + Level.WORSE]!)
+          listed.push(levels.words[at << LEVEL_SHIFT]!)
+        expect(listed).toEqual([...own.keys()].sort((a, b) => a - b))
+        for (const [each, level] of own) expect(levels.find(book, each)).toBe(level)
+        expect(levels.find(book, key)).toBe(own.get(key) ?? NONE)
+      }
+      expect(levels.live).toBe(model[0]!.size + model[1]!.size)
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test('levels: a million levels need no more room than promised, at any distance', () => {
+  for (const distance of [1, 2, 15, 16, 17, 1000, 2047]) {
+    const levels = new Levels(1, 1 << 16)
+    const made: number[] = []
+    for (let index = 0; index < 1 << 16; index++)
+      made.push(levels.findOrInsert(0, (index * distance) % 2 ** 31))
+    expect(levels.full).toBe(true)
+    for (const level of made) levels.remove(level)
+    expect(levels.live).toBe(0)
+    expect(levels.best[0]).toBe(NONE)
+  }
+})
+
+test('order ids: as a map', () => {
+  const step = fc.tuple(
+    fc.integer({ min: 0, max: 3 }),
+    fc.integer({ min: 0, max: 30 }),
+    fc.boolean(),
+    fc.boolean(),
+  )
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 400 }), fc.integer(), (steps, spread) => {
+      const words = new Int32Array(200 << ORDER_SHIFT)
+      const ids = new OrderIds(words, 200)
+      const model = new Map<string, number>()
+      let next = 0
+      for (const [account, low, high, missed] of steps) {
+        const cloid = Math.imul(low, spread) | 0
+        const name = `${account} ${cloid} ${high}`
+        const slot = ids.find(account, cloid, high ? 1 : 0)
+        expect(slot).toBe(model.get(name) ?? -1)
+        if (slot >= 0) {
+          ids.remove(slot)
+          model.delete(name)
+        } else if (next < 200) {
+          const at = next << ORDER_SHIFT
+          words[at + Order.ACCOUNT] = account
+          words[at + Order.CLOID_LO] = cloid
+          words[at + Order.CLOID_HI] = high ? 1 : 0
+          if (missed) ids.addMissed(next)
+          else ids.add(next)
+          model.set(name, next++)
+        }
+      }
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('order ids: growth keeps every id', () => {
+  const words = new Int32Array(20_000 << ORDER_SHIFT)
+  const ids = new OrderIds(words, 20_000)
+  for (let slot = 0; slot < 20_000; slot++) {
+    words[(slot << ORDER_SHIFT) + Order.CLOID_LO] = slot * 3
+    if (slot % 2 === 0) ids.add(slot)
+    else if (ids.find(0, slot * 3, 0) < 0) ids.addMissed(slot)
+  }
+  for (let slot = 0; slot < 20_000; slot++) expect(ids.find(0, slot * 3, 0)).toBe(slot)
+  for (let slot = 0; slot < 20_000; slot += 2) ids.remove(slot)
+  for (let slot = 0; slot < 20_000; slot++) expect(ids.find(0, slot * 3, 0)).toBe(slot % 2 === 0 ? -1 : slot)
+})
+
+test('ledger: rows by account and asset; supply beyond 2^53', () => {
+  const ledger = new Ledger(1000, 3000)
+  const rows = new Set<number>()
+  for (let account = 0; account < 1000; account++)
+    for (const asset of [0, 5, 63]) rows.add(ledger.findOrAdd(account, asset))
+  expect(rows.size).toBe(3000)
+  expect(ledger.find(999, 63)).toBe(2999)
+  expect(ledger.find(999, 1)).toBe(-1)
+  expect(ledger.findOrAdd(999, 1)).toBe(-1)
+  const units = fc.tuple(fc.boolean(), fc.maxSafeNat())
+  fc.assert(
+    fc.property(fc.array(units, { maxLength: 30 }), (changes) => {
+      const own = new Ledger(1, 1)
+      let expected = 0n
+      for (const [takes, amount] of changes) {
+        const taken = takes && expected >= BigInt(amount)
+        expected += taken ? -BigInt(amount) : BigInt(amount)
+        own.changeSupply(3, taken ? -amount : amount)
+        expect(BigInt(own.supply[6]!) + BigInt(own.supply[7]!) * 2n ** 53n).toBe(expected)
+        expect(own.supply[6]!).toBeLessThan(2 ** 53)
+      }
+    }),
+  )
+})
+
+test('fees: exact for every amount below 2^53', () => {
+  const quote = fc.oneof(
+    fc.maxSafeNat(),
+    fc.integer({ min: 0, max: 10_000_000 }),
+    fc.constantFrom(2 ** 53 - 1, 8_589_934_591_999_999),
+  )
+  fc.assert(
+    fc.property(quote, fc.integer({ min: -100_000, max: 100_000 }), (units, ppm) => {
+      const product = BigInt(units) * BigInt(Math.abs(ppm))
+      const up = Number((product + 999_999n) / 1_000_000n)
+      const down = 0 - Number(product / 1_000_000n)
+      expect(feeUnits(units, ppm)).toBe(ppm >= 0 ? up : down)
+      if (ppm > 0) expect(chargeUnits(units, ppm)).toBe(up)
+    }),
+    { numRuns: 5000 },
+  )
+})
+
+test('heap: removes in order, and from the middle', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 0, max: 9 }), { maxLength: 60 }),
+      fc.array(fc.nat(), { maxLength: 20 }),
+      (keys, gone) => {
+        const places = new Int32Array(64).fill(-1)
+        const before = (a: number, b: number): boolean => (keys[a] === keys[b] ? a < b : keys[a]! < keys[b]!)
+        const heap = new Heap(64, {
+          before,
+          place: (id) => places[id]!,
+          setPlace: (id, place) => {
+            places[id] = place
+          },
+        })
+        keys.forEach((_, id) => heap.add(id))
+        const left = new Set(keys.keys())
+        for (const each of gone) {
+          const id = [...left][each % Math.max(1, left.size)]
+          if (id === undefined) break
+          heap.remove(id)
+          left.delete(id)
+          expect(places[id]).toBe(-1)
+        }
+        const sorted = [...left].sort((a, b) => (before(a, b) ? -1 : 1))
+        const found: number[] = []
+        while (heap.size > 0) {
+          found.push(heap.first)
+          heap.remove(heap.first)
+        }
+        expect(found).toEqual(sorted)
+      },
+    ),
+  )
+})
+
+test('SHA-256: as the platform’s, in steps of any size', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 300 }), fc.integer({ min: 1, max: 130 }), (bytes, step) => {
+      const sha = new Sha256()
+      for (let at = 0; at < bytes.length; at += step) sha.update(bytes, at, Math.min(bytes.length, at + step))
+      const out = new Uint8Array(32)
+      sha.digestInto(out, 0)
+      expect(Buffer.from(out).toString('hex')).toBe(createHash('sha256').update(bytes).digest('hex'))
+    }),
+  )
+})

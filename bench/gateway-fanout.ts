@@ -8,7 +8,7 @@
  */
 import { fork } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { availableParallelism, cpus } from 'node:os'
+import { availableParallelism, cpus, loadavg } from 'node:os'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -26,6 +26,7 @@ async function run(options: Omit<FanoutOptions, 'port'>): Promise<Record<string,
       orderRate: FREE,
       cancelRate: FREE,
       connectionsPerIp: 100_000,
+      framesInFlightMax: 1_000_000,
     },
   })
   const rssBefore = process.memoryUsage().rss
@@ -81,6 +82,8 @@ if (values.out !== undefined) {
     cpu: cpus()[0]?.model,
     cores: availableParallelism(),
     node: process.versions.node,
+    /** Of the last minute: what else ran here. */
+    loadAverage: loadavg()[0],
     date: new Date().toISOString(),
   }
   writeFileSync(values.out, `${JSON.stringify({ machine, results }, null, 2)}\n`)

@@ -10,7 +10,7 @@
  */
 import { fork } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { availableParallelism, cpus, totalmem } from 'node:os'
+import { availableParallelism, cpus, loadavg, totalmem } from 'node:os'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -125,6 +125,8 @@ if (out !== undefined) {
     cores: availableParallelism(),
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     node: process.versions.node,
+    /** Of the last minute: what else ran here. */
+    loadAverage: loadavg()[0],
     date: new Date().toISOString(),
   }
   const note =

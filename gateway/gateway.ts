@@ -32,6 +32,11 @@ import { Submissions } from './submissions.js'
 
 const REQUEST_ID_MAX = 2 ** 31 - 1
 const BATCHES_KEPT = 100
+/**
+ * Public streams are sent again after this many times what sending them took: a crowd of subscribers gets
+ * fewer and fuller events, and the orders of those who trade do not wait behind it.
+ */
+const PUBLIC_PAUSE = 4
 /** Owners or sessions asked for at once. */
 const PAGE = 1000
 const NO_BYTES = new Uint8Array(0)
@@ -69,6 +74,8 @@ export class Gateway implements EngineLinkHandler {
   readonly requests: Requests
   readonly #post: (message: FromGateway) => void
   readonly #proofs = new Map<number, (proof: BalanceProof | null) => void>()
+  #publicDueAt = 0
+  #publicTimer: NodeJS.Timeout | undefined
   #nextConnection = 1
   #nextProof = 1
   #settlementSeq = 0
@@ -325,17 +332,32 @@ export class Gateway implements EngineLinkHandler {
   }
 
   flush(): void {
-    this.publish()
+    this.accounts.publish()
+    this.fills.flush()
+    const now = performance.now()
+    const due = now >= this.#publicDueAt
+    if (due) this.#publishPublic()
     for (const connection of this.#dirty) connection.flush()
     this.#messagesOut += this.#dirty.size
     this.#dirty.clear()
+    if (due) this.#publicDueAt = now + PUBLIC_PAUSE * (performance.now() - now)
+    else this.#publicTimer ??= setTimeout(() => this.#publicLater(), Math.ceil(this.#publicDueAt - now))
+  }
+
+  #publicLater(): void {
+    this.#publicTimer = undefined
+    this.flush()
   }
 
   /** Sends what the streams gathered; a snapshot taken after it misses nothing. */
   publish(): void {
     this.accounts.publish()
-    for (const market of this.markets.values()) market.publish()
+    this.#publishPublic()
     this.fills.flush()
+  }
+
+  #publishPublic(): void {
+    for (const market of this.markets.values()) market.publish()
   }
 
   /** A connection's socket has room again. */
@@ -347,6 +369,7 @@ export class Gateway implements EngineLinkHandler {
   }
 
   stopped(): void {
+    clearTimeout(this.#publicTimer)
     this.saveHistory()
     this.fills.close()
     this.shutdown()

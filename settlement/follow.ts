@@ -7,9 +7,9 @@
  * carries a state hash, ours must equal it.
  */
 import { CommandKind, EventKind, Side } from '../engine/codes.js'
-import { createEngine } from '../engine/index.js'
+import { createEngine, restoreEngine } from '../engine/index.js'
 import { Attr, COMMAND_WORDS, Cmd, EVENT_WORDS, Ev, FrameCmd } from '../engine/layout.js'
-import type { Engine, EventBuffer, GenesisConfig } from '../engine/types.js'
+import type { Engine, EngineOptions, EventBuffer, GenesisConfig } from '../engine/types.js'
 import {
   COMMANDS_AT,
   JournalReader,
@@ -19,6 +19,7 @@ import {
 } from '../engine/journal/reader.js'
 import { wordsToBytes } from './commit.js'
 import { FillLeaves } from './fills-root.js'
+import type { FollowerSnapshot } from './follow-snapshot.js'
 import { Net, assertConserved, indexOf, type IndexedUnits, type Rows } from './net.js'
 
 /** Capacities of the engine that wrote the journal: a table that was full there must be full here. */
@@ -35,6 +36,8 @@ export interface FollowOptions {
   readonly durableSeq?: () => number
   /** Live journal of another process, without its control block. */
   readonly follow?: boolean
+  /** Where to go on from; the beginning unless given. */
+  readonly from?: FollowerSnapshot | undefined
 }
 
 /** The journal does not say what its state hashes say, or carries what settlement cannot settle. */
@@ -95,7 +98,7 @@ export class Follower {
 
   /** Throws JournalDamage, or FollowError when the journal does not begin with a genesis block. */
   constructor(options: FollowOptions) {
-    const { dataDir, capacities = {}, durableSeq, follow } = options
+    const { dataDir, capacities = {}, durableSeq, follow, from } = options
     this.reader = new JournalReader(dataDir, {
       ...(durableSeq === undefined ? {} : { durableSeq }),
       ...(follow === undefined ? {} : { follow }),
@@ -104,11 +107,20 @@ export class Follower {
     if (first === undefined) throw new FollowError(`no journal in ${dataDir}`)
     this.genesis = genesisOf(first)
     this.feeAccount = this.genesis.feeAccount ?? 0
-    this.engine = createEngine({
+    const engineOptions: EngineOptions = {
       genesis: this.genesis,
       onEvents: (events) => this.take(events),
       ...capacities,
-    })
+    }
+    if (from === undefined) this.engine = createEngine(engineOptions)
+    else {
+      this.engine = restoreEngine(from.engine, engineOptions)
+      this.reader.close()
+      this.reader.position = from.position
+      this.head = from.head
+      this.firstSeq = from.seq + 1
+      for (const [orderId, hash] of from.frames) this.frames.set(orderId, hash)
+    }
     for (const market of this.engine.markets()) this.markets.set(market.id, market)
   }
 
@@ -181,6 +193,19 @@ export class Follower {
   /** Units of (account, asset) now: available and reserved. */
   total(account: number, asset: number): number {
     return this.engine.available(account, asset) + this.engine.reserved(account, asset)
+  }
+
+  /** State at a block's end, where nothing is open; undefined elsewhere. */
+  snapshot(): FollowerSnapshot | undefined {
+    const isAtBlockEnd = this.block === undefined || this.at === this.block.count
+    if (!isAtBlockEnd || this.firstSeq !== this.engine.seq + 1 || this.frameLeft > 0) return undefined
+    return {
+      position: { ...this.reader.position, head: this.reader.position.head.slice() },
+      seq: this.engine.seq,
+      head: this.head,
+      frames: this.frames,
+      engine: this.engine.snapshot(),
+    }
   }
 
   stop(): void {

@@ -5,6 +5,7 @@
  * Invariant: slot h below EMPTY_SLOTS holds the empty root of height h and never changes; every other slot
  * belongs to one key for good. Memory grows by pages and is never moved.
  */
+import { HashPool, JOB_WORDS } from './hash-pool.js'
 import { loadElement, poseidon, storeElement } from './poseidon.js'
 import { ELEMENT_BYTES, SCRATCH_BYTES, instantiatePoseidon } from './poseidon-wasm.js'
 
@@ -12,8 +13,13 @@ const PAGE_BYTES = 65536
 /** 1 GiB of nodes and scratch. */
 const MAX_PAGES = 16384
 const GROW_PAGES = 16
-const NODES_AT = Math.ceil(SCRATCH_BYTES / 64) * 64
 const INITIAL_TABLE = 4096
+const LIMITS = { minPages: GROW_PAGES, maxPages: MAX_PAGES, isShared: true }
+/** Hash threads at most, the owner among them. */
+const THREADS_MAX = 16
+/** Fewer jobs than this are not worth waking a thread for. */
+const POOL_JOBS_MIN = 256
+const NODES_AT = Math.ceil((SCRATCH_BYTES * THREADS_MAX) / 64) * 64
 
 /** The tree has more nodes than the memory's bound. */
 export class TreeFull extends Error {
@@ -26,6 +32,7 @@ export class TreeFull extends Error {
 export class NodeMemory {
   private readonly memory: WebAssembly.Memory
   private readonly hashAt: (left: number, right: number, out: number) => void
+  private pool: HashPool | undefined
   private words: BigUint64Array
   private bytes: Uint8Array
   /** Key of each table entry, 0 = none (keys begin at 1). */
@@ -34,11 +41,18 @@ export class NodeMemory {
   private mask = INITIAL_TABLE - 1
   private nextSlot: number
 
-  /** `emptyRoots[h]` for each height; a key's height is depth - floor(log2(key)). */
-  constructor(private readonly emptyRoots: readonly bigint[]) {
-    const limits = { minPages: GROW_PAGES, maxPages: MAX_PAGES, isShared: false }
-    this.memory = new WebAssembly.Memory({ initial: GROW_PAGES, maximum: MAX_PAGES })
-    this.hashAt = instantiatePoseidon(this.memory, limits, 0).hash
+  /**
+   * `emptyRoots[h]` for each height; a key's height is depth - floor(log2(key)). `threads`: threads that hash
+   * long lists, the caller among them; they start with the first long list.
+   */
+  constructor(
+    private readonly emptyRoots: readonly bigint[],
+    private readonly threads = 1,
+  ) {
+    if (!(threads >= 1 && threads <= THREADS_MAX))
+      throw new RangeError(`tree: ${threads} threads, 1 to ${THREADS_MAX}`)
+    this.memory = new WebAssembly.Memory({ initial: GROW_PAGES, maximum: MAX_PAGES, shared: true })
+    this.hashAt = instantiatePoseidon(this.memory, LIMITS, 0).hash
     this.words = new BigUint64Array(this.memory.buffer)
     this.bytes = new Uint8Array(this.memory.buffer)
     emptyRoots.forEach((root, height) => storeElement(this.words, wordOf(height), root))
@@ -74,9 +88,29 @@ export class NodeMemory {
     return slot
   }
 
-  /** node(out) = Poseidon(node(left), node(right)), all slots. */
-  hash(left: number, right: number, out: number): void {
-    this.hashAt(addressOf(left), addressOf(right), addressOf(out))
+  /**
+   * node(out) = Poseidon(node(left), node(right)) for each job of `list`: three slots each, turned into
+   * addresses in place. No job may read what another writes.
+   */
+  hash(list: Int32Array): void {
+    for (let at = 0; at < list.length; at++) list[at] = addressOf(list[at]!)
+    if (this.threads > 1 && list.length >= POOL_JOBS_MIN * JOB_WORDS) {
+      this.pool ??= new HashPool(
+        this.memory,
+        LIMITS,
+        Array.from({ length: this.threads - 1 }, (_, index) => (index + 1) * SCRATCH_BYTES),
+        this.hashAt,
+      )
+      this.pool.run(list)
+      return
+    }
+    for (let at = 0; at < list.length; at += JOB_WORDS) this.hashAt(list[at]!, list[at + 1]!, list[at + 2]!)
+  }
+
+  /** Ends the hash threads, if any were started. */
+  async close(): Promise<void> {
+    await this.pool?.close()
+    this.pool = undefined
   }
 
   load(slot: number): bigint {
@@ -100,7 +134,7 @@ export class NodeMemory {
 
   private grow(): void {
     const pages = this.bytes.length / PAGE_BYTES
-    const more = Math.min(Math.max(GROW_PAGES, pages >> 2), MAX_PAGES - pages)
+    const more = Math.min(Math.max(GROW_PAGES, pages >> 3), MAX_PAGES - pages)
     if (more <= 0) throw new TreeFull()
     this.memory.grow(more)
     this.words = new BigUint64Array(this.memory.buffer)

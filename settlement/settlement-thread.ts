@@ -3,6 +3,7 @@
  * parent. It never touches the live engine; it reads the journal up to `durableSeq` and the chain.
  */
 import { randomBytes } from 'node:crypto'
+import { availableParallelism } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Hex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
@@ -106,6 +107,7 @@ export type FromSettlement =
   | { readonly type: 'failed'; readonly text: string }
   | { readonly type: 'stopped' }
 
+const HASH_THREADS_MAX = 4
 const port = parentPort
 if (port === null) throw new Error('settlement-thread runs in a worker thread')
 const data = workerData as SettlementThreadData
@@ -155,6 +157,7 @@ const settler = new Settler({
   deployment: data.deployment,
   account: privateKeyToAccount(data.operatorKey),
   policy: { ...defaultPolicy, ...data.policy },
+  hashThreads: Math.min(HASH_THREADS_MAX, availableParallelism()),
   ...(data.confirmations === undefined ? {} : { confirmations: data.confirmations }),
   ...(data.capacities === undefined ? {} : { capacities: data.capacities }),
   ...(queue === undefined ? {} : { queue }),

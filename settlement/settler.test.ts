@@ -37,6 +37,7 @@ describe('settler on a chain', () => {
       account: owner(0),
       policy: { seconds: 3600, fills: 1000, rows: 1000 },
       pollMs: 20,
+      snapshotEvery: 1,
       ...(queue === undefined ? {} : { queue }),
     })
     running.push(settler)

@@ -17,6 +17,7 @@ import {
   type PublicInputs,
 } from './commit.js'
 import { Follower, type EngineCapacities } from './follow.js'
+import { readFollowerSnapshot, writeFollowerSnapshot } from './follow-snapshot.js'
 import { FILL_BYTES, fillProof, type FillProof } from './fills-root.js'
 import { sealBatch } from './batch.js'
 import { accountOf, assetOf, indexOf } from './net.js'
@@ -53,6 +54,10 @@ export interface SettlerOptions {
   readonly pollMs?: number
   /** Sealed batches that may wait for the chain; further ones wait in the journal. */
   readonly backlogMax?: number
+  /** Commands between snapshots of the follower; 2 million unless given. */
+  readonly snapshotEvery?: number
+  /** Threads that hash big batches, this one among them; 1 unless given. */
+  readonly hashThreads?: number
   /** Where provers fetch their work; absent = the deployment's verifier takes anything (UnprovenVerifier). */
   readonly queue?: ProverQueue
   /** Called after each durable step of a batch; tests stop the process here. */
@@ -81,6 +86,8 @@ export interface ServedProof extends BalanceProof {
   readonly state: BatchRecord['state']
 }
 
+/** Commands after which a follower's snapshot is due: about two seconds of replay. */
+const SNAPSHOT_EVERY = 2_000_000
 const COMMANDS_PER_TURN = 20_000
 /** Batches whose undo is kept behind the last proven one. */
 const PROVEN_KEPT = 8
@@ -99,7 +106,7 @@ export class Settler {
   readonly store: BatchStore
   private readonly poster: Poster
   private readonly sender: Sender
-  private readonly tree = new StateTree()
+  private readonly tree: StateTree
   private readonly treeStore: TreeStore
   private readonly follower: Follower
   /** Every sealed batch, number - 1. */
@@ -115,10 +122,12 @@ export class Settler {
   /** Chunks of unproven batches that the chain has the proof of. */
   private readonly provenChunks = new Map<number, Set<number>>()
   private finals = 0
+  private snapshotSeq: number
 
   constructor(private readonly options: SettlerOptions) {
     const { deployment, client, account, dataDir, capacities, durableSeq } = options
     this.policy = options.policy ?? defaultPolicy
+    this.tree = new StateTree(options.hashThreads)
     this.store = new BatchStore(dataDir)
     this.treeStore = new TreeStore(this.store.folder)
     this.sender = new Sender({
@@ -142,8 +151,13 @@ export class Settler {
         options.onBatch?.(record)
       },
     })
+    const snapshot = readFollowerSnapshot(this.store.folder)
+    const last = this.store.numbers().at(-1)
+    const lastSeq = last === undefined ? 0 : Number(this.store.read(last).header.lastSeq)
+    this.snapshotSeq = snapshot?.seq ?? 0
     this.follower = new Follower({
       dataDir,
+      from: snapshot !== undefined && snapshot.seq <= lastSeq ? snapshot : undefined,
       ...(capacities === undefined ? {} : { capacities }),
       ...(durableSeq === undefined ? {} : { durableSeq }),
     })
@@ -246,6 +260,7 @@ export class Settler {
     this.sender.stop()
     this.options.queue?.stop()
     await Promise.allSettled(this.loops)
+    await this.tree.close()
     this.follower.stop()
     if (this.state !== 'failed') this.state = 'stopped'
   }
@@ -313,8 +328,17 @@ export class Settler {
     this.store.seal(record, sealed.fills)
     this.batches.push({ record, undo: undoOf(sealed.changes) })
     this.treeStore.checkpointIfDue(number, this.tree, this.provenCount())
+    this.snapshotIfDue()
     this.options.onStep?.('sealed', `batch ${number}`)
     this.options.onBatch?.(record)
+  }
+
+  private snapshotIfDue(): void {
+    if (this.follower.seq - this.snapshotSeq < (this.options.snapshotEvery ?? SNAPSHOT_EVERY)) return
+    const snapshot = this.follower.snapshot()
+    if (snapshot === undefined) return
+    writeFollowerSnapshot(this.store.folder, snapshot)
+    this.snapshotSeq = snapshot.seq
   }
 
   private async commitLoop(): Promise<void> {

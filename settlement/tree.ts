@@ -7,6 +7,7 @@
  * A node's key is (1 << (28 - height)) | (index >> height): 1 is the root.
  */
 import { ACCOUNT_BITS, ASSET_BITS, UNITS_END } from '../engine/limits.js'
+import { JOB_WORDS } from './hash-pool.js'
 import { NodeMemory, emptyRootsOf } from './node-memory.js'
 import { poseidon, readStored } from './poseidon.js'
 import { ELEMENT_BYTES } from './poseidon-wasm.js'
@@ -92,8 +93,18 @@ class ChangeLog {
 }
 
 export class StateTree {
-  private readonly nodes = new NodeMemory(emptyRoots)
+  private readonly nodes: NodeMemory
   private changes: ChangeLog | undefined
+
+  /** `threads` hash long lists of nodes side by side, the caller's among them. */
+  constructor(threads = 1) {
+    this.nodes = new NodeMemory(emptyRoots, threads)
+  }
+
+  /** Ends the hash threads. */
+  close(): Promise<void> {
+    return this.nodes.close()
+  }
 
   get root(): bigint {
     return this.nodes.load(this.nodes.slotOf(1, TREE_DEPTH))
@@ -148,17 +159,22 @@ export class StateTree {
       nodes.store(slot, BigInt(balances[row]!))
       touched[row] = key
     }
+    const jobs = new Int32Array(count * JOB_WORDS)
     let width = count
     for (let height = 1; height <= TREE_DEPTH; height++) {
       let parents = 0
+      let end = 0
       for (let at = 0; at < width; at++) {
         const key = touched[at]! >>> 1
         if (parents > 0 && touched[parents - 1] === key) continue
         touched[parents++] = key
         const slot = nodes.ensure(key, height)
         changes?.note(key, slot)
-        nodes.hash(nodes.slotOf(key * 2, height - 1), nodes.slotOf(key * 2 + 1, height - 1), slot)
+        jobs[end++] = nodes.slotOf(key * 2, height - 1)
+        jobs[end++] = nodes.slotOf(key * 2 + 1, height - 1)
+        jobs[end++] = slot
       }
+      nodes.hash(jobs.subarray(0, end))
       width = parents
     }
   }

@@ -20,6 +20,7 @@ const settler = new Settler({
   account: privateKeyToAccount(operatorKey as Hex),
   policy: { seconds: 0, fills: 1, rows: 100 },
   pollMs: 5,
+  snapshotEvery: 10,
   onStep: (step, label) => {
     const kind = `${step} ${label.split(' ')[0]}`
     if (kind === killStep && --left === 0) process.kill(process.pid, 'SIGKILL')

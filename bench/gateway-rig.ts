@@ -50,6 +50,8 @@ export const RIG_UNITS = 1e15
 export interface RigOptions {
   readonly accounts: number
   readonly gateways?: number
+  /** Further pairs of rings, for gateways that the caller runs. */
+  readonly spare?: number
   /** Gateway settings; the port is a free one. */
   readonly config?: Readonly<Record<string, unknown>>
   readonly markets?: readonly MarketConfig[]
@@ -71,6 +73,7 @@ export interface Rig {
   readonly wallets: readonly PrivateKeyAccount[]
   readonly exchange: ExchangeHandles
   readonly gateway: RunningGateway
+  readonly spareLinks: readonly GatewayThreadData['link'][]
   /** Sends commands as an operator; each is written by `write` into a zeroed record. */
   operate(write: (words: Int32Array, floats: Float64Array, at: number) => void): void
   /** Stops everything in order and removes the folder. */
@@ -85,6 +88,7 @@ export function rigWallet(index: number): PrivateKeyAccount {
 /** Starts the exchange and its gateway; account i + 1 belongs to `wallets[i]`. */
 export async function startRig(options: RigOptions): Promise<Rig> {
   const gateways = options.gateways ?? 1
+  const spare = options.spare ?? 0
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'glassbook-rig-'))
   const markets = options.markets ?? [RIG_MARKET]
   const signed = options.signed ?? true
@@ -95,14 +99,14 @@ export async function startRig(options: RigOptions): Promise<Rig> {
       markets,
       requireFrames: signed,
     },
-    gateways,
+    gateways: gateways + spare,
     operators: 1,
     snapshotEvery: 0,
     ...(options.tickMs === undefined ? {} : { tickMs: options.tickMs }),
   })
   const control = new Control(exchange.control)
-  const writer = new RingWriter(exchange.inbound[gateways]!, control.engineDoorbell)
-  const reader = new RingReader(exchange.outbound[gateways]!, control.engineDoorbell)
+  const writer = new RingWriter(exchange.inbound[gateways + spare]!, control.engineDoorbell)
+  const reader = new RingReader(exchange.outbound[gateways + spare]!, control.engineDoorbell)
   const waiting: ((answer: { seq: number; stateHash: string }) => void)[] = []
   const drain = setInterval(() => {
     for (let at = reader.peek(); at >= 0; at = reader.peek()) {
@@ -148,14 +152,14 @@ export async function startRig(options: RigOptions): Promise<Rig> {
       if (account % 1000 === 0) await new Promise((resolve) => setTimeout(resolve, 20))
     }
   }
-  const links: GatewayThreadData['link'][] = Array.from({ length: gateways }, (_, producer) => ({
+  const links: GatewayThreadData['link'][] = Array.from({ length: gateways + spare }, (_, producer) => ({
     producer,
     inbound: exchange.inbound[producer]!,
     outbound: exchange.outbound[producer]!,
     control: exchange.control,
   }))
   const gateway = await startGateway({
-    links,
+    links: links.slice(0, gateways),
     config: gatewayConfig({ port: 0, requireSignedFrames: signed, ...options.config }),
     deployment: RIG_DEPLOYMENT,
     markets,
@@ -177,6 +181,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     wallets,
     exchange,
     gateway,
+    spareLinks: links.slice(gateways),
     operate,
     stateHash() {
       const at = writer.tryClaim(INBOUND_HEADER_WORDS * 4)

@@ -1,0 +1,46 @@
+/**
+ * `glassbook gateway --connect SOCKET [--config FILE] [--gateway-… value]`: a gateway in a process of its
+ * own, for an exchange that was started with `--gateway-socket SOCKET`. When it dies, its connections are
+ * lost and nothing else.
+ */
+import { parseArgs } from 'node:util'
+import { ConfigError, loadGatewayConfig } from '../gateway/config.js'
+import { runGatewayProcess } from '../gateway/gateway-process.js'
+import { GatewayStartError } from '../gateway/start.js'
+
+/** Runs the command until the exchange goes; answers with the exit code. */
+export async function runGatewayCommand(argv: string[]): Promise<number> {
+  const own = argv.filter((_flag, index) => !argv[index]!.startsWith('--gateway-') && !isValueOf(argv, index))
+  try {
+    const { values } = parseArgs({
+      args: own,
+      options: { connect: { type: 'string' }, config: { type: 'string' }, data: { type: 'string' } },
+    })
+    if (values.connect === undefined) {
+      process.stderr.write(
+        'usage: glassbook gateway --connect SOCKET [--config FILE] [--data DIR] [--gateway-SETTING VALUE …]\n',
+      )
+      return 2
+    }
+    const config = loadGatewayConfig({ file: values.config, environment: process.env, flags: argv })
+    await runGatewayProcess({
+      path: values.connect,
+      config,
+      ...(values.data === undefined ? {} : { folder: values.data }),
+      onListening: (port) => process.stdout.write(`gateway: ws://${config.host}:${port}\n`),
+    })
+    return 0
+  } catch (error) {
+    const known = error instanceof ConfigError || error instanceof GatewayStartError
+    const system = (error as NodeJS.ErrnoException).code !== undefined
+    if (!known && !system) throw error
+    process.stderr.write(`glassbook: ${(error as Error).message}\n`)
+    return 1
+  }
+}
+
+/** Whether an argument is the value of a `--gateway-…` flag before it. */
+function isValueOf(argv: readonly string[], index: number): boolean {
+  const before = argv[index - 1]
+  return before !== undefined && before.startsWith('--gateway-') && !before.includes('=')
+}

@@ -1,0 +1,92 @@
+/**
+ * A gateway in a process of its own: it trades like the one inside; killed, it takes its connections with
+ * it and nothing else; the next one goes on.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { RIG_DEPLOYMENT, RIG_MARKET, startRig } from '../bench/gateway-rig.js'
+import { createClient } from '../sdk/index.js'
+import { startGatewayBridge } from './bridge.js'
+
+const PROGRAM = `
+  import { runGatewayCommand } from ${JSON.stringify(new URL('../app/gateway-cli.js', import.meta.url).href)}
+  process.exitCode = await runGatewayCommand(process.argv.slice(2))
+`
+
+async function startProcess(folder: string, path: string): Promise<{ child: ChildProcess; url: string }> {
+  const program = join(folder, 'program.mjs')
+  writeFileSync(program, PROGRAM)
+  const child = spawn(process.execPath, [program, '--connect', path, '--gateway-port', '0'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const url = await new Promise<string>((resolve, reject) => {
+    let out = ''
+    child.stdout!.on('data', (data: Buffer) => {
+      out += data.toString()
+      const match = /ws:\S+/.exec(out)
+      if (match !== null) resolve(match[0])
+    })
+    child.once('exit', (code) => reject(new Error(`the gateway process ended with code ${code}`)))
+  })
+  return { child, url }
+}
+
+test('a gateway process may die and be replaced; the exchange goes on', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'glassbook-bridge-'))
+  const path = join(folder, 'gateway.sock')
+  // Two producers: the rig's own gateway thread, and the bridge.
+  const rig = await startRig({ accounts: 2, spare: 1 })
+  const bridge = await startGatewayBridge({
+    path,
+    link: rig.spareLinks[0]!,
+    deployment: RIG_DEPLOYMENT,
+    markets: [RIG_MARKET],
+    askProof: (account, asset) =>
+      Promise.resolve({
+        account,
+        asset,
+        units: '1',
+        siblings: [],
+        batch: 1,
+        root: '2',
+        state: 'posted' as const,
+      }),
+  })
+  const first = await startProcess(folder, path)
+  const outside = await createClient({ url: first.url, wallet: rig.wallets[0]!, reconnect: false }).connect()
+  const session = await outside.createSession()
+  const inside = await createClient({ url: rig.url, wallet: rig.wallets[1]! }).connect()
+  await inside.createSession()
+  const book = await inside.trackBook(0)
+  await outside.placeOrder({ market: 0, side: 'sell', ticks: 100, lots: 5 })
+  expect(await inside.placeOrder({ market: 0, side: 'buy', ticks: 100, lots: 2 })).toMatchObject({
+    filledLots: 2,
+  })
+  expect(await outside.call('proof', [1, 0])).toMatchObject({ units: '1', batch: 1 })
+
+  first.child.kill('SIGKILL')
+  await new Promise((resolve) => first.child.once('exit', resolve))
+  // Nobody else notices.
+  expect(await inside.placeOrder({ market: 0, side: 'buy', ticks: 90, lots: 1 })).toMatchObject({
+    state: 'open',
+  })
+  const second = await startProcess(folder, path)
+  const back = await createClient({ url: second.url }).connect()
+  await back.logon(session)
+  expect(await back.orders()).toMatchObject([{ ticks: 100, remaining: 3 }])
+  await back.cancelAll()
+  for (let waited = 0; book.asks().length > 0 && waited < 5000; waited += 5)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  expect(book.asks()).toEqual([])
+
+  const ended = new Promise((resolve) => second.child.once('exit', resolve))
+  inside.close()
+  back.close()
+  await bridge.stop()
+  expect(await ended).toBe(0)
+  await rig.stop()
+  await bridge.ended
+  rmSync(folder, { recursive: true, force: true })
+})

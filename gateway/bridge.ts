@@ -1,0 +1,234 @@
+/**
+ * The exchange's end of a gateway that runs in a process of its own: one pair of rings, relayed over a
+ * local socket. When the gateway process dies, its connections are lost and nothing else: the rings go on
+ * being emptied, and the next gateway process that connects takes over.
+ *
+ * Invariant: only whole messages enter the ring, and only durable ones leave it. What an earlier gateway
+ * process asked for is never handed to a later one: each has a number that travels in CONNECTION.
+ */
+import { type Server, type Socket, createServer } from 'node:net'
+import { rmSync } from 'node:fs'
+import { Control } from '../engine/control.js'
+import { GatedReader } from '../engine/journal/gated-reader.js'
+import { Inbound, Outbound, OutboundType } from '../engine/messages.js'
+import { RingWriter, armDoorbell, disarmDoorbell, sleepOnDoorbellAsync } from '../engine/ring.js'
+import type { MarketConfig } from '../engine/types.js'
+import { BridgeFrame, BridgeInbox, bridgeFrame, jsonFrame } from './bridge-frames.js'
+import type { EngineLinkOptions } from './engine-link.js'
+import type { BalanceProof, BatchInfo, Deployment, FromGateway, GatewayStats, ToGateway } from './messages.js'
+
+/** A gateway process that has so much unread is given up: the engine waits for nobody. */
+const UNSENT_BYTES_MAX = 64 << 20
+const MESSAGES_A_TURN = 256
+const SLEEP_MS_MAX = 1000
+const RETRY_MS = 1
+const NOBODY = -1
+
+/** The first thing that the exchange says. */
+export interface BridgeHello {
+  readonly type: 'exchange'
+  readonly epoch: number
+  readonly deployment: Deployment
+  readonly markets: readonly MarketConfig[]
+}
+
+export interface BridgeOptions {
+  /** Path of the local socket; a file that is left over there is replaced. */
+  readonly path: string
+  readonly link: EngineLinkOptions
+  readonly deployment: Deployment
+  readonly markets: readonly MarketConfig[]
+  readonly askProof?: (account: number, asset: number) => Promise<BalanceProof | null>
+}
+
+export interface RunningBridge {
+  /** Counters of the gateway process that is connected. */
+  readonly stats: GatewayStats
+  /** Whether a gateway process is connected. */
+  readonly connected: boolean
+  batchChanged(batch: BatchInfo): void
+  /** Lets the gateway process go; resolves when nothing will be submitted any more. */
+  stop(): Promise<void>
+  /** Resolves when the engine has ended. */
+  readonly ended: Promise<void>
+}
+
+class Bridge {
+  readonly ended: Promise<void>
+  stats: GatewayStats = { connections: 0, frames: 0, commands: 0, messagesOut: 0 }
+  readonly #options: BridgeOptions
+  readonly #control: Control
+  readonly #writer: RingWriter
+  readonly #reader: GatedReader
+  #server: Server | undefined
+  #socket: Socket | undefined
+  #generation = 0
+  /** Messages of the gateway process that found the ring full. */
+  readonly #waiting: Buffer[] = []
+  #retry: NodeJS.Timeout | undefined
+  #ended = false
+
+  constructor(options: BridgeOptions) {
+    this.#options = options
+    const { link } = options
+    this.#control = new Control(link.control)
+    this.#writer = new RingWriter(link.inbound, this.#control.engineDoorbell)
+    this.#reader = new GatedReader(link.outbound, this.#control)
+    this.ended = this.#run()
+  }
+
+  get connected(): boolean {
+    return this.#socket !== undefined
+  }
+
+  listen(): Promise<void> {
+    const { path } = this.#options
+    rmSync(path, { force: true })
+    const server = createServer((socket) => this.#accept(socket))
+    this.#server = server
+    return new Promise((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(path, resolve)
+    })
+  }
+
+  /** A new gateway process takes the place of the one before. */
+  #accept(socket: Socket): void {
+    this.#socket?.destroy()
+    this.#socket = socket
+    const generation = ++this.#generation
+    this.#waiting.length = 0
+    const { deployment, markets } = this.#options
+    const inbox = new BridgeInbox((type, body) => {
+      if (this.#socket !== socket) return
+      if (type === BridgeFrame.Ring) this.#submit(socket, body, generation)
+      else this.#told(JSON.parse(body.toString()) as FromGateway)
+    })
+    socket.on('data', (chunk: Buffer) => {
+      try {
+        inbox.push(chunk)
+      } catch (error) {
+        socket.destroy(error as Error)
+      }
+    })
+    socket.on('error', () => {})
+    socket.on('close', () => {
+      if (this.#socket === socket) this.#socket = undefined
+    })
+    const hello: BridgeHello = { type: 'exchange', epoch: this.#control.epoch, deployment, markets }
+    socket.write(jsonFrame(hello))
+  }
+
+  /** Puts one message of the gateway process into the ring; waits while it is full. */
+  #submit(socket: Socket, body: Buffer, generation: number): void {
+    // Behind what waits already: order is kept.
+    const at = this.#waiting.length > 0 ? -1 : this.#writer.tryClaim(body.length)
+    if (at >= 0) {
+      this.#write(at, body, generation)
+      return
+    }
+    this.#waiting.push(Buffer.from(body))
+    socket.pause()
+    this.#retry ??= setTimeout(() => this.#drainWaiting(socket, generation), RETRY_MS)
+  }
+
+  #drainWaiting(socket: Socket, generation: number): void {
+    this.#retry = undefined
+    while (this.#waiting.length > 0 && generation === this.#generation) {
+      const at = this.#writer.tryClaim(this.#waiting[0]!.length)
+      if (at < 0) {
+        if (!this.#ended) this.#retry = setTimeout(() => this.#drainWaiting(socket, generation), RETRY_MS)
+        return
+      }
+      this.#write(at, this.#waiting.shift()!, generation)
+    }
+    socket.resume()
+  }
+
+  #write(at: number, body: Buffer, generation: number): void {
+    this.#writer.bytes.set(body, at)
+    this.#writer.words[(at >> 2) + Inbound.CONNECTION] = generation
+    this.#writer.commit()
+  }
+
+  #told(message: FromGateway): void {
+    if (message.type === 'stats') this.stats = message.stats
+    if (message.type !== 'askProof') return
+    const { ticket, account, asset } = message
+    const answer = (proof: BalanceProof | null): void => this.tell({ type: 'proof', ticket, proof })
+    const { askProof } = this.#options
+    if (askProof === undefined) answer(null)
+    else askProof(account, asset).then(answer, () => answer(null))
+  }
+
+  tell(message: ToGateway): void {
+    this.#socket?.write(jsonFrame(message))
+  }
+
+  /** Empties the outbound ring, into the socket while there is one. */
+  async #run(): Promise<void> {
+    const doorbell = this.#control.producerDoorbell(this.#options.link.producer)
+    while (!this.#ended) {
+      if (this.#drain()) {
+        await new Promise<void>((resolve) => setImmediate(resolve))
+        continue
+      }
+      const seen = armDoorbell(doorbell)
+      if (this.#reader.poll() >= 0 || this.#control.failure !== 0) disarmDoorbell(doorbell)
+      else await sleepOnDoorbellAsync(doorbell, seen, SLEEP_MS_MAX)
+      if (this.#control.failure !== 0 && this.#reader.poll() < 0) this.#ended = true
+    }
+    this.#socket?.end()
+    this.#server?.close()
+  }
+
+  #drain(): boolean {
+    const reader = this.#reader
+    let handled = 0
+    for (; handled < MESSAGES_A_TURN && !this.#ended; handled++) {
+      const at = reader.poll()
+      if (at < 0) break
+      const body = Buffer.from(reader.bytes.slice(at, at + reader.length))
+      if (reader.words[(at >> 2) + Outbound.TYPE] === OutboundType.Stop) this.#ended = true
+      reader.release()
+      const socket = this.#socket
+      if (socket === undefined) continue
+      const own = body.readInt32LE(Outbound.CONNECTION * 4) === this.#generation
+      body.writeInt32LE(own ? 0 : NOBODY, Outbound.CONNECTION * 4)
+      socket.write(bridgeFrame(BridgeFrame.Ring, body))
+      if (socket.writableLength > UNSENT_BYTES_MAX) socket.destroy()
+    }
+    return handled === MESSAGES_A_TURN
+  }
+
+  stop(): Promise<void> {
+    this.#server?.close()
+    const socket = this.#socket
+    if (socket === undefined) return Promise.resolve()
+    this.tell({ type: 'stop' })
+    return new Promise((resolve) => {
+      const patience = setTimeout(() => socket.destroy(), SLEEP_MS_MAX)
+      socket.once('close', () => {
+        clearTimeout(patience)
+        resolve()
+      })
+    })
+  }
+}
+
+/** Opens the local socket at which a gateway process may connect. Rejects when the path cannot be used. */
+export async function startGatewayBridge(options: BridgeOptions): Promise<RunningBridge> {
+  const bridge = new Bridge(options)
+  await bridge.listen()
+  return {
+    get stats() {
+      return bridge.stats
+    },
+    get connected() {
+      return bridge.connected
+    },
+    batchChanged: (batch) => bridge.tell({ type: 'batch', batch }),
+    stop: () => bridge.stop(),
+    ended: bridge.ended,
+  }
+}

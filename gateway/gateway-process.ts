@@ -1,0 +1,160 @@
+/**
+ * A gateway as a process of its own: connects to the exchange's local socket (bridge.ts), keeps a pair of
+ * rings of its own, and runs the same gateway thread on them. Everything that comes over the socket is
+ * durable already, so the local control block says that everything is.
+ *
+ * When the exchange goes, the gateway ends its clients' connections and itself; when the gateway goes, the
+ * exchange does not notice.
+ */
+import { connect } from 'node:net'
+import { Control, Failure, createControl } from '../engine/control.js'
+import {
+  RingReader,
+  RingWriter,
+  armDoorbell,
+  createRing,
+  disarmDoorbell,
+  sleepOnDoorbellAsync,
+} from '../engine/ring.js'
+import { BridgeFrame, BridgeInbox, bridgeFrame, jsonFrame } from './bridge-frames.js'
+import type { BridgeHello } from './bridge.js'
+import type { GatewayConfig } from './config.js'
+import type { BalanceProof, FromGateway, ToGateway } from './messages.js'
+import { type RunningGateway, startGateway } from './start.js'
+
+const INBOUND_BYTES = 4 << 20
+const OUTBOUND_BYTES = 16 << 20
+const SLEEP_MS_MAX = 1000
+const STATS_EVERY_MS = 500
+/** The journal's head is not known here, so a gateway of its own gives no receipts. */
+const NO_HEAD = new Uint8Array(32)
+
+export interface GatewayProcessOptions {
+  /** The exchange's local socket. */
+  readonly path: string
+  readonly config: GatewayConfig
+  /** Folder for history. */
+  readonly folder?: string
+  /** Told when the gateway listens. */
+  readonly onListening: (port: number) => void
+}
+
+/** Runs until the exchange ends the connection. Rejects when there is no exchange or the port is taken. */
+export async function runGatewayProcess(options: GatewayProcessOptions): Promise<void> {
+  const socket = connect(options.path)
+  const control = new Control(createControl())
+  // Only durable messages come over the socket.
+  control.setDurable(Number.MAX_SAFE_INTEGER, NO_HEAD)
+  const inbound = createRing(INBOUND_BYTES)
+  const outbound = createRing(OUTBOUND_BYTES)
+  const writer = new RingWriter(outbound, control.producerDoorbell(0))
+  const waiting: Buffer[] = []
+  const proofs = new Map<number, (proof: BalanceProof | null) => void>()
+  let nextProof = 1
+  let gateway: RunningGateway | undefined
+  let greet: (hello: BridgeHello) => void
+  const hello = new Promise<BridgeHello>((resolve, reject) => {
+    greet = resolve
+    socket.once('error', reject)
+    socket.once('close', () => reject(new Error('the exchange ended the connection')))
+  })
+  hello.catch(() => {})
+
+  const take = (body: Buffer): boolean => {
+    const at = writer.tryClaim(body.length)
+    if (at < 0) return false
+    writer.bytes.set(body, at)
+    writer.commit()
+    return true
+  }
+  const retry = (): void => {
+    while (waiting.length > 0 && take(waiting[0]!)) waiting.shift()
+    if (waiting.length > 0) setTimeout(retry, 1)
+    else socket.resume()
+  }
+  const told = (message: ToGateway | BridgeHello): void => {
+    if (message.type === 'exchange') greet(message)
+    else if (message.type === 'batch') gateway?.batchChanged(message.batch)
+    else if (message.type === 'proof') {
+      proofs.get(message.ticket)?.(message.proof)
+      proofs.delete(message.ticket)
+    } else void gateway?.stop().then(() => socket.end())
+  }
+  const inbox = new BridgeInbox((type, body) => {
+    if (type === BridgeFrame.Json) told(JSON.parse(body.toString()) as ToGateway | BridgeHello)
+    else if (waiting.length > 0 || !take(body)) {
+      waiting.push(Buffer.from(body))
+      socket.pause()
+      if (waiting.length === 1) setTimeout(retry, 1)
+    }
+  })
+  socket.on('data', (chunk: Buffer) => inbox.push(chunk))
+  const gone = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+
+  const { epoch, deployment, markets } = await hello
+  control.epoch = epoch
+  const relayed = relay(
+    inbound,
+    control,
+    (message) => socket.write(bridgeFrame(BridgeFrame.Ring, message)),
+    gone,
+  )
+  gateway = await startGateway({
+    links: [{ producer: 0, inbound, outbound, control: control.sab }],
+    config: options.config,
+    deployment,
+    markets,
+    owners: [],
+    ...(options.folder === undefined ? {} : { folder: options.folder }),
+    askProof: (account, asset) =>
+      new Promise((resolve) => {
+        const ticket = nextProof++
+        proofs.set(ticket, resolve)
+        const question: FromGateway = { type: 'askProof', ticket, account, asset }
+        socket.write(jsonFrame(question))
+      }),
+    onDied: (error) => socket.destroy(error),
+  }).catch((error: unknown) => {
+    control.fail(Failure.ThreadDied, 'the gateway could not start')
+    socket.destroy()
+    throw error
+  })
+  options.onListening(gateway.port)
+  const running = gateway
+  const stats = setInterval(() => {
+    const message: FromGateway = { type: 'stats', stats: running.stats }
+    if (!socket.destroyed) socket.write(jsonFrame(message))
+  }, STATS_EVERY_MS)
+  await gone
+  clearInterval(stats)
+  await gateway.stop()
+  // Nothing comes from the engine any more: that ends the gateway's threads.
+  control.fail(Failure.ThreadDied, 'the exchange ended the connection')
+  await Promise.all([gateway.ended, relayed])
+}
+
+/** Sends on what the gateway thread puts into its ring, until `gone`. */
+async function relay(
+  inbound: SharedArrayBuffer,
+  control: Control,
+  send: (message: Uint8Array) => void,
+  gone: Promise<void>,
+): Promise<void> {
+  const reader = new RingReader(inbound)
+  const doorbell = control.engineDoorbell
+  let ended = false
+  void gone.then(() => {
+    ended = true
+  })
+  while (!ended) {
+    const at = reader.peek()
+    if (at >= 0) {
+      send(reader.bytes.slice(at, at + reader.length))
+      reader.release()
+      continue
+    }
+    const seen = armDoorbell(doorbell)
+    if (reader.peek() >= 0) disarmDoorbell(doorbell)
+    else await sleepOnDoorbellAsync(doorbell, seen, SLEEP_MS_MAX)
+  }
+}

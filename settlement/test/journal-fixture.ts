@@ -2,8 +2,8 @@
  * Writes small journals for tests and benchmarks: command records in, durable blocks out, by the same
  * builder and backend as the exchange. One block a call of `append`.
  */
-import { CommandKind, TimeInForce, type Side } from '../../engine/codes.js'
-import { Attr, COMMAND_BYTES, COMMAND_WORDS, Cmd, FrameCmd } from '../../engine/layout.js'
+import { CommandKind, Scope, TimeInForce, type Side } from '../../engine/codes.js'
+import { Attr, COMMAND_BYTES, COMMAND_WORDS, Cmd, FrameCmd, SessionCmd } from '../../engine/layout.js'
 import { AttachmentKind } from '../../engine/messages.js'
 import type { GenesisConfig } from '../../engine/types.js'
 import { nodeDisk } from '../../engine/journal/disk.js'
@@ -100,6 +100,19 @@ export function withdrawRecord(account: number, asset: number, units: number): I
   record[Cmd.ACCOUNT] = account
   record[Cmd.ASSET] = asset
   new Float64Array(record.buffer)[Cmd.AMOUNT_F64] = units
+  return record
+}
+
+/** Approves a session of `account`; the engine does not look at the key, which is `keyByte` repeated. */
+export function approveRecord(account: number, keyByte: number): Int32Array {
+  const record = new Int32Array(COMMAND_WORDS)
+  const floats = new Float64Array(record.buffer)
+  record[Cmd.KIND] = CommandKind.ApproveSession | ((Scope.Read | Scope.Trade) << Attr.SCOPE_SHIFT)
+  record[Cmd.ACCOUNT] = account
+  record.fill(keyByte * 0x01010101, SessionCmd.X, SessionCmd.X + 8)
+  floats[SessionCmd.MAX_NOTIONAL_F64] = 2 ** 50
+  floats[SessionCmd.EXPIRES_AT_F64] = 10 ** 13
+  floats[SessionCmd.NONCE_F64] = keyByte
   return record
 }
 

@@ -51,7 +51,8 @@ export async function runGatewayProcess(options: GatewayProcessOptions): Promise
   const waiting: Buffer[] = []
   const proofs = new Map<number, (proof: BalanceProof | null) => void>()
   let nextProof = 1
-  let gateway: RunningGateway | undefined
+  /** Set once the gateway listens; the exchange may speak of batches and stops before. */
+  const own: { gateway?: RunningGateway } = {}
   let greet: (hello: BridgeHello) => void
   const hello = new Promise<BridgeHello>((resolve, reject) => {
     greet = resolve
@@ -74,11 +75,11 @@ export async function runGatewayProcess(options: GatewayProcessOptions): Promise
   }
   const told = (message: ToGateway | BridgeHello): void => {
     if (message.type === 'exchange') greet(message)
-    else if (message.type === 'batch') gateway?.batchChanged(message.batch)
+    else if (message.type === 'batch') own.gateway?.batchChanged(message.batch)
     else if (message.type === 'proof') {
       proofs.get(message.ticket)?.(message.proof)
       proofs.delete(message.ticket)
-    } else void gateway?.stop().then(() => socket.end())
+    } else void own.gateway?.stop().then(() => socket.end())
   }
   const inbox = new BridgeInbox((type, body) => {
     if (type === BridgeFrame.Json) told(JSON.parse(body.toString()) as ToGateway | BridgeHello)
@@ -99,7 +100,7 @@ export async function runGatewayProcess(options: GatewayProcessOptions): Promise
     (message) => socket.write(bridgeFrame(BridgeFrame.Ring, message)),
     gone,
   )
-  gateway = await startGateway({
+  const gateway = await startGateway({
     links: [{ producer: 0, inbound, outbound, control: control.sab }],
     config: options.config,
     deployment,
@@ -119,10 +120,10 @@ export async function runGatewayProcess(options: GatewayProcessOptions): Promise
     socket.destroy()
     throw error
   })
+  own.gateway = gateway
   options.onListening(gateway.port)
-  const running = gateway
   const stats = setInterval(() => {
-    const message: FromGateway = { type: 'stats', stats: running.stats }
+    const message: FromGateway = { type: 'stats', stats: gateway.stats }
     if (!socket.destroyed) socket.write(jsonFrame(message))
   }, STATS_EVERY_MS)
   await gone

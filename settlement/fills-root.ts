@@ -108,25 +108,30 @@ function sha256(bytes: Uint8Array): Uint8Array {
   return crypto.hash('sha256', bytes, 'buffer')
 }
 
+/** Through text, because a digest as a buffer is an allocation outside the heap: a third of the speed. */
+function hashInto(target: Buffer, at: number, bytes: Uint8Array): void {
+  target.write(crypto.hash('sha256', bytes, 'hex'), at, 'hex')
+}
+
 /** Levels of the tree from the hashed leaves up; the last one is the root alone. Empty without leaves. */
 function levelsOf(leaves: Uint8Array): Uint8Array[] {
   const count = leaves.length / FILL_BYTES
   if (count === 0) return []
   const leaf = new Uint8Array(1 + FILL_BYTES)
-  let level = new Uint8Array(count * HASH_BYTES)
+  let level = Buffer.alloc(count * HASH_BYTES)
   for (let index = 0; index < count; index++) {
     leaf.set(leaves.subarray(index * FILL_BYTES, (index + 1) * FILL_BYTES), 1)
-    level.set(sha256(leaf), index * HASH_BYTES)
+    hashInto(level, index * HASH_BYTES, leaf)
   }
   const levels = [level]
   const node = new Uint8Array(1 + 2 * HASH_BYTES)
   node[0] = 1
   while (level.length > HASH_BYTES) {
     const size = level.length / HASH_BYTES
-    const above = new Uint8Array(Math.ceil(size / 2) * HASH_BYTES)
+    const above = Buffer.alloc(Math.ceil(size / 2) * HASH_BYTES)
     for (let index = 0; index + 1 < size; index += 2) {
       node.set(level.subarray(index * HASH_BYTES, (index + 2) * HASH_BYTES), 1)
-      above.set(sha256(node), (index / 2) * HASH_BYTES)
+      hashInto(above, (index / 2) * HASH_BYTES, node)
     }
     if (size % 2 === 1) above.set(level.subarray(-HASH_BYTES), above.length - HASH_BYTES)
     levels.push(above)
@@ -139,7 +144,7 @@ function levelsOf(leaves: Uint8Array): Uint8Array[] {
 export function fillsRoot(leaves: Uint8Array): Uint8Array {
   if (leaves.length % FILL_BYTES !== 0)
     throw new RangeError(`fills: ${leaves.length} bytes are no whole leaves`)
-  return levelsOf(leaves).at(-1) ?? NO_FRAME
+  return Uint8Array.from(levelsOf(leaves).at(-1) ?? NO_FRAME)
 }
 
 /** Path of one leaf; levels where the node is promoted have no entry. */
@@ -162,7 +167,7 @@ export function fillProof(leaves: Uint8Array, index: number): FillProof {
     const sibling = at ^ 1
     if (sibling * HASH_BYTES < level.length) {
       if (sibling < at) leftSiblings |= 1n << BigInt(siblings.length)
-      siblings.push(level.slice(sibling * HASH_BYTES, (sibling + 1) * HASH_BYTES))
+      siblings.push(Uint8Array.from(level.subarray(sibling * HASH_BYTES, (sibling + 1) * HASH_BYTES)))
     }
     at >>= 1
   }

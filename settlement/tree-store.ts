@@ -111,6 +111,16 @@ export class TreeStore {
    */
   checkpointIfDue(batch: number, tree: StateTree, provenBatch: number): void {
     if (this.changedSince * CHANGES_PER_CHECKPOINT < Math.max(tree.nodeCount, NODES_MIN)) return
+    this.checkpoint(batch, tree)
+    const oldest = Math.min(batch, provenBatch - CHANGES_KEPT)
+    for (const name of readdirSync(this.folder)) {
+      const match = /^(\d{8})\.nodes$/.exec(name)
+      if (match !== null && Number(match[1]) <= oldest) unlinkSync(join(this.folder, name))
+    }
+  }
+
+  /** Writes a checkpoint after batch `batch`. */
+  checkpoint(batch: number, tree: StateTree): void {
     const { keys, values } = tree.dump()
     writeDurable(
       this.folder,
@@ -119,11 +129,6 @@ export class TreeStore {
     )
     this.checkpointBatch = batch
     this.changedSince = 0
-    const oldest = Math.min(batch, provenBatch - CHANGES_KEPT)
-    for (const name of readdirSync(this.folder)) {
-      const match = /^(\d{8})\.nodes$/.exec(name)
-      if (match !== null && Number(match[1]) <= oldest) unlinkSync(join(this.folder, name))
-    }
   }
 
   private read(name: string, magic: string, perKey: number): NodeFile | undefined {

@@ -1,0 +1,75 @@
+/**
+ * One prover process of bench/settle.ts: builds or loads the development key for N rows at the full depth,
+ * proves a chunk M times, and prints one JSON line of figures. A process of its own, so that its memory is
+ * its own.
+ *
+ *   node settle-prover.js ROWS PROOFS
+ */
+import { performance } from 'node:perf_hooks'
+import { statSync } from 'node:fs'
+import { encodeRows, evaluateChunk } from '../settlement/commit.js'
+import type { BatchRecord } from '../settlement/store.js'
+import { StateTree, TREE_DEPTH } from '../settlement/tree.js'
+import { BatchWitness } from '../settlement/witness.js'
+import { compileCircuit } from '../settlement/prover/circuit.js'
+import { developmentKey } from '../settlement/prover/keys.js'
+import { ChunkProver } from '../settlement/prover/prove.js'
+import { readR1cs } from '../settlement/prover/r1cs.js'
+
+const [rowsPerChunk, proofs] = process.argv.slice(2).map(Number) as [number, number]
+const Z = 0x123456789abcdef0123456789abcdef0n
+
+const timed = async <T>(work: () => Promise<T>): Promise<[T, number]> => {
+  const startedAtMs = performance.now()
+  const result = await work()
+  return [result, Math.round(performance.now() - startedAtMs)]
+}
+
+const [circuit, compileMs] = await timed(() => compileCircuit({ rows: rowsPerChunk, depth: TREE_DEPTH }))
+const [key, keyMs] = await timed(() => developmentKey({ rows: rowsPerChunk, depth: TREE_DEPTH }))
+const keyMemoryMiB = Math.round(process.resourceUsage().maxRSS / 1024)
+
+// A chunk as trading makes it: rows of neighbouring accounts, two assets each.
+const [before, after] = [new StateTree(), new StateTree()]
+const indices = Int32Array.from({ length: rowsPerChunk }, (_, row) => ((row >> 1) << 6) | (row & 1))
+const balances = Float64Array.from(indices, (_, row) => 1_000_000 + row)
+const deltas = Float64Array.from(indices, (_, row) => (row % 2 === 0 ? -1 : 1) * (row + 1))
+for (const tree of [before, after]) tree.update(indices, balances)
+after.update(
+  indices,
+  balances.map((units, row) => units + deltas[row]!),
+)
+const rows = { indices, deltas }
+const record = {
+  header: { number: 1n },
+  data: { rows: encodeRows(rows), chunkRoots: [after.root] },
+  rowsPerChunk,
+} as unknown as BatchRecord
+const inputs = new BatchWitness(record, (node) => before.nodeBefore(node, [])).inputs(0, [
+  before.root,
+  after.root,
+  Z,
+  evaluateChunk(rows, 0, rowsPerChunk, Z),
+])
+const prover = new ChunkProver(key.circuit, key.zkey, key.verificationKey)
+await prover.prove(inputs)
+process.stdout.write('ready\n')
+// All processes of a measurement begin at once: the parent says when.
+await new Promise((resolve) => process.stdin.once('data', resolve))
+const proofMs: number[] = []
+for (let proof = 0; proof < proofs; proof++) proofMs.push((await timed(() => prover.prove(inputs)))[1])
+const constraints = readR1cs(circuit.r1cs).constraints.length
+process.stdout.write(
+  `${JSON.stringify({
+    rows: rowsPerChunk,
+    constraints,
+    constraintsPerRow: Math.round(constraints / rowsPerChunk),
+    compileMs,
+    keyMs,
+    keyBytes: statSync(key.zkey).size,
+    keyMemoryMiB,
+    proofMs,
+    memoryMiB: Math.round(process.resourceUsage().maxRSS / 1024),
+  })}\n`,
+)
+process.exit(0)

@@ -9,6 +9,7 @@
  *
  * Invariants: per asset, the sum of all rows is deposits minus withdrawals; a row's reserved units are
  * the sum of what its account's live orders reserve. Rows are never removed, so their numbers stay valid.
+ * Their index uses only as much of its memory as it needs, like that of order-ids.ts.
  * Called by trading.ts (reserve, settle) and engine.ts (deposits, withdrawals, accounts).
  */
 import { ASSETS_MAX, ASSET_BITS, UNITS_END } from '../limits.js'
@@ -29,6 +30,10 @@ export const AccountFlag = { Open: 1, Protected: 2 } as const
 export const TIER_SHIFT = 8
 export const TIER_MASK = 15
 
+// Local: optimised code folds it, but loads and checks an imported constant at each use.
+const KEY_SHIFT = ASSET_BITS
+const ENTRY_BITS_MIN = 10
+
 export class Ledger {
   readonly accounts: Int32Array
   readonly accountNumbers: Float64Array
@@ -42,8 +47,11 @@ export class Ledger {
   rows = 0
   /** Deposits minus withdrawals of each asset: low part at 2 * asset, multiples of 2^53 at 2 * asset + 1. */
   readonly supply = new Float64Array(ASSETS_MAX * 2)
-  private readonly table: Int32Array
-  private readonly shift: number
+  private table: Int32Array
+  private spare: Int32Array
+  /** Last entry of the part in use, and the shift that brings a hash into it. */
+  private mask: number
+  private shift: number
 
   constructor(accountsMax: number, rowsMax: number) {
     this.accountsMax = accountsMax
@@ -53,9 +61,15 @@ export class Ledger {
     this.accountNumbers = new Float64Array(accounts)
     this.values = new Float64Array(rowsMax * 2)
     this.keys = new Int32Array(rowsMax)
-    const bits = 32 - Math.clz32(Math.max(8, rowsMax * 2 - 1))
-    this.table = new Int32Array(1 << (bits + 1))
-    this.shift = 32 - bits
+    const bits = Math.max(ENTRY_BITS_MIN, 32 - Math.clz32(Math.max(1, rowsMax * 2 - 1)))
+    // Each doubling swaps the areas, so the largest size must fall to the larger one.
+    const large = new Int32Array(2 << bits)
+    const small = new Int32Array(1 << bits)
+    const even = (bits - ENTRY_BITS_MIN) % 2 === 0
+    this.table = even ? large : small
+    this.spare = even ? small : large
+    this.mask = (1 << ENTRY_BITS_MIN) - 1
+    this.shift = 32 - ENTRY_BITS_MIN
   }
 
   /** True when `account` is an account that was opened. Any int32 may be asked for. */
@@ -79,15 +93,14 @@ export class Ledger {
 
   /** Row of the pair, or -1. */
   find(account: number, asset: number): number {
-    const { table } = this
-    const key = (account << ASSET_BITS) | asset
-    const mask = table.length - 2
-    let entry = (Math.imul(key + 1, 0x9e3779b1) >>> this.shift) * 2
+    const { table, mask } = this
+    const key = ((account << KEY_SHIFT) | asset) + 1
+    let entry = Math.imul(key, 0x9e3779b1) >>> this.shift
     for (;;) {
-      const found = table[entry]!
-      if (found === key + 1) return table[entry + 1]!
+      const found = table[2 * entry]!
+      if (found === key) return table[2 * entry + 1]!
       if (found === 0) return -1
-      entry = (entry + 2) & mask
+      entry = (entry + 1) & mask
     }
   }
 
@@ -98,16 +111,22 @@ export class Ledger {
   }
 
   private add(account: number, asset: number): number {
-    const { table } = this
-    const key = (account << ASSET_BITS) | asset
-    const mask = table.length - 2
-    let entry = (Math.imul(key + 1, 0x9e3779b1) >>> this.shift) * 2
-    while (table[entry] !== 0) entry = (entry + 2) & mask
+    if ((this.rows + 1) * 2 > this.mask + 1) this.grow()
     const row = this.rows++
-    table[entry] = key + 1
-    table[entry + 1] = row
+    const key = (account << KEY_SHIFT) | asset
+    insert(this.table, this.mask, this.shift, key + 1, row)
     this.keys[row] = key
     return row
+  }
+
+  private grow(): void {
+    const to = this.spare
+    this.spare = this.table
+    this.table = to
+    this.mask = this.mask * 2 + 1
+    this.shift--
+    to.fill(0, 0, 2 * (this.mask + 1))
+    for (let row = 0; row < this.rows; row++) insert(to, this.mask, this.shift, this.keys[row]! + 1, row)
   }
 
   /** Adds units to, or with a negative sign takes them from, what the world has put in. */
@@ -124,4 +143,11 @@ export class Ledger {
       supply[2 * asset + 1]!--
     } else supply[2 * asset] = low + units
   }
+}
+
+function insert(table: Int32Array, mask: number, shift: number, key: number, row: number): void {
+  let entry = Math.imul(key, 0x9e3779b1) >>> shift
+  while (table[2 * entry] !== 0) entry = (entry + 1) & mask
+  table[2 * entry] = key
+  table[2 * entry + 1] = row
 }

@@ -3,6 +3,7 @@
  */
 import { createClient, type Client, type StreamMessage } from '../sdk/index.js'
 import { type Rig, startRig } from '../bench/gateway-rig.js'
+import { CancelReason } from '../engine/codes.js'
 
 const MARKET = 'ETH-USDC'
 
@@ -125,6 +126,53 @@ describe.each(['msgpack', 'json'] as const)('gateway over %s', (encoding) => {
       codeName: 'BadSignature',
     })
     stranger.close()
+  })
+
+  test('deadlines, the dead-man switch and protection do what they say', async () => {
+    const serverTime = await maker.time()
+    const late = { market: MARKET, side: 'buy', ticks: 10, lots: 1, deadlineMs: serverTime - 60_000 } as const
+    await expect(maker.placeOrder(late)).rejects.toMatchObject({ codeName: 'DeadlinePassed' })
+
+    const { orderId, cloid } = await maker.placeOrder({ market: MARKET, side: 'buy', ticks: 10, lots: 1 })
+    expect(await maker.order({ orderId })).toMatchObject({ cloid, state: 'open' })
+    await maker.cancelAfter(50)
+    let ended = await maker.order({ cloid: cloid! })
+    for (let waited = 0; ended?.state !== 'canceled' && waited < 5000; waited += 20) {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      ended = await maker.order({ cloid: cloid! })
+    }
+    expect(ended).toMatchObject({ orderId, state: 'canceled', reason: CancelReason.DeadManSwitch })
+    expect(await maker.order({ orderId })).toMatchObject({ state: 'canceled' })
+
+    await maker.setProtection(MARKET, { windowMs: 60_000, fills: 2 })
+    await maker.batch(
+      [200, 201, 202, 203].map((ticks) => maker.place({ market: MARKET, side: 'sell', ticks, lots: 1 })),
+    )
+    await taker.placeOrder({ market: MARKET, side: 'buy', ticks: 201, lots: 2, timeInForce: 'IOC' })
+    expect((await maker.depth(MARKET, 5)).asks).toEqual([])
+    const again = { market: MARKET, side: 'sell', ticks: 300, lots: 1 } as const
+    await expect(maker.placeOrder(again)).rejects.toMatchObject({ codeName: 'ProtectionFrozen' })
+    await maker.resetProtection(MARKET)
+    expect(await maker.placeOrder(again)).toMatchObject({ state: 'open' })
+    await maker.cancelAll()
+  })
+
+  test('a revoked session is told and trades no more', async () => {
+    const client = await createClient({
+      url: rig.url,
+      wallet: rig.wallets[0]!,
+      encoding,
+      reconnect: false,
+    }).connect()
+    const { slot } = await client.createSession()
+    await maker.revokeSession(slot)
+    await expect(client.placeOrder({ market: MARKET, side: 'buy', ticks: 1, lots: 1 })).rejects.toMatchObject(
+      {
+        codeName: 'NotLoggedOn',
+      },
+    )
+    await expect(client.logon(client.session!)).rejects.toMatchObject({ codeName: 'UnknownSession' })
+    client.close()
   })
 
   test('a withdrawal needs the wallet', async () => {

@@ -286,6 +286,16 @@ export class Gateway implements EngineLinkHandler {
     this.requests.closed(connection)
   }
 
+  /** A session was revoked: whoever is logged on with it is told, and is logged on no more. */
+  sessionEnded(slot: number): void {
+    for (const connection of this.#connections) {
+      if (connection.session?.slot !== slot) continue
+      connection.send([Kind.Control, Control.SessionEnded, { session: slot }])
+      this.requests.closed(connection)
+      connection.session = undefined
+    }
+  }
+
   /** Cancels all orders of an account whose session asked for that, should its connection end. */
   #cancelAll(account: number): void {
     const records = new Int32Array(COMMAND_WORDS)

@@ -584,6 +584,7 @@ export class Requests {
         break
       case EventKind.SessionRevoked:
         directory.removeSession(words[word + Ev.CODE]!)
+        this.#gateway.sessionEnded(words[word + Ev.CODE]!)
         break
       default:
         break

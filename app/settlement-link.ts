@@ -16,6 +16,8 @@ import type {
 } from '../settlement/settlement-thread.js'
 import type { SettlementStatus } from './screen.js'
 
+const NO_ATTACHMENT = new Uint8Array(0)
+
 export interface SettlementOptions {
   readonly dataDir: string
   readonly control: SharedArrayBuffer
@@ -101,6 +103,9 @@ export async function startSettlement(options: SettlementOptions): Promise<Runni
           else flush?.reject(new Error(message.error))
           break
         }
+        case 'command':
+          void options.submit(message.record, NO_ATTACHMENT)
+          break
         case 'trouble':
           options.onLine(`settlement: ${message.text}`)
           break

@@ -103,6 +103,8 @@ export type FromSettlement =
       readonly batch: BatchMessage | null
       readonly error?: string
     }
+  /** A command for the engine, in order: the answer to a forced withdrawal on the chain. */
+  | { readonly type: 'command'; readonly record: Int32Array }
   | { readonly type: 'trouble'; readonly text: string }
   | { readonly type: 'failed'; readonly text: string }
   | { readonly type: 'stopped' }
@@ -165,6 +167,7 @@ const settler = new Settler({
     const batch = batchMessage(record)
     if (batch !== null) post({ type: 'batch', batch })
   },
+  onCommand: (record) => post({ type: 'command', record }),
   onTrouble: (text) => post({ type: 'trouble', text }),
 })
 

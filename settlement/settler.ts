@@ -6,6 +6,7 @@
  * is served for the last batch that the chain has. What was not sealed is read from the journal again.
  */
 import { BaseError, type Account, type PublicClient } from 'viem'
+import { settlementAbi } from '../contracts/abi.js'
 import { checkChain, chainErrorText, sleep, type ChainDeployment } from './chain.js'
 import {
   DEPOSITS_MAX,
@@ -13,17 +14,19 @@ import {
   ROWS_MAX,
   WITHDRAWALS_MAX,
   chunkCount,
+  decodeUnits,
   publicInputs,
   type PublicInputs,
 } from './commit.js'
 import { Follower, type EngineCapacities } from './follow.js'
+import { RequestReader, answerEmptyData, forcedRecords, type OpenRequest } from './forced.js'
 import { readFollowerSnapshot, writeFollowerSnapshot } from './follow-snapshot.js'
 import { FILL_BYTES, fillProof, type FillProof } from './fills-root.js'
 import { sealBatch } from './batch.js'
-import { accountOf, assetOf, indexOf } from './net.js'
+import { accountOf, assetOf, indexOf, type IndexedUnits } from './net.js'
 import { Poster, isAtLeast, type ChunkProof } from './post.js'
 import { QueueStopped, type ProverQueue } from './prover-queue.js'
-import { Sender, SenderStopped, TransactionReverted, type FeePolicy } from './sender.js'
+import { NonceTaken, Sender, SenderStopped, TransactionReverted, type FeePolicy } from './sender.js'
 import { BatchStore, type BatchRecord } from './store.js'
 import { TreeStore } from './tree-store.js'
 import { StateTree, undoOf, type BalanceProof, type Undo } from './tree.js'
@@ -60,6 +63,11 @@ export interface SettlerOptions {
   readonly hashThreads?: number
   /** Where provers fetch their work; absent = the deployment's verifier takes anything (UnprovenVerifier). */
   readonly queue?: ProverQueue
+  /**
+   * Takes commands that answer forced withdrawals on the chain, to be given to the engine in order; absent =
+   * requests are not answered.
+   */
+  readonly onCommand?: (record: Int32Array) => void
   /** Called after each durable step of a batch; tests stop the process here. */
   readonly onStep?: (step: string, label: string) => void
   readonly onBatch?: (record: BatchRecord) => void
@@ -93,6 +101,9 @@ const COMMANDS_PER_TURN = 20_000
 const PROVEN_KEPT = 8
 /** Chunks that are proven or posted at a time. */
 const TASKS_MAX = 64
+const FORCED_POLL_MS = 2000
+/** A forced withdrawal that the engine did not make is asked for again. */
+const FORCED_AGAIN_MS = 5000
 const RETRY_MS = 250
 const RETRY_MS_MAX = 30_000
 const NO_PROOF: ChunkProof = [0n, 0n, 0n, 0n, 0n, 0n, 0n, 0n]
@@ -122,6 +133,8 @@ export class Settler {
   /** Chunks of unproven batches that the chain has the proof of. */
   private readonly provenChunks = new Map<number, Set<number>>()
   private finals = 0
+  /** A batch is wanted even if it moves nothing: it proves a zero balance. */
+  private wantsBatch = false
   private snapshotSeq: number
 
   constructor(private readonly options: SettlerOptions) {
@@ -193,6 +206,7 @@ export class Settler {
       this.guard(() => this.followLoop()),
       this.guard(() => this.commitLoop()),
       this.guard(() => this.proveLoop()),
+      this.guard(() => this.forcedLoop()),
     ]
     // Told by `ended` and by the status; nobody may be listening yet.
     for (const loop of this.loops) loop.catch(() => undefined)
@@ -301,6 +315,7 @@ export class Settler {
   }
 
   private isDue(isAtEnd: boolean): boolean {
+    if (this.wantsBatch && this.follower.seq >= this.follower.firstSeq) return true
     if (this.follower.isEmpty) return false
     if (this.isFull()) return true
     if (isAtEnd && this.flushes.length > 0) return true
@@ -312,6 +327,7 @@ export class Settler {
     const number = this.batches.length + 1
     const range = this.follower.close()
     this.dirtySinceMs = undefined
+    this.wantsBatch = false
     const { rowsPerChunk } = deployment.constants
     const sealed = sealBatch(number, range, this.tree, rowsPerChunk, (index) =>
       this.follower.total(accountOf(index), assetOf(index)),
@@ -447,6 +463,70 @@ export class Settler {
   private finalCount(): number {
     while (this.batches[this.finals]?.record.state === 'final') this.finals++
     return this.finals
+  }
+
+  /** Answers forced withdrawals: in the journal while there is a balance, with a proof when there is none. */
+  private async forcedLoop(): Promise<void> {
+    const { onCommand, client, deployment, pollMs = FORCED_POLL_MS } = this.options
+    if (onCommand === undefined) return
+    const reader = new RequestReader(client, deployment)
+    const askedAtMs = new Map<number, number>()
+    while (!this.isStopped) {
+      for (const request of await reader.open()) {
+        const index = indexOf(request.account, request.asset)
+        const needed = request.remaining - this.withdrawalsUnderWay(index, request.block)
+        const total = this.follower.total(request.account, request.asset)
+        if (needed <= 0) continue
+        if (total === 0) await this.answerEmpty(request)
+        else if (Date.now() - (askedAtMs.get(index) ?? 0) > FORCED_AGAIN_MS) {
+          askedAtMs.set(index, Date.now())
+          for (const record of forcedRecords(request.account, request.asset, Math.min(needed, total)))
+            onCommand(record)
+        }
+      }
+      for (let waited = 0; waited < pollMs && !this.isStopped; waited += 20) await sleep(20)
+    }
+  }
+
+  /** Units of withdrawals that will count towards a request of block `block`, and are not granted yet. */
+  private withdrawalsUnderWay(index: number, block: number): number {
+    let units = 0
+    const add = (records: readonly IndexedUnits[]): void => {
+      for (const record of records) if (record.index === index) units += record.units
+    }
+    add(this.follower.withdrawals)
+    for (const { record } of this.batches.slice(this.finalCount())) {
+      const isLater = record.commitBlock === undefined || record.commitBlock > block
+      if (isLater && record.state !== 'final') add(decodeUnits(record.data.withdrawals))
+    }
+    return units
+  }
+
+  /** Shows the zero under a proven batch that is newer than the request; has one sealed when there is none. */
+  private async answerEmpty(request: OpenRequest): Promise<void> {
+    const { client, deployment } = this.options
+    const number = this.provenCount()
+    const proof = number === 0 ? undefined : this.proof(request.account, request.asset, number)
+    const batch = await client.readContract({
+      address: deployment.settlement,
+      abi: settlementAbi,
+      functionName: 'batchOf',
+      args: [BigInt(number)],
+    })
+    const isNewer =
+      batch.committedAt > request.requestedAt && Number(batch.depositsConsumed) >= request.depositsBefore
+    if (proof === undefined || proof.balance !== 0 || !isNewer) {
+      // A later batch must show it; nothing else may be there to settle.
+      this.wantsBatch ||= this.batches.length === number
+      return
+    }
+    const data = answerEmptyData(request, number, proof.siblings)
+    await this.sender
+      .send(`empty ${request.account}/${request.asset}`, deployment.settlement, data)
+      .catch((error: unknown) => {
+        if (!(error instanceof TransactionReverted || error instanceof NonceTaken)) throw error
+        this.tellTrouble(chainErrorText(error))
+      })
   }
 
   private provenCount(): number {

@@ -1,0 +1,72 @@
+/** Forced withdrawals on a real chain: answered from the journal, or with a proof of zero; never twice. */
+import { CommandKind, Side } from '../engine/codes.js'
+import { Cmd } from '../engine/layout.js'
+import { settlementAbi } from '../contracts/abi.js'
+import { SettlementFixture, owner, until } from '../test/settlement-fixture.js'
+import { chainClient } from './chain.js'
+import { Settler } from './settler.js'
+import { placeRecord } from './test/journal-fixture.js'
+
+describe('forced withdrawals', () => {
+  let fixture: SettlementFixture
+  let settler: Settler
+  const commands: Int32Array[] = []
+  afterAll(async () => {
+    await settler?.stop()
+    await fixture?.stop()
+  })
+
+  const request = async (from: number, account: number, asset: number, units: number): Promise<void> => {
+    await fixture.write(from, {
+      address: fixture.deployment.settlement,
+      abi: settlementAbi,
+      functionName: 'requestWithdrawal',
+      args: [BigInt(account), BigInt(asset), BigInt(units)],
+      value: (await fixture.readSettlement('currentRequestFee')) as bigint,
+    })
+  }
+
+  test('reserved funds are freed and paid; too much is paid as far as it goes, and the zero is proven', async () => {
+    fixture = await SettlementFixture.start()
+    await fixture.deposit(1, 0, 50_000)
+    await fixture.deposit(2, 1, 100)
+    await fixture.credit()
+    // Half of the account's funds are in an open order.
+    fixture.journal.append(placeRecord(1, Side.Buy, 100, 80, 1))
+    settler = new Settler({
+      dataDir: fixture.dataDir,
+      durableSeq: () => fixture.journal.seq,
+      client: chainClient([fixture.anvil.rpcUrl]),
+      deployment: fixture.deployment,
+      account: owner(0),
+      policy: { seconds: 0.05, fills: 1000, rows: 1000 },
+      pollMs: 20,
+      onCommand: (record) => {
+        commands.push(record)
+        fixture.journal.append(record)
+      },
+    })
+    await settler.start()
+    await settler.flush()
+
+    await request(1, 1, 0, 60_000)
+    await until('the request to be closed', async () => (await fixture.readSettlement('openRequests')) === 0n)
+    expect(await fixture.readVault('claimable', 1n, 0n)).toBe(50_000n)
+    expect(settler.proof(1, 0)!.balance).toBe(0)
+    // One cancel and one withdrawal, of what was there.
+    expect(commands.map((record) => record[Cmd.KIND]! & 0xff)).toEqual([
+      CommandKind.CancelAll,
+      CommandKind.Withdraw,
+    ])
+    expect(new Float64Array(commands[1]!.buffer)[Cmd.AMOUNT_F64]).toBe(50_000)
+
+    // Nothing at all there: answered by a proof alone.
+    await request(2, 2, 0, 5)
+    fixture.journal.append(placeRecord(2, Side.Sell, 100, 1, 2))
+    await until(
+      'the empty request to be closed',
+      async () => (await fixture.readSettlement('openRequests')) === 0n,
+    )
+    expect(commands).toHaveLength(2)
+  })
+})

@@ -79,7 +79,7 @@ export class BookOnly implements MatchSink {
     this.orders = new Orders(ordersMax)
     this.book = new Book(this.orders, BOOKS, ordersMax)
     this.ids = new OrderIds(this.orders.words, ordersMax + 1)
-    this.matcher = new Matcher(this.book, new Float64Array([1]), this)
+    this.matcher = new Matcher(this.book, new Float64Array([1, 1]), this)
     this.reports = new Int32Array(reportsMax * REPORT_SIZE)
   }
 

@@ -5,8 +5,8 @@
 import { EventKind, MarketStatus, Reject } from '../codes.js'
 import { AssetCmd, Cmd, Ev, MarketCmd, OpenAccountCmd } from '../layout.js'
 import { ASSETS_MAX, TIERS_MAX } from '../limits.js'
-import { ACCOUNT_SHIFT, Account, OWNER_WORDS, TIER_MASK, TIER_SHIFT } from './ledger.js'
-import { bandIsValid, feesAreValid, symbolIsValid, unitsAreValid } from './markets.js'
+import { ACCOUNT_SHIFT, OWNER_WORDS, TIER_MASK, TIER_SHIFT } from './ledger.js'
+import { Market, bandIsValid, feesAreValid, symbolIsValid, unitsAreValid } from './markets.js'
 import { symbolOf } from './snapshot.js'
 import type { State } from './state.js'
 
@@ -16,17 +16,17 @@ export function openAccount(state: State, words: Int32Array, at: number): number
   const account = words[at + Cmd.ACCOUNT]!
   if (account < 0) return Reject.UnknownAccount
   if (account >= ledger.accountsMax) return Reject.AccountsFull
-  const to = (account << ACCOUNT_SHIFT) + Account.OWNER
+  const to = account * OWNER_WORDS
   // One that a deposit or the genesis opened has no owner yet.
   if (ledger.isOpen(account))
     for (let word = 0; word < OWNER_WORDS; word++)
-      if (ledger.accounts[to + word] !== 0) return Reject.AccountExists
+      if (ledger.owners[to + word] !== 0) return Reject.AccountExists
   if (!ledger.isOpen(account)) ledger.open(account)
   const event = events.next(EventKind.AccountOpened, state.clock)
   events.words[event + Ev.ACCOUNT] = account
   for (let word = 0; word < OWNER_WORDS; word++) {
     const value = words[at + OpenAccountCmd.OWNER + word]!
-    ledger.accounts[to + word] = value
+    ledger.owners[to + word] = value
     events.words[event + Ev.CLOID_LO + word] = value
   }
   return Reject.None
@@ -91,7 +91,7 @@ export function setStatus(state: State, words: Int32Array, at: number): number {
   const status = words[at + Cmd.OTHER]!
   if (!state.markets.has(market)) return Reject.UnknownMarket
   if (status < MarketStatus.Active || status > MarketStatus.Halted) return Reject.BadStatus
-  state.markets.status[market] = status
+  state.markets.set(market, Market.STATUS, status)
   marketEvent(state, EventKind.MarketStatusChanged, market, status)
   return Reject.None
 }
@@ -128,7 +128,7 @@ export function setBand(state: State, words: Int32Array, at: number): number {
   const bandPpm = words[at + MarketCmd.BAND_PPM]!
   if (!state.markets.has(market)) return Reject.UnknownMarket
   if (!bandIsValid(bandPpm)) return Reject.BadPriceBand
-  state.markets.bandPpm[market] = bandPpm
+  state.markets.set(market, Market.BAND_PPM, bandPpm)
   marketEvent(state, EventKind.PriceBandChanged, market, bandPpm)
   return Reject.None
 }

@@ -9,6 +9,8 @@
 import { CancelReason, MarketStatus, PostOnly, Reject } from '../codes.js'
 import { Attr, Cmd } from '../layout.js'
 import { AccountFlag } from './ledger.js'
+import { Market, MarketUnits } from './markets.js'
+import * as marketLayout from './markets.js'
 import { Level } from './levels.js'
 import { restingBook } from './match.js'
 import { Extra, ExtraNumber, Mark, Order } from './orders.js'
@@ -59,6 +61,9 @@ const {
 } = Attr
 const { BUDGET: EXTRA_BUDGET, EXPIRES_AT: EXTRA_EXPIRES_AT } = ExtraNumber
 const { Protected: ACCOUNT_PROTECTED } = AccountFlag
+const { MARKET_SHIFT } = marketLayout
+const { STATUS: MARKET_STATUS } = Market
+const { LOT: UNITS_LOT, TICK: UNITS_TICK } = MarketUnits
 const { TIME: CLOCK_TIME } = Clock
 const { None: POST_ONLY_NONE } = PostOnly
 const { Active: STATUS_ACTIVE } = MarketStatus
@@ -106,7 +111,7 @@ export function amendOrder(
   const account = words[at + CMD_ACCOUNT]!
   const market = words[at + CMD_MARKET]!
   if (deadlinePassed(floats[float + CMD_DEADLINE_F64]!, timeMs)) return Reject.DeadlinePassed
-  const status = markets.status[market]!
+  const status = markets.words[(market << MARKET_SHIFT) + MARKET_STATUS]!
   if (status !== STATUS_ACTIVE) return checkStatus(status)
 
   const attributes = record[from + ORDER_ATTR]!
@@ -132,8 +137,9 @@ export function amendOrder(
   if (floats[float + CMD_AMOUNT_F64] !== 0) return Reject.BadQuoteBudget
 
   const budget = (attributes & MARK_BUDGET) === 0 ? 0 : orders.extraNumbers[2 * slot + EXTRA_BUDGET]!
-  const notional = budget > 0 ? budget : ticks * lots * markets.tickUnits[market]!
-  if (notional >= UNITS_END || lots * markets.lotUnits[market]! >= UNITS_END) return Reject.NotionalOverLimit
+  const notional = budget > 0 ? budget : ticks * lots * markets.units[2 * market + UNITS_TICK]!
+  if (notional >= UNITS_END || lots * markets.units[2 * market + UNITS_LOT]! >= UNITS_END)
+    return Reject.NotionalOverLimit
   if (maxNotional > 0 && notional > maxNotional) return Reject.SessionNotional
   if (
     (ledger.accounts[account << ACCOUNT_SHIFT]! & ACCOUNT_PROTECTED) !== 0 &&

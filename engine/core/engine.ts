@@ -47,7 +47,7 @@ import { Events } from './events.js'
 import { checkInvariants } from './invariants.js'
 import { Ledger } from './ledger.js'
 import { cancelAllOrders, resetProtection, setProtection } from './mass.js'
-import { Markets, bandIsValid, feesAreValid, symbolIsValid, unitsAreValid } from './markets.js'
+import { Market, Markets, bandIsValid, feesAreValid, symbolIsValid, unitsAreValid } from './markets.js'
 import { deposit, transfer, withdraw } from './money.js'
 import { placeOrder } from './place.js'
 import { Protections } from './protections.js'
@@ -320,7 +320,7 @@ class Core implements Engine {
   }
 
   lastTicks(market: number): number {
-    return this.#state.markets.has(market) ? this.#state.markets.lastTicks[market]! : 0
+    return this.#state.markets.has(market) ? this.#state.markets.get(market, Market.LAST_TICKS) : 0
   }
 
   owner(account: number): number[] | undefined {
@@ -453,7 +453,7 @@ function applyGenesis({ ledger, markets, feeAccount }: State, genesis: GenesisCo
     const feeRow = ledger.findOrAdd(feeAccount, quote)
     if (feeRow < 0) wrong('no balance row is left for its fees')
     markets.add(id, base, quote, lotUnits, tickUnits, makerFeePpm, takerFeePpm, bandPpm, feeRow)
-    markets.status[id] = status
+    markets.set(id, Market.STATUS, status)
   }
 }
 

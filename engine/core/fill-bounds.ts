@@ -9,7 +9,7 @@ import { UNITS_END } from '../limits.js'
 import type { Book } from './book.js'
 import type { Ledger } from './ledger.js'
 import { LEVEL_SHIFT, Level, NONE, keyMask } from './levels.js'
-import type { Markets } from './markets.js'
+import { Market, MarketUnits, type Markets } from './markets.js'
 import { restingBook } from './match.js'
 import { ORDER_SHIFT, Order } from './orders.js'
 
@@ -23,15 +23,15 @@ export function allCanReceive(slot: number, book: Book, markets: Markets, ledger
   const against = restingBook(market, sells ? 0 : 1)
   const mask = keyMask(against)
   const lots = words[at + Order.VISIBLE]!
-  const base = lots * markets.lotUnits[market]!
+  const base = lots * markets.units[2 * market + MarketUnits.LOT]!
   // A buyer pays at most its limit, a seller gets at most the best bid; twice that covers every fee.
   const ticksMax = sells ? book.bestTicks(against) : words[at + Order.TICKS]!
-  const quote = 2 * ticksMax * lots * markets.tickUnits[market]!
+  const quote = 2 * ticksMax * lots * markets.units[2 * market + MarketUnits.TICK]!
   const fits = (row: number, units: number): boolean =>
     ledger.values[2 * row]! + ledger.values[2 * row + 1]! + units < UNITS_END
 
   if (!fits(words[at + (sells ? Order.QUOTE_ROW : Order.BASE_ROW)]!, sells ? quote : base)) return false
-  if (!fits(markets.feeRow[market]!, quote)) return false
+  if (!fits(markets.get(market, Market.FEE_ROW), quote)) return false
   let wanted = lots
   for (
     let level = book.levels.best[against]!;

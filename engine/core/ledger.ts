@@ -3,7 +3,8 @@
  * asset; both are integers below 2^53 in doubles, so every sum is exact.
  *
  *   account (16 words)   0 flags (bit 0 open, 1 protected, 8-11 tier)   1 first order   2 last order
- *                        3 live orders   4..8 owner   9 first protection
+ *                        3 live orders   4..6 pair (market + 1, its rows)
+ *                        9 first protection
  *                        10,11 f64 withdrawal nonce   12,13 f64 approval nonce   14,15 f64 cancel-after ms
  *   row                  key (account * 64 + asset)   available f64   reserved f64
  *
@@ -20,7 +21,10 @@ export const Account = {
   FIRST_ORDER: 1,
   LAST_ORDER: 2,
   ORDERS: 3,
-  OWNER: 4,
+  /** Market id + 1 of the pair whose rows follow: the rows last used for an order. 0 = none. */
+  PAIR: 4,
+  PAIR_BASE_ROW: 5,
+  PAIR_QUOTE_ROW: 6,
   PROTECTION: 9,
 } as const
 /** Indices of the Float64 view: account * 8 + these. */
@@ -38,6 +42,8 @@ export class Ledger {
   readonly accounts: Int32Array
   readonly accountNumbers: Float64Array
   readonly accountsMax: number
+  /** Owner's address of each account, OWNER_WORDS words; zeros = none. */
+  readonly owners: Int32Array
   /** Accounts at or above this index were never opened. */
   accountsEnd = 0
   /** available at 2 * row, reserved at 2 * row + 1. */
@@ -59,6 +65,7 @@ export class Ledger {
     const accounts = new ArrayBuffer((accountsMax << ACCOUNT_SHIFT) * 4)
     this.accounts = new Int32Array(accounts)
     this.accountNumbers = new Float64Array(accounts)
+    this.owners = new Int32Array(accountsMax * OWNER_WORDS)
     this.values = new Float64Array(rowsMax * 2)
     this.keys = new Int32Array(rowsMax)
     const bits = Math.max(ENTRY_BITS_MIN, 32 - Math.clz32(Math.max(1, rowsMax * 2 - 1)))
@@ -108,6 +115,22 @@ export class Ledger {
   findOrAdd(account: number, asset: number): number {
     const row = this.find(account, asset)
     return row >= 0 || this.rows === this.rowsMax ? row : this.add(account, asset)
+  }
+
+  /**
+   * Makes the rows of an account's pair of assets the ones in its PAIR words; false when rows ran out.
+   * Most orders of an account are in the market of its last one.
+   */
+  usePair(account: number, market: number, base: number, quote: number): boolean {
+    const at = account << ACCOUNT_SHIFT
+    const { accounts } = this
+    const baseRow = this.findOrAdd(account, base)
+    const quoteRow = this.findOrAdd(account, quote)
+    if (baseRow < 0 || quoteRow < 0) return false
+    accounts[at + Account.PAIR] = market + 1
+    accounts[at + Account.PAIR_BASE_ROW] = baseRow
+    accounts[at + Account.PAIR_QUOTE_ROW] = quoteRow
+    return true
   }
 
   private add(account: number, asset: number): number {

@@ -10,26 +10,33 @@ import type { AssetConfig, MarketConfig } from '../types.js'
 /** Bytes of an asset's symbol: it travels in four words of a command. */
 export const SYMBOL_BYTES = 16
 
+/** A market's record: `words` at market << MARKET_SHIFT, `units` at 2 * market. */
+export const MARKET_SHIFT = 3
+export const Market = {
+  /** 1 = exists. */
+  EXISTS: 0,
+  BASE: 1,
+  QUOTE: 2,
+  STATUS: 3,
+  BAND_PPM: 4,
+  /** Price of the last trade; 0 before the first. */
+  LAST_TICKS: 5,
+  /** Row of the fee account in the quote asset. */
+  FEE_ROW: 6,
+} as const
+export const MarketUnits = { LOT: 0, TICK: 1 } as const
+/** Fees at 2 * (market * TIERS_MAX + tier). */
+export const Fee = { MAKER: 0, TAKER: 1 } as const
+
 export class Markets {
   /** Market ids are below it. */
   readonly capacity: number
-  /** 1 = exists. */
-  readonly exists: Uint8Array
-  readonly base: Int32Array
-  readonly quote: Int32Array
-  readonly lotUnits: Float64Array
-  readonly tickUnits: Float64Array
-  readonly status: Int32Array
-  readonly bandPpm: Int32Array
-  /** Price of the last trade; 0 before the first. */
-  readonly lastTicks: Int32Array
-  /** Fees of market * TIERS_MAX + tier. */
-  readonly makerPpm: Int32Array
-  readonly takerPpm: Int32Array
+  readonly words: Int32Array
+  readonly units: Float64Array
+  /** Maker and taker fee of each tier in each market, in ppm. */
+  readonly fees: Int32Array
   /** 1 = the tier has fees of its own in this market. */
   readonly tierSet: Uint8Array
-  /** Row of the fee account in the market's quote asset. */
-  readonly feeRow: Int32Array
   /** Symbol of each asset; undefined = no such asset. */
   readonly symbols: (string | undefined)[] = new Array<string | undefined>(ASSETS_MAX).fill(undefined)
   /** Markets at or above this id were never made. */
@@ -37,27 +44,28 @@ export class Markets {
 
   constructor(capacity: number) {
     this.capacity = capacity
-    this.exists = new Uint8Array(capacity)
-    this.base = new Int32Array(capacity)
-    this.quote = new Int32Array(capacity)
-    this.lotUnits = new Float64Array(capacity)
-    this.tickUnits = new Float64Array(capacity)
-    this.status = new Int32Array(capacity)
-    this.bandPpm = new Int32Array(capacity)
-    this.lastTicks = new Int32Array(capacity)
-    this.makerPpm = new Int32Array(capacity * TIERS_MAX)
-    this.takerPpm = new Int32Array(capacity * TIERS_MAX)
+    this.words = new Int32Array(capacity << MARKET_SHIFT)
+    this.units = new Float64Array(capacity * 2)
+    this.fees = new Int32Array(capacity * TIERS_MAX * 2)
     this.tierSet = new Uint8Array(capacity * TIERS_MAX)
-    this.feeRow = new Int32Array(capacity)
+  }
+
+  /** A word of a market that exists (Market). */
+  get(market: number, field: number): number {
+    return this.words[(market << MARKET_SHIFT) + field]!
+  }
+
+  set(market: number, field: number, value: number): void {
+    this.words[(market << MARKET_SHIFT) + field] = value
   }
 
   /** True when `market` is one that exists. Any int32 may be asked for. */
   has(market: number): boolean {
-    return market >= 0 && market < this.capacity && this.exists[market] === 1
+    return market >= 0 && market < this.capacity && this.words[market << MARKET_SHIFT] === 1
   }
 
   isHalted(market: number): boolean {
-    return this.status[market] === MarketStatus.Halted
+    return this.get(market, Market.STATUS) === MarketStatus.Halted
   }
 
   hasAsset(asset: number): boolean {
@@ -76,14 +84,9 @@ export class Markets {
     bandPpm: number,
     feeRow: number,
   ): void {
-    this.exists[market] = 1
-    this.base[market] = base
-    this.quote[market] = quote
-    this.lotUnits[market] = lotUnits
-    this.tickUnits[market] = tickUnits
-    this.status[market] = MarketStatus.Active
-    this.bandPpm[market] = bandPpm
-    this.feeRow[market] = feeRow
+    this.words.set([1, base, quote, MarketStatus.Active, bandPpm, 0, feeRow], market << MARKET_SHIFT)
+    this.units[2 * market + MarketUnits.LOT] = lotUnits
+    this.units[2 * market + MarketUnits.TICK] = tickUnits
     if (market >= this.end) this.end = market + 1
     this.setFees(market, makerPpm, takerPpm)
   }
@@ -93,16 +96,16 @@ export class Markets {
     for (let tier = 0; tier < TIERS_MAX; tier++) {
       const at = market * TIERS_MAX + tier
       if (this.tierSet[at] === 1) continue
-      this.makerPpm[at] = makerPpm
-      this.takerPpm[at] = takerPpm
+      this.fees[2 * at + Fee.MAKER] = makerPpm
+      this.fees[2 * at + Fee.TAKER] = takerPpm
     }
   }
 
   setTierFees(market: number, tier: number, makerPpm: number, takerPpm: number): void {
     const at = market * TIERS_MAX + tier
     this.tierSet[at] = 1
-    this.makerPpm[at] = makerPpm
-    this.takerPpm[at] = takerPpm
+    this.fees[2 * at + Fee.MAKER] = makerPpm
+    this.fees[2 * at + Fee.TAKER] = takerPpm
   }
 
   assetConfigs(): AssetConfig[] {
@@ -112,17 +115,18 @@ export class Markets {
   configs(): MarketConfig[] {
     const configs: MarketConfig[] = []
     for (let id = 0; id < this.end; id++) {
-      if (this.exists[id] === 0) continue
+      if (!this.has(id)) continue
+      const fee = 2 * id * TIERS_MAX
       configs.push({
         id,
-        base: this.base[id]!,
-        quote: this.quote[id]!,
-        lotUnits: this.lotUnits[id]!,
-        tickUnits: this.tickUnits[id]!,
-        makerFeePpm: this.makerPpm[id * TIERS_MAX]!,
-        takerFeePpm: this.takerPpm[id * TIERS_MAX]!,
-        bandPpm: this.bandPpm[id]!,
-        status: this.status[id] as MarketStatus,
+        base: this.get(id, Market.BASE),
+        quote: this.get(id, Market.QUOTE),
+        lotUnits: this.units[2 * id + MarketUnits.LOT]!,
+        tickUnits: this.units[2 * id + MarketUnits.TICK]!,
+        makerFeePpm: this.fees[fee + Fee.MAKER]!,
+        takerFeePpm: this.fees[fee + Fee.TAKER]!,
+        bandPpm: this.get(id, Market.BAND_PPM),
+        status: this.get(id, Market.STATUS) as MarketStatus,
       })
     }
     return configs

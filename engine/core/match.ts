@@ -10,6 +10,7 @@
 import { CancelReason, Stp } from '../codes.js'
 import { Attr } from '../layout.js'
 import type { Book } from './book.js'
+import { MarketUnits } from './markets.js'
 import { BookKind, Level, keyMask } from './levels.js'
 import { ExtraNumber, Mark, Order } from './orders.js'
 import * as orders from './orders.js'
@@ -32,6 +33,8 @@ const { SIDE_SHIFT: ATTR_SIDE_SHIFT, STP_SHIFT: ATTR_STP_SHIFT } = Attr
 const { Bids: BOOK_BIDS, Asks: BOOK_ASKS } = BookKind
 const { BUDGET: EXTRA_BUDGET } = ExtraNumber
 const { CancelMaker: STP_CANCEL_MAKER, CancelBoth: STP_CANCEL_BOTH, Decrement: STP_DECREMENT } = Stp
+
+const { TICK: UNITS_TICK } = MarketUnits
 
 /** What a fill came to. */
 export const Settled = { Done: 0, MakerCannot: 1, TakerCannot: 2 } as const
@@ -63,18 +66,18 @@ export function restingBook(market: number, side: number): number {
 export class Matcher {
   private readonly book: Book
   private readonly sink: MatchSink
-  private readonly tickUnits: Float64Array
+  private readonly units: Float64Array
   // The tables themselves: one load away instead of three.
   private readonly orders: Int32Array
   private readonly levels: Int32Array
   private readonly levelLots: Float64Array
   private readonly best: Int32Array
 
-  /** `tickUnits`: quote units of one lot at one tick, by market. */
-  constructor(book: Book, tickUnits: Float64Array, sink: MatchSink) {
+  /** `units`: base units of a lot and quote units of a lot and tick, in turn, by market (markets.ts). */
+  constructor(book: Book, units: Float64Array, sink: MatchSink) {
     this.book = book
     this.sink = sink
-    this.tickUnits = tickUnits
+    this.units = units
     this.orders = book.orders.words
     this.levels = book.levels.words
     this.levelLots = book.levels.lots
@@ -160,7 +163,7 @@ export class Matcher {
       level !== NONE && levels[level << LEVEL_SHIFT]! <= limit;
       level = levels[(level << LEVEL_SHIFT) + LEVEL_WORSE]!
     ) {
-      const unit = (levels[level << LEVEL_SHIFT]! ^ mask) * this.tickUnits[market]!
+      const unit = (levels[level << LEVEL_SHIFT]! ^ mask) * this.units[2 * market + UNITS_TICK]!
       // First pass over the queue takes what shows; what icebergs hide comes after the whole queue.
       let hidden = 0
       for (
@@ -219,7 +222,7 @@ export class Matcher {
   private affordable(taker: number, maker: number): number {
     const { words, extraNumbers } = this.book.orders
     const at = maker << ORDER_SHIFT
-    const unit = words[at + ORDER_TICKS]! * this.tickUnits[words[at + ORDER_MARKET]!]!
+    const unit = words[at + ORDER_TICKS]! * this.units[2 * words[at + ORDER_MARKET]! + UNITS_TICK]!
     const budget = extraNumbers[2 * taker + EXTRA_BUDGET]!
     const lots = Math.floor(budget / unit)
     // The quotient of two doubles can round up to the next whole number.
@@ -230,6 +233,6 @@ export class Matcher {
     const { words, extraNumbers } = this.book.orders
     const at = maker << ORDER_SHIFT
     extraNumbers[2 * taker + EXTRA_BUDGET]! -=
-      words[at + ORDER_TICKS]! * lots * this.tickUnits[words[at + ORDER_MARKET]!]!
+      words[at + ORDER_TICKS]! * lots * this.units[2 * words[at + ORDER_MARKET]! + UNITS_TICK]!
   }
 }

@@ -10,7 +10,7 @@
 import { EventKind, Reject } from '../codes.js'
 import { Cmd, Ev } from '../layout.js'
 import { UNITS_END } from '../limits.js'
-import { ACCOUNT_SHIFT, Account, AccountNumber, OWNER_WORDS } from './ledger.js'
+import { AccountNumber, OWNER_WORDS } from './ledger.js'
 import { Counter, type State } from './state.js'
 
 /** Reject of an amount that is no whole number of units from 1 to 2^53 - 1, or 0. */
@@ -87,8 +87,8 @@ export function transfer(state: State, words: Int32Array, floats: Float64Array, 
   if (!ledger.isOpen(account) || !ledger.isOpen(receiver)) return Reject.UnknownAccount
   if (account === receiver) return Reject.SameAccount
   for (let word = 0; word < OWNER_WORDS; word++) {
-    const from = ledger.accounts[(account << ACCOUNT_SHIFT) + Account.OWNER + word]
-    if (from !== ledger.accounts[(receiver << ACCOUNT_SHIFT) + Account.OWNER + word]) return Reject.NotOwner
+    const from = ledger.owners[account * OWNER_WORDS + word]
+    if (from !== ledger.owners[receiver * OWNER_WORDS + word]) return Reject.NotOwner
   }
   const code = checkUnits(units)
   if (code !== Reject.None) return code

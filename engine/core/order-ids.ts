@@ -5,7 +5,7 @@
  *
  *   entry (2 words)   0 hash   1 slot + 1, 0 = empty
  *
- * Only a part of the memory is used, twice to four times as many entries as the most orders that ever
+ * Only a part of the memory is used, two to eight times as many entries as the most orders that ever
  * lived at once: a table for a million orders that holds a thousand would miss the cache on every probe.
  * The part doubles by moving between two areas that are there from the start.
  */
@@ -17,13 +17,19 @@ const { ORDER_SHIFT } = orders
 const { CLOID_LO: ORDER_CLOID_LO, CLOID_HI: ORDER_CLOID_HI, ACCOUNT: ORDER_ACCOUNT } = Order
 
 const ENTRIES_MIN = 1024
+/** Entries for each order while the table is small enough for the cache; two for each beyond. */
+const SPARSE = 4
+const SPARSE_ENTRIES_MAX = 1 << 17
 
 export class OrderIds {
   private table: Int32Array
   private spare: Int32Array
   private mask: number
   private count = 0
+  /** Orders that the part in use is meant for. */
+  private room: number
   private readonly orders: Int32Array
+  private readonly entriesMax: number
   /** Entry at which the last find ended. */
   private entry = 0
   /** Hash of the key that the last find missed, while nothing has changed since; `vacant` says whether. */
@@ -32,7 +38,9 @@ export class OrderIds {
 
   /** For at most `capacity` orders whose records are `orders`. */
   constructor(orders: Int32Array, capacity: number) {
-    const entriesMax = Math.max(ENTRIES_MIN, 1 << (32 - Math.clz32(Math.max(1, capacity * 2 - 1))))
+    const wanted = capacity * (capacity * SPARSE <= SPARSE_ENTRIES_MAX ? SPARSE : 2)
+    const entriesMax = Math.max(ENTRIES_MIN, 1 << (32 - Math.clz32(Math.max(1, wanted - 1))))
+    this.entriesMax = entriesMax
     // Each doubling swaps the areas, so the largest size must fall to the larger one.
     const doublings = Math.log2(entriesMax / ENTRIES_MIN)
     const large = new Int32Array(entriesMax * 2)
@@ -40,6 +48,7 @@ export class OrderIds {
     this.table = doublings % 2 === 0 ? large : small
     this.spare = doublings % 2 === 0 ? small : large
     this.mask = ENTRIES_MIN - 1
+    this.room = this.roomOf(ENTRIES_MIN)
     this.orders = orders
   }
 
@@ -94,7 +103,7 @@ export class OrderIds {
 
   private insert(slot: number, hash: number, from: number): void {
     let entry = from
-    if (++this.count * 2 > this.mask + 1) {
+    if (++this.count > this.room) {
       this.grow()
       entry = hash & this.mask
     }
@@ -141,6 +150,12 @@ export class OrderIds {
     return entry
   }
 
+  /** Orders that a part of `entries` is meant for; the largest part takes them all. */
+  private roomOf(entries: number): number {
+    if (entries === this.entriesMax) return entries
+    return entries <= SPARSE_ENTRIES_MAX ? entries / SPARSE : entries / 2
+  }
+
   private grow(): void {
     const from = this.table
     const to = this.spare
@@ -157,6 +172,7 @@ export class OrderIds {
     this.table = to
     this.spare = from
     this.mask = mask
+    this.room = this.roomOf(entries * 2)
   }
 }
 

@@ -9,6 +9,8 @@
 import { MarketStatus, OrderType, PostOnly, Reject, Stp, TimeInForce } from '../codes.js'
 import { Attr, Cmd } from '../layout.js'
 import { Account, AccountFlag } from './ledger.js'
+import { Market, MarketUnits } from './markets.js'
+import * as marketLayout from './markets.js'
 import { restingBook } from './match.js'
 import { Extra, ExtraNumber, Mark, Order, OrderNumber } from './orders.js'
 import { Clock, type Trading, isMarket, isStop, waitingBook } from './trading.js'
@@ -64,7 +66,15 @@ const {
 } = Attr
 const { ID: NUMBER_ID } = OrderNumber
 const { EXPIRES_AT: EXTRA_EXPIRES_AT, BUDGET: EXTRA_BUDGET } = ExtraNumber
-const { ORDERS: ACCOUNT_ORDERS } = Account
+const {
+  ORDERS: ACCOUNT_ORDERS,
+  PAIR: ACCOUNT_PAIR,
+  PAIR_BASE_ROW: ACCOUNT_PAIR_BASE_ROW,
+  PAIR_QUOTE_ROW: ACCOUNT_PAIR_QUOTE_ROW,
+} = Account
+const { MARKET_SHIFT } = marketLayout
+const { STATUS: MARKET_STATUS, BAND_PPM: MARKET_BAND_PPM, BASE: MARKET_BASE, QUOTE: MARKET_QUOTE } = Market
+const { LOT: UNITS_LOT, TICK: UNITS_TICK } = MarketUnits
 const { Protected: ACCOUNT_PROTECTED } = AccountFlag
 const { TIME: CLOCK_TIME, SEQ: CLOCK_SEQ } = Clock
 const { GTD: TIF_GTD, GTC: TIF_GTC, IOC: TIF_IOC, FOK: TIF_FOK } = TimeInForce
@@ -126,11 +136,12 @@ export function placeOrder(
   const head = words[at]!
   const account = words[at + CMD_ACCOUNT]!
   const market = words[at + CMD_MARKET]!
+  const marketAt = market << MARKET_SHIFT
   const timeMs = trading.clock[CLOCK_TIME]!
   if (!markets.has(market)) return Reject.UnknownMarket
   if (!ledger.isOpen(account)) return Reject.UnknownAccount
   if (deadlinePassed(floats[float + CMD_DEADLINE_F64]!, timeMs)) return Reject.DeadlinePassed
-  const status = markets.status[market]!
+  const status = markets.words[marketAt + MARKET_STATUS]!
   if (status !== STATUS_ACTIVE) return checkStatus(status)
 
   const side = (head >>> ATTR_SIDE_SHIFT) & 1
@@ -175,8 +186,9 @@ export function placeOrder(
     if (!whole || side !== 0 || !marketable) return Reject.BadQuoteBudget
   }
 
-  const notional = budget > 0 ? budget : ticks * lots * markets.tickUnits[market]!
-  if (notional >= UNITS_END || lots * markets.lotUnits[market]! >= UNITS_END) return Reject.NotionalOverLimit
+  const notional = budget > 0 ? budget : ticks * lots * markets.units[2 * market + UNITS_TICK]!
+  if (notional >= UNITS_END || lots * markets.units[2 * market + UNITS_LOT]! >= UNITS_END)
+    return Reject.NotionalOverLimit
   if (maxNotional > 0 && notional > maxNotional) return Reject.SessionNotional
   const accountAt = account << ACCOUNT_SHIFT
   if (
@@ -189,7 +201,7 @@ export function placeOrder(
   if (trading.ids.find(account, low, high) >= 0) return Reject.DuplicateClientOrderId
 
   const live = !stop || trading.isTriggered(market, type, side, trigger)
-  if (markets.bandPpm[market] !== 0 && live) {
+  if (markets.words[marketAt + MARKET_BAND_PPM] !== 0 && live) {
     if (marketable) ticks = trading.clampToBand(market, ticks)
     else if (trading.outsideBand(market, ticks)) return Reject.PriceBand
   }
@@ -209,9 +221,19 @@ export function placeOrder(
       : trading.book.levelMissing(waitingBook(market, type, side), trigger)
     if (missing) return Reject.LevelsFull
   }
-  const baseRow = ledger.findOrAdd(account, markets.base[market]!)
-  const quoteRow = ledger.findOrAdd(account, markets.quote[market]!)
-  if (baseRow < 0 || quoteRow < 0) return Reject.BalancesFull
+  const { accounts } = ledger
+  if (
+    accounts[accountAt + ACCOUNT_PAIR] !== market + 1 &&
+    !ledger.usePair(
+      account,
+      market,
+      markets.words[marketAt + MARKET_BASE]!,
+      markets.words[marketAt + MARKET_QUOTE]!,
+    )
+  )
+    return Reject.BalancesFull
+  const baseRow = accounts[accountAt + ACCOUNT_PAIR_BASE_ROW]!
+  const quoteRow = accounts[accountAt + ACCOUNT_PAIR_QUOTE_ROW]!
   const feePpm = trading.worstPpm(market, account)
   const need = trading.needUnits(side, market, ticks, lots, feePpm, budget)
   const row = side === 1 ? baseRow : quoteRow
@@ -248,7 +270,7 @@ export function placeOrder(
   }
   ledger.values[2 * row]! -= need
   ledger.values[2 * row + 1]! += need
-  trading.enlist(slot)
+  trading.enlist(slot, true)
   trading.acceptedEvent(slot)
   if (!stop) trading.enter(slot)
   else if (live) trading.activate(slot)

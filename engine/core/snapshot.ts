@@ -11,9 +11,9 @@
  * later, in another thread, or by a faster SHA-256. Called by engine.ts.
  */
 import { ASSETS_MAX, ASSET_BITS, FRAME_COMMANDS_MAX, FRAME_NONCE_WINDOW, TIERS_MAX } from '../limits.js'
-import { ACCOUNT_SHIFT, Account, AccountNumber, OWNER_WORDS, TIER_MASK, TIER_SHIFT } from './ledger.js'
+import { ACCOUNT_SHIFT, AccountNumber, OWNER_WORDS, TIER_MASK, TIER_SHIFT } from './ledger.js'
 import { BOOK_KINDS, LEVEL_SHIFT, Level, NONE } from './levels.js'
-import { SYMBOL_BYTES } from './markets.js'
+import { Fee, Market, MarketUnits, SYMBOL_BYTES } from './markets.js'
 import { EXTRA_SHIFT, Extra, ExtraNumber, Mark, ORDER_SHIFT, Order, OrderNumber } from './orders.js'
 import { ByteReader, ByteWriter } from './byte-stream.js'
 import { KEY_WORDS, SESSION_NUMBERS, SESSION_SHIFT, Session } from './sessions.js'
@@ -129,18 +129,18 @@ function writeMarkets(writer: ByteWriter, { markets, ledger }: State): void {
   writer.section(Section.Markets, configs.length)
   for (const { id } of configs) {
     writer.int(id)
-    writer.int(markets.base[id]!)
-    writer.int(markets.quote[id]!)
-    writer.int(markets.status[id]!)
-    writer.int(markets.bandPpm[id]!)
-    writer.int(markets.lastTicks[id]!)
-    writer.float(markets.lotUnits[id]!)
-    writer.float(markets.tickUnits[id]!)
+    writer.int(markets.get(id, Market.BASE))
+    writer.int(markets.get(id, Market.QUOTE))
+    writer.int(markets.get(id, Market.STATUS))
+    writer.int(markets.get(id, Market.BAND_PPM))
+    writer.int(markets.get(id, Market.LAST_TICKS))
+    writer.float(markets.units[2 * id + MarketUnits.LOT]!)
+    writer.float(markets.units[2 * id + MarketUnits.TICK]!)
     for (let tier = 0; tier < TIERS_MAX; tier++) {
       const at = id * TIERS_MAX + tier
       writer.int(markets.tierSet[at]!)
-      writer.int(markets.makerPpm[at]!)
-      writer.int(markets.takerPpm[at]!)
+      writer.int(markets.fees[2 * at + Fee.MAKER]!)
+      writer.int(markets.fees[2 * at + Fee.TAKER]!)
     }
   }
   let supplies = 0
@@ -183,7 +183,7 @@ function writeAccounts(writer: ByteWriter, { ledger }: State): void {
     const at = account << ACCOUNT_SHIFT
     writer.int(account)
     writer.int((accounts[at]! >>> TIER_SHIFT) & TIER_MASK)
-    for (let word = 0; word < OWNER_WORDS; word++) writer.int(accounts[at + Account.OWNER + word]!)
+    for (let word = 0; word < OWNER_WORDS; word++) writer.int(ledger.owners[account * OWNER_WORDS + word]!)
     writer.int(0)
     writer.float(accountNumbers[account * 8 + AccountNumber.WITHDRAWAL_NONCE]!)
     writer.float(accountNumbers[account * 8 + AccountNumber.APPROVAL_NONCE]!)
@@ -391,13 +391,13 @@ function readMarkets(reader: ByteReader, { markets, ledger }: State): void {
     const lotUnits = reader.float()
     const tickUnits = reader.float()
     markets.add(id, base, quote, lotUnits, tickUnits, 0, 0, bandPpm, -1)
-    markets.status[id] = status
-    markets.lastTicks[id] = lastTicks
+    markets.set(id, Market.STATUS, status)
+    markets.set(id, Market.LAST_TICKS, lastTicks)
     for (let tier = 0; tier < TIERS_MAX; tier++) {
       const at = id * TIERS_MAX + tier
       markets.tierSet[at] = reader.int()
-      markets.makerPpm[at] = reader.int()
-      markets.takerPpm[at] = reader.int()
+      markets.fees[2 * at + Fee.MAKER] = reader.int()
+      markets.fees[2 * at + Fee.TAKER] = reader.int()
     }
   }
   for (let count = expectSection(reader, Section.Supply); count > 0; count--) {
@@ -415,7 +415,7 @@ function readAccounts(reader: ByteReader, { ledger, switches }: State): void {
     const at = account << ACCOUNT_SHIFT
     ledger.open(account)
     ledger.accounts[at]! |= reader.int() << TIER_SHIFT
-    for (let word = 0; word < OWNER_WORDS; word++) ledger.accounts[at + Account.OWNER + word] = reader.int()
+    for (let word = 0; word < OWNER_WORDS; word++) ledger.owners[account * OWNER_WORDS + word] = reader.int()
     reader.int()
     ledger.accountNumbers[account * 8 + AccountNumber.WITHDRAWAL_NONCE] = reader.float()
     ledger.accountNumbers[account * 8 + AccountNumber.APPROVAL_NONCE] = reader.float()
@@ -437,10 +437,10 @@ function readBalances(reader: ByteReader, { ledger }: State): void {
 /** Rows that are zero are not in a snapshot; the fee account's must exist. */
 function linkFeeRows({ markets, ledger, feeAccount }: State): void {
   for (let market = 0; market < markets.end; market++)
-    if (markets.exists[market] === 1) {
-      const row = ledger.findOrAdd(feeAccount, markets.quote[market]!)
+    if (markets.has(market)) {
+      const row = ledger.findOrAdd(feeAccount, markets.get(market, Market.QUOTE))
       if (row < 0) throw new SnapshotError(`balances: no row left for the fees of market ${market}`)
-      markets.feeRow[market] = row
+      markets.set(market, Market.FEE_ROW, row)
     }
 }
 
@@ -521,12 +521,12 @@ function readBooks(reader: ByteReader, state: State): void {
     const at = slot << ORDER_SHIFT
     const account = orders.words[at + Order.ACCOUNT]!
     const market = orders.words[at + Order.MARKET]!
-    const baseRow = ledger.findOrAdd(account, state.markets.base[market]!)
-    const quoteRow = ledger.findOrAdd(account, state.markets.quote[market]!)
+    const baseRow = ledger.findOrAdd(account, state.markets.get(market, Market.BASE))
+    const quoteRow = ledger.findOrAdd(account, state.markets.get(market, Market.QUOTE))
     if (baseRow < 0 || quoteRow < 0) throw new SnapshotError('balances: more than the capacity')
     orders.words[at + Order.BASE_ROW] = baseRow
     orders.words[at + Order.QUOTE_ROW] = quoteRow
-    trading.enlist(slot)
+    trading.enlist(slot, false)
   }
 }
 

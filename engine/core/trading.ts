@@ -16,7 +16,8 @@ import { allCanReceive } from './fill-bounds.js'
 import { Heap } from './heap.js'
 import { Account, AccountFlag, type Ledger } from './ledger.js'
 import { BookKind } from './levels.js'
-import type { Markets } from './markets.js'
+import { Fee, Market, MarketUnits, type Markets } from './markets.js'
+import * as marketLayout from './markets.js'
 import { Matcher, type MatchSink, Settled, restingBook } from './match.js'
 import { OrderIds } from './order-ids.js'
 import { Extra, ExtraNumber, Mark, Order, OrderNumber, Orders } from './orders.js'
@@ -27,6 +28,10 @@ import * as limits from '../limits.js'
 import * as ledger from './ledger.js'
 
 // Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+const { MARKET_SHIFT } = marketLayout
+const { FEE_ROW: MARKET_FEE_ROW, LAST_TICKS: MARKET_LAST_TICKS, BAND_PPM: MARKET_BAND_PPM } = Market
+const { LOT: UNITS_LOT, TICK: UNITS_TICK } = MarketUnits
+const { MAKER: FEE_MAKER, TAKER: FEE_TAKER } = Fee
 const { ORDER_SHIFT, EXTRA_SHIFT, ORDER_ATTR_MASK } = orders
 const { NONE, BOOK_KINDS } = levels
 const { UNITS_END, TIERS_MAX, TICKS_MAX } = limits
@@ -114,6 +119,9 @@ export function waitingBook(market: number, type: number, side: number): number 
   return market * BOOK_KINDS + (rising ? BOOK_RISING_STOPS : BOOK_FALLING_STOPS)
 }
 
+/** Marks, and the types of stops: an order without them has nothing to describe. */
+const DESCRIBED = MARK_ICEBERG | MARK_EXPIRES | MARK_WAITING | (6 << ATTR_TYPE_SHIFT)
+
 export class Trading implements MatchSink {
   readonly orders: Orders
   readonly book: Book
@@ -147,14 +155,14 @@ export class Trading implements MatchSink {
   ) {
     this.accountOrdersMax = accountOrdersMax
     this.orders = new Orders(ordersMax)
-    this.book = new Book(this.orders, markets.exists.length * BOOK_KINDS, levelsMax)
+    this.book = new Book(this.orders, markets.capacity * BOOK_KINDS, levelsMax)
     this.ids = new OrderIds(this.orders.words, ordersMax + 1)
     this.ledger = ledger
     this.markets = markets
     this.protections = protections
     this.events = events
     this.clock = clock
-    this.matcher = new Matcher(this.book, markets.tickUnits, this)
+    this.matcher = new Matcher(this.book, markets.units, this)
     this.reached = new Int32Array(protections.capacity)
     const { extras, extraNumbers, numbers } = this.orders
     this.expiries = new Heap(ordersMax + 1, {
@@ -181,7 +189,8 @@ export class Trading implements MatchSink {
   /** The higher of the two rates that an account pays in a market: what a new order's reserve covers. */
   worstPpm(market: number, account: number): number {
     const at = market * TIERS_MAX + this.tier(account)
-    return Math.max(this.markets.makerPpm[at]!, this.markets.takerPpm[at]!)
+    const { fees } = this.markets
+    return Math.max(fees[2 * at + FEE_MAKER]!, fees[2 * at + FEE_TAKER]!)
   }
 
   /**
@@ -189,9 +198,9 @@ export class Trading implements MatchSink {
    * and the worst fee, each fill of which may round up by one unit.
    */
   needUnits(side: number, market: number, ticks: number, lots: number, ppm: number, budget: number): number {
-    const { lotUnits, tickUnits } = this.markets
-    if (side === 1) return lots * lotUnits[market]!
-    const unit = tickUnits[market]!
+    const { units } = this.markets
+    if (side === 1) return lots * units[2 * market + UNITS_LOT]!
+    const unit = units[2 * market + UNITS_TICK]!
     const quote = budget > 0 ? budget : ticks * lots * unit
     if (ppm <= 0) return quote
     const fills = budget > 0 ? Math.min(lots, Math.floor(budget / unit)) : lots
@@ -242,17 +251,19 @@ export class Trading implements MatchSink {
     const makerAccount = words[makerAt + ORDER_ACCOUNT]!
     const takerAccount = words[takerAt + ORDER_ACCOUNT]!
     const makerAttributes = words[makerAt + ORDER_ATTR]!
-    const quote = ticks * lots * markets.tickUnits[market]!
-    const base = lots * markets.lotUnits[market]!
+    const { fees: rates, units } = markets
+    const quote = ticks * lots * units[2 * market + UNITS_TICK]!
+    const base = lots * units[2 * market + UNITS_LOT]!
+    const marketAt = market << MARKET_SHIFT
 
     const takerPpm = Math.min(
-      markets.takerPpm[market * TIERS_MAX + this.tier(takerAccount)]!,
+      rates[2 * (market * TIERS_MAX + this.tier(takerAccount)) + FEE_TAKER]!,
       words[takerAt + ORDER_FEE_PPM]!,
     )
     // Tiers may pair a rebate with a lower taker's fee: the rebate is then what that fee pays for.
     const makerPpm = Math.max(
       Math.min(
-        markets.makerPpm[market * TIERS_MAX + this.tier(makerAccount)]!,
+        rates[2 * (market * TIERS_MAX + this.tier(makerAccount)) + FEE_MAKER]!,
         words[makerAt + ORDER_FEE_PPM]!,
       ),
       -takerPpm,
@@ -271,7 +282,7 @@ export class Trading implements MatchSink {
     const buyerQuote = 2 * words[buyerAt + ORDER_QUOTE_ROW]!
     const sellerBase = 2 * words[sellerAt + ORDER_BASE_ROW]!
     const sellerQuote = 2 * words[sellerAt + ORDER_QUOTE_ROW]!
-    const feeRow = 2 * markets.feeRow[market]!
+    const feeRow = 2 * markets.words[marketAt + MARKET_FEE_ROW]!
 
     // No balance may reach 2^53: look before anything moves.
     const proceeds = quote - sellerFee
@@ -292,18 +303,19 @@ export class Trading implements MatchSink {
     values[sellerQuote]! += proceeds
     values[feeRow]! += fees
 
-    markets.lastTicks[market] = ticks
+    markets.words[marketAt + MARKET_LAST_TICKS] = ticks
     if (this.tradeHigh === 0 || ticks < this.tradeLow) this.tradeLow = ticks
     if (ticks > this.tradeHigh) this.tradeHigh = ticks
 
     const { events } = this
-    const event = events.next(EVENT_FILL | (makerSells << ATTR_SIDE_SHIFT), this.clock)
+    const event = events.claim(EVENT_FILL | (makerSells << ATTR_SIDE_SHIFT), this.clock)
     const out = events.words
     const float = event >> 1
     out[event + EV_MARKET] = market
     out[event + EV_TICKS] = ticks
     out[event + EV_LOTS] = lots
     out[event + EV_ACCOUNT] = makerAccount
+    out[event + EV_CODE] = 0
     out[event + EV_CLOID_LO] = words[makerAt + ORDER_CLOID_LO]!
     out[event + EV_CLOID_HI] = words[makerAt + ORDER_CLOID_HI]!
     out[event + EV_COUNTER_ACCOUNT] = takerAccount
@@ -311,6 +323,7 @@ export class Trading implements MatchSink {
     out[event + EV_COUNTER_CLOID_LO] = words[takerAt + ORDER_CLOID_LO]!
     out[event + EV_COUNTER_CLOID_HI] = words[takerAt + ORDER_CLOID_HI]!
     out[event + EV_COUNTER_REMAINING] = words[takerAt + ORDER_VISIBLE]! - lots
+    out[event + EV_OTHER] = 0
     events.floats[float + EV_AMOUNT_A_F64] = makerFee
     events.floats[float + EV_AMOUNT_B_F64] = takerFee
     events.floats[float + EV_TAKER_ORDER_ID_F64] = numbers[2 * taker + NUMBER_ID]!
@@ -359,8 +372,11 @@ export class Trading implements MatchSink {
     this.tradeHigh = 0
   }
 
-  /** Enters a filled-in order into the ids and its account's list. */
-  enlist(slot: number): void {
+  /**
+   * Enters a filled-in order into the ids and its account's list; `missed`: its id was the last that
+   * `ids.find` was asked for.
+   */
+  enlist(slot: number, missed: boolean): void {
     const { words } = this.orders
     const { accounts } = this.ledger
     const at = slot << ORDER_SHIFT
@@ -372,7 +388,8 @@ export class Trading implements MatchSink {
     else words[(last << ORDER_SHIFT) + ORDER_ACCOUNT_NEXT] = slot
     accounts[accountAt + ACCOUNT_LAST_ORDER] = slot
     accounts[accountAt + ACCOUNT_ORDERS]!++
-    this.ids.add(slot)
+    if (missed) this.ids.addMissed(slot)
+    else this.ids.add(slot)
     if ((words[at + ORDER_ATTR]! & MARK_EXPIRES) !== 0) this.expiries.add(slot)
   }
 
@@ -420,7 +437,7 @@ export class Trading implements MatchSink {
 
   /** True when a stop's trigger has been reached by the last trade. */
   isTriggered(market: number, type: number, side: number, triggerTicks: number): boolean {
-    const last = this.markets.lastTicks[market]!
+    const last = this.markets.words[(market << MARKET_SHIFT) + MARKET_LAST_TICKS]!
     if (last === 0) return false
     return waitingBook(market, type, side) & 1 ? last >= triggerTicks : last <= triggerTicks
   }
@@ -556,13 +573,16 @@ export class Trading implements MatchSink {
 
   /** True when a limit price is further from the last trade than the market's band allows. */
   outsideBand(market: number, ticks: number): boolean {
-    return this.markets.bandPpm[market] !== 0 && this.clampToBand(market, ticks) !== ticks
+    return (
+      this.markets.words[(market << MARKET_SHIFT) + MARKET_BAND_PPM] !== 0 &&
+      this.clampToBand(market, ticks) !== ticks
+    )
   }
 
   /** The price inside the market's band that is nearest to `ticks`. */
   clampToBand(market: number, ticks: number): number {
-    const band = this.markets.bandPpm[market]!
-    const last = this.markets.lastTicks[market]!
+    const band = this.markets.words[(market << MARKET_SHIFT) + MARKET_BAND_PPM]!
+    const last = this.markets.words[(market << MARKET_SHIFT) + MARKET_LAST_TICKS]!
     if (band === 0 || last === 0) return ticks
     const width = Math.floor((last * band) / 1_000_000)
     return Math.max(Math.max(1, last - width), Math.min(Math.min(TICKS_MAX, last + width), ticks))
@@ -606,8 +626,8 @@ export class Trading implements MatchSink {
     if (!this.matcher.couldFill(slot)) return false
     const { supply } = this.ledger
     const market = this.orders.words[(slot << ORDER_SHIFT) + ORDER_MARKET]!
-    const base = this.markets.base[market]!
-    const quote = this.markets.quote[market]!
+    const base = this.markets.get(market, Market.BASE)
+    const quote = this.markets.get(market, Market.QUOTE)
     // No balance can reach 2^53 unless there is that much of an asset.
     if (supply[2 * base + 1] === 0 && supply[2 * quote + 1] === 0) return true
     return allCanReceive(slot, this.book, this.markets, this.ledger)
@@ -620,8 +640,10 @@ export class Trading implements MatchSink {
     const { words, numbers } = this.orders
     const { events } = this
     const at = slot << ORDER_SHIFT
-    const event = events.next(kind | (words[at + ORDER_ATTR]! & ORDER_ATTR_MASK), this.clock)
+    const event = events.claim(kind | (words[at + ORDER_ATTR]! & ORDER_ATTR_MASK), this.clock)
     const out = events.words
+    const { floats } = events
+    const float = event >> 1
     out[event + EV_MARKET] = words[at + ORDER_MARKET]!
     out[event + EV_TICKS] = words[at + ORDER_TICKS]!
     out[event + EV_LOTS] = words[at + ORDER_LOTS]!
@@ -629,8 +651,16 @@ export class Trading implements MatchSink {
     out[event + EV_CODE] = code
     out[event + EV_CLOID_LO] = words[at + ORDER_CLOID_LO]!
     out[event + EV_CLOID_HI] = words[at + ORDER_CLOID_HI]!
+    out[event + EV_COUNTER_ACCOUNT] = 0
     out[event + EV_REMAINING] = this.orders.remaining(slot)
-    events.floats[(event >> 1) + EV_ORDER_ID_F64] = numbers[2 * slot + NUMBER_ID]!
+    out[event + EV_COUNTER_CLOID_LO] = 0
+    out[event + EV_COUNTER_CLOID_HI] = 0
+    out[event + EV_COUNTER_REMAINING] = 0
+    out[event + EV_OTHER] = 0
+    floats[float + EV_AMOUNT_A_F64] = 0
+    floats[float + EV_AMOUNT_B_F64] = 0
+    floats[float + EV_TAKER_ORDER_ID_F64] = 0
+    floats[float + EV_ORDER_ID_F64] = numbers[2 * slot + NUMBER_ID]!
     return event
   }
 
@@ -654,6 +684,7 @@ export class Trading implements MatchSink {
   private describe(event: number, slot: number): void {
     const { words, extras, extraNumbers } = this.orders
     const attributes = words[(slot << ORDER_SHIFT) + ORDER_ATTR]!
+    if ((attributes & DESCRIBED) === 0) return
     const out = this.events.words
     if ((attributes & MARK_ICEBERG) !== 0)
       out[event + EV_COUNTER_REMAINING] = extras[(slot << EXTRA_SHIFT) + EXTRA_DISPLAY]!

@@ -136,8 +136,8 @@ function orderView({ trading }: State, slot: number): OrderView {
 
 export function owner({ ledger }: State, account: number): number[] | undefined {
   if (!ledger.isOpen(account)) return undefined
-  const at = (account << ACCOUNT_SHIFT) + Account.OWNER
-  return Array.from(ledger.accounts.subarray(at, at + OWNER_WORDS))
+  const at = account * OWNER_WORDS
+  return Array.from(ledger.owners.subarray(at, at + OWNER_WORDS))
 }
 
 export function sessions(state: State, account: number): SessionView[] {

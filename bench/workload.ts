@@ -149,6 +149,34 @@ class LiveOrders {
   }
 }
 
+/**
+ * An endless stream of a mix in pieces: `words` holds the set-up first, then, after each call of the
+ * returned function, the next `count` commands from word 0 on.
+ */
+export function streamInPieces(
+  name: MixName,
+  count: number,
+  seed: number,
+): {
+  readonly words: Int32Array
+  readonly floats: Float64Array
+  readonly setUp: number
+  readonly next: () => void
+} {
+  const setUp = 2 * ACCOUNTS + 2 * SIDE_ORDERS
+  const words = new Int32Array(Math.max(setUp, count) * COMMAND_WORDS)
+  const maker = new StreamMaker(words, seed)
+  maker.setUp()
+  const next = (): void => {
+    maker.rewind()
+    for (let index = 0; index < count; index++) {
+      if (name === 'exchange') maker.exchangeCommand()
+      else maker.movesCommand()
+    }
+  }
+  return { words, floats: new Float64Array(words.buffer), setUp, next }
+}
+
 /** The stream of a mix: `count` commands after its set-up. */
 export function makeWorkload(name: MixName, count: number, seed: number): Workload {
   const setUp = 2 * ACCOUNTS + 2 * SIDE_ORDERS
@@ -188,6 +216,11 @@ class StreamMaker {
       this.apply()
     }
     for (let order = 0; order < 2 * SIDE_ORDERS; order++) this.passive((order & 1) as Side)
+  }
+
+  /** Writes from the first word on again. */
+  rewind(): void {
+    this.at = 0
   }
 
   exchangeCommand(): void {

@@ -20,8 +20,10 @@ import * as orders from './orders.js'
 import * as levels from './levels.js'
 import * as limits from '../limits.js'
 import * as ledger from './ledger.js'
+import * as offsets from './offsets.js'
 
 // Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+const { OFFSETS } = offsets
 const { ORDER_SHIFT, EXTRA_SHIFT } = orders
 const { LEVEL_SHIFT, NONE } = levels
 const { UNITS_END } = limits
@@ -104,8 +106,8 @@ export function amendOrder(
   if (slot < 0) return -slot
   const { orders, markets, ledger } = trading
   const record = orders.words
-  const from = slot << ORDER_SHIFT
-  const extra = slot << EXTRA_SHIFT
+  const from = (slot << ORDER_SHIFT) & OFFSETS
+  const extra = (slot << EXTRA_SHIFT) & OFFSETS
   const float = at >> 1
   const timeMs = trading.clock[CLOCK_TIME]!
   const account = words[at + CMD_ACCOUNT]!
@@ -221,7 +223,7 @@ export function amendOrder(
 function setDisplay(trading: Trading, slot: number, display: number): void {
   if (display === 0) return
   const { words, extras } = trading.orders
-  const at = slot << ORDER_SHIFT
+  const at = (slot << ORDER_SHIFT) & OFFSETS
   if ((words[at + ORDER_ATTR]! & MARK_ICEBERG) === 0) {
     words[at + ORDER_ATTR]! |= MARK_ICEBERG
     extras[(slot << EXTRA_SHIFT) + EXTRA_HIDDEN] = 0

@@ -9,8 +9,10 @@ import { Level, Levels, keyMask } from './levels.js'
 import { Extra, Mark, Order, type Orders } from './orders.js'
 import * as orders from './orders.js'
 import * as levels from './levels.js'
+import * as offsets from './offsets.js'
 
 // Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+const { OFFSETS } = offsets
 const { ORDER_SHIFT, EXTRA_SHIFT } = orders
 const { LEVEL_SHIFT, NONE } = levels
 const { ORDERS: LEVEL_ORDERS, HEAD: LEVEL_HEAD, TAIL: LEVEL_TAIL, BOOK: LEVEL_BOOK } = Level
@@ -51,8 +53,8 @@ export class Book {
     const level = this.levels.findOrInsert(book, ticks ^ keyMask(book))
     const levels = this.levelWords
     const orders = this.orderWords
-    const at = slot << ORDER_SHIFT
-    const levelAt = level << LEVEL_SHIFT
+    const at = (slot << ORDER_SHIFT) & OFFSETS
+    const levelAt = (level << LEVEL_SHIFT) & OFFSETS
     const visible = orders[at + ORDER_VISIBLE]!
     orders[at + ORDER_LEVEL] = level
     orders[at + ORDER_NEXT] = NONE
@@ -75,9 +77,9 @@ export class Book {
   remove(slot: number): void {
     const levels = this.levelWords
     const orders = this.orderWords
-    const at = slot << ORDER_SHIFT
+    const at = (slot << ORDER_SHIFT) & OFFSETS
     const level = orders[at + ORDER_LEVEL]!
-    const levelAt = level << LEVEL_SHIFT
+    const levelAt = (level << LEVEL_SHIFT) & OFFSETS
     const count = levels[levelAt + LEVEL_ORDERS]! - 1
     orders[at + ORDER_LEVEL] = NONE
     levels[levelAt + LEVEL_ORDERS] = count
@@ -97,7 +99,7 @@ export class Book {
   /** Lowers a standing order's visible lots; it keeps its place. Not to zero. */
   reduce(slot: number, lots: number): void {
     const orders = this.orders.words
-    const at = slot << ORDER_SHIFT
+    const at = (slot << ORDER_SHIFT) & OFFSETS
     orders[at + ORDER_VISIBLE]! -= lots
     this.levelLots[orders[at + ORDER_LEVEL]!]! -= lots
   }
@@ -105,8 +107,8 @@ export class Book {
   /** Shows the next part of an iceberg whose visible lots are spent: it goes to the end of its level. */
   refill(slot: number): void {
     const { words, extras } = this.orders
-    const at = slot << ORDER_SHIFT
-    const extra = slot << EXTRA_SHIFT
+    const at = (slot << ORDER_SHIFT) & OFFSETS
+    const extra = (slot << EXTRA_SHIFT) & OFFSETS
     const level = words[at + ORDER_LEVEL]!
     const book = this.levels.words[(level << LEVEL_SHIFT) + LEVEL_BOOK]!
     const shown = Math.min(extras[extra + EXTRA_DISPLAY]!, extras[extra]!)
@@ -119,12 +121,12 @@ export class Book {
   /** Splits `remaining` lots into the part that shows and the part that does not. */
   show(slot: number, remaining: number): void {
     const { words, extras } = this.orders
-    const at = slot << ORDER_SHIFT
+    const at = (slot << ORDER_SHIFT) & OFFSETS
     if ((words[at + ORDER_ATTR]! & MARK_ICEBERG) === 0) {
       words[at + ORDER_VISIBLE] = remaining
       return
     }
-    const extra = slot << EXTRA_SHIFT
+    const extra = (slot << EXTRA_SHIFT) & OFFSETS
     const shown = Math.min(extras[extra + EXTRA_DISPLAY]!, remaining)
     words[at + ORDER_VISIBLE] = shown
     extras[extra] = remaining - shown

@@ -43,7 +43,7 @@ export class Events {
   /** Like `next`, but the caller writes every word from 4 on: for the events that occur most. */
   claim(head: number, clock: Float64Array): number {
     if (this.count === RECORDS) this.flush()
-    const at = this.count++ * WORDS
+    const at = (this.count++ * WORDS) & 0xffff
     this.words[at] = head
     this.words[at + 1] = 0
     this.floats[(at >> 1) + EV_SEQ_F64] = clock[0]!

@@ -22,6 +22,8 @@
  * Invariants: a free node's words 4..19 are zero; a level stands in the trie exactly while it has orders.
  * Called by book.ts only.
  */
+import * as offsets from './offsets.js'
+
 const SHIFT = 3
 const NO_LEVEL = -1
 export const LEVEL_SHIFT = SHIFT
@@ -48,6 +50,7 @@ export function keyMask(book: number): number {
 }
 
 // Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+const { OFFSETS } = offsets
 const { BOOK: LEVEL_BOOK, BETTER: LEVEL_BETTER, WORSE: LEVEL_WORSE, NODE: LEVEL_NODE } = Level
 const BOOK_SHIFT = 8
 const SHIFT_MASK = 31
@@ -97,7 +100,7 @@ export class Levels {
     const nodes = this.nodes
     let child = this.roots[book]!
     while (child > 0) {
-      const at = child * NODE_WORDS
+      const at = (child * NODE_WORDS) & OFFSETS
       child = nodes[at + NODE_CHILDREN + ((key >>> nodes[at]!) & DIGIT_MASK)]!
     }
     if (child === 0) return NO_LEVEL
@@ -109,7 +112,7 @@ export class Levels {
   findOrInsert(book: number, key: number): number {
     const nodes = this.nodes
     const node = this.recent[(book << RECENT_BITS) | ((key >>> DIGIT_BITS) & RECENT_MASK)]!
-    const at = node * NODE_WORDS
+    const at = (node * NODE_WORDS) & OFFSETS
     if (nodes[at] !== book << BOOK_SHIFT || (key ^ nodes[at + NODE_KEY]!) >>> DIGIT_BITS !== 0)
       return this.descend(book, key)
     const child = nodes[at + NODE_CHILDREN + (key & DIGIT_MASK)]!
@@ -123,7 +126,7 @@ export class Levels {
     let child = this.roots[book]!
     while (child > 0) {
       parent = child
-      const at = child * NODE_WORDS
+      const at = (child * NODE_WORDS) & OFFSETS
       child = nodes[at + NODE_CHILDREN + ((key >>> nodes[at]!) & DIGIT_MASK)]!
     }
     const level =
@@ -137,7 +140,7 @@ export class Levels {
   /** Takes an empty level out. */
   remove(level: number): void {
     const words = this.words
-    const at = level << SHIFT
+    const at = (level << SHIFT) & OFFSETS
     const better = words[at + LEVEL_BETTER]!
     const worse = words[at + LEVEL_WORSE]!
     if (better === NO_LEVEL) this.best[words[at + LEVEL_BOOK]!] = worse
@@ -154,7 +157,7 @@ export class Levels {
     const { words, nodes } = this
     if (parent === 0 && child === 0) {
       const level = this.allocateLevel(book, key)
-      const at = level << SHIFT
+      const at = (level << SHIFT) & OFFSETS
       this.roots[book] = ~level
       words[at + LEVEL_NODE] = 0
       words[at + LEVEL_BETTER] = NO_LEVEL
@@ -163,7 +166,7 @@ export class Levels {
       return level
     }
     let node = parent
-    const nodeAt = parent * NODE_WORDS
+    const nodeAt = (parent * NODE_WORDS) & OFFSETS
     const fits = child === 0 && ((key ^ nodes[nodeAt + NODE_KEY]!) >>> nodes[nodeAt]!) >>> DIGIT_BITS === 0
     if (!fits) {
       const other = child < 0 ? words[~child << SHIFT]! : nodes[nodeAt + NODE_KEY]!
@@ -194,7 +197,7 @@ export class Levels {
       above = nodes[above * NODE_WORDS + NODE_PARENT]!
     }
     const node = this.allocateNode()
-    const at = node * NODE_WORDS
+    const at = (node * NODE_WORDS) & OFFSETS
     const digit = (other >>> shift) & DIGIT_MASK
     nodes[at] = (book << BOOK_SHIFT) | shift
     nodes[at + NODE_BITMAP] = 1 << digit
@@ -209,7 +212,7 @@ export class Levels {
   /** Links a new level between its neighbours; `node` holds at least one other child. */
   private link(book: number, level: number, node: number, digit: number): void {
     const { words, nodes } = this
-    const base = node * NODE_WORDS
+    const base = (node * NODE_WORDS) & OFFSETS
     const bitmap = nodes[base + NODE_BITMAP]!
     const lower = bitmap & ((1 << digit) - 1)
     let better: number
@@ -217,7 +220,7 @@ export class Levels {
     if (lower !== 0) {
       let child = nodes[base + NODE_CHILDREN + 31 - Math.clz32(lower)]!
       while (child > 0) {
-        const at = child * NODE_WORDS
+        const at = (child * NODE_WORDS) & OFFSETS
         child = nodes[at + NODE_CHILDREN + 31 - Math.clz32(nodes[at + NODE_BITMAP]!)]!
       }
       better = ~child
@@ -226,14 +229,14 @@ export class Levels {
       let rest = bitmap
       let child = nodes[base + NODE_CHILDREN + 31 - Math.clz32(rest & -rest)]!
       while (child > 0) {
-        const at = child * NODE_WORDS
+        const at = (child * NODE_WORDS) & OFFSETS
         rest = nodes[at + NODE_BITMAP]!
         child = nodes[at + NODE_CHILDREN + 31 - Math.clz32(rest & -rest)]!
       }
       worse = ~child
       better = words[(worse << SHIFT) + LEVEL_BETTER]!
     }
-    const at = level << SHIFT
+    const at = (level << SHIFT) & OFFSETS
     words[at + LEVEL_BETTER] = better
     words[at + LEVEL_WORSE] = worse
     if (better === NO_LEVEL) this.best[book] = level
@@ -247,7 +250,7 @@ export class Levels {
       return
     }
     const nodes = this.nodes
-    const at = node * NODE_WORDS
+    const at = (node * NODE_WORDS) & OFFSETS
     const digit = (key >>> nodes[at]!) & DIGIT_MASK
     const bitmap = nodes[at + NODE_BITMAP]! & ~(1 << digit)
     nodes[at + NODE_CHILDREN + digit] = 0
@@ -270,7 +273,7 @@ export class Levels {
   }
 
   private releaseNode(node: number): void {
-    const at = node * NODE_WORDS
+    const at = (node * NODE_WORDS) & OFFSETS
     this.nodes[at] = -1
     this.nodes[at + NODE_PARENT] = this.freeNode
     this.freeNode = node
@@ -286,7 +289,7 @@ export class Levels {
       this.roots[book] = child
       return
     }
-    const at = parent * NODE_WORDS
+    const at = (parent * NODE_WORDS) & OFFSETS
     this.nodes[at + NODE_CHILDREN + ((key >>> this.nodes[at]!) & DIGIT_MASK)] = child
   }
 

@@ -15,8 +15,10 @@ import { BookKind, Level, keyMask } from './levels.js'
 import { ExtraNumber, Mark, Order } from './orders.js'
 import * as orders from './orders.js'
 import * as levels from './levels.js'
+import * as offsets from './offsets.js'
 
 // Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+const { OFFSETS } = offsets
 const { ORDER_SHIFT, EXTRA_SHIFT } = orders
 const { LEVEL_SHIFT, NONE, BOOK_KINDS } = levels
 const { HEAD: LEVEL_HEAD, WORSE: LEVEL_WORSE } = Level
@@ -90,7 +92,7 @@ export class Matcher {
    */
   match(taker: number): number {
     const { orders, levels, best } = this
-    const at = taker << ORDER_SHIFT
+    const at = (taker << ORDER_SHIFT) & OFFSETS
     const attributes = orders[at + ORDER_ATTR]!
     const against = restingBook(orders[at + ORDER_MARKET]!, ((attributes >>> ATTR_SIDE_SHIFT) & 1) ^ 1)
     const limit = orders[at + ORDER_TICKS]! ^ keyMask(against)
@@ -100,10 +102,10 @@ export class Matcher {
     while (remaining > 0) {
       const level = best[against]!
       if (level === NONE) return 0
-      const levelAt = level << LEVEL_SHIFT
+      const levelAt = (level << LEVEL_SHIFT) & OFFSETS
       if (levels[levelAt]! > limit) return 0
       const maker = levels[levelAt + LEVEL_HEAD]!
-      const makerAt = maker << ORDER_SHIFT
+      const makerAt = (maker << ORDER_SHIFT) & OFFSETS
       if (orders[makerAt + ORDER_ACCOUNT] === account) {
         if (this.preventSelfTrade(maker, taker)) return CancelReason.SelfTrade
         remaining = orders[at + ORDER_VISIBLE]!
@@ -147,7 +149,7 @@ export class Matcher {
    */
   couldFill(taker: number): boolean {
     const { orders, levels } = this
-    const at = taker << ORDER_SHIFT
+    const at = (taker << ORDER_SHIFT) & OFFSETS
     const attributes = orders[at + ORDER_ATTR]!
     const market = orders[at + ORDER_MARKET]!
     const against = restingBook(market, ((attributes >>> ATTR_SIDE_SHIFT) & 1) ^ 1)
@@ -196,7 +198,7 @@ export class Matcher {
   private preventSelfTrade(maker: number, taker: number): boolean {
     const { sink } = this
     const { orders } = this
-    const at = taker << ORDER_SHIFT
+    const at = (taker << ORDER_SHIFT) & OFFSETS
     switch ((orders[at + ORDER_ATTR]! >>> ATTR_STP_SHIFT) & 7) {
       case STP_CANCEL_MAKER:
         sink.cancelMaker(maker, CancelReason.SelfTrade)
@@ -221,7 +223,7 @@ export class Matcher {
   /** Lots that the taker's quote budget still buys at the maker's price. */
   private affordable(taker: number, maker: number): number {
     const { words, extraNumbers } = this.book.orders
-    const at = maker << ORDER_SHIFT
+    const at = (maker << ORDER_SHIFT) & OFFSETS
     const unit = words[at + ORDER_TICKS]! * this.units[2 * words[at + ORDER_MARKET]! + UNITS_TICK]!
     const budget = extraNumbers[2 * taker + EXTRA_BUDGET]!
     const lots = Math.floor(budget / unit)
@@ -231,7 +233,7 @@ export class Matcher {
 
   private spend(taker: number, maker: number, lots: number): void {
     const { words, extraNumbers } = this.book.orders
-    const at = maker << ORDER_SHIFT
+    const at = (maker << ORDER_SHIFT) & OFFSETS
     extraNumbers[2 * taker + EXTRA_BUDGET]! -=
       words[at + ORDER_TICKS]! * lots * this.units[2 * words[at + ORDER_MARKET]! + UNITS_TICK]!
   }

@@ -11,8 +11,10 @@
  */
 import { Order } from './orders.js'
 import * as orders from './orders.js'
+import * as offsets from './offsets.js'
 
 // Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+const { OFFSETS } = offsets
 const { ORDER_SHIFT } = orders
 const { CLOID_LO: ORDER_CLOID_LO, CLOID_HI: ORDER_CLOID_HI, ACCOUNT: ORDER_ACCOUNT } = Order
 
@@ -66,7 +68,7 @@ export class OrderIds {
         return -1
       }
       if (table[entry * 2] === hash) {
-        const at = slot << ORDER_SHIFT
+        const at = (slot << ORDER_SHIFT) & OFFSETS
         if (
           orders[at + ORDER_CLOID_LO] === low &&
           orders[at + ORDER_CLOID_HI] === high &&
@@ -83,7 +85,7 @@ export class OrderIds {
   /** Adds an order whose record is filled and whose key is not present. */
   add(slot: number): void {
     const { orders } = this
-    const at = slot << ORDER_SHIFT
+    const at = (slot << ORDER_SHIFT) & OFFSETS
     const hash = hashOf(
       orders[at + ORDER_ACCOUNT]!,
       orders[at + ORDER_CLOID_LO]!,
@@ -139,7 +141,7 @@ export class OrderIds {
   /** Entry of an order that is present. */
   private locate(slot: number): number {
     const { table, mask, orders } = this
-    const at = slot << ORDER_SHIFT
+    const at = (slot << ORDER_SHIFT) & OFFSETS
     const hash = hashOf(
       orders[at + ORDER_ACCOUNT]!,
       orders[at + ORDER_CLOID_LO]!,

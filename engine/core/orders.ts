@@ -12,6 +12,8 @@
  *
  * Slots carry no meaning: they are reused last in, first out, and never leave the engine.
  */
+import * as offsets from './offsets.js'
+
 const SHIFT = 4
 export const ORDER_SHIFT = SHIFT
 export const Order = {
@@ -60,6 +62,7 @@ export const Mark = {
 } as const
 
 // Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+const { OFFSETS } = offsets
 const { VISIBLE: ORDER_VISIBLE, ATTR: ORDER_ATTR } = Order
 const { Iceberg: MARK_ICEBERG } = Mark
 
@@ -102,7 +105,7 @@ export class Orders {
 
   /** Unfilled lots, hidden ones included. */
   remaining(slot: number): number {
-    const at = slot << SHIFT
+    const at = (slot << SHIFT) & OFFSETS
     const visible = this.words[at + ORDER_VISIBLE]!
     if ((this.words[at + ORDER_ATTR]! & MARK_ICEBERG) === 0) return visible
     return visible + this.extras[slot << EXTRAS_SHIFT]!

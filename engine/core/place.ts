@@ -19,8 +19,10 @@ import * as levels from './levels.js'
 import * as limits from '../limits.js'
 import * as ledger from './ledger.js'
 import * as layout from '../layout.js'
+import * as offsets from './offsets.js'
 
 // Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+const { OFFSETS } = offsets
 const { ORDER_SHIFT, EXTRA_SHIFT, ORDER_ATTR_MASK } = orders
 const { NONE } = levels
 const { UNITS_END, TICKS_MAX, ICEBERG_PARTS_MAX, TIME_MS_END } = limits
@@ -136,7 +138,7 @@ export function placeOrder(
   const head = words[at]!
   const account = words[at + CMD_ACCOUNT]!
   const market = words[at + CMD_MARKET]!
-  const marketAt = market << MARKET_SHIFT
+  const marketAt = (market << MARKET_SHIFT) & OFFSETS
   const timeMs = trading.clock[CLOCK_TIME]!
   if (!markets.has(market)) return Reject.UnknownMarket
   if (!ledger.isOpen(account)) return Reject.UnknownAccount
@@ -190,7 +192,7 @@ export function placeOrder(
   if (notional >= UNITS_END || lots * markets.units[2 * market + UNITS_LOT]! >= UNITS_END)
     return Reject.NotionalOverLimit
   if (maxNotional > 0 && notional > maxNotional) return Reject.SessionNotional
-  const accountAt = account << ACCOUNT_SHIFT
+  const accountAt = (account << ACCOUNT_SHIFT) & OFFSETS
   if (
     (ledger.accounts[accountAt]! & ACCOUNT_PROTECTED) !== 0 &&
     trading.protections.isFrozen(account, market)
@@ -241,7 +243,7 @@ export function placeOrder(
 
   const slot = orders.allocate()
   const record = orders.words
-  const to = slot << ORDER_SHIFT
+  const to = (slot << ORDER_SHIFT) & OFFSETS
   let attributes = (head & ORDER_ATTR_MASK & ~(7 << ATTR_TIF_SHIFT)) | (timeInForce << ATTR_TIF_SHIFT)
   if (display !== 0) attributes |= MARK_ICEBERG
   if (budget > 0) attributes |= MARK_BUDGET
@@ -261,7 +263,7 @@ export function placeOrder(
   orders.numbers[2 * slot] = need
   orders.numbers[2 * slot + NUMBER_ID] = trading.clock[CLOCK_SEQ]!
   if (stop || (attributes & (MARK_ICEBERG | MARK_BUDGET | MARK_EXPIRES)) !== 0) {
-    const extra = slot << EXTRA_SHIFT
+    const extra = (slot << EXTRA_SHIFT) & OFFSETS
     orders.extras[extra + EXTRA_HIDDEN] = 0
     orders.extras[extra + EXTRA_DISPLAY] = display
     orders.extras[extra + EXTRA_TRIGGER] = trigger

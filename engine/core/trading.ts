@@ -26,8 +26,10 @@ import * as orders from './orders.js'
 import * as levels from './levels.js'
 import * as limits from '../limits.js'
 import * as ledger from './ledger.js'
+import * as offsets from './offsets.js'
 
 // Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+const { OFFSETS, EVENTS } = offsets
 const { MARKET_SHIFT } = marketLayout
 const { FEE_ROW: MARKET_FEE_ROW, LAST_TICKS: MARKET_LAST_TICKS, BAND_PPM: MARKET_BAND_PPM } = Market
 const { LOT: UNITS_LOT, TICK: UNITS_TICK } = MarketUnits
@@ -209,7 +211,7 @@ export class Trading implements MatchSink {
 
   /** Row of the asset that the order reserves. */
   private reserveRow(slot: number): number {
-    const at = slot << ORDER_SHIFT
+    const at = (slot << ORDER_SHIFT) & OFFSETS
     const words = this.orders.words
     return (words[at + ORDER_ATTR]! >>> ATTR_SIDE_SHIFT) & 1
       ? words[at + ORDER_BASE_ROW]!
@@ -219,7 +221,7 @@ export class Trading implements MatchSink {
   /** Makes the order reserve what it needs for `lots` at its limit; the caller has checked that it can. */
   reserve(slot: number, lots: number): void {
     const words = this.orders.words
-    const at = slot << ORDER_SHIFT
+    const at = (slot << ORDER_SHIFT) & OFFSETS
     const attributes = words[at + ORDER_ATTR]!
     const budget = (attributes & MARK_BUDGET) === 0 ? 0 : this.orders.extraNumbers[2 * slot + EXTRA_BUDGET]!
     const units = this.needUnits(
@@ -244,8 +246,8 @@ export class Trading implements MatchSink {
     const numbers = this.orders.numbers
     const { values } = this.ledger
     const { markets } = this
-    const makerAt = maker << ORDER_SHIFT
-    const takerAt = taker << ORDER_SHIFT
+    const makerAt = (maker << ORDER_SHIFT) & OFFSETS
+    const takerAt = (taker << ORDER_SHIFT) & OFFSETS
     const market = words[makerAt + ORDER_MARKET]!
     const ticks = words[makerAt + ORDER_TICKS]!
     const makerAccount = words[makerAt + ORDER_ACCOUNT]!
@@ -254,7 +256,7 @@ export class Trading implements MatchSink {
     const { fees: rates, units } = markets
     const quote = ticks * lots * units[2 * market + UNITS_TICK]!
     const base = lots * units[2 * market + UNITS_LOT]!
-    const marketAt = market << MARKET_SHIFT
+    const marketAt = (market << MARKET_SHIFT) & OFFSETS
 
     const takerPpm = Math.min(
       rates[2 * (market * TIERS_MAX + this.tier(takerAccount)) + FEE_TAKER]!,
@@ -308,7 +310,7 @@ export class Trading implements MatchSink {
     if (ticks > this.tradeHigh) this.tradeHigh = ticks
 
     const { events } = this
-    const event = events.claim(EVENT_FILL | (makerSells << ATTR_SIDE_SHIFT), this.clock)
+    const event = EVENTS & events.claim(EVENT_FILL | (makerSells << ATTR_SIDE_SHIFT), this.clock)
     const out = events.words
     const float = event >> 1
     out[event + EV_MARKET] = market
@@ -349,7 +351,7 @@ export class Trading implements MatchSink {
   }
 
   decrementMaker(maker: number, lots: number): void {
-    const at = maker << ORDER_SHIFT
+    const at = (maker << ORDER_SHIFT) & OFFSETS
     this.orders.words[at + ORDER_LOTS]! -= lots
     this.shrink(maker, this.orders.remaining(maker) - lots)
     this.amendedEvent(maker, this.orders.words[at + ORDER_TICKS]!, true)
@@ -357,7 +359,7 @@ export class Trading implements MatchSink {
 
   decrementTaker(taker: number, lots: number): void {
     const words = this.orders.words
-    const at = taker << ORDER_SHIFT
+    const at = (taker << ORDER_SHIFT) & OFFSETS
     words[at + ORDER_LOTS]! -= lots
     words[at + ORDER_VISIBLE]! -= lots
     if ((words[at + ORDER_ATTR]! & MARK_BUDGET) === 0) this.reserve(taker, words[at + ORDER_VISIBLE]!)
@@ -379,7 +381,7 @@ export class Trading implements MatchSink {
   enlist(slot: number, missed: boolean): void {
     const { words } = this.orders
     const { accounts } = this.ledger
-    const at = slot << ORDER_SHIFT
+    const at = (slot << ORDER_SHIFT) & OFFSETS
     const accountAt = words[at + ORDER_ACCOUNT]! << ACCOUNT_SHIFT
     const last = accounts[accountAt + ACCOUNT_LAST_ORDER]!
     words[at + ORDER_ACCOUNT_PREV] = last
@@ -396,7 +398,7 @@ export class Trading implements MatchSink {
   /** Matches an order that stands in no book, then lets it rest or ends it. */
   enter(slot: number): void {
     const { words } = this.orders
-    const at = slot << ORDER_SHIFT
+    const at = (slot << ORDER_SHIFT) & OFFSETS
     const attributes = words[at + ORDER_ATTR]!
     const timeInForce = (attributes >>> ATTR_TIF_SHIFT) & 7
     let reason: number = 0
@@ -416,7 +418,7 @@ export class Trading implements MatchSink {
 
   /** Puts an order into its book, with the part of it that shows. */
   private rest(slot: number, book: number): void {
-    const at = slot << ORDER_SHIFT
+    const at = (slot << ORDER_SHIFT) & OFFSETS
     this.book.show(slot, this.orders.words[at + ORDER_VISIBLE]!)
     this.book.append(slot, book, this.orders.words[at + ORDER_TICKS]!)
   }
@@ -424,7 +426,7 @@ export class Trading implements MatchSink {
   /** Lets a stop wait for its trigger. */
   wait(slot: number): void {
     const { words, extras } = this.orders
-    const at = slot << ORDER_SHIFT
+    const at = (slot << ORDER_SHIFT) & OFFSETS
     const attributes = words[at + ORDER_ATTR]!
     words[at + ORDER_ATTR] = attributes | MARK_WAITING
     const book = waitingBook(
@@ -466,7 +468,7 @@ export class Trading implements MatchSink {
   /** A stop whose trigger is reached becomes the order that it stands for, if it still may. */
   activate(slot: number): void {
     const { words, extras } = this.orders
-    const at = slot << ORDER_SHIFT
+    const at = (slot << ORDER_SHIFT) & OFFSETS
     const attributes = words[at + ORDER_ATTR]!
     const type = (attributes >>> ATTR_TYPE_SHIFT) & 7
     const side = (attributes >>> ATTR_SIDE_SHIFT) & 1
@@ -506,7 +508,7 @@ export class Trading implements MatchSink {
   private finish(slot: number): void {
     const { words, numbers } = this.orders
     const { accounts, values } = this.ledger
-    const at = slot << ORDER_SHIFT
+    const at = (slot << ORDER_SHIFT) & OFFSETS
     const left = numbers[2 * slot]!
     if (left !== 0) {
       const row = this.reserveRow(slot)
@@ -532,12 +534,12 @@ export class Trading implements MatchSink {
    */
   shrink(slot: number, remaining: number): void {
     const { words, extras } = this.orders
-    const at = slot << ORDER_SHIFT
+    const at = (slot << ORDER_SHIFT) & OFFSETS
     const visible = words[at + ORDER_VISIBLE]!
     let shown = Math.min(visible, remaining)
     // An iceberg that waits for its trigger is not split yet.
     if ((words[at + ORDER_ATTR]! & (MARK_ICEBERG | MARK_WAITING)) === MARK_ICEBERG) {
-      const extra = slot << EXTRA_SHIFT
+      const extra = (slot << EXTRA_SHIFT) & OFFSETS
       shown = Math.min(shown, extras[extra + EXTRA_DISPLAY]!)
       extras[extra] = remaining - shown
     }
@@ -554,7 +556,7 @@ export class Trading implements MatchSink {
     let count = 0
     let slot = this.ledger.accounts[(account << ACCOUNT_SHIFT) + ACCOUNT_FIRST_ORDER]!
     while (slot !== NONE) {
-      const at = slot << ORDER_SHIFT
+      const at = (slot << ORDER_SHIFT) & OFFSETS
       const next = words[at + ORDER_ACCOUNT_NEXT]!
       const own = words[at + ORDER_MARKET]!
       if (
@@ -639,8 +641,8 @@ export class Trading implements MatchSink {
   orderEvent(kind: number, slot: number, code: number): number {
     const { words, numbers } = this.orders
     const { events } = this
-    const at = slot << ORDER_SHIFT
-    const event = events.claim(kind | (words[at + ORDER_ATTR]! & ORDER_ATTR_MASK), this.clock)
+    const at = (slot << ORDER_SHIFT) & OFFSETS
+    const event = EVENTS & events.claim(kind | (words[at + ORDER_ATTR]! & ORDER_ATTR_MASK), this.clock)
     const out = events.words
     const { floats } = events
     const float = event >> 1

@@ -9,10 +9,15 @@ import { encodeFunctionData, getAbiItem, type Hex, type PublicClient } from 'vie
 import { settlementAbi } from '../contracts/abi.js'
 import { CancelReason, CommandKind } from '../engine/codes.js'
 import { COMMAND_WORDS, Cmd } from '../engine/layout.js'
-import type { ChainDeployment } from './chain.js'
+import type { Batches } from './batches.js'
+import { sleep, type ChainDeployment } from './chain.js'
+import { decodeUnits } from './commit.js'
+import type { Follower } from './follow.js'
+import { indexOf, type IndexedUnits } from './net.js'
+import { NonceTaken, TransactionReverted, type Sender } from './sender.js'
 
 /** A request that waits on the chain. */
-export interface OpenRequest {
+interface OpenRequest {
   readonly account: number
   readonly asset: number
   /** Units not granted yet. */
@@ -27,7 +32,7 @@ export interface OpenRequest {
 const RANGE_BLOCKS = 5000n
 
 /** Reads requests from the chain; remembers where it has read to. */
-export class RequestReader {
+class RequestReader {
   private nextBlock: bigint
   /** Block of the last request of (account, asset), by "account/asset". */
   private readonly seen = new Map<string, number>()
@@ -86,7 +91,7 @@ export class RequestReader {
 }
 
 /** What the engine is told: the account's orders go, so that nothing is reserved, then the units. */
-export function forcedRecords(account: number, asset: number, units: number): [Int32Array, Int32Array] {
+function forcedRecords(account: number, asset: number, units: number): [Int32Array, Int32Array] {
   const cancel = new Int32Array(COMMAND_WORDS)
   cancel[Cmd.KIND] = CommandKind.CancelAll
   cancel[Cmd.ACCOUNT] = account
@@ -103,14 +108,90 @@ export function forcedRecords(account: number, asset: number, units: number): [I
 }
 
 /** Calldata of Settlement.answerEmpty. */
-export function answerEmptyData(
-  { account, asset }: OpenRequest,
-  batch: number,
-  siblings: readonly bigint[],
-): Hex {
+function answerEmptyData({ account, asset }: OpenRequest, batch: number, siblings: readonly bigint[]): Hex {
   return encodeFunctionData({
     abi: settlementAbi,
     functionName: 'answerEmpty',
     args: [BigInt(account), BigInt(asset), BigInt(batch), siblings as never],
   })
+}
+
+export interface ForcedOptions {
+  readonly client: PublicClient
+  readonly deployment: ChainDeployment
+  readonly batches: Batches
+  readonly follower: Follower
+  readonly sender: Sender
+  /** Takes commands for the engine, in order. */
+  readonly onCommand: (record: Int32Array) => void
+  /** Asks for a batch even if it would move nothing: it is to prove a zero balance. */
+  readonly wantBatch: () => void
+  readonly isStopped: () => boolean
+  readonly onTrouble: (text: string) => void
+  readonly pollMs: number
+}
+
+/** A withdrawal that the engine did not make is asked for again. */
+const AGAIN_MS = 5000
+const STOP_CHECK_MS = 20
+
+/** Answers requests until the stop: in the journal while there is a balance, with a proof when there is none. */
+export async function answerForced(options: ForcedOptions): Promise<void> {
+  const { follower, isStopped, onCommand, pollMs } = options
+  const reader = new RequestReader(options.client, options.deployment)
+  const askedAtMs = new Map<number, number>()
+  while (!isStopped()) {
+    for (const request of await reader.open()) {
+      const index = indexOf(request.account, request.asset)
+      const needed = request.remaining - underWay(options, index, request.block)
+      const total = follower.total(request.account, request.asset)
+      if (needed <= 0) continue
+      if (total === 0) await answerEmpty(options, request)
+      else if (Date.now() - (askedAtMs.get(index) ?? 0) > AGAIN_MS) {
+        askedAtMs.set(index, Date.now())
+        for (const record of forcedRecords(request.account, request.asset, Math.min(needed, total)))
+          onCommand(record)
+      }
+    }
+    for (let waited = 0; waited < pollMs && !isStopped(); waited += STOP_CHECK_MS) await sleep(STOP_CHECK_MS)
+  }
+}
+
+/** Units of withdrawals that will count towards a request of block `block`, and are not granted yet. */
+function underWay({ follower, batches }: ForcedOptions, index: number, block: number): number {
+  let units = 0
+  const add = (records: readonly IndexedUnits[]): void => {
+    for (const record of records) if (record.index === index) units += record.units
+  }
+  add(follower.withdrawals)
+  for (const { commitBlock, data } of batches.open())
+    if (commitBlock === undefined || commitBlock > block) add(decodeUnits(data.withdrawals))
+  return units
+}
+
+/** Shows the zero under a proven batch that is newer than the request; has one sealed when there is none. */
+async function answerEmpty(options: ForcedOptions, request: OpenRequest): Promise<void> {
+  const { client, deployment, batches, sender, wantBatch, onTrouble } = options
+  const number = batches.proven
+  const proof = number === 0 ? undefined : batches.proof(indexOf(request.account, request.asset), number)
+  const batch = await client.readContract({
+    address: deployment.settlement,
+    abi: settlementAbi,
+    functionName: 'batchOf',
+    args: [BigInt(number)],
+  })
+  const isNewer =
+    batch.committedAt > request.requestedAt && Number(batch.depositsConsumed) >= request.depositsBefore
+  if (proof === undefined || proof.balance !== 0 || !isNewer) {
+    // A later batch must show it, and perhaps there is nothing else to settle.
+    if (batches.count === number) wantBatch()
+    return
+  }
+  const data = answerEmptyData(request, number, proof.siblings)
+  await sender
+    .send(`empty ${request.account}/${request.asset}`, deployment.settlement, data)
+    .catch((error: unknown) => {
+      if (!(error instanceof TransactionReverted || error instanceof NonceTaken)) throw error
+      onTrouble(error.message)
+    })
 }

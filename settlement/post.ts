@@ -39,6 +39,7 @@ export interface PosterOptions {
 }
 
 const FULL_PAUSE_MS = 500
+const REVERTS_MAX = 3
 
 export class Poster {
   constructor(private readonly options: PosterOptions) {}
@@ -88,11 +89,14 @@ export class Poster {
       this.setState(record, onChain)
   }
 
-  /** Commits a batch whose predecessors are committed; returns once it is confirmed. */
+  /**
+   * Commits a batch whose predecessors are committed. Returns once it is confirmed, or when the chain has lost
+   * a predecessor (struck, or reorganised away), which then has to be committed first.
+   */
   async commit(record: BatchRecord): Promise<void> {
     const number = Number(record.header.number)
     const { deployment } = this.options
-    while (!isAtLeast(record, 'mined')) {
+    for (let reverts = 0; !isAtLeast(record, 'mined');) {
       await this.reconcile(record)
       if (isAtLeast(record, 'mined')) return
       const data = encodeFunctionData({
@@ -114,11 +118,16 @@ export class Poster {
       } catch (error) {
         if (error instanceof NonceTaken) continue
         if (!(error instanceof TransactionReverted)) throw error
-        // Another start of ours may have committed it; too many unproven ones: wait for proofs.
+        // Another start of ours may have committed it.
         await this.reconcile(record)
         if (isAtLeast(record, 'mined')) return
-        if (!error.reason.startsWith('TooManyUnproven')) throw error
+        const isBehind = (await this.chainBatches()).committed < number - 1
+        // Mined and reverted: the chain was another one when it was simulated. Too many unproven: wait for proofs.
+        const isRetried =
+          (error.isMined && ++reverts < REVERTS_MAX) || error.reason.startsWith('TooManyUnproven')
+        if (!isBehind && !isRetried) throw error
         await sleep(FULL_PAUSE_MS)
+        if (isBehind) return
       }
     }
   }
@@ -126,7 +135,7 @@ export class Poster {
   /** Posts a chunk's proof unless the chain has it. Resolves once confirmed. */
   async prove(record: BatchRecord, chunk: number, inputs: PublicInputs, proof: ChunkProof): Promise<void> {
     const number = Number(record.header.number)
-    for (;;) {
+    for (let reverts = 0; ;) {
       if (await this.isChunkProven(number, chunk)) return
       const data = encodeFunctionData({
         abi: settlementAbi,
@@ -138,8 +147,10 @@ export class Poster {
         return
       } catch (error) {
         if (error instanceof NonceTaken) continue
-        if (error instanceof TransactionReverted && (await this.isChunkProven(number, chunk))) return
-        throw error
+        if (!(error instanceof TransactionReverted)) throw error
+        if (await this.isChunkProven(number, chunk)) return
+        // Mined and reverted: the chain was another one when it was simulated. A new simulation tells.
+        if (!error.isMined || ++reverts >= REVERTS_MAX) throw error
       }
     }
   }

@@ -8,6 +8,7 @@
  */
 import {
   BaseError,
+  ExecutionRevertedError,
   keccak256,
   type Account,
   type Address,
@@ -53,6 +54,8 @@ export class TransactionReverted extends Error {
   constructor(
     readonly label: string,
     readonly reason: string,
+    /** False = the simulation reverts and nothing was sent. */
+    readonly isMined: boolean,
   ) {
     super(`${label}: reverted: ${reason}`)
   }
@@ -68,7 +71,19 @@ export class SenderStopped extends Error {
   override readonly name = 'SenderStopped'
 }
 
+/** Whether a failed simulation is the contract's answer, and not the endpoint's failure. */
+function isRevert(error: unknown): boolean {
+  if (error instanceof BaseError && error.walk((cause) => cause instanceof ExecutionRevertedError) !== null)
+    return true
+  return /execution reverted/i.test(error instanceof Error ? error.message : String(error))
+}
+
 const GAS_MARGIN_PERCENT = 120n
+/**
+ * Any transaction may be the one that moves the proven end over every batch that waits for it, also when it
+ * was not yet so at the simulation: 64 batches at most, some 12,000 gas each.
+ */
+const GAS_EXTRA = 800_000n
 /** A replacement needs 10 % more in common clients; 25 % clears it at any rounding. */
 const BUMP_PERCENT = 125n
 const LOST_CHECKS = 3
@@ -143,10 +158,11 @@ export class Sender {
     const { client, account } = this.options
     let gas: bigint
     try {
-      gas = ((await client.estimateGas({ account: account.address, to, data })) * GAS_MARGIN_PERCENT) / 100n
+      const estimate = await client.estimateGas({ account: account.address, to, data })
+      gas = (estimate * GAS_MARGIN_PERCENT) / 100n + GAS_EXTRA
     } catch (error) {
       const text = chainErrorText(error)
-      if (/\(|revert/i.test(text)) throw new TransactionReverted(label, text)
+      if (isRevert(error)) throw new TransactionReverted(label, text, false)
       throw error
     }
     const mined = await client.getTransactionCount({ address: account.address, blockTag: 'latest' })
@@ -226,7 +242,7 @@ export class Sender {
         if (typeof found !== 'string') {
           this.remove(label)
           if (found.status !== 'success')
-            throw new TransactionReverted(label, `transaction ${found.transactionHash}`)
+            throw new TransactionReverted(label, `transaction ${found.transactionHash}`, true)
           return found
         }
       } catch (error) {

@@ -3,10 +3,13 @@
  * proof of a balance -> withdrawal -> claim, then a restart, then the same batches again by a second
  * follower. Once with the stand-in verifier, once with real proofs at the full depth.
  */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Side } from '../engine/codes.js'
-import { vaultAbi } from '../contracts/abi.js'
+import { settlementAbi, vaultAbi } from '../contracts/abi.js'
 import { SettlementFixture, owner, until } from '../test/settlement-fixture.js'
-import { chainClient } from './chain.js'
+import { chainClient, sleep } from './chain.js'
 import { sealBatch } from './batch.js'
 import {
   DEVELOPMENT_ROWS,
@@ -15,12 +18,13 @@ import {
   refuseDevelopmentKey,
 } from './development-key.js'
 import { Follower } from './follow.js'
+import { ForeignBatch } from './post.js'
 import { ProverQueue } from './prover-queue.js'
 import { startProverProcess } from './prover-process.js'
 import { developmentKey } from './prover/keys.js'
 import { Settler } from './settler.js'
 import { StateTree, TREE_DEPTH, rootOfProof } from './tree.js'
-import { placeRecord, withdrawRecord } from './test/journal-fixture.js'
+import { JournalFixture, placeRecord, withdrawRecord } from './test/journal-fixture.js'
 
 describe('settler on a chain', () => {
   const running: { stop: () => Promise<void> }[] = []
@@ -148,6 +152,83 @@ describe('settler on a chain', () => {
     // The committed verification key is the one that the circuit and the development secrets give.
     const key = await developmentKey({ rows: DEVELOPMENT_ROWS, depth: TREE_DEPTH })
     expect(key.verificationKey).toEqual(developmentVerificationKey)
+  })
+
+  test('a settlement folder that is lost is made again from journal and chain; a foreign journal is refused', async () => {
+    const fixture = await SettlementFixture.start()
+    running.push(fixture)
+    await fixture.deposit(1, 0, 1_000_000)
+    await fixture.deposit(2, 1, 1_000)
+    await fixture.credit()
+    const first = settlerOf(fixture)
+    await first.start()
+    for (let round = 0; round < 3; round++) {
+      fixture.journal.append(
+        placeRecord(2, Side.Sell, 100, 10, 10 + round),
+        placeRecord(1, Side.Buy, 100, 10, 10 + round),
+      )
+      await first.flush()
+    }
+    await until('three final batches', () => first.status().provenBatch === 3)
+    const before = first.proof(1, 0)!
+    await first.stop()
+    rmSync(join(fixture.dataDir, 'settlement'), { recursive: true })
+
+    const second = settlerOf(fixture)
+    await second.start()
+    expect(second.status()).toMatchObject({ lastBatch: 3, provenBatch: 3, sealedBatch: 3 })
+    expect(second.proof(1, 0)).toMatchObject({ balance: before.balance, root: before.root, batch: 3 })
+    expect(second.store.read(2).commitTx).toMatch(/^0x[0-9a-f]{64}$/)
+    fixture.journal.append(withdrawRecord(1, 1, 1))
+    await second.flush()
+    await second.stop()
+
+    // The same chain with a journal that says otherwise.
+    const other = new JournalFixture(mkdtempSync(join(tmpdir(), 'glassbook-foreign-')))
+    for (let seq = 0; seq < 20; seq++) other.append(placeRecord(1, Side.Buy, 100, 1, seq))
+    const foreign = settlerOf({ ...fixture, journal: other, dataDir: other.dataDir } as SettlementFixture)
+    await expect(foreign.start()).rejects.toThrow(ForeignBatch)
+    other.close()
+    rmSync(other.dataDir, { recursive: true })
+  })
+
+  test('batches that are struck, because no proof came in time, are posted again', async () => {
+    const fixture = await SettlementFixture.start({
+      verificationKey: developmentVerificationKey,
+      rowsPerChunk: DEVELOPMENT_ROWS,
+      proofDelaySeconds: 600,
+      maxUnproven: 2,
+    })
+    running.push(fixture)
+    await fixture.deposit(1, 0, 1_000_000)
+    await fixture.credit()
+    const queue = new ProverQueue({ token: 'nobody', rowsPerChunk: DEVELOPMENT_ROWS, depth: TREE_DEPTH })
+    const settler = settlerOf(fixture, queue)
+    await settler.start()
+    await settler.flush()
+    fixture.journal.append(withdrawRecord(1, 0, 5))
+    await settler.flush()
+    expect(await fixture.readSettlement('batchCount')).toBe(2n)
+    // A third has no place on the chain until there are proofs: it waits, and nothing fails.
+    fixture.journal.append(withdrawRecord(1, 0, 6))
+    const third = settler.flush()
+    third.catch(() => undefined)
+    await until('the third batch', () => settler.status().sealedBatch === 3)
+    await sleep(700)
+    expect(settler.status()).toMatchObject({ lastBatch: 2, state: 'following' })
+    await fixture.passTime(700)
+    await fixture.write(5, {
+      address: fixture.deployment.settlement,
+      abi: settlementAbi,
+      functionName: 'strikeUnproven',
+    })
+    await until(
+      'both batches to stand again',
+      async () => (await fixture.readSettlement('batchCount')) === 2n,
+    )
+    const { newRoot } = (await fixture.readSettlement('batchOf', 2n)) as { newRoot: bigint }
+    expect(newRoot).toBe(settler.store.read(2).header.newRoot)
+    expect(settler.status().state).toBe('following')
   })
 
   test('the development key is refused anywhere but on a local chain', () => {

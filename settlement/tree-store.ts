@@ -72,20 +72,22 @@ export class TreeStore {
   }
 
   /**
-   * Brings an empty tree to the state after the last of `records` (numbers 1, 2, ...). Throws StoreError
-   * when the rows of a batch do not give its root.
+   * Brings an empty tree to the state after batch `count`; `recordOf` gives the batches' records. Throws
+   * StoreError when the rows of a batch do not give its root.
    */
-  restore(tree: StateTree, records: readonly BatchRecord[]): void {
+  restore(tree: StateTree, count: number, recordOf: (number: number) => BatchRecord): void {
     const checkpoint = this.read('checkpoint', CHECKPOINT_MAGIC, 1)
     if (
       checkpoint !== undefined &&
-      records[checkpoint.batch - 1]?.header.newRoot === checkpoint.root &&
-      checkpoint.batch > 0
+      checkpoint.batch > 0 &&
+      checkpoint.batch <= count &&
+      recordOf(checkpoint.batch).header.newRoot === checkpoint.root
     ) {
       tree.restore(checkpoint.keys, checkpoint.values)
       this.checkpointBatch = checkpoint.batch
     }
-    for (const { header, data } of records.slice(this.checkpointBatch)) {
+    for (let batch = this.checkpointBatch + 1; batch <= count; batch++) {
+      const { header, data } = recordOf(batch)
       const number = Number(header.number)
       const file = this.read(nameOf(number), CHANGES_MAGIC, 2)
       if (file !== undefined && file.batch === number && file.root === header.newRoot) {

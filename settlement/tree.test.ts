@@ -180,7 +180,7 @@ describe('tree store', () => {
     }
     const restored = (): bigint => {
       const fresh = new StateTree()
-      new TreeStore(folder).restore(fresh, records)
+      new TreeStore(folder).restore(fresh, records.length, (number) => records[number - 1]!)
       return fresh.root
     }
     expect(restored()).toBe(tree.root)

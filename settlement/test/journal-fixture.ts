@@ -31,7 +31,10 @@ export class JournalFixture {
   private number = 0
   private head = ZERO_HASH
 
-  constructor(dataDir: string, genesis: GenesisConfig = testGenesis) {
+  constructor(
+    readonly dataDir: string,
+    genesis: GenesisConfig = testGenesis,
+  ) {
     nodeDisk.makeFolder(journalFolder(dataDir))
     this.backend = new FileBackend({
       disk: nodeDisk,

@@ -1,12 +1,11 @@
 /**
- * One prover process of bench/settle.ts: builds or loads the development key for N rows at the full depth,
- * proves a chunk M times, and prints one JSON line of figures. A process of its own, so that its memory is
- * its own.
+ * One prover process of bench/settle.ts, so that its memory is its own. Prints one JSON line of figures.
  *
- *   node settle-prover.js ROWS PROOFS
+ *   node settle-prover.js ROWS key      compiles the circuit and builds the development key for ROWS rows
+ *   node settle-prover.js ROWS PROOFS   proves a chunk PROOFS times, after a warm-up and a line of input
  */
 import { performance } from 'node:perf_hooks'
-import { statSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { encodeRows, evaluateChunk } from '../settlement/commit.js'
 import type { BatchRecord } from '../settlement/store.js'
 import { StateTree, TREE_DEPTH } from '../settlement/tree.js'
@@ -16,7 +15,8 @@ import { developmentKey } from '../settlement/prover/keys.js'
 import { ChunkProver } from '../settlement/prover/prove.js'
 import { readR1cs } from '../settlement/prover/r1cs.js'
 
-const [rowsPerChunk, proofs] = process.argv.slice(2).map(Number) as [number, number]
+const rowsPerChunk = Number(process.argv[2])
+const task = process.argv[3]!
 const Z = 0x123456789abcdef0123456789abcdef0n
 
 const timed = async <T>(work: () => Promise<T>): Promise<[T, number]> => {
@@ -25,9 +25,23 @@ const timed = async <T>(work: () => Promise<T>): Promise<[T, number]> => {
   return [result, Math.round(performance.now() - startedAtMs)]
 }
 
+/** Peak of resident memory since this program began (the parent's does not count, as in maxRSS it would). */
+const peakMiB = (): number =>
+  Math.round(Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? 0) / 1024)
+const finish = (figures: Record<string, unknown>): never => {
+  process.stdout.write(`${JSON.stringify(figures)}\n`)
+  process.exit(0)
+}
+
 const [circuit, compileMs] = await timed(() => compileCircuit({ rows: rowsPerChunk, depth: TREE_DEPTH }))
 const [key, keyMs] = await timed(() => developmentKey({ rows: rowsPerChunk, depth: TREE_DEPTH }))
-const keyMemoryMiB = Math.round(process.resourceUsage().maxRSS / 1024)
+if (task === 'key') {
+  const keyMemoryMiB = peakMiB()
+  const constraints = readR1cs(circuit.r1cs).constraints.length
+  const constraintsPerRow = Math.round(constraints / rowsPerChunk)
+  const keyBytes = statSync(key.zkey).size
+  finish({ rows: rowsPerChunk, constraints, constraintsPerRow, compileMs, keyMs, keyBytes, keyMemoryMiB })
+}
 
 // A chunk as trading makes it: rows of neighbouring accounts, two assets each.
 const [before, after] = [new StateTree(), new StateTree()]
@@ -57,19 +71,5 @@ process.stdout.write('ready\n')
 // All processes of a measurement begin at once: the parent says when.
 await new Promise((resolve) => process.stdin.once('data', resolve))
 const proofMs: number[] = []
-for (let proof = 0; proof < proofs; proof++) proofMs.push((await timed(() => prover.prove(inputs)))[1])
-const constraints = readR1cs(circuit.r1cs).constraints.length
-process.stdout.write(
-  `${JSON.stringify({
-    rows: rowsPerChunk,
-    constraints,
-    constraintsPerRow: Math.round(constraints / rowsPerChunk),
-    compileMs,
-    keyMs,
-    keyBytes: statSync(key.zkey).size,
-    keyMemoryMiB,
-    proofMs,
-    memoryMiB: Math.round(process.resourceUsage().maxRSS / 1024),
-  })}\n`,
-)
-process.exit(0)
+for (let proof = 0; proof < Number(task); proof++) proofMs.push((await timed(() => prover.prove(inputs)))[1])
+finish({ proofMs, memoryMiB: peakMiB() })

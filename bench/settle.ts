@@ -36,7 +36,7 @@ const ACCOUNTS = 100_000
 const TREE_ACCOUNTS = 1_000_000
 const UPDATE_ROWS = 20_000
 const HASHES = 50_000
-const JOURNAL_TRADES = 200_000
+const JOURNAL_TRADES = 1_000_000
 const PROOFS = 3
 const OWNER = '0x00000000000000000000000000000000000000a1'
 
@@ -102,9 +102,9 @@ function netting() {
       net.add(indexOf(0, 0), 7)
     }
   }
-  const [adding, sorting] = [seconds(add), 0]
+  const adding = seconds(add)
   let rows = net.rows()
-  const took = adding + sorting + seconds(() => (rows = net.rows()))
+  const took = adding + seconds(() => (rows = net.rows()))
   assertConserved(rows, [], [])
   return { fills: FILLS, accounts: ACCOUNTS, rows: rows.indices.length, seconds: round(took), ...following() }
 }
@@ -200,8 +200,8 @@ async function large(threads: number) {
   const store = new TreeStore(folder)
   const checkpointSeconds = seconds(() => store.checkpoint(1, whole))
   const restored = new StateTree()
-  const records = [{ header: { number: 1n, newRoot: whole.root } }] as never
-  const restoreSeconds = seconds(() => new TreeStore(folder).restore(restored, records))
+  const record = { header: { number: 1n, newRoot: whole.root } } as never
+  const restoreSeconds = seconds(() => new TreeStore(folder).restore(restored, 1, () => record))
   expect(restored.root === whole.root, 'the restored tree has the root')
   rmSync(folder, { recursive: true })
   await whole.close()
@@ -242,70 +242,85 @@ function fills() {
   return { leaves: FILLS, encodeSeconds: round(encodeSeconds), rootSeconds: round(rootSeconds) }
 }
 
-interface ProverFigures {
-  readonly rows: number
-  readonly constraints: number
-  readonly constraintsPerRow: number
-  readonly compileMs: number
-  readonly keyMs: number
-  readonly keyBytes: number
-  readonly keyMemoryMiB: number
+interface ProofFigures {
   readonly proofMs: number[]
   readonly memoryMiB: number
 }
 
-/** Runs prover processes side by side; resolves when all are done, with their figures and the time they took. */
-async function provers(
-  rows: number,
-  processes: number,
-): Promise<{ figures: ProverFigures[]; seconds: number }> {
-  const program = join(dirname(fileURLToPath(import.meta.url)), 'settle-prover.js')
-  const children = Array.from({ length: processes }, () =>
-    spawn(process.execPath, [program, String(rows), String(PROOFS)], { stdio: ['pipe', 'pipe', 'inherit'] }),
-  )
-  const outputs = children.map(() => '')
-  const lines = (count: number): Promise<void> =>
+const program = join(dirname(fileURLToPath(import.meta.url)), 'settle-prover.js')
+
+/** Starts a prover process; `lines` resolves with its first `count` lines of output. */
+function startProver(rows: number, task: string, cache: string) {
+  const child = spawn(process.execPath, [program, String(rows), task], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, GLASSBOOK_PROVER_CACHE: cache },
+  })
+  let output = ''
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  const lines = (count: number): Promise<string[]> =>
     new Promise((resolve, reject) => {
       const check = (): void => {
-        if (outputs.every((output) => output.split('\n').length > count)) resolve()
+        const found = output.split('\n')
+        if (found.length > count) resolve(found.slice(0, count))
       }
-      children.forEach((child, at) => {
-        child.stdout.on('data', (chunk: Buffer) => {
-          outputs[at] += chunk.toString()
-          check()
-        })
-        child.once('exit', (code) =>
-          code === 0 ? check() : reject(new Error(`a prover ended with ${code}`)),
-        )
+      child.stdout.on('data', check)
+      child.once('exit', (code) => {
+        check()
+        reject(new Error(`a prover ended with ${code}`))
       })
       check()
     })
-  await lines(1)
+  return { child, lines }
+}
+
+/** Prover processes side by side, warmed up, begun at once: their figures and the time they took together. */
+async function provers(rows: number, processes: number, cache: string) {
+  const running = Array.from({ length: processes }, () => startProver(rows, String(PROOFS), cache))
+  await Promise.all(running.map(({ lines }) => lines(1)))
   const startedAtMs = performance.now()
-  for (const child of children) child.stdin.write('go\n')
-  await lines(2)
+  for (const { child } of running) child.stdin.write('go\n')
+  const outputs = await Promise.all(running.map(({ lines }) => lines(2)))
   return {
-    figures: outputs.map((output) => JSON.parse(output.split('\n')[1]!) as ProverFigures),
+    figures: outputs.map((output) => JSON.parse(output[1]!) as ProofFigures),
     seconds: (performance.now() - startedAtMs) / 1000,
   }
 }
 
 async function proving(sizes: readonly number[]) {
-  const chunks = []
-  for (const rows of sizes) {
-    say(`proving chunks of ${rows} rows (the first time builds the key)`)
-    const { figures } = await provers(rows, 1)
-    const { proofMs, ...figure } = figures[0]!
-    const best = Math.min(...proofMs)
-    chunks.push({ ...figure, proofMs: best, rowsPerSecond: round((rows * 1000) / best) })
+  const cache = mkdtempSync(join(tmpdir(), 'glassbook-bench-keys-'))
+  try {
+    const chunks = []
+    for (const rows of sizes) {
+      say(`  key for chunks of ${rows} rows`)
+      const [key] = await startProver(rows, 'key', cache).lines(1)
+      say(`  ${key!}`)
+      const { figures } = await provers(rows, 1, cache)
+      const { proofMs, memoryMiB } = figures[0]!
+      const best = Math.min(...proofMs)
+      chunks.push({
+        ...(JSON.parse(key!) as object),
+        proofMs: best,
+        proofMemoryMiB: memoryMiB,
+        rowsPerSecond: round((rows * 1000) / best),
+      })
+    }
+    const byProcesses: Record<string, number> = {}
+    const rows = sizes[0]!
+    for (let processes = 1; processes <= availableParallelism(); processes *= 2) {
+      const run = await provers(rows, processes, cache)
+      byProcesses[String(processes)] = round((rows * PROOFS * processes) / run.seconds)
+    }
+    return {
+      chunks,
+      rowsPerSecondByProcesses: {
+        rowsPerChunk: rows,
+        threadsPerProcess: availableParallelism(),
+        ...byProcesses,
+      },
+    }
+  } finally {
+    rmSync(cache, { recursive: true })
   }
-  const byProcesses: Record<string, number> = {}
-  const rows = sizes[0]!
-  for (let processes = 1; processes <= availableParallelism(); processes *= 2) {
-    const run = await provers(rows, processes)
-    byProcesses[String(processes)] = round((rows * PROOFS * processes) / run.seconds)
-  }
-  return { chunks, rowsPerSecondByProcesses: { rowsPerChunk: rows, ...byProcesses } }
 }
 
 interface GasResults {
@@ -331,7 +346,11 @@ function cost(rowsPerChunk: number) {
     gasPerSecond: Math.round((fillsPerSecond / fillsPerRow) * perRow),
     gasPerFill: round(perRow / fillsPerRow),
   }))
-  return { fillsPerSecond, rowsPerChunk, gasPerRow: Math.round(perRow), table }
+  const { gasPerSecond } = table.at(-1)!
+  const sentence =
+    `At 1,000 fills a net row and chunks of ${rowsPerChunk} rows, 100,000 fills/s cost ${gasPerSecond} gas a second ` +
+    `to settle with proofs (${table.at(-1)!.gasPerFill} gas a fill); without netting, ${table[0]!.gasPerFill} gas a fill.`
+  return { fillsPerSecond, rowsPerChunk, gasPerRow: Math.round(perRow), table, sentence }
 }
 
 const { values } = parseArgs({

@@ -8,6 +8,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
+import { tuneForEngine } from '../engine/tune.js'
 import { BookOnly, MESSAGE_WORDS, reportText } from './book-only.js'
 
 const TIMED_PASSES = 5
@@ -86,6 +87,7 @@ if (process.argv[1]?.endsWith('conformance.js')) {
     process.stderr.write('usage: node dist/bench/conformance.js FILE.i32\n')
     process.exitCode = 2
   } else {
+    tuneForEngine()
     try {
       process.stdout.write(JSON.stringify(runConformance(path)) + '\n')
     } catch (error) {

@@ -3,6 +3,8 @@
  * The `glassbook` program: picks a command and runs it. Commands are loaded only when asked for, so
  * that a Node version that a native module does not know is told before that module is touched.
  */
+import { tuneForEngine } from '../engine/tune.js'
+
 const NODE_MAJOR = 20
 
 interface Command {
@@ -95,6 +97,7 @@ async function main(argv: string[]): Promise<number> {
     process.stderr.write(`glassbook: no command "${name}"\n${help()}`)
     return 2
   }
+  tuneForEngine()
   const run = await command.load()
   return run(rest)
 }

@@ -3,6 +3,7 @@
  * optimised code: reads its name from the command line, prints one JSON line. Started by engine.ts.
  *
  *   book:FILE               the book alone on a decompressed workload file
+ *   bare:FILE               the least that answers the same messages (bare-book.ts)
  *   core:MIX                the whole core: risk, ledger, fees, events
  *   nodejs-order-book:MIX   the npm package, on the same orders
  *   latency:MIX             service time of each command; and paced, from planned send time
@@ -18,16 +19,15 @@ import { COMMAND_WORDS, Cmd } from '../engine/layout.js'
 import { createEngine, sealSnapshot } from '../engine/index.js'
 import { tuneForEngine } from '../engine/tune.js'
 import type { Engine } from '../engine/types.js'
-import { hashReports, readMessages, timePasses } from './conformance.js'
-import { MESSAGE_WORDS } from './book-only.js'
+import { bareBook } from './bare-book.js'
+import { MESSAGE_WORDS, REPORT_WORDS } from './book-only.js'
+import { REPORTS_PER_MESSAGE, hashReports, readMessages, timePasses } from './conformance.js'
 import { type MixName, type Workload, makeWorkload, streamInPieces, workloadOptions } from './workload.js'
 
 export const SEED = 23
 const SEGMENTS = 5
 const WARM_UP = 600_000
 const SEGMENT = 200_000
-const RIVAL_WARM_UP = 60_000
-const RIVAL_SEGMENT = 20_000
 const PACE_PER_SECOND = 1_000_000
 
 /** Values of one run; rates in millions a second. */
@@ -70,9 +70,24 @@ function bookAlone(path: string): Result {
   const count = messages.length / MESSAGE_WORDS
   let sha256 = ''
   const seconds = timePasses(messages, 3 + SEGMENTS, (book) => {
-    if (sha256 === '') sha256 = hashReports(book)
+    if (sha256 === '') sha256 = hashReports(book.reports, book.reportCount)
   })
   return { rates: seconds.slice(3).map((each) => count / each / 1e6), sha256 }
+}
+
+function bareBookAlone(path: string): Result {
+  const messages = readMessages(path)
+  const count = messages.length / MESSAGE_WORDS
+  const reports = new Int32Array(count * REPORTS_PER_MESSAGE * REPORT_WORDS)
+  const run = bareBook(1 << 21, Math.min(count, 1 << 20))
+  const rates: number[] = []
+  let written = 0
+  for (let pass = 0; pass < 3 + SEGMENTS; pass++) {
+    const start = performance.now()
+    written = run(messages, count, reports)
+    rates.push(count / (performance.now() - start) / 1000)
+  }
+  return { rates: rates.slice(3), sha256: hashReports(reports, written) }
 }
 
 function wholeCore(mix: MixName): Result {
@@ -85,7 +100,7 @@ function wholeCore(mix: MixName): Result {
 }
 
 function rival(mix: MixName): Result {
-  const workload = makeWorkload(mix, RIVAL_WARM_UP + SEGMENTS * RIVAL_SEGMENT, SEED)
+  const workload = makeWorkload(mix, WARM_UP + SEGMENTS * SEGMENT, SEED)
   const { words, setUp, count } = workload
   // Its orders are keyed by strings and its options are objects: both are made before the clock runs.
   const ids = Array.from({ length: setUp + count }, (_, index) =>
@@ -112,7 +127,7 @@ function rival(mix: MixName): Result {
     }
   }
   run(0, setUp)
-  return { rates: segmentRates(setUp, RIVAL_WARM_UP, RIVAL_SEGMENT, run) }
+  return { rates: segmentRates(setUp, WARM_UP, SEGMENT, run) }
 }
 
 function rivalOrder(words: Int32Array, at: number, id: string): LimitOrderOptions {
@@ -277,6 +292,8 @@ async function contest(name: string, seconds: number): Promise<Result> {
   switch (kind) {
     case 'book':
       return bookAlone(subject)
+    case 'bare':
+      return bareBookAlone(subject)
     case 'core':
       return wholeCore(subject as MixName)
     case 'nodejs-order-book':

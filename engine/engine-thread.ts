@@ -11,6 +11,7 @@ import { Publisher } from './publisher.js'
 import { RingReader, RingWriter, armDoorbell, disarmDoorbell, sleepOnDoorbell } from './ring.js'
 import { RunLoop } from './run.js'
 import { Sequencer } from './sequencer.js'
+import { tuneForEngine } from './tune.js'
 import type { GenesisConfig } from './types.js'
 
 export interface EngineThreadData {
@@ -127,6 +128,7 @@ const fail = (error: unknown): void => {
   process.exitCode = 1
 }
 try {
+  tuneForEngine()
   const loop = prepare(data, control)
   parentPort!.once('message', () => {
     try {

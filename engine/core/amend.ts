@@ -15,7 +15,8 @@ import { Level } from './levels.js'
 import { restingBook } from './match.js'
 import { Extra, ExtraNumber, Mark, Order } from './orders.js'
 import { checkLots, checkStatus, checkTicks, deadlinePassed, displayIsValid, expiryIsValid } from './place.js'
-import { Clock, type Trading, isMarket, isStop, waitingBook } from './trading.js'
+import { isMarket, isStop, waitingBook } from './order-types.js'
+import { Clock, type Trading } from './trading.js'
 import * as orders from './orders.js'
 import * as levels from './levels.js'
 import * as limits from '../limits.js'
@@ -162,24 +163,24 @@ export function amendOrder(
     (expiresAtMs === 0 || expiresAtMs === orders.extraNumbers[2 * slot + EXTRA_EXPIRES_AT]!)
   const showsNoMore = display === 0 || display === oldDisplay || (iceberg ? display < oldDisplay : true)
   if (sameTerms && lots === oldLots && (display === 0 || display === oldDisplay)) {
-    trading.amendedEvent(slot, oldTicks, true)
+    trading.orderEvents.amended(slot, oldTicks, true)
     return Reject.None
   }
   if (sameTerms && lots <= oldLots && showsNoMore) {
     record[from + ORDER_LOTS] = lots
     setDisplay(trading, slot, display)
     trading.shrink(slot, left)
-    trading.amendedEvent(slot, oldTicks, true)
+    trading.orderEvents.amended(slot, oldTicks, true)
     return Reject.None
   }
 
   // From here on the order loses its place and comes in anew.
   const live = !waiting || trading.isTriggered(market, type, side, newTrigger)
   if (live && !isMarket(type)) {
-    if (ticks !== oldTicks && trading.outsideBand(market, ticks)) return Reject.PriceBand
+    if (ticks !== oldTicks && trading.prices.outsideBand(market, ticks)) return Reject.PriceBand
     const postOnly = (attributes >>> ATTR_POST_ONLY_SHIFT) & 3
     if (postOnly !== POST_ONLY_NONE) {
-      ticks = trading.postOnlyTicks(market, side, ticks, postOnly)
+      ticks = trading.prices.postOnlyTicks(market, side, ticks, postOnly)
       if (ticks === 0) return Reject.PostOnlyWouldCross
     }
   }
@@ -188,8 +189,8 @@ export function amendOrder(
     wouldMissLevel(trading, slot, live, waiting, side, type, market, ticks, newTrigger)
   )
     return Reject.LevelsFull
-  const feePpm = trading.worstPpm(market, account)
-  const need = trading.needUnits(side, market, ticks, left, feePpm, budget)
+  const feePpm = trading.reserves.worstPpm(market, account)
+  const need = trading.reserves.needUnits(side, market, ticks, left, feePpm, budget)
   const row = side === 1 ? record[from + ORDER_BASE_ROW]! : record[from + ORDER_QUOTE_ROW]!
   if (need > ledger.values[2 * row]! + orders.numbers[2 * slot]!) return Reject.InsufficientFunds
 
@@ -207,8 +208,8 @@ export function amendOrder(
     orders.extraNumbers[2 * slot + EXTRA_EXPIRES_AT] = expiresAtMs
     trading.expiries.add(slot)
   }
-  trading.reserve(slot, left)
-  trading.amendedEvent(slot, oldTicks, false)
+  trading.reserves.set(slot, left)
+  trading.orderEvents.amended(slot, oldTicks, false)
   if (!waiting) trading.enter(slot)
   else if (live) trading.activate(slot)
   else {

@@ -162,7 +162,7 @@ function checkReserves({ trading, ledger }: State, slots: Set<number>): void {
     const attributes = words[at + Order.ATTR]!
     const side = (attributes >>> Attr.SIDE_SHIFT) & 1
     const held = numbers[2 * slot]!
-    const need = trading.needUnits(
+    const need = trading.reserves.needUnits(
       side,
       words[at + Order.MARKET]!,
       words[at + Order.TICKS]!,

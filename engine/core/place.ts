@@ -13,7 +13,8 @@ import { Market, MarketUnits } from './markets.js'
 import * as marketLayout from './markets.js'
 import { restingBook } from './match.js'
 import { Extra, ExtraNumber, Mark, Order, OrderNumber } from './orders.js'
-import { Clock, type Trading, isMarket, isStop, waitingBook } from './trading.js'
+import { isMarket, isStop, waitingBook } from './order-types.js'
+import { Clock, type Trading } from './trading.js'
 import * as orders from './orders.js'
 import * as levels from './levels.js'
 import * as limits from '../limits.js'
@@ -204,11 +205,11 @@ export function placeOrder(
 
   const live = !stop || trading.isTriggered(market, type, side, trigger)
   if (markets.words[marketAt + MARKET_BAND_PPM] !== 0 && live) {
-    if (marketable) ticks = trading.clampToBand(market, ticks)
-    else if (trading.outsideBand(market, ticks)) return Reject.PriceBand
+    if (marketable) ticks = trading.prices.clampToBand(market, ticks)
+    else if (trading.prices.outsideBand(market, ticks)) return Reject.PriceBand
   }
   if (postOnly !== POST_ONLY_NONE && live) {
-    ticks = trading.postOnlyTicks(market, side, ticks, postOnly)
+    ticks = trading.prices.postOnlyTicks(market, side, ticks, postOnly)
     if (ticks === 0) return Reject.PostOnlyWouldCross
   }
 
@@ -236,8 +237,8 @@ export function placeOrder(
     return Reject.BalancesFull
   const baseRow = accounts[accountAt + ACCOUNT_PAIR_BASE_ROW]!
   const quoteRow = accounts[accountAt + ACCOUNT_PAIR_QUOTE_ROW]!
-  const feePpm = trading.worstPpm(market, account)
-  const need = trading.needUnits(side, market, ticks, lots, feePpm, budget)
+  const feePpm = trading.reserves.worstPpm(market, account)
+  const need = trading.reserves.needUnits(side, market, ticks, lots, feePpm, budget)
   const row = side === 1 ? baseRow : quoteRow
   if (need > ledger.values[2 * row]!) return Reject.InsufficientFunds
 
@@ -273,7 +274,7 @@ export function placeOrder(
   ledger.values[2 * row]! -= need
   ledger.values[2 * row + 1]! += need
   trading.enlist(slot, true)
-  trading.acceptedEvent(slot)
+  trading.orderEvents.accepted(slot)
   if (!stop) trading.enter(slot)
   else if (live) trading.activate(slot)
   else {

@@ -5,10 +5,10 @@
 import { ASSETS_MAX, FRAME_NONCE_WINDOW, TIERS_MAX } from '../limits.js'
 import { ByteWriter } from './byte-stream.js'
 import type { ReferenceOrder } from './book-reference.js'
-import type { ReferenceEngine, ReferenceMarket } from './reference-engine.js'
+import type { ReferenceBase, ReferenceMarket } from './reference-base.js'
 
 /** The body of the reference's snapshot. */
-export function referenceBody(engine: ReferenceEngine): Uint8Array {
+export function referenceBody(engine: ReferenceBase): Uint8Array {
   const writer = new ByteWriter(1 << 14)
   writeHead(writer, engine)
   writeMarkets(writer, engine)
@@ -24,7 +24,7 @@ const byKey = <T>(map: ReadonlyMap<number, T>): T[] =>
   [...map].sort(([a], [b]) => a - b).map(([, value]) => value)
 const ids = (map: ReadonlyMap<number, unknown>): number[] => [...map.keys()].sort((a, b) => a - b)
 
-function writeHead(writer: ByteWriter, engine: ReferenceEngine): void {
+function writeHead(writer: ByteWriter, engine: ReferenceBase): void {
   const { frame } = engine
   writer.section(1, 1)
   writer.float(engine.seq)
@@ -39,7 +39,7 @@ function writeHead(writer: ByteWriter, engine: ReferenceEngine): void {
   writer.int(0)
 }
 
-function writeMarkets(writer: ByteWriter, engine: ReferenceEngine): void {
+function writeMarkets(writer: ByteWriter, engine: ReferenceBase): void {
   writer.section(2, engine.assets.size)
   for (const id of ids(engine.assets)) {
     const symbol = engine.assets.get(id)!
@@ -78,7 +78,7 @@ function writeMarkets(writer: ByteWriter, engine: ReferenceEngine): void {
   }
 }
 
-function writeAccounts(writer: ByteWriter, engine: ReferenceEngine): void {
+function writeAccounts(writer: ByteWriter, engine: ReferenceBase): void {
   const accounts = ids(engine.accounts)
   writer.section(5, accounts.length)
   for (const id of accounts) {
@@ -105,7 +105,7 @@ function writeAccounts(writer: ByteWriter, engine: ReferenceEngine): void {
   }
 }
 
-function writeSessions(writer: ByteWriter, engine: ReferenceEngine): void {
+function writeSessions(writer: ByteWriter, engine: ReferenceBase): void {
   writer.section(7, engine.sessions.length)
   for (const session of engine.sessions) {
     writer.int(session.state === 'active' ? 1 : 2)
@@ -132,7 +132,7 @@ function writeSessions(writer: ByteWriter, engine: ReferenceEngine): void {
   }
 }
 
-function writeProtections(writer: ByteWriter, engine: ReferenceEngine): void {
+function writeProtections(writer: ByteWriter, engine: ReferenceBase): void {
   const all = ids(engine.protections).flatMap((account) =>
     ids(engine.protections.get(account)!).map((market) => ({
       account,

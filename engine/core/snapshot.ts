@@ -19,7 +19,8 @@ import { ByteReader, ByteWriter } from './byte-stream.js'
 import { KEY_WORDS, SESSION_NUMBERS, SESSION_SHIFT, Session } from './sessions.js'
 import { Sha256 } from './sha256.js'
 import { Counter, type State } from './state.js'
-import { Clock, isStop } from './trading.js'
+import { isStop } from './order-types.js'
+import { Clock } from './trading.js'
 
 export const SNAPSHOT_MAGIC = 0x4e534247
 export const SNAPSHOT_VERSION = 1

@@ -7,11 +7,11 @@
  * list is in the order of placement.
  * Called by place.ts, amend.ts, clock.ts and engine.ts; calls match.ts, which calls back (MatchSink).
  */
-import { CancelReason, EventKind, OrderType, PostOnly, TimeInForce } from '../codes.js'
+import { CancelReason, EventKind, PostOnly, TimeInForce } from '../codes.js'
 import { Attr, Ev } from '../layout.js'
 import { Book } from './book.js'
 import type { Events } from './events.js'
-import { chargeUnits, feeUnits } from './fees.js'
+import { feeUnits } from './fees.js'
 import { allCanReceive } from './fill-bounds.js'
 import { Heap } from './heap.js'
 import { Account, AccountFlag, type Ledger } from './ledger.js'
@@ -20,8 +20,12 @@ import { Fee, Market, MarketUnits, type Markets } from './markets.js'
 import * as marketLayout from './markets.js'
 import { Matcher, type MatchSink, Settled, restingBook } from './match.js'
 import { OrderIds } from './order-ids.js'
+import { OrderEvents } from './order-events.js'
+import { isMarket, waitingBook } from './order-types.js'
 import { Extra, ExtraNumber, Mark, Order, OrderNumber, Orders } from './orders.js'
+import { Prices } from './prices.js'
 import type { Protections } from './protections.js'
+import { Reserves } from './reserves.js'
 import * as orders from './orders.js'
 import * as levels from './levels.js'
 import * as limits from '../limits.js'
@@ -29,15 +33,15 @@ import * as ledger from './ledger.js'
 import * as offsets from './offsets.js'
 
 // Local copies: optimised code folds them, but loads and checks an imported constant at each use.
-const { OFFSETS, EVENTS } = offsets
+const { OFFSETS } = offsets
 const { MARKET_SHIFT } = marketLayout
-const { FEE_ROW: MARKET_FEE_ROW, LAST_TICKS: MARKET_LAST_TICKS, BAND_PPM: MARKET_BAND_PPM } = Market
+const { FEE_ROW: MARKET_FEE_ROW, LAST_TICKS: MARKET_LAST_TICKS } = Market
 const { LOT: UNITS_LOT, TICK: UNITS_TICK } = MarketUnits
 const { MAKER: FEE_MAKER, TAKER: FEE_TAKER } = Fee
-const { ORDER_SHIFT, EXTRA_SHIFT, ORDER_ATTR_MASK } = orders
+const { ORDER_SHIFT, EXTRA_SHIFT } = orders
 const { NONE, BOOK_KINDS } = levels
-const { UNITS_END, TIERS_MAX, TICKS_MAX } = limits
-const { ACCOUNT_SHIFT, TIER_SHIFT, TIER_MASK } = ledger
+const { UNITS_END, TIERS_MAX } = limits
+const { ACCOUNT_SHIFT } = ledger
 const {
   ATTR: ORDER_ATTR,
   BASE_ROW: ORDER_BASE_ROW,
@@ -46,8 +50,6 @@ const {
   TICKS: ORDER_TICKS,
   FEE_PPM: ORDER_FEE_PPM,
   ACCOUNT: ORDER_ACCOUNT,
-  CLOID_LO: ORDER_CLOID_LO,
-  CLOID_HI: ORDER_CLOID_HI,
   VISIBLE: ORDER_VISIBLE,
   LOTS: ORDER_LOTS,
   ACCOUNT_PREV: ORDER_ACCOUNT_PREV,
@@ -58,22 +60,9 @@ const { HEAP: EXTRA_HEAP, TRIGGER: EXTRA_TRIGGER, DISPLAY: EXTRA_DISPLAY } = Ext
 const { Budget: MARK_BUDGET, Expires: MARK_EXPIRES, Waiting: MARK_WAITING, Iceberg: MARK_ICEBERG } = Mark
 const {
   MARKET: EV_MARKET,
-  TICKS: EV_TICKS,
-  LOTS: EV_LOTS,
   ACCOUNT: EV_ACCOUNT,
-  CLOID_LO: EV_CLOID_LO,
-  CLOID_HI: EV_CLOID_HI,
-  COUNTER_ACCOUNT: EV_COUNTER_ACCOUNT,
-  REMAINING: EV_REMAINING,
   COUNTER_CLOID_LO: EV_COUNTER_CLOID_LO,
-  COUNTER_CLOID_HI: EV_COUNTER_CLOID_HI,
   COUNTER_REMAINING: EV_COUNTER_REMAINING,
-  AMOUNT_A_F64: EV_AMOUNT_A_F64,
-  AMOUNT_B_F64: EV_AMOUNT_B_F64,
-  TAKER_ORDER_ID_F64: EV_TAKER_ORDER_ID_F64,
-  ORDER_ID_F64: EV_ORDER_ID_F64,
-  CODE: EV_CODE,
-  OTHER: EV_OTHER,
 } = Ev
 const {
   SIDE_SHIFT: ATTR_SIDE_SHIFT,
@@ -82,56 +71,35 @@ const {
   POST_ONLY_SHIFT: ATTR_POST_ONLY_SHIFT,
 } = Attr
 const { ID: NUMBER_ID } = OrderNumber
-const { EXPIRES_AT: EXTRA_EXPIRES_AT, BUDGET: EXTRA_BUDGET } = ExtraNumber
+const { EXPIRES_AT: EXTRA_EXPIRES_AT } = ExtraNumber
 const { LAST_ORDER: ACCOUNT_LAST_ORDER, FIRST_ORDER: ACCOUNT_FIRST_ORDER, ORDERS: ACCOUNT_ORDERS } = Account
 const { Protected: ACCOUNT_PROTECTED } = AccountFlag
 const { TakerCannot: SETTLED_TAKER_CANNOT, MakerCannot: SETTLED_MAKER_CANNOT, Done: SETTLED_DONE } = Settled
 const { RisingStops: BOOK_RISING_STOPS, FallingStops: BOOK_FALLING_STOPS } = BookKind
 const { FOK: TIF_FOK, IOC: TIF_IOC, GTC: TIF_GTC, GTD: TIF_GTD } = TimeInForce
-const { None: POST_ONLY_NONE, Slide: POST_ONLY_SLIDE } = PostOnly
-const { StopLimit: TYPE_STOP_LIMIT, TakeProfitLimit: TYPE_TAKE_PROFIT_LIMIT } = OrderType
+const { None: POST_ONLY_NONE } = PostOnly
 const {
-  Fill: EVENT_FILL,
   Refilled: EVENT_REFILLED,
   Triggered: EVENT_TRIGGERED,
   Canceled: EVENT_CANCELED,
   ProtectionTriggered: EVENT_PROTECTION_TRIGGERED,
-  Accepted: EVENT_ACCEPTED,
-  Amended: EVENT_AMENDED,
 } = EventKind
 
 /** Places in the clock: seq of the command that is applied, engine time in ms. */
 export const Clock = { SEQ: 0, TIME: 1 } as const
 const { TIME: CLOCK_TIME } = Clock
 
-export function isStop(type: number): boolean {
-  return type >= TYPE_STOP_LIMIT
-}
-
-/** Market orders, and stops that become one: they never rest in a book of bids or asks. */
-export function isMarket(type: number): boolean {
-  return (type & 1) === 1
-}
-
-/** Book in which a stop waits: above the last price, or below it. */
-export function waitingBook(market: number, type: number, side: number): number {
-  const takesProfit = type >= TYPE_TAKE_PROFIT_LIMIT
-  // A buy stop and a sell take-profit wait for a rise.
-  const rising = (side === 0) !== takesProfit
-  return market * BOOK_KINDS + (rising ? BOOK_RISING_STOPS : BOOK_FALLING_STOPS)
-}
-
-/** Marks, and the types of stops: an order without them has nothing to describe. */
-const DESCRIBED = MARK_ICEBERG | MARK_EXPIRES | MARK_WAITING | (6 << ATTR_TYPE_SHIFT)
-
 export class Trading implements MatchSink {
   readonly orders: Orders
   readonly book: Book
   readonly ids: OrderIds
   readonly ledger: Ledger
+  readonly reserves: Reserves
+  readonly prices: Prices
   readonly markets: Markets
   readonly protections: Protections
   readonly events: Events
+  readonly orderEvents: OrderEvents
   readonly clock: Float64Array
   /** Orders with an expiry, by (expiry, order id). */
   readonly expiries: Heap
@@ -161,9 +129,12 @@ export class Trading implements MatchSink {
     this.ids = new OrderIds(this.orders.words, ordersMax + 1)
     this.ledger = ledger
     this.markets = markets
+    this.reserves = new Reserves(this.orders, ledger, markets)
+    this.prices = new Prices(this.book, markets)
     this.protections = protections
     this.events = events
     this.clock = clock
+    this.orderEvents = new OrderEvents(this.orders, events, clock)
     this.matcher = new Matcher(this.book, markets.units, this)
     this.reached = new Int32Array(protections.capacity)
     const { extras, extraNumbers, numbers } = this.orders
@@ -179,64 +150,6 @@ export class Trading implements MatchSink {
         extras[(slot << EXTRA_SHIFT) + EXTRA_HEAP] = place
       },
     })
-  }
-
-  // ---- Money
-
-  /** Fee tier of an account that is open. */
-  tier(account: number): number {
-    return (this.ledger.accounts[account << ACCOUNT_SHIFT]! >>> TIER_SHIFT) & TIER_MASK
-  }
-
-  /** The higher of the two rates that an account pays in a market: what a new order's reserve covers. */
-  worstPpm(market: number, account: number): number {
-    const at = market * TIERS_MAX + this.tier(account)
-    const { fees } = this.markets
-    return Math.max(fees[2 * at + FEE_MAKER]!, fees[2 * at + FEE_TAKER]!)
-  }
-
-  /**
-   * Units that an order must reserve: base of a sell; of a buy the quote at its limit (or its budget)
-   * and the worst fee, each fill of which may round up by one unit.
-   */
-  needUnits(side: number, market: number, ticks: number, lots: number, ppm: number, budget: number): number {
-    const { units } = this.markets
-    if (side === 1) return lots * units[2 * market + UNITS_LOT]!
-    const unit = units[2 * market + UNITS_TICK]!
-    const quote = budget > 0 ? budget : ticks * lots * unit
-    if (ppm <= 0) return quote
-    const fills = budget > 0 ? Math.min(lots, Math.floor(budget / unit)) : lots
-    return quote + chargeUnits(quote, ppm) + Math.max(0, fills - 1)
-  }
-
-  /** Row of the asset that the order reserves. */
-  private reserveRow(slot: number): number {
-    const at = (slot << ORDER_SHIFT) & OFFSETS
-    const words = this.orders.words
-    return (words[at + ORDER_ATTR]! >>> ATTR_SIDE_SHIFT) & 1
-      ? words[at + ORDER_BASE_ROW]!
-      : words[at + ORDER_QUOTE_ROW]!
-  }
-
-  /** Makes the order reserve what it needs for `lots` at its limit; the caller has checked that it can. */
-  reserve(slot: number, lots: number): void {
-    const words = this.orders.words
-    const at = (slot << ORDER_SHIFT) & OFFSETS
-    const attributes = words[at + ORDER_ATTR]!
-    const budget = (attributes & MARK_BUDGET) === 0 ? 0 : this.orders.extraNumbers[2 * slot + EXTRA_BUDGET]!
-    const units = this.needUnits(
-      (attributes >>> ATTR_SIDE_SHIFT) & 1,
-      words[at + ORDER_MARKET]!,
-      words[at + ORDER_TICKS]!,
-      lots,
-      words[at + ORDER_FEE_PPM]!,
-      budget,
-    )
-    const change = units - this.orders.numbers[2 * slot]!
-    const row = this.reserveRow(slot)
-    this.orders.numbers[2 * slot] = units
-    this.ledger.values[2 * row]! -= change
-    this.ledger.values[2 * row + 1]! += change
   }
 
   // ---- MatchSink
@@ -259,13 +172,13 @@ export class Trading implements MatchSink {
     const marketAt = (market << MARKET_SHIFT) & OFFSETS
 
     const takerPpm = Math.min(
-      rates[2 * (market * TIERS_MAX + this.tier(takerAccount)) + FEE_TAKER]!,
+      rates[2 * (market * TIERS_MAX + this.reserves.tier(takerAccount)) + FEE_TAKER]!,
       words[takerAt + ORDER_FEE_PPM]!,
     )
     // Tiers may pair a rebate with a lower taker's fee: the rebate is then what that fee pays for.
     const makerPpm = Math.max(
       Math.min(
-        rates[2 * (market * TIERS_MAX + this.tier(makerAccount)) + FEE_MAKER]!,
+        rates[2 * (market * TIERS_MAX + this.reserves.tier(makerAccount)) + FEE_MAKER]!,
         words[makerAt + ORDER_FEE_PPM]!,
       ),
       -takerPpm,
@@ -309,28 +222,7 @@ export class Trading implements MatchSink {
     if (this.tradeHigh === 0 || ticks < this.tradeLow) this.tradeLow = ticks
     if (ticks > this.tradeHigh) this.tradeHigh = ticks
 
-    const { events } = this
-    const event = EVENTS & events.claim(EVENT_FILL | (makerSells << ATTR_SIDE_SHIFT), this.clock)
-    const out = events.words
-    const float = event >> 1
-    out[event + EV_MARKET] = market
-    out[event + EV_TICKS] = ticks
-    out[event + EV_LOTS] = lots
-    out[event + EV_ACCOUNT] = makerAccount
-    out[event + EV_CODE] = 0
-    out[event + EV_CLOID_LO] = words[makerAt + ORDER_CLOID_LO]!
-    out[event + EV_CLOID_HI] = words[makerAt + ORDER_CLOID_HI]!
-    out[event + EV_COUNTER_ACCOUNT] = takerAccount
-    out[event + EV_REMAINING] = this.orders.remaining(maker) - lots
-    out[event + EV_COUNTER_CLOID_LO] = words[takerAt + ORDER_CLOID_LO]!
-    out[event + EV_COUNTER_CLOID_HI] = words[takerAt + ORDER_CLOID_HI]!
-    out[event + EV_COUNTER_REMAINING] = words[takerAt + ORDER_VISIBLE]! - lots
-    out[event + EV_OTHER] = 0
-    events.floats[float + EV_AMOUNT_A_F64] = makerFee
-    events.floats[float + EV_AMOUNT_B_F64] = takerFee
-    events.floats[float + EV_TAKER_ORDER_ID_F64] = numbers[2 * taker + NUMBER_ID]!
-    events.floats[float + EV_ORDER_ID_F64] = numbers[2 * maker + NUMBER_ID]!
-
+    this.orderEvents.fill(maker, taker, lots, makerFee, takerFee)
     if ((this.ledger.accounts[makerAccount << ACCOUNT_SHIFT]! & ACCOUNT_PROTECTED) !== 0)
       this.countProtected(makerAccount, market, quote)
     return SETTLED_DONE
@@ -341,7 +233,7 @@ export class Trading implements MatchSink {
   }
 
   makerRefilled(maker: number): void {
-    const event = this.orderEvent(EVENT_REFILLED, maker, 0)
+    const event = this.orderEvents.about(EVENT_REFILLED, maker, 0)
     this.events.words[event + EV_COUNTER_REMAINING] =
       this.orders.words[(maker << ORDER_SHIFT) + ORDER_VISIBLE]!
   }
@@ -354,7 +246,7 @@ export class Trading implements MatchSink {
     const at = (maker << ORDER_SHIFT) & OFFSETS
     this.orders.words[at + ORDER_LOTS]! -= lots
     this.shrink(maker, this.orders.remaining(maker) - lots)
-    this.amendedEvent(maker, this.orders.words[at + ORDER_TICKS]!, true)
+    this.orderEvents.amended(maker, this.orders.words[at + ORDER_TICKS]!, true)
   }
 
   decrementTaker(taker: number, lots: number): void {
@@ -362,8 +254,8 @@ export class Trading implements MatchSink {
     const at = (taker << ORDER_SHIFT) & OFFSETS
     words[at + ORDER_LOTS]! -= lots
     words[at + ORDER_VISIBLE]! -= lots
-    if ((words[at + ORDER_ATTR]! & MARK_BUDGET) === 0) this.reserve(taker, words[at + ORDER_VISIBLE]!)
-    this.amendedEvent(taker, words[at + ORDER_TICKS]!, false)
+    if ((words[at + ORDER_ATTR]! & MARK_BUDGET) === 0) this.reserves.set(taker, words[at + ORDER_VISIBLE]!)
+    this.orderEvents.amended(taker, words[at + ORDER_TICKS]!, false)
   }
 
   // ---- Lives of orders
@@ -473,21 +365,21 @@ export class Trading implements MatchSink {
     const type = (attributes >>> ATTR_TYPE_SHIFT) & 7
     const side = (attributes >>> ATTR_SIDE_SHIFT) & 1
     const market = words[at + ORDER_MARKET]!
-    const event = this.orderEvent(EVENT_TRIGGERED, slot, 0)
+    const event = this.orderEvents.about(EVENT_TRIGGERED, slot, 0)
     this.events.words[event + EV_COUNTER_CLOID_LO] = extras[(slot << EXTRA_SHIFT) + EXTRA_TRIGGER]!
     let ticks = words[at + ORDER_TICKS]!
     if (isMarket(type)) {
-      words[at + ORDER_TICKS] = this.clampToBand(market, ticks)
+      words[at + ORDER_TICKS] = this.prices.clampToBand(market, ticks)
       this.enter(slot)
       return
     }
     const postOnly = (attributes >>> ATTR_POST_ONLY_SHIFT) & 3
-    if (postOnly !== POST_ONLY_NONE) ticks = this.postOnlyTicks(market, side, ticks, postOnly)
+    if (postOnly !== POST_ONLY_NONE) ticks = this.prices.postOnlyTicks(market, side, ticks, postOnly)
     const timeInForce = (attributes >>> ATTR_TIF_SHIFT) & 7
     const mayRest = timeInForce === TIF_GTC || timeInForce === TIF_GTD
     if (
       ticks === 0 ||
-      this.outsideBand(market, ticks) ||
+      this.prices.outsideBand(market, ticks) ||
       (mayRest && this.book.levelMissing(restingBook(market, side), ticks))
     ) {
       this.cancel(slot, CancelReason.TriggerRejected)
@@ -499,7 +391,7 @@ export class Trading implements MatchSink {
 
   /** Cancels a live order wherever it stands, or one that was just matched and stands nowhere. */
   cancel(slot: number, reason: number): void {
-    this.orderEvent(EVENT_CANCELED, slot, reason)
+    this.orderEvents.about(EVENT_CANCELED, slot, reason)
     if (this.orders.words[(slot << ORDER_SHIFT) + ORDER_LEVEL]! !== NONE) this.book.remove(slot)
     this.finish(slot)
   }
@@ -511,7 +403,7 @@ export class Trading implements MatchSink {
     const at = (slot << ORDER_SHIFT) & OFFSETS
     const left = numbers[2 * slot]!
     if (left !== 0) {
-      const row = this.reserveRow(slot)
+      const row = this.reserves.row(slot)
       values[2 * row]! += left
       values[2 * row + 1]! -= left
     }
@@ -544,7 +436,7 @@ export class Trading implements MatchSink {
       extras[extra] = remaining - shown
     }
     if (shown < visible) this.book.reduce(slot, visible - shown)
-    this.reserve(slot, remaining)
+    this.reserves.set(slot, remaining)
   }
 
   /**
@@ -569,35 +461,6 @@ export class Trading implements MatchSink {
       slot = next
     }
     return count
-  }
-
-  // ---- Prices
-
-  /** True when a limit price is further from the last trade than the market's band allows. */
-  outsideBand(market: number, ticks: number): boolean {
-    return (
-      this.markets.words[(market << MARKET_SHIFT) + MARKET_BAND_PPM] !== 0 &&
-      this.clampToBand(market, ticks) !== ticks
-    )
-  }
-
-  /** The price inside the market's band that is nearest to `ticks`. */
-  clampToBand(market: number, ticks: number): number {
-    const band = this.markets.words[(market << MARKET_SHIFT) + MARKET_BAND_PPM]!
-    const last = this.markets.words[(market << MARKET_SHIFT) + MARKET_LAST_TICKS]!
-    if (band === 0 || last === 0) return ticks
-    const width = Math.floor((last * band) / 1_000_000)
-    return Math.max(Math.max(1, last - width), Math.min(Math.min(TICKS_MAX, last + width), ticks))
-  }
-
-  /** Price at which a post-only order may stand; 0 when it would cross and may not slide. */
-  postOnlyTicks(market: number, side: number, ticks: number, mode: number): number {
-    const touch = this.book.bestTicks(restingBook(market, side ^ 1))
-    if (touch === 0) return ticks
-    if (side === 0 ? ticks < touch : ticks > touch) return ticks
-    if (mode !== POST_ONLY_SLIDE) return 0
-    if (side === 0) return touch - 1
-    return touch === TICKS_MAX ? 0 : touch + 1
   }
 
   // ---- Protections
@@ -633,66 +496,5 @@ export class Trading implements MatchSink {
     // No balance can reach 2^53 unless there is that much of an asset.
     if (supply[2 * base + 1] === 0 && supply[2 * quote + 1] === 0) return true
     return allCanReceive(slot, this.book, this.markets, this.ledger)
-  }
-
-  // ---- Events
-
-  /** An event that speaks of one order; returns its word offset for what else it says. */
-  orderEvent(kind: number, slot: number, code: number): number {
-    const { words, numbers } = this.orders
-    const { events } = this
-    const at = (slot << ORDER_SHIFT) & OFFSETS
-    const event = EVENTS & events.claim(kind | (words[at + ORDER_ATTR]! & ORDER_ATTR_MASK), this.clock)
-    const out = events.words
-    const { floats } = events
-    const float = event >> 1
-    out[event + EV_MARKET] = words[at + ORDER_MARKET]!
-    out[event + EV_TICKS] = words[at + ORDER_TICKS]!
-    out[event + EV_LOTS] = words[at + ORDER_LOTS]!
-    out[event + EV_ACCOUNT] = words[at + ORDER_ACCOUNT]!
-    out[event + EV_CODE] = code
-    out[event + EV_CLOID_LO] = words[at + ORDER_CLOID_LO]!
-    out[event + EV_CLOID_HI] = words[at + ORDER_CLOID_HI]!
-    out[event + EV_COUNTER_ACCOUNT] = 0
-    out[event + EV_REMAINING] = this.orders.remaining(slot)
-    out[event + EV_COUNTER_CLOID_LO] = 0
-    out[event + EV_COUNTER_CLOID_HI] = 0
-    out[event + EV_COUNTER_REMAINING] = 0
-    out[event + EV_OTHER] = 0
-    floats[float + EV_AMOUNT_A_F64] = 0
-    floats[float + EV_AMOUNT_B_F64] = 0
-    floats[float + EV_TAKER_ORDER_ID_F64] = 0
-    floats[float + EV_ORDER_ID_F64] = numbers[2 * slot + NUMBER_ID]!
-    return event
-  }
-
-  /** Accepted: what orderEvent says, and the order's display, trigger, expiry and budget. */
-  acceptedEvent(slot: number): void {
-    const event = this.orderEvent(EVENT_ACCEPTED, slot, 0)
-    this.describe(event, slot)
-    const { extraNumbers, words } = this.orders
-    const attributes = words[(slot << ORDER_SHIFT) + ORDER_ATTR]!
-    if ((attributes & MARK_BUDGET) !== 0)
-      this.events.floats[(event >> 1) + EV_AMOUNT_B_F64] = extraNumbers[2 * slot + EXTRA_BUDGET]!
-  }
-
-  /** Amended: the order as it is now, its price before, and in CODE whether it kept its place. */
-  amendedEvent(slot: number, ticksBefore: number, kept: boolean): void {
-    const event = this.orderEvent(EVENT_AMENDED, slot, kept ? 1 : 0)
-    this.describe(event, slot)
-    this.events.words[event + EV_OTHER] = ticksBefore
-  }
-
-  private describe(event: number, slot: number): void {
-    const { words, extras, extraNumbers } = this.orders
-    const attributes = words[(slot << ORDER_SHIFT) + ORDER_ATTR]!
-    if ((attributes & DESCRIBED) === 0) return
-    const out = this.events.words
-    if ((attributes & MARK_ICEBERG) !== 0)
-      out[event + EV_COUNTER_REMAINING] = extras[(slot << EXTRA_SHIFT) + EXTRA_DISPLAY]!
-    if (isStop((attributes >>> ATTR_TYPE_SHIFT) & 7))
-      out[event + EV_COUNTER_CLOID_LO] = extras[(slot << EXTRA_SHIFT) + EXTRA_TRIGGER]!
-    if ((attributes & MARK_EXPIRES) !== 0)
-      this.events.floats[(event >> 1) + EV_AMOUNT_A_F64] = extraNumbers[2 * slot + EXTRA_EXPIRES_AT]!
   }
 }

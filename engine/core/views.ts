@@ -19,7 +19,7 @@ import {
   SessionState,
 } from './sessions.js'
 import type { State } from './state.js'
-import { isStop } from './trading.js'
+import { isStop } from './order-types.js'
 
 export function balances({ ledger }: State, account: number): Balance[] {
   const found: Balance[] = []

@@ -1,0 +1,53 @@
+/**
+ * Where a market lets orders stand: inside its price band, and for post-only orders behind the touch.
+ * Called by place.ts, amend.ts and trading.ts.
+ */
+import { PostOnly } from '../codes.js'
+import type { Book } from './book.js'
+import { Market, type Markets } from './markets.js'
+import { restingBook } from './match.js'
+import * as limits from '../limits.js'
+import * as markets from './markets.js'
+
+// Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+const { TICKS_MAX } = limits
+const { MARKET_SHIFT } = markets
+const { LAST_TICKS: MARKET_LAST_TICKS, BAND_PPM: MARKET_BAND_PPM } = Market
+const { Slide: POST_ONLY_SLIDE } = PostOnly
+
+export class Prices {
+  private readonly book: Book
+  private readonly markets: Markets
+
+  constructor(book: Book, markets: Markets) {
+    this.book = book
+    this.markets = markets
+  }
+
+  /** True when a limit price is further from the last trade than the market's band allows. */
+  outsideBand(market: number, ticks: number): boolean {
+    return (
+      this.markets.words[(market << MARKET_SHIFT) + MARKET_BAND_PPM] !== 0 &&
+      this.clampToBand(market, ticks) !== ticks
+    )
+  }
+
+  /** The price inside the market's band that is nearest to `ticks`. */
+  clampToBand(market: number, ticks: number): number {
+    const band = this.markets.words[(market << MARKET_SHIFT) + MARKET_BAND_PPM]!
+    const last = this.markets.words[(market << MARKET_SHIFT) + MARKET_LAST_TICKS]!
+    if (band === 0 || last === 0) return ticks
+    const width = Math.floor((last * band) / 1_000_000)
+    return Math.max(Math.max(1, last - width), Math.min(Math.min(TICKS_MAX, last + width), ticks))
+  }
+
+  /** Price at which a post-only order may stand; 0 when it would cross and may not slide. */
+  postOnlyTicks(market: number, side: number, ticks: number, mode: number): number {
+    const touch = this.book.bestTicks(restingBook(market, side ^ 1))
+    if (touch === 0) return ticks
+    if (side === 0 ? ticks < touch : ticks > touch) return ticks
+    if (mode !== POST_ONLY_SLIDE) return 0
+    if (side === 0) return touch - 1
+    return touch === TICKS_MAX ? 0 : touch + 1
+  }
+}

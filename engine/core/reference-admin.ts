@@ -1,0 +1,201 @@
+/** The reference's money, time, protections and operator's commands. In tests only. */
+import { CancelReason, CommandKind, EventKind, Reject } from '../codes.js'
+import { Cmd, MarketCmd, OpenAccountCmd } from '../layout.js'
+import { TIERS_MAX } from '../limits.js'
+import { ReferenceAccount } from './book-reference.js'
+import type { Command } from './reference-base.js'
+import { type ReferenceProtection, END, isWhole, unitsReject } from './reference-base.js'
+import { ReferenceOrders } from './reference-orders.js'
+
+export abstract class ReferenceAdmin extends ReferenceOrders {
+  protected deposit(command: Command): number {
+    const { account, market: asset, amount, words, at, floats } = command
+    const fromChain = words[at + Cmd.OTHER] === 1
+    const position = floats[at / 2 + Cmd.DEADLINE_F64]!
+    if (!this.assets.has(asset)) return Reject.UnknownAsset
+    if (account < 0) return Reject.UnknownAccount
+    if (account >= this.accountsMax) return Reject.AccountsFull
+    if (fromChain && position !== this.depositsConsumed) return Reject.DepositOutOfOrder
+    const bad = unitsReject(amount)
+    if (bad !== 0) return bad
+    if ((this.accounts.get(account)?.total(asset) ?? 0n) + BigInt(amount) >= END)
+      return Reject.BalanceOverLimit
+    if (!this.accounts.has(account)) this.accounts.set(account, new ReferenceAccount())
+    this.accounts.get(account)!.balance(asset).available += BigInt(amount)
+    this.supply.set(asset, (this.supply.get(asset) ?? 0n) + BigInt(amount))
+    if (fromChain) this.depositsConsumed++
+    this.emit(EventKind.Deposited, {
+      subject: asset,
+      account,
+      a: amount,
+      b: fromChain ? position : 0,
+      other: fromChain ? 1 : 0,
+    })
+    return 0
+  }
+
+  protected withdraw(command: Command): number {
+    const { account, market: asset, amount, floats, at } = command
+    const nonce = floats[at / 2 + Cmd.DEADLINE_F64]!
+    if (!this.assets.has(asset)) return Reject.UnknownAsset
+    const owner = this.accounts.get(account)
+    if (owner === undefined) return Reject.UnknownAccount
+    const bad = unitsReject(amount)
+    if (bad !== 0) return bad
+    if (nonce !== 0 && !isWhole(nonce, owner.withdrawalNonce + 1)) return Reject.WithdrawalNonceUsed
+    if (owner.balance(asset).available < BigInt(amount)) return Reject.InsufficientFunds
+    if (nonce !== 0) owner.withdrawalNonce = nonce
+    owner.balance(asset).available -= BigInt(amount)
+    this.supply.set(asset, this.supply.get(asset)! - BigInt(amount))
+    this.emit(EventKind.Withdrawn, { subject: asset, account, a: amount, b: nonce })
+    return 0
+  }
+
+  protected transfer({ account, market: asset, amount, words, at }: Command): number {
+    const receiver = words[at + Cmd.OTHER]!
+    if (!this.assets.has(asset)) return Reject.UnknownAsset
+    const from = this.accounts.get(account)
+    const to = this.accounts.get(receiver)
+    if (from === undefined || to === undefined) return Reject.UnknownAccount
+    if (from === to) return Reject.SameAccount
+    if (from.owner.join() !== to.owner.join()) return Reject.NotOwner
+    const bad = unitsReject(amount)
+    if (bad !== 0) return bad
+    if (from.balance(asset).available < BigInt(amount)) return Reject.InsufficientFunds
+    if (to.total(asset) + BigInt(amount) >= END) return Reject.BalanceOverLimit
+    from.balance(asset).available -= BigInt(amount)
+    to.balance(asset).available += BigInt(amount)
+    this.emit(EventKind.Transferred, { subject: asset, account, counterAccount: receiver, a: amount })
+    return 0
+  }
+
+  protected time({ amount }: Command): number {
+    if (!isWhole(amount, 0)) return Reject.BadTime
+    this.timeMs = Math.max(this.timeMs, amount)
+    this.emit(EventKind.TimeAdvanced, { a: this.timeMs })
+    const expired = this.liveOrders()
+      .filter(({ expiresAtMs }) => expiresAtMs !== 0 && expiresAtMs <= this.timeMs)
+      .sort((a, b) => a.expiresAtMs - b.expiresAtMs || a.id - b.id)
+    for (const order of expired) this.cancel(order, CancelReason.Expired)
+    const due = [...this.accounts]
+      .filter(([, { cancelAfterMs }]) => cancelAfterMs !== 0 && cancelAfterMs <= this.timeMs)
+      .sort(([a, first], [b, second]) => first.cancelAfterMs - second.cancelAfterMs || a - b)
+    for (const [account, owner] of due) {
+      owner.cancelAfterMs = 0
+      for (const order of this.ordersOf(account)) this.cancel(order, CancelReason.DeadManSwitch)
+    }
+    return 0
+  }
+
+  protected cancelAfter(command: Command): number {
+    const { account, amount } = command
+    const owner = this.accounts.get(account)
+    if (owner === undefined) return Reject.UnknownAccount
+    if (this.late(command)) return Reject.DeadlinePassed
+    if (amount !== 0 && !isWhole(amount, this.timeMs + 1)) return Reject.BadExpiry
+    owner.cancelAfterMs = amount
+    this.emit(EventKind.CancelAfterSet, { account, a: amount })
+    return 0
+  }
+
+  protected setProtection({ account, market, words, at, lots, amount }: Command): number {
+    const windowMs = words[at + Cmd.OTHER]!
+    if (!this.markets.has(market)) return Reject.UnknownMarket
+    if (!this.accounts.has(account)) return Reject.UnknownAccount
+    if (lots < 0 || !isWhole(amount, 0)) return Reject.BadProtection
+    const off = lots === 0 && amount === 0
+    if (off ? windowMs !== 0 : windowMs < 1) return Reject.BadProtection
+    const own = this.protections.get(account) ?? new Map<number, ReferenceProtection>()
+    this.protections.set(account, own)
+    if (off) own.delete(market)
+    else
+      own.set(market, {
+        windowMs,
+        fillsMax: lots,
+        notionalMax: amount,
+        windowStartMs: 0,
+        fills: 0,
+        notional: 0,
+        frozen: false,
+      })
+    this.emit(EventKind.ProtectionChanged, { subject: market, account, lots, other: windowMs, a: amount })
+    return 0
+  }
+
+  protected resetProtection({ account, market }: Command): number {
+    if (!this.markets.has(market)) return Reject.UnknownMarket
+    if (!this.accounts.has(account)) return Reject.UnknownAccount
+    const protection = this.protections.get(account)?.get(market)
+    if (protection === undefined) return Reject.BadProtection
+    Object.assign(protection, { windowStartMs: 0, fills: 0, notional: 0, frozen: false })
+    const { windowMs, fillsMax, notionalMax } = protection
+    this.emit(EventKind.ProtectionChanged, {
+      subject: market,
+      account,
+      lots: fillsMax,
+      other: windowMs,
+      a: notionalMax,
+    })
+    return 0
+  }
+
+  protected openAccount({ account, words, at }: Command): number {
+    if (account < 0) return Reject.UnknownAccount
+    if (account >= this.accountsMax) return Reject.AccountsFull
+    const known = this.accounts.get(account)
+    if (known !== undefined && known.owner.some((word) => word !== 0)) return Reject.AccountExists
+    const opened = known ?? new ReferenceAccount()
+    opened.owner = Array.from(words.subarray(at + OpenAccountCmd.OWNER, at + OpenAccountCmd.OWNER + 5))
+    this.accounts.set(account, opened)
+    this.emit(EventKind.AccountOpened, { account, tail: opened.owner })
+    return 0
+  }
+
+  protected setStatus({ market, words, at }: Command): number {
+    const status = words[at + Cmd.OTHER]!
+    const found = this.markets.get(market)
+    if (found === undefined) return Reject.UnknownMarket
+    if (status < 0 || status > 2) return Reject.BadStatus
+    found.status = status
+    this.emit(EventKind.MarketStatusChanged, { subject: market, other: status })
+    return 0
+  }
+
+  protected setFees({ kind, market, words, at }: Command): number {
+    const tier = kind === CommandKind.SetTierFees ? words[at + Cmd.OTHER]! : 0
+    const maker = words[at + MarketCmd.MAKER_FEE_PPM]!
+    const taker = words[at + MarketCmd.TAKER_FEE_PPM]!
+    const found = this.markets.get(market)
+    if (found === undefined) return Reject.UnknownMarket
+    if (kind === CommandKind.SetTierFees && (tier < 1 || tier >= TIERS_MAX)) return Reject.BadTier
+    if (taker < 0 || taker > 100_000 || maker < -taker || maker > 100_000) return Reject.BadFees
+    found.fees.set(tier, { maker, taker })
+    this.emit(EventKind.MarketFeesChanged, {
+      subject: market,
+      other: tier,
+      counterAccount: maker,
+      remaining: taker,
+    })
+    return 0
+  }
+
+  protected setBand({ market, words, at }: Command): number {
+    const bandPpm = words[at + MarketCmd.BAND_PPM]!
+    const found = this.markets.get(market)
+    if (found === undefined) return Reject.UnknownMarket
+    if (bandPpm < 0 || bandPpm > 1_000_000) return Reject.BadPriceBand
+    found.bandPpm = bandPpm
+    this.emit(EventKind.PriceBandChanged, { subject: market, other: bandPpm })
+    return 0
+  }
+
+  protected setTier({ account, words, at }: Command): number {
+    const tier = words[at + Cmd.OTHER]!
+    const owner = this.accounts.get(account)
+    if (owner === undefined) return Reject.UnknownAccount
+    if (tier < 0 || tier >= TIERS_MAX) return Reject.BadTier
+    owner.tier = tier
+    this.emit(EventKind.TierChanged, { account, other: tier })
+    return 0
+  }
+}

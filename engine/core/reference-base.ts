@@ -1,0 +1,329 @@
+/**
+ * What the reference engine is made of: its state as plain objects, a command record by names, and how
+ * events are written. The rules stand in reference-trading.ts (the life of orders), reference-orders.ts
+ * (what traders ask for), reference-admin.ts (money, time, the operator) and reference-engine.ts (frames
+ * and the switch), each on top of the one before. In tests only.
+ */
+import { CommandKind, EventKind, MarketStatus, OrderType, PostOnly, Reject } from '../codes.js'
+import { Attr, Cmd, EVENT_WORDS, Ev, FrameCmd, INT_NOT_AN_INTEGER, INT_OVER_LIMIT } from '../layout.js'
+import { ICEBERG_PARTS_MAX, TICKS_MAX, UNITS_END } from '../limits.js'
+import type { EngineOptions } from '../types.js'
+import { ReferenceAccount, ReferenceBook, type ReferenceOrder } from './book-reference.js'
+
+export interface ReferenceMarket {
+  readonly id: number
+  readonly base: number
+  readonly quote: number
+  readonly lotUnits: bigint
+  readonly tickUnits: bigint
+  status: number
+  bandPpm: number
+  lastTicks: number
+  /** By tier; 0 is the market's own. */
+  readonly fees: Map<number, { maker: number; taker: number }>
+  readonly book: ReferenceBook
+}
+
+export interface ReferenceSession {
+  state: 'active' | 'revoked'
+  readonly account: number
+  readonly attributes: number
+  readonly keyX: number[]
+  readonly maxNotional: number
+  readonly expiresAtMs: number
+  /** -1 before the first frame. */
+  highest: number
+  readonly frames: Map<
+    number,
+    { readonly firstSeq: number; readonly codes: number[]; readonly count: number }
+  >
+}
+
+export interface ReferenceProtection {
+  readonly windowMs: number
+  readonly fillsMax: number
+  readonly notionalMax: number
+  windowStartMs: number
+  fills: number
+  notional: number
+  frozen: boolean
+}
+
+/** Words and doubles of an event beyond kind and seq; what is left out is zero. */
+export interface EventFields {
+  attributes?: number
+  subject?: number
+  ticks?: number
+  lots?: number
+  account?: number
+  code?: number
+  cloid?: bigint
+  counterAccount?: number
+  remaining?: number
+  counterCloid?: bigint
+  counterRemaining?: number
+  other?: number
+  a?: number | bigint
+  b?: number | bigint
+  takerOrderId?: number
+  orderId?: number
+  /** Words from CLOID_LO on, in place of ids. */
+  tail?: readonly number[]
+}
+
+export const END = BigInt(UNITS_END)
+export const isMarketType = (type: number): boolean => type % 2 === 1
+export const isStopType = (type: number): boolean => type >= OrderType.StopLimit
+export const isWhole = (value: number, min: number): boolean =>
+  Number.isInteger(value) && value >= min && value < UNITS_END
+
+export abstract class ReferenceBase {
+  seq = 0
+  timeMs = 0
+  depositsConsumed = 0
+  readonly feeAccount: number
+  readonly requireFrames: boolean
+  readonly assets = new Map<number, string>()
+  readonly markets = new Map<number, ReferenceMarket>()
+  readonly accounts = new Map<number, ReferenceAccount>()
+  readonly sessions: ReferenceSession[] = []
+  readonly protections = new Map<number, Map<number, ReferenceProtection>>()
+  readonly supply = new Map<number, bigint>()
+  frame = { left: 0, session: -1, nonce: -1, accepted: false }
+  /** Events of the last command, as records of EVENT_WORDS words. */
+  events: Int32Array[] = []
+  protected readonly ordersMax: number
+  protected readonly accountsMax: number
+  protected traded: { low: number; high: number } | undefined
+  protected reached: { account: number; market: ReferenceMarket }[] = []
+
+  constructor(options: EngineOptions) {
+    const { genesis } = options
+    this.feeAccount = genesis.feeAccount ?? 0
+    this.requireFrames = genesis.requireFrames === true
+    this.ordersMax = options.ordersMax ?? 1 << 20
+    this.accountsMax = options.accountsMax ?? 1 << 22
+    for (const { id, symbol } of genesis.assets) this.assets.set(id, symbol)
+    for (const config of genesis.markets)
+      this.markets.set(config.id, {
+        id: config.id,
+        base: config.base,
+        quote: config.quote,
+        lotUnits: BigInt(config.lotUnits),
+        tickUnits: BigInt(config.tickUnits),
+        status: config.status ?? 0,
+        bandPpm: config.bandPpm ?? 0,
+        lastTicks: 0,
+        fees: new Map([[0, { maker: config.makerFeePpm, taker: config.takerFeePpm }]]),
+        book: new ReferenceBook(),
+      })
+    this.accounts.set(this.feeAccount, new ReferenceAccount())
+  }
+
+  /** Every live order. */
+  liveOrders(): ReferenceOrder[] {
+    return [...this.markets.values()].flatMap(({ book }) => book.orders)
+  }
+
+  ordersOf(account: number): ReferenceOrder[] {
+    return this.liveOrders()
+      .filter((order) => order.account === account)
+      .sort((a, b) => a.id - b.id)
+  }
+
+  protected find(account: number, cloid: bigint): ReferenceOrder | undefined {
+    return this.liveOrders().find((order) => order.account === account && order.cloid === cloid)
+  }
+
+  protected named(command: Command): { order: ReferenceOrder; market: ReferenceMarket } | number {
+    const market = this.markets.get(command.market)
+    if (market === undefined) return Reject.UnknownMarket
+    if (!this.accounts.has(command.account)) return Reject.UnknownAccount
+    if (((command.head >>> Attr.INVALID_CLOID_SHIFT) & 1) === 1) return Reject.BadClientOrderId
+    const order = this.find(command.account, command.cloid)
+    if (order === undefined || order.market !== market.id) return Reject.UnknownOrder
+    return { order, market }
+  }
+
+  protected late({ floats, at }: Command): boolean {
+    const deadline = floats[at / 2 + Cmd.DEADLINE_F64]!
+    return deadline !== 0 && !(deadline >= this.timeMs)
+  }
+
+  protected overSessionNotional(notional: bigint): boolean {
+    if (this.frame.left === 0) return false
+    const { maxNotional } = this.sessions[this.frame.session]!
+    return maxNotional > 0 && notional > BigInt(maxNotional)
+  }
+
+  protected amended(order: ReferenceOrder, ticksBefore: number, kept: boolean): void {
+    this.emit(EventKind.Amended, {
+      ...orderFields(order),
+      code: kept ? 1 : 0,
+      other: ticksBefore,
+      counterRemaining: order.display,
+      counterCloid: BigInt(isStopType(order.type) ? order.trigger : 0),
+      a: order.expiresAtMs,
+    })
+  }
+
+  protected reject(command: Command, code: number): void {
+    const { kind, words, at, account, market } = command
+    const named = kind <= CommandKind.Cancel
+    const repeated =
+      kind === CommandKind.Frame && code === Reject.FrameNonceUsed
+        ? this.sessions[words[at + FrameCmd.SESSION]!]!.frames.get(
+            command.floats[at / 2 + FrameCmd.NONCE_F64]!,
+          )
+        : undefined
+    this.emit(EventKind.Rejected, {
+      attributes: kind === CommandKind.Place ? command.head & (1 << Attr.SIDE_SHIFT) : 0,
+      subject: market,
+      account,
+      code,
+      other: kind,
+      ...(named ? { ticks: command.ticks, lots: command.lots, cloid: command.cloid } : {}),
+      ...(repeated === undefined ? {} : { lots: repeated.count, a: repeated.firstSeq }),
+    })
+  }
+
+  protected emit(kind: number, fields: EventFields): void {
+    const words = new Int32Array(EVENT_WORDS)
+    const floats = new Float64Array(words.buffer)
+    words[Ev.KIND] = kind | (fields.attributes ?? 0)
+    words[Ev.MARKET] = fields.subject ?? 0
+    floats[Ev.SEQ_F64] = this.seq
+    words[Ev.TICKS] = fields.ticks ?? 0
+    words[Ev.LOTS] = fields.lots ?? 0
+    words[Ev.ACCOUNT] = fields.account ?? 0
+    words[Ev.CODE] = fields.code ?? 0
+    putCloid(words, Ev.CLOID_LO, fields.cloid ?? 0n)
+    words[Ev.COUNTER_ACCOUNT] = fields.counterAccount ?? 0
+    words[Ev.REMAINING] = fields.remaining ?? 0
+    putCloid(words, Ev.COUNTER_CLOID_LO, fields.counterCloid ?? 0n)
+    words[Ev.COUNTER_REMAINING] = fields.counterRemaining ?? 0
+    words[Ev.OTHER] = fields.other ?? 0
+    if (fields.tail !== undefined) words.set(fields.tail, Ev.CLOID_LO)
+    floats[Ev.AMOUNT_A_F64] = Number(fields.a ?? 0)
+    floats[Ev.AMOUNT_B_F64] = Number(fields.b ?? 0)
+    floats[Ev.TAKER_ORDER_ID_F64] = fields.takerOrderId ?? 0
+    floats[Ev.ORDER_ID_F64] = fields.orderId ?? 0
+    this.events.push(words)
+  }
+}
+
+/** A command record by names. */
+export class Command {
+  readonly head: number
+  readonly kind: number
+  readonly account: number
+  /** Market, or asset. */
+  readonly market: number
+  readonly ticks: number
+  readonly lots: number
+  readonly cloid: bigint
+  readonly amount: number
+  readonly expiresAtMs: number
+
+  constructor(
+    readonly words: Int32Array,
+    readonly floats: Float64Array,
+    readonly at: number,
+  ) {
+    this.head = words[at]!
+    this.kind = this.head & 0xff
+    this.account = words[at + Cmd.ACCOUNT]!
+    this.market = words[at + Cmd.MARKET]!
+    this.ticks = words[at + Cmd.TICKS]!
+    this.lots = words[at + Cmd.LOTS]!
+    this.cloid = (BigInt(words[at + Cmd.CLOID_HI]! >>> 0) << 32n) | BigInt(words[at + Cmd.CLOID_LO]! >>> 0)
+    this.amount = floats[at / 2 + Cmd.AMOUNT_F64]!
+    this.expiresAtMs = floats[at / 2 + Cmd.EXPIRES_AT_F64]!
+  }
+}
+
+export const isTrade = (kind: number): boolean =>
+  (kind >= CommandKind.Place && kind <= CommandKind.CancelAll) ||
+  (kind >= CommandKind.CancelAfter && kind <= CommandKind.ResetProtection)
+
+export function orderFields(order: ReferenceOrder): EventFields {
+  return {
+    attributes:
+      (order.side << Attr.SIDE_SHIFT) |
+      (order.type << Attr.TYPE_SHIFT) |
+      (order.timeInForce << Attr.TIF_SHIFT) |
+      (order.postOnly << Attr.POST_ONLY_SHIFT) |
+      (order.stp << Attr.STP_SHIFT),
+    subject: order.market,
+    ticks: order.ticks,
+    lots: order.lots,
+    account: order.account,
+    cloid: order.cloid,
+    remaining: order.remaining,
+    orderId: order.id,
+  }
+}
+
+export function putCloid(words: Int32Array, at: number, cloid: bigint): void {
+  words[at] = Number(cloid & 0xffffffffn) | 0
+  words[at + 1] = Number(cloid >> 32n) | 0
+}
+
+export const reserveAsset = (market: ReferenceMarket, side: number): number =>
+  side === 1 ? market.base : market.quote
+
+export function statusReject(status: number): number {
+  if (status === MarketStatus.Halted) return Reject.MarketHalted
+  return status === MarketStatus.CancelOnly ? Reject.MarketCancelOnly : 0
+}
+
+export function ticksReject(ticks: number): number {
+  if (ticks === INT_NOT_AN_INTEGER) return Reject.NotAnInteger
+  if (ticks === INT_OVER_LIMIT) return Reject.TicksOverLimit
+  if (ticks === 0) return Reject.ZeroTicks
+  return ticks < 0 ? Reject.NegativeTicks : 0
+}
+
+export function lotsReject(lots: number): number {
+  if (lots === INT_NOT_AN_INTEGER) return Reject.NotAnInteger
+  if (lots === INT_OVER_LIMIT) return Reject.LotsOverLimit
+  if (lots === 0) return Reject.ZeroLots
+  return lots < 0 ? Reject.NegativeLots : 0
+}
+
+export function unitsReject(units: number): number {
+  if (Number.isNaN(units)) return Reject.NotAnInteger
+  if (units >= UNITS_END) return Reject.UnitsOverLimit
+  if (!Number.isInteger(units)) return Reject.NotAnInteger
+  if (units === 0) return Reject.ZeroUnits
+  return units < 0 ? Reject.NegativeUnits : 0
+}
+
+export const displayFits = (display: number, lots: number): boolean =>
+  display >= 1 && display <= lots && display * ICEBERG_PARTS_MAX >= lots
+
+/** The price within the market's band that is nearest. */
+export function clampToBand(market: ReferenceMarket, ticks: number): number {
+  const { bandPpm, lastTicks } = market
+  if (bandPpm === 0 || lastTicks === 0) return ticks
+  const width = Number((BigInt(lastTicks) * BigInt(bandPpm)) / 1_000_000n)
+  const low = Math.max(1, lastTicks - width)
+  const high = Math.min(TICKS_MAX, lastTicks + width)
+  return Math.min(Math.max(ticks, low), high)
+}
+
+/** Where a post-only order may stand; 0 = nowhere. */
+export function postOnlyTicks(
+  market: ReferenceMarket,
+  side: number,
+  ticks: number,
+  postOnly: number,
+): number {
+  const touch = market.book.bestTicks(1 - side)
+  if (touch === 0) return ticks
+  const crosses = side === 0 ? ticks >= touch : ticks <= touch
+  if (!crosses) return ticks
+  if (postOnly !== PostOnly.Slide) return 0
+  if (side === 0) return touch - 1
+  return touch === TICKS_MAX ? 0 : touch + 1
+}

@@ -7,7 +7,7 @@ import { AssetCmd, Cmd, Ev, MarketCmd, OpenAccountCmd } from '../layout.js'
 import { ASSETS_MAX, TIERS_MAX } from '../limits.js'
 import { ACCOUNT_SHIFT, OWNER_WORDS, TIER_MASK, TIER_SHIFT } from './ledger.js'
 import { Market, bandIsValid, feesAreValid, symbolIsValid, unitsAreValid } from './markets.js'
-import { symbolOf } from './snapshot.js'
+import { symbolOf } from './snapshot-format.js'
 import type { State } from './state.js'
 
 /** OpenAccount: gives an account its owner, once. Returns a Reject. */

@@ -9,7 +9,7 @@ import { createEngine, restoreEngine } from './engine.js'
 import { Tape, drawCommand, drawFunding, drawOptions } from './random-session.js'
 import { ReferenceEngine } from './reference-engine.js'
 import { referenceBody } from './reference-state.js'
-import { DIGEST_BYTES, SNAPSHOT_HEADER_BYTES } from './snapshot.js'
+import { DIGEST_BYTES, SNAPSHOT_HEADER_BYTES } from './snapshot-format.js'
 
 /** What sessions have shown so far, so that a test can ask for a mix that shows enough. */
 export interface Seen {

@@ -21,7 +21,7 @@ import type { Engine, EngineCapacities, GenesisConfig, MarketConfig } from '../t
 import { createEngine, restoreEngine } from './engine.js'
 import { ReferenceEngine } from './reference-engine.js'
 import { referenceBody } from './reference-state.js'
-import { DIGEST_BYTES, SNAPSHOT_HEADER_BYTES } from './snapshot.js'
+import { DIGEST_BYTES, SNAPSHOT_HEADER_BYTES } from './snapshot-format.js'
 
 export const USD = 0
 export const ABC = 1

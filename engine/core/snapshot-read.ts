@@ -1,0 +1,247 @@
+/** Reads the body of a snapshot (snapshot-format.ts) back into a state. */
+import { FRAME_COMMANDS_MAX, FRAME_NONCE_WINDOW, TIERS_MAX } from '../limits.js'
+import { ACCOUNT_SHIFT, AccountNumber, OWNER_WORDS, TIER_SHIFT } from './ledger.js'
+import { BOOK_KINDS } from './levels.js'
+import { Fee, Market, SYMBOL_BYTES } from './markets.js'
+import { EXTRA_SHIFT, Extra, ExtraNumber, Mark, ORDER_SHIFT, Order, OrderNumber } from './orders.js'
+import type { ByteReader } from './byte-stream.js'
+import { KEY_WORDS, SESSION_NUMBERS, SESSION_SHIFT, Session } from './sessions.js'
+import { Section, SnapshotError, needsExtra, symbolOf } from './snapshot-format.js'
+import { Counter, type State } from './state.js'
+import { Clock } from './trading.js'
+
+/**
+ * Reads the body of a snapshot (snapshot-format.ts) into an empty state: no markets, accounts or orders yet.
+ * @throws SnapshotError when the state cannot hold it.
+ */
+export function readBody(reader: ByteReader, state: State): void {
+  readHead(reader, state)
+  readMarkets(reader, state)
+  readAccounts(reader, state)
+  readBalances(reader, state)
+  linkFeeRows(state)
+  readSessions(reader, state)
+  readProtections(reader, state)
+  readBooks(reader, state)
+}
+
+function expectSection(reader: ByteReader, tag: number): number {
+  const found = reader.int()
+  if (found !== tag) throw new SnapshotError(`section ${found} where ${tag} belongs`)
+  return reader.int()
+}
+
+function expectRoom(what: string, needed: number, capacity: number): void {
+  if (needed > capacity) throw new SnapshotError(`${what}: ${needed} needed, capacity ${capacity}`)
+}
+
+function readHead(reader: ByteReader, state: State): void {
+  expectSection(reader, Section.Head)
+  state.clock[Clock.SEQ] = reader.float()
+  state.clock[Clock.TIME] = reader.float()
+  state.counters[Counter.DEPOSITS_CONSUMED] = reader.float()
+  const feeAccount = reader.int()
+  if (feeAccount !== state.feeAccount)
+    throw new SnapshotError(`fee account ${feeAccount}, genesis says ${state.feeAccount}`)
+  const requireFrames = reader.int() === 1
+  if (requireFrames !== (state.genesis.requireFrames === true))
+    throw new SnapshotError(`requireFrames ${requireFrames}, genesis says otherwise`)
+  state.sessions.left = reader.int()
+  state.sessions.open = reader.int()
+  state.sessions.entry = reader.int()
+  reader.int()
+}
+
+function readMarkets(reader: ByteReader, { markets, ledger }: State): void {
+  for (let count = expectSection(reader, Section.Assets); count > 0; count--) {
+    const id = reader.int()
+    const length = reader.int()
+    const words: number[] = []
+    for (let at = 0; at < SYMBOL_BYTES; at += 4) words.push(reader.int())
+    markets.symbols[id] = symbolOf(length, (index) => words[index]!)
+  }
+  for (let count = expectSection(reader, Section.Markets); count > 0; count--) {
+    const id = reader.int()
+    expectRoom('markets', id + 1, markets.capacity)
+    const base = reader.int()
+    const quote = reader.int()
+    const status = reader.int()
+    const bandPpm = reader.int()
+    const lastTicks = reader.int()
+    const lotUnits = reader.float()
+    const tickUnits = reader.float()
+    markets.add(id, base, quote, lotUnits, tickUnits, 0, 0, bandPpm, -1)
+    markets.set(id, Market.STATUS, status)
+    markets.set(id, Market.LAST_TICKS, lastTicks)
+    for (let tier = 0; tier < TIERS_MAX; tier++) {
+      const at = id * TIERS_MAX + tier
+      markets.tierSet[at] = reader.int()
+      markets.fees[2 * at + Fee.MAKER] = reader.int()
+      markets.fees[2 * at + Fee.TAKER] = reader.int()
+    }
+  }
+  for (let count = expectSection(reader, Section.Supply); count > 0; count--) {
+    const asset = reader.int()
+    reader.int()
+    ledger.supply[2 * asset] = reader.float()
+    ledger.supply[2 * asset + 1] = reader.float()
+  }
+}
+
+function readAccounts(reader: ByteReader, { ledger, switches }: State): void {
+  for (let count = expectSection(reader, Section.Accounts); count > 0; count--) {
+    const account = reader.int()
+    expectRoom('accounts', account + 1, ledger.accountsMax)
+    const at = account << ACCOUNT_SHIFT
+    ledger.open(account)
+    ledger.accounts[at]! |= reader.int() << TIER_SHIFT
+    for (let word = 0; word < OWNER_WORDS; word++) ledger.owners[account * OWNER_WORDS + word] = reader.int()
+    reader.int()
+    ledger.accountNumbers[account * 8 + AccountNumber.WITHDRAWAL_NONCE] = reader.float()
+    ledger.accountNumbers[account * 8 + AccountNumber.APPROVAL_NONCE] = reader.float()
+    switches.set(account, reader.float())
+  }
+}
+
+function readBalances(reader: ByteReader, { ledger }: State): void {
+  const count = expectSection(reader, Section.Balances)
+  expectRoom('balances', count, ledger.rowsMax)
+  for (let index = 0; index < count; index++) {
+    const account = reader.int()
+    const row = ledger.findOrAdd(account, reader.int())
+    ledger.values[2 * row] = reader.float()
+    ledger.values[2 * row + 1] = reader.float()
+  }
+}
+
+/** Rows that are zero are not in a snapshot; the fee account's must exist. */
+function linkFeeRows({ markets, ledger, feeAccount }: State): void {
+  for (let market = 0; market < markets.end; market++)
+    if (markets.has(market)) {
+      const row = ledger.findOrAdd(feeAccount, markets.get(market, Market.QUOTE))
+      if (row < 0) throw new SnapshotError(`balances: no row left for the fees of market ${market}`)
+      markets.set(market, Market.FEE_ROW, row)
+    }
+}
+
+function readSessions(reader: ByteReader, { sessions }: State): void {
+  sessions.end = expectSection(reader, Section.Sessions)
+  if (sessions.end > sessions.capacity)
+    throw new SnapshotError(`sessions: ${sessions.end}, this engine has room for ${sessions.capacity}`)
+  for (let slot = 0; slot < sessions.end; slot++) {
+    const at = slot << SESSION_SHIFT
+    sessions.words[at] = reader.int()
+    sessions.words[at + Session.ACCOUNT] = reader.int()
+    sessions.words[at + Session.ATTR] = reader.int()
+    for (let word = 0; word < KEY_WORDS; word++) sessions.words[at + Session.X + word] = reader.int()
+    const entries = reader.int()
+    for (let number = 0; number < SESSION_NUMBERS; number++)
+      sessions.numbers[slot * SESSION_NUMBERS + number] = reader.float()
+    for (let index = 0; index < entries; index++) {
+      const noncePlusOne = reader.float()
+      const entry = slot * FRAME_NONCE_WINDOW + ((noncePlusOne - 1) % FRAME_NONCE_WINDOW)
+      sessions.nonces[entry] = noncePlusOne
+      sessions.firstSeqs[entry] = reader.float()
+      const count = reader.int()
+      reader.int()
+      sessions.counts[entry] = count
+      for (let code = 0; code < count; code += 4) {
+        const word = reader.int()
+        for (let byte = 0; byte < 4; byte++)
+          if (code + byte < FRAME_COMMANDS_MAX)
+            sessions.codes[entry * FRAME_COMMANDS_MAX + code + byte] = (word >>> (8 * byte)) & 0xff
+      }
+      // Codes are written in pairs of words.
+      if (((count + 3) >> 2) % 2 === 1) reader.int()
+    }
+  }
+}
+
+function readProtections(reader: ByteReader, { protections }: State): void {
+  for (let count = expectSection(reader, Section.Protections); count > 0; count--) {
+    if (protections.full) throw new SnapshotError('protections: more than the capacity')
+    const account = reader.int()
+    const market = reader.int()
+    const windowMs = reader.int()
+    const fillsMax = reader.int()
+    const fills = reader.int()
+    const frozen = reader.int() === 1
+    const notionalMax = reader.float()
+    const windowStartMs = reader.float()
+    const notional = reader.float()
+    protections.restore({
+      account,
+      market,
+      windowMs,
+      fillsMax,
+      notionalMax,
+      windowStartMs,
+      fills,
+      notional,
+      frozen,
+    })
+  }
+}
+
+function readBooks(reader: ByteReader, state: State): void {
+  const { trading, ledger } = state
+  const { orders } = trading
+  const slots: number[] = []
+  for (let tag = reader.int(); tag !== Section.End; tag = reader.int()) {
+    if (tag !== Section.Book) throw new SnapshotError(`section ${tag} where a book belongs`)
+    const count = reader.int()
+    expectRoom('orders', orders.count + count, orders.capacity)
+    const book = reader.int()
+    reader.int()
+    for (let index = 0; index < count; index++) slots.push(readOrder(reader, state, book))
+  }
+  // Accounts keep their orders in the order of placement.
+  slots.sort((a, b) => orders.numbers[2 * a + OrderNumber.ID]! - orders.numbers[2 * b + OrderNumber.ID]!)
+  for (const slot of slots) {
+    const at = slot << ORDER_SHIFT
+    const account = orders.words[at + Order.ACCOUNT]!
+    const market = orders.words[at + Order.MARKET]!
+    const baseRow = ledger.findOrAdd(account, state.markets.get(market, Market.BASE))
+    const quoteRow = ledger.findOrAdd(account, state.markets.get(market, Market.QUOTE))
+    if (baseRow < 0 || quoteRow < 0) throw new SnapshotError('balances: more than the capacity')
+    orders.words[at + Order.BASE_ROW] = baseRow
+    orders.words[at + Order.QUOTE_ROW] = quoteRow
+    trading.enlist(slot, false)
+  }
+}
+
+function readOrder(reader: ByteReader, { trading }: State, book: number): number {
+  const { orders } = trading
+  const { words, numbers, extras, extraNumbers } = orders
+  const slot = orders.allocate()
+  const at = slot << ORDER_SHIFT
+  words[at + Order.ACCOUNT] = reader.int()
+  const attributes = reader.int()
+  words[at + Order.ATTR] = attributes
+  words[at + Order.CLOID_LO] = reader.int()
+  words[at + Order.CLOID_HI] = reader.int()
+  words[at + Order.TICKS] = reader.int()
+  words[at + Order.LOTS] = reader.int()
+  words[at + Order.VISIBLE] = reader.int()
+  words[at + Order.FEE_PPM] = reader.int()
+  words[at + Order.MARKET] = Math.floor(book / BOOK_KINDS)
+  numbers[2 * slot] = reader.float()
+  numbers[2 * slot + OrderNumber.ID] = reader.float()
+  if (needsExtra(attributes)) {
+    const extra = slot << EXTRA_SHIFT
+    extras[extra + Extra.HIDDEN] = reader.int()
+    extras[extra + Extra.DISPLAY] = reader.int()
+    extras[extra + Extra.TRIGGER] = reader.int()
+    reader.int()
+    extraNumbers[2 * slot + ExtraNumber.EXPIRES_AT] = reader.float()
+    extraNumbers[2 * slot + ExtraNumber.BUDGET] = reader.float()
+  }
+  const ticks =
+    (attributes & Mark.Waiting) !== 0
+      ? extras[(slot << EXTRA_SHIFT) + Extra.TRIGGER]!
+      : words[at + Order.TICKS]!
+  if (trading.book.levelMissing(book, ticks))
+    throw new SnapshotError(`levels: more than the capacity of ${trading.book.levels.capacity}`)
+  trading.book.append(slot, book, ticks)
+  return slot
+}

@@ -1,0 +1,236 @@
+/** Writes the body of a snapshot (snapshot-format.ts): every part of the state, in canonical order. */
+import { ASSETS_MAX, ASSET_BITS, FRAME_COMMANDS_MAX, FRAME_NONCE_WINDOW, TIERS_MAX } from '../limits.js'
+import { ACCOUNT_SHIFT, AccountNumber, OWNER_WORDS, TIER_MASK, TIER_SHIFT } from './ledger.js'
+import { BOOK_KINDS, LEVEL_SHIFT, Level, NONE } from './levels.js'
+import { Fee, Market, MarketUnits, SYMBOL_BYTES } from './markets.js'
+import { EXTRA_SHIFT, Extra, ExtraNumber, Mark, ORDER_SHIFT, Order, OrderNumber } from './orders.js'
+import { ByteWriter } from './byte-stream.js'
+import { KEY_WORDS, SESSION_NUMBERS, SESSION_SHIFT, Session } from './sessions.js'
+import {
+  DIGEST_BYTES,
+  SNAPSHOT_HEADER_BYTES,
+  SNAPSHOT_MAGIC,
+  SNAPSHOT_VERSION,
+  Section,
+  WORDS,
+  needsExtra,
+  symbolWord,
+} from './snapshot-format.js'
+import { Counter, type State } from './state.js'
+import { isStop } from './order-types.js'
+import { Clock } from './trading.js'
+
+/** The unsealed snapshot: complete but for its checksum. */
+export function captureState(state: State): Uint8Array {
+  const writer = new ByteWriter(estimateBytes(state))
+  writer.int(SNAPSHOT_MAGIC)
+  writer.int(SNAPSHOT_VERSION)
+  writer.float(0)
+  writeHead(writer, state)
+  writeMarkets(writer, state)
+  writeAccounts(writer, state)
+  writeBalances(writer, state)
+  writeSessions(writer, state)
+  writeProtections(writer, state)
+  for (let book = 0; book < state.markets.end * BOOK_KINDS; book++) writeBook(writer, state, book)
+  writer.section(Section.End, 0)
+  writer.floatAt(1, writer.length - SNAPSHOT_HEADER_BYTES)
+  return writer.finish(DIGEST_BYTES)
+}
+
+function estimateBytes({ trading, ledger, sessions }: State): number {
+  return (
+    65_536 +
+    trading.orders.count * 4 * (WORDS.Order + WORDS.OrderExtra) +
+    ledger.accountsEnd * 4 * WORDS.Account +
+    ledger.rows * 4 * WORDS.Balance +
+    sessions.end * 512
+  )
+}
+
+function writeHead(writer: ByteWriter, { clock, counters, sessions, feeAccount, genesis }: State): void {
+  writer.section(Section.Head, 1)
+  writer.float(clock[Clock.SEQ]!)
+  writer.float(clock[Clock.TIME]!)
+  writer.float(counters[Counter.DEPOSITS_CONSUMED]!)
+  writer.int(feeAccount)
+  writer.int(genesis.requireFrames === true ? 1 : 0)
+  const inFrame = sessions.left > 0
+  writer.int(sessions.left)
+  writer.int(inFrame ? sessions.open : -1)
+  writer.int(inFrame ? sessions.entry : -1)
+  writer.int(0)
+}
+
+function writeMarkets(writer: ByteWriter, { markets, ledger }: State): void {
+  const assets = markets.assetConfigs()
+  writer.section(Section.Assets, assets.length)
+  for (const { id, symbol } of assets) {
+    writer.int(id)
+    writer.int(symbol.length)
+    for (let at = 0; at < SYMBOL_BYTES; at += 4) writer.int(symbolWord(symbol, at))
+  }
+  const configs = markets.configs()
+  writer.section(Section.Markets, configs.length)
+  for (const { id } of configs) {
+    writer.int(id)
+    writer.int(markets.get(id, Market.BASE))
+    writer.int(markets.get(id, Market.QUOTE))
+    writer.int(markets.get(id, Market.STATUS))
+    writer.int(markets.get(id, Market.BAND_PPM))
+    writer.int(markets.get(id, Market.LAST_TICKS))
+    writer.float(markets.units[2 * id + MarketUnits.LOT]!)
+    writer.float(markets.units[2 * id + MarketUnits.TICK]!)
+    for (let tier = 0; tier < TIERS_MAX; tier++) {
+      const at = id * TIERS_MAX + tier
+      writer.int(markets.tierSet[at]!)
+      writer.int(markets.fees[2 * at + Fee.MAKER]!)
+      writer.int(markets.fees[2 * at + Fee.TAKER]!)
+    }
+  }
+  let supplies = 0
+  for (let asset = 0; asset < ASSETS_MAX; asset++) if (hasSupply(ledger.supply, asset)) supplies++
+  writer.section(Section.Supply, supplies)
+  for (let asset = 0; asset < ASSETS_MAX; asset++) {
+    if (!hasSupply(ledger.supply, asset)) continue
+    writer.int(asset)
+    writer.int(0)
+    writer.float(ledger.supply[2 * asset]!)
+    writer.float(ledger.supply[2 * asset + 1]!)
+  }
+}
+
+const hasSupply = (supply: Float64Array, asset: number): boolean =>
+  supply[2 * asset] !== 0 || supply[2 * asset + 1] !== 0
+
+function writeAccounts(writer: ByteWriter, { ledger }: State): void {
+  const { accounts, accountNumbers } = ledger
+  let count = 0
+  for (let account = 0; account < ledger.accountsEnd; account++) if (ledger.isOpen(account)) count++
+  writer.section(Section.Accounts, count)
+  for (let account = 0; account < ledger.accountsEnd; account++) {
+    if (!ledger.isOpen(account)) continue
+    const at = account << ACCOUNT_SHIFT
+    writer.int(account)
+    writer.int((accounts[at]! >>> TIER_SHIFT) & TIER_MASK)
+    for (let word = 0; word < OWNER_WORDS; word++) writer.int(ledger.owners[account * OWNER_WORDS + word]!)
+    writer.int(0)
+    writer.float(accountNumbers[account * 8 + AccountNumber.WITHDRAWAL_NONCE]!)
+    writer.float(accountNumbers[account * 8 + AccountNumber.APPROVAL_NONCE]!)
+    writer.float(accountNumbers[account * 8 + AccountNumber.CANCEL_AFTER]!)
+  }
+}
+
+function writeBalances(writer: ByteWriter, { ledger }: State): void {
+  const { values } = ledger
+  // Keys sort as (account, asset). Rows stand in the order of their making, which means nothing.
+  const keys = new Float64Array(ledger.rows)
+  let count = 0
+  for (let row = 0; row < ledger.rows; row++)
+    if (values[2 * row] !== 0 || values[2 * row + 1] !== 0) keys[count++] = ledger.keys[row]! * 2 ** 24 + row
+  const sorted = keys.subarray(0, count).sort()
+  writer.section(Section.Balances, count)
+  for (let index = 0; index < count; index++) {
+    const key = Math.floor(sorted[index]! / 2 ** 24)
+    const row = sorted[index]! % 2 ** 24
+    writer.int(key >>> ASSET_BITS)
+    writer.int(key & (ASSETS_MAX - 1))
+    writer.float(values[2 * row]!)
+    writer.float(values[2 * row + 1]!)
+  }
+}
+
+function writeSessions(writer: ByteWriter, { sessions }: State): void {
+  writer.section(Section.Sessions, sessions.end)
+  for (let slot = 0; slot < sessions.end; slot++) {
+    const at = slot << SESSION_SHIFT
+    writer.int(sessions.words[at]!)
+    writer.int(sessions.words[at + Session.ACCOUNT]!)
+    writer.int(sessions.words[at + Session.ATTR]!)
+    for (let word = 0; word < KEY_WORDS; word++) writer.int(sessions.words[at + Session.X + word]!)
+    let entries = 0
+    const first = slot * FRAME_NONCE_WINDOW
+    for (let entry = first; entry < first + FRAME_NONCE_WINDOW; entry++)
+      if (inWindow(sessions.nonces[entry]!, sessions.numbers[slot * SESSION_NUMBERS + 2]!)) entries++
+    writer.int(entries)
+    for (let number = 0; number < SESSION_NUMBERS; number++)
+      writer.float(sessions.numbers[slot * SESSION_NUMBERS + number]!)
+    for (let entry = first; entry < first + FRAME_NONCE_WINDOW; entry++) {
+      if (!inWindow(sessions.nonces[entry]!, sessions.numbers[slot * SESSION_NUMBERS + 2]!)) continue
+      writer.float(sessions.nonces[entry]!)
+      writer.float(sessions.firstSeqs[entry]!)
+      const count = sessions.counts[entry]!
+      writer.int(count)
+      writer.int(0)
+      for (let at = 0; at < count; at += 8) {
+        writer.int(codesWord(sessions.codes, entry, at))
+        writer.int(codesWord(sessions.codes, entry, at + 4))
+      }
+    }
+  }
+}
+
+const inWindow = (noncePlusOne: number, highest: number): boolean =>
+  noncePlusOne !== 0 && noncePlusOne > highest - FRAME_NONCE_WINDOW
+
+function codesWord(codes: Uint8Array, entry: number, at: number): number {
+  const from = entry * FRAME_COMMANDS_MAX + at
+  return codes[from]! | (codes[from + 1]! << 8) | (codes[from + 2]! << 16) | (codes[from + 3]! << 24)
+}
+
+function writeProtections(writer: ByteWriter, { protections }: State): void {
+  const states = protections.states()
+  writer.section(Section.Protections, states.length)
+  for (const state of states) {
+    writer.int(state.account)
+    writer.int(state.market)
+    writer.int(state.windowMs)
+    writer.int(state.fillsMax)
+    writer.int(state.fills)
+    writer.int(state.frozen ? 1 : 0)
+    writer.float(state.notionalMax)
+    writer.float(state.windowStartMs)
+    writer.float(state.notional)
+  }
+}
+
+function writeBook(writer: ByteWriter, { trading }: State, book: number): void {
+  const { words, numbers, extras, extraNumbers } = trading.orders
+  const levels = trading.book.levels.words
+  const best = trading.book.levels.best[book]!
+  if (best === NONE) return
+  let count = 0
+  for (let level = best; level !== NONE; level = levels[(level << LEVEL_SHIFT) + Level.WORSE]!)
+    count += levels[(level << LEVEL_SHIFT) + Level.ORDERS]!
+  writer.section(Section.Book, count)
+  writer.int(book)
+  writer.int(0)
+  for (let level = best; level !== NONE; level = levels[(level << LEVEL_SHIFT) + Level.WORSE]!) {
+    for (
+      let slot = levels[(level << LEVEL_SHIFT) + Level.HEAD]!;
+      slot !== NONE;
+      slot = words[(slot << ORDER_SHIFT) + Order.NEXT]!
+    ) {
+      const at = slot << ORDER_SHIFT
+      const attributes = words[at + Order.ATTR]!
+      writer.int(words[at + Order.ACCOUNT]!)
+      writer.int(attributes)
+      writer.int(words[at + Order.CLOID_LO]!)
+      writer.int(words[at + Order.CLOID_HI]!)
+      writer.int(words[at + Order.TICKS]!)
+      writer.int(words[at + Order.LOTS]!)
+      writer.int(words[at + Order.VISIBLE]!)
+      writer.int(words[at + Order.FEE_PPM]!)
+      writer.float(numbers[2 * slot]!)
+      writer.float(numbers[2 * slot + OrderNumber.ID]!)
+      if (!needsExtra(attributes)) continue
+      const extra = slot << EXTRA_SHIFT
+      writer.int((attributes & Mark.Iceberg) === 0 ? 0 : extras[extra + Extra.HIDDEN]!)
+      writer.int((attributes & Mark.Iceberg) === 0 ? 0 : extras[extra + Extra.DISPLAY]!)
+      writer.int(isStop((attributes >>> 9) & 7) ? extras[extra + Extra.TRIGGER]! : 0)
+      writer.int(0)
+      writer.float((attributes & Mark.Expires) === 0 ? 0 : extraNumbers[2 * slot + ExtraNumber.EXPIRES_AT]!)
+      writer.float((attributes & Mark.Budget) === 0 ? 0 : extraNumbers[2 * slot + ExtraNumber.BUDGET]!)
+    }
+  }
+}

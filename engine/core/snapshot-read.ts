@@ -5,6 +5,7 @@ import { BOOK_KINDS } from './levels.js'
 import { Fee, Market, SYMBOL_BYTES } from './markets.js'
 import { EXTRA_SHIFT, Extra, ExtraNumber, Mark, ORDER_SHIFT, Order, OrderNumber } from './orders.js'
 import type { ByteReader } from './byte-stream.js'
+import { sortByKey } from './radix-sort.js'
 import { KEY_WORDS, SESSION_NUMBERS, SESSION_SHIFT, Session } from './sessions.js'
 import { Section, SnapshotError, needsExtra, symbolOf } from './snapshot-format.js'
 import { Counter, type State } from './state.js'
@@ -186,18 +187,19 @@ function readProtections(reader: ByteReader, { protections }: State): void {
 function readBooks(reader: ByteReader, state: State): void {
   const { trading, ledger } = state
   const { orders } = trading
-  const slots: number[] = []
+  const slots = new Int32Array(orders.capacity)
+  let read = 0
   for (let tag = reader.int(); tag !== Section.End; tag = reader.int()) {
     if (tag !== Section.Book) throw new SnapshotError(`section ${tag} where a book belongs`)
     const count = reader.int()
     expectRoom('orders', orders.count + count, orders.capacity)
     const book = reader.int()
     reader.int()
-    for (let index = 0; index < count; index++) slots.push(readOrder(reader, state, book))
+    for (let index = 0; index < count; index++) slots[read++] = readOrder(reader, state, book)
   }
   // Accounts keep their orders in the order of placement.
-  slots.sort((a, b) => orders.numbers[2 * a + OrderNumber.ID]! - orders.numbers[2 * b + OrderNumber.ID]!)
-  for (const slot of slots) {
+  const placed = sortByKey(slots.subarray(0, read), (slot) => orders.numbers[2 * slot + OrderNumber.ID]!)
+  for (const slot of placed) {
     const at = slot << ORDER_SHIFT
     const account = orders.words[at + Order.ACCOUNT]!
     const market = orders.words[at + Order.MARKET]!

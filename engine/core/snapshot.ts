@@ -4,10 +4,11 @@
  * the body is the state hash.
  *
  * Capture writes the unsealed bytes in one pass; sealing (the hash) needs no engine and may be done
- * later, in another thread, or by a faster SHA-256. Called by engine.ts.
+ * later, in another thread. Called by engine.ts.
+ * SHA-256 is the platform's: the one thing that the core takes from outside, a function of its bytes alone.
  */
+import { createHash } from 'node:crypto'
 import { ByteReader } from './byte-stream.js'
-import { Sha256 } from './sha256.js'
 import {
   DIGEST_BYTES,
   SNAPSHOT_HEADER_BYTES,
@@ -24,21 +25,18 @@ export { captureState } from './snapshot-write.js'
 
 /** SHA-256 of the state's body. */
 export function hashState(state: State): Uint8Array {
-  const bytes = captureState(state)
-  const digest = new Uint8Array(DIGEST_BYTES)
-  hashBody(bytes, digest, 0)
-  return digest
+  return new Uint8Array(digestOf(captureState(state)))
 }
 
 /** Fills in the checksum of captured bytes, which may be in another thread by now. */
 export function sealSnapshot(bytes: Uint8Array): void {
-  hashBody(bytes, bytes, bytes.length - DIGEST_BYTES)
+  bytes.set(digestOf(bytes), bytes.length - DIGEST_BYTES)
 }
 
-function hashBody(bytes: Uint8Array, out: Uint8Array, at: number): void {
-  const sha = new Sha256()
-  sha.update(bytes, SNAPSHOT_HEADER_BYTES, bytes.length - DIGEST_BYTES)
-  sha.digestInto(out, at)
+/** SHA-256 of the body of captured bytes. */
+function digestOf(bytes: Uint8Array): Uint8Array {
+  const body = bytes.subarray(SNAPSHOT_HEADER_BYTES, bytes.length - DIGEST_BYTES)
+  return createHash('sha256').update(body).digest()
 }
 
 /**
@@ -62,8 +60,7 @@ function openSnapshot(bytes: Uint8Array): ByteReader {
   const length = reader.float()
   const found = bytes.length - SNAPSHOT_HEADER_BYTES - DIGEST_BYTES
   if (length !== found) throw new SnapshotError(`body of ${found} bytes, its header says ${length}`)
-  const digest = new Uint8Array(DIGEST_BYTES)
-  hashBody(aligned, digest, 0)
+  const digest = digestOf(aligned)
   for (let at = 0; at < DIGEST_BYTES; at++)
     if (digest[at] !== aligned[aligned.length - DIGEST_BYTES + at])
       throw new SnapshotError('the checksum does not match')

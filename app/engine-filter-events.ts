@@ -8,6 +8,7 @@ import {
   Ev,
   MarketStatus,
   OrderType,
+  Reject,
   Side,
   TimeInForce,
   cancelReasonNames,
@@ -154,15 +155,19 @@ function orderFields(
   }
 }
 
+/** What was rejected. An id that is none (negative inside: it was no id on its line) is left out. */
 function rejectFields(words: Int32Array, at: number): Record<string, unknown> {
   const code = words[at + Ev.CODE]!
   const op = words[at + Ev.OTHER]!
+  const account = words[at + Ev.ACCOUNT]!
+  const market = words[at + Ev.MARKET]!
   const named = op >= 1 && op <= 3
   return {
     code,
     name: rejectNames[code],
     op: ops[op],
-    account: words[at + Ev.ACCOUNT]!,
-    ...(named ? { market: words[at + Ev.MARKET]!, cloid: cloidAt(words, at + Ev.CLOID_LO) } : {}),
+    ...(account >= 0 ? { account } : {}),
+    ...(named && market >= 0 ? { market } : {}),
+    ...(named && code !== Reject.BadClientOrderId ? { cloid: cloidAt(words, at + Ev.CLOID_LO) } : {}),
   }
 }

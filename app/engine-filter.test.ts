@@ -234,6 +234,24 @@ test('market orders may leave out what nothing needs', () => {
   ])
 })
 
+test('a rejected command names no id that its line did not name', () => {
+  const order = {
+    op: 'place',
+    account: 1,
+    market: 0,
+    cloid: -1,
+    side: 'buy',
+    kind: 'limit',
+    ticks: 1,
+    lots: 1,
+  }
+  const deposit = { op: 'deposit', account: 1, asset: 0, units: 1 }
+  const [nobody, , nothing] = run([{ ...deposit, account: -1 }, deposit, order])
+  expect(nobody).toEqual({ seq: 1, event: 'rejected', code: 2, name: 'UnknownAccount', op: 'deposit' })
+  expect(nothing).toMatchObject({ seq: 3, name: 'BadClientOrderId', account: 1, market: 0 })
+  expect(nothing).not.toHaveProperty('cloid')
+})
+
 test('queries about what is not there', () => {
   expect(
     run([

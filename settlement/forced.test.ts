@@ -69,4 +69,48 @@ describe('forced withdrawals', () => {
     )
     expect(commands).toHaveLength(2)
   })
+
+  test('who asks for more than there is and goes on trading is answered by what the last root shows', async () => {
+    await settler.stop()
+    await fixture.stop()
+    const EXIT_DELAY = 4000
+    fixture = await SettlementFixture.start({ exitDelaySeconds: EXIT_DELAY })
+    await fixture.deposit(1, 0, 1000)
+    await fixture.deposit(1, 1, 1_000_000)
+    await fixture.deposit(2, 0, 1_000_000)
+    await fixture.credit()
+    let cloid = 0
+    // Right behind each forced withdrawal the account sells again, so no batch ends with a balance of zero.
+    const sell = (lots: number): void =>
+      void fixture.journal.append(
+        placeRecord(1, Side.Sell, 100, lots, ++cloid),
+        placeRecord(2, Side.Buy, 100, lots, ++cloid),
+      )
+    let withdrawals = 0
+    settler = new Settler({
+      dataDir: fixture.dataDir,
+      durableSeq: () => fixture.journal.seq,
+      client: chainClient([fixture.anvil.rpcUrl]),
+      deployment: fixture.deployment,
+      account: owner(0),
+      policy: { seconds: 0.05, fills: 1000, rows: 1000 },
+      pollMs: 20,
+      onCommand: (record) => {
+        fixture.journal.append(record)
+        if ((record[Cmd.KIND]! & 0xff) === CommandKind.Withdraw) sell(10 - (withdrawals++ % 2))
+      },
+    })
+    await settler.start()
+    await settler.flush()
+
+    await request(1, 1, 0, 2 ** 53 - 1)
+    await until('a part to be granted', async () => {
+      const { granted } = (await fixture.readSettlement('requestOf', 1n, 0n)) as { granted: boolean }
+      return granted
+    })
+    expect(await fixture.readSettlement('openRequests')).toBe(1n)
+    await fixture.passTime(EXIT_DELAY / 2)
+    await until('the request to be served', async () => (await fixture.readSettlement('openRequests')) === 0n)
+    expect(settler.proof(1, 0)!.balance).toBeGreaterThan(0)
+  })
 })

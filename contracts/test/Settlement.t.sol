@@ -233,13 +233,13 @@ contract SettlementTest is Fixture {
         p.deposits = bytes.concat(good, good);
         p.header.depositsConsumed = 6;
         _reverts(p, abi.encodeWithSelector(ISettlement.DepositsOverQueue.selector, 6, 4));
-        p.deposits = bytes.concat(queue[2], _record(1, 5, uint64(3)));
+        p.deposits = bytes.concat(queue[2], _depositRecord(1, 5, 3, alice));
         p.header.depositsConsumed = 4;
         _reverts(p, abi.encodeWithSelector(ISettlement.UnknownAsset.selector, 5, 3));
-        p.deposits = new bytes(12 * 2049);
+        p.deposits = new bytes(32 * 2049);
         _reverts(p, abi.encodeWithSelector(ISettlement.TooManyRecords.selector, 2049, 2048));
-        p.deposits = new bytes(11);
-        _reverts(p, abi.encodeWithSelector(ISettlement.BadPackedLength.selector, 11));
+        p.deposits = new bytes(12);
+        _reverts(p, abi.encodeWithSelector(ISettlement.BadPackedLength.selector, 12));
         p.deposits = good;
         _commit(p);
         assertEq(settlement.batchOf(2).depositsConsumed, 4, "consumed");
@@ -263,8 +263,8 @@ contract SettlementTest is Fixture {
         _reverts(p, abi.encodeWithSelector(ISettlement.UnknownAccount.selector, 3, 3));
         p.withdrawals = _record(1, 0, uint64(4));
         _reverts(p, abi.encodeWithSelector(ISettlement.NotConserved.selector, 0, -1));
-        p.withdrawals = new bytes(513 * 12);
-        _reverts(p, abi.encodeWithSelector(ISettlement.TooManyRecords.selector, 513, 512));
+        p.withdrawals = new bytes(257 * 12);
+        _reverts(p, abi.encodeWithSelector(ISettlement.TooManyRecords.selector, 257, 256));
         p.withdrawals = good;
         _commit(p);
     }

@@ -60,14 +60,14 @@ contract VaultTest is Fixture {
         assertEq(usd.balanceOf(address(vault)), 700, "atoms");
         assertEq(vault.custodyUnits(0), 7, "units");
         assertEq(vault.depositCount(), 1, "count");
-        bytes32 hash = keccak256(abi.encodePacked(bytes32(0), uint32(64), uint64(7)));
+        bytes32 hash = keccak256(abi.encodePacked(bytes32(0), uint32(64), uint64(7), alice));
         assertEq(vault.depositHash(1), hash, "hash");
         vm.prank(alice);
         assertEq(vault.deposit(0, 300), 1, "second position");
         assertEq(vault.accountCount(), 2, "no second account");
         assertEq(
             vault.depositHash(2),
-            keccak256(abi.encodePacked(hash, uint32(64), uint64(3))),
+            keccak256(abi.encodePacked(hash, uint32(64), uint64(3), alice)),
             "hash chain"
         );
     }
@@ -84,7 +84,7 @@ contract VaultTest is Fixture {
         assertEq(vault.custodyUnits(asset), units, "custody");
         assertEq(
             vault.depositHash(1),
-            keccak256(abi.encodePacked(bytes32(0), uint32((1 << 6) | asset), units)),
+            keccak256(abi.encodePacked(bytes32(0), uint32((1 << 6) | asset), units, owner)),
             "hash"
         );
     }
@@ -173,7 +173,7 @@ contract VaultTest is Fixture {
         Refuser refuser = new Refuser();
         vm.deal(address(this), 5e9);
         refuser.run{value: 5e9}(address(vault), 5e9);
-        queue.push(_record(1, 2, uint64(5)));
+        queue.push(_depositRecord(1, 2, 5, address(refuser)));
         _deposit(alice, 2, 4);
         _settleDeposits();
         _settle(

@@ -29,11 +29,20 @@ interface ISettlement is IGoverned {
     );
     /// @notice A forced withdrawal got `units`; `remaining` are still owed, 0 = served.
     event WithdrawalGranted(uint32 indexed account, uint8 indexed asset, uint64 units, uint64 remaining);
-    /// @notice A forced withdrawal was answered: the balance is proven to be zero.
-    event WithdrawalAnsweredEmpty(uint32 indexed account, uint8 indexed asset, address answerer);
+    /// @notice A forced withdrawal is owed the `remaining` units that are the balance after batch `number`,
+    /// from the withdrawals of later batches; 0 = there is nothing, and the request is closed.
+    event WithdrawalAnswered(
+        uint32 indexed account,
+        uint8 indexed asset,
+        uint64 number,
+        uint64 remaining,
+        address answerer
+    );
+    /// @notice A request of a frozen exchange is closed: what it asked for leaves by escape.
+    event WithdrawalLapsed(uint32 indexed account, uint8 indexed asset);
     /// @notice Wei became withdrawable by `to` with `withdrawRefund`.
-    event RefundCredited(address indexed to, uint256 fee);
-    event RefundPaid(address indexed to, uint256 fee);
+    event RefundCredited(address indexed to, uint256 refund);
+    event RefundPaid(address indexed to, uint256 refund);
     event Frozen(uint32 indexed account, uint8 indexed asset, uint64 provenNumber, uint256 provenRoot);
 
     error VaultNotWired(address vault, address settlementOfVault);
@@ -72,8 +81,9 @@ interface ISettlement is IGoverned {
     error NotAccountOwner(address caller, address owner);
     error RequestPending(uint256 account, uint256 asset);
     error RequestQueueFull(uint256 max);
-    error WrongFee(uint256 value, uint256 fee);
+    error FeeTooLow(uint256 value, uint256 fee);
     error NoRequest(uint256 account, uint256 asset);
+    error AnswerNotLower(uint256 units, uint256 remaining);
     error AnswerTooOld(uint256 committedAt, uint256 requestedAt);
     error AnswerSkipsDeposits(uint256 depositsConsumed, uint256 depositsBefore);
     error WrongBalanceProof(uint256 account, uint256 asset, uint256 units);
@@ -84,7 +94,8 @@ interface ISettlement is IGoverned {
     /// @notice Operator only: posts a batch. See Settlement.sol for what the chain checks.
     /// @param chunkRoots Root after each chunk of `rowsPerChunk` rows; the last is the new root.
     /// @param rows Packed: uint32 index, int64 delta each; strictly increasing by index, no zero delta.
-    /// @param deposits Packed: uint32 index, uint64 units each; the next deposits of the vault's queue.
+    /// @param deposits Packed: uint32 index, uint64 units, address owner each; the next deposits of the
+    /// vault's queue.
     /// @param withdrawals Packed: uint32 index, uint64 units each; strictly increasing by index.
     function commitBatch(
         BatchHeader calldata header,
@@ -109,20 +120,30 @@ interface ISettlement is IGoverned {
     /// @param withdrawals The bytes that were posted with the batch.
     function finalizeBatch(uint64 number, bytes calldata withdrawals) external;
 
+    /// @notice Anyone: the same for the next `count` withdrawals only, should all of them ever be more than
+    /// a transaction can pay for.
+    function finalizePart(uint64 number, bytes calldata withdrawals, uint256 count) external;
+
     /// @notice Anyone: strikes every unproven batch when the oldest is past its proof deadline.
     function strikeUnproven() external;
 
     /// @notice Account owner only: asks on-chain for `units` of (account, asset). The value sent must be
-    /// `currentRequestFee()`; it comes back when the request is served.
+    /// at least `currentRequestFee()`. The fee comes back when the request is served; what was sent above
+    /// it is the caller's to take with `withdrawRefund` at once, so that nobody stops a request by moving
+    /// the fee.
     function requestWithdrawal(uint256 account, uint256 asset, uint64 units) external payable;
 
-    /// @notice Anyone: answers a request by showing that the balance is zero under the root of a proven
-    /// batch that was committed after the request and consumed every deposit made before it.
+    /// @notice Lowers what a request is owed to the balance that is there, by its path under the root of a
+    /// proven batch that was committed after the request and consumed every deposit made before it. The
+    /// withdrawals of later batches must pay that balance (operators only); with zero the request is closed
+    /// (anyone).
+    /// @param units The balance after batch `number`, less than what the request is owed.
     /// @param siblings As in IVault.escape.
-    function answerEmpty(
+    function answerRequest(
         uint256 account,
         uint256 asset,
         uint64 number,
+        uint64 units,
         uint256[28] calldata siblings
     ) external;
 

@@ -6,6 +6,8 @@ import {Asset} from "../types/Asset.sol";
 /// @notice Custody: who owns which account, what came in, what may go out. No key moves user funds.
 /// Amounts of tokens are atoms, amounts of the exchange are units: 1 unit = `unitAtoms` atoms.
 interface IVault {
+    /// @notice An asset is on the allow-list; told once, by the constructor.
+    event AssetListed(uint8 indexed asset, address indexed token, uint96 unitAtoms);
     /// @notice An owner address got its account id. Ids are dense, in order of first deposit.
     event AccountRegistered(uint32 indexed account, address indexed owner);
     /// @notice A deposit stands at `position` (from 0) of the queue that batches consume in order.
@@ -16,7 +18,7 @@ interface IVault {
         uint64 units,
         address owner
     );
-    /// @notice A final batch, or an escape, made `units` claimable.
+    /// @notice A withdrawal of a proven batch became claimable.
     event ClaimCredited(uint32 indexed account, uint8 indexed asset, uint64 units);
     /// @notice A claim was paid to the owner.
     event Claimed(uint32 indexed account, uint8 indexed asset, uint64 units, address owner);
@@ -106,7 +108,7 @@ interface IVault {
     /// @notice Deposits ever made: length of the queue.
     function depositCount() external view returns (uint64);
     /// @notice Running hash of the first `count` deposits: h[0] = 0, h[n + 1] = keccak256(h[n] ++ uint32
-    /// index ++ uint64 units). 0 for a count that is not reached yet.
+    /// index ++ uint64 units ++ address owner). 0 for a count that is not reached yet.
     function depositHash(uint256 count) external view returns (bytes32);
     /// @notice Units of an asset in custody: deposits ever made less what was paid out.
     function custodyUnits(uint256 asset) external view returns (uint64);

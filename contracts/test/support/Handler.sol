@@ -155,7 +155,7 @@ contract Handler is Fixture {
         if (settlement.batchOf(number).depositsConsumed < open.depositsBefore) return;
         uint256[28] memory path = tree.path((account << 6) | asset);
         vm.prank(operator);
-        settlement.answerEmpty(account, asset, number, path);
+        settlement.answerRequest(account, asset, number, 0, path);
         ++count["answerEmpty"];
     }
 

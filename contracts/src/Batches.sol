@@ -259,17 +259,28 @@ abstract contract Batches is ISettlement, Governed {
         bytes calldata rows,
         uint256 z
     ) private {
-        uint256 perChunk = rowsPerChunk;
+        uint256 slots = rowsPerChunk;
         uint256 next = 0;
         for (uint256 chunk = 0; chunk < chunkRoots.length; ++chunk) {
             uint256 evaluation;
-            (evaluation, next) = BatchData.sumChunk(sums, rows, chunk, perChunk, z, next);
+            (evaluation, next) = BatchData.sumChunk(sums, _chunkOf(rows, chunk, slots), slots, z, next);
             uint256 firstRoot = chunk == 0 ? header.oldRoot : chunkRoots[chunk - 1];
             _chunks[header.number][chunk] = keccak256(
                 abi.encode(firstRoot, chunkRoots[chunk], z, evaluation)
             );
         }
         _checkAccount(next);
+    }
+
+    /// @dev The rows of one chunk: `slots` of them, or what is left for the last one.
+    function _chunkOf(
+        bytes calldata rows,
+        uint256 chunk,
+        uint256 slots
+    ) private pure returns (bytes calldata) {
+        uint256 size = slots * Packed.RECORD_BYTES;
+        uint256 from = chunk * size;
+        return rows.length - from < size ? rows[from:] : rows[from:from + size];
     }
 
     /// @dev The largest index of a list is enough: ids are dense and the lists increase.

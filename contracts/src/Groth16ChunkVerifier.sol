@@ -72,8 +72,8 @@ contract Groth16ChunkVerifier is IChunkVerifier {
         uint256[4][6] memory g2 = [key_.beta, key_.gamma, key_.delta, key_.gamma, key_.gamma, key_.gamma];
         uint256[36] memory input;
         for (uint256 i = 0; i < 6; ++i) {
-            if (g1[i][0] | g1[i][1] == 0) revert KeyPointAtInfinity();
-            if (g2[i][0] | g2[i][1] | g2[i][2] | g2[i][3] == 0) revert KeyPointAtInfinity();
+            if ((g1[i][0] | g1[i][1]) == 0) revert KeyPointAtInfinity();
+            if ((g2[i][0] | g2[i][1] | g2[i][2] | g2[i][3]) == 0) revert KeyPointAtInfinity();
             (input[6 * i], input[6 * i + 1]) = (g1[i][0], g1[i][1]);
             for (uint256 k = 0; k < 4; ++k) input[6 * i + 2 + k] = g2[i][k];
         }

@@ -58,23 +58,19 @@ library BatchData {
 
     /// @notice Adds the rows of one chunk to the sums and evaluates them at z (Batches.sol has the
     /// polynomial).
+    /// @param rows The chunk's own rows, at most `slots` of them.
     /// @param next The smallest index that the first row may have.
     /// @return evaluation E(z) of the chunk.
     /// @return The smallest index that the row after the chunk may have.
     function sumChunk(
         int256[] memory sums,
         bytes calldata rows,
-        uint256 chunk,
-        uint256 perChunk,
+        uint256 slots,
         uint256 z,
         uint256 next
     ) internal pure returns (uint256 evaluation, uint256) {
-        uint256 end = (chunk + 1) * perChunk;
-        for (uint256 i = end - perChunk; i < end; ++i) {
-            if (i * Packed.RECORD_BYTES >= rows.length) {
-                evaluation = mulmod(mulmod(evaluation, z, Field.R), z, Field.R);
-                continue;
-            }
+        uint256 count = rows.length / Packed.RECORD_BYTES;
+        for (uint256 i = 0; i < count; ++i) {
             (uint256 index, int256 delta) = Packed.signedAt(rows, i);
             if (index < next) revert ISettlement.RowsNotIncreasing(next - 1, index);
             _checkDelta(index, delta);
@@ -83,6 +79,7 @@ library BatchData {
             evaluation = addmod(mulmod(evaluation, z, Field.R), next, Field.R);
             evaluation = addmod(mulmod(evaluation, z, Field.R), _element(delta), Field.R);
         }
+        for (; count < slots; ++count) evaluation = mulmod(mulmod(evaluation, z, Field.R), z, Field.R);
         return (evaluation, next);
     }
 

@@ -39,9 +39,11 @@ import {Config} from "./types/Config.sol";
 /// 2^100 tries still leave less than 2^-145. Without (2) a prover could choose rows after z and solve
 /// for them: the rule of strictly increasing, non-zero rows in the circuit carries the proof.
 abstract contract Batches is ISettlement, Governed {
+    /// @notice Rows of a batch.
     uint256 public constant MAX_ROWS = 4096;
+    /// @notice Deposits that a batch may consume.
     uint256 public constant MAX_DEPOSITS = 2048;
-    /// @notice So many that a `finalizeBatch` fits a transaction (2^24 gas by EIP-7825) even when each of
+    /// @notice Withdrawals of a batch: so many that a `finalizeBatch` fits a transaction (2^24 gas by EIP-7825) even when each of
     /// them serves a forced withdrawal.
     uint256 public constant MAX_WITHDRAWALS = 256;
     uint256 private constant MAX_PROOF_DELAY = 30 days;

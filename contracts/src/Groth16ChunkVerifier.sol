@@ -33,9 +33,13 @@ contract Groth16ChunkVerifier is IChunkVerifier {
     uint256 private immutable _negAlphaY;
     Key private _key;
 
+    /// @notice A chunk has no rows.
     error BadRowsPerChunk(uint256 rowsPerChunk);
+    /// @notice A point of the key is at infinity.
     error KeyPointAtInfinity();
+    /// @notice A point of the key is not on its curve, or not in its group.
     error KeyOffCurve();
+    /// @notice gamma = delta or -delta: anybody can forge proofs for such a key.
     error KeyWithoutSecondPhase();
 
     /// @param rowsPerChunk_ Row slots of the circuit.
@@ -61,8 +65,7 @@ contract Groth16ChunkVerifier is IChunkVerifier {
     ) external view returns (bool) {
         for (uint256 i = 0; i < 4; ++i) if (publicInputs[i] >= Field.R) return false;
         (bool summed, uint256 x, uint256 y) = _combine(publicInputs);
-        if (!summed) return false;
-        return _pairing(x, y, proof);
+        return summed && _pairing(x, y, proof);
     }
 
     /// @dev The pairing precompile takes a list only if each point is on its curve and in its group; what the
@@ -85,6 +88,7 @@ contract Groth16ChunkVerifier is IChunkVerifier {
         if (!ok) revert KeyOffCurve();
     }
 
+    /// @dev IC(x). The points are good (_checkKey), so only gas can be missing.
     function _combine(uint256[4] calldata publicInputs) private view returns (bool ok, uint256 x, uint256 y) {
         x = _key.ic[0][0];
         y = _key.ic[0][1];
@@ -102,7 +106,6 @@ contract Groth16ChunkVerifier is IChunkVerifier {
                 x := mload(term)
                 y := mload(add(term, 0x20))
             }
-            if (!ok) break;
         }
     }
 

@@ -24,6 +24,7 @@ contract Settlement is Batches {
     /// @notice Bound of forced withdrawals that wait. The fee doubles with every `REQUESTS_PER_STEP` of
     /// them, so that keeping others out of a full queue costs many thousand times the fee.
     uint256 public constant MAX_REQUESTS = 4096;
+    /// @notice Waiting requests after which the fee doubles.
     uint256 public constant REQUESTS_PER_STEP = 256;
     uint256 private constant MAX_EXIT_DELAY = 30 days;
 

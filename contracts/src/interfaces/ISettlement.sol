@@ -20,6 +20,8 @@ interface ISettlement is IGoverned {
     event BatchFinal(uint64 indexed number);
     /// @notice Every batch from `fromNumber` to `toNumber` was struck; the last proven root stands.
     event BatchesStruck(uint64 indexed fromNumber, uint64 toNumber);
+    /// @notice An owner asked for `units`; `fee` wei are held. An answer must have consumed the first
+    /// `depositsBefore` deposits.
     event WithdrawalRequested(
         uint32 indexed account,
         uint8 indexed asset,
@@ -42,53 +44,100 @@ interface ISettlement is IGoverned {
     event WithdrawalLapsed(uint32 indexed account, uint8 indexed asset);
     /// @notice Wei became withdrawable by `to` with `withdrawRefund`.
     event RefundCredited(address indexed to, uint256 refund);
+    /// @notice An address took its refunds.
     event RefundPaid(address indexed to, uint256 refund);
+    /// @notice The exchange is frozen for good, because the request of (account, asset) was not answered in time.
     event Frozen(uint32 indexed account, uint8 indexed asset, uint64 provenNumber, uint256 provenRoot);
 
+    /// @notice The vault names another settlement contract.
     error VaultNotWired(address vault, address settlementOfVault);
+    /// @notice The exchange is frozen, for good.
     error ExchangeFrozen();
+    /// @notice The exchange is not frozen.
     error NotFrozen();
+    /// @notice The guardian has paused commits.
     error CommitsArePaused();
+    /// @notice So many batches wait for proofs that no other may be committed.
     error TooManyUnproven(uint256 unproven, uint256 max);
+    /// @notice Batches are numbered without gaps.
     error WrongNumber(uint256 number, uint256 expected);
+    /// @notice A batch begins where the one before ended.
     error WrongFirstSeq(uint256 firstSeq, uint256 expected);
+    /// @notice A batch ends before it begins.
     error EmptySeqRange(uint256 firstSeq, uint256 lastSeq);
+    /// @notice A batch stands on another root than the last one.
     error WrongOldRoot(uint256 oldRoot, uint256 expected);
+    /// @notice A root is not below the field's order.
     error NotCanonical(uint256 value);
+    /// @notice Packed bytes are not whole records.
     error BadPackedLength(uint256 length);
+    /// @notice A list is longer than a batch may have it.
     error TooManyRecords(uint256 count, uint256 max);
+    /// @notice Indices of rows or withdrawals do not strictly increase.
     error RowsNotIncreasing(uint256 previousIndex, uint256 index);
+    /// @notice A delta is zero, or 2^53 or more in absolute value.
     error BadDelta(uint256 index, int256 delta);
+    /// @notice Units are zero, or 2^53 or more.
     error BadUnits(uint256 index, uint256 units);
+    /// @notice No such account is registered.
     error UnknownAccount(uint256 account, uint256 accountCount);
+    /// @notice No such asset is listed.
     error UnknownAsset(uint256 asset, uint256 assetCount);
+    /// @notice Not as many deposits are posted as the batch says it consumes.
     error DepositCountMismatch(uint256 posted, uint256 expected);
+    /// @notice More deposits are consumed than were made.
     error DepositsOverQueue(uint256 depositsConsumed, uint256 depositCount);
+    /// @notice The posted deposits, with their owners, are not the queue's next ones.
     error DepositQueueMismatch(bytes32 posted, bytes32 expected);
+    /// @notice Of an asset, deltas + withdrawals - deposits are not zero.
     error NotConserved(uint256 asset, int256 difference);
+    /// @notice Not one root a chunk.
     error ChunkCountMismatch(uint256 posted, uint256 expected);
+    /// @notice The last chunk does not end at the batch's new root.
     error LastChunkRootMismatch(uint256 posted, uint256 newRoot);
+    /// @notice The batch is not there, or is proven already.
     error BatchNotCommitted(uint256 number);
+    /// @notice The batch has fewer chunks.
     error UnknownChunk(uint256 chunk, uint256 chunkCount);
+    /// @notice The chunk has its proof.
     error ChunkAlreadyProven(uint256 number, uint256 chunk);
+    /// @notice The inputs are not those that the commit fixed; hashes of both.
     error WrongPublicInputs(bytes32 posted, bytes32 expected);
+    /// @notice The verifier refuses the proof.
     error InvalidProof(uint256 number, uint256 chunk);
+    /// @notice The batch is not proven.
     error BatchNotProven(uint256 number);
+    /// @notice All withdrawals of the batch are claims already.
     error BatchAlreadyFinal(uint256 number);
+    /// @notice The bytes are not the withdrawals of the batch; hashes of both.
     error WithdrawalsMismatch(bytes32 posted, bytes32 expected);
+    /// @notice Every batch is proven.
     error NothingToStrike();
+    /// @notice The oldest unproven batch still has time.
     error ProofDeadlineNotPassed(uint256 deadline, uint256 time);
+    /// @notice Only the account's owner may ask for it.
     error NotAccountOwner(address caller, address owner);
+    /// @notice A request for the same waits already.
     error RequestPending(uint256 account, uint256 asset);
+    /// @notice As many requests wait as may.
     error RequestQueueFull(uint256 max);
+    /// @notice Less was sent than the fee, in wei.
     error FeeTooLow(uint256 value, uint256 fee);
+    /// @notice No request for this waits.
     error NoRequest(uint256 account, uint256 asset);
+    /// @notice The balance shown is not less than what the request is owed.
     error AnswerNotLower(uint256 units, uint256 remaining);
+    /// @notice The batch was committed before, or with, the request.
     error AnswerTooOld(uint256 committedAt, uint256 requestedAt);
+    /// @notice The batch has not consumed every deposit made before the request.
     error AnswerSkipsDeposits(uint256 depositsConsumed, uint256 depositsBefore);
+    /// @notice The path does not lead from the balance to the root.
     error WrongBalanceProof(uint256 account, uint256 asset, uint256 units);
+    /// @notice The request still has time.
     error ExitDeadlineNotPassed(uint256 deadline, uint256 time);
+    /// @notice Nothing is there for the caller.
     error NothingToRefund(address to);
+    /// @notice The receiver refuses the coins, wei.
     error NativeTransferFailed(address to, uint256 value);
 
     /// @notice Operator only: posts a batch. See Settlement.sol for what the chain checks.

@@ -33,27 +33,49 @@ interface IVault {
         address owner
     );
 
+    /// @notice An address that must be somebody is zero.
     error ZeroAddress();
+    /// @notice No assets, or more than there are ids.
     error BadAssetCount(uint256 count, uint256 max);
+    /// @notice A unit has no atoms.
     error BadUnitAtoms(uint256 asset, uint256 unitAtoms);
+    /// @notice A token is listed twice.
     error DuplicateToken(address token);
+    /// @notice No such asset is listed.
     error UnknownAsset(uint256 asset, uint256 assetCount);
+    /// @notice The address has no account.
     error UnknownOwner(address owner);
+    /// @notice No such account is registered.
     error UnknownAccount(uint256 account, uint256 accountCount);
+    /// @notice Every account id is taken.
     error AccountsFull(uint256 max);
+    /// @notice The value sent is not the amount of the native coin, or came with a token.
     error WrongNativeValue(uint256 value, uint256 amount);
+    /// @notice Nothing arrived, or nothing is asked for.
     error ZeroAmount();
+    /// @notice What arrived is not a whole number of units.
     error NotWholeUnits(uint256 atoms, uint256 unitAtoms);
+    /// @notice The sum of an asset in custody must stay below 2^53 units.
     error CustodyOverLimit(uint256 asset, uint256 units, uint256 room);
+    /// @notice Only the settlement contract may.
     error NotSettlement(address caller);
+    /// @notice Nothing of this is claimable.
     error NothingToClaim(uint256 account, uint256 asset);
+    /// @notice The exchange is not frozen.
     error NotFrozen();
+    /// @notice The exchange is frozen, for good.
     error ExchangeFrozen();
+    /// @notice The balance has left already.
     error AlreadyEscaped(uint256 account, uint256 asset);
+    /// @notice The path does not lead from the balance to the proven root.
     error WrongBalanceProof(uint256 account, uint256 asset, uint256 units);
+    /// @notice A proven batch has consumed the deposit: it is in the tree.
     error DepositConsumed(uint256 position, uint256 depositsConsumed);
+    /// @notice No such deposit stands at this position.
     error UnknownDeposit(uint256 position);
+    /// @notice The deposit was paid back already.
     error AlreadyRefunded(uint256 position);
+    /// @notice The owner refuses the coins.
     error NativeTransferFailed(address to, uint256 atoms);
 
     /// @notice Takes `amount` atoms of `asset` from the caller into its account, which is registered at

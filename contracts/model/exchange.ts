@@ -161,7 +161,10 @@ export class ExchangeModel extends BatchesModel {
     const index = indexOf(account, asset)
     if (!this.isBalance(newRoot, index, units, siblings))
       throw new Revert('WrongBalanceProof', [BigInt(account), BigInt(asset), units])
-    if (units === 0n) return this.closeRequest(index, request.granted ? this.ownerOf(account) : sender)
+    if (units === 0n) {
+      const forOperator = this.operators.has(sender) && !request.granted
+      return this.closeRequest(index, forOperator ? sender : this.ownerOf(account))
+    }
     request.remaining = units
     request.afterBatch = number
   }

@@ -108,8 +108,10 @@ contract Settlement is Batches {
             _requests[index].afterBatch = uint56(number);
             return;
         }
-        // A request for what never was there pays the one who had to answer it.
-        _closeRequest(index, request.feeStep, request.granted ? vault.ownerOf(account) : msg.sender);
+        // A request for what never was there pays the operator that had to answer it. Not just anybody: a zero
+        // may also be there because the whole was paid by a batch whose withdrawals are not claims yet.
+        bool forOperator = isOperator[msg.sender] && !request.granted;
+        _closeRequest(index, request.feeStep, forOperator ? msg.sender : vault.ownerOf(account));
     }
 
     /// @inheritdoc ISettlement

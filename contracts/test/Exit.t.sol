@@ -132,7 +132,7 @@ contract ExitTest is Fixture {
         assertEq(settlement.requestOf(1, 0).remaining, 12, "the request stands");
     }
 
-    function test_Answer_PaysTheAnswererOfAnIdleRequest() public {
+    function test_Answer_PaysTheOperatorOfAnIdleRequest() public {
         _start();
         _request(bob, 0, 5);
         uint256[28] memory path = tree.path(2 << 6);
@@ -149,10 +149,10 @@ contract ExitTest is Fixture {
         vm.expectRevert(abi.encodeWithSelector(ISettlement.NoRequest.selector, 1, 0));
         settlement.answerRequest(1, 0, 2, 0, path);
         vm.expectEmit(true, true, true, true, address(settlement));
-        emit ISettlement.WithdrawalAnswered(2, 0, 2, 0, carol);
-        vm.prank(carol);
+        emit ISettlement.WithdrawalAnswered(2, 0, 2, 0, operator);
+        vm.prank(operator);
         settlement.answerRequest(2, 0, 2, 0, path);
-        assertEq(settlement.refundOf(carol), REQUEST_FEE, "the answerer gets the fee");
+        assertEq(settlement.refundOf(operator), REQUEST_FEE, "the operator gets the fee");
         assertEq(settlement.openRequests(), 0, "closed");
     }
 
@@ -167,10 +167,10 @@ contract ExitTest is Fixture {
         // All that is there, though less than asked: the rest is answered by the empty leaf.
         _settle(_record(1, 0, -int256(50)), 0, _record(1, 0, uint64(50)));
         path = tree.path(1 << 6);
-        vm.prank(carol);
+        vm.prank(operator);
         settlement.answerRequest(1, 0, 3, 0, path);
         assertEq(settlement.refundOf(alice), REQUEST_FEE, "served in part: the owner gets the fee");
-        assertEq(settlement.refundOf(carol), 0, "not the answerer");
+        assertEq(settlement.refundOf(operator), 0, "not the operator");
     }
 
     function test_Answer_NeedsTheDepositsBeforeTheRequest() public {
@@ -274,6 +274,8 @@ contract ExitTest is Fixture {
         _request(bob, 0, 5);
         vm.warp(block.timestamp + 1);
         _settle("", 0, "");
+        vm.prank(governor);
+        settlement.setOperator(closed, true);
         settlement.answerRequest(2, 0, 2, 0, tree.path(2 << 6));
         vm.expectRevert(
             abi.encodeWithSelector(ISettlement.NativeTransferFailed.selector, closed, REQUEST_FEE)

@@ -119,6 +119,24 @@ contract ExitAttacksTest is AttackFixture {
         assertTrue(alice.balance == 1 ether - 2 * REQUEST_FEE, "what was too much comes back at once");
     }
 
+    /// @dev The operator has paid all of it, and a stranger shows the zero before the payment is a claim.
+    function test_FeeOfAServedRequestTakenByAStranger() public {
+        _request(alice, 0, 50);
+        vm.warp(block.timestamp + 1);
+        Posted memory p = _build(_record(1, 0, -int256(50)), 0, _record(1, 0, uint64(50)));
+        _commit(p);
+        _proveAll(p);
+        uint256[28] memory path = tree.path(1 << 6);
+        vm.prank(carol);
+        settlement.answerRequest(1, 0, 2, 0, path);
+        settlement.finalizeBatch(2, p.withdrawals);
+        assertTrue(
+            settlement.refundOf(carol) == 0 && settlement.refundOf(alice) == REQUEST_FEE,
+            "alice's fee"
+        );
+        assertTrue(vault.claimable(1, 0) == 50, "and her claim");
+    }
+
     function test_RequestForAnotherOwner() public {
         vm.deal(carol, 1 ether);
         vm.prank(carol);
@@ -386,12 +404,11 @@ contract ExitAttacksTest is AttackFixture {
         vm.warp(block.timestamp + 1);
         _settle("", 0, "");
         uint256[28] memory path = tree.path((1 << 6) | 1);
-        vm.prank(carol);
+        vm.startPrank(operator);
         settlement.answerRequest(1, 1, 2, 0, path);
-        vm.startPrank(carol);
         settlement.withdrawRefund();
         // What is left in escrow is bob's.
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.NothingToRefund.selector, carol));
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.NothingToRefund.selector, operator));
         settlement.withdrawRefund();
         vm.stopPrank();
         assertTrue(address(settlement).balance == REQUEST_FEE, "bob's fee is there");

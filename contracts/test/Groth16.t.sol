@@ -5,7 +5,8 @@ import {Groth16ChunkVerifier} from "../src/Groth16ChunkVerifier.sol";
 import {Test} from "./support/Test.sol";
 
 /// @notice The verifier against proofs of a known trapdoor (groth16.test.ts makes them), and against
-/// proofs and inputs that are not what they should be.
+/// proofs and inputs that are not what they should be. Isolated: the gas of `verify` is that of a transaction.
+/// forge-config: default.isolate = true
 contract Groth16Test is Test {
     uint256 private constant R =
         21888242871839275222246405745257275088548364400416034343698204186575808495617;

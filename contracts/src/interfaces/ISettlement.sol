@@ -184,8 +184,8 @@ interface ISettlement is IGoverned {
 
     /// @notice Lowers what a request is owed to the balance that is there, by its path under the root of a
     /// proven batch that was committed after the request and consumed every deposit made before it. The
-    /// withdrawals of later batches must pay that balance (operators only); with zero the request is closed
-    /// (anyone).
+    /// withdrawals of later batches must pay that balance (operators only). With zero the request is closed
+    /// (anyone); the fee is the operator's if it shows the zero and nothing was granted, else the owner's.
     /// @param units The balance after batch `number`, less than what the request is owed.
     /// @param siblings As in IVault.escape.
     function answerRequest(

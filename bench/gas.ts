@@ -37,6 +37,8 @@ const NETTING_RATIOS = [1, 10, 100, 1000]
 const ROWS_PER_CHUNK = 16
 const ACCOUNTS = 256
 const EXIT_DELAY_SECONDS = 3600
+/** The most that a transaction may have (EIP-7825). */
+const TRANSACTION_GAS = '0x1000000'
 
 // --- The exchange under measurement ---
 
@@ -65,7 +67,7 @@ class Bench {
     const data = encodeFunctionData({ abi, functionName, args })
     const hash = (await this.anvil.request({
       method: 'eth_sendTransaction',
-      params: [{ from, to, data, gas: '0xf00000', value: `0x${value.toString(16)}` }],
+      params: [{ from, to, data, gas: TRANSACTION_GAS, value: `0x${value.toString(16)}` }],
     } as never)) as Hex
     const { status, gasUsed } = await receiptOf(this.client, hash)
     if (status !== 'success') throw new Error(`bench: ${functionName} reverted`)
@@ -194,6 +196,8 @@ async function measure(rpcUrl: string): Promise<Figures> {
     })
     gas['proveChunk'] = Math.max(gas['proveChunk'] ?? 0, ...proofs.map(Number))
   }
+  await measureWithdrawals(bench, owners, gas)
+  await measureServed(bench, owners, gas)
   await measureExits(bench, owners, gas)
   const root = await bench.client.readContract({
     address: deployment.settlement,
@@ -211,8 +215,35 @@ async function measure(rpcUrl: string): Promise<Figures> {
   return { gas, commits, fills }
 }
 
-/** A withdrawal, an answered request, and the way out of a frozen exchange. */
-async function measureExits(
+/** The costliest finalisation: as many withdrawals as a batch may have, each serving a forced one. */
+async function measureServed(
+  bench: Bench,
+  owners: readonly Address[],
+  gas: Record<string, number>,
+): Promise<void> {
+  const { operator, requestFeeWei } = bench.deployment.constants
+  const units = 10n
+  for (const [i, owner] of owners.entries())
+    await bench.settlement(owner, 'requestWithdrawal', [BigInt(i + 1), 0n, units], BigInt(requestFeeWei))
+  await bench.anvil.increaseTime({ seconds: 10 })
+  const out = owners.map((_, i) => ({ index: (i + 1) << 6, value: units }))
+  const rows = out.map(({ index, value }) => ({ index, value: -value }))
+  const { batch } = await bench.commit(rows, 0, out)
+  await bench.prove(batch)
+  const args = [batch.header.number, pack(out)]
+  gas[`finalizeBatch, ${out.length} forced withdrawals`] = Number(
+    await bench.settlement(operator, 'finalizeBatch', args),
+  )
+  const open = await bench.client.readContract({
+    address: bench.deployment.settlement,
+    abi: settlementAbi,
+    functionName: 'openRequests',
+  })
+  if (open !== 0n) throw new Error(`bench: ${open} forced withdrawals were not served`)
+}
+
+/** A withdrawal, and a request that is answered by a zero. */
+async function measureWithdrawals(
   bench: Bench,
   owners: readonly Address[],
   gas: Record<string, number>,
@@ -235,6 +266,16 @@ async function measureExits(
   gas['answerRequest, depth 28'] = Number(
     await bench.settlement(operator, 'answerRequest', [2n, 1n, bench.number, 0n, path]),
   )
+}
+
+/** The way out of a frozen exchange. */
+async function measureExits(
+  bench: Bench,
+  owners: readonly Address[],
+  gas: Record<string, number>,
+): Promise<void> {
+  const { operator, requestFeeWei } = bench.deployment.constants
+  const second = 2 << 6
   await bench.settlement(owners[1]!, 'requestWithdrawal', [2n, 0n, 1n], BigInt(requestFeeWei))
   await bench.vault(owners[2]!, 'deposit', [0n, 77n])
   await bench.anvil.increaseTime({ seconds: EXIT_DELAY_SECONDS + 10 })
@@ -252,7 +293,9 @@ function markdown({ gas, commits, fills }: Figures): string {
     '# Gas',
     '',
     `Whole transactions on anvil, calldata included; solc ${solcVersion}, optimizer runs ${compilerSettings.optimizer.runs}, ` +
-      `IR pipeline, EVM ${compilerSettings.evmVersion}; ${ROWS_PER_CHUNK} rows a chunk. Made by \`npm run bench:gas\`.`,
+      `IR pipeline, EVM ${compilerSettings.evmVersion}; ${ROWS_PER_CHUNK} rows a chunk, each proof really checked. ` +
+      `${ACCOUNTS} accounts; nothing is random, so every machine gives these figures (here Node ${process.version}). ` +
+      'Made by `npm run bench:gas`.',
     '',
     '| rows | commit | commit a row | proofs of the batch |',
     '|---:|---:|---:|---:|',
@@ -277,7 +320,13 @@ try {
   const figures = await measure(chain.rpcUrl)
   const folder = join(repositoryRoot, 'bench', 'results')
   mkdirSync(folder, { recursive: true })
-  const settings = { solc: solcVersion, ...compilerSettings, rowsPerChunk: ROWS_PER_CHUNK }
+  const settings = {
+    node: process.version,
+    solc: solcVersion,
+    ...compilerSettings,
+    rowsPerChunk: ROWS_PER_CHUNK,
+    accounts: ACCOUNTS,
+  }
   writeFileSync(join(folder, 'gas.json'), `${JSON.stringify({ settings, ...figures }, null, 2)}\n`)
   writeFileSync(join(folder, 'gas.md'), markdown(figures))
   console.log(markdown(figures))

@@ -7,7 +7,7 @@ import { groth16ChunkVerifierCode, unprovenVerifierCode, vaultCode } from '../co
 import { type Anvil, startAnvil } from '../contracts/anvil.js'
 import { checkDeployment } from '../contracts/check.js'
 import { type Deployment, deploy } from '../contracts/deploy.js'
-import { smallTrapdoor, trapdoorKey } from '../contracts/model/groth16.js'
+import { smallTrapdoor, trapdoorKey } from '../test/groth16-trapdoor.js'
 import type { VerificationKey } from '../contracts/verification-key.js'
 import { developmentVerificationKey } from '../settlement/development-key.js'
 import { runDoctor } from './doctor.js'

@@ -26,13 +26,7 @@ describe('forced withdrawals', () => {
     })
   }
 
-  test('reserved funds are freed and paid; too much is paid as far as it goes, and the zero is proven', async () => {
-    fixture = await SettlementFixture.start()
-    await fixture.deposit(1, 0, 50_000)
-    await fixture.deposit(2, 1, 100)
-    await fixture.credit()
-    // Half of the account's funds are in an open order.
-    fixture.journal.append(placeRecord(1, Side.Buy, 100, 80, 1))
+  const startSettler = async (onCommand: (record: Int32Array) => void): Promise<void> => {
     settler = new Settler({
       dataDir: fixture.dataDir,
       durableSeq: () => fixture.journal.seq,
@@ -41,13 +35,23 @@ describe('forced withdrawals', () => {
       account: owner(0),
       policy: { seconds: 0.05, fills: 1000, rows: 1000 },
       pollMs: 20,
-      onCommand: (record) => {
-        commands.push(record)
-        fixture.journal.append(record)
-      },
+      onCommand,
     })
     await settler.start()
     await settler.flush()
+  }
+
+  test('reserved funds are freed and paid; too much is paid as far as it goes, and the zero is proven', async () => {
+    fixture = await SettlementFixture.start()
+    await fixture.deposit(1, 0, 50_000)
+    await fixture.deposit(2, 1, 100)
+    await fixture.credit()
+    // Half of the account's funds are in an open order.
+    fixture.journal.append(placeRecord(1, Side.Buy, 100, 80, 1))
+    await startSettler((record) => {
+      commands.push(record)
+      fixture.journal.append(record)
+    })
 
     await request(1, 1, 0, 60_000)
     await until('the request to be closed', async () => (await fixture.readSettlement('openRequests')) === 0n)
@@ -87,21 +91,10 @@ describe('forced withdrawals', () => {
         placeRecord(2, Side.Buy, 100, lots, ++cloid),
       )
     let withdrawals = 0
-    settler = new Settler({
-      dataDir: fixture.dataDir,
-      durableSeq: () => fixture.journal.seq,
-      client: chainClient([fixture.anvil.rpcUrl]),
-      deployment: fixture.deployment,
-      account: owner(0),
-      policy: { seconds: 0.05, fills: 1000, rows: 1000 },
-      pollMs: 20,
-      onCommand: (record) => {
-        fixture.journal.append(record)
-        if ((record[Cmd.KIND]! & 0xff) === CommandKind.Withdraw) sell(10 - (withdrawals++ % 2))
-      },
+    await startSettler((record) => {
+      fixture.journal.append(record)
+      if ((record[Cmd.KIND]! & 0xff) === CommandKind.Withdraw) sell(10 - (withdrawals++ % 2))
     })
-    await settler.start()
-    await settler.flush()
 
     await request(1, 1, 0, 2 ** 53 - 1)
     await until('a part to be granted', async () => {

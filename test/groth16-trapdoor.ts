@@ -28,7 +28,9 @@ export const smallTrapdoor: Trapdoor = {
   ic: [23n, 29n, 31n, 37n, 41n],
 }
 
-const g1 = (scalar: bigint): { x: bigint; y: bigint } => bn254.G1.Point.BASE.multiply(scalar).toAffine()
+/** The point at infinity is (0, 0) to the precompiles. */
+const g1 = (scalar: bigint): { x: bigint; y: bigint } =>
+  scalar === 0n ? { x: 0n, y: 0n } : bn254.G1.Point.BASE.multiply(scalar).toAffine()
 const g2 = (scalar: bigint): { x: { c0: bigint; c1: bigint }; y: { c0: bigint; c1: bigint } } =>
   bn254.G2.Point.BASE.multiply(scalar).toAffine()
 

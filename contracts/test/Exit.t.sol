@@ -113,6 +113,8 @@ contract ExitTest is Fixture {
         assertEq(settlement.requestOf(1, 0).remaining, 0, "served");
         assertEq(settlement.openRequests(), 0, "none open");
         uint256 before = alice.balance;
+        vm.expectEmit(true, true, true, true, address(settlement));
+        emit ISettlement.RefundPaid(alice, REQUEST_FEE);
         vm.prank(alice);
         settlement.withdrawRefund();
         assertEq(alice.balance - before, REQUEST_FEE, "fee came back");

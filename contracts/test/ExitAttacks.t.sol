@@ -333,6 +333,12 @@ contract ExitAttacksTest is AttackFixture {
         path[3] += R;
         vm.expectPartialRevert(IVault.WrongBalanceProof.selector);
         vault.escape(1, 0, 50, path);
+        path[3] -= R;
+        // The leaf beside it is empty: 0, or R to a circuit.
+        assertTrue(path[0] == 0, "empty");
+        path[0] = R;
+        vm.expectPartialRevert(IVault.WrongBalanceProof.selector);
+        vault.escape(1, 0, 50, path);
     }
 
     function test_DepositIntoAFrozenExchange() public {

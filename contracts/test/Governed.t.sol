@@ -187,6 +187,8 @@ contract GovernedTest is Fixture {
         settlement.proposeVerifier(address(none));
         vm.expectRevert(abi.encodeWithSelector(IGoverned.BadParameter.selector, name, 4097, 4096));
         settlement.proposeVerifier(address(many));
+        settlement.proposeVerifier(address(new StatementVerifier(4096)));
         vm.stopPrank();
+        assertEq(settlement.proposedRowsPerChunk(), 4096, "the most");
     }
 }

@@ -46,8 +46,8 @@ contract Groth16Test is Test {
     }
 
     function test_ValidProofs() public {
-        for (uint256 i = 0; i < 3; ++i) {
-            (uint256[4] memory inputs, uint256[8] memory proof) = _case(i);
+        for (uint256 i = 0; i < 4; ++i) {
+            (uint256[4] memory inputs, uint256[8] memory proof) = _case((i + 3) % 4);
             assertTrue(verifier.verify(inputs, proof), "valid");
         }
         vm.snapshotGasLastCall("Glassbook", "Groth16ChunkVerifier.verify");
@@ -88,6 +88,14 @@ contract Groth16Test is Test {
         assertTrue(!verifier.verify{gas: 500_000}(inputs, zero), "points at infinity");
         zero[6] = 1;
         assertTrue(!verifier.verify{gas: 500_000}(inputs, zero), "y = 0, which is off the curve");
+    }
+
+    /// @dev The last case has C at infinity, (0, 0); (0, Q) is no other way to write it.
+    function test_AliasedPointAtInfinity() public view {
+        (uint256[4] memory inputs, uint256[8] memory proof) = _case(3);
+        assertTrue(proof[6] == 0 && proof[7] == 0 && verifier.verify(inputs, proof), "valid");
+        proof[7] = Q;
+        assertTrue(!verifier.verify{gas: 500_000}(inputs, proof), "y not below Q");
     }
 
     function _copy(uint256[8] memory words) private pure returns (uint256[8] memory copy) {

@@ -47,6 +47,17 @@ contract VaultTest is Fixture {
         _newVault(address(1), feeOwner, twice);
     }
 
+    function test_Constructor_TakesAsManyAssetsAsThereAreIds() public {
+        Asset[] memory assets = new Asset[](64);
+        for (uint256 i = 0; i < 64; ++i) assets[i] = Asset(address(uint160(i)), uint96(i + 1));
+        address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)));
+        vm.expectEmit(true, true, true, true, next);
+        emit IVault.AssetListed(0, address(0), 1);
+        IVault full = _newVault(address(1), feeOwner, assets);
+        assertEq(full.assetCount(), 64, "assets");
+        assertEq(full.assetOf(63).unitAtoms, 64, "the last one");
+    }
+
     function test_Deposit_RegistersQueuesAndHashes() public {
         usd.mint(alice, 1000);
         vm.prank(alice);

@@ -31,6 +31,14 @@ function vectors(): string {
     )
     return { publicInputs, proof: trapdoorProof(trapdoor, publicInputs, scalar(30 + i), scalar(40 + i)) }
   })
+  // With A and B such that nothing is left for C, which is the point at infinity.
+  const publicInputs = [5n, 6n, 7n, 8n]
+  const { alpha, beta, gamma } = trapdoor
+  const sum = publicInputs.reduce((acc, x, i) => mod(acc + x * trapdoor.ic[i + 1]!), trapdoor.ic[0]!)
+  cases.push({
+    publicInputs,
+    proof: trapdoorProof(trapdoor, publicInputs, mod(alpha * beta + gamma * sum), 1n),
+  })
   const { ic, ...points } = toContractKey(trapdoorKey(trapdoor))
   const vector = { ...points, ic: ic.flat(), cases }
   return `${JSON.stringify(vector, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value), 2)}\n`

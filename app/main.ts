@@ -62,7 +62,7 @@ const commands: Record<string, Command> = {
     load: async () => (await import('./config-cli.js')).runConfigCommand,
   },
   doctor: {
-    usage: 'doctor DEPLOYMENT.json [--rpc URL] [--json]',
+    usage: 'doctor DEPLOYMENT.json [--rpc URL] [--key VERIFICATION_KEY.json] [--json]',
     about: 'check that the bytecode and constants on-chain are what the deployment says',
     load: async () => (await import('./doctor.js')).runDoctor,
   },

@@ -6,7 +6,6 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { bn254 } from '@noble/curves/bn254.js'
 import {
   type Abi,
   type Address,
@@ -22,13 +21,15 @@ import { compilerSettings, repositoryRoot, solcVersion } from '../contracts/comp
 import { type Deployment, deploy, receiptOf } from '../contracts/deploy.js'
 import {
   type BatchRecord,
+  type DepositRecord,
   type PostedBatch,
   challenge,
   pack,
+  packDeposits,
   publicInputs,
 } from '../contracts/model/batch.js'
+import { smallTrapdoor, trapdoorKey, trapdoorProof } from '../test/groth16-trapdoor.js'
 import { BalanceTree } from '../contracts/model/poseidon.js'
-import type { VerificationKey } from '../contracts/verification-key.js'
 
 const KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
 const ROW_COUNTS = [1, 8, 64, 256]
@@ -36,55 +37,14 @@ const NETTING_RATIOS = [1, 10, 100, 1000]
 const ROWS_PER_CHUNK = 16
 const ACCOUNTS = 256
 const EXIT_DELAY_SECONDS = 3600
-
-// --- Proofs with a known trapdoor: e(A, B) = e(alpha, beta) e(IC(x), gamma) e(C, delta) solved for C ---
-
-const { Fr } = bn254.fields
-const [ALPHA, BETA, GAMMA, DELTA] = [11n, 13n, 17n, 19n] as const
-const IC = [23n, 29n, 31n, 37n, 41n] as const
-
-const g1 = (scalar: bigint): [bigint, bigint] => {
-  const { x, y } = bn254.G1.Point.BASE.multiply(scalar).toAffine()
-  return [x, y]
-}
-const g2 = (scalar: bigint): { x: { c0: bigint; c1: bigint }; y: { c0: bigint; c1: bigint } } =>
-  bn254.G2.Point.BASE.multiply(scalar).toAffine()
-
-function verificationKey(): VerificationKey {
-  const point1 = (scalar: bigint): string[] => [...g1(scalar).map(String), '1']
-  const point2 = (scalar: bigint): string[][] => {
-    const { x, y } = g2(scalar)
-    return [
-      [String(x.c0), String(x.c1)],
-      [String(y.c0), String(y.c1)],
-      ['1', '0'],
-    ]
-  }
-  return {
-    protocol: 'groth16',
-    curve: 'bn128',
-    nPublic: 4,
-    vk_alpha_1: point1(ALPHA),
-    vk_beta_2: point2(BETA),
-    vk_gamma_2: point2(GAMMA),
-    vk_delta_2: point2(DELTA),
-    IC: IC.map(point1),
-  }
-}
-
-function prove(inputs: readonly bigint[]): bigint[] {
-  const [a, b] = [43n, 47n]
-  const sum = inputs.reduce((acc, x, i) => Fr.create(acc + x * IC[i + 1]!), IC[0] as bigint)
-  const c = Fr.mul(Fr.create(a * b - ALPHA * BETA - GAMMA * sum), Fr.inv(DELTA))
-  const { x, y } = g2(b)
-  return [...g1(a), x.c1, x.c0, y.c1, y.c0, ...g1(c)]
-}
+/** The most that a transaction may have (EIP-7825). */
+const TRANSACTION_GAS = '0x1000000'
 
 // --- The exchange under measurement ---
 
 class Bench {
   readonly tree = new BalanceTree()
-  readonly queue: BatchRecord[] = []
+  readonly queue: DepositRecord[] = []
   number = 0n
   lastSeq = 0n
 
@@ -107,7 +67,7 @@ class Bench {
     const data = encodeFunctionData({ abi, functionName, args })
     const hash = (await this.anvil.request({
       method: 'eth_sendTransaction',
-      params: [{ from, to, data, gas: '0xf00000', value: `0x${value.toString(16)}` }],
+      params: [{ from, to, data, gas: TRANSACTION_GAS, value: `0x${value.toString(16)}` }],
     } as never)) as Hex
     const { status, gasUsed } = await receiptOf(this.client, hash)
     if (status !== 'success') throw new Error(`bench: ${functionName} reverted`)
@@ -161,7 +121,7 @@ class Bench {
       header,
       chunkRoots,
       pack(rows),
-      pack(batch.deposits),
+      packDeposits(batch.deposits),
       pack(withdrawals),
     ])
     return { batch, gas }
@@ -173,7 +133,7 @@ class Bench {
     const gas: bigint[] = []
     for (const chunk of batch.chunkRoots.keys()) {
       const inputs = publicInputs(batch, z, chunk, ROWS_PER_CHUNK)
-      const args = [batch.header.number, BigInt(chunk), inputs, prove(inputs)]
+      const args = [batch.header.number, BigInt(chunk), inputs, trapdoorProof(smallTrapdoor, inputs)]
       gas.push(await this.settlement(this.deployment.constants.operator, 'proveChunk', args))
     }
     return gas
@@ -192,7 +152,7 @@ async function measure(rpcUrl: string): Promise<Figures> {
     privateKey: KEY,
     exitDelaySeconds: EXIT_DELAY_SECONDS,
     maxUnproven: 64,
-    verificationKey: verificationKey(),
+    verificationKey: trapdoorKey(smallTrapdoor),
     rowsPerChunk: ROWS_PER_CHUNK,
   })
   const bench = new Bench(rpcUrl, deployment)
@@ -209,7 +169,7 @@ async function measure(rpcUrl: string): Promise<Figures> {
     await bench.call(owner, token, demoTokenAbi as Abi, 'approve', [deployment.vault, 10n ** 9n])
     const used = await bench.vault(owner, 'deposit', [0n, 1_000_000n])
     if (i === 1) gas['deposit, first of an owner'] = Number(used)
-    bench.queue.push({ index: (i + 1) << 6, value: 1_000_000n })
+    bench.queue.push({ index: (i + 1) << 6, value: 1_000_000n, owner })
   }
   const { batch: deposits } = await bench.commit([...bench.queue], bench.queue.length)
   await bench.prove(deposits)
@@ -222,7 +182,7 @@ async function measure(rpcUrl: string): Promise<Figures> {
       .map((_, i) => ({ index: (i + 1) << 6, value: (i % 2 === 0 ? 1n : -1n) * 1234n }))
     if (count === 1) {
       gas['deposit, later'] = Number(await bench.vault(owners[0]!, 'deposit', [0n, 1234n]))
-      bench.queue.push({ index: 1 << 6, value: 1234n })
+      bench.queue.push({ index: 1 << 6, value: 1234n, owner: owners[0]! })
       rows = [{ index: 1 << 6, value: 1234n }]
     }
     const { batch, gas: used } = await bench.commit(rows, count === 1 ? 1 : 0)
@@ -236,6 +196,8 @@ async function measure(rpcUrl: string): Promise<Figures> {
     })
     gas['proveChunk'] = Math.max(gas['proveChunk'] ?? 0, ...proofs.map(Number))
   }
+  await measureWithdrawals(bench, owners, gas)
+  await measureServed(bench, owners, gas)
   await measureExits(bench, owners, gas)
   const root = await bench.client.readContract({
     address: deployment.settlement,
@@ -253,8 +215,35 @@ async function measure(rpcUrl: string): Promise<Figures> {
   return { gas, commits, fills }
 }
 
-/** A withdrawal, an answered request, and the way out of a frozen exchange. */
-async function measureExits(
+/** The costliest finalisation: as many withdrawals as a batch may have, each serving a forced one. */
+async function measureServed(
+  bench: Bench,
+  owners: readonly Address[],
+  gas: Record<string, number>,
+): Promise<void> {
+  const { operator, requestFeeWei } = bench.deployment.constants
+  const units = 10n
+  for (const [i, owner] of owners.entries())
+    await bench.settlement(owner, 'requestWithdrawal', [BigInt(i + 1), 0n, units], BigInt(requestFeeWei))
+  await bench.anvil.increaseTime({ seconds: 10 })
+  const out = owners.map((_, i) => ({ index: (i + 1) << 6, value: units }))
+  const rows = out.map(({ index, value }) => ({ index, value: -value }))
+  const { batch } = await bench.commit(rows, 0, out)
+  await bench.prove(batch)
+  const args = [batch.header.number, pack(out)]
+  gas[`finalizeBatch, ${out.length} forced withdrawals`] = Number(
+    await bench.settlement(operator, 'finalizeBatch', args),
+  )
+  const open = await bench.client.readContract({
+    address: bench.deployment.settlement,
+    abi: settlementAbi,
+    functionName: 'openRequests',
+  })
+  if (open !== 0n) throw new Error(`bench: ${open} forced withdrawals were not served`)
+}
+
+/** A withdrawal, and a request that is answered by a zero. */
+async function measureWithdrawals(
   bench: Bench,
   owners: readonly Address[],
   gas: Record<string, number>,
@@ -274,9 +263,19 @@ async function measureExits(
   await bench.anvil.increaseTime({ seconds: 10 })
   await bench.commit([])
   const path = bench.tree.path(second | 1)
-  gas['answerEmpty, depth 28'] = Number(
-    await bench.settlement(operator, 'answerEmpty', [2n, 1n, bench.number, path]),
+  gas['answerRequest, depth 28'] = Number(
+    await bench.settlement(operator, 'answerRequest', [2n, 1n, bench.number, 0n, path]),
   )
+}
+
+/** The way out of a frozen exchange. */
+async function measureExits(
+  bench: Bench,
+  owners: readonly Address[],
+  gas: Record<string, number>,
+): Promise<void> {
+  const { operator, requestFeeWei } = bench.deployment.constants
+  const second = 2 << 6
   await bench.settlement(owners[1]!, 'requestWithdrawal', [2n, 0n, 1n], BigInt(requestFeeWei))
   await bench.vault(owners[2]!, 'deposit', [0n, 77n])
   await bench.anvil.increaseTime({ seconds: EXIT_DELAY_SECONDS + 10 })
@@ -294,7 +293,9 @@ function markdown({ gas, commits, fills }: Figures): string {
     '# Gas',
     '',
     `Whole transactions on anvil, calldata included; solc ${solcVersion}, optimizer runs ${compilerSettings.optimizer.runs}, ` +
-      `IR pipeline, EVM ${compilerSettings.evmVersion}; ${ROWS_PER_CHUNK} rows a chunk. Made by \`npm run bench:gas\`.`,
+      `IR pipeline, EVM ${compilerSettings.evmVersion}; ${ROWS_PER_CHUNK} rows a chunk, each proof really checked. ` +
+      `${ACCOUNTS} accounts; nothing is random, so every machine gives these figures (here Node ${process.version}). ` +
+      'Made by `npm run bench:gas`.',
     '',
     '| rows | commit | commit a row | proofs of the batch |',
     '|---:|---:|---:|---:|',
@@ -319,7 +320,13 @@ try {
   const figures = await measure(chain.rpcUrl)
   const folder = join(repositoryRoot, 'bench', 'results')
   mkdirSync(folder, { recursive: true })
-  const settings = { solc: solcVersion, ...compilerSettings, rowsPerChunk: ROWS_PER_CHUNK }
+  const settings = {
+    node: process.version,
+    solc: solcVersion,
+    ...compilerSettings,
+    rowsPerChunk: ROWS_PER_CHUNK,
+    accounts: ACCOUNTS,
+  }
   writeFileSync(join(folder, 'gas.json'), `${JSON.stringify({ settings, ...figures }, null, 2)}\n`)
   writeFileSync(join(folder, 'gas.md'), markdown(figures))
   console.log(markdown(figures))

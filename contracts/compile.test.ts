@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { poseidon2 } from 'poseidon-lite'
-import { compile, compilerSettings, generatedFiles, repositoryRoot } from './compile.js'
+import { compile, compilerSettings, generatedFiles, repositoryRoot, soliditySources } from './compile.js'
 import { BalanceTree, poseidon, rootOf } from './model/poseidon.js'
 import { FIELD, poseidonTableSource } from './poseidon-table.js'
 
@@ -35,6 +35,20 @@ describe('generated files', () => {
     expect(toml).toContain(
       `additional_compiler_profiles = [{ name = "deployed", via_ir = ${compilerSettings.viaIR} }]`,
     )
+  })
+
+  test('everything public has its NatSpec', () => {
+    const bare: string[] = []
+    for (const path of soliditySources(join(repositoryRoot, 'contracts', 'src'))) {
+      const text = read(path)
+      const declaration =
+        /^ {4}(?:event \w+|error \w+|function \w+\([^;{]*?\)[^;{]*?\b(?:external|public)\b|[\w(][^;={]*\bpublic\b[^;={]*(?=[;=]))/gm
+      for (const match of text.matchAll(declaration)) {
+        const before = text.slice(0, match.index).trimEnd().split('\n').at(-1)!
+        if (!/^\s*(\/\/\/|\*\/)/.test(before)) bare.push(`${path}: ${match[0].trim().split('\n')[0]}`)
+      }
+    }
+    expect(bare).toEqual([])
   })
 
   test('a broken source is an error with its place', () => {

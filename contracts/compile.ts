@@ -24,7 +24,9 @@ export const compilerSettings = {
 export const solcVersion = '0.8.37'
 
 /** Bytes [start, start + length) of the runtime code that an immutable fills in. */
-export interface CodeRange {
+export interface ImmutableRange {
+  /** The immutable's name in the source. */
+  readonly name: string
   readonly start: number
   readonly length: number
 }
@@ -34,7 +36,7 @@ export interface CompiledContract {
   readonly creation: `0x${string}`
   /** Runtime code, zeros where immutables stand. */
   readonly runtime: `0x${string}`
-  readonly immutables: readonly CodeRange[]
+  readonly immutables: readonly ImmutableRange[]
 }
 
 /** Contracts that are deployed, by name: source file under contracts/src, or of a package. */
@@ -59,13 +61,22 @@ interface SolcContract {
     bytecode: { object: string }
     deployedBytecode: {
       object: string
-      immutableReferences?: Record<string, CodeRange[]>
+      /** By the id of the immutable's declaration. */
+      immutableReferences?: Record<string, { start: number; length: number }[]>
     }
   }
+}
+interface AstNode {
+  id?: number
+  name?: string
+  nodeType?: string
+  mutability?: string
+  nodes?: AstNode[]
 }
 interface SolcOutput {
   errors?: { severity: string; formattedMessage: string; sourceLocation?: { file: string } }[]
   contracts?: Record<string, Record<string, SolcContract>>
+  sources?: Record<string, { ast?: AstNode }>
 }
 
 /** Paths of all .sol files below `folder`, relative to the root, '/'-separated and sorted. */
@@ -91,7 +102,9 @@ export function compile(
     ]),
   ),
 ): Record<string, CompiledContract> {
-  const contracts = runSolc(sources, compilerSettings)
+  const { contracts = {}, sources: parsed = {} } = runSolc(sources, compilerSettings)
+  const names = new Map<string, string>()
+  for (const { ast } of Object.values(parsed)) collectImmutables(ast, names)
   const compiled: Record<string, CompiledContract> = {}
   for (const [name, path] of Object.entries(published)) {
     const contract = contracts[path]?.[name]
@@ -101,18 +114,25 @@ export function compile(
       abi: contract.abi,
       creation: `0x${bytecode.object}`,
       runtime: `0x${deployedBytecode.object}`,
-      immutables: Object.values(deployedBytecode.immutableReferences ?? {})
-        .flat()
+      immutables: Object.entries(deployedBytecode.immutableReferences ?? {})
+        .flatMap(([id, ranges]) =>
+          ranges.map(({ start, length }) => ({ name: names.get(id)!, start, length })),
+        )
         .sort((a, b) => a.start - b.start),
     }
   }
   return compiled
 }
 
-type SolcContracts = Record<string, Record<string, SolcContract> | undefined>
+/** Names of immutables by the id of their declaration. */
+function collectImmutables(node: AstNode | undefined, names: Map<string, string>): void {
+  if (node?.nodeType === 'VariableDeclaration' && node.mutability === 'immutable')
+    names.set(String(node.id), node.name!)
+  for (const child of node?.nodes ?? []) collectImmutables(child, names)
+}
 
-/** Contracts by source path and name. */
-function runSolc(sources: Record<string, string>, settings: object): SolcContracts {
+/** Contracts and syntax trees by source path. Throws Error with solc's messages on any error or warning. */
+function runSolc(sources: Record<string, string>, settings: object): SolcOutput {
   // Loaded here: the compiler is a 10 MB program that readers of the settings do not need.
   const solc = require('solc') as {
     version(): string
@@ -128,6 +148,7 @@ function runSolc(sources: Record<string, string>, settings: object): SolcContrac
       metadata: { bytecodeHash: 'none', appendCBOR: false },
       outputSelection: {
         '*': {
+          '': ['ast'],
           '*': [
             'abi',
             'evm.bytecode.object',
@@ -153,7 +174,7 @@ function runSolc(sources: Record<string, string>, settings: object): SolcContrac
   )
   if (problems.length > 0)
     throw new Error(problems.map(({ formattedMessage }) => formattedMessage).join('\n'))
-  return output.contracts ?? {}
+  return output
 }
 
 /** Solidity sources of packages are imported by their path in node_modules. */
@@ -174,14 +195,15 @@ export function generatedFiles(compiled: Record<string, CompiledContract>): Reco
     return `export const ${name[0]!.toLowerCase()}${name.slice(1)}Code: ContractCode = ${JSON.stringify(code)}\n`
   })
   const codeTypes = `/** Bytes [start, start + length) of the runtime code that an immutable fills in; zeros here. */
-export interface CodeRange {
+export interface ImmutableRange {
+  readonly name: string
   readonly start: number
   readonly length: number
 }
 export interface ContractCode {
   readonly creation: \`0x\${string}\`
   readonly runtime: \`0x\${string}\`
-  readonly immutables: readonly CodeRange[]
+  readonly immutables: readonly ImmutableRange[]
 }
 `
   return {

@@ -27,7 +27,7 @@ import {
   unprovenVerifierCode,
   vaultCode,
 } from './bytecode.js'
-import { type VerificationKey, toContractKey } from './verification-key.js'
+import { type VerificationKey, parseVerificationKey, toContractKey } from './verification-key.js'
 
 export interface DeployedAsset {
   readonly id: number
@@ -54,6 +54,9 @@ export interface DeploymentConstants {
   readonly proven: boolean
 }
 
+/** The contracts of an exchange that are its own: not the tokens. */
+export type DeployedContract = 'verifier' | 'vault' | 'settlement'
+
 export interface Deployment {
   readonly chainId: number
   readonly rpcUrl?: string
@@ -64,6 +67,10 @@ export interface Deployment {
   readonly deployedAtBlock: number
   readonly feeOwner: Address
   readonly constants: DeploymentConstants
+  /** The key that the verifier was made with, as snarkjs writes it; absent when it checks no proofs. */
+  readonly verificationKey?: VerificationKey
+  /** Transactions that created the contracts; absent in files of before. */
+  readonly creations?: Readonly<Record<DeployedContract, Hex>>
 }
 
 export interface AssetToDeploy {
@@ -111,6 +118,8 @@ export class DeployError extends Error {
 }
 
 const DAY_SECONDS = 24 * 60 * 60
+/** Row slots of a chunk under UnprovenVerifier. */
+const UNPROVEN_ROWS = 16
 const ZERO_ADDRESS = '0x0000000000000000000000000000000000000000'
 
 /** Assets of the local exchange: 1 unit = 1 atom, so 2^53 units are 9 thousand million USDX. */
@@ -136,116 +145,122 @@ export async function deploy(options: DeployOptions): Promise<Deployment> {
       throw new DeployError(`asset ${symbol}: unitAtoms is ${unitAtoms}, not a power of ten`)
   let nonce = await reader.getTransactionCount({ address: account.address, blockTag: 'pending' })
 
-  const create = async (what: string, data: Hex): Promise<{ address: Address; block: bigint }> => {
+  const create = async (what: string, data: Hex): Promise<TransactionReceipt> => {
     const hash = await wallet.sendTransaction({ chain: null, data, nonce: nonce++ })
     const receipt = await receiptOf(reader, hash)
     if (receipt.status !== 'success' || !receipt.contractAddress)
       throw new DeployError(`${what} was not created: transaction ${hash} reverted`)
-    return { address: getAddress(receipt.contractAddress), block: receipt.blockNumber }
+    return receipt
   }
 
   const deployed: DeployedAsset[] = []
   for (const [id, { symbol, decimals, unitAtoms, token }] of assets.entries()) {
     const address =
-      token === 'native'
-        ? ZERO_ADDRESS
-        : (token ??
-          (
-            await create(
-              symbol,
-              encodeDeployData({
-                abi: demoTokenAbi,
-                bytecode: demoTokenCode.creation,
-                args: [symbol, symbol, decimals],
-              }),
-            )
-          ).address)
+      token === 'native' ? ZERO_ADDRESS : (token ?? (await createToken(create, symbol, decimals)))
     deployed.push({ id, symbol, token: address, decimals, unitAtoms: String(unitAtoms) })
   }
-  const verifier = await create('verifier', verifierData(options))
-
-  const roles = {
-    governor: options.governor ?? account.address,
-    guardian: options.guardian ?? account.address,
-    operator: options.operator ?? account.address,
-  }
-  const feeOwner = options.feeOwner ?? account.address
   const exitDelaySeconds = options.exitDelaySeconds ?? 7 * DAY_SECONDS
-  const proofDelaySeconds = options.proofDelaySeconds ?? DAY_SECONDS
-  const verifierDelaySeconds = options.verifierDelaySeconds ?? exitDelaySeconds + 31 * DAY_SECONDS
-  const maxUnproven = options.maxUnproven ?? 8
-  const requestFee = options.requestFeeWei ?? 2_000_000_000_000_000n
-  const settlementAddress = getContractAddress({ from: account.address, nonce: BigInt(nonce + 1) })
-  const vault = await create(
-    'Vault',
-    encodeDeployData({
-      abi: vaultAbi,
-      bytecode: vaultCode.creation,
-      args: [
-        settlementAddress,
-        feeOwner,
-        deployed.map(({ token, unitAtoms }) => ({ token, unitAtoms: BigInt(unitAtoms) })),
-      ],
-    }),
-  )
-  const settlement = await create(
-    'Settlement',
-    encodeDeployData({
-      abi: settlementAbi,
-      bytecode: settlementCode.creation,
-      args: [
-        {
-          vault: vault.address,
-          ...roles,
-          verifier: verifier.address,
-          exitDelay: BigInt(exitDelaySeconds),
-          proofDelay: BigInt(proofDelaySeconds),
-          maxUnproven: BigInt(maxUnproven),
-          requestFee,
-          verifierDelay: BigInt(verifierDelaySeconds),
-        },
-      ],
-    }),
-  )
-  const rowsPerChunk = await reader.readContract({
-    address: settlement.address,
-    abi: settlementAbi,
-    functionName: 'rowsPerChunk',
-  })
-  const deployment: Deployment = {
+  const { verificationKey } = options
+  if (verificationKey !== undefined && options.rowsPerChunk === undefined)
+    throw new DeployError('a verificationKey needs the rowsPerChunk of its circuit')
+  const rowsPerChunk = verificationKey === undefined ? UNPROVEN_ROWS : options.rowsPerChunk!
+  const addressAt = (offset: number): Address =>
+    getContractAddress({ from: account.address, nonce: BigInt(nonce + offset) })
+  const plan = {
     chainId,
     rpcUrl: options.rpcUrl,
-    vault: vault.address,
-    settlement: settlement.address,
-    verifier: verifier.address,
+    verifier: addressAt(0),
+    vault: addressAt(1),
+    settlement: addressAt(2),
     assets: deployed,
-    deployedAtBlock: Number(vault.block),
-    feeOwner,
+    feeOwner: options.feeOwner ?? account.address,
     constants: {
       exitDelaySeconds,
-      proofDelaySeconds,
-      verifierDelaySeconds,
-      maxUnproven,
-      requestFeeWei: String(requestFee),
-      rowsPerChunk: Number(rowsPerChunk),
-      ...roles,
-      proven: options.verificationKey !== undefined,
+      proofDelaySeconds: options.proofDelaySeconds ?? DAY_SECONDS,
+      verifierDelaySeconds: options.verifierDelaySeconds ?? exitDelaySeconds + 31 * DAY_SECONDS,
+      maxUnproven: options.maxUnproven ?? 8,
+      requestFeeWei: String(options.requestFeeWei ?? 2_000_000_000_000_000n),
+      rowsPerChunk,
+      governor: options.governor ?? account.address,
+      guardian: options.guardian ?? account.address,
+      operator: options.operator ?? account.address,
+      proven: verificationKey !== undefined,
+    },
+    ...(verificationKey === undefined ? {} : { verificationKey: parseVerificationKey(verificationKey) }),
+  }
+  const data = creationData(plan)
+  const verifier = await create('verifier', data.verifier)
+  const vault = await create('Vault', data.vault)
+  const settlement = await create('Settlement', data.settlement)
+  const deployment: Deployment = {
+    ...plan,
+    deployedAtBlock: Number(vault.blockNumber),
+    creations: {
+      verifier: verifier.transactionHash,
+      vault: vault.transactionHash,
+      settlement: settlement.transactionHash,
     },
   }
   if (options.path !== undefined) writeDeployment(options.path, deployment)
   return deployment
 }
 
-function verifierData({ verificationKey, rowsPerChunk }: DeployOptions): Hex {
-  if (verificationKey === undefined)
-    return encodeDeployData({ abi: unprovenVerifierAbi, bytecode: unprovenVerifierCode.creation })
-  if (rowsPerChunk === undefined)
-    throw new DeployError('a verificationKey needs the rowsPerChunk of its circuit')
-  return encodeDeployData({
-    abi: groth16ChunkVerifierAbi,
-    bytecode: groth16ChunkVerifierCode.creation,
-    args: [BigInt(rowsPerChunk), toContractKey(verificationKey)],
-  })
+async function createToken(
+  create: (what: string, data: Hex) => Promise<TransactionReceipt>,
+  symbol: string,
+  decimals: number,
+): Promise<Address> {
+  const args = [symbol, symbol, decimals] as const
+  const data = encodeDeployData({ abi: demoTokenAbi, bytecode: demoTokenCode.creation, args })
+  return getAddress((await create(symbol, data)).contractAddress!)
+}
+
+/**
+ * What the creating transactions carry: creation code and constructor arguments, all of which follow from the
+ * deployment. `glassbook doctor` compares the chain with it.
+ * @throws VerificationKeyError when the verification key is not one of the chunk circuit.
+ */
+export function creationData(
+  deployment: Omit<Deployment, 'deployedAtBlock' | 'creations'>,
+): Record<DeployedContract, Hex> {
+  const { constants, verificationKey } = deployment
+  return {
+    verifier:
+      verificationKey === undefined
+        ? encodeDeployData({ abi: unprovenVerifierAbi, bytecode: unprovenVerifierCode.creation })
+        : encodeDeployData({
+            abi: groth16ChunkVerifierAbi,
+            bytecode: groth16ChunkVerifierCode.creation,
+            args: [BigInt(constants.rowsPerChunk), toContractKey(verificationKey)],
+          }),
+    vault: encodeDeployData({
+      abi: vaultAbi,
+      bytecode: vaultCode.creation,
+      args: [
+        deployment.settlement,
+        deployment.feeOwner,
+        deployment.assets.map(({ token, unitAtoms }) => ({ token, unitAtoms: BigInt(unitAtoms) })),
+      ],
+    }),
+    settlement: encodeDeployData({
+      abi: settlementAbi,
+      bytecode: settlementCode.creation,
+      args: [
+        {
+          vault: deployment.vault,
+          governor: constants.governor,
+          guardian: constants.guardian,
+          operator: constants.operator,
+          verifier: deployment.verifier,
+          exitDelay: BigInt(constants.exitDelaySeconds),
+          proofDelay: BigInt(constants.proofDelaySeconds),
+          maxUnproven: BigInt(constants.maxUnproven),
+          requestFee: BigInt(constants.requestFeeWei),
+          verifierDelay: BigInt(constants.verifierDelaySeconds),
+        },
+      ],
+    }),
+  }
 }
 
 /**

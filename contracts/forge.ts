@@ -1,6 +1,6 @@
 /**
  * Runs forge on contracts/, offline, with the pinned solc of npm presented as a native compiler. The
- * modes are npm scripts: `contracts:test`, `contracts:test:long`, `contracts:coverage`, `contracts:gas`.
+ * modes are npm scripts: `contracts:test`, `contracts:test:long`, `contracts:gas`.
  */
 import { spawn } from 'node:child_process'
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
@@ -72,7 +72,6 @@ if (process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(
   const [first, ...rest] = process.argv.slice(2)
   const long = first === '--long'
   const args = long ? rest : process.argv.slice(2)
-  const profile = long ? 'long' : args[0] === 'coverage' ? 'coverage' : 'default'
-  const { code } = await runForge(args, { echo: true, profile })
+  const { code } = await runForge(args, { echo: true, profile: long ? 'long' : 'default' })
   process.exitCode = code
 }

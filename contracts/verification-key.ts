@@ -27,15 +27,22 @@ export interface ContractKey {
   readonly ic: readonly [PointG1, PointG1, PointG1, PointG1, PointG1]
 }
 
+/** Not a Groth16 verification key over BN254 of the chunk circuit. */
+export class VerificationKeyError extends Error {
+  override readonly name = 'VerificationKeyError'
+}
+
 /** Public inputs of the chunk circuit: first root, last root, z, evaluation. */
 const PUBLIC_INPUTS = 4
 
-/** @throws Error when the key is not a Groth16 key over BN254 with four public inputs. */
+/** @throws VerificationKeyError when the key is not a Groth16 key over BN254 with four public inputs. */
 export function toContractKey(key: VerificationKey): ContractKey {
   if (key.protocol !== 'groth16' || key.curve !== 'bn128')
-    throw new Error(`verification key: ${key.protocol} over ${key.curve}, expected groth16 over bn128`)
+    throw new VerificationKeyError(
+      `verification key: ${key.protocol} over ${key.curve}, expected groth16 over bn128`,
+    )
   if (key.nPublic !== PUBLIC_INPUTS || key.IC.length !== PUBLIC_INPUTS + 1)
-    throw new Error(
+    throw new VerificationKeyError(
       `verification key: ${key.nPublic} public inputs, ${key.IC.length} IC points, expected 4 and 5`,
     )
   const g1 = (point: readonly string[]): PointG1 => [BigInt(point[0]!), BigInt(point[1]!)]
@@ -53,4 +60,24 @@ export function toContractKey(key: VerificationKey): ContractKey {
     delta: g2(key.vk_delta_2),
     ic: [ic0!, ic1!, ic2!, ic3!, ic4!],
   }
+}
+
+/**
+ * The used parts of a parsed verification_key.json, or of the key in a deployment file.
+ * @throws VerificationKeyError when a part is missing or is not made of decimal strings.
+ */
+export function parseVerificationKey(value: unknown): VerificationKey {
+  const parts = (typeof value === 'object' && value !== null ? value : {}) as Partial<VerificationKey>
+  const isPoint = (point: unknown, size: number): point is string[] =>
+    Array.isArray(point) && point.length >= size && point.every((part) => /^\d+$/.test(String(part)))
+  const isPoint2 = (point: unknown): point is string[][] =>
+    Array.isArray(point) && point.length >= 2 && point.every((pair) => isPoint(pair, 2))
+  const { protocol = '', curve = '', nPublic = 0, vk_alpha_1, vk_beta_2, vk_gamma_2, vk_delta_2, IC } = parts
+  if (!isPoint(vk_alpha_1, 2) || !Array.isArray(IC) || !IC.every((point) => isPoint(point, 2)))
+    throw new VerificationKeyError('verification key: vk_alpha_1 and IC must be points of decimal strings')
+  if (!isPoint2(vk_beta_2) || !isPoint2(vk_gamma_2) || !isPoint2(vk_delta_2))
+    throw new VerificationKeyError(
+      'verification key: vk_beta_2, vk_gamma_2 and vk_delta_2 must be points of G2',
+    )
+  return { protocol, curve, nPublic, vk_alpha_1, vk_beta_2, vk_gamma_2, vk_delta_2, IC }
 }

@@ -4,6 +4,7 @@
  */
 import {
   chunkCount,
+  encodeDeposits,
   encodeRows,
   encodeUnits,
   bytesToHex,
@@ -73,7 +74,7 @@ export function sealBatch(
     data: {
       chunkRoots,
       rows: encodeRows(range.rows),
-      deposits: encodeUnits(range.deposits),
+      deposits: encodeDeposits(range.deposits),
       withdrawals: encodeUnits(sumByIndex(range.withdrawals)),
     },
     changes: tree.endBatch(),

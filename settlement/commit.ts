@@ -3,19 +3,21 @@
  * of each chunk, and the public inputs of its proof. Pure; mirrors contracts/src/Settlement.sol, and
  * shares its test vectors.
  *
- *   record, 12 bytes, big-endian: u32 index, then i64 delta (rows) or u64 units (deposits, withdrawals)
+ *   row or withdrawal, 12 bytes, big-endian: u32 index, then i64 delta (rows) or u64 units (withdrawals)
+ *   deposit, 32 bytes: u32 index, u64 units, the owner's address
  */
 import { type Address, type Hex, encodeAbiParameters, encodePacked, keccak256 } from 'viem'
 import { UNITS_END } from '../engine/limits.js'
 import { R, bytesToBigint, toField } from './field.js'
-import type { IndexedUnits, Rows } from './net.js'
+import type { IndexedUnits, QueuedUnits, Rows } from './net.js'
 
 export const RECORD_BYTES = 12
+export const DEPOSIT_BYTES = 32
 
 /** Bounds of Settlement.sol. */
 export const ROWS_MAX = 4096
 export const DEPOSITS_MAX = 2048
-export const WITHDRAWALS_MAX = 512
+export const WITHDRAWALS_MAX = 256
 
 /** Gas of one transaction at most (EIP-7825), and what of it a commit may plan with. */
 const TRANSACTION_GAS = 2 ** 24
@@ -107,20 +109,33 @@ export function decodeRows(bytes: Uint8Array): Rows {
   return { indices, deltas }
 }
 
-/** Packs deposits in queue order, or withdrawals in order of their indices. */
+/** Packs withdrawals in order of their indices. Throws RangeError for units that are not 0 < units < 2^53. */
 export function encodeUnits(records: readonly IndexedUnits[]): Uint8Array {
   const bytes = new Uint8Array(records.length * RECORD_BYTES)
   const view = new DataView(bytes.buffer)
-  records.forEach(({ index, units }, at) => {
-    if (!Number.isInteger(units) || units <= 0 || units >= UNITS_END)
-      throw new RangeError(`records: ${units} units at index ${index}, 0 < units < 2^53`)
-    view.setUint32(at * RECORD_BYTES, index)
-    view.setBigUint64(at * RECORD_BYTES + 4, BigInt(units))
+  records.forEach((record, at) => writeUnits(view, at * RECORD_BYTES, record))
+  return bytes
+}
+
+/** Packs deposits in queue order. Throws RangeError for units that are not 0 < units < 2^53. */
+export function encodeDeposits(deposits: readonly QueuedUnits[]): Uint8Array {
+  const bytes = new Uint8Array(deposits.length * DEPOSIT_BYTES)
+  const view = new DataView(bytes.buffer)
+  deposits.forEach((deposit, at) => {
+    writeUnits(view, at * DEPOSIT_BYTES, deposit)
+    deposit.owner.forEach((word, place) => view.setInt32(at * DEPOSIT_BYTES + RECORD_BYTES + place * 4, word))
   })
   return bytes
 }
 
-/** Reads packed deposits or withdrawals. */
+function writeUnits(view: DataView, at: number, { index, units }: IndexedUnits): void {
+  if (!Number.isInteger(units) || units <= 0 || units >= UNITS_END)
+    throw new RangeError(`records: ${units} units at index ${index}, 0 < units < 2^53`)
+  view.setUint32(at, index)
+  view.setBigUint64(at + 4, BigInt(units))
+}
+
+/** Reads packed withdrawals. */
 export function decodeUnits(bytes: Uint8Array): IndexedUnits[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   return Array.from({ length: recordCount(bytes) }, (_, at) => ({

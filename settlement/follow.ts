@@ -20,7 +20,7 @@ import {
 import { wordsToBytes } from './commit.js'
 import { FillLeaves } from './fills-root.js'
 import type { FollowerSnapshot } from './follow-snapshot.js'
-import { Net, assertConserved, indexOf, type IndexedUnits, type Rows } from './net.js'
+import { Net, assertConserved, indexOf, type IndexedUnits, type QueuedUnits, type Rows } from './net.js'
 
 /** Capacities of the engine that wrote the journal: a table that was full there must be full here. */
 export interface EngineCapacities {
@@ -53,7 +53,7 @@ export interface Range {
   readonly journalHead: Uint8Array
   readonly rows: Rows
   /** In queue order. */
-  readonly deposits: readonly IndexedUnits[]
+  readonly deposits: readonly QueuedUnits[]
   /** In order of their commands. */
   readonly withdrawals: readonly IndexedUnits[]
   /** Concatenated leaves (fills-root.ts). */
@@ -63,6 +63,7 @@ export interface Range {
 }
 
 const HASH_WORDS = 8
+const NO_OWNER = [0, 0, 0, 0, 0]
 
 interface MarketUnits {
   readonly base: number
@@ -77,7 +78,7 @@ export class Follower {
   /** Open range. */
   firstSeq = 1
   readonly fills = new FillLeaves()
-  deposits: IndexedUnits[] = []
+  deposits: QueuedUnits[] = []
   withdrawals: IndexedUnits[] = []
   private readonly net = new Net()
   private readonly reader: JournalReader
@@ -309,14 +310,16 @@ export class Follower {
 
   private takeDeposit(words: Int32Array, floats: Float64Array, offset: number): void {
     if (this.isSkipping) return
-    const index = indexOf(words[offset + Ev.ACCOUNT]!, words[offset + Ev.ASSET]!)
+    const account = words[offset + Ev.ACCOUNT]!
+    const index = indexOf(account, words[offset + Ev.ASSET]!)
     const units = floats[(offset >> 1) + Ev.AMOUNT_A_F64]!
     if (!this.isFromChain)
       throw new FollowError(
         `the deposit at seq ${this.engine.seq} is not from the chain: an exchange with such deposits cannot be settled`,
       )
     this.net.add(index, units)
-    this.deposits.push({ index, units })
+    // The chain knows the owner, too, and refuses the batch if it is another one there.
+    this.deposits.push({ index, units, owner: this.engine.owner(account) ?? NO_OWNER })
   }
 
   private takeWithdrawal(words: Int32Array, floats: Float64Array, offset: number): void {

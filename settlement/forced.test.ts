@@ -26,13 +26,7 @@ describe('forced withdrawals', () => {
     })
   }
 
-  test('reserved funds are freed and paid; too much is paid as far as it goes, and the zero is proven', async () => {
-    fixture = await SettlementFixture.start()
-    await fixture.deposit(1, 0, 50_000)
-    await fixture.deposit(2, 1, 100)
-    await fixture.credit()
-    // Half of the account's funds are in an open order.
-    fixture.journal.append(placeRecord(1, Side.Buy, 100, 80, 1))
+  const startSettler = async (onCommand: (record: Int32Array) => void): Promise<void> => {
     settler = new Settler({
       dataDir: fixture.dataDir,
       durableSeq: () => fixture.journal.seq,
@@ -41,13 +35,23 @@ describe('forced withdrawals', () => {
       account: owner(0),
       policy: { seconds: 0.05, fills: 1000, rows: 1000 },
       pollMs: 20,
-      onCommand: (record) => {
-        commands.push(record)
-        fixture.journal.append(record)
-      },
+      onCommand,
     })
     await settler.start()
     await settler.flush()
+  }
+
+  test('reserved funds are freed and paid; too much is paid as far as it goes, and the zero is proven', async () => {
+    fixture = await SettlementFixture.start()
+    await fixture.deposit(1, 0, 50_000)
+    await fixture.deposit(2, 1, 100)
+    await fixture.credit()
+    // Half of the account's funds are in an open order.
+    fixture.journal.append(placeRecord(1, Side.Buy, 100, 80, 1))
+    await startSettler((record) => {
+      commands.push(record)
+      fixture.journal.append(record)
+    })
 
     await request(1, 1, 0, 60_000)
     await until('the request to be closed', async () => (await fixture.readSettlement('openRequests')) === 0n)
@@ -68,5 +72,38 @@ describe('forced withdrawals', () => {
       async () => (await fixture.readSettlement('openRequests')) === 0n,
     )
     expect(commands).toHaveLength(2)
+  })
+
+  test('who asks for more than there is and goes on trading is answered by what the last root shows', async () => {
+    await settler.stop()
+    await fixture.stop()
+    const EXIT_DELAY = 4000
+    fixture = await SettlementFixture.start({ exitDelaySeconds: EXIT_DELAY })
+    await fixture.deposit(1, 0, 1000)
+    await fixture.deposit(1, 1, 1_000_000)
+    await fixture.deposit(2, 0, 1_000_000)
+    await fixture.credit()
+    let cloid = 0
+    // Right behind each forced withdrawal the account sells again, so no batch ends with a balance of zero.
+    const sell = (lots: number): void =>
+      void fixture.journal.append(
+        placeRecord(1, Side.Sell, 100, lots, ++cloid),
+        placeRecord(2, Side.Buy, 100, lots, ++cloid),
+      )
+    let withdrawals = 0
+    await startSettler((record) => {
+      fixture.journal.append(record)
+      if ((record[Cmd.KIND]! & 0xff) === CommandKind.Withdraw) sell(10 - (withdrawals++ % 2))
+    })
+
+    await request(1, 1, 0, 2 ** 53 - 1)
+    await until('a part to be granted', async () => {
+      const { granted } = (await fixture.readSettlement('requestOf', 1n, 0n)) as { granted: boolean }
+      return granted
+    })
+    expect(await fixture.readSettlement('openRequests')).toBe(1n)
+    await fixture.passTime(EXIT_DELAY / 2)
+    await until('the request to be served', async () => (await fixture.readSettlement('openRequests')) === 0n)
+    expect(settler.proof(1, 0)!.balance).toBeGreaterThan(0)
   })
 })

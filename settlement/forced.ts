@@ -5,11 +5,11 @@
  * Invariant: what is asked of the engine follows from the chain and the journal alone: remaining on the chain
  * less withdrawals that are on their way. So a restart asks for nothing twice.
  */
-import { encodeFunctionData, getAbiItem, type Hex, type PublicClient } from 'viem'
+import { encodeFunctionData, getAbiItem, type PublicClient } from 'viem'
 import { settlementAbi } from '../contracts/abi.js'
 import { CancelReason, CommandKind } from '../engine/codes.js'
 import { COMMAND_WORDS, Cmd } from '../engine/layout.js'
-import type { Batches } from './batches.js'
+import type { Batches, ServedProof } from './batches.js'
 import { sleep, type ChainDeployment } from './chain.js'
 import { decodeUnits } from './commit.js'
 import type { Follower } from './follow.js'
@@ -27,7 +27,14 @@ interface OpenRequest {
   readonly block: number
   /** Deposits that an answer must have consumed. */
   readonly depositsBefore: number
+  /** Withdrawals of batches up to this number do not count. */
+  readonly afterBatch: number
+  /** A large part of the time to answer it is over. */
+  readonly isLate: boolean
 }
+
+/** Share of the exit delay after which a request is late. */
+const LATE_SHARE = 0.25
 
 const RANGE_BLOCKS = 5000n
 
@@ -36,6 +43,8 @@ class RequestReader {
   private nextBlock: bigint
   /** Block of the last request of (account, asset), by "account/asset". */
   private readonly seen = new Map<string, number>()
+  /** Seconds. */
+  private exitDelay: number | undefined
 
   constructor(
     private readonly client: PublicClient,
@@ -66,6 +75,13 @@ class RequestReader {
       this.nextBlock = toBlock + 1n
     }
     const next = await client.getBlock({ blockTag: 'pending' })
+    this.exitDelay ??= Number(
+      await client.readContract({
+        address: deployment.settlement,
+        abi: settlementAbi,
+        functionName: 'exitDelay',
+      }),
+    )
     const requests: OpenRequest[] = []
     for (const [key, block] of seen) {
       const [account, asset] = key.split('/').map(Number) as [number, number]
@@ -84,6 +100,8 @@ class RequestReader {
           requestedAt: request.requestedAt,
           block,
           depositsBefore: Number(request.depositsBefore),
+          afterBatch: Number(request.afterBatch),
+          isLate: Number(next.timestamp) - request.requestedAt > this.exitDelay * LATE_SHARE,
         })
     }
     return requests
@@ -107,15 +125,6 @@ function forcedRecords(account: number, asset: number, units: number): [Int32Arr
   return [cancel, withdraw]
 }
 
-/** Calldata of Settlement.answerEmpty. */
-function answerEmptyData({ account, asset }: OpenRequest, batch: number, siblings: readonly bigint[]): Hex {
-  return encodeFunctionData({
-    abi: settlementAbi,
-    functionName: 'answerEmpty',
-    args: [BigInt(account), BigInt(asset), BigInt(batch), siblings as never],
-  })
-}
-
 export interface ForcedOptions {
   readonly client: PublicClient
   readonly deployment: ChainDeployment
@@ -135,45 +144,62 @@ export interface ForcedOptions {
 const AGAIN_MS = 5000
 const STOP_CHECK_MS = 20
 
-/** Answers requests until the stop: in the journal while there is a balance, with a proof when there is none. */
+/**
+ * Answers requests until the stop: in the journal while there is a balance, with a proof when there is none.
+ * Who asks for more than is there and trades has a balance again at the end of every batch: late, the
+ * request is lowered to that balance, so that the next withdrawal serves it.
+ */
 export async function answerForced(options: ForcedOptions): Promise<void> {
-  const { follower, isStopped, onCommand, pollMs } = options
+  const { follower, batches, wantBatch, isStopped, onCommand, pollMs } = options
   const reader = new RequestReader(options.client, options.deployment)
   const askedAtMs = new Map<number, number>()
   while (!isStopped()) {
     for (const request of await reader.open()) {
       const index = indexOf(request.account, request.asset)
-      const needed = request.remaining - underWay(options, index, request.block)
-      const total = follower.total(request.account, request.asset)
+      const onTheWay = underWay(options, index, request)
+      const needed = request.remaining - onTheWay
       if (needed <= 0) continue
-      if (total === 0) await answerEmpty(options, request)
-      else if (Date.now() - (askedAtMs.get(index) ?? 0) > AGAIN_MS) {
+      const total = follower.total(request.account, request.asset)
+      if (total > 0 && Date.now() - (askedAtMs.get(index) ?? 0) > AGAIN_MS) {
         askedAtMs.set(index, Date.now())
         for (const record of forcedRecords(request.account, request.asset, Math.min(needed, total)))
           onCommand(record)
       }
+      const shown = await shownBalance(options, request)
+      // What is on the way counts first: then the fee is the owner's.
+      if (shown?.balance === 0 && onTheWay === 0) await answer(options, request, shown)
+      else if (shown !== undefined && request.isLate && shown.balance < request.remaining)
+        await answer(options, request, shown)
+      // A later batch must show the zero, and perhaps there is nothing else to settle.
+      else if (total === 0 && shown?.balance !== 0 && batches.count === batches.proven) wantBatch()
     }
     for (let waited = 0; waited < pollMs && !isStopped(); waited += STOP_CHECK_MS) await sleep(STOP_CHECK_MS)
   }
 }
 
-/** Units of withdrawals that will count towards a request of block `block`, and are not granted yet. */
-function underWay({ follower, batches }: ForcedOptions, index: number, block: number): number {
+/** Units of withdrawals that will count towards a request, and are not granted yet. */
+function underWay({ follower, batches }: ForcedOptions, index: number, request: OpenRequest): number {
   let units = 0
   const add = (records: readonly IndexedUnits[]): void => {
     for (const record of records) if (record.index === index) units += record.units
   }
   add(follower.withdrawals)
-  for (const { commitBlock, data } of batches.open())
-    if (commitBlock === undefined || commitBlock > block) add(decodeUnits(data.withdrawals))
+  for (const { header, commitBlock, data } of batches.open())
+    if (
+      Number(header.number) > request.afterBatch &&
+      (commitBlock === undefined || commitBlock > request.block)
+    )
+      add(decodeUnits(data.withdrawals))
   return units
 }
 
-/** Shows the zero under a proven batch that is newer than the request; has one sealed when there is none. */
-async function answerEmpty(options: ForcedOptions, request: OpenRequest): Promise<void> {
-  const { client, deployment, batches, sender, wantBatch, onTrouble } = options
+/** The balance under the last proven root, when that batch may answer the request; else undefined. */
+async function shownBalance(
+  { client, deployment, batches }: ForcedOptions,
+  request: OpenRequest,
+): Promise<ServedProof | undefined> {
   const number = batches.proven
-  const proof = number === 0 ? undefined : batches.proof(indexOf(request.account, request.asset), number)
+  if (number === 0) return undefined
   const batch = await client.readContract({
     address: deployment.settlement,
     abi: settlementAbi,
@@ -182,16 +208,26 @@ async function answerEmpty(options: ForcedOptions, request: OpenRequest): Promis
   })
   const isNewer =
     batch.committedAt > request.requestedAt && Number(batch.depositsConsumed) >= request.depositsBefore
-  if (proof === undefined || proof.balance !== 0 || !isNewer) {
-    // A later batch must show it, and perhaps there is nothing else to settle.
-    if (batches.count === number) wantBatch()
-    return
-  }
-  const data = answerEmptyData(request, number, proof.siblings)
-  await sender
-    .send(`empty ${request.account}/${request.asset}`, deployment.settlement, data)
-    .catch((error: unknown) => {
-      if (!(error instanceof TransactionReverted || error instanceof NonceTaken)) throw error
-      onTrouble(error.message)
-    })
+  return isNewer ? batches.proof(indexOf(request.account, request.asset), number) : undefined
+}
+
+/** Shows a balance that is less than what the request is owed; zero closes it. */
+async function answer(options: ForcedOptions, request: OpenRequest, shown: ServedProof): Promise<void> {
+  const { deployment, sender, onTrouble } = options
+  const { account, asset } = request
+  const data = encodeFunctionData({
+    abi: settlementAbi,
+    functionName: 'answerRequest',
+    args: [
+      BigInt(account),
+      BigInt(asset),
+      BigInt(shown.batch),
+      BigInt(shown.balance),
+      shown.siblings as never,
+    ],
+  })
+  await sender.send(`answer ${account}/${asset}`, deployment.settlement, data).catch((error: unknown) => {
+    if (!(error instanceof TransactionReverted || error instanceof NonceTaken)) throw error
+    onTrouble(error.message)
+  })
 }

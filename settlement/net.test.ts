@@ -5,6 +5,7 @@ import {
   challenge,
   decodeRows,
   decodeUnits,
+  encodeDeposits,
   encodeRows,
   encodeUnits,
   evaluateChunk,
@@ -83,6 +84,14 @@ describe('packing', () => {
     expect(decodeUnits(encodeUnits(summed))).toEqual(summed)
   })
 
+  test('a deposit is index, units and owner, big-endian', () => {
+    const owner = [0x01020304, 0x05060708, 0x090a0b0c, -1, 0x11121314]
+    expect(Buffer.from(encodeDeposits([{ index: 0x4142, units: 7, owner }])).toString('hex')).toBe(
+      '00004142' + '0000000000000007' + '0102030405060708090a0b0cffffffff11121314',
+    )
+    expect(() => encodeDeposits([{ index: 1, units: 2 ** 53, owner }])).toThrow(RangeError)
+  })
+
   test('the evaluation is the polynomial written out, and every posted byte moves z', () => {
     const rows = { indices: Int32Array.of(3, 8, 11), deltas: Float64Array.of(5, -6, 7) }
     const z = 12345678901234567890n
@@ -105,7 +114,7 @@ describe('packing', () => {
     const data = {
       chunkRoots: [6n],
       rows: encodeRows(rows),
-      deposits: encodeUnits([{ index: 3, units: 6 }]),
+      deposits: encodeDeposits([{ index: 3, units: 6, owner: [1, 2, 3, 4, 5] }]),
       withdrawals: new Uint8Array(0),
     }
     const seen = new Set([
@@ -115,7 +124,7 @@ describe('packing', () => {
       challenge(domain, header, { ...data, chunkRoots: [7n] }),
       challenge(domain, header, { ...data, rows: data.rows.slice(0, 24) }),
       challenge(domain, header, { ...data, deposits: new Uint8Array(0) }),
-      challenge(domain, header, { ...data, withdrawals: data.deposits }),
+      challenge(domain, header, { ...data, withdrawals: encodeUnits([{ index: 3, units: 6 }]) }),
       ...(['number', 'firstSeq', 'lastSeq', 'oldRoot', 'newRoot', 'depositsConsumed'] as const).map((field) =>
         challenge(domain, { ...header, [field]: header[field] + 1n }, data),
       ),

@@ -106,6 +106,12 @@ export interface IndexedUnits {
   readonly units: number
 }
 
+/** A deposit of the vault's queue. */
+export interface QueuedUnits extends IndexedUnits {
+  /** The account's owner as the journal says it: five big-endian words. */
+  readonly owner: readonly number[]
+}
+
 /** The rows of a batch do not add up: a broken invariant, never posted. */
 export class NotConserved extends Error {
   override readonly name = 'NotConserved'

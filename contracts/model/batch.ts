@@ -17,10 +17,15 @@ export interface BatchHeader {
   readonly depositsConsumed: bigint
 }
 
-/** One row, deposit or withdrawal: index = account << 6 | asset; units, or a signed delta. */
+/** One row or withdrawal: index = account << 6 | asset; units, or a signed delta. */
 export interface BatchRecord {
   readonly index: number
   readonly value: bigint
+}
+
+/** One deposit of the queue. */
+export interface DepositRecord extends BatchRecord {
+  readonly owner: Address
 }
 
 /** Arguments of commitBatch. */
@@ -28,7 +33,7 @@ export interface PostedBatch {
   readonly header: BatchHeader
   readonly chunkRoots: readonly bigint[]
   readonly rows: readonly BatchRecord[]
-  readonly deposits: readonly BatchRecord[]
+  readonly deposits: readonly DepositRecord[]
   readonly withdrawals: readonly BatchRecord[]
 }
 
@@ -37,6 +42,12 @@ export function pack(records: readonly BatchRecord[]): Hex {
   const parts = records.map(({ index, value }) =>
     concatHex([numberToHex(index, { size: 4 }), numberToHex(BigInt.asUintN(64, value), { size: 8 })]),
   )
+  return parts.length === 0 ? '0x' : concatHex(parts)
+}
+
+/** 32 bytes a deposit: as above, then the owner's address. */
+export function packDeposits(deposits: readonly DepositRecord[]): Hex {
+  const parts = deposits.flatMap((deposit) => [pack([deposit]), deposit.owner])
   return parts.length === 0 ? '0x' : concatHex(parts)
 }
 
@@ -71,7 +82,7 @@ export function challenge(chainId: number, settlement: Address, batch: PostedBat
       header.depositsConsumed,
       keccak256(roots.length === 0 ? '0x' : concatHex(roots)),
       keccak256(pack(batch.rows)),
-      keccak256(pack(batch.deposits)),
+      keccak256(packDeposits(batch.deposits)),
       keccak256(pack(batch.withdrawals)),
     ],
   )
@@ -79,12 +90,15 @@ export function challenge(chainId: number, settlement: Address, batch: PostedBat
 }
 
 /** Public inputs of a chunk's proof: first root, last root, z, evaluation. */
+export type PublicInputs = readonly [bigint, bigint, bigint, bigint]
+
+/** Those of chunk `chunk` of `rowsPerChunk` row slots. */
 export function publicInputs(
   batch: PostedBatch,
   z: bigint,
   chunk: number,
   rowsPerChunk: number,
-): readonly [bigint, bigint, bigint, bigint] {
+): PublicInputs {
   let evaluation = 0n
   for (let slot = 0; slot < rowsPerChunk; slot++) {
     const row = batch.rows[chunk * rowsPerChunk + slot]
@@ -98,11 +112,11 @@ export function publicInputs(
 }
 
 /** What the contract keeps of a chunk until its proof. */
-export function chunkCommitment(inputs: readonly [bigint, bigint, bigint, bigint]): Hex {
+export function chunkCommitment(inputs: PublicInputs): Hex {
   return keccak256(encodeAbiParameters([{ type: 'uint256[4]' }], [inputs]))
 }
 
 /** Next value of the deposit queue's running hash. */
-export function extendDeposits(previous: Hex, deposit: BatchRecord): Hex {
-  return keccak256(concatHex([previous, pack([deposit])]))
+export function extendDeposits(previous: Hex, deposit: DepositRecord): Hex {
+  return keccak256(concatHex([previous, packDeposits([deposit])]))
 }

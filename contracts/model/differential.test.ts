@@ -1,7 +1,8 @@
 /**
  * Random sequences of calls, right and wrong, on the TypeScript model and on the contracts on anvil: each
  * call must have the same outcome (the same error with the same values, or success), and the states must be
- * the same after it. Seeded: a failure prints seed and step. GLASSBOOK_LONG=1 runs more and longer ones.
+ * the same after it. At the end all state is rebuilt from the events alone, and must be the same again.
+ * Seeded: a failure prints seed and step. GLASSBOOK_LONG=1 runs more and longer ones.
  */
 import {
   type Abi,
@@ -10,93 +11,60 @@ import {
   createPublicClient,
   createTestClient,
   decodeErrorResult,
+  encodeDeployData,
   encodeFunctionData,
   getAddress,
   http,
   numberToHex,
+  parseEventLogs,
+  zeroAddress,
 } from 'viem'
-import { demoTokenAbi, settlementAbi, vaultAbi } from '../abi.js'
+import { demoTokenAbi, groth16ChunkVerifierAbi, settlementAbi, vaultAbi } from '../abi.js'
 import { type Anvil, startAnvil } from '../anvil.js'
+import { groth16ChunkVerifierCode } from '../bytecode.js'
 import { type Deployment, deploy, receiptOf } from '../deploy.js'
-import { FIELD } from '../poseidon-table.js'
-import { type BatchRecord, type PostedBatch, challenge, pack, publicInputs } from './batch.js'
-import { ExchangeModel, Revert } from './exchange.js'
-import { BalanceTree } from './poseidon.js'
+import { toContractKey } from '../verification-key.js'
+import type { PublicInputs } from './batch.js'
+import { RebuiltExchange } from './from-events.js'
+import { smallTrapdoor, trapdoorKey, trapdoorProof } from '../../test/groth16-trapdoor.js'
+import { pack } from './batch.js'
+import { Revert } from './governance.js'
+import { type Call, RandomCalls } from './random-calls.js'
 
 const KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
-const UNITS = [1n, 1000n]
+const ASSETS = [
+  { symbol: 'USDX', decimals: 6, unitAtoms: 1n },
+  { symbol: 'BTCX', decimals: 8, unitAtoms: 1000n },
+  { symbol: 'ETH', decimals: 18, unitAtoms: 10n ** 9n, token: 'native' },
+] as const
 const EXIT_DELAY = 1000
 const PROOF_DELAY = 300
+const DAY = 24 * 3600
+const VERIFIER_DELAY = 31 * DAY
+const MINTED = 10n ** 12n
+/** Rows a chunk of the verifier that governance puts in the place of the first one. */
+const SECOND_ROWS = 3
+const NO_PROOF = Array.from({ length: 8 }, () => 0n)
 const long = process.env['GLASSBOOK_LONG'] === '1'
 const errors = [...vaultAbi, ...settlementAbi].filter(({ type }) => type === 'error') as unknown as Abi
 
-/** mulberry32: a small seeded generator; the sequence is the test's, not a secret. */
-function generator(seed: number): (n: number) => number {
-  let state = seed
-  return (n) => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) % n
-  }
-}
-
-interface Call {
-  readonly to: 'vault' | 'settlement'
-  readonly name: string
-  readonly args: readonly unknown[]
-  readonly from: Address
-  readonly value?: bigint
-  readonly onModel: () => void
-}
-
 class Run {
-  readonly random: (n: number) => number
-  readonly model: ExchangeModel
-  readonly tree = new BalanceTree()
-  /** Batches as posted, by number, with the leaves they replaced. */
-  readonly posted: { batch: PostedBatch; undo: [number, bigint][] }[] = []
   readonly outcomes = new Map<string, number>()
-  time: number
 
   constructor(
-    seed: number,
+    readonly calls: RandomCalls,
     readonly client: ReturnType<typeof createPublicClient>,
     readonly anvil: ReturnType<typeof createTestClient>,
     readonly deployment: Deployment,
-    readonly owners: readonly Address[],
-    startTime: number,
-  ) {
-    this.random = generator(seed)
-    this.time = startTime
-    const { vault, settlement, feeOwner, constants } = deployment
-    this.model = new ExchangeModel({
-      chainId: deployment.chainId,
-      vault,
-      settlement,
-      feeOwner,
-      operator: constants.operator,
-      guardian: constants.guardian,
-      unitAtoms: UNITS,
-      rowsPerChunk: constants.rowsPerChunk,
-      exitDelay: constants.exitDelaySeconds,
-      proofDelay: constants.proofDelaySeconds,
-      maxUnproven: constants.maxUnproven,
-      requestFee: BigInt(constants.requestFeeWei),
-    })
-  }
-
-  pick<T>(items: readonly T[]): T {
-    return items[this.random(items.length)]!
-  }
-  chance(percent: number): boolean {
-    return this.random(100) < percent
-  }
+    readonly people: readonly Address[],
+    public time: number,
+  ) {}
 
   /** Makes one call on both sides and compares outcome and state. */
   async step(call: Call): Promise<void> {
-    this.time += 1 + (this.chance(10) ? this.random(200) : this.random(3))
-    this.model.time = this.time
+    const { calls } = this
+    this.time += 1 + (calls.chance(10) ? calls.random(200) : calls.random(3))
+    calls.model.time = this.time
     let expected: string
     try {
       call.onModel()
@@ -109,7 +77,7 @@ class Run {
     expect(`${call.name} ${actual}`).toBe(`${call.name} ${expected}`)
     const key = `${call.name} ${expected.split('(')[0]}`
     this.outcomes.set(key, (this.outcomes.get(key) ?? 0) + 1)
-    this.followTree()
+    calls.followTree()
     await this.compare()
   }
 
@@ -138,104 +106,82 @@ class Run {
     return `${errorName}(${values.map((v) => (typeof v === 'number' ? BigInt(v) : v)).join(', ')})`
   }
 
-  /** Batches that were struck leave the operator's tree, newest first. */
-  private followTree(): void {
-    while (this.posted.length > this.model.batchCount)
-      for (const [index, old] of this.posted.pop()!.undo.reverse()) this.tree.set(index, old)
-  }
-
+  /** Everything that is one value, and what is kept of one account and asset. */
   private async compare(): Promise<void> {
-    const { model } = this
-    const settlement = { address: this.deployment.settlement, abi: settlementAbi } as const
-    const vault = { address: this.deployment.vault, abi: vaultAbi } as const
-    const account = this.random(model.owners.length)
-    const asset = this.random(UNITS.length)
+    const { model } = this.calls
+    const account = this.calls.random(model.owners.length)
+    const asset = this.calls.random(ASSETS.length)
     const index = (account << 6) | asset
-    const [
-      last,
-      proven,
-      count,
-      provenCount,
-      frozen,
-      open,
-      claimable,
-      custody,
-      hash,
-      accounts,
-      request,
-      fee,
-      state,
-    ] = await Promise.all([
-      this.client.readContract({ ...settlement, functionName: 'lastRoot' }),
-      this.client.readContract({ ...settlement, functionName: 'provenRoot' }),
-      this.client.readContract({ ...settlement, functionName: 'batchCount' }),
-      this.client.readContract({ ...settlement, functionName: 'provenCount' }),
-      this.client.readContract({ ...settlement, functionName: 'frozen' }),
-      this.client.readContract({ ...settlement, functionName: 'openRequests' }),
-      this.client.readContract({
-        ...vault,
-        functionName: 'claimable',
-        args: [BigInt(account), BigInt(asset)],
-      }),
-      this.client.readContract({ ...vault, functionName: 'custodyUnits', args: [BigInt(asset)] }),
-      this.client.readContract({ ...vault, functionName: 'depositHash', args: [BigInt(model.queue.length)] }),
-      this.client.readContract({ ...vault, functionName: 'accountCount' }),
-      this.client.readContract({
-        ...settlement,
-        functionName: 'requestOf',
-        args: [BigInt(account), BigInt(asset)],
-      }),
-      this.client.readContract({ ...settlement, functionName: 'refundOf', args: [model.owners[account]!] }),
-      this.client.readContract({
-        ...settlement,
-        functionName: 'batchState',
-        args: [BigInt(model.batchCount)],
-      }),
-    ])
+    const key = [BigInt(account), BigInt(asset)]
     const kept = model.batches.at(-1)!
-    const modelState = model.batchCount > model.provenCount ? 1 : kept.credited ? 3 : 2
-    const waiting = model.requests.get(index)
-    expect({
-      last,
-      proven,
-      count,
-      provenCount,
-      frozen,
-      open,
-      claimable,
-      custody,
-      hash,
-      accounts,
-      fee,
-      state,
-    }).toEqual({
-      last: kept.newRoot,
-      proven: model.provenRoot,
-      count: BigInt(model.batchCount),
-      provenCount: BigInt(model.provenCount),
-      frozen: model.frozen,
-      open: BigInt(model.requests.size),
-      claimable: model.claims.get(index) ?? 0n,
-      custody: model.custody[asset],
-      hash: model.depositHashes.at(-1),
-      accounts: BigInt(model.owners.length),
-      fee: model.refunds.get(model.owners[account]!) ?? 0n,
-      state: modelState,
-    })
-    expect([request.remaining, request.depositsBefore, request.granted, BigInt(request.requestedAt)]).toEqual(
+    const request = model.requests.get(index)
+    const expected: [contract: 'vault' | 'settlement', name: string, args: unknown[], value: unknown][] = [
+      ['vault', 'accountCount', [], BigInt(model.owners.length)],
+      ['vault', 'ownerOf', [BigInt(account)], model.owners[account]],
+      ['vault', 'claimable', key, model.claims.get(index) ?? 0n],
+      ['vault', 'escaped', key, model.escaped.has(index)],
+      ['vault', 'custodyUnits', [BigInt(asset)], model.custody[asset]],
+      ['vault', 'depositHash', [BigInt(model.queue.length)], model.depositHashes.at(-1)],
+      ['settlement', 'lastRoot', [], kept.newRoot],
+      ['settlement', 'provenRoot', [], model.provenRoot],
+      ['settlement', 'batchCount', [], BigInt(model.batchCount)],
+      ['settlement', 'provenCount', [], BigInt(model.provenCount)],
+      ['settlement', 'frozen', [], model.frozen],
+      ['settlement', 'openRequests', [], BigInt(model.requests.size)],
+      ['settlement', 'currentRequestFee', [], model.currentRequestFee],
+      ['settlement', 'refundOf', [model.owners[account]], model.refunds.get(model.owners[account]!) ?? 0n],
+      ['settlement', 'governor', [], model.governor],
+      ['settlement', 'proposedGovernor', [], model.proposedGovernor],
+      ['settlement', 'guardian', [], model.guardian],
+      ['settlement', 'commitsPaused', [], model.paused],
+      ['settlement', 'verifier', [], model.verifier],
+      ['settlement', 'rowsPerChunk', [], BigInt(model.rowsPerChunk)],
+      ['settlement', 'proposedVerifier', [], model.proposedVerifier],
       [
-        waiting?.remaining ?? 0n,
-        waiting?.depositsBefore ?? 0n,
-        waiting?.granted ?? false,
-        BigInt(waiting?.requestedAt ?? 0),
+        'settlement',
+        'batchState',
+        [BigInt(model.batchCount)],
+        model.batchCount > model.provenCount ? 1 : kept.uncredited === 0 ? 3 : 2,
       ],
+      [
+        'settlement',
+        'requestOf',
+        key,
+        {
+          remaining: request?.remaining ?? 0n,
+          requestedAt: request?.requestedAt ?? 0,
+          depositsBefore: request?.depositsBefore ?? 0n,
+          afterBatch: BigInt(request?.afterBatch ?? 0),
+          granted: request?.granted ?? false,
+          feeStep: request === undefined ? 0 : this.feeStep(request.fee),
+        },
+      ],
+    ]
+    const found = await Promise.all(
+      expected.map(([contract, functionName, args]) =>
+        this.client.readContract({
+          address: this.deployment[contract],
+          abi: (contract === 'vault' ? vaultAbi : settlementAbi) as Abi,
+          functionName,
+          args,
+        }),
+      ),
     )
+    const named = (values: readonly unknown[]): Record<string, unknown> =>
+      Object.fromEntries(expected.map(([, name], i) => [name, values[i]]))
+    expect(named(found)).toEqual(named(expected.map(([, , , value]) => value)))
   }
 
-  /** Tokens of an owner on both sides; called at the end. */
-  async comparePaid(minted: bigint, spent: Map<string, bigint>): Promise<void> {
-    for (const owner of this.owners)
-      for (const { id, token } of this.deployment.assets) {
+  private feeStep(fee: bigint): number {
+    return Math.log2(Number(fee / this.calls.model.config.requestFee))
+  }
+
+  /** Tokens of everybody, and the coins of both contracts; called at the end. */
+  async comparePaid(spent: Map<string, bigint>): Promise<void> {
+    const { model } = this.calls
+    for (const { id, token } of this.deployment.assets) {
+      if (token === zeroAddress) continue
+      for (const owner of this.people) {
         const balance = await this.client.readContract({
           address: token,
           abi: demoTokenAbi,
@@ -243,296 +189,69 @@ class Run {
           args: [owner],
         })
         const key = `${owner} ${id}`
-        expect(balance).toBe(minted - (spent.get(key) ?? 0n) + (this.model.paid.get(key) ?? 0n))
+        expect(balance).toBe(MINTED - (spent.get(key) ?? 0n) + (model.paid.get(key) ?? 0n))
       }
+    }
+    const native = ASSETS.findIndex((asset) => 'token' in asset)
+    expect(await this.client.getBalance({ address: this.deployment.vault })).toBe(
+      model.custody[native]! * ASSETS[native]!.unitAtoms,
+    )
+    const escrow = [...model.requests.values()].reduce((sum, { fee }) => sum + fee, 0n)
+    const refunds = [...model.refunds.values()].reduce((sum, wei) => sum + wei, 0n)
+    expect(await this.client.getBalance({ address: this.deployment.settlement })).toBe(escrow + refunds)
   }
 
-  // --- Calls, mostly right, sometimes wrong in one way ---
-
-  deposit(spent: Map<string, bigint>): Call {
-    const from = this.pick(this.owners)
-    const asset = this.chance(4) ? 2 : this.random(2)
-    const amount = this.chance(5)
-      ? this.pick([0n, 1500n])
-      : BigInt(1 + this.random(50)) * (UNITS[asset] ?? 1n)
-    return {
-      to: 'vault',
-      name: 'deposit',
-      args: [BigInt(asset), amount],
-      from,
-      onModel: () => {
-        this.model.deposit(from, asset, amount)
-        const key = `${from} ${asset}`
-        spent.set(key, (spent.get(key) ?? 0n) + amount)
-      },
+  /** All state from the events of both contracts, against the model. */
+  async compareEvents(): Promise<void> {
+    const { model } = this.calls
+    const rebuilt = new RebuiltExchange()
+    const times = new Map<bigint, number>()
+    const logs = await this.client.getLogs({
+      address: [this.deployment.vault, this.deployment.settlement],
+      fromBlock: BigInt(this.deployment.deployedAtBlock),
+    })
+    for (const log of parseEventLogs({ abi: [...vaultAbi, ...settlementAbi], logs })) {
+      const number = log.blockNumber
+      if (!times.has(number))
+        times.set(number, Number((await this.client.getBlock({ blockNumber: number })).timestamp))
+      rebuilt.apply({ name: log.eventName, args: log.args, time: times.get(number)! })
     }
-  }
-
-  cell(): [number, number] {
-    return [
-      this.random(this.model.owners.length + (this.chance(3) ? 1 : 0)),
-      this.chance(3) ? 2 : this.random(2),
-    ]
-  }
-
-  claim(): Call {
-    const ready = [...this.model.claims.keys()]
-    const [account, asset] =
-      ready.length > 0 && this.chance(80) ? [this.pick(ready) >> 6, this.pick(ready) & 63] : this.cell()
-    return {
-      to: 'vault',
-      name: 'claim',
-      args: [BigInt(account), BigInt(asset)],
-      from: this.pick(this.owners),
-      onModel: () => this.model.claim(account, asset),
-    }
-  }
-
-  /** A batch over the current tree; `flaw` breaks one thing. */
-  commit(): Call {
-    const { model } = this
-    const last = model.batches.at(-1)!
-    const consumed = Number(last.depositsConsumed)
-    const take = this.random(Math.min(4, model.queue.length - consumed) + 1)
-    const deposits = model.queue.slice(consumed, consumed + take)
-    const delta = new Map<number, bigint>()
-    const add = (index: number, value: bigint): void =>
-      void delta.set(index, (delta.get(index) ?? 0n) + value)
-    for (const { index, value } of deposits) add(index, value)
-    const balance = (index: number): bigint => this.tree.leaf(index) + (delta.get(index) ?? 0n)
-    for (let i = 0; i < 4; i++) {
-      const asset = this.random(2)
-      const [from, to] = [this.random(model.owners.length), this.random(model.owners.length)]
-      const units = balance((from << 6) | asset) / BigInt(1 + this.random(4))
-      add((from << 6) | asset, -units)
-      add((to << 6) | asset, units)
-    }
-    const withdrawals: BatchRecord[] = []
-    for (let index = 0; index < model.owners.length << 6; index++) {
-      if ((index & 63) > 1 || balance(index) === 0n || !this.chance(25)) continue
-      const value = this.chance(50) ? balance(index) : (balance(index) + 1n) / 2n
-      withdrawals.push({ index, value })
-      add(index, -value)
-    }
-    const rows = [...delta]
-      .filter(([, value]) => value !== 0n)
-      .sort(([a], [b]) => a - b)
-      .map(([index, value]) => ({ index, value }))
-    const undo: [number, bigint][] = []
-    const chunkRoots: bigint[] = []
-    for (const [i, { index, value }] of rows.entries()) {
-      undo.push([index, this.tree.leaf(index)])
-      this.tree.set(index, this.tree.leaf(index) + value)
-      chunkRoots[Math.floor(i / model.config.rowsPerChunk)] = this.tree.root
-    }
-    const good: PostedBatch = {
-      header: {
-        number: BigInt(model.batchCount + 1),
-        firstSeq: last.lastSeq + 1n,
-        lastSeq: last.lastSeq + 1n + BigInt(this.random(100)),
-        oldRoot: last.newRoot,
-        newRoot: this.tree.root,
-        journalHead: numberToHex(this.random(2 ** 31), { size: 32 }),
-        fillsRoot: numberToHex(this.random(2 ** 31), { size: 32 }),
-        depositsConsumed: last.depositsConsumed + BigInt(take),
-      },
-      chunkRoots,
-      rows,
-      deposits,
-      withdrawals,
-    }
-    const batch = this.chance(40) ? this.flawed(good) : good
-    const from = this.chance(3) ? this.owners[1]! : model.config.operator
-    const before = model.batchCount
-    return {
-      to: 'settlement',
-      name: 'commitBatch',
-      args: [batch.header, batch.chunkRoots, pack(batch.rows), pack(batch.deposits), pack(batch.withdrawals)],
-      from,
-      onModel: () => {
-        try {
-          model.commitBatch(from, batch)
-        } finally {
-          if (model.batchCount > before) this.posted.push({ batch, undo })
-          else for (const [index, old] of undo.reverse()) this.tree.set(index, old)
-        }
-      },
-    }
-  }
-
-  private flawed(batch: PostedBatch): PostedBatch {
-    const { header, rows, deposits, withdrawals, chunkRoots } = batch
-    const first = rows[0] ?? { index: 0, value: 1n }
-    const headers = [
-      { ...header, number: header.number + BigInt(this.random(3)) - 1n },
-      { ...header, firstSeq: header.firstSeq + 1n },
-      { ...header, lastSeq: header.firstSeq - 1n },
-      { ...header, oldRoot: header.oldRoot + 1n },
-      { ...header, newRoot: header.newRoot + FIELD },
-      { ...header, newRoot: header.newRoot ^ 1n },
-      { ...header, depositsConsumed: header.depositsConsumed + 1n },
-      { ...header, depositsConsumed: header.depositsConsumed / 2n },
-    ]
-    const bad: PostedBatch[] = [
-      ...headers.map((h) => ({ ...batch, header: h })),
-      { ...batch, chunkRoots: [...chunkRoots, 1n] },
-      { ...batch, chunkRoots: chunkRoots.map((root) => root + FIELD) },
-      { ...batch, rows: [...rows].reverse() },
-      { ...batch, rows: [first, ...rows.slice(1), { index: 2 ** 28 - 1, value: 1n }] },
-      { ...batch, rows: [{ ...first, value: 0n }, ...rows.slice(1)] },
-      { ...batch, rows: [{ ...first, value: 2n ** 53n }, ...rows.slice(1)] },
-      { ...batch, rows: [{ ...first, value: first.value + 1n }, ...rows.slice(1)] },
-      { ...batch, rows: [{ ...first, index: first.index | 63 }, ...rows.slice(1)] },
-      { ...batch, deposits: [...deposits].reverse().map((d) => ({ ...d, value: d.value + 1n })) },
-      { ...batch, deposits: deposits.slice(1) },
-      { ...batch, withdrawals: [...withdrawals, ...withdrawals] },
-      { ...batch, withdrawals: [...withdrawals, { index: 2 ** 28 - 62, value: 1n }] },
-      { ...batch, withdrawals: withdrawals.map((w) => ({ ...w, value: w.value - 1n })) },
-      { ...batch, withdrawals: withdrawals.map((w) => ({ ...w, value: 0n })) },
-    ]
-    return this.pick(bad)
-  }
-
-  prove(): Call {
-    const { model } = this
-    const open: [number, number][] = []
-    for (let n = model.provenCount + 1; n <= model.batchCount; n++)
-      model.batches[n]!.chunks.forEach((chunk, k) => chunk !== null && open.push([n, k]))
-    let [number, chunk] = open.length > 0 ? this.pick(open) : [model.batchCount, 0]
-    const wrong = this.random(20)
-    if (wrong === 0) number += 1
-    if (wrong === 1) number = model.provenCount
-    if (wrong === 2) chunk += 1
-    const source = this.posted[number - 1]?.batch ?? this.posted.at(-1)?.batch
-    const { chainId, settlement } = this.deployment
-    let inputs: readonly [bigint, bigint, bigint, bigint] = [1n, 2n, 3n, 4n]
-    if (source !== undefined && chunk < source.chunkRoots.length)
-      inputs = publicInputs(source, challenge(chainId, settlement, source), chunk, model.config.rowsPerChunk)
-    if (wrong === 3) inputs = [inputs[0], inputs[1], inputs[2], inputs[3] + FIELD]
-    return {
-      to: 'settlement',
-      name: 'proveChunk',
-      args: [BigInt(number), BigInt(chunk), inputs, Array.from({ length: 8 }, () => 0n)],
-      from: this.pick(this.owners),
-      onModel: () => model.proveChunk(number, chunk, inputs),
-    }
-  }
-
-  finalize(): Call {
-    const { model } = this
-    const ready = model.batches.flatMap(({ credited }, n) => (!credited && n <= model.provenCount ? [n] : []))
-    const number = ready.length > 0 && this.chance(85) ? this.pick(ready) : this.random(model.batchCount + 2)
-    const right = this.posted[number - 1]?.batch.withdrawals ?? []
-    const withdrawals = this.chance(8) ? [...right, { index: 0, value: 1n }] : right
-    return {
-      to: 'settlement',
-      name: 'finalizeBatch',
-      args: [BigInt(number), pack(withdrawals)],
-      from: this.pick(this.owners),
-      onModel: () => model.finalizeBatch(number, withdrawals),
-    }
-  }
-
-  request(): Call {
-    const [account, asset] = this.cell()
-    const from = this.chance(90) ? (this.model.owners[account] ?? this.owners[0]!) : this.pick(this.owners)
-    const units = this.pick([0n, 2n ** 53n, ...Array.from({ length: 12 }, () => BigInt(1 + this.random(60)))])
-    const value = this.chance(5) ? 1n : this.model.currentRequestFee
-    return {
-      to: 'settlement',
-      name: 'requestWithdrawal',
-      args: [BigInt(account), BigInt(asset), units],
-      from,
-      value,
-      onModel: () => this.model.requestWithdrawal(from, account, asset, units, value),
-    }
-  }
-
-  answer(): Call {
-    const { model } = this
-    const open = [...model.requests.keys()]
-    const empty = open.filter((index) => this.tree.leaf(index) === 0n)
-    const index =
-      empty.length > 0 && this.chance(70) ? this.pick(empty) : open.length > 0 ? this.pick(open) : 1
-    const number = this.chance(80) ? model.provenCount : this.random(model.batchCount + 2)
-    const from = this.pick(this.owners)
-    const path = this.tree.path(index)
-    if (this.chance(10)) path[3]! += FIELD
-    return {
-      to: 'settlement',
-      name: 'answerEmpty',
-      args: [BigInt(index >> 6), BigInt(index & 63), BigInt(number), path],
-      from,
-      onModel: () => model.answerEmpty(from, index >> 6, index & 63, number, path),
-    }
-  }
-
-  escape(): Call {
-    const [account, asset] = this.cell()
-    const index = (account << 6) | asset
-    const units = this.tree.leaf(index) + (this.chance(10) ? 1n : 0n)
-    const path = this.tree.path(index)
-    return {
-      to: 'vault',
-      name: 'escape',
-      args: [BigInt(account), BigInt(asset), units, path],
-      from: this.pick(this.owners),
-      onModel: () => this.model.escape(account, asset, units, path),
-    }
-  }
-
-  refundDeposit(): Call {
-    const consumed = Number(this.model.batches[this.model.provenCount]!.depositsConsumed)
-    const position = this.chance(70)
-      ? consumed + this.random(Math.max(1, this.model.queue.length - consumed))
-      : this.random(this.model.queue.length + 2)
-    const { index, value } = this.model.queue[position] ?? { index: 0, value: 1n }
-    const units = this.chance(10) ? value + 1n : value
-    return {
-      to: 'vault',
-      name: 'refundDeposit',
-      args: [BigInt(position), BigInt(index >> 6), BigInt(index & 63), units],
-      from: this.pick(this.owners),
-      onModel: () => this.model.refundDeposit(position, index >> 6, index & 63, units),
-    }
-  }
-
-  plain(name: 'strikeUnproven' | 'withdrawRefund'): Call {
-    const withRefund = [...this.model.refunds.keys()]
-    const from = withRefund.length > 0 && this.chance(80) ? this.pick(withRefund) : this.pick(this.owners)
-    return {
-      to: 'settlement',
-      name,
-      args: [],
-      from,
-      onModel: () =>
-        name === 'strikeUnproven' ? this.model.strikeUnproven() : this.model.withdrawRefund(from),
-    }
-  }
-
-  onRequest(name: 'freeze' | 'reclaimFee'): Call {
-    const open = [...this.model.requests.keys()]
-    const index = open.length > 0 && this.chance(90) ? this.pick(open) : this.random(300)
-    const [account, asset] = [index >> 6, index & 63]
-    return {
-      to: 'settlement',
-      name,
-      args: [BigInt(account), BigInt(asset)],
-      from: this.pick(this.owners),
-      onModel: () => this.model[name](account, asset),
-    }
-  }
-
-  pause(): Call {
-    const from = this.chance(70) ? this.model.config.guardian : this.pick(this.owners)
-    const paused = !this.model.paused
-    return {
-      to: 'settlement',
-      name: 'pauseCommits',
-      args: [paused],
-      from,
-      onModel: () => this.model.pauseCommits(from, paused),
-    }
+    expect(rebuilt.assets).toEqual(
+      this.deployment.assets.map(({ token, unitAtoms }) => ({ token, unitAtoms: BigInt(unitAtoms) })),
+    )
+    for (const field of [
+      'owners',
+      'queue',
+      'claims',
+      'custody',
+      'escaped',
+      'refunded',
+      'provenCount',
+      'frozen',
+      'requests',
+      'refunds',
+      'operators',
+      'governor',
+      'proposedGovernor',
+      'guardian',
+      'paused',
+      'verifier',
+      'rowsPerChunk',
+      'proposedVerifier',
+    ] as const)
+      expect([field, rebuilt[field]]).toEqual([field, model[field]])
+    expect(rebuilt.depositHash).toBe(model.depositHashes.at(-1))
+    expect(rebuilt.batches.slice(1)).toEqual(
+      model.batches.slice(1).map(({ chunks: _, uncredited, withdrawals, ...batch }, i) => ({
+        ...batch,
+        withdrawals: pack(withdrawals),
+        isFinal: uncredited === 0 && i < model.provenCount,
+      })),
+    )
+    const proven = model.batches.flatMap(({ chunks }, n) =>
+      n > model.provenCount ? chunks.flatMap((chunk, k) => (chunk === null ? [`${n}/${k}`] : [])) : [],
+    )
+    expect([...rebuilt.provenChunks].sort()).toEqual(proven.sort())
   }
 }
 
@@ -548,78 +267,139 @@ describe('model and contracts', () => {
     await chain.stop()
   })
 
-  test.each(seeds)('seed %i: same outcomes, same states', async (seed) => {
+  async function start(seed: number): Promise<Run> {
     const transport = http(chain.rpcUrl)
     const client = createPublicClient({ transport, pollingInterval: 1, cacheTime: 0 })
     const anvil = createTestClient({ mode: 'anvil', transport })
-    const owners = (await client.request({ method: 'eth_accounts' } as never)) as Address[]
-    const accounts = owners.slice(0, 6).map((owner) => getAddress(owner))
+    const accounts = (await client.request({ method: 'eth_accounts' } as never)) as Address[]
+    const people = accounts.slice(0, 6).map((owner) => getAddress(owner))
+    const send = async (from: Address, data: Hex, to?: Address): Promise<Address | null | undefined> => {
+      const hash = (await anvil.request({
+        method: 'eth_sendTransaction',
+        params: [to === undefined ? { from, data } : { from, to, data }],
+      } as never)) as Hex
+      return (await receiptOf(client, hash)).contractAddress
+    }
     const deployment = await deploy({
       rpcUrl: chain.rpcUrl,
       privateKey: KEY,
-      assets: [
-        { symbol: 'USDX', decimals: 6, unitAtoms: UNITS[0]! },
-        { symbol: 'BTCX', decimals: 8, unitAtoms: UNITS[1]! },
-      ],
+      assets: ASSETS,
       exitDelaySeconds: EXIT_DELAY,
       proofDelaySeconds: PROOF_DELAY,
+      verifierDelaySeconds: VERIFIER_DELAY,
       maxUnproven: 3,
     })
-    const minted = 10n ** 12n
-    for (const owner of accounts)
-      for (const { token } of deployment.assets)
-        for (const data of [
-          encodeFunctionData({ abi: demoTokenAbi, functionName: 'mint', args: [owner, minted] }),
-          encodeFunctionData({
-            abi: demoTokenAbi,
-            functionName: 'approve',
-            args: [deployment.vault, minted],
-          }),
-        ])
-          await anvil.request({
-            method: 'eth_sendTransaction',
-            params: [{ from: owner, to: token, data }],
-          } as never)
-    const start = Number((await client.getBlock()).timestamp) + 10
-    const run = new Run(seed, client, anvil, deployment, accounts, start)
+    const verifierOf = async (rows: number): Promise<Address> => {
+      const data = encodeDeployData({
+        abi: groth16ChunkVerifierAbi,
+        bytecode: groth16ChunkVerifierCode.creation,
+        args: [BigInt(rows), toContractKey(trapdoorKey(smallTrapdoor))],
+      })
+      return getAddress((await send(people[0]!, data))!)
+    }
+    const [second, tooWide] = [await verifierOf(SECOND_ROWS), await verifierOf(4097)]
+    for (const owner of people)
+      for (const { token } of deployment.assets) {
+        if (token === zeroAddress) continue
+        const mint = { abi: demoTokenAbi, functionName: 'mint', args: [owner, MINTED] } as const
+        const approve = {
+          abi: demoTokenAbi,
+          functionName: 'approve',
+          args: [deployment.vault, MINTED],
+        } as const
+        await send(owner, encodeFunctionData(mint), token)
+        await send(owner, encodeFunctionData(approve), token)
+      }
+    const { constants } = deployment
+    const prove = (verifier: Address, inputs: PublicInputs): readonly bigint[] =>
+      verifier === second ? trapdoorProof(smallTrapdoor, inputs) : NO_PROOF
+    const calls = new RandomCalls(seed, {
+      chainId: deployment.chainId,
+      settlement: deployment.settlement,
+      feeOwner: deployment.feeOwner,
+      governor: constants.governor,
+      guardian: constants.guardian,
+      operator: constants.operator,
+      verifier: deployment.verifier,
+      rowsOf: (verifier) =>
+        verifier === second ? SECOND_ROWS : verifier === tooWide ? 4097 : constants.rowsPerChunk,
+      verifies: (verifier, inputs, proof) => proof.join() === prove(verifier, inputs).join(),
+      verifierDelay: constants.verifierDelaySeconds,
+      assets: ASSETS.map((asset) => ({ unitAtoms: asset.unitAtoms, isNative: 'token' in asset })),
+      exitDelay: constants.exitDelaySeconds,
+      proofDelay: constants.proofDelaySeconds,
+      maxUnproven: constants.maxUnproven,
+      requestFee: BigInt(constants.requestFeeWei),
+      people,
+      verifiers: [second, second, second, tooWide, zeroAddress],
+      prove,
+    })
+    const time = Number((await client.getBlock()).timestamp) + 10
+    return new Run(calls, client, anvil, deployment, people, time)
+  }
+
+  test.each(seeds)('seed %i: same outcomes, same states', async (seed) => {
+    const run = await start(seed)
+    const { calls } = run
+    const { model } = calls
     const spent = new Map<string, bigint>()
+    const deposit = (): Call => {
+      const call = calls.deposit()
+      const [asset, amount] = call.args as [bigint, bigint]
+      const onModel = (): void => {
+        call.onModel()
+        const key = `${call.from} ${asset}`
+        spent.set(key, (spent.get(key) ?? 0n) + amount)
+      }
+      return { ...call, onModel }
+    }
     const life: (() => Call)[] = [
-      () => run.deposit(spent),
-      () => run.deposit(spent),
-      () => run.claim(),
-      () => (run.model.paused && run.chance(80) ? run.pause() : run.commit()),
-      () => run.commit(),
-      () => run.commit(),
-      () => run.prove(),
-      () => run.prove(),
-      () => run.prove(),
-      () => run.finalize(),
-      () => run.request(),
-      () => run.answer(),
-      () => run.plain('withdrawRefund'),
-      () => (run.chance(30) ? run.plain('strikeUnproven') : run.prove()),
-      () => (run.chance(10) || run.model.paused ? run.pause() : run.commit()),
-      () => (run.chance(15) ? run.onRequest('reclaimFee') : run.finalize()),
-      () => (run.chance(15) ? run.escape() : run.refundDeposit()),
+      deposit,
+      deposit,
+      () => calls.claim(),
+      () => (model.paused && calls.chance(80) ? calls.pause() : calls.commit()),
+      () => calls.commit(),
+      () => calls.commit(),
+      () => calls.prove(),
+      () => calls.prove(),
+      () => calls.prove(),
+      () => calls.prove(),
+      () => calls.finalize(),
+      () => calls.request(),
+      () => calls.answer(),
+      () => calls.withdrawRefund(),
+      () => (calls.chance(30) ? calls.strike() : calls.prove()),
+      () => (calls.chance(10) || model.paused ? calls.pause() : calls.commit()),
+      () => (calls.chance(15) ? calls.onRequest('reclaimFee') : calls.finalize()),
+      () => (calls.chance(15) ? calls.escape() : calls.refundDeposit()),
+      () => calls.govern(),
     ]
     const end: (() => Call)[] = [
       ...life,
-      () => run.onRequest('freeze'),
-      () => run.escape(),
-      () => run.escape(),
-      () => run.escape(),
-      () => run.refundDeposit(),
-      () => run.refundDeposit(),
-      () => run.onRequest('reclaimFee'),
-      () => run.claim(),
+      () => calls.onRequest('freeze'),
+      () => calls.escape(),
+      () => calls.escape(),
+      () => calls.escape(),
+      () => calls.refundDeposit(),
+      () => calls.refundDeposit(),
+      () => calls.onRequest('reclaimFee'),
+      () => calls.claim(),
     ]
     for (let i = 0; i < steps; i++) {
-      // In the last quarter requests run out of time, so that the frozen exchange is compared, too.
+      // Half-way the verifier's delay passes; in the last quarter requests run out of time, so that the
+      // frozen exchange is compared, too.
+      if (i === Math.floor(steps / 2)) {
+        while (model.proposedVerifier === zeroAddress) await run.step(calls.proposeVerifier())
+        run.time += VERIFIER_DELAY
+        await run.step(calls.activateVerifier())
+        expect(model.verifier).not.toBe(run.deployment.verifier)
+      }
       if (i === Math.floor(steps * 0.75)) run.time += EXIT_DELAY
-      await run.step(run.pick(i < steps * 0.75 ? life : end)())
+      await run.step(calls.pick(i < steps * 0.75 ? life : end)())
     }
-    await run.comparePaid(minted, spent)
-    expect(run.model.frozen).toBe(true)
+    await run.comparePaid(spent)
+    await run.compareEvents()
+    expect(model.frozen).toBe(true)
     const outcomes = [...run.outcomes].sort().map(([key, n]) => `${key}: ${n}`)
     console.log(
       `seed ${seed}: ${steps} calls, ${outcomes.length} different outcomes\n  ${outcomes.join('\n  ')}`,

@@ -11,6 +11,11 @@ import {Field} from "./libraries/Field.sol";
 /// The key is fixed at construction. The precompiles reject coordinates that are not below the base
 /// field's order, points off the curve, and G2 points outside the subgroup; public inputs are checked
 /// here, because multiplication takes x and x + R for one.
+///
+/// The constructor refuses keys that nobody should trust: with gamma = delta or -delta (a setup whose second
+/// phase was left out) everybody can forge, by C = -IC(x) or IC(x) with A = alpha and B = beta; with a point
+/// of IC or gamma at infinity, an input is bound to nothing. That the secrets of the setup are unknown
+/// no contract can see.
 contract Groth16ChunkVerifier is IChunkVerifier {
     /// @notice Verification key; G1 points are x, y; G2 points are x1, x0, y1, y0 (EIP-197 order).
     struct Key {
@@ -28,12 +33,20 @@ contract Groth16ChunkVerifier is IChunkVerifier {
     uint256 private immutable _negAlphaY;
     Key private _key;
 
+    /// @notice A chunk has no rows.
     error BadRowsPerChunk(uint256 rowsPerChunk);
+    /// @notice A point of the key is at infinity.
+    error KeyPointAtInfinity();
+    /// @notice A point of the key is not on its curve, or not in its group.
+    error KeyOffCurve();
+    /// @notice gamma = delta or -delta: anybody can forge proofs for such a key.
+    error KeyWithoutSecondPhase();
 
     /// @param rowsPerChunk_ Row slots of the circuit.
-    /// @param key_ Verification key of the circuit's setup. Each point must be on its curve.
+    /// @param key_ Verification key of the circuit's setup.
     constructor(uint256 rowsPerChunk_, Key memory key_) {
         if (rowsPerChunk_ == 0) revert BadRowsPerChunk(rowsPerChunk_);
+        _checkKey(key_);
         rowsPerChunk = rowsPerChunk_;
         _key = key_;
         _negAlphaX = key_.alpha[0];
@@ -52,10 +65,30 @@ contract Groth16ChunkVerifier is IChunkVerifier {
     ) external view returns (bool) {
         for (uint256 i = 0; i < 4; ++i) if (publicInputs[i] >= Field.R) return false;
         (bool summed, uint256 x, uint256 y) = _combine(publicInputs);
-        if (!summed) return false;
-        return _pairing(x, y, proof);
+        return summed && _pairing(x, y, proof);
     }
 
+    /// @dev The pairing precompile takes a list only if each point is on its curve and in its group; what the
+    /// product is does not matter.
+    function _checkKey(Key memory key_) private view {
+        uint256[2][6] memory g1 = [key_.alpha, key_.ic[0], key_.ic[1], key_.ic[2], key_.ic[3], key_.ic[4]];
+        uint256[4][6] memory g2 = [key_.beta, key_.gamma, key_.delta, key_.gamma, key_.gamma, key_.gamma];
+        uint256[36] memory input;
+        for (uint256 i = 0; i < 6; ++i) {
+            if ((g1[i][0] | g1[i][1]) == 0) revert KeyPointAtInfinity();
+            if ((g2[i][0] | g2[i][1] | g2[i][2] | g2[i][3]) == 0) revert KeyPointAtInfinity();
+            (input[6 * i], input[6 * i + 1]) = (g1[i][0], g1[i][1]);
+            for (uint256 k = 0; k < 4; ++k) input[6 * i + 2 + k] = g2[i][k];
+        }
+        if (key_.gamma[0] == key_.delta[0] && key_.gamma[1] == key_.delta[1]) revert KeyWithoutSecondPhase();
+        bool ok;
+        assembly ("memory-safe") {
+            ok := staticcall(gas(), 8, input, 0x480, 0x00, 0x20)
+        }
+        if (!ok) revert KeyOffCurve();
+    }
+
+    /// @dev IC(x). The points are good (_checkKey), so only gas can be missing.
     function _combine(uint256[4] calldata publicInputs) private view returns (bool ok, uint256 x, uint256 y) {
         x = _key.ic[0][0];
         y = _key.ic[0][1];
@@ -73,7 +106,6 @@ contract Groth16ChunkVerifier is IChunkVerifier {
                 x := mload(term)
                 y := mload(add(term, 0x20))
             }
-            if (!ok) break;
         }
     }
 

@@ -59,6 +59,7 @@ contract Vault is IVault, ReentrancyGuardTransient {
             for (uint256 other = 0; other < asset; ++other)
                 if (assets_[other].token == assets_[asset].token) revert DuplicateToken(assets_[asset].token);
             _assets[asset] = assets_[asset];
+            emit AssetListed(uint8(asset), assets_[asset].token, assets_[asset].unitAtoms);
         }
         _register(feeOwner);
     }
@@ -81,7 +82,8 @@ contract Vault is IVault, ReentrancyGuardTransient {
         uint256 account = plusOne == 0 ? _register(msg.sender) : plusOne - 1;
         position = depositCount;
         depositCount = position + 1;
-        _depositHashes[position + 1] = _extend(_depositHashes[position], account, asset, uint64(units));
+        bytes32 record = Packed.depositRecord(Packed.indexOf(account, asset), units, msg.sender);
+        _depositHashes[position + 1] = Packed.extend(_depositHashes[position], record);
         emit Deposited(position, uint32(account), uint8(asset), uint64(units), msg.sender);
     }
 
@@ -130,7 +132,8 @@ contract Vault is IVault, ReentrancyGuardTransient {
         if (_refunded[position]) revert AlreadyRefunded(position);
         address owner = ownerOf(account);
         Asset memory kind = assetOf(asset);
-        bytes32 hash = _extend(_depositHashes[position], account, asset, units);
+        bytes32 record = Packed.depositRecord(Packed.indexOf(account, asset), units, owner);
+        bytes32 hash = Packed.extend(_depositHashes[position], record);
         // Beyond the queue's end the stored hash is 0, which no extension equals.
         if (hash != _depositHashes[uint256(position) + 1]) revert UnknownDeposit(position);
         _refunded[position] = true;
@@ -252,14 +255,5 @@ contract Vault is IVault, ReentrancyGuardTransient {
         _owners[account] = owner;
         _accountPlusOne[owner] = account + 1;
         emit AccountRegistered(uint32(account), owner);
-    }
-
-    function _extend(
-        bytes32 previous,
-        uint256 account,
-        uint256 asset,
-        uint64 units
-    ) private pure returns (bytes32) {
-        return keccak256(abi.encodePacked(previous, uint32(Packed.indexOf(account, asset)), units));
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IGoverned} from "../src/interfaces/IGoverned.sol";
 import {ISettlement} from "../src/interfaces/ISettlement.sol";
 import {IVault} from "../src/interfaces/IVault.sol";
 import {Config} from "../src/types/Config.sol";
@@ -26,7 +27,7 @@ contract ExitTest is Fixture {
         assertEq(request.remaining, 30, "units");
         assertEq(request.requestedAt, block.timestamp, "time");
         assertEq(request.depositsBefore, 2, "deposits before");
-        assertEq(request.fee, REQUEST_FEE, "fee");
+        assertEq(request.feeStep, 0, "fee step");
         assertEq(settlement.openRequests(), 1, "open");
         assertEq(address(settlement).balance, REQUEST_FEE, "escrow");
     }
@@ -45,7 +46,7 @@ contract ExitTest is Fixture {
         settlement.requestWithdrawal{value: REQUEST_FEE}(1, 0, 0);
         vm.expectRevert(abi.encodeWithSelector(ISettlement.BadUnits.selector, 64, 2 ** 53));
         settlement.requestWithdrawal{value: REQUEST_FEE}(1, 0, 2 ** 53);
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.WrongFee.selector, REQUEST_FEE - 1, REQUEST_FEE));
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.FeeTooLow.selector, REQUEST_FEE - 1, REQUEST_FEE));
         settlement.requestWithdrawal{value: REQUEST_FEE - 1}(1, 0, 1);
         settlement.requestWithdrawal{value: REQUEST_FEE}(1, 0, 1);
         vm.expectRevert(abi.encodeWithSelector(ISettlement.RequestPending.selector, 1, 0));
@@ -55,29 +56,36 @@ contract ExitTest is Fixture {
 
     function test_Request_FeeDoublesAndQueueIsBounded() public {
         _start();
-        bytes32 slotOfOpenRequests = _slotOfOpenRequests();
-        vm.store(address(settlement), slotOfOpenRequests, bytes32(uint256(255)));
+        _storeOpenRequests(255);
         assertEq(settlement.currentRequestFee(), REQUEST_FEE, "first step");
-        vm.store(address(settlement), slotOfOpenRequests, bytes32(uint256(256)));
+        _storeOpenRequests(256);
         assertEq(settlement.currentRequestFee(), REQUEST_FEE * 2, "second step");
-        vm.store(address(settlement), slotOfOpenRequests, bytes32(uint256(4095)));
+        _storeOpenRequests(4095);
         assertEq(settlement.currentRequestFee(), REQUEST_FEE * 32768, "last step");
-        vm.store(address(settlement), slotOfOpenRequests, bytes32(uint256(4096)));
-        vm.deal(alice, 1 ether);
+        vm.deal(alice, REQUEST_FEE * 40000);
+        vm.prank(alice);
+        settlement.requestWithdrawal{value: REQUEST_FEE * 32768}(1, 0, 1);
+        assertEq(settlement.requestOf(1, 0).feeStep, 15, "step of the fee");
+        assertEq(settlement.openRequests(), 4096, "full");
         vm.prank(alice);
         vm.expectRevert(abi.encodeWithSelector(ISettlement.RequestQueueFull.selector, 4096));
-        settlement.requestWithdrawal{value: 0}(1, 0, 1);
+        settlement.requestWithdrawal{value: 0}(1, 1, 1);
+        vm.warp(block.timestamp + EXIT_DELAY + 1);
+        settlement.freeze(1, 0);
+        settlement.reclaimFee(1, 0);
+        assertEq(settlement.refundOf(alice), REQUEST_FEE * 32768, "the fee that was paid");
     }
 
-    function _slotOfOpenRequests() private returns (bytes32) {
-        for (uint256 slot = 0; slot < 32; ++slot) {
-            bytes32 old = vm.load(address(settlement), bytes32(slot));
-            vm.store(address(settlement), bytes32(slot), bytes32(uint256(77)));
-            bool found = settlement.openRequests() == 77;
-            vm.store(address(settlement), bytes32(slot), old);
-            if (found) return bytes32(slot);
-        }
-        revert("no slot of openRequests");
+    function test_Request_ReturnsWhatIsTooMuch() public {
+        _start();
+        vm.deal(alice, 1 ether);
+        vm.expectEmit(true, true, true, true, address(settlement));
+        emit ISettlement.WithdrawalRequested(1, 0, 5, REQUEST_FEE, 2);
+        vm.expectEmit(true, true, true, true, address(settlement));
+        emit ISettlement.RefundCredited(alice, 3);
+        vm.prank(alice);
+        settlement.requestWithdrawal{value: REQUEST_FEE + 3}(1, 0, 5);
+        assertEq(settlement.refundOf(alice), 3, "to the owner");
     }
 
     function test_Request_IsServedByGrants() public {
@@ -105,6 +113,8 @@ contract ExitTest is Fixture {
         assertEq(settlement.requestOf(1, 0).remaining, 0, "served");
         assertEq(settlement.openRequests(), 0, "none open");
         uint256 before = alice.balance;
+        vm.expectEmit(true, true, true, true, address(settlement));
+        emit ISettlement.RefundPaid(alice, REQUEST_FEE);
         vm.prank(alice);
         settlement.withdrawRefund();
         assertEq(alice.balance - before, REQUEST_FEE, "fee came back");
@@ -124,48 +134,48 @@ contract ExitTest is Fixture {
         assertEq(settlement.requestOf(1, 0).remaining, 12, "the request stands");
     }
 
-    function test_AnswerEmpty_PaysTheAnswererOfAnIdleRequest() public {
+    function test_Answer_PaysTheOperatorOfAnIdleRequest() public {
         _start();
         _request(bob, 0, 5);
         uint256[28] memory path = tree.path(2 << 6);
         vm.expectRevert(
             abi.encodeWithSelector(ISettlement.AnswerTooOld.selector, block.timestamp, block.timestamp)
         );
-        settlement.answerEmpty(2, 0, 1, path);
+        settlement.answerRequest(2, 0, 1, 0, path);
         vm.warp(block.timestamp + 1);
         _settle("", 0, "");
         vm.expectRevert(abi.encodeWithSelector(ISettlement.BatchNotProven.selector, 3));
-        settlement.answerEmpty(2, 0, 3, path);
+        settlement.answerRequest(2, 0, 3, 0, path);
         vm.expectRevert(abi.encodeWithSelector(ISettlement.BatchNotProven.selector, 0));
-        settlement.answerEmpty(2, 0, 0, path);
+        settlement.answerRequest(2, 0, 0, 0, path);
         vm.expectRevert(abi.encodeWithSelector(ISettlement.NoRequest.selector, 1, 0));
-        settlement.answerEmpty(1, 0, 2, path);
+        settlement.answerRequest(1, 0, 2, 0, path);
         vm.expectEmit(true, true, true, true, address(settlement));
-        emit ISettlement.WithdrawalAnsweredEmpty(2, 0, carol);
-        vm.prank(carol);
-        settlement.answerEmpty(2, 0, 2, path);
-        assertEq(settlement.refundOf(carol), REQUEST_FEE, "the answerer gets the fee");
+        emit ISettlement.WithdrawalAnswered(2, 0, 2, 0, operator);
+        vm.prank(operator);
+        settlement.answerRequest(2, 0, 2, 0, path);
+        assertEq(settlement.refundOf(operator), REQUEST_FEE, "the operator gets the fee");
         assertEq(settlement.openRequests(), 0, "closed");
     }
 
-    function test_AnswerEmpty_NeedsTheZeroLeaf() public {
+    function test_Answer_NeedsTheLeaf() public {
         _start();
         _request(alice, 0, 80);
         vm.warp(block.timestamp + 1);
         _settle("", 0, "");
         uint256[28] memory path = tree.path(1 << 6);
         vm.expectRevert(abi.encodeWithSelector(ISettlement.WrongBalanceProof.selector, 1, 0, 0));
-        settlement.answerEmpty(1, 0, 2, path);
+        settlement.answerRequest(1, 0, 2, 0, path);
         // All that is there, though less than asked: the rest is answered by the empty leaf.
         _settle(_record(1, 0, -int256(50)), 0, _record(1, 0, uint64(50)));
         path = tree.path(1 << 6);
-        vm.prank(carol);
-        settlement.answerEmpty(1, 0, 3, path);
+        vm.prank(operator);
+        settlement.answerRequest(1, 0, 3, 0, path);
         assertEq(settlement.refundOf(alice), REQUEST_FEE, "served in part: the owner gets the fee");
-        assertEq(settlement.refundOf(carol), 0, "not the answerer");
+        assertEq(settlement.refundOf(operator), 0, "not the operator");
     }
 
-    function test_AnswerEmpty_NeedsTheDepositsBeforeTheRequest() public {
+    function test_Answer_NeedsTheDepositsBeforeTheRequest() public {
         _start();
         _deposit(bob, 0, 9);
         _request(bob, 0, 9);
@@ -173,9 +183,32 @@ contract ExitTest is Fixture {
         _settle("", 0, "");
         uint256[28] memory path = tree.path(2 << 6);
         vm.expectRevert(abi.encodeWithSelector(ISettlement.AnswerSkipsDeposits.selector, 2, 3));
-        settlement.answerEmpty(2, 0, 2, path);
+        settlement.answerRequest(2, 0, 2, 0, path);
         _settle("", 1, _record(2, 0, uint64(9)));
         assertEq(settlement.openRequests(), 0, "served once the deposit is consumed");
+    }
+
+    function test_Answer_LowersWhatIsOwed() public {
+        _start();
+        _request(alice, 0, 80);
+        vm.warp(block.timestamp + 1);
+        _settle("", 0, "");
+        uint256[28] memory path = tree.path(1 << 6);
+        vm.startPrank(operator);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.AnswerNotLower.selector, 80, 80));
+        settlement.answerRequest(1, 0, 2, 80, path);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.WrongBalanceProof.selector, 1, 0, 49));
+        settlement.answerRequest(1, 0, 2, 49, path);
+        vm.expectEmit(true, true, true, true, address(settlement));
+        emit ISettlement.WithdrawalAnswered(1, 0, 2, 50, operator);
+        settlement.answerRequest(1, 0, 2, 50, path);
+        vm.stopPrank();
+        assertEq(settlement.requestOf(1, 0).remaining, 50, "owed");
+        assertEq(settlement.requestOf(1, 0).afterBatch, 2, "after");
+        assertEq(settlement.openRequests(), 1, "still open");
+        vm.prank(alice);
+        vm.expectRevert(abi.encodeWithSelector(IGoverned.NotOperator.selector, alice));
+        settlement.answerRequest(1, 0, 2, 49, path);
     }
 
     function test_Freeze_AfterTheDeadlineForGood() public {
@@ -207,7 +240,7 @@ contract ExitTest is Fixture {
         settlement.freeze(1, 0);
         uint256[28] memory path = tree.path(0);
         vm.expectRevert(ISettlement.ExchangeFrozen.selector);
-        settlement.answerEmpty(1, 0, 1, path);
+        settlement.answerRequest(1, 0, 1, 0, path);
         vm.deal(bob, 1 ether);
         vm.prank(bob);
         vm.expectRevert(ISettlement.ExchangeFrozen.selector);
@@ -215,6 +248,8 @@ contract ExitTest is Fixture {
         vm.prank(operator);
         vm.expectRevert(ISettlement.ExchangeFrozen.selector);
         settlement.commitBatch(unproven.header, unproven.chunkRoots, unproven.rows, "", unproven.withdrawals);
+        vm.expectEmit(true, true, true, true, address(settlement));
+        emit ISettlement.WithdrawalLapsed(1, 0);
         settlement.reclaimFee(1, 0);
         assertEq(settlement.refundOf(alice), REQUEST_FEE, "fee of the open request");
         vm.expectRevert(abi.encodeWithSelector(ISettlement.NoRequest.selector, 1, 0));
@@ -241,7 +276,9 @@ contract ExitTest is Fixture {
         _request(bob, 0, 5);
         vm.warp(block.timestamp + 1);
         _settle("", 0, "");
-        settlement.answerEmpty(2, 0, 2, tree.path(2 << 6));
+        vm.prank(governor);
+        settlement.setOperator(closed, true);
+        settlement.answerRequest(2, 0, 2, 0, tree.path(2 << 6));
         vm.expectRevert(
             abi.encodeWithSelector(ISettlement.NativeTransferFailed.selector, closed, REQUEST_FEE)
         );

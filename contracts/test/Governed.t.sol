@@ -6,6 +6,28 @@ import {ISettlement} from "../src/interfaces/ISettlement.sol";
 import {Fixture} from "./support/Fixture.sol";
 import {StatementVerifier} from "./support/StatementVerifier.sol";
 
+/// @notice Does what all of its owners agree on: the shape of a multi-signature wallet such as Safe.
+contract TwoOfTwo {
+    address private immutable _first;
+    address private immutable _second;
+    mapping(bytes32 call => address) private _approvedBy;
+
+    constructor(address first, address second) {
+        (_first, _second) = (first, second);
+    }
+
+    function execute(address to, bytes calldata data) external {
+        require(msg.sender == _first || msg.sender == _second);
+        bytes32 call = keccak256(abi.encode(to, data));
+        address other = _approvedBy[call];
+        _approvedBy[call] = msg.sender;
+        if (other == address(0) || other == msg.sender) return;
+        delete _approvedBy[call];
+        (bool done, ) = to.call(data);
+        require(done);
+    }
+}
+
 /// @notice Governance: each function, each revert with its values.
 contract GovernedTest is Fixture {
     function test_Roles_AreTheGovernors() public {
@@ -79,6 +101,33 @@ contract GovernedTest is Fixture {
         _commit(next);
     }
 
+    /// @dev Any contract may have a role: here a wallet of two is governor and guardian.
+    function test_Roles_MayBeContracts() public {
+        TwoOfTwo wallet = new TwoOfTwo(alice, bob);
+        vm.prank(governor);
+        settlement.setGuardian(address(wallet));
+        vm.prank(governor);
+        settlement.proposeGovernor(address(wallet));
+        bytes[3] memory calls = [
+            abi.encodeCall(IGoverned.acceptGovernor, ()),
+            abi.encodeCall(IGoverned.pauseCommits, (true)),
+            abi.encodeCall(IGoverned.setOperator, (carol, true))
+        ];
+        for (uint256 i = 0; i < 3; ++i) {
+            vm.prank(alice);
+            wallet.execute(address(settlement), calls[i]);
+            assertTrue(
+                !settlement.isOperator(carol) && settlement.commitsPaused() == (i > 1),
+                "one is not enough"
+            );
+            vm.prank(bob);
+            wallet.execute(address(settlement), calls[i]);
+        }
+        assertEq(settlement.governor(), address(wallet), "governor");
+        assertTrue(settlement.commitsPaused(), "paused");
+        assertTrue(settlement.isOperator(carol), "operator named");
+    }
+
     function test_Verifier_ChangesAfterTheDelay() public {
         _deposit(alice, 0, 50);
         _settleDeposits();
@@ -138,6 +187,8 @@ contract GovernedTest is Fixture {
         settlement.proposeVerifier(address(none));
         vm.expectRevert(abi.encodeWithSelector(IGoverned.BadParameter.selector, name, 4097, 4096));
         settlement.proposeVerifier(address(many));
+        settlement.proposeVerifier(address(new StatementVerifier(4096)));
         vm.stopPrank();
+        assertEq(settlement.proposedRowsPerChunk(), 4096, "the most");
     }
 }

@@ -5,7 +5,8 @@ import {Groth16ChunkVerifier} from "../src/Groth16ChunkVerifier.sol";
 import {Test} from "./support/Test.sol";
 
 /// @notice The verifier against proofs of a known trapdoor (groth16.test.ts makes them), and against
-/// proofs and inputs that are not what they should be.
+/// proofs and inputs that are not what they should be. Isolated: the gas of `verify` is that of a transaction.
+/// forge-config: default.isolate = true
 contract Groth16Test is Test {
     uint256 private constant R =
         21888242871839275222246405745257275088548364400416034343698204186575808495617;
@@ -45,8 +46,8 @@ contract Groth16Test is Test {
     }
 
     function test_ValidProofs() public {
-        for (uint256 i = 0; i < 3; ++i) {
-            (uint256[4] memory inputs, uint256[8] memory proof) = _case(i);
+        for (uint256 i = 0; i < 4; ++i) {
+            (uint256[4] memory inputs, uint256[8] memory proof) = _case((i + 3) % 4);
             assertTrue(verifier.verify(inputs, proof), "valid");
         }
         vm.snapshotGasLastCall("Glassbook", "Groth16ChunkVerifier.verify");
@@ -89,6 +90,14 @@ contract Groth16Test is Test {
         assertTrue(!verifier.verify{gas: 500_000}(inputs, zero), "y = 0, which is off the curve");
     }
 
+    /// @dev The last case has C at infinity, (0, 0); (0, Q) is no other way to write it.
+    function test_AliasedPointAtInfinity() public view {
+        (uint256[4] memory inputs, uint256[8] memory proof) = _case(3);
+        assertTrue(proof[6] == 0 && proof[7] == 0 && verifier.verify(inputs, proof), "valid");
+        proof[7] = Q;
+        assertTrue(!verifier.verify{gas: 500_000}(inputs, proof), "y not below Q");
+    }
+
     function _copy(uint256[8] memory words) private pure returns (uint256[8] memory copy) {
         for (uint256 k = 0; k < 8; ++k) copy[k] = words[k];
     }
@@ -108,14 +117,64 @@ contract Groth16Test is Test {
         new Groth16ChunkVerifier(0, key);
     }
 
-    /// @dev A key that is off the curve proves nothing, rather than everything.
-    function test_BrokenKey() public {
+    function _refused(Groth16ChunkVerifier.Key memory key, bytes4 selector) private {
+        vm.expectRevert(selector);
+        this.create{gas: 5_000_000}(key);
+    }
+
+    /// @dev A precompile that refuses its input burns the gas it was given, hence a call of its own.
+    function create(Groth16ChunkVerifier.Key memory key) external {
+        new Groth16ChunkVerifier(16, key);
+    }
+
+    /// @dev With gamma = delta or -delta, A = alpha, B = beta and C = -IC(x) or IC(x) prove anything.
+    function test_KeyWithoutSecondPhase() public {
         Groth16ChunkVerifier.Key memory key = _key();
-        key.ic[2][1] ^= 1;
-        (uint256[4] memory inputs, uint256[8] memory proof) = _case(2);
-        assertTrue(!new Groth16ChunkVerifier(16, key).verify{gas: 500_000}(inputs, proof), "broken ic");
-        key = _key();
-        key.alpha[1] ^= 1;
-        assertTrue(!new Groth16ChunkVerifier(16, key).verify{gas: 500_000}(inputs, proof), "broken alpha");
+        key.delta = _copyG2(key.gamma);
+        _refused(key, Groth16ChunkVerifier.KeyWithoutSecondPhase.selector);
+        key.delta[2] = Q - key.delta[2];
+        key.delta[3] = Q - key.delta[3];
+        _refused(key, Groth16ChunkVerifier.KeyWithoutSecondPhase.selector);
+    }
+
+    function _copyG2(uint256[4] memory point) private pure returns (uint256[4] memory) {
+        return [point[0], point[1], point[2], point[3]];
+    }
+
+    /// @dev An input whose point is at infinity is bound to nothing: any value of it has the same proof.
+    function test_KeyPointAtInfinity() public {
+        for (uint256 i = 0; i < 5; ++i) {
+            Groth16ChunkVerifier.Key memory key = _key();
+            delete key.ic[i];
+            _refused(key, Groth16ChunkVerifier.KeyPointAtInfinity.selector);
+        }
+        for (uint256 i = 0; i < 4; ++i) {
+            Groth16ChunkVerifier.Key memory key = _key();
+            if (i == 0) delete key.alpha;
+            if (i == 1) delete key.beta;
+            if (i == 2) delete key.gamma;
+            if (i == 3) delete key.delta;
+            _refused(key, Groth16ChunkVerifier.KeyPointAtInfinity.selector);
+        }
+    }
+
+    /// @dev Each point of the key: a coordinate changed, and one that is not below the field's order.
+    function test_KeyOffCurve() public {
+        for (uint256 i = 0; i < 9; ++i) {
+            Groth16ChunkVerifier.Key memory key = _key();
+            _change(key, i, 1);
+            _refused(key, Groth16ChunkVerifier.KeyOffCurve.selector);
+            key = _key();
+            _change(key, i, Q);
+            _refused(key, Groth16ChunkVerifier.KeyOffCurve.selector);
+        }
+    }
+
+    function _change(Groth16ChunkVerifier.Key memory key, uint256 i, uint256 by) private pure {
+        if (i < 5) key.ic[i][1] += by;
+        if (i == 5) key.alpha[1] += by;
+        if (i == 6) key.beta[3] += by;
+        if (i == 7) key.gamma[3] += by;
+        if (i == 8) key.delta[3] += by;
     }
 }

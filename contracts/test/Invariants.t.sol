@@ -31,7 +31,7 @@ contract InvariantsTest is Test {
 
     function targetSelectors() external view returns (FuzzSelector[] memory selectors) {
         selectors = new FuzzSelector[](1);
-        bytes4[18] memory actions = [
+        bytes4[19] memory actions = [
             Handler.deposit.selector,
             Handler.deposit.selector,
             Handler.claim.selector,
@@ -45,7 +45,8 @@ contract InvariantsTest is Test {
             Handler.commitTheft.selector,
             Handler.finalize.selector,
             Handler.strike.selector,
-            Handler.answerEmpty.selector,
+            Handler.answer.selector,
+            Handler.pause.selector,
             Handler.freeze.selector,
             Handler.escape.selector,
             Handler.refundDeposit.selector,
@@ -85,7 +86,7 @@ contract InvariantsTest is Test {
             assertTrue(done, "action");
             if (i % 50 == 0) this.invariant_Whole();
         }
-        bytes32[15] memory effects = [
+        bytes32[18] memory effects = [
             bytes32("deposit"),
             "claim",
             "request",
@@ -95,8 +96,11 @@ contract InvariantsTest is Test {
             "prove",
             "theft refused",
             "finalize",
+            "finalizePart",
+            "pause",
             "strike",
-            "answerEmpty",
+            "answered empty",
+            "lowered",
             "freeze",
             "escape",
             "refundDeposit",
@@ -141,8 +145,9 @@ contract InvariantsTest is Test {
         uint256 open = 0;
         for (uint256 account = 0; account < vault.accountCount(); ++account)
             for (uint256 asset = 0; asset < 3; ++asset) {
-                owed += settlement.requestOf(account, asset).fee;
-                if (settlement.requestOf(account, asset).remaining != 0) ++open;
+                if (settlement.requestOf(account, asset).remaining == 0) continue;
+                owed += settlement.requestFee() << settlement.requestOf(account, asset).feeStep;
+                ++open;
             }
         assertEq(address(settlement).balance, owed, "escrow");
         assertEq(settlement.openRequests(), open, "open requests");
@@ -201,7 +206,8 @@ contract InvariantsTest is Test {
         for (uint64 number = 1; number <= settlement.provenCount(); ++number) {
             if (settlement.batchState(number) != BatchState.Proven) continue;
             bytes memory withdrawals = handler.postedOf(number).withdrawals;
-            for (uint256 i = 0; i < withdrawals.length; i += 12) {
+            uint256 credited = withdrawals.length - 12 * settlement.batchOf(number).uncredited;
+            for (uint256 i = credited; i < withdrawals.length; i += 12) {
                 uint256 word;
                 assembly ("memory-safe") {
                     word := mload(add(add(withdrawals, 32), i))

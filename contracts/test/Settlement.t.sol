@@ -82,6 +82,18 @@ contract SettlementTest is Fixture {
         _constructorReverts(config, "verifierDelay", EXIT_DELAY + 30 days, EXIT_DELAY + 30 days);
     }
 
+    function test_Constructor_TakesTheLargestValues() public {
+        Config memory config = _config();
+        config.exitDelay = config.proofDelay = 30 days;
+        config.maxUnproven = 64;
+        config.requestFee = 2 ** 64 - 1;
+        config.verifierDelay = 60 days + 1;
+        (, settlement) = _deploy(_assets(), config);
+        assertEq(settlement.requestFee(), 2 ** 64 - 1, "fee");
+        assertEq(settlement.exitDelay() + settlement.proofDelay(), 60 days, "delays");
+        assertEq(settlement.maxUnproven(), 64, "unproven");
+    }
+
     function _constructorReverts(Config memory config, bytes32 name, uint256 value, uint256 limit) private {
         address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1);
         config.vault = address(_newVault(next, feeOwner, _assets()));
@@ -146,6 +158,8 @@ contract SettlementTest is Fixture {
         p.header.oldRoot = good.oldRoot;
         p.header.newRoot = good.newRoot + R;
         _reverts(p, abi.encodeWithSelector(ISettlement.NotCanonical.selector, good.newRoot + R));
+        p.header.newRoot = R;
+        _reverts(p, abi.encodeWithSelector(ISettlement.NotCanonical.selector, R));
         p.header.newRoot = good.newRoot;
         _commit(p);
     }
@@ -165,6 +179,50 @@ contract SettlementTest is Fixture {
         _reverts(p, abi.encodeWithSelector(ISettlement.LastChunkRootMismatch.selector, 7, p.header.newRoot));
         p.chunkRoots = good;
         _commit(p);
+    }
+
+    /// @dev R is 0 to a circuit, R - 1 the largest element there is.
+    function test_Commit_TakesRootsBelowTheFieldsOrder() public {
+        _start();
+        Posted memory p = _build("", 0, "");
+        p.rows = bytes.concat(
+            _record(0, 0, int256(2)),
+            _record(0, 1, int256(2)),
+            _record(1, 0, -int256(2)),
+            _record(1, 1, -int256(1)),
+            _record(2, 1, -int256(1))
+        );
+        p.chunkRoots = new uint256[](2);
+        (p.chunkRoots[0], p.chunkRoots[1], p.header.newRoot) = (R, R - 1, R - 1);
+        _reverts(p, abi.encodeWithSelector(ISettlement.NotCanonical.selector, R));
+        p.chunkRoots[0] = R - 1;
+        _commit(p);
+        assertEq(settlement.lastRoot(), R - 1, "the largest root");
+    }
+
+    /// @dev As many records as a batch may have, and the largest values.
+    function test_Commit_TakesTheLargestLists() public {
+        _start();
+        Posted memory p = _build("", 0, "");
+        p.chunkRoots = new uint256[](1);
+        p.chunkRoots[0] = p.header.newRoot = 9;
+        int256 most = 2 ** 53 - 1;
+        p.rows = bytes.concat(_record(1, 0, most), _record(2, 0, -most));
+        _commit(p);
+        // 254 more accounts: each takes 1 unit out.
+        for (uint256 i = 0; i < 254; ++i) _deposit(address(uint160(0x10000 + i)), 0, 1);
+        p = _build("", 0, "");
+        p.header.oldRoot = 9;
+        p.chunkRoots = new uint256[](64);
+        for (uint256 i = 0; i < 64; ++i) p.chunkRoots[i] = 10 + i;
+        p.header.newRoot = 73;
+        for (uint256 i = 0; i < 256; ++i) {
+            p.rows = bytes.concat(p.rows, _record(1 + i, 0, i == 0 ? -most : -int256(1)));
+            p.withdrawals = bytes.concat(p.withdrawals, _record(1 + i, 0, uint64(i == 0 ? 2 ** 53 - 1 : 1)));
+        }
+        _commit(p);
+        assertEq(settlement.batchOf(3).uncredited, 256, "withdrawals");
+        assertEq(settlement.batchOf(3).chunkCount, 64, "chunks");
     }
 
     function test_Commit_WithoutRowsChangesNothing() public {
@@ -233,13 +291,13 @@ contract SettlementTest is Fixture {
         p.deposits = bytes.concat(good, good);
         p.header.depositsConsumed = 6;
         _reverts(p, abi.encodeWithSelector(ISettlement.DepositsOverQueue.selector, 6, 4));
-        p.deposits = bytes.concat(queue[2], _record(1, 5, uint64(3)));
+        p.deposits = bytes.concat(queue[2], _depositRecord(1, 5, 3, alice));
         p.header.depositsConsumed = 4;
         _reverts(p, abi.encodeWithSelector(ISettlement.UnknownAsset.selector, 5, 3));
-        p.deposits = new bytes(12 * 2049);
+        p.deposits = new bytes(32 * 2049);
         _reverts(p, abi.encodeWithSelector(ISettlement.TooManyRecords.selector, 2049, 2048));
-        p.deposits = new bytes(11);
-        _reverts(p, abi.encodeWithSelector(ISettlement.BadPackedLength.selector, 11));
+        p.deposits = new bytes(12);
+        _reverts(p, abi.encodeWithSelector(ISettlement.BadPackedLength.selector, 12));
         p.deposits = good;
         _commit(p);
         assertEq(settlement.batchOf(2).depositsConsumed, 4, "consumed");
@@ -263,8 +321,8 @@ contract SettlementTest is Fixture {
         _reverts(p, abi.encodeWithSelector(ISettlement.UnknownAccount.selector, 3, 3));
         p.withdrawals = _record(1, 0, uint64(4));
         _reverts(p, abi.encodeWithSelector(ISettlement.NotConserved.selector, 0, -1));
-        p.withdrawals = new bytes(513 * 12);
-        _reverts(p, abi.encodeWithSelector(ISettlement.TooManyRecords.selector, 513, 512));
+        p.withdrawals = new bytes(257 * 12);
+        _reverts(p, abi.encodeWithSelector(ISettlement.TooManyRecords.selector, 257, 256));
         p.withdrawals = good;
         _commit(p);
     }
@@ -325,7 +383,11 @@ contract SettlementTest is Fixture {
         );
         _commit(second);
         uint256 rootBefore = settlement.provenRoot();
-        _prove(second, 0);
+        verifier.state(_publicInputs(second, 0));
+        uint256[4] memory inputs = _publicInputs(second, 0);
+        vm.expectEmit(true, true, true, true, address(settlement));
+        emit ISettlement.ChunkProven(3, 0);
+        settlement.proveChunk(3, 0, inputs, _proof(inputs));
         _prove(first, 1);
         assertEq(settlement.provenRoot(), rootBefore, "a later batch waits for its predecessor");
         assertTrue(settlement.batchState(3) == BatchState.Committed, "still committed");

@@ -47,6 +47,17 @@ contract VaultTest is Fixture {
         _newVault(address(1), feeOwner, twice);
     }
 
+    function test_Constructor_TakesAsManyAssetsAsThereAreIds() public {
+        Asset[] memory assets = new Asset[](64);
+        for (uint256 i = 0; i < 64; ++i) assets[i] = Asset(address(uint160(i)), uint96(i + 1));
+        address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)));
+        vm.expectEmit(true, true, true, true, next);
+        emit IVault.AssetListed(0, address(0), 1);
+        IVault full = _newVault(address(1), feeOwner, assets);
+        assertEq(full.assetCount(), 64, "assets");
+        assertEq(full.assetOf(63).unitAtoms, 64, "the last one");
+    }
+
     function test_Deposit_RegistersQueuesAndHashes() public {
         usd.mint(alice, 1000);
         vm.prank(alice);
@@ -60,14 +71,14 @@ contract VaultTest is Fixture {
         assertEq(usd.balanceOf(address(vault)), 700, "atoms");
         assertEq(vault.custodyUnits(0), 7, "units");
         assertEq(vault.depositCount(), 1, "count");
-        bytes32 hash = keccak256(abi.encodePacked(bytes32(0), uint32(64), uint64(7)));
+        bytes32 hash = keccak256(abi.encodePacked(bytes32(0), uint32(64), uint64(7), alice));
         assertEq(vault.depositHash(1), hash, "hash");
         vm.prank(alice);
         assertEq(vault.deposit(0, 300), 1, "second position");
         assertEq(vault.accountCount(), 2, "no second account");
         assertEq(
             vault.depositHash(2),
-            keccak256(abi.encodePacked(hash, uint32(64), uint64(3))),
+            keccak256(abi.encodePacked(hash, uint32(64), uint64(3), alice)),
             "hash chain"
         );
     }
@@ -84,7 +95,7 @@ contract VaultTest is Fixture {
         assertEq(vault.custodyUnits(asset), units, "custody");
         assertEq(
             vault.depositHash(1),
-            keccak256(abi.encodePacked(bytes32(0), uint32((1 << 6) | asset), units)),
+            keccak256(abi.encodePacked(bytes32(0), uint32((1 << 6) | asset), units, owner)),
             "hash"
         );
     }
@@ -173,7 +184,7 @@ contract VaultTest is Fixture {
         Refuser refuser = new Refuser();
         vm.deal(address(this), 5e9);
         refuser.run{value: 5e9}(address(vault), 5e9);
-        queue.push(_record(1, 2, uint64(5)));
+        queue.push(_depositRecord(1, 2, 5, address(refuser)));
         _deposit(alice, 2, 4);
         _settleDeposits();
         _settle(

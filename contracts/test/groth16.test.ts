@@ -1,38 +1,27 @@
 /**
  * Vectors of contracts/test/Groth16.t.sol: Groth16 proofs made with a known trapdoor, so that no circuit
- * is needed. With alpha, beta, gamma, delta and the scalars of IC known, any public input has the proof
- * A = a G1, B = b G2, C = ((a b - alpha beta - gamma ic(x)) / delta) G1. Written anew with
- * GLASSBOOK_WRITE_VECTORS=1; otherwise compared.
+ * is needed. Written anew with GLASSBOOK_WRITE_VECTORS=1; otherwise compared.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bn254 } from '@noble/curves/bn254.js'
 import { repositoryRoot } from '../compile.js'
+import { type Trapdoor, trapdoorKey, trapdoorProof } from '../../test/groth16-trapdoor.js'
 import { toContractKey } from '../verification-key.js'
 
 const R = bn254.fields.Fr.ORDER
 const path = join(repositoryRoot, 'contracts/test/vectors/groth16.json')
 
-const g1 = (scalar: bigint): [bigint, bigint] => {
-  const { x, y } = bn254.G1.Point.BASE.multiply(scalar).toAffine()
-  return [x, y]
-}
-/** EIP-197 order: imaginary part first. */
-const g2 = (scalar: bigint): [bigint, bigint, bigint, bigint] => {
-  const { x, y } = bn254.G2.Point.BASE.multiply(scalar).toAffine()
-  return [x.c1, x.c0, y.c1, y.c0]
-}
 const mod = (x: bigint): bigint => ((x % R) + R) % R
 /** Fixed scalars: the vectors must come out the same on every machine. */
 const scalar = (i: number): bigint => mod(BigInt(i) ** 77n * 0x676c617373626f6f6bn + 12345n)
 
-const [alpha, beta, gamma, delta] = [scalar(2), scalar(3), scalar(4), scalar(5)] as const
-const ic = [scalar(6), scalar(7), scalar(8), scalar(9), scalar(10)] as const
-
-function prove(inputs: readonly bigint[], a: bigint, b: bigint): bigint[] {
-  const sum = inputs.reduce((acc, x, i) => mod(acc + x * ic[i + 1]!), ic[0])
-  const c = mod((a * b - alpha * beta - gamma * sum) * bn254.fields.Fr.inv(delta))
-  return [...g1(a), ...g2(b), ...g1(c)]
+const trapdoor: Trapdoor = {
+  alpha: scalar(2),
+  beta: scalar(3),
+  gamma: scalar(4),
+  delta: scalar(5),
+  ic: [scalar(6), scalar(7), scalar(8), scalar(9), scalar(10)],
 }
 
 function vectors(): string {
@@ -40,16 +29,18 @@ function vectors(): string {
     const publicInputs = [0, 1, 2, 3].map((k) =>
       i === 1 ? BigInt(k) : i === 2 ? R - 1n - BigInt(k) : scalar(20 + k),
     )
-    return { publicInputs, proof: prove(publicInputs, scalar(30 + i), scalar(40 + i)) }
+    return { publicInputs, proof: trapdoorProof(trapdoor, publicInputs, scalar(30 + i), scalar(40 + i)) }
   })
-  const vector = {
-    alpha: g1(alpha),
-    beta: g2(beta),
-    gamma: g2(gamma),
-    delta: g2(delta),
-    ic: ic.flatMap((s) => g1(s)),
-    cases,
-  }
+  // With A and B such that nothing is left for C, which is the point at infinity.
+  const publicInputs = [5n, 6n, 7n, 8n]
+  const { alpha, beta, gamma } = trapdoor
+  const sum = publicInputs.reduce((acc, x, i) => mod(acc + x * trapdoor.ic[i + 1]!), trapdoor.ic[0]!)
+  cases.push({
+    publicInputs,
+    proof: trapdoorProof(trapdoor, publicInputs, mod(alpha * beta + gamma * sum), 1n),
+  })
+  const { ic, ...points } = toContractKey(trapdoorKey(trapdoor))
+  const vector = { ...points, ic: ic.flat(), cases }
   return `${JSON.stringify(vector, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value), 2)}\n`
 }
 

@@ -3,22 +3,38 @@ pragma solidity 0.8.37;
 
 /// @notice The whole of governance: who may commit, who may pause commits, which verifier comes next.
 interface IGoverned {
+    /// @notice An address may commit batches, or no longer.
     event OperatorSet(address indexed operator, bool allowed);
+    /// @notice Who may pause commits.
     event GuardianSet(address indexed guardian);
+    /// @notice Commits are paused, or go on.
     event CommitsPaused(bool paused);
+    /// @notice Who may become governor by accepting.
     event GovernorProposed(address indexed governor);
+    /// @notice There is a new governor; a proposal is used up.
     event GovernorSet(address indexed governor);
+    /// @notice A verifier waits until `activeFrom`, block time in seconds: who does not trust it leaves before.
     event VerifierProposed(address indexed verifier, uint256 rowsPerChunk, uint256 activeFrom);
+    /// @notice The verifier that waited does not come.
     event VerifierProposalWithdrawn(address indexed verifier);
+    /// @notice Batches committed from now on need proofs for this verifier.
     event VerifierSet(address indexed verifier, uint256 rowsPerChunk);
 
+    /// @notice An address that must be somebody is zero.
     error ZeroAddress();
+    /// @notice A constructor argument, or a verifier's number of rows, is out of its bounds.
     error BadParameter(bytes32 name, uint256 value, uint256 bound);
+    /// @notice Only operators may.
     error NotOperator(address caller);
+    /// @notice Only the governor may.
     error NotGovernor(address caller);
+    /// @notice Only the guardian may.
     error NotGuardian(address caller);
+    /// @notice No verifier waits.
     error NoVerifierProposed();
+    /// @notice The proposed verifier has to wait still.
     error VerifierDelayNotPassed(uint256 activeFrom, uint256 time);
+    /// @notice Only the proposed governor may.
     error NotProposedGovernor(address caller);
 
     /// @notice Governor only: lets an address commit batches, or no longer.

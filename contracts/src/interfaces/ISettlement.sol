@@ -20,6 +20,8 @@ interface ISettlement is IGoverned {
     event BatchFinal(uint64 indexed number);
     /// @notice Every batch from `fromNumber` to `toNumber` was struck; the last proven root stands.
     event BatchesStruck(uint64 indexed fromNumber, uint64 toNumber);
+    /// @notice An owner asked for `units`; `fee` wei are held. An answer must have consumed the first
+    /// `depositsBefore` deposits.
     event WithdrawalRequested(
         uint32 indexed account,
         uint8 indexed asset,
@@ -29,62 +31,120 @@ interface ISettlement is IGoverned {
     );
     /// @notice A forced withdrawal got `units`; `remaining` are still owed, 0 = served.
     event WithdrawalGranted(uint32 indexed account, uint8 indexed asset, uint64 units, uint64 remaining);
-    /// @notice A forced withdrawal was answered: the balance is proven to be zero.
-    event WithdrawalAnsweredEmpty(uint32 indexed account, uint8 indexed asset, address answerer);
+    /// @notice A forced withdrawal is owed the `remaining` units that are the balance after batch `number`,
+    /// from the withdrawals of later batches; 0 = there is nothing, and the request is closed.
+    event WithdrawalAnswered(
+        uint32 indexed account,
+        uint8 indexed asset,
+        uint64 number,
+        uint64 remaining,
+        address answerer
+    );
+    /// @notice A request of a frozen exchange is closed: what it asked for leaves by escape.
+    event WithdrawalLapsed(uint32 indexed account, uint8 indexed asset);
     /// @notice Wei became withdrawable by `to` with `withdrawRefund`.
-    event RefundCredited(address indexed to, uint256 fee);
-    event RefundPaid(address indexed to, uint256 fee);
+    event RefundCredited(address indexed to, uint256 refund);
+    /// @notice An address took its refunds.
+    event RefundPaid(address indexed to, uint256 refund);
+    /// @notice The exchange is frozen for good, because the request of (account, asset) was not answered in time.
     event Frozen(uint32 indexed account, uint8 indexed asset, uint64 provenNumber, uint256 provenRoot);
 
+    /// @notice The vault names another settlement contract.
     error VaultNotWired(address vault, address settlementOfVault);
+    /// @notice The exchange is frozen, for good.
     error ExchangeFrozen();
+    /// @notice The exchange is not frozen.
     error NotFrozen();
+    /// @notice The guardian has paused commits.
     error CommitsArePaused();
+    /// @notice So many batches wait for proofs that no other may be committed.
     error TooManyUnproven(uint256 unproven, uint256 max);
+    /// @notice Batches are numbered without gaps.
     error WrongNumber(uint256 number, uint256 expected);
+    /// @notice A batch begins where the one before ended.
     error WrongFirstSeq(uint256 firstSeq, uint256 expected);
+    /// @notice A batch ends before it begins.
     error EmptySeqRange(uint256 firstSeq, uint256 lastSeq);
+    /// @notice A batch stands on another root than the last one.
     error WrongOldRoot(uint256 oldRoot, uint256 expected);
+    /// @notice A root is not below the field's order.
     error NotCanonical(uint256 value);
+    /// @notice Packed bytes are not whole records.
     error BadPackedLength(uint256 length);
+    /// @notice A list is longer than a batch may have it.
     error TooManyRecords(uint256 count, uint256 max);
+    /// @notice Indices of rows or withdrawals do not strictly increase.
     error RowsNotIncreasing(uint256 previousIndex, uint256 index);
+    /// @notice A delta is zero, or 2^53 or more in absolute value.
     error BadDelta(uint256 index, int256 delta);
+    /// @notice Units are zero, or 2^53 or more.
     error BadUnits(uint256 index, uint256 units);
+    /// @notice No such account is registered.
     error UnknownAccount(uint256 account, uint256 accountCount);
+    /// @notice No such asset is listed.
     error UnknownAsset(uint256 asset, uint256 assetCount);
+    /// @notice Not as many deposits are posted as the batch says it consumes.
     error DepositCountMismatch(uint256 posted, uint256 expected);
+    /// @notice More deposits are consumed than were made.
     error DepositsOverQueue(uint256 depositsConsumed, uint256 depositCount);
+    /// @notice The posted deposits, with their owners, are not the queue's next ones.
     error DepositQueueMismatch(bytes32 posted, bytes32 expected);
+    /// @notice Of an asset, deltas + withdrawals - deposits are not zero.
     error NotConserved(uint256 asset, int256 difference);
+    /// @notice Not one root a chunk.
     error ChunkCountMismatch(uint256 posted, uint256 expected);
+    /// @notice The last chunk does not end at the batch's new root.
     error LastChunkRootMismatch(uint256 posted, uint256 newRoot);
+    /// @notice The batch is not there, or is proven already.
     error BatchNotCommitted(uint256 number);
+    /// @notice The batch has fewer chunks.
     error UnknownChunk(uint256 chunk, uint256 chunkCount);
+    /// @notice The chunk has its proof.
     error ChunkAlreadyProven(uint256 number, uint256 chunk);
+    /// @notice The inputs are not those that the commit fixed; hashes of both.
     error WrongPublicInputs(bytes32 posted, bytes32 expected);
+    /// @notice The verifier refuses the proof.
     error InvalidProof(uint256 number, uint256 chunk);
+    /// @notice The batch is not proven.
     error BatchNotProven(uint256 number);
+    /// @notice All withdrawals of the batch are claims already.
     error BatchAlreadyFinal(uint256 number);
+    /// @notice The bytes are not the withdrawals of the batch; hashes of both.
     error WithdrawalsMismatch(bytes32 posted, bytes32 expected);
+    /// @notice Every batch is proven.
     error NothingToStrike();
+    /// @notice The oldest unproven batch still has time.
     error ProofDeadlineNotPassed(uint256 deadline, uint256 time);
+    /// @notice Only the account's owner may ask for it.
     error NotAccountOwner(address caller, address owner);
+    /// @notice A request for the same waits already.
     error RequestPending(uint256 account, uint256 asset);
+    /// @notice As many requests wait as may.
     error RequestQueueFull(uint256 max);
-    error WrongFee(uint256 value, uint256 fee);
+    /// @notice Less was sent than the fee, in wei.
+    error FeeTooLow(uint256 value, uint256 fee);
+    /// @notice No request for this waits.
     error NoRequest(uint256 account, uint256 asset);
+    /// @notice The balance shown is not less than what the request is owed.
+    error AnswerNotLower(uint256 units, uint256 remaining);
+    /// @notice The batch was committed before, or with, the request.
     error AnswerTooOld(uint256 committedAt, uint256 requestedAt);
+    /// @notice The batch has not consumed every deposit made before the request.
     error AnswerSkipsDeposits(uint256 depositsConsumed, uint256 depositsBefore);
+    /// @notice The path does not lead from the balance to the root.
     error WrongBalanceProof(uint256 account, uint256 asset, uint256 units);
+    /// @notice The request still has time.
     error ExitDeadlineNotPassed(uint256 deadline, uint256 time);
+    /// @notice Nothing is there for the caller.
     error NothingToRefund(address to);
+    /// @notice The receiver refuses the coins, wei.
     error NativeTransferFailed(address to, uint256 value);
 
     /// @notice Operator only: posts a batch. See Settlement.sol for what the chain checks.
     /// @param chunkRoots Root after each chunk of `rowsPerChunk` rows; the last is the new root.
     /// @param rows Packed: uint32 index, int64 delta each; strictly increasing by index, no zero delta.
-    /// @param deposits Packed: uint32 index, uint64 units each; the next deposits of the vault's queue.
+    /// @param deposits Packed: uint32 index, uint64 units, address owner each; the next deposits of the
+    /// vault's queue.
     /// @param withdrawals Packed: uint32 index, uint64 units each; strictly increasing by index.
     function commitBatch(
         BatchHeader calldata header,
@@ -109,20 +169,30 @@ interface ISettlement is IGoverned {
     /// @param withdrawals The bytes that were posted with the batch.
     function finalizeBatch(uint64 number, bytes calldata withdrawals) external;
 
+    /// @notice Anyone: the same for the next `count` withdrawals only, should all of them ever be more than
+    /// a transaction can pay for.
+    function finalizePart(uint64 number, bytes calldata withdrawals, uint256 count) external;
+
     /// @notice Anyone: strikes every unproven batch when the oldest is past its proof deadline.
     function strikeUnproven() external;
 
     /// @notice Account owner only: asks on-chain for `units` of (account, asset). The value sent must be
-    /// `currentRequestFee()`; it comes back when the request is served.
+    /// at least `currentRequestFee()`. The fee comes back when the request is served; what was sent above
+    /// it is the caller's to take with `withdrawRefund` at once, so that nobody stops a request by moving
+    /// the fee.
     function requestWithdrawal(uint256 account, uint256 asset, uint64 units) external payable;
 
-    /// @notice Anyone: answers a request by showing that the balance is zero under the root of a proven
-    /// batch that was committed after the request and consumed every deposit made before it.
+    /// @notice Lowers what a request is owed to the balance that is there, by its path under the root of a
+    /// proven batch that was committed after the request and consumed every deposit made before it. The
+    /// withdrawals of later batches must pay that balance (operators only). With zero the request is closed
+    /// (anyone); the fee is the operator's if it shows the zero and nothing was granted, else the owner's.
+    /// @param units The balance after batch `number`, less than what the request is owed.
     /// @param siblings As in IVault.escape.
-    function answerEmpty(
+    function answerRequest(
         uint256 account,
         uint256 asset,
         uint64 number,
+        uint64 units,
         uint256[28] calldata siblings
     ) external;
 

@@ -6,6 +6,8 @@ import {Asset} from "../types/Asset.sol";
 /// @notice Custody: who owns which account, what came in, what may go out. No key moves user funds.
 /// Amounts of tokens are atoms, amounts of the exchange are units: 1 unit = `unitAtoms` atoms.
 interface IVault {
+    /// @notice An asset is on the allow-list; told once, by the constructor.
+    event AssetListed(uint8 indexed asset, address indexed token, uint96 unitAtoms);
     /// @notice An owner address got its account id. Ids are dense, in order of first deposit.
     event AccountRegistered(uint32 indexed account, address indexed owner);
     /// @notice A deposit stands at `position` (from 0) of the queue that batches consume in order.
@@ -16,7 +18,7 @@ interface IVault {
         uint64 units,
         address owner
     );
-    /// @notice A final batch, or an escape, made `units` claimable.
+    /// @notice A withdrawal of a proven batch became claimable.
     event ClaimCredited(uint32 indexed account, uint8 indexed asset, uint64 units);
     /// @notice A claim was paid to the owner.
     event Claimed(uint32 indexed account, uint8 indexed asset, uint64 units, address owner);
@@ -31,27 +33,49 @@ interface IVault {
         address owner
     );
 
+    /// @notice An address that must be somebody is zero.
     error ZeroAddress();
+    /// @notice No assets, or more than there are ids.
     error BadAssetCount(uint256 count, uint256 max);
+    /// @notice A unit has no atoms.
     error BadUnitAtoms(uint256 asset, uint256 unitAtoms);
+    /// @notice A token is listed twice.
     error DuplicateToken(address token);
+    /// @notice No such asset is listed.
     error UnknownAsset(uint256 asset, uint256 assetCount);
+    /// @notice The address has no account.
     error UnknownOwner(address owner);
+    /// @notice No such account is registered.
     error UnknownAccount(uint256 account, uint256 accountCount);
+    /// @notice Every account id is taken.
     error AccountsFull(uint256 max);
+    /// @notice The value sent is not the amount of the native coin, or came with a token.
     error WrongNativeValue(uint256 value, uint256 amount);
+    /// @notice Nothing arrived, or nothing is asked for.
     error ZeroAmount();
+    /// @notice What arrived is not a whole number of units.
     error NotWholeUnits(uint256 atoms, uint256 unitAtoms);
+    /// @notice The sum of an asset in custody must stay below 2^53 units.
     error CustodyOverLimit(uint256 asset, uint256 units, uint256 room);
+    /// @notice Only the settlement contract may.
     error NotSettlement(address caller);
+    /// @notice Nothing of this is claimable.
     error NothingToClaim(uint256 account, uint256 asset);
+    /// @notice The exchange is not frozen.
     error NotFrozen();
+    /// @notice The exchange is frozen, for good.
     error ExchangeFrozen();
+    /// @notice The balance has left already.
     error AlreadyEscaped(uint256 account, uint256 asset);
+    /// @notice The path does not lead from the balance to the proven root.
     error WrongBalanceProof(uint256 account, uint256 asset, uint256 units);
+    /// @notice A proven batch has consumed the deposit: it is in the tree.
     error DepositConsumed(uint256 position, uint256 depositsConsumed);
+    /// @notice No such deposit stands at this position.
     error UnknownDeposit(uint256 position);
+    /// @notice The deposit was paid back already.
     error AlreadyRefunded(uint256 position);
+    /// @notice The owner refuses the coins.
     error NativeTransferFailed(address to, uint256 atoms);
 
     /// @notice Takes `amount` atoms of `asset` from the caller into its account, which is registered at
@@ -106,7 +130,7 @@ interface IVault {
     /// @notice Deposits ever made: length of the queue.
     function depositCount() external view returns (uint64);
     /// @notice Running hash of the first `count` deposits: h[0] = 0, h[n + 1] = keccak256(h[n] ++ uint32
-    /// index ++ uint64 units). 0 for a count that is not reached yet.
+    /// index ++ uint64 units ++ address owner). 0 for a count that is not reached yet.
     function depositHash(uint256 count) external view returns (bytes32);
     /// @notice Units of an asset in custody: deposits ever made less what was paid out.
     function custodyUnits(uint256 asset) external view returns (uint64);

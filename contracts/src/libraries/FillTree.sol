@@ -11,6 +11,7 @@ library FillTree {
     /// bytes32 makerFrameHash, bytes32 takerFrameHash.
     uint256 internal constant FILL_BYTES = 152;
 
+    /// @notice A leaf is not as long as a fill.
     error BadFillLength(uint256 length, uint256 expected);
 
     /// @notice Whether `fill` is a leaf under `root`.

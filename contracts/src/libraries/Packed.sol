@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-/// @notice Packed records of 12 bytes, big-endian: uint32 index ++ 64-bit value. The index is
-/// account << 6 | asset. Rows carry an int64, deposits and withdrawals a uint64.
-/// Callers keep `i` below `count`; reading past the end would read other calldata or zeros.
+/// @notice Packed records, big-endian. Rows and withdrawals: 12 bytes, uint32 index ++ 64-bit value, which
+/// is an int64 in rows and a uint64 in withdrawals. Deposits: 32 bytes, uint32 index ++ uint64 units ++
+/// address owner. The index is account << 6 | asset.
+/// Callers keep `i` below the count; reading past the end would read other calldata or zeros.
 library Packed {
     uint256 internal constant RECORD_BYTES = 12;
+    uint256 internal constant DEPOSIT_BYTES = 32;
     uint256 internal constant ASSET_BITS = 6;
     uint256 internal constant ASSET_MASK = 63;
     /// @notice Accounts have 22 bits, as in the engine.
@@ -39,16 +41,29 @@ library Packed {
         }
     }
 
-    /// @notice Running hash `previous` extended by record `i`: keccak256(previous ++ the 12 bytes).
-    function extend(
-        bytes32 previous,
-        bytes calldata records,
+    /// @notice Deposit `i`, its index and units.
+    function depositAt(
+        bytes calldata deposits,
         uint256 i
-    ) internal pure returns (bytes32 next) {
+    ) internal pure returns (bytes32 record, uint256 index, uint256 units) {
+        assembly ("memory-safe") {
+            record := calldataload(add(deposits.offset, mul(i, 32)))
+            index := shr(224, record)
+            units := and(shr(160, record), 0xffffffffffffffff)
+        }
+    }
+
+    /// @notice One deposit of the queue.
+    function depositRecord(uint256 index, uint256 units, address owner) internal pure returns (bytes32) {
+        return bytes32((index << 224) | (units << 160) | uint160(owner));
+    }
+
+    /// @notice Running hash of the deposit queue, extended by one deposit: keccak256(previous ++ record).
+    function extend(bytes32 previous, bytes32 record) internal pure returns (bytes32 next) {
         assembly ("memory-safe") {
             mstore(0x00, previous)
-            calldatacopy(0x20, add(records.offset, mul(i, 12)), 12)
-            next := keccak256(0x00, 44)
+            mstore(0x20, record)
+            next := keccak256(0x00, 0x40)
         }
     }
 }

@@ -5,9 +5,11 @@ import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 
 /// @notice ERC-20 of a local chain that anyone may mint: demos and tests. It refuses to exist elsewhere.
 contract DemoToken is ERC20 {
+    /// @notice The only chain it exists on.
     uint256 public constant LOCAL_CHAIN_ID = 31337;
     uint8 private immutable _decimals;
 
+    /// @notice This is no local chain.
     error LocalChainOnly(uint256 chainId, uint256 localChainId);
 
     constructor(string memory name, string memory symbol, uint8 decimals_) ERC20(name, symbol) {

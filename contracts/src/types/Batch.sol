@@ -24,14 +24,14 @@ struct BatchHeader {
 /// @notice What is kept of a committed batch.
 /// @param newRoot Root after the batch.
 /// @param fillsRoot As in the header.
-/// @param withdrawalsHash keccak256 of the packed withdrawals, until they are credited.
+/// @param withdrawalsHash keccak256 of the packed withdrawals.
 /// @param lastSeq As in the header.
 /// @param depositsConsumed As in the header.
 /// @param committedAt Block time of the commit, in seconds.
 /// @param chunkCount Chunks that need a proof.
 /// @param chunksProven Chunks that have one.
+/// @param uncredited Withdrawals that are not claims yet; 0 = none is left.
 /// @param verifier The verifier at the time of the commit; only it can prove the batch.
-/// @param credited Whether the withdrawals have become claims.
 struct Batch {
     uint256 newRoot;
     bytes32 fillsRoot;
@@ -41,8 +41,8 @@ struct Batch {
     uint40 committedAt;
     uint16 chunkCount;
     uint16 chunksProven;
+    uint16 uncredited;
     address verifier;
-    bool credited;
 }
 
 /// @notice The way of a batch, in one direction; a batch that is struck goes back to `None`.

@@ -2,15 +2,18 @@
 pragma solidity 0.8.37;
 
 /// @notice A forced withdrawal that waits for its answer.
-/// @param remaining Units asked for and not yet granted; 0 = there is no request.
+/// @param remaining Units that are owed to it still; 0 = there is no request.
 /// @param requestedAt Block time of the request, in seconds.
 /// @param depositsBefore Length of the deposit queue at the request: an answer must have consumed as many.
+/// @param afterBatch Withdrawals of batches up to this number do not count: the balance that `remaining`
+/// was lowered to is the one after this batch.
 /// @param granted Whether a part was granted already.
-/// @param fee Wei held until the answer.
+/// @param feeStep The fee that is held until the answer is requestFee << feeStep wei.
 struct ForcedWithdrawal {
     uint64 remaining;
     uint40 requestedAt;
-    uint64 depositsBefore;
+    uint56 depositsBefore;
+    uint56 afterBatch;
     bool granted;
-    uint80 fee;
+    uint8 feeStep;
 }

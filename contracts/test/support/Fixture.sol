@@ -41,7 +41,7 @@ abstract contract Fixture is Test {
     StatementVerifier internal verifier;
     TreeModel internal tree;
 
-    /// @dev Deposits of the queue, packed records of 12 bytes.
+    /// @dev Deposits of the queue, packed records of 32 bytes.
     bytes[] internal queue;
     /// @dev For each batch number: the leaves it changed and what they were, newest last.
     mapping(uint256 number => uint256[]) private _changed;
@@ -142,7 +142,7 @@ abstract contract Fixture is Test {
             vault.deposit(asset, atoms);
         }
         account = vault.accountOf(owner);
-        queue.push(_record(account, asset, units));
+        queue.push(_depositRecord(account, asset, units, owner));
     }
 
     function _request(address owner, uint256 asset, uint64 units) internal {
@@ -153,15 +153,36 @@ abstract contract Fixture is Test {
         settlement.requestWithdrawal{value: fee}(account, asset, units);
     }
 
+    /// @dev As if so many forced withdrawals waited.
+    function _storeOpenRequests(uint256 count) internal {
+        for (uint256 slot = 0; slot < 32; ++slot) {
+            bytes32 old = vm.load(address(settlement), bytes32(slot));
+            vm.store(address(settlement), bytes32(slot), bytes32(uint256(77)));
+            bool found = settlement.openRequests() == 77;
+            vm.store(address(settlement), bytes32(slot), found ? bytes32(count) : old);
+            if (found) return;
+        }
+        revert("no slot of openRequests");
+    }
+
     // --- Operator ---
 
-    /// @dev One packed row, deposit or withdrawal.
+    /// @dev One packed row or withdrawal.
     function _record(uint256 account, uint256 asset, int256 value) internal pure returns (bytes memory) {
         return abi.encodePacked(uint32((account << 6) | asset), int64(value));
     }
 
     function _record(uint256 account, uint256 asset, uint64 units) internal pure returns (bytes memory) {
         return abi.encodePacked(uint32((account << 6) | asset), units);
+    }
+
+    function _depositRecord(
+        uint256 account,
+        uint256 asset,
+        uint64 units,
+        address owner
+    ) internal pure returns (bytes memory) {
+        return abi.encodePacked(uint32((account << 6) | asset), units, owner);
     }
 
     /// @dev A batch of these rows on top of the last committed one, consuming `depositCount` more deposits.
@@ -302,7 +323,10 @@ abstract contract Fixture is Test {
     function _settleDeposits() internal returns (Posted memory) {
         uint256 consumed = settlement.batchOf(settlement.batchCount()).depositsConsumed;
         bytes memory rows;
-        for (uint256 i = consumed; i < queue.length; ++i) rows = bytes.concat(rows, queue[i]);
+        for (uint256 i = consumed; i < queue.length; ++i) {
+            (uint256 index, int256 units) = _rowAt(queue[i], 0);
+            rows = bytes.concat(rows, _record(index >> 6, index & 63, units));
+        }
         return _settle(rows, queue.length - consumed, "");
     }
 

@@ -64,10 +64,19 @@ contract Handler is Fixture {
         ++count["claim"];
     }
 
+    /// @dev Sometimes for more than there can be, sometimes with more than the fee.
     function request(uint256 cell, uint64 units) external timed {
         (uint256 account, uint256 asset) = _cell(cell);
         if (settlement.frozen() || settlement.requestOf(account, asset).remaining != 0) return;
-        _request(vault.ownerOf(account), asset, uint64(bound(units, 1, 1e9)));
+        uint256 value = settlement.currentRequestFee() + (units % 3);
+        address owner = vault.ownerOf(account);
+        vm.deal(owner, owner.balance + value);
+        vm.prank(owner);
+        settlement.requestWithdrawal{value: value}(
+            account,
+            asset,
+            uint64(bound(units, 1, units % 4 == 0 ? 2 ** 53 - 1 : 1e9))
+        );
         ++count["request"];
     }
 
@@ -129,8 +138,23 @@ contract Handler is Fixture {
         if (proven == 0) return;
         uint64 number = uint64(1 + (seed % proven));
         if (settlement.batchState(number) != BatchState.Proven) return;
-        settlement.finalizeBatch(number, postedOf(number).withdrawals);
-        ++count["finalize"];
+        bytes memory withdrawals = postedOf(number).withdrawals;
+        if ((seed >> 64) % 2 == 0) {
+            settlement.finalizeBatch(number, withdrawals);
+            ++count["finalize"];
+        } else {
+            settlement.finalizePart(number, withdrawals, (seed >> 65) % 3);
+            ++count["finalizePart"];
+        }
+    }
+
+    /// @dev Commits stop for a while; everything else goes on.
+    function pause(uint256 seed) external timed {
+        bool paused = settlement.commitsPaused();
+        if (!paused && seed % 4 != 0) return;
+        vm.prank(guardian);
+        settlement.pauseCommits(!paused);
+        ++count["pause"];
     }
 
     function strike() external timed {
@@ -145,18 +169,20 @@ contract Handler is Fixture {
         _undoFrom(last);
     }
 
-    function answerEmpty(uint256 cell) external timed {
+    /// @dev The operator shows what is there, when that is less than what is owed.
+    function answer(uint256 cell) external timed {
         if (settlement.frozen() || settlement.provenCount() != settlement.batchCount()) return;
         (uint256 account, uint256 asset) = _cell(cell);
         ForcedWithdrawal memory open = settlement.requestOf(account, asset);
         uint64 number = settlement.provenCount();
-        if (open.remaining == 0 || number == 0 || tree.leaf((account << 6) | asset) != 0) return;
+        uint64 units = uint64(tree.leaf((account << 6) | asset));
+        if (number == 0 || units >= open.remaining) return;
         if (settlement.batchOf(number).committedAt <= open.requestedAt) return;
         if (settlement.batchOf(number).depositsConsumed < open.depositsBefore) return;
         uint256[28] memory path = tree.path((account << 6) | asset);
         vm.prank(operator);
-        settlement.answerEmpty(account, asset, number, path);
-        ++count["answerEmpty"];
+        settlement.answerRequest(account, asset, number, units, path);
+        ++count[units == 0 ? bytes32("answered empty") : bytes32("lowered")];
     }
 
     // --- Exit ---
@@ -214,7 +240,7 @@ contract Handler is Fixture {
     function attack(uint256 kind, uint256 seed) external timed {
         uint256 last = settlement.batchCount();
         (uint256 account, uint256 asset) = _cell(seed);
-        kind %= 8;
+        kind %= 9;
         if (kind == 0 && last > 0) {
             Posted memory p = postedOf(1 + (seed % last));
             vm.prank(operator);
@@ -275,6 +301,16 @@ contract Handler is Fixture {
             } catch {
                 ++count["attack"];
             }
+        } else if (kind == 8 && settlement.requestOf(account, asset).remaining > 1) {
+            uint256[28] memory path = tree.path((account << 6) | asset);
+            uint64 units = uint64(tree.leaf((account << 6) | asset));
+            if (units == 0) return;
+            vm.prank(vault.ownerOf(account));
+            try settlement.answerRequest(account, asset, settlement.provenCount(), units, path) {
+                revert AttackSucceeded("owner lowers its request");
+            } catch {
+                ++count["attack"];
+            }
         } else if (kind == 7 && last > settlement.provenCount()) {
             Posted memory p = postedOf(last);
             if (p.chunkRoots.length == 0) return;
@@ -320,7 +356,8 @@ contract Handler is Fixture {
 
     function _mayCommit() private view returns (bool) {
         uint256 unproven = settlement.batchCount() - settlement.provenCount();
-        return !settlement.frozen() && !_dishonest && unproven < MAX_UNPROVEN;
+        bool open = !settlement.frozen() && !settlement.commitsPaused();
+        return open && !_dishonest && unproven < MAX_UNPROVEN;
     }
 
     function _cell(uint256 cell) private view returns (uint256 account, uint256 asset) {

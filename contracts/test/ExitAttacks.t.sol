@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IGoverned} from "../src/interfaces/IGoverned.sol";
+import {ISettlement} from "../src/interfaces/ISettlement.sol";
+import {IVault} from "../src/interfaces/IVault.sol";
+import {AttackFixture} from "./support/AttackFixture.sol";
+
+/// @notice Attacks on forced withdrawals, freeze, escapes and refunds.
+/// @dev One attack a test, each against one guard. contracts/mutate.ts takes every guard out in turn and
+/// requires these tests to fail; so each must show what the attacker would gain or break.
+contract ExitAttacksTest is AttackFixture {
+    /// @dev Requests for nothing: each is answered by proof, in time, and pays its answerer.
+    function test_GriefingTheForcedQueue() public {
+        _request(alice, 1, 5);
+        _request(alice, 2, 5);
+        _request(bob, 2, 5);
+        vm.warp(block.timestamp + 1);
+        _settle("", 0, "");
+        vm.startPrank(operator);
+        settlement.answerRequest(1, 1, 2, 0, tree.path((1 << 6) | 1));
+        settlement.answerRequest(1, 2, 2, 0, tree.path((1 << 6) | 2));
+        settlement.answerRequest(2, 2, 2, 0, tree.path((2 << 6) | 2));
+        vm.stopPrank();
+        assertTrue(settlement.openRequests() == 0, "all answered");
+        assertTrue(settlement.refundOf(operator) == 3 * REQUEST_FEE, "the griefer paid");
+        vm.warp(block.timestamp + EXIT_DELAY + 1);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.NoRequest.selector, 1, 1));
+        settlement.freeze(1, 1);
+    }
+
+    /// @dev Alice asks for more than she has and trades: whenever a batch ends she has a balance again, so no
+    /// root ever shows a zero. Showing the balance that is there, the operator owes no more than that, pays it,
+    /// and the exchange goes on.
+    function test_GriefingByTrading() public {
+        _request(alice, 0, 2 ** 53 - 1);
+        vm.warp(block.timestamp + 1);
+        _settle(_record(1, 0, -int256(50)), 0, _record(1, 0, uint64(50)));
+        _settle(bytes.concat(_record(1, 0, int256(7)), _record(2, 0, -int256(7))), 0, "");
+        uint256[28] memory path = tree.path(1 << 6);
+        vm.prank(operator);
+        settlement.answerRequest(1, 0, 3, 7, path);
+        assertTrue(settlement.requestOf(1, 0).remaining == 7, "lowered");
+        // Paid 7, she has bought 3 more when the batch ends.
+        _settle(
+            bytes.concat(_record(1, 0, -int256(4)), _record(2, 0, -int256(3))),
+            0,
+            _record(1, 0, uint64(7))
+        );
+        assertTrue(settlement.openRequests() == 0, "served");
+        assertTrue(settlement.refundOf(alice) == REQUEST_FEE, "and the fee is hers");
+        vm.warp(block.timestamp + EXIT_DELAY + 1);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.NoRequest.selector, 1, 0));
+        settlement.freeze(1, 0);
+    }
+
+    /// @dev Showing a smaller balance just before a withdrawal counts would void it, again and again.
+    function test_OwnerLowersItsOwnRequest() public {
+        _request(alice, 0, 2 ** 53 - 1);
+        vm.warp(block.timestamp + 1);
+        _settle("", 0, "");
+        uint256[28] memory path = tree.path(1 << 6);
+        vm.prank(alice);
+        vm.expectRevert(abi.encodeWithSelector(IGoverned.NotOperator.selector, alice));
+        settlement.answerRequest(1, 0, 2, 50, path);
+    }
+
+    /// @dev The operator shows the balance after a batch, and then makes that batch's withdrawal count for it.
+    function test_WithdrawalBeforeTheBalanceShown() public {
+        _request(alice, 0, 2 ** 53 - 1);
+        vm.warp(block.timestamp + 1);
+        Posted memory p = _build(_record(1, 0, -int256(30)), 0, _record(1, 0, uint64(30)));
+        _commit(p);
+        _proveAll(p);
+        uint256[28] memory path = tree.path(1 << 6);
+        vm.prank(operator);
+        settlement.answerRequest(1, 0, 2, 20, path);
+        settlement.finalizeBatch(2, p.withdrawals);
+        assertTrue(settlement.requestOf(1, 0).remaining == 20, "the 20 that are left are still owed");
+        _settle(_record(1, 0, -int256(20)), 0, _record(1, 0, uint64(20)));
+        assertTrue(settlement.openRequests() == 0, "paid later");
+    }
+
+    /// @dev Raising what is owed, or showing it again, would void what was paid since.
+    function test_AnswerThatIsNotLower() public {
+        _request(alice, 0, 20);
+        vm.warp(block.timestamp + 1);
+        _settle("", 0, "");
+        uint256[28] memory path = tree.path(1 << 6);
+        vm.prank(operator);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.AnswerNotLower.selector, 50, 20));
+        settlement.answerRequest(1, 0, 2, 50, path);
+    }
+
+    /// @dev A lowered request keeps its deadline.
+    function test_LoweredAgainAndAgain() public {
+        _request(alice, 0, 2 ** 53 - 1);
+        for (uint256 i = 0; i < 3; ++i) {
+            vm.warp(block.timestamp + 2 days);
+            _settle(_transfer(1), 0, "");
+            uint256[28] memory path = tree.path(1 << 6);
+            vm.prank(operator);
+            settlement.answerRequest(1, 0, uint64(2 + i), uint64(49 - i), path);
+        }
+        vm.warp(block.timestamp + 1 days + 1);
+        settlement.freeze(1, 0);
+        assertTrue(settlement.frozen(), "the deadline is the first request's");
+    }
+
+    /// @dev Somebody moves the fee a step up in front of alice's request, which brings enough for that.
+    function test_FeeMovedInFrontOfARequest() public {
+        _storeOpenRequests(256);
+        vm.deal(alice, 1 ether);
+        vm.prank(alice);
+        settlement.requestWithdrawal{value: 8 * REQUEST_FEE}(1, 0, 5);
+        assertTrue(settlement.requestOf(1, 0).remaining == 5, "taken");
+        vm.prank(alice);
+        settlement.withdrawRefund();
+        assertTrue(alice.balance == 1 ether - 2 * REQUEST_FEE, "what was too much comes back at once");
+    }
+
+    /// @dev The operator has paid all of it, and a stranger shows the zero before the payment is a claim.
+    function test_FeeOfAServedRequestTakenByAStranger() public {
+        _request(alice, 0, 50);
+        vm.warp(block.timestamp + 1);
+        Posted memory p = _build(_record(1, 0, -int256(50)), 0, _record(1, 0, uint64(50)));
+        _commit(p);
+        _proveAll(p);
+        uint256[28] memory path = tree.path(1 << 6);
+        vm.prank(carol);
+        settlement.answerRequest(1, 0, 2, 0, path);
+        settlement.finalizeBatch(2, p.withdrawals);
+        assertTrue(
+            settlement.refundOf(carol) == 0 && settlement.refundOf(alice) == REQUEST_FEE,
+            "alice's fee"
+        );
+        assertTrue(vault.claimable(1, 0) == 50, "and her claim");
+    }
+
+    function test_RequestForAnotherOwner() public {
+        vm.deal(carol, 1 ether);
+        vm.prank(carol);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.NotAccountOwner.selector, carol, alice));
+        settlement.requestWithdrawal{value: REQUEST_FEE}(1, 0, 5);
+    }
+
+    function test_RequestWithoutTheFee() public {
+        vm.prank(alice);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.FeeTooLow.selector, 0, REQUEST_FEE));
+        settlement.requestWithdrawal(1, 0, 5);
+    }
+
+    /// @dev A second request must not reset the clock of the first.
+    function test_RequestTwice() public {
+        _request(alice, 0, 5);
+        vm.deal(alice, 1 ether);
+        vm.prank(alice);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.RequestPending.selector, 1, 0));
+        settlement.requestWithdrawal{value: REQUEST_FEE}(1, 0, 6);
+    }
+
+    /// @dev The operator says "empty" of a balance that is there.
+    function test_FalseAnswer() public {
+        _request(alice, 0, 50);
+        vm.warp(block.timestamp + 1);
+        _settle("", 0, "");
+        uint256[28] memory path = tree.path(1 << 6);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.WrongBalanceProof.selector, 1, 0, 0));
+        settlement.answerRequest(1, 0, 2, 0, path);
+    }
+
+    /// @dev The operator answers from a batch of before the request, or of before the deposit.
+    function test_StaleAnswer() public {
+        uint256[28] memory path = tree.path((1 << 6) | 2);
+        _deposit(alice, 2, 5);
+        _request(alice, 2, 5);
+        vm.expectPartialRevert(ISettlement.AnswerTooOld.selector);
+        settlement.answerRequest(1, 2, 1, 0, path);
+        vm.warp(block.timestamp + 1);
+        _settle("", 0, "");
+        vm.expectPartialRevert(ISettlement.AnswerSkipsDeposits.selector);
+        settlement.answerRequest(1, 2, 2, 0, path);
+    }
+
+    function test_AnswerFromAnUnprovenBatch() public {
+        _request(alice, 0, 50);
+        vm.warp(block.timestamp + 1);
+        // The operator invents a state in which alice has nothing.
+        Posted memory p = _build(_transfer(50), 0, "");
+        _commit(p);
+        uint256[28] memory path = tree.path(1 << 6);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.BatchNotProven.selector, 2));
+        settlement.answerRequest(1, 0, 2, 0, path);
+    }
+
+    /// @dev Served unit by unit, a request still runs out of time.
+    function test_RequestServedInCrumbs() public {
+        _request(alice, 0, 50);
+        for (uint256 i = 0; i < 3; ++i) {
+            vm.warp(block.timestamp + 2 days);
+            _settle(_record(1, 0, -int256(1)), 0, _record(1, 0, uint64(1)));
+        }
+        vm.warp(block.timestamp + 2 days);
+        settlement.freeze(1, 0);
+        assertTrue(settlement.frozen(), "the deadline is the first request's");
+    }
+
+    function test_FreezeTooEarly() public {
+        _request(alice, 0, 5);
+        vm.warp(block.timestamp + EXIT_DELAY);
+        vm.expectPartialRevert(ISettlement.ExitDeadlineNotPassed.selector);
+        settlement.freeze(1, 0);
+    }
+
+    /// @dev Governor, guardian and operator stop the exchange; alice leaves without any of them.
+    function test_PauseDoesNotBlockAnExit() public {
+        vm.prank(guardian);
+        settlement.pauseCommits(true);
+        vm.prank(governor);
+        settlement.setOperator(operator, false);
+        _deposit(carol, 0, 9);
+        uint256[28] memory path = tree.path(1 << 6);
+        _freeze(alice, 0);
+        vault.escape(1, 0, 50, path);
+        vault.refundDeposit(3, 3, 0, 9);
+        settlement.reclaimFee(1, 0);
+        vm.prank(alice);
+        settlement.withdrawRefund();
+        assertTrue(usd.balanceOf(alice) == 5000 && usd.balanceOf(carol) == 900, "all have left");
+        assertTrue(alice.balance == REQUEST_FEE, "with the fee");
+    }
+
+    /// @dev What is committed already goes its way during a pause: proof, claims, answers, strike.
+    function test_PauseDoesNotBlockWhatIsCommitted() public {
+        _request(bob, 2, 5);
+        _request(alice, 0, 5);
+        vm.warp(block.timestamp + 1);
+        Posted memory p = _build(_record(1, 0, -int256(5)), 0, _record(1, 0, uint64(5)));
+        _commit(p);
+        _commit(_build(_transfer(1), 0, ""));
+        _undo(3);
+        vm.prank(guardian);
+        settlement.pauseCommits(true);
+        _proveAll(p);
+        settlement.finalizePart(2, p.withdrawals, 0);
+        settlement.finalizeBatch(2, p.withdrawals);
+        vault.claim(1, 0);
+        settlement.answerRequest(2, 2, 2, 0, tree.path((2 << 6) | 2));
+        assertTrue(usd.balanceOf(alice) == 500 && settlement.openRequests() == 0, "served");
+        vm.warp(block.timestamp + PROOF_DELAY + 1);
+        settlement.strikeUnproven();
+        assertTrue(settlement.batchCount() == 2, "struck");
+    }
+
+    function test_StrangerPauses() public {
+        vm.prank(operator);
+        vm.expectRevert(abi.encodeWithSelector(IGoverned.NotGuardian.selector, operator));
+        settlement.pauseCommits(true);
+    }
+
+    function test_EscapeWithoutFreeze() public {
+        uint256[28] memory path = tree.path(1 << 6);
+        vm.expectRevert(IVault.NotFrozen.selector);
+        vault.escape(1, 0, 50, path);
+    }
+
+    function test_EscapeTwice() public {
+        uint256[28] memory path = tree.path(1 << 6);
+        _freeze(alice, 0);
+        vault.escape(1, 0, 50, path);
+        vm.expectRevert(abi.encodeWithSelector(IVault.AlreadyEscaped.selector, 1, 0));
+        vault.escape(1, 0, 50, path);
+    }
+
+    function test_EscapeWithAnotherBalance() public {
+        uint256[28] memory path = tree.path(1 << 6);
+        _freeze(alice, 0);
+        vm.expectPartialRevert(IVault.WrongBalanceProof.selector);
+        vault.escape(1, 0, 70, path);
+    }
+
+    /// @dev What was claimed is no longer in the tree: the old balance is not under the proven root.
+    function test_EscapeAfterAClaim() public {
+        uint256[28] memory oldPath = tree.path(1 << 6);
+        _settle(_record(1, 0, -int256(30)), 0, _record(1, 0, uint64(30)));
+        vault.claim(1, 0);
+        uint256[28] memory path = tree.path(1 << 6);
+        _freeze(alice, 0);
+        vm.expectPartialRevert(IVault.WrongBalanceProof.selector);
+        vault.escape(1, 0, 50, oldPath);
+        vault.escape(1, 0, 20, path);
+        assertTrue(usd.balanceOf(alice) == 5000, "claim and rest");
+    }
+
+    /// @dev The path of an older proven root, in which bob still had what he sold.
+    function test_EscapeWithAStaleRoot() public {
+        uint256[28] memory oldPath = tree.path(2 << 6);
+        _settle(bytes.concat(_record(1, 0, int256(20)), _record(2, 0, -int256(20))), 0, "");
+        _freeze(alice, 0);
+        vm.expectPartialRevert(IVault.WrongBalanceProof.selector);
+        vault.escape(2, 0, 20, oldPath);
+    }
+
+    /// @dev A committed batch that never got its proof must not back an escape, nor one that comes later.
+    function test_EscapeWithAnUnprovenRoot() public {
+        _request(alice, 1, 1);
+        vm.warp(block.timestamp + EXIT_DELAY);
+        _commit(_build(_transfer(50), 0, ""));
+        uint256[28] memory path = tree.path(2 << 6);
+        vm.warp(block.timestamp + 1);
+        settlement.freeze(1, 1);
+        vm.expectPartialRevert(IVault.WrongBalanceProof.selector);
+        vault.escape(2, 0, 70, path);
+        _undo(2);
+        _refused(_build(_transfer(50), 0, ""), ISettlement.ExchangeFrozen.selector);
+    }
+
+    function test_FrozenStrikesUnproven() public {
+        _request(alice, 0, 50);
+        vm.warp(block.timestamp + EXIT_DELAY);
+        Posted memory p = _build(_transfer(50), 0, "");
+        _commit(p);
+        vm.warp(block.timestamp + 1);
+        settlement.freeze(1, 0);
+        // Proven late, the batch would take away what alice is about to escape with.
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.BatchNotCommitted.selector, 2));
+        this.prove(p, 0);
+    }
+
+    function test_AliasedSibling() public {
+        uint256[28] memory path = tree.path(1 << 6);
+        _freeze(alice, 0);
+        path[3] += R;
+        vm.expectPartialRevert(IVault.WrongBalanceProof.selector);
+        vault.escape(1, 0, 50, path);
+        path[3] -= R;
+        // The leaf beside it is empty: 0, or R to a circuit.
+        assertTrue(path[0] == 0, "empty");
+        path[0] = R;
+        vm.expectPartialRevert(IVault.WrongBalanceProof.selector);
+        vault.escape(1, 0, 50, path);
+    }
+
+    function test_DepositIntoAFrozenExchange() public {
+        _freeze(alice, 0);
+        usd.mint(carol, 100);
+        vm.startPrank(carol);
+        usd.approve(address(vault), 100);
+        vm.expectRevert(IVault.ExchangeFrozen.selector);
+        vault.deposit(0, 100);
+        vm.stopPrank();
+    }
+
+    function test_RefundOfAConsumedDeposit() public {
+        _freeze(alice, 0);
+        vm.expectRevert(abi.encodeWithSelector(IVault.DepositConsumed.selector, 0, 3));
+        vault.refundDeposit(0, 1, 0, 50);
+    }
+
+    function test_RefundTwice() public {
+        _deposit(carol, 0, 9);
+        _deposit(carol, 0, 9);
+        _freeze(alice, 0);
+        vault.refundDeposit(3, 3, 0, 9);
+        vm.expectRevert(abi.encodeWithSelector(IVault.AlreadyRefunded.selector, 3));
+        vault.refundDeposit(3, 3, 0, 9);
+    }
+
+    function test_RefundOfAnotherAmount() public {
+        _deposit(carol, 0, 9);
+        _freeze(alice, 0);
+        vm.expectRevert(abi.encodeWithSelector(IVault.UnknownDeposit.selector, 3));
+        vault.refundDeposit(3, 3, 0, 10);
+        vm.expectRevert(abi.encodeWithSelector(IVault.UnknownDeposit.selector, 3));
+        vault.refundDeposit(3, 1, 0, 9);
+    }
+
+    function test_RefundWithoutFreeze() public {
+        _deposit(carol, 0, 9);
+        vm.expectRevert(IVault.NotFrozen.selector);
+        vault.refundDeposit(3, 3, 0, 9);
+    }
+
+    /// @dev A withdrawal under way before the request is not an answer to it.
+    function test_RequestAnsweredByAnOlderBatch() public {
+        Posted memory p = _build(_record(1, 0, -int256(12)), 0, _record(1, 0, uint64(12)));
+        _commit(p);
+        _request(alice, 0, 12);
+        _proveAll(p);
+        settlement.finalizeBatch(2, p.withdrawals);
+        vm.warp(block.timestamp + EXIT_DELAY + 1);
+        settlement.freeze(1, 0);
+        assertTrue(settlement.frozen(), "the request still stood");
+    }
+
+    /// @dev (0, 64) has the index of (1, 0): the fee of alice's request would go to the fee owner.
+    function test_FeeTakenByAnAlias() public {
+        _request(alice, 0, 5);
+        vm.warp(block.timestamp + EXIT_DELAY + 1);
+        settlement.freeze(1, 0);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.NoRequest.selector, 0, 64));
+        settlement.reclaimFee(0, 64);
+        settlement.reclaimFee(1, 0);
+        assertTrue(settlement.refundOf(alice) == REQUEST_FEE, "alice's own");
+    }
+
+    function test_RefundOfAFeeTakenTwice() public {
+        _request(alice, 1, 5);
+        _request(bob, 2, 5);
+        vm.warp(block.timestamp + 1);
+        _settle("", 0, "");
+        uint256[28] memory path = tree.path((1 << 6) | 1);
+        vm.startPrank(operator);
+        settlement.answerRequest(1, 1, 2, 0, path);
+        settlement.withdrawRefund();
+        // What is left in escrow is bob's.
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.NothingToRefund.selector, operator));
+        settlement.withdrawRefund();
+        vm.stopPrank();
+        assertTrue(address(settlement).balance == REQUEST_FEE, "bob's fee is there");
+    }
+}

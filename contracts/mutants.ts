@@ -122,15 +122,13 @@ export const handMutants: readonly Mutant[] = [
 ]
 
 /**
- * Changes that change nothing that anybody can see, with the reason. Named by file and text, so that a change of
- * the source brings the question back.
+ * Changes that change nothing that anybody can see, with the reason; by description, so that a change of the
+ * source brings the question back.
  */
-const equivalent: readonly {
-  readonly file: string
-  readonly from: string
-  readonly to: string
-  readonly why: string
-}[] = []
+const equivalent: Readonly<Record<string, string>> = {
+  'Settlement.sol | < -> <=: if (account < Packed.ACCOUNTS_MAX && asset < _assetCount)':
+    'one account, or one asset, beyond the last has no request either: requestWithdrawal refuses both',
+}
 
 /** One mutant for each `if (...) revert ...;` of a source: the statement is taken out. */
 export function guardMutants(file: string, text: string): Mutant[] {
@@ -202,9 +200,7 @@ export function allMutants(root = repositoryRoot): Mutant[] {
   const unique = new Map(
     [...handMutants, ...made].map((mutant) => [`${mutant.file} ${place(root, mutant)} ${mutant.to}`, mutant]),
   )
-  return [...unique.values()].filter(
-    ({ file, from, to }) => !equivalent.some((e) => e.file === file && e.from === from && e.to === to),
-  )
+  return [...unique.values()].filter((mutant) => !(describeMutant(mutant, root) in equivalent))
 }
 
 /** Where a mutant changes its file. Throws Error when the file does not have the text there. */
@@ -213,4 +209,21 @@ export function place(root: string, { file, from, at }: Mutant): number {
   const found = at ?? text.indexOf(from)
   if (found < 0 || !text.startsWith(from, found)) throw new Error(`mutants: ${file} has no ${from}`)
   return found
+}
+
+const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim()
+
+/** The change in one line: what goes, or the line that is changed and how. */
+export function describeMutant(mutant: Mutant, root = repositoryRoot): string {
+  const { file, from, to } = mutant
+  const text = readFileSync(join(root, file), 'utf8')
+  const at = place(root, mutant)
+  const line = oneLine(text.slice(text.lastIndexOf('\n', at) + 1, text.indexOf('\n', at + from.length)))
+  const change =
+    to === '' || to === '{}'
+      ? `without ${oneLine(from)}${/^\w+$/.test(oneLine(from)) ? `: ${line}` : ''}`
+      : from.length < 5
+        ? `${oneLine(from)} -> ${oneLine(to)}: ${line}`
+        : `${oneLine(from)} -> ${oneLine(to)}`
+  return `${file.slice('contracts/src/'.length)} | ${change}`
 }

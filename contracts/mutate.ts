@@ -11,7 +11,7 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { repositoryRoot } from './compile.js'
 import { runForge } from './forge.js'
-import { type Mutant, allMutants, place } from './mutants.js'
+import { type Mutant, allMutants, describeMutant, place } from './mutants.js'
 
 export interface Verdict {
   readonly mutant: Mutant
@@ -86,23 +86,6 @@ async function runMutant(root: string, mutant: Mutant): Promise<Verdict> {
   } finally {
     writeFileSync(path, original)
   }
-}
-
-const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim()
-
-/** The change in one line: what goes, or the line that is changed and how. */
-export function describeMutant(mutant: Mutant): string {
-  const { file, from, to } = mutant
-  const text = readFileSync(join(repositoryRoot, file), 'utf8')
-  const at = place(repositoryRoot, mutant)
-  const line = oneLine(text.slice(text.lastIndexOf('\n', at) + 1, text.indexOf('\n', at + from.length)))
-  const change =
-    to === '' || to === '{}'
-      ? `without ${oneLine(from)}${/^\w+$/.test(oneLine(from)) ? `: ${line}` : ''}`
-      : from.length < 5
-        ? `${oneLine(from)} -> ${oneLine(to)}: ${line}`
-        : `${oneLine(from)} -> ${oneLine(to)}`
-  return `${file.slice('contracts/src/'.length)} | ${change}`
 }
 
 /** One line of the report. */

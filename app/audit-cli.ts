@@ -38,7 +38,8 @@ export function runAudit(argv: string[]): Promise<number> {
       out(`balances            ${report.accountsAndAssets} that are not zero`)
       for (const { id, symbol } of deployment.assets)
         out(`  ${symbol.padEnd(17)} ${report.totals[id]!} units`)
-      for (const { batch, text } of report.findings) out(`DIFFERENCE in batch ${batch}: ${text}`)
+      for (const { batch, text, index } of report.findings)
+        out(`DIFFERENCE in batch ${batch}: ${text}${index === undefined ? '' : ` (leaf ${index})`}`)
       if (report.findings.length === 0) out('everything agrees')
     }
     return report.findings.length === 0 ? 0 : 1

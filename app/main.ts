@@ -46,6 +46,11 @@ const commands: Record<string, Command> = {
     about: 'rebuild the state tree and every balance from the chain alone',
     load: async () => (await import('./audit-cli.js')).runAudit,
   },
+  'order-audit': {
+    usage: 'order-audit DIR --fill SEQ[:INDEX] [--deployment FILE] [--rpc URL] [--json]',
+    about: 'show the signed frames and approvals behind a fill, and verify them',
+    load: async () => (await import('./order-audit-cli.js')).runOrderAudit,
+  },
   exit: {
     usage: 'exit --rpc URL --owner 0x…',
     about: 'leave without the operator, from chain data alone',

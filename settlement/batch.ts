@@ -3,7 +3,6 @@
  * everything that the chain will be told. Called by the settler and by replay, which must agree.
  */
 import {
-  chunkCount,
   encodeDeposits,
   encodeRows,
   encodeUnits,
@@ -30,6 +29,11 @@ export class SealError extends Error {
   override readonly name = 'SealError'
 }
 
+/** A batch whose fills are not hashed yet. */
+export type AppliedBatch = Omit<SealedBatch, 'header'> & {
+  readonly header: Omit<BatchHeader, 'fillsRoot'>
+}
+
 /**
  * Applies `range` to `tree` as batch `number`. `totalOf(index)`, when given, says the engine's balance at
  * the range's end; it must equal every new leaf. Throws SealError, and the tree must not be used again.
@@ -41,6 +45,18 @@ export function sealBatch(
   rowsPerChunk: number,
   totalOf?: (index: number) => number,
 ): SealedBatch {
+  const applied = applyRange(number, range, tree, rowsPerChunk, totalOf)
+  return { ...applied, header: { ...applied.header, fillsRoot: bytesToHex(fillsRoot(range.fills)) } }
+}
+
+/** `sealBatch` without the fills root, which follows from the fills alone and may be computed elsewhere. */
+export function applyRange(
+  number: number,
+  range: Range,
+  tree: StateTree,
+  rowsPerChunk: number,
+  totalOf?: (index: number) => number,
+): AppliedBatch {
   const { indices, deltas } = range.rows
   const oldRoot = tree.root
   const balances = Float64Array.from(indices, (index, row) => tree.balanceOf(index) + deltas[row]!)
@@ -54,12 +70,7 @@ export function sealBatch(
       )
   })
   tree.beginBatch()
-  const chunks = chunkCount(indices.length, rowsPerChunk)
-  const chunkRoots = Array.from({ length: chunks }, (_, chunk) => {
-    const [from, to] = [chunk * rowsPerChunk, (chunk + 1) * rowsPerChunk]
-    tree.update(indices.subarray(from, to), balances.subarray(from, to))
-    return tree.root
-  })
+  const chunkRoots = tree.updateChunks(indices, balances, rowsPerChunk)
   return {
     header: {
       number: BigInt(number),
@@ -68,7 +79,6 @@ export function sealBatch(
       oldRoot,
       newRoot: tree.root,
       journalHead: bytesToHex(range.journalHead),
-      fillsRoot: bytesToHex(fillsRoot(range.fills)),
       depositsConsumed: BigInt(range.depositsConsumed),
     },
     data: {

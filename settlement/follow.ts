@@ -57,7 +57,7 @@ export interface Range {
   /** In order of their commands. */
   readonly withdrawals: readonly IndexedUnits[]
   /** Concatenated leaves (fills-root.ts). */
-  readonly fills: Uint8Array
+  readonly fills: Uint8Array<ArrayBuffer>
   /** Deposits consumed at lastSeq, from the beginning. */
   readonly depositsConsumed: number
 }

@@ -2,8 +2,8 @@
  * The nodes of the state tree in WebAssembly memory, 32 bytes each in stored form (poseidon-wasm.ts), found
  * by key through an open-addressing table. Nodes are hashed where they lie.
  *
- * Invariant: slot h below EMPTY_SLOTS holds the empty root of height h and never changes; every other slot
- * belongs to one key for good. Memory grows by pages and is never moved.
+ * Invariant: slot h up to the depth holds the empty root of height h and never changes; every other slot
+ * belongs to one key for good, or to a work place (`reserve`). Memory grows by pages and is never moved.
  */
 import { HashPool, JOB_WORDS } from './hash-pool.js'
 import { loadElement, poseidon, storeElement } from './poseidon.js'
@@ -40,6 +40,10 @@ export class NodeMemory {
   private slots = new Int32Array(INITIAL_TABLE)
   private mask = INITIAL_TABLE - 1
   private nextSlot: number
+  /** Slots that belong to no key, those of smaller places that were given up among them. */
+  private reserved = 0
+  private workAt = 0
+  private workSlots = 0
 
   /**
    * `emptyRoots[h]` for each height; a key's height is depth - floor(log2(key)). `threads`: threads that hash
@@ -61,7 +65,28 @@ export class NodeMemory {
 
   /** Nodes that are kept. */
   get count(): number {
-    return this.nextSlot - this.emptyRoots.length
+    return this.nextSlot - this.emptyRoots.length - this.reserved
+  }
+
+  /**
+   * First slots of two places of at least `count` slots each, for values that belong to no key yet. They are the
+   * same ones at each call, larger when need be.
+   */
+  reserve(count: number): [number, number] {
+    if (count > this.workSlots) {
+      const slots = Math.max(count, this.workSlots * 2)
+      this.workAt = this.nextSlot
+      this.nextSlot += 2 * slots
+      this.reserved += 2 * slots
+      this.workSlots = slots
+      while (addressOf(this.nextSlot) > this.bytes.length) this.grow()
+    }
+    return [this.workAt, this.workAt + this.workSlots]
+  }
+
+  /** Node `to` becomes what node `from` is. */
+  copy(from: number, to: number): void {
+    this.words.copyWithin(wordOf(to), wordOf(from), wordOf(from + 1))
   }
 
   /** Slot of `key`, or the empty one of `height` when the node is not kept. */

@@ -3,20 +3,32 @@
  * fills root, journal head, deposits, withdrawals) and compare. The same follower and the same sealing as the
  * live settler's, cut where the chain's headers say.
  */
+import { availableParallelism } from 'node:os'
 import type { PublicClient } from 'viem'
 import type { ChainDeployment } from './chain.js'
-import { sealBatch } from './batch.js'
-import { decodeRows } from './commit.js'
+import { applyRange, type AppliedBatch } from './batch.js'
+import { bytesToHex, decodeRows } from './commit.js'
+import { FillsHasher } from './fills-hasher.js'
 import { Follower, type EngineCapacities } from './follow.js'
 import { FILL_BYTES } from './fills-root.js'
 import { readBatches, type PostedBatch } from './history.js'
 import { StateTree } from './tree.js'
+
+const HASH_THREADS_MAX = 4
 
 export interface ReplayOptions {
   readonly dataDir: string
   readonly capacities?: EngineCapacities
   readonly client: PublicClient
   readonly deployment: ChainDeployment
+  readonly onProgress?: (batch: number, batches: number) => void
+}
+
+export interface ReplayBatchesOptions {
+  readonly dataDir: string
+  readonly capacities?: EngineCapacities
+  readonly batches: readonly PostedBatch[]
+  readonly rowsPerChunk: number
   readonly onProgress?: (batch: number, batches: number) => void
 }
 
@@ -45,35 +57,67 @@ export interface ReplayDifference {
 
 /** Recomputes and compares; stops at the first difference. Throws JournalDamage when the journal is damaged. */
 export async function replayAgainstChain(options: ReplayOptions): Promise<ReplayReport> {
-  const { dataDir, capacities, client, deployment, onProgress } = options
+  const { client, deployment, ...rest } = options
   const batches = await readBatches(client, deployment)
+  return replayBatches({ ...rest, batches, rowsPerChunk: deployment.constants.rowsPerChunk })
+}
+
+/**
+ * The replay itself, of batches that were read. Fills roots are hashed on a thread of their own while the next
+ * batch is followed, and the tree by as many as there are cores, so that neither bounds the engine.
+ */
+export async function replayBatches(options: ReplayBatchesOptions): Promise<ReplayReport> {
+  const { dataDir, capacities, batches, rowsPerChunk, onProgress } = options
   const follower = new Follower({ dataDir, ...(capacities === undefined ? {} : { capacities }) })
-  const tree = new StateTree()
+  const tree = new StateTree(Math.min(HASH_THREADS_MAX, availableParallelism()))
+  const hasher = new FillsHasher()
   const startedAtMs = performance.now()
   let [fills, rows, agreed] = [0, 0, 0]
   let difference: ReplayDifference | undefined
+  /** A batch that agrees, apart from the fills root that is still being hashed. */
+  let open:
+    { posted: PostedBatch; fillCount: number; rowCount: number; root: Promise<Uint8Array> } | undefined
+  const finish = async (): Promise<void> => {
+    if (open === undefined) return
+    const { posted, fillCount, rowCount, root } = open
+    open = undefined
+    const journal = bytesToHex(await root)
+    if (posted.header.fillsRoot !== journal) {
+      difference = { batch: agreed + 1, part: 'fillsRoot', chain: posted.header.fillsRoot, journal }
+      return
+    }
+    agreed++
+    fills += fillCount
+    rows += rowCount
+    onProgress?.(agreed, batches.length)
+  }
   try {
-    for (const posted of batches) {
+    for (const [at, posted] of batches.entries()) {
+      const number = at + 1
       const lastSeq = Number(posted.header.lastSeq)
       follower.advance(() => false, Infinity, lastSeq)
-      if (follower.seq < lastSeq) {
-        difference = {
-          batch: agreed + 1,
+      if (follower.seq < lastSeq || lastSeq < follower.firstSeq) {
+        await finish()
+        difference ??= {
+          batch: number,
           part: 'journal',
           chain: `reaches seq ${lastSeq}`,
-          journal: `ends at seq ${follower.seq}`,
+          journal:
+            lastSeq < follower.firstSeq ? `is at ${follower.seq} already` : `ends at seq ${follower.seq}`,
         }
         break
       }
       const range = follower.close()
-      const sealed = sealBatch(agreed + 1, range, tree, deployment.constants.rowsPerChunk)
-      difference = compare(posted, sealed)
+      const fillCount = range.fills.length / FILL_BYTES
+      const root = hasher.root(range.fills)
+      const applied = applyRange(number, range, tree, rowsPerChunk)
+      await finish()
       if (difference !== undefined) break
-      agreed++
-      fills += sealed.fills.length / FILL_BYTES
-      rows += range.rows.indices.length
-      onProgress?.(agreed, batches.length)
+      difference = compare(posted, applied)
+      if (difference !== undefined) break
+      open = { posted, fillCount, rowCount: range.rows.indices.length, root }
     }
+    await finish()
     return {
       batches: agreed,
       commands: follower.seq,
@@ -85,10 +129,11 @@ export async function replayAgainstChain(options: ReplayOptions): Promise<Replay
     }
   } finally {
     follower.stop()
+    await Promise.all([tree.close(), hasher.close()])
   }
 }
 
-function compare(posted: PostedBatch, ours: ReturnType<typeof sealBatch>): ReplayDifference | undefined {
+function compare(posted: PostedBatch, ours: AppliedBatch): ReplayDifference | undefined {
   const batch = Number(posted.header.number)
   const [theirs, computed] = [decodeRows(posted.rows), decodeRows(ours.data.rows)]
   const rowCount = Math.max(theirs.indices.length, computed.indices.length)

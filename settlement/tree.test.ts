@@ -7,7 +7,15 @@ import { poseidon2 } from 'poseidon-lite/poseidon2'
 import { encodeRows } from './commit.js'
 import type { BatchRecord } from './store.js'
 import { TreeStore } from './tree-store.js'
-import { StateTree, TREE_DEPTH, emptyRoots, rootOfProof, undoOf, type Undo } from './tree.js'
+import {
+  StateTree,
+  TREE_DEPTH,
+  emptyRoots,
+  rootOfProof,
+  undoOf,
+  type NodeChanges,
+  type Undo,
+} from './tree.js'
 
 /** Root of a subtree with one leaf; remembered, because shrinking asks for the same ones again. */
 const ofOne = new Map<string, bigint>()
@@ -139,6 +147,59 @@ describe('state tree', () => {
   })
 })
 
+describe('chunk roots', () => {
+  test('in one pass: roots, nodes and changes of one update a chunk, for any rows a chunk', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.uniqueArray(fc.tuple(index, balance), { selector: ([at]) => at, maxLength: 40 }), {
+          minLength: 1,
+          maxLength: 3,
+        }),
+        fc.integer({ min: 1, max: 9 }),
+        (batches, rowsPerChunk) => {
+          const [whole, each] = [new StateTree(), new StateTree()]
+          for (const rows of batches) {
+            const [indices, balances] = sorted(rows)
+            for (const tree of [whole, each]) tree.beginBatch()
+            const roots: bigint[] = []
+            for (let from = 0; from < indices.length; from += rowsPerChunk) {
+              each.update(indices.slice(from, from + rowsPerChunk), balances.slice(from, from + rowsPerChunk))
+              roots.push(each.root)
+            }
+            expect(whole.updateChunks(indices, balances, rowsPerChunk)).toEqual(roots)
+            const [ours, theirs] = [whole.endBatch(), each.endBatch()]
+            expect(byKey(ours)).toEqual(byKey(theirs))
+          }
+          expect(byKey(asChanges(whole))).toEqual(byKey(asChanges(each)))
+          expect(whole.nodeCount).toBe(each.nodeCount)
+        },
+      ),
+      { numRuns: 25 },
+    )
+  })
+
+  test('no chunk of no rows, and none of half a row', () => {
+    const tree = new StateTree()
+    expect(tree.updateChunks([], [], 7)).toEqual([])
+    for (const rowsPerChunk of [0, -1, 0.5, NaN])
+      expect(() => tree.updateChunks([1], [1], rowsPerChunk)).toThrow(RangeError)
+    expect(tree.root).toBe(emptyRoots[TREE_DEPTH])
+  })
+})
+
+/** Stored values before and after, by key. */
+const byKey = ({ keys, before, after }: NodeChanges): Map<number, string> =>
+  new Map(
+    Array.from(keys, (key, at) => [
+      key,
+      [before, after].map((v) => Buffer.from(v.subarray(32 * at, 32 * at + 32)).toString('hex')).join(' '),
+    ]),
+  )
+const asChanges = (tree: StateTree): NodeChanges => {
+  const { keys, values } = tree.dump()
+  return { keys, before: values, after: values }
+}
+
 describe('hash threads', () => {
   test('three threads give the root that one gives, over several updates', async () => {
     const rows = Array.from({ length: 600 }, (_, at) => [at * 3, at + 1] as const)
@@ -149,6 +210,8 @@ describe('hash threads', () => {
       one.update(indices, more)
       three.update(indices, more)
       expect(three.root).toBe(one.root)
+      const again = more.map((units) => units + 1)
+      expect(three.updateChunks(indices, again, 2)).toEqual(one.updateChunks(indices, again, 2))
     }
     await three.close()
   })

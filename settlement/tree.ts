@@ -139,43 +139,99 @@ export class StateTree {
    * Throws RangeError for an index or balance out of range, before anything is changed.
    */
   update(indices: ArrayLike<number>, balances: ArrayLike<number>): void {
+    this.updateChunks(indices, balances, Math.max(1, indices.length))
+  }
+
+  /**
+   * As `update` for each `rowsPerChunk` rows in turn; returns the root after each chunk. Throws RangeError for
+   * what is out of range, before anything is changed.
+   *
+   * Rows rise by index, so the rows under a node are neighbours, and the versions of a node, one for each chunk
+   * that touches it, follow from the versions of its children alone: all versions of one height are hashed as
+   * one list of independent jobs.
+   */
+  updateChunks(indices: ArrayLike<number>, balances: ArrayLike<number>, rowsPerChunk: number): bigint[] {
     const count = indices.length
+    if (!Number.isInteger(rowsPerChunk) || rowsPerChunk < 1)
+      throw new RangeError(`tree: ${rowsPerChunk} rows a chunk, at least 1`)
+    checkRows(indices, balances)
+    if (count === 0) return []
+    const { nodes } = this
+    let [versionsAt, aboveAt] = nodes.reserve(count)
+    const keys = new Int32Array(count)
+    const chunks = new Int32Array(count)
     for (let row = 0; row < count; row++) {
-      const index = indices[row]!
-      const previous = row === 0 ? -1 : indices[row - 1]!
-      if (!Number.isInteger(index) || index <= previous || index >= 1 << TREE_DEPTH)
-        throw new RangeError(`tree: index ${index} after ${previous}, below ${1 << TREE_DEPTH}`)
-      const balance = balances[row]!
-      if (!Number.isInteger(balance) || balance < 0 || balance >= UNITS_END)
-        throw new RangeError(`tree: balance ${balance} at index ${index}, 0 to 2^53 - 1`)
-    }
-    if (count === 0) return
-    const { nodes, changes } = this
-    const touched = new Int32Array(count)
-    for (let row = 0; row < count; row++) {
-      const key = nodeKey(indices[row]!, 0)
-      const slot = nodes.ensure(key, 0)
-      changes?.note(key, slot)
-      nodes.store(slot, BigInt(balances[row]!))
-      touched[row] = key
+      keys[row] = nodeKey(indices[row]!, 0)
+      chunks[row] = Math.floor(row / rowsPerChunk)
+      nodes.store(versionsAt + row, BigInt(balances[row]!))
     }
     const jobs = new Int32Array(count * JOB_WORDS)
     let width = count
     for (let height = 1; height <= TREE_DEPTH; height++) {
+      const above = this.planLevel(height, keys, chunks, width, versionsAt, aboveAt, jobs)
+      nodes.hash(jobs.subarray(0, above * JOB_WORDS))
+      this.settle(height - 1, keys, width, versionsAt)
       let parents = 0
-      let end = 0
       for (let at = 0; at < width; at++) {
-        const key = touched[at]! >>> 1
-        if (parents > 0 && touched[parents - 1] === key) continue
-        touched[parents++] = key
-        const slot = nodes.ensure(key, height)
-        changes?.note(key, slot)
-        jobs[end++] = nodes.slotOf(key * 2, height - 1)
-        jobs[end++] = nodes.slotOf(key * 2 + 1, height - 1)
-        jobs[end++] = slot
+        const key = keys[at]! >>> 1
+        if (parents > 0 && keys[parents - 1] === key && chunks[parents - 1] === chunks[at]) continue
+        keys[parents] = key
+        chunks[parents++] = chunks[at]!
       }
-      nodes.hash(jobs.subarray(0, end))
       width = parents
+      ;[versionsAt, aboveAt] = [aboveAt, versionsAt]
+    }
+    const roots = Array.from({ length: width }, (_, chunk) => nodes.load(versionsAt + chunk))
+    this.settle(TREE_DEPTH, keys, width, versionsAt)
+    return roots
+  }
+
+  /**
+   * Writes the jobs of the versions at `height` from the `width` versions (key, chunk) below it, in order, which
+   * lie at slots from `versionsAt`; results go to slots from `aboveAt`. Returns their number. Nodes below still
+   * hold what they were before: what a later row changes is read from there.
+   */
+  private planLevel(
+    height: number,
+    keys: Int32Array,
+    chunks: Int32Array,
+    width: number,
+    versionsAt: number,
+    aboveAt: number,
+    jobs: Int32Array,
+  ): number {
+    const { nodes } = this
+    let above = 0
+    // The versions of a left child stand before those of the right one: this is the last of them.
+    let lastLeft = 0
+    for (let at = 0; at < width; at++) {
+      const key = keys[at]!
+      let left: number
+      let right: number
+      if ((key & 1) === 0) {
+        left = versionsAt + at
+        lastLeft = at
+        const isPair = at + 1 < width && keys[at + 1] === (key | 1) && chunks[at + 1] === chunks[at]
+        right = isPair ? versionsAt + ++at : nodes.slotOf(key | 1, height - 1)
+      } else {
+        right = versionsAt + at
+        left = keys[lastLeft] === key - 1 ? versionsAt + lastLeft : nodes.slotOf(key - 1, height - 1)
+      }
+      jobs[above * JOB_WORDS] = left
+      jobs[above * JOB_WORDS + 1] = right
+      jobs[above * JOB_WORDS + 2] = aboveAt + above++
+    }
+    return above
+  }
+
+  /** The last version of each key becomes the node. */
+  private settle(height: number, keys: Int32Array, width: number, versionsAt: number): void {
+    const { nodes, changes } = this
+    for (let at = 0; at < width; at++) {
+      if (at + 1 < width && keys[at + 1] === keys[at]) continue
+      const slot = nodes.ensure(keys[at]!, height)
+      changes?.note(keys[at]!, slot)
+      nodes.copy(versionsAt + at, slot)
     }
   }
 
@@ -231,6 +287,19 @@ export class StateTree {
       if (balance !== 0) result.set(key - (1 << TREE_DEPTH), balance)
     })
     return result
+  }
+}
+
+/** Throws RangeError unless indices rise within the tree and balances are units. */
+function checkRows(indices: ArrayLike<number>, balances: ArrayLike<number>): void {
+  for (let row = 0; row < indices.length; row++) {
+    const index = indices[row]!
+    const previous = row === 0 ? -1 : indices[row - 1]!
+    if (!Number.isInteger(index) || index <= previous || index >= 1 << TREE_DEPTH)
+      throw new RangeError(`tree: index ${index} after ${previous}, below ${1 << TREE_DEPTH}`)
+    const balance = balances[row]!
+    if (!Number.isInteger(balance) || balance < 0 || balance >= UNITS_END)
+      throw new RangeError(`tree: balance ${balance} at index ${index}, 0 to 2^53 - 1`)
   }
 }
 

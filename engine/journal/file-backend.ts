@@ -13,7 +13,7 @@ import { preparingName, segmentName } from './segments.js'
 
 const ZEROS = new Uint8Array(256 * 1024)
 /** The next segment grows by so much at once: each step costs a sync, which is felt as a pause. */
-const PREPARE_BYTES = 2 * 1024 * 1024
+const PREPARE_BYTES = 512 * 1024
 
 const message = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
@@ -130,8 +130,10 @@ export class FileBackend implements JournalBackend {
 
   /** Two bytes of the next segment for each byte appended: it is complete before this one is half full. */
   maintain(): void {
+    // What was appended while the next segment stood ready asks for nothing of the one after it.
+    if (this.nextIsReady) this.appended = 0
     const due = 2 * this.appended
-    if (this.nextIsReady || this.broken || due < Math.min(PREPARE_BYTES, this.segmentBytes / 4)) return
+    if (this.broken || due === 0 || due < Math.min(PREPARE_BYTES, this.segmentBytes / 4)) return
     this.broken = true
     this.preparation ??= new SegmentPreparation(this.disk, this.folder, this.segment + 1, this.segmentBytes)
     if (this.preparation.step(due)) {

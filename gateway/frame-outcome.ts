@@ -10,34 +10,31 @@ import { OrderState } from '../sdk/wire/layout.js'
 import type { Applied } from './engine-link.js'
 import { waits } from './order-entry.js'
 
-interface Item {
-  code: number
-  orderId: number
-  state: number
-  remaining: number
-  filled: number
-  /** Orders cancelled by a cancel-all; -1 for any other command. */
-  count: number
-}
+/** Numbers of an item while it is gathered, all items in one array. */
+const Item = {
+  CODE: 0,
+  ORDER_ID: 1,
+  STATE: 2,
+  REMAINING: 3,
+  FILLED: 4,
+  /** 1 + orders cancelled by a cancel-all; 0 for any other command. */
+  COUNT: 5,
+} as const
+const ITEM_NUMBERS = 6
 
 export class FrameOutcome {
-  readonly #items: Item[]
+  readonly #count: number
   readonly #headers: number
+  /** Made when the first message comes: what waits for the engine meanwhile is as small as can be. */
+  #items: number[] | undefined
   #firstSeq = 0
   #lastSeq = 0
   #frameReject = 0
 
   /** `count` commands follow `headers` (0 or 1) Frame command. */
   constructor(count: number, headers: number) {
+    this.#count = count
     this.#headers = headers
-    this.#items = Array.from({ length: count }, () => ({
-      code: 0,
-      orderId: 0,
-      state: 0,
-      remaining: 0,
-      filled: 0,
-      count: -1,
-    }))
   }
 
   /** Reject of the Frame command itself as a protocol code; 0 when the frame was opened. */
@@ -56,6 +53,7 @@ export class FrameOutcome {
   add({ words, floats, at, count, firstSeq, lastSeq }: Applied): void {
     if (this.#firstSeq === 0) this.#firstSeq = firstSeq
     this.#lastSeq = lastSeq
+    const items = (this.#items ??= new Array<number>(this.#count * ITEM_NUMBERS).fill(0))
     for (let index = 0; index < count; index++) {
       const word = at + index * EVENT_WORDS
       const float = word >> 1
@@ -65,52 +63,65 @@ export class FrameOutcome {
         if (kind === EventKind.Rejected) this.#frameReject = words[word + Ev.CODE]!
         continue
       }
-      const item = this.#items[command]
-      if (item !== undefined) this.#addEvent(item, kind, words, floats, word)
-    }
-  }
-
-  #addEvent(item: Item, kind: number, words: Int32Array, floats: Float64Array, word: number): void {
-    const float = word >> 1
-    switch (kind) {
-      case EventKind.Rejected:
-        item.code = rejectToCode(words[word + Ev.CODE]!)
-        break
-      case EventKind.Accepted:
-      case EventKind.Amended:
-        item.orderId = floats[float + Ev.ORDER_ID_F64]!
-        item.remaining = words[word + Ev.REMAINING]!
-        item.state = waits(kind, words[word + Ev.KIND]!) ? OrderState.Waiting : OrderState.Open
-        break
-      case EventKind.Fill:
-        if (floats[float + Ev.TAKER_ORDER_ID_F64]! !== item.orderId) break
-        item.filled += words[word + Ev.LOTS]!
-        item.remaining = words[word + Ev.COUNTER_REMAINING]!
-        if (item.remaining === 0) item.state = OrderState.Filled
-        break
-      case EventKind.Canceled: {
-        const orderId = floats[float + Ev.ORDER_ID_F64]!
-        // A cancel answers with the order it took; a place also sees makers that self-trade prevention took.
-        if (item.orderId !== 0 && item.orderId !== orderId) break
-        item.orderId = orderId
-        item.remaining = words[word + Ev.REMAINING]!
-        item.state = OrderState.Canceled
-        break
-      }
-      case EventKind.CanceledAll:
-        item.count = words[word + Ev.LOTS]!
-        break
-      default:
-        break
+      if (command < this.#count) addEvent(items, command * ITEM_NUMBERS, kind, words, floats, word)
     }
   }
 
   /** The items as they travel. */
   items(): number[][] {
-    return this.#items.map(({ code, orderId, state, remaining, filled, count }) => {
+    const items = this.#items ?? []
+    return Array.from({ length: this.#count }, (_, command) => {
+      const at = command * ITEM_NUMBERS
+      const [code, orderId, count] = [
+        items[at + Item.CODE]!,
+        items[at + Item.ORDER_ID]!,
+        items[at + Item.COUNT]!,
+      ]
       if (code !== 0) return [code]
-      if (count >= 0 || orderId === 0) return [0, Math.max(0, count)]
-      return [0, orderId, state, remaining, filled]
+      if (count > 0 || orderId === 0) return [0, Math.max(0, count - 1)]
+      return [0, orderId, items[at + Item.STATE]!, items[at + Item.REMAINING]!, items[at + Item.FILLED]!]
     })
+  }
+}
+
+function addEvent(
+  items: number[],
+  at: number,
+  kind: number,
+  words: Int32Array,
+  floats: Float64Array,
+  word: number,
+): void {
+  const float = word >> 1
+  switch (kind) {
+    case EventKind.Rejected:
+      items[at + Item.CODE] = rejectToCode(words[word + Ev.CODE]!)
+      break
+    case EventKind.Accepted:
+    case EventKind.Amended:
+      items[at + Item.ORDER_ID] = floats[float + Ev.ORDER_ID_F64]!
+      items[at + Item.REMAINING] = words[word + Ev.REMAINING]!
+      items[at + Item.STATE] = waits(kind, words[word + Ev.KIND]!) ? OrderState.Waiting : OrderState.Open
+      break
+    case EventKind.Fill:
+      if (floats[float + Ev.TAKER_ORDER_ID_F64]! !== items[at + Item.ORDER_ID]) break
+      items[at + Item.FILLED]! += words[word + Ev.LOTS]!
+      items[at + Item.REMAINING] = words[word + Ev.COUNTER_REMAINING]!
+      if (items[at + Item.REMAINING] === 0) items[at + Item.STATE] = OrderState.Filled
+      break
+    case EventKind.Canceled: {
+      const orderId = floats[float + Ev.ORDER_ID_F64]!
+      // A cancel answers with the order it took; a place also sees makers that self-trade prevention took.
+      if (items[at + Item.ORDER_ID] !== 0 && items[at + Item.ORDER_ID] !== orderId) break
+      items[at + Item.ORDER_ID] = orderId
+      items[at + Item.REMAINING] = words[word + Ev.REMAINING]!
+      items[at + Item.STATE] = OrderState.Canceled
+      break
+    }
+    case EventKind.CanceledAll:
+      items[at + Item.COUNT] = 1 + words[word + Ev.LOTS]!
+      break
+    default:
+      break
   }
 }

@@ -1,12 +1,12 @@
 /** `glassbook doctor` on a sound exchange, and on each kind of unsound one. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createPublicClient, createTestClient, http } from 'viem'
 import { groth16ChunkVerifierCode, unprovenVerifierCode, vaultCode } from '../contracts/bytecode.js'
 import { type Anvil, startAnvil } from '../contracts/anvil.js'
 import { checkDeployment } from '../contracts/check.js'
-import { type Deployment, deploy } from '../contracts/deploy.js'
+import { DeployError, type Deployment, deploy } from '../contracts/deploy.js'
 import { smallTrapdoor, trapdoorKey } from '../test/groth16-trapdoor.js'
 import type { VerificationKey } from '../contracts/verification-key.js'
 import { developmentVerificationKey } from '../settlement/development-key.js'
@@ -101,18 +101,34 @@ describe('doctor of a proven exchange', () => {
     await deployProven(chain.rpcUrl, developmentVerificationKey)
     const local = await run(path)
     expect([local.code, local.out.includes('warn setup of the key')]).toEqual([0, true])
-    const other = await startAnvil({ chainId: 5 })
+    const proven = JSON.parse(readFileSync(path, 'utf8')) as Deployment
+    const other = await startAnvil()
     try {
-      await deploy({
-        rpcUrl: other.rpcUrl,
-        privateKey: KEY,
-        assets: [{ symbol: 'ETH', decimals: 18, unitAtoms: 10n ** 9n, token: 'native' }],
-        verificationKey: developmentVerificationKey,
-        rowsPerChunk: 1,
-        path,
-      })
+      const rpcUrl = other.rpcUrl
+      const there = await deployProven(rpcUrl, developmentVerificationKey)
+      expect(there.constants).toEqual(proven.constants)
+      // A chain that was local when the contracts were made, and names itself as another one now.
+      const anvil = createTestClient({ mode: 'anvil', transport: http(rpcUrl) })
+      await anvil.request({ method: 'anvil_setChainId', params: [5] } as never)
+      writeFileSync(path, JSON.stringify({ ...there, chainId: 5 }))
       const { code, out } = await run(path)
       expect([code, out.includes('FAIL setup of the key')]).toEqual([1, true])
+    } finally {
+      await other.stop()
+    }
+  })
+
+  test('the development key is not deployed on a chain that holds value, whatever wraps it', async () => {
+    const other = await startAnvil({ chainId: 5 })
+    try {
+      const reader = createPublicClient({ transport: http(other.rpcUrl) })
+      const before = await reader.getBlockNumber()
+      await expect(deployProven(other.rpcUrl, developmentVerificationKey)).rejects.toThrow(DeployError)
+      await expect(deployProven(other.rpcUrl, developmentVerificationKey)).rejects.toThrow('chain 5')
+      // Nothing was sent; nor can the verifier that checks nothing exist there.
+      expect(await reader.getBlockNumber({ cacheTime: 0 })).toBe(before)
+      const assets = [{ symbol: 'ETH', decimals: 18, unitAtoms: 10n ** 9n, token: 'native' as const }]
+      await expect(deploy({ rpcUrl: other.rpcUrl, privateKey: KEY, assets })).rejects.toThrow()
     } finally {
       await other.stop()
     }

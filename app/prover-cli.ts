@@ -7,8 +7,8 @@ import { PROVER_PROGRAM } from '../settlement/prover-process.js'
 
 const USAGE = `Usage:
   glassbook prover key --rows N                                   build and cache the development key
-  glassbook prover work --url URL --rows N [--key DIR]            prove for a settlement process; its token
-                                                                  in GLASSBOOK_PROVER_TOKEN or --token
+  glassbook prover work --url URL --rows N [--key DIR] [--name NAME]   prove for a settlement process; its
+                                                                  token in GLASSBOOK_PROVER_TOKEN or --token
   glassbook prover setup --rows N --ptau FILE --sha256 HEX --out DIR   first key of a ceremony
   glassbook prover contribute --key DIR --name NAME               add a contribution to it
   glassbook prover check --key DIR --ptau FILE                    verify it from the circuit

@@ -27,7 +27,12 @@ import {
   unprovenVerifierCode,
   vaultCode,
 } from './bytecode.js'
-import { type VerificationKey, parseVerificationKey, toContractKey } from './verification-key.js'
+import {
+  type VerificationKey,
+  isInsecureOn,
+  parseVerificationKey,
+  toContractKey,
+} from './verification-key.js'
 
 export interface DeployedAsset {
   readonly id: number
@@ -130,8 +135,8 @@ export const demoAssets: readonly AssetToDeploy[] = [
 
 /**
  * Deploys tokens, verifier, vault and settlement, and checks that they are wired.
- * @throws DeployError on a unit size that is no power of ten, on a missing rowsPerChunk, or when a
- * transaction reverts. What was deployed before the failure stays on the chain and is not used.
+ * @throws DeployError on a unit size that is no power of ten, on a missing rowsPerChunk, on the development key
+ * anywhere but on a local chain, or when a transaction reverts. What was deployed before the failure stays on the chain and is not used.
  */
 export async function deploy(options: DeployOptions): Promise<Deployment> {
   const account = privateKeyToAccount(options.privateKey)
@@ -143,6 +148,13 @@ export async function deploy(options: DeployOptions): Promise<Deployment> {
   for (const { symbol, unitAtoms } of assets)
     if (!/^10*$/.test(String(unitAtoms)))
       throw new DeployError(`asset ${symbol}: unitAtoms is ${unitAtoms}, not a power of ten`)
+  const { verificationKey } = options
+  if (verificationKey !== undefined && options.rowsPerChunk === undefined)
+    throw new DeployError('a verificationKey needs the rowsPerChunk of its circuit')
+  if (verificationKey !== undefined && isInsecureOn(chainId, verificationKey))
+    throw new DeployError(
+      `the development key on chain ${chainId}: its secrets are public, anybody could forge proofs`,
+    )
   let nonce = await reader.getTransactionCount({ address: account.address, blockTag: 'pending' })
 
   const create = async (what: string, data: Hex): Promise<TransactionReceipt> => {
@@ -160,9 +172,6 @@ export async function deploy(options: DeployOptions): Promise<Deployment> {
     deployed.push({ id, symbol, token: address, decimals, unitAtoms: String(unitAtoms) })
   }
   const exitDelaySeconds = options.exitDelaySeconds ?? 7 * DAY_SECONDS
-  const { verificationKey } = options
-  if (verificationKey !== undefined && options.rowsPerChunk === undefined)
-    throw new DeployError('a verificationKey needs the rowsPerChunk of its circuit')
   const rowsPerChunk = verificationKey === undefined ? UNPROVEN_ROWS : options.rowsPerChunk!
   const addressAt = (offset: number): Address =>
     getContractAddress({ from: account.address, nonce: BigInt(nonce + offset) })

@@ -81,3 +81,13 @@ export function parseVerificationKey(value: unknown): VerificationKey {
     )
   return { protocol, curve, nPublic, vk_alpha_1, vk_beta_2, vk_gamma_2, vk_delta_2, IC }
 }
+
+/** Chains that hold no value. */
+const LOCAL_CHAIN_IDS: readonly number[] = [31337, 1337]
+/** alpha of the development setup (settlement/prover/development-key.ts), whose secrets are public. */
+const DEVELOPMENT_ALPHA_X = 12106565560893464797201037404953200626257409351542574282986272856754682282638n
+
+/** Whether anybody could forge proofs for `key`, because its secrets are public, on a chain that holds value. */
+export function isInsecureOn(chainId: number, key: VerificationKey): boolean {
+  return !LOCAL_CHAIN_IDS.includes(chainId) && BigInt(key.vk_alpha_1[0]!) === DEVELOPMENT_ALPHA_X
+}

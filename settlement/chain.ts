@@ -14,7 +14,7 @@ import {
   type PublicClient,
 } from 'viem'
 import { groth16ChunkVerifierAbi, settlementAbi, vaultAbi } from '../contracts/abi.js'
-import { refuseDevelopmentKey } from './development-key.js'
+import { isLocalChain, refuseDevelopmentKey } from './development-key.js'
 
 /** What settlement needs of the deployment file that contracts/deploy.ts writes. */
 export interface ChainDeployment {
@@ -73,7 +73,8 @@ export async function checkChain(client: PublicClient, deployment: ChainDeployme
     if (code === undefined || code === '0x')
       throw new WrongChain(`chain ${chainId} has no ${what} contract at ${address}`)
   }
-  if (!deployment.constants.proven) return
+  // A file that says "not proven" of a chain that holds value is not believed.
+  if (!deployment.constants.proven && isLocalChain(chainId)) return
   const key = await client.readContract({
     address: deployment.verifier,
     abi: groth16ChunkVerifierAbi,

@@ -9,6 +9,8 @@ export const DEVELOPMENT_ROWS = 1
 /** Chains where the development key may stand: local ones. */
 const LOCAL_CHAIN_IDS: readonly number[] = [31337, 1337]
 
+export const isLocalChain = (chainId: number): boolean => LOCAL_CHAIN_IDS.includes(chainId)
+
 /** The chain holds value, or may, and its verifier has the development key. */
 export class InsecureKey extends Error {
   override readonly name = 'InsecureKey'
@@ -22,7 +24,7 @@ export class InsecureKey extends Error {
 
 /** Throws InsecureKey for a verifier whose alpha is the development key's, on a chain that is not local. */
 export function refuseDevelopmentKey(chainId: number, alpha: readonly [bigint, bigint]): void {
-  if (LOCAL_CHAIN_IDS.includes(chainId)) return
+  if (isLocalChain(chainId)) return
   if (String(alpha[0]) === developmentVerificationKey.vk_alpha_1[0]) throw new InsecureKey(chainId)
 }
 

@@ -2,18 +2,20 @@
  * Work for provers: chunks that wait for their proof, leased over HTTP to any number of prover processes
  * that hold the token. Chunks are independent, so provers need to know nothing of each other.
  *
- *   POST /lease   -> 200 {id, rowsPerChunk, depth, inputs} | 204 when there is no work
- *   POST /result  {id, proof: 8 decimal strings, milliseconds} -> 200
+ *   POST /lease   {prover?} -> 200 {id, rowsPerChunk, depth, chainId, inputs} | 204 when there is no work
+ *   POST /result  {id, proof: 8 decimal strings, milliseconds} -> 200 {taken} | 422 when it does not verify
  *   POST /failed  {id, error} -> 200: the chunk waits again
- *   GET  /status  -> 200 {waiting, leased, provenRows, rowsPerSecond, failures}
+ *   GET  /status  -> 200 {waiting, leased, provenRows, rowsPerSecond, failures, leases}
  *   All with "authorization: Bearer TOKEN", else 401.
  *
- * Invariant: a chunk is in the queue until its proof was taken; a lease that runs out is given to the next
- * one who asks. The chain decides whether a proof is good: a refused one comes back by `offer`.
+ * Invariant: a chunk is in the queue until a good proof of it was taken; a lease that runs out is given to the
+ * next one who asks. A chunk that failed waits longer each time, so that one that cannot be proven does not keep
+ * the provers from the others. The chain has the last word: a proof that it refuses comes back by `offer`.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { PublicInputs } from './commit.js'
 import type { ChunkProof } from './post.js'
 import type { ChunkInputs } from './witness.js'
 
@@ -25,9 +27,18 @@ export interface ProverQueueOptions {
   readonly port?: number
   /** A lease is given to another prover after so many milliseconds; 5 minutes unless given. */
   readonly leaseMs?: number
+  /** First pause before a chunk that failed is leased again, doubled each time; 1 second unless given. */
+  readonly retryMs?: number
   /** For the circuit's shape. */
   readonly rowsPerChunk: number
   readonly depth: number
+  /** Told to provers, which must not work for it with a development key unless it is local; absent = not told. */
+  readonly chainId?: number
+  /**
+   * Whether a proof shows `inputs`; one that does not is refused before anything is sent. A rejection is not a
+   * verdict: the proof is taken then, and the chain judges it. Absent = the chain judges all.
+   */
+  readonly check?: (inputs: PublicInputs, proof: ChunkProof) => Promise<boolean>
   readonly onTrouble?: (text: string) => void
 }
 
@@ -41,17 +52,36 @@ export interface ProverMetrics {
   readonly failures: number
 }
 
+/** A chunk that a prover works on. */
+export interface LeaseStatus {
+  readonly id: string
+  /** As the prover calls itself. */
+  readonly prover: string
+  readonly milliseconds: number
+  /** Failures of this chunk so far. */
+  readonly failures: number
+}
+
 interface Job {
   readonly id: string
   readonly rows: number
   readonly makeInputs: () => ChunkInputs
   readonly done: (proof: ChunkProof) => void
   readonly refuse: (error: QueueStopped) => void
+  prover: string
+  leasedAtMs: number
   leasedUntilMs: number
+  /** Not leased before, after a failure. */
+  waitsUntilMs: number
+  failures: number
 }
 
 const BODY_BYTES_MAX = 64 * 1024
 const WINDOW_MS = 60_000
+const RETRY_MS = 1000
+const RETRY_MS_MAX = 60_000
+const NAME_CHARACTERS_MAX = 64
+const PROOF_WORDS = 8
 
 /** The queue ended before the proof came: the chunk is offered again at the next start. */
 export class QueueStopped extends Error {
@@ -93,7 +123,19 @@ export class ProverQueue {
   offer(id: string, rows: number, makeInputs: () => ChunkInputs): Promise<ChunkProof> {
     return new Promise((resolve, reject) => {
       if (this.isStopped) reject(new QueueStopped(id))
-      else this.jobs.set(id, { id, rows, makeInputs, done: resolve, refuse: reject, leasedUntilMs: 0 })
+      else
+        this.jobs.set(id, {
+          id,
+          rows,
+          makeInputs,
+          done: resolve,
+          refuse: reject,
+          prover: '',
+          leasedAtMs: 0,
+          leasedUntilMs: 0,
+          waitsUntilMs: 0,
+          failures: 0,
+        })
     })
   }
 
@@ -120,6 +162,19 @@ export class ProverQueue {
     }
   }
 
+  /** Chunks that provers work on now. */
+  leases(): LeaseStatus[] {
+    const now = Date.now()
+    return [...this.jobs.values()]
+      .filter(({ leasedUntilMs }) => leasedUntilMs > now)
+      .map(({ id, prover, leasedAtMs, failures }) => ({
+        id,
+        prover,
+        milliseconds: now - leasedAtMs,
+        failures,
+      }))
+  }
+
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const reply = (code: number, body?: unknown): void => {
       response.writeHead(code, { 'content-type': 'application/json' })
@@ -128,10 +183,10 @@ export class ProverQueue {
     try {
       if (!this.isAuthorized(request.headers.authorization ?? '')) return reply(401)
       const route = `${request.method} ${request.url}`
-      if (route === 'GET /status') return reply(200, this.metrics())
+      if (route === 'GET /status') return reply(200, { ...this.metrics(), leases: this.leases() })
       const body = route.startsWith('POST /') ? await readBody(request) : {}
-      if (route === 'POST /lease') return this.lease(reply)
-      if (route === 'POST /result') return this.result(body, reply)
+      if (route === 'POST /lease') return this.lease(body, reply)
+      if (route === 'POST /result') return await this.result(body, reply)
       if (route === 'POST /failed') return this.failed(body, reply)
       reply(404)
     } catch (error) {
@@ -144,41 +199,84 @@ export class ProverQueue {
     return timingSafeEqual(digest(header), digest(`Bearer ${this.options.token}`))
   }
 
-  private lease(reply: (code: number, body?: unknown) => void): void {
-    const now = Date.now()
+  private lease(body: Record<string, unknown>, reply: (code: number, body?: unknown) => void): void {
+    const { rowsPerChunk, depth, chainId, leaseMs = 300_000 } = this.options
     for (const job of this.jobs.values()) {
-      if (job.leasedUntilMs > now) continue
-      job.leasedUntilMs = now + (this.options.leaseMs ?? 300_000)
-      const { rowsPerChunk, depth } = this.options
-      return reply(200, { id: job.id, rowsPerChunk, depth, inputs: job.makeInputs() })
+      const now = Date.now()
+      if (job.leasedUntilMs > now || job.waitsUntilMs > now) continue
+      let inputs: ChunkInputs
+      try {
+        inputs = job.makeInputs()
+      } catch (error) {
+        this.release(job, error instanceof Error ? error.message : String(error))
+        continue
+      }
+      job.prover = typeof body.prover === 'string' ? body.prover.slice(0, NAME_CHARACTERS_MAX) : ''
+      job.leasedAtMs = now
+      job.leasedUntilMs = now + leaseMs
+      return reply(200, { id: job.id, rowsPerChunk, depth, chainId, inputs })
     }
     reply(204)
   }
 
-  private result(body: Record<string, unknown>, reply: (code: number, body?: unknown) => void): void {
+  private async result(
+    body: Record<string, unknown>,
+    reply: (code: number, body?: unknown) => void,
+  ): Promise<void> {
     const job = this.jobs.get(String(body.id))
     // Another prover was faster: its proof is as good.
     if (job === undefined) return reply(200, { taken: false })
     const words = body.proof
     if (
       !Array.isArray(words) ||
-      words.length !== 8 ||
+      words.length !== PROOF_WORDS ||
       !words.every((word) => /^\d{1,78}$/.test(String(word)))
-    )
+    ) {
+      this.release(job, 'a result that is not eight decimal numbers')
       return reply(400, { error: 'proof is not eight decimal numbers' })
+    }
+    const proof = words.map((word) => BigInt(String(word))) as unknown as ChunkProof
+    if (!(await this.isGood(job, proof))) {
+      if (this.jobs.get(job.id) === job) this.release(job, 'a proof that does not verify')
+      return reply(422, { error: 'the proof does not verify' })
+    }
+    if (this.jobs.get(job.id) !== job) return reply(200, { taken: false })
     this.jobs.delete(job.id)
     this.provenRows += job.rows
     this.proven.push({ atMs: Date.now(), rows: job.rows })
-    job.done(words.map((word) => BigInt(String(word))) as unknown as ChunkProof)
+    job.done(proof)
     reply(200, { taken: true })
+  }
+
+  private async isGood(job: Job, proof: ChunkProof): Promise<boolean> {
+    const { check } = this.options
+    if (check === undefined) return true
+    const { firstRoot, lastRoot, z, evaluation } = job.makeInputs()
+    const inputs = [BigInt(firstRoot), BigInt(lastRoot), BigInt(z), BigInt(evaluation)] as const
+    try {
+      return await check(inputs, proof)
+    } catch (error) {
+      this.options.onTrouble?.(
+        `prover: ${job.id}: not checked: ${error instanceof Error ? error.message : String(error)}`,
+      )
+      return true
+    }
   }
 
   private failed(body: Record<string, unknown>, reply: (code: number, body?: unknown) => void): void {
     const job = this.jobs.get(String(body.id))
-    if (job !== undefined) job.leasedUntilMs = 0
-    this.failures++
-    this.options.onTrouble?.(`prover: ${String(body.id)}: ${String(body.error).slice(0, 300)}`)
+    if (job !== undefined) this.release(job, String(body.error).slice(0, 300))
     reply(200, {})
+  }
+
+  /** A try of a chunk failed: it waits, longer each time, and is leased again. */
+  private release(job: Job, why: string): void {
+    const pause = Math.min((this.options.retryMs ?? RETRY_MS) * 2 ** job.failures, RETRY_MS_MAX)
+    job.failures++
+    job.leasedUntilMs = 0
+    job.waitsUntilMs = Date.now() + pause
+    this.failures++
+    this.options.onTrouble?.(`prover${job.prover === '' ? '' : ` ${job.prover}`}: ${job.id}: ${why}`)
   }
 }
 

@@ -11,6 +11,7 @@ import { Control } from '../engine/control.js'
 import { chainClient, type ChainDeployment } from './chain.js'
 import { RECORD_BYTES } from './commit.js'
 import type { EngineCapacities } from './follow.js'
+import { proofCheck } from './proof-check.js'
 import { ProverQueue, type ProverMetrics } from './prover-queue.js'
 import { startProverProcess } from './prover-process.js'
 import { Settler, defaultPolicy, type BatchPolicy } from './settler.js'
@@ -144,6 +145,8 @@ const queue = proven
       token,
       rowsPerChunk,
       depth: TREE_DEPTH,
+      chainId: data.deployment.chainId,
+      check: proofCheck(chainClient(data.rpcUrls), data.deployment.verifier),
       ...(data.prover?.host === undefined ? {} : { host: data.prover.host }),
       ...(data.prover?.port === undefined ? {} : { port: data.prover.port }),
       onTrouble: (text) => post({ type: 'trouble', text }),

@@ -6,12 +6,10 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { wtns } from 'snarkjs'
-import { evaluateChunk, encodeRows } from '../commit.js'
 import { R, inverse, toField } from '../field.js'
-import { poseidon } from '../poseidon.js'
-import type { BatchRecord } from '../store.js'
 import { brokenGroups, type Group } from '../test/circuit-model.js'
-import { BatchWitness, type ChunkInputs } from '../witness.js'
+import { chunkOf } from '../test/small-chunks.js'
+import type { ChunkInputs } from '../witness.js'
 import { compileCircuit, type Circuit } from './circuit.js'
 import { firstBroken, readR1cs, type R1cs } from './r1cs.js'
 
@@ -20,32 +18,6 @@ const DEPTH = 4
 const LEAVES = 1 << DEPTH
 const UNITS_END = 2 ** 53
 const Z = 0x1234567890abcdef1234567890abcdefn
-
-/** Nodes of a full little tree, by key. */
-function treeOf(balances: readonly number[]): Map<number, bigint> {
-  const nodes = new Map<number, bigint>()
-  balances.forEach((units, index) => nodes.set(LEAVES + index, BigInt(units)))
-  for (let key = LEAVES - 1; key >= 1; key--)
-    nodes.set(key, poseidon(nodes.get(key * 2)!, nodes.get(key * 2 + 1)!))
-  return nodes
-}
-
-/** Inputs of the one chunk that applies `changes` (index -> new balance) to `balances`. */
-function chunkOf(balances: readonly number[], changes: ReadonlyMap<number, number>): ChunkInputs {
-  const indices = [...changes.keys()].sort((a, b) => a - b)
-  const rows = {
-    indices: Int32Array.from(indices),
-    deltas: Float64Array.from(indices, (index) => changes.get(index)! - balances[index]!),
-  }
-  const [before, after] = [treeOf(balances), treeOf(balances.map((units, at) => changes.get(at) ?? units))]
-  const record = {
-    header: { number: 1n },
-    data: { rows: encodeRows(rows), chunkRoots: [after.get(1)!] },
-    rowsPerChunk: ROWS,
-  } as unknown as BatchRecord
-  const witness = new BatchWitness(record, (key) => before.get(key)!, DEPTH)
-  return witness.inputs(0, [before.get(1)!, after.get(1)!, Z, evaluateChunk(rows, 0, ROWS, Z)])
-}
 
 const units = fc.oneof(fc.integer({ min: 0, max: 1000 }), fc.constantFrom(0, 1, UNITS_END - 1))
 const balancesOf = fc.array(units, { minLength: LEAVES, maxLength: LEAVES })
@@ -64,7 +36,7 @@ const chunk = (minRows: number) =>
       return { balances, changes }
     })
     .filter(({ changes }) => changes.size >= minRows)
-    .map((made) => ({ ...made, inputs: chunkOf(made.balances, made.changes) }))
+    .map((made) => ({ ...made, inputs: chunkOf(made.balances, made.changes, ROWS, Z) }))
 
 type Column = 'used' | 'index' | 'oldBalance' | 'newBalance' | 'inverseDelta'
 type Mutable = Record<'firstRoot' | 'lastRoot' | 'z' | 'evaluation', string> &
@@ -241,6 +213,8 @@ describe(`chunk circuit, ${ROWS} rows at depth ${DEPTH}`, () => {
         [6, 0],
         [15, UNITS_END - 1],
       ]),
+      ROWS,
+      Z,
     )
     const witness = (await witnessOf(inputs))!
     const users = Array.from({ length: r1cs.wires }, () => new Set<number>())

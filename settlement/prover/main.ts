@@ -3,10 +3,12 @@
  * on GPL packages (snarkjs, circomlib). Prints one JSON line an event.
  *
  *   key --rows N [--depth 28]                            build and cache the development key
- *   work --url URL --token T [--rows N] [--key DIR]      prove for a settlement process
+ *   work --url URL --token T [--rows N] [--key DIR] [--name NAME]   prove for a settlement process
  *   setup --rows N --ptau FILE --sha256 HEX --out DIR    a ceremony's first key from a powers-of-tau file
  *   contribute --key DIR --name NAME                     add a contribution
  *   check --key DIR --ptau FILE                          verify a ceremony's key from the circuit
+ *
+ * Exit codes: 0 = done, 1 = failed, or a check that does not hold; 2 = wrong use.
  */
 import { parseArgs } from 'node:util'
 import { checkKey, contribute, setup } from './ceremony.js'
@@ -16,6 +18,11 @@ import { work } from './work.js'
 const say = (line: Record<string, unknown>): void => void process.stdout.write(`${JSON.stringify(line)}\n`)
 
 const TREE_DEPTH = 28
+
+/** Wrong use of a command. */
+class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
 
 /** Runs one command; resolves with the exit code. */
 async function run(argv: string[]): Promise<number> {
@@ -36,7 +43,7 @@ async function run(argv: string[]): Promise<number> {
   })
   const needed = (name: 'url' | 'ptau' | 'sha256' | 'out' | 'key' | 'name'): string => {
     const value = values[name]
-    if (value === undefined) throw new Error(`${command ?? ''} needs --${name}`)
+    if (value === undefined) throw new UsageError(`${command ?? ''} needs --${name}`)
     return value
   }
   const shape = { rows: Number(values.rows), depth: Number(values.depth) }
@@ -54,12 +61,19 @@ async function run(argv: string[]): Promise<number> {
     }
     case 'work': {
       const token = values.token ?? process.env.GLASSBOOK_PROVER_TOKEN
-      if (token === undefined) throw new Error('work needs --token or GLASSBOOK_PROVER_TOKEN')
+      if (token === undefined) throw new UsageError('work needs --token or GLASSBOOK_PROVER_TOKEN')
       const key = values.key === undefined ? await developmentKey(shape, onKey) : await keyFrom(values.key)
       let isStopped = false
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => (isStopped = true))
       say({ event: 'ready', rows: key.circuit.rows, depth: key.circuit.depth })
-      await work({ url: needed('url'), token, key, onProgress: say, isStopped: () => isStopped })
+      await work({
+        url: needed('url'),
+        token,
+        key,
+        ...(values.name === undefined ? {} : { name: values.name }),
+        onProgress: say,
+        isStopped: () => isStopped,
+      })
       return 0
     }
     case 'setup':
@@ -71,7 +85,7 @@ async function run(argv: string[]): Promise<number> {
     case 'check':
       return (await checkKey(needed('key'), needed('ptau'), say)) ? 0 : 1
     default:
-      throw new Error(`no command "${command ?? ''}": key, work, setup, contribute or check`)
+      throw new UsageError(`no command "${command ?? ''}": key, work, setup, contribute or check`)
   }
 }
 
@@ -79,7 +93,11 @@ async function run(argv: string[]): Promise<number> {
 run(process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error: unknown) => {
-    say({ event: 'error', error: error instanceof Error ? error.message : String(error) })
-    process.exit(1)
+    const name = error instanceof Error ? error.name : 'Error'
+    say({ event: 'error', name, error: error instanceof Error ? error.message : String(error) })
+    const isUsage =
+      error instanceof UsageError ||
+      (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS') === true
+    process.exit(isUsage ? 2 : 1)
   },
 )

@@ -1,12 +1,14 @@
 /**
  * `glassbook gateway --connect SOCKET [--config FILE] [--gateway-… value]`: a gateway in a process of its
  * own, for an exchange that was started with `--gateway-socket SOCKET`. When it dies, its connections are
- * lost and nothing else.
+ * lost and nothing else. `--data DIR`, the exchange's data folder, gives it history and the receipt key.
  */
 import { parseArgs } from 'node:util'
 import { ConfigError, loadGatewayConfig } from '../gateway/config.js'
 import { runGatewayProcess } from '../gateway/gateway-process.js'
 import { GatewayStartError } from '../gateway/start.js'
+import { historyFolder } from './gateway-link.js'
+import { ReceiptKeyError, receiptKey } from './receipt-key.js'
 
 /** Runs the command until the exchange goes; answers with the exit code. */
 export async function runGatewayCommand(argv: string[]): Promise<number> {
@@ -23,15 +25,22 @@ export async function runGatewayCommand(argv: string[]): Promise<number> {
       return 2
     }
     const config = loadGatewayConfig({ file: values.config, environment: process.env, flags: argv })
+    if (config.threads !== 1) {
+      throw new ConfigError(
+        `gateway.threads: ${config.threads}, but a gateway process has one thread: start as many processes, each with a socket and a port of its own`,
+      )
+    }
+    const { data } = values
     await runGatewayProcess({
       path: values.connect,
       config,
-      ...(values.data === undefined ? {} : { folder: values.data }),
+      ...(data === undefined ? {} : { folder: historyFolder(data), receiptKey: receiptKey(data) }),
       onListening: (port) => process.stdout.write(`gateway: ws://${config.host}:${port}\n`),
     })
     return 0
   } catch (error) {
-    const known = error instanceof ConfigError || error instanceof GatewayStartError
+    const known =
+      error instanceof ConfigError || error instanceof GatewayStartError || error instanceof ReceiptKeyError
     const system = (error as NodeJS.ErrnoException).code !== undefined
     if (!known && !system) throw error
     process.stderr.write(`glassbook: ${(error as Error).message}\n`)

@@ -15,9 +15,15 @@ interface Command {
 
 const commands: Record<string, Command> = {
   start: {
-    usage: 'start [--data DIR] [--port N] [--demo] [--replay FILE [--orderbook FILE]] [--json]',
+    usage:
+      'start [--data DIR] [--port N] [--demo] [--replay FILE [--orderbook FILE]] [--json] [--gateway-socket PATH]',
     about: 'chain, contracts, engine, gateway and settlement in one process tree',
     load: async () => (await import('./start.js')).runStart,
+  },
+  gateway: {
+    usage: 'gateway --connect SOCKET [--data DIR] [--config FILE] [--gateway-SETTING VALUE …]',
+    about: 'a gateway as a process of its own, for a start with --gateway-socket SOCKET',
+    load: async () => (await import('./gateway-cli.js')).runGatewayCommand,
   },
   engine: {
     usage: 'engine --config markets.json < commands.ndjson > events.ndjson',

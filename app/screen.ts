@@ -9,7 +9,9 @@ import type { ReplayReport } from './lobster/replay.js'
 const PLAIN_STATUS_EVERY_MS = 10_000
 
 export interface StartedParts {
-  readonly url: string
+  /** Where clients connect; undefined with gateways that are processes of their own. */
+  readonly url: string | undefined
+  readonly gatewaySockets: readonly string[]
   readonly rpcUrl: string
   readonly deployment: Deployment
   readonly dataDir: string
@@ -102,11 +104,19 @@ export class Screen {
       at.constants.proven
         ? `  settlement  batches are committed, then proven in chunks of ${at.constants.rowsPerChunk} rows`
         : '  settlement  batches are committed; the stand-in verifier accepts every proof, so nothing is proven',
-      `  gateway     ${parts.url}  (subprotocols glassbook.v1.msgpack, glassbook.v1.json)`,
+      ...(parts.url === undefined
+        ? parts.gatewaySockets.map(
+            (path) => `  gateway     glassbook gateway --connect ${path} --data ${parts.dataDir}`,
+          )
+        : [`  gateway     ${parts.url}  (subprotocols glassbook.v1.msgpack, glassbook.v1.json)`]),
       `  market      0 ${base}-${quote}`,
       '',
-      `  connect     import { createClient } from '@glassbook/sdk'`,
-      `              const client = await createClient({ url: '${parts.url}', wallet }).connect()`,
+      ...(parts.url === undefined
+        ? []
+        : [
+            `  connect     import { createClient } from '@glassbook/sdk'`,
+            `              const client = await createClient({ url: '${parts.url}', wallet }).connect()`,
+          ]),
       '  stop        Ctrl-C stops everything in order; start again to go on from here',
       '',
     ])

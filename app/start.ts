@@ -9,10 +9,11 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { createPublicClient, http } from 'viem'
 import { startExchange } from '../engine/exchange.js'
+import { BatchList } from '../gateway/batch-list.js'
 import { type GatewayConfig, ConfigError, loadGatewayConfig } from '../gateway/config.js'
-import { type RunningGateway, startGateway } from '../gateway/start.js'
 import { DEVELOPMENT_ROWS, developmentVerificationKey } from '../settlement/development-key.js'
 import { Demo } from './demo.js'
+import { type GatewayLink, gatewayCount, startGatewayLink } from './gateway-link.js'
 import { LOCAL_GENESIS } from './genesis.js'
 import { runLobster } from './lobster/run.js'
 import { privateKeyOf, startLocalChain } from './local-chain.js'
@@ -22,7 +23,8 @@ import { Screen } from './screen.js'
 
 const USAGE =
   'usage: glassbook start [--data DIR] [--port N] [--demo] [--seconds N] [--seed N] [--batch-seconds N] ' +
-  '[--batch-fills N] [--replay FILE [--orderbook FILE] [--json]] [--config FILE] [--gateway-SETTING VALUE …]'
+  '[--batch-fills N] [--replay FILE [--orderbook FILE] [--json]] [--config FILE] [--gateway-SETTING VALUE …] ' +
+  '[--gateway-socket PATH …]'
 
 const TRADERS = 5
 /** A forced withdrawal may be left unanswered this long on the local chain; a week on a real one. */
@@ -36,6 +38,8 @@ const REPLAY_RATE = { perSecond: 1_000_000, burst: 1_000_000 }
 export interface StartOptions {
   readonly dataDir: string
   readonly gateway: GatewayConfig
+  /** Local sockets for gateways that run as processes of their own; none = the gateway is inside. */
+  readonly gatewaySockets: readonly string[]
   readonly demo: boolean
   /** The demo ends by itself after this long; 0 = at Ctrl-C. */
   readonly seconds: number
@@ -65,7 +69,7 @@ export function parseStartOptions(argv: readonly string[]): StartOptions {
   const ownFlags: string[] = []
   for (let index = 0; index < argv.length; index++) {
     const flag = argv[index]!
-    if (!flag.startsWith('--gateway-')) ownFlags.push(flag)
+    if (!flag.startsWith('--gateway-') || /^--gateway-socket(=|$)/.test(flag)) ownFlags.push(flag)
     else gatewayFlags.push(...(flag.includes('=') ? [flag] : argv.slice(index, ++index + 1)))
   }
   let values
@@ -76,6 +80,7 @@ export function parseStartOptions(argv: readonly string[]): StartOptions {
         data: { type: 'string' },
         port: { type: 'string' },
         config: { type: 'string' },
+        'gateway-socket': { type: 'string', multiple: true, default: [] },
         demo: { type: 'boolean', default: false },
         seconds: { type: 'string' },
         seed: { type: 'string' },
@@ -95,6 +100,11 @@ export function parseStartOptions(argv: readonly string[]): StartOptions {
   }
   if (values.orderbook !== undefined && values.replay === undefined)
     throw new StartError(`--orderbook goes with --replay\n${USAGE}`)
+  const gatewaySockets = values['gateway-socket']
+  if (gatewaySockets.length > 0 && (values.demo || values.replay !== undefined))
+    throw new StartError(
+      `--demo and --replay trade through the gateway inside: without --gateway-socket\n${USAGE}`,
+    )
   let gateway: GatewayConfig
   try {
     gateway = loadGatewayConfig({ file: values.config, environment: process.env, flags: gatewayFlags })
@@ -111,6 +121,7 @@ export function parseStartOptions(argv: readonly string[]): StartOptions {
   return {
     dataDir: resolve(dataDir),
     gateway,
+    gatewaySockets: gatewaySockets.map((path) => resolve(path)),
     demo: values.demo,
     seconds: number(values.seconds, 'seconds', 0, 1e9),
     seed: number(values.seed, 'seed', 1, 2 ** 31 - 1),
@@ -212,23 +223,26 @@ async function startParts(
   const { deployment } = chain
   const rpcUrl = chain.anvil.rpcUrl
 
+  const gateways = gatewayCount(options.gatewaySockets, options.gateway)
   screen.step('recovering the engine')
   const exchange = await startExchange({
     dataDir: options.dataDir,
     genesis: LOCAL_GENESIS,
-    gateways: 1,
+    gateways,
     operators: 1,
     onLog: (line) => screen.line(line),
   })
   exchange.onFailure((_failure, reason) => fail('the exchange halted', reason))
   const operator = new OperatorLink({
-    producer: 1,
-    inbound: exchange.inbound[1]!,
-    outbound: exchange.outbound[1]!,
+    producer: gateways,
+    inbound: exchange.inbound[gateways]!,
+    outbound: exchange.outbound[gateways]!,
     control: exchange.control,
   })
   // Started last, but spoken to by parts that start before it.
-  const late: { gateway?: RunningGateway } = {}
+  const late: { gateway?: GatewayLink } = {}
+  /** What settlement tells before there is a gateway. */
+  const batches = new BatchList()
   running.push({
     name: 'engine and journal',
     stop: async () => {
@@ -252,6 +266,7 @@ async function startParts(
     depositsConsumed: exchange.depositsConsumed,
     submit: (record, attachment) => operator.submit(record, attachment),
     onBatch: (batch) => {
+      batches.put(batch)
       late.gateway?.batchChanged(batch)
       if (batch.state === 'posted') for (const listener of demoBatches) listener(batch.number)
     },
@@ -261,29 +276,30 @@ async function startParts(
   running.push({ name: 'settlement', stop: () => settlement.stop() })
 
   screen.step('starting the gateway')
-  const gateway = await startGateway({
-    links: [
-      {
-        producer: 0,
-        inbound: exchange.inbound[0]!,
-        outbound: exchange.outbound[0]!,
-        control: exchange.control,
-      },
-    ],
+  const gateway = await startGatewayLink({
+    dataDir: options.dataDir,
+    sockets: options.gatewaySockets,
+    links: Array.from({ length: gateways }, (_, producer) => ({
+      producer,
+      inbound: exchange.inbound[producer]!,
+      outbound: exchange.outbound[producer]!,
+      control: exchange.control,
+    })),
     config: options.gateway,
     deployment: { ...deployment, rpcUrl },
     markets: exchange.genesis.markets,
-    owners: [],
+    batches: batches.latest(),
     askProof: (account, asset) => settlement.proof(account, asset),
     onDied: (error) => fail('the gateway', error),
   })
   late.gateway = gateway
   running.push({ name: 'the gateway', stop: () => gateway.stop() })
-  const url = `ws://127.0.0.1:${gateway.port}`
+  const { url } = gateway
 
   await settlement.depositsSeen
   screen.start({
     url,
+    gatewaySockets: options.gatewaySockets,
     rpcUrl,
     deployment,
     dataDir: options.dataDir,
@@ -307,6 +323,7 @@ async function startParts(
   )
   running.push({ name: 'the status line', stop: async () => clearInterval(status) })
 
+  if (url === undefined) return
   if (options.replay !== undefined) {
     const report = await runLobster({
       url,

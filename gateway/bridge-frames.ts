@@ -11,6 +11,8 @@ export const BridgeFrame = {
   Ring: 0,
   /** UTF-8 JSON: first what the exchange is (BridgeHello), then ToGateway or FromGateway. */
   Json: 1,
+  /** Exchange -> gateway, before the ring messages that it covers: durable seq (f64 LE), journal head (32 bytes). */
+  Durable: 2,
 } as const
 
 const HEADER_BYTES = 8
@@ -28,6 +30,18 @@ export function bridgeFrame(type: number, body: Uint8Array): Buffer {
 
 export const jsonFrame = (value: unknown): Buffer =>
   bridgeFrame(BridgeFrame.Json, Buffer.from(JSON.stringify(value)))
+
+/** How far the journal is durable, and its hash chain there. */
+export function durableFrame({ seq, head }: { seq: number; head: Uint8Array }): Buffer {
+  const body = Buffer.alloc(8 + head.length)
+  body.writeDoubleLE(seq)
+  body.set(head, 8)
+  return bridgeFrame(BridgeFrame.Durable, body)
+}
+
+export function readDurable(body: Buffer): { seq: number; head: Uint8Array } {
+  return { seq: body.readDoubleLE(0), head: body.subarray(8) }
+}
 
 /** Splits a byte stream into frames; bodies are valid during the call. */
 export class BridgeInbox {

@@ -3,17 +3,20 @@
  * local socket. When the gateway process dies, its connections are lost and nothing else: the rings go on
  * being emptied, and the next gateway process that connects takes over.
  *
+ * Whoever may open the socket trades for everybody: it is made for its owner only (mode 0600).
+ *
  * Invariant: only whole messages enter the ring, and only durable ones leave it. What an earlier gateway
  * process asked for is never handed to a later one: each has a number that travels in CONNECTION.
  */
 import { type Server, type Socket, createServer } from 'node:net'
-import { rmSync } from 'node:fs'
+import { chmodSync, rmSync } from 'node:fs'
 import { Control } from '../engine/control.js'
 import { GatedReader } from '../engine/journal/gated-reader.js'
 import { Inbound, Outbound, OutboundType } from '../engine/messages.js'
 import { RingWriter, armDoorbell, disarmDoorbell, sleepOnDoorbellAsync } from '../engine/ring.js'
 import type { MarketConfig } from '../engine/types.js'
-import { BridgeFrame, BridgeInbox, bridgeFrame, jsonFrame } from './bridge-frames.js'
+import { BatchList } from './batch-list.js'
+import { BridgeFrame, BridgeInbox, bridgeFrame, durableFrame, jsonFrame } from './bridge-frames.js'
 import type { EngineLinkOptions } from './engine-link.js'
 import type { BalanceProof, BatchInfo, Deployment, FromGateway, GatewayStats, ToGateway } from './messages.js'
 
@@ -30,6 +33,7 @@ export interface BridgeHello {
   readonly epoch: number
   readonly deployment: Deployment
   readonly markets: readonly MarketConfig[]
+  readonly batches: readonly BatchInfo[]
 }
 
 export interface BridgeOptions {
@@ -38,6 +42,8 @@ export interface BridgeOptions {
   readonly link: EngineLinkOptions
   readonly deployment: Deployment
   readonly markets: readonly MarketConfig[]
+  /** Settlement batches so far, oldest first. */
+  readonly batches?: readonly BatchInfo[]
   readonly askProof?: (account: number, asset: number) => Promise<BalanceProof | null>
 }
 
@@ -60,6 +66,7 @@ class Bridge {
   readonly #control: Control
   readonly #writer: RingWriter
   readonly #reader: GatedReader
+  readonly #batches: BatchList
   #server: Server | undefined
   #socket: Socket | undefined
   #generation = 0
@@ -74,6 +81,7 @@ class Bridge {
     this.#control = new Control(link.control)
     this.#writer = new RingWriter(link.inbound, this.#control.engineDoorbell)
     this.#reader = new GatedReader(link.outbound, this.#control)
+    this.#batches = new BatchList(options.batches)
     this.ended = this.#run()
   }
 
@@ -88,7 +96,10 @@ class Bridge {
     this.#server = server
     return new Promise((resolve, reject) => {
       server.once('error', reject)
-      server.listen(path, resolve)
+      server.listen(path, () => {
+        chmodSync(path, 0o600)
+        resolve()
+      })
     })
   }
 
@@ -115,7 +126,13 @@ class Bridge {
     socket.on('close', () => {
       if (this.#socket === socket) this.#socket = undefined
     })
-    const hello: BridgeHello = { type: 'exchange', epoch: this.#control.epoch, deployment, markets }
+    const hello: BridgeHello = {
+      type: 'exchange',
+      epoch: this.#control.epoch,
+      deployment,
+      markets,
+      batches: this.#batches.latest(),
+    }
     socket.write(jsonFrame(hello))
   }
 
@@ -161,6 +178,11 @@ class Bridge {
     else askProof(account, asset).then(answer, () => answer(null))
   }
 
+  batchChanged(batch: BatchInfo): void {
+    this.#batches.put(batch)
+    this.tell({ type: 'batch', batch })
+  }
+
   tell(message: ToGateway): void {
     this.#socket?.write(jsonFrame(message))
   }
@@ -184,6 +206,7 @@ class Bridge {
 
   #drain(): boolean {
     const reader = this.#reader
+    const frames: Buffer[] = []
     let handled = 0
     for (; handled < MESSAGES_A_TURN && !this.#ended; handled++) {
       const at = reader.poll()
@@ -191,12 +214,15 @@ class Bridge {
       const body = Buffer.from(reader.bytes.slice(at, at + reader.length))
       if (reader.words[(at >> 2) + Outbound.TYPE] === OutboundType.Stop) this.#ended = true
       reader.release()
-      const socket = this.#socket
-      if (socket === undefined) continue
+      if (this.#socket === undefined) continue
       const own = body.readInt32LE(Outbound.CONNECTION * 4) === this.#generation
       body.writeInt32LE(own ? 0 : NOBODY, Outbound.CONNECTION * 4)
-      socket.write(bridgeFrame(BridgeFrame.Ring, body))
-      if (socket.writableLength > UNSENT_BYTES_MAX) socket.destroy()
+      frames.push(bridgeFrame(BridgeFrame.Ring, body))
+    }
+    if (this.#socket !== undefined && frames.length > 0) {
+      // Read after the messages were, so it is at or after each of them: a receipt's head must be.
+      this.#socket.write(Buffer.concat([durableFrame(this.#control.durableHead()), ...frames]))
+      if (this.#socket.writableLength > UNSENT_BYTES_MAX) this.#socket.destroy()
     }
     return handled === MESSAGES_A_TURN
   }
@@ -227,7 +253,7 @@ export async function startGatewayBridge(options: BridgeOptions): Promise<Runnin
     get connected() {
       return bridge.connected
     },
-    batchChanged: (batch) => bridge.tell({ type: 'batch', batch }),
+    batchChanged: (batch) => bridge.batchChanged(batch),
     stop: () => bridge.stop(),
     ended: bridge.ended,
   }

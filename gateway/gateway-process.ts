@@ -1,7 +1,7 @@
 /**
  * A gateway as a process of its own: connects to the exchange's local socket (bridge.ts), keeps a pair of
  * rings of its own, and runs the same gateway thread on them. Everything that comes over the socket is
- * durable already, so the local control block says that everything is.
+ * durable already; how far the journal is, with its head, comes before it into the local control block.
  *
  * When the exchange goes, the gateway ends its clients' connections and itself; when the gateway goes, the
  * exchange does not notice.
@@ -16,7 +16,7 @@ import {
   disarmDoorbell,
   sleepOnDoorbellAsync,
 } from '../engine/ring.js'
-import { BridgeFrame, BridgeInbox, bridgeFrame, jsonFrame } from './bridge-frames.js'
+import { BridgeFrame, BridgeInbox, bridgeFrame, jsonFrame, readDurable } from './bridge-frames.js'
 import type { BridgeHello } from './bridge.js'
 import type { GatewayConfig } from './config.js'
 import type { BalanceProof, FromGateway, ToGateway } from './messages.js'
@@ -26,15 +26,15 @@ const INBOUND_BYTES = 4 << 20
 const OUTBOUND_BYTES = 16 << 20
 const SLEEP_MS_MAX = 1000
 const STATS_EVERY_MS = 500
-/** The journal's head is not known here, so a gateway of its own gives no receipts. */
-const NO_HEAD = new Uint8Array(32)
 
 export interface GatewayProcessOptions {
   /** The exchange's local socket. */
   readonly path: string
   readonly config: GatewayConfig
-  /** Folder for history. */
+  /** Folder for history; none = memory only. */
   readonly folder?: string
+  /** PKCS#8 DER of the operator's key that signs receipts; none = no receipts. */
+  readonly receiptKey?: Uint8Array
   /** Told when the gateway listens. */
   readonly onListening: (port: number) => void
 }
@@ -43,8 +43,6 @@ export interface GatewayProcessOptions {
 export async function runGatewayProcess(options: GatewayProcessOptions): Promise<void> {
   const socket = connect(options.path)
   const control = new Control(createControl())
-  // Only durable messages come over the socket.
-  control.setDurable(Number.MAX_SAFE_INTEGER, NO_HEAD)
   const inbound = createRing(INBOUND_BYTES)
   const outbound = createRing(OUTBOUND_BYTES)
   const writer = new RingWriter(outbound, control.producerDoorbell(0))
@@ -83,7 +81,10 @@ export async function runGatewayProcess(options: GatewayProcessOptions): Promise
   }
   const inbox = new BridgeInbox((type, body) => {
     if (type === BridgeFrame.Json) told(JSON.parse(body.toString()) as ToGateway | BridgeHello)
-    else if (waiting.length > 0 || !take(body)) {
+    else if (type === BridgeFrame.Durable) {
+      const { seq, head } = readDurable(body)
+      control.setDurable(seq, head)
+    } else if (waiting.length > 0 || !take(body)) {
       waiting.push(Buffer.from(body))
       socket.pause()
       if (waiting.length === 1) setTimeout(retry, 1)
@@ -92,7 +93,7 @@ export async function runGatewayProcess(options: GatewayProcessOptions): Promise
   socket.on('data', (chunk: Buffer) => inbox.push(chunk))
   const gone = new Promise<void>((resolve) => socket.once('close', () => resolve()))
 
-  const { epoch, deployment, markets } = await hello
+  const { epoch, deployment, markets, batches } = await hello
   control.epoch = epoch
   const relayed = relay(
     inbound,
@@ -105,8 +106,10 @@ export async function runGatewayProcess(options: GatewayProcessOptions): Promise
     config: options.config,
     deployment,
     markets,
+    batches,
     owners: [],
     ...(options.folder === undefined ? {} : { folder: options.folder }),
+    ...(options.receiptKey === undefined ? {} : { receiptKey: options.receiptKey }),
     askProof: (account, asset) =>
       new Promise((resolve) => {
         const ticket = nextProof++

@@ -16,6 +16,7 @@ import type { WireValue } from '../sdk/wire/msgpack.js'
 import { PROTOCOL_VERSION } from '../sdk/wire/version.js'
 import { AccountStreams } from './account-streams.js'
 import { type Domain, createDomain } from './auth.js'
+import { BatchList } from './batch-list.js'
 import { Connection, type Socket, type SocketData } from './connection.js'
 import { Directory, sessionInfo } from './directory.js'
 import { type Answer, type Applied, EngineLink, type EngineLinkHandler } from './engine-link.js'
@@ -31,7 +32,6 @@ import { Requests } from './requests.js'
 import { Submissions } from './submissions.js'
 
 const REQUEST_ID_MAX = 2 ** 31 - 1
-const BATCHES_KEPT = 100
 /**
  * Public streams are sent again after this many times what sending them took: a crowd of subscribers gets
  * fewer and fuller events, and the orders of those who trade do not wait behind it.
@@ -61,11 +61,11 @@ export class Gateway implements EngineLinkHandler {
   readonly accounts: AccountStreams
   readonly markets = new Map<number, MarketData>()
   readonly fills: FillStore
-  readonly history = new OrderHistory()
+  readonly history: OrderHistory
   readonly #history: HistoryStore
   /** Seq of the engine when this thread began to serve. */
   #startSeq = 0
-  readonly batches: BatchInfo[] = []
+  readonly batches: BatchList
   readonly epoch: number
   readonly limits: Limits
   readonly #receipts: Receipts | undefined
@@ -100,7 +100,9 @@ export class Gateway implements EngineLinkHandler {
       framesInFlightMax: data.config.framesInFlightMax,
       requireSignedFrames: data.config.requireSignedFrames,
     })
+    this.batches = new BatchList(data.batches)
     this.#history = new HistoryStore(data.folder, data.thread === 0)
+    this.history = new OrderHistory(data.folder, data.thread === 0)
     this.fills = new FillStore({
       capacity: data.config.fillsKept,
       write: data.thread === 0,
@@ -162,13 +164,16 @@ export class Gateway implements EngineLinkHandler {
   /** Fills and candles of before this start; what happened while nobody noted it is marked as a gap. */
   #loadHistory(): void {
     for (const market of this.markets.values()) this.#history.loadCandles(market.config.id, market.candles)
+    let known = 0
     this.fills.since(0, ({ market, seq, index, ticks, lots, takerSide, timeMs }) => {
       // What this start has seen itself is not of before it.
-      if (seq <= this.#startSeq)
-        this.markets.get(market)?.restoreTrade([seq, index, ticks, lots, takerSide, timeMs])
+      if (seq > this.#startSeq) return
+      known = seq
+      this.markets.get(market)?.restoreTrade([seq, index, ticks, lots, takerSide, timeMs])
     })
     for (const market of this.markets.values()) market.startCandles()
-    this.fills.setGap(this.#history.loadSeq(), this.#startSeq)
+    // Fills are written in order: up to the last one that is there, none is missing.
+    this.fills.setGap(Math.max(this.#history.loadSeq(), known), this.#startSeq)
   }
 
   /** Writes down what a restart should find; called now and then, and at the end. */
@@ -332,7 +337,7 @@ export class Gateway implements EngineLinkHandler {
 
   #event(words: Int32Array, floats: Float64Array, word: number, timeMs: number): void {
     const kind = words[word + Ev.KIND]! & 0xff
-    const fillIndex = kind === EventKind.Fill ? this.fills.add(words, word, timeMs) : 0
+    const fillIndex = kind === EventKind.Fill ? this.fills.add(words, floats, word, timeMs) : 0
     this.accounts.add(words, floats, word, timeMs, fillIndex)
     this.history.add(kind, words, word, timeMs)
     this.limits.event(kind, words, word)
@@ -344,6 +349,7 @@ export class Gateway implements EngineLinkHandler {
   flush(): void {
     this.accounts.publish()
     this.fills.flush()
+    this.history.flush()
     const now = performance.now()
     const due = now >= this.#publicDueAt
     if (due) this.#publishPublic()
@@ -382,6 +388,7 @@ export class Gateway implements EngineLinkHandler {
     clearTimeout(this.#publicTimer)
     this.saveHistory()
     this.fills.close()
+    this.history.close()
     this.shutdown()
   }
 
@@ -402,10 +409,7 @@ export class Gateway implements EngineLinkHandler {
 
   /** Settlement has posted, proven or finalised a batch. */
   batchChanged(batch: BatchInfo): void {
-    const index = this.batches.findIndex(({ number }) => number === batch.number)
-    if (index >= 0) this.batches[index] = batch
-    else this.batches.push(batch)
-    if (this.batches.length > BATCHES_KEPT) this.batches.shift()
+    this.batches.put(batch)
     this.accounts.publishSettlement(++this.#settlementSeq, batch as unknown as WireValue)
     this.flush()
   }

@@ -35,7 +35,9 @@ export interface GatewayThreadData {
   readonly markets: readonly MarketConfig[]
   /** Owners known so far; later ones come with the engine's events. */
   readonly owners: readonly (readonly [account: number, owner: `0x${string}`])[]
-  /** Folder for history (fills, candles); none = memory only. */
+  /** Settlement batches so far, oldest first; later ones come from the parent. */
+  readonly batches?: readonly BatchInfo[]
+  /** Folder for history (fills, orders that ended, candles); none = memory only. */
   readonly folder?: string
   /** PKCS#8 DER of the operator's P-256 key that signs receipts; none = no receipts. */
   readonly receiptKey?: Uint8Array

@@ -1,33 +1,53 @@
 /**
  * The newest orders that came to their end (filled, cancelled, refused), so that a client can ask what
- * became of one by its client order id after it is gone from the book. Fixed size: the oldest fall out,
- * and are then "not found".
+ * became of one by its client order id after it is gone from the book, also after a restart. Fixed size:
+ * the oldest fall out, and are then "not found".
  *
- * A ring of entries, chained from newest to oldest in buckets by a mix of (account, client order id). What
+ * A ring of entries, on disk too (record-ring.ts; a record's number is 1 where it speaks of the taker of a
+ * fill), chained from newest to oldest in buckets by a mix of (account, client order id). What
  * has fallen out of the ring ends a chain, so nothing is ever unlinked and nothing is allocated.
  */
+import { join } from 'node:path'
 import { EventKind } from '../engine/codes.js'
 import { Ev } from '../engine/layout.js'
 import type { OrderEntry } from '../sdk/wire/layout.js'
 import { fillOrderEntry, isRefusedOrder, orderEntry } from './order-entry.js'
+import { NUMBER_F64, RECORD_FLOATS, RECORD_WORDS, RecordRing, TIME_F64 } from './record-ring.js'
 
-const ENTRY_WORDS = 24
 const KEEP = 1 << 17
 const BUCKETS = 2 * KEEP
 /** Ends a chain, as does a position that the ring no longer holds. */
 const NONE = -1
 
 export class OrderHistory {
-  readonly #words = new Int32Array(KEEP * ENTRY_WORDS)
-  readonly #floats = new Float64Array(this.#words.buffer)
-  readonly #times = new Float64Array(KEEP)
-  /** 1 = the entry is of the taker of a fill. */
-  readonly #taker = new Uint8Array(KEEP)
+  readonly #ring: RecordRing
+  readonly #words: Int32Array
+  readonly #floats: Float64Array
   /** Position of the newest entry of each bucket; position = how many were kept before it. */
   readonly #newest = new Float64Array(BUCKETS).fill(NONE)
   /** Position of the entry before it in its bucket, for each place of the ring. */
   readonly #before = new Float64Array(KEEP)
-  #end = 0
+
+  /** `folder`: of the file; none = memory only. `write`: whether this thread writes it. */
+  constructor(folder?: string, write = false) {
+    const path = folder === undefined ? undefined : join(folder, 'orders.bin')
+    this.#ring = new RecordRing({ capacity: KEEP, path, write })
+    this.#words = this.#ring.words
+    this.#floats = this.#ring.floats
+    for (let position = this.#ring.first; position < this.#ring.end; position++) {
+      const place = position % KEEP
+      this.#chain(position, this.#words, place * RECORD_WORDS, this.#isTaker(place))
+    }
+  }
+
+  /** Writes to the file what was added since the last call. */
+  flush(): void {
+    this.#ring.flush()
+  }
+
+  close(): void {
+    this.#ring.close()
+  }
 
   /** Notes the event at `word` if an order ended by it. */
   add(kind: number, words: Int32Array, word: number, timeMs: number): void {
@@ -48,19 +68,23 @@ export class OrderHistory {
   }
 
   #keep(words: Int32Array, word: number, timeMs: number, taker: boolean): void {
-    const place = this.#end % KEEP
-    const at = place * ENTRY_WORDS
-    for (let offset = 0; offset < ENTRY_WORDS; offset++) this.#words[at + offset] = words[word + offset]!
-    this.#times[place] = timeMs
-    this.#taker[place] = taker ? 1 : 0
+    this.#ring.add(words, word, taker ? 1 : 0, timeMs)
+    this.#chain(this.#ring.end - 1, words, word, taker)
+  }
+
+  /** Hangs the entry of `position`, whose event lies at `word` of `words`, before the others of its bucket. */
+  #chain(position: number, words: Int32Array, word: number, taker: boolean): void {
     const bucket = bucketOf(
       words[word + (taker ? Ev.COUNTER_ACCOUNT : Ev.ACCOUNT)]!,
       words[word + (taker ? Ev.COUNTER_CLOID_LO : Ev.CLOID_LO)]!,
       words[word + (taker ? Ev.COUNTER_CLOID_HI : Ev.CLOID_HI)]!,
     )
-    this.#before[place] = this.#newest[bucket]!
-    this.#newest[bucket] = this.#end
-    this.#end++
+    this.#before[position % KEEP] = this.#newest[bucket]!
+    this.#newest[bucket] = position
+  }
+
+  #isTaker(place: number): boolean {
+    return this.#floats[place * RECORD_FLOATS + NUMBER_F64] === 1
   }
 
   /** How an order of the account ended; undefined when it is not known to have. */
@@ -68,10 +92,10 @@ export class OrderHistory {
     const low = Number(cloid & 0xffffffffn) | 0
     const high = Number(cloid >> 32n) | 0
     let position = this.#newest[bucketOf(account, low, high)]!
-    for (; position >= Math.max(0, this.#end - KEEP); position = this.#before[position % KEEP]!) {
+    for (; position >= this.#ring.first; position = this.#before[position % KEEP]!) {
       const place = position % KEEP
-      const at = place * ENTRY_WORDS
-      const taker = this.#taker[place] === 1
+      const at = place * RECORD_WORDS
+      const taker = this.#isTaker(place)
       if (
         this.#words[at + (taker ? Ev.COUNTER_ACCOUNT : Ev.ACCOUNT)] === account &&
         this.#words[at + (taker ? Ev.COUNTER_CLOID_LO : Ev.CLOID_LO)] === low &&
@@ -84,10 +108,10 @@ export class OrderHistory {
 
   /** The same by order id; looks through the whole ring. */
   byOrderId(account: number, orderId: number): OrderEntry | undefined {
-    for (let position = this.#end - 1; position >= Math.max(0, this.#end - KEEP); position--) {
+    for (let position = this.#ring.end - 1; position >= this.#ring.first; position--) {
       const place = position % KEEP
-      const at = place * ENTRY_WORDS
-      const taker = this.#taker[place] === 1
+      const at = place * RECORD_WORDS
+      const taker = this.#isTaker(place)
       if (this.#words[at + (taker ? Ev.COUNTER_ACCOUNT : Ev.ACCOUNT)] !== account) continue
       const own = this.#floats[(at >> 1) + (taker ? Ev.TAKER_ORDER_ID_F64 : Ev.ORDER_ID_F64)]
       if (own === orderId) return this.#entry(place)
@@ -96,10 +120,10 @@ export class OrderHistory {
   }
 
   #entry(place: number): OrderEntry {
-    const at = place * ENTRY_WORDS
-    const timeMs = this.#times[place]!
+    const at = place * RECORD_WORDS
+    const timeMs = this.#floats[place * RECORD_FLOATS + TIME_F64]!
     return (this.#words[at + Ev.KIND]! & 0xff) === EventKind.Fill
-      ? fillOrderEntry(this.#words, this.#floats, at, this.#taker[place] === 0, timeMs)
+      ? fillOrderEntry(this.#words, this.#floats, at, !this.#isTaker(place), timeMs)
       : orderEntry(this.#words, this.#floats, at, timeMs)
   }
 }

@@ -221,7 +221,7 @@ export class Requests {
             else reject(new RequestError(ErrorCode.ProofUnavailable, 'no batch has been posted yet'))
           })
         }),
-      [Method.Batches]: (_connection, [limit]) => gateway.batches.slice(-limit) as unknown as WireValue,
+      [Method.Batches]: (_connection, [limit]) => gateway.batches.latest(limit) as unknown as WireValue,
       [Method.CancelOnDisconnect]: (connection, [on]) => {
         connection.cancelOnDisconnect = on
         return { on }
@@ -537,7 +537,7 @@ export class Requests {
       stream.startFromSnapshot(connection, { data })
     }
     if (name === StreamName.Settlement) {
-      start(this.#gateway.settlementSeq, this.#gateway.batches as unknown as WireValue)
+      start(this.#gateway.settlementSeq, this.#gateway.batches.latest() as unknown as WireValue)
       return undefined
     }
     const kind = name === StreamName.Orders ? QueryKind.Orders : QueryKind.Balances

@@ -111,6 +111,8 @@ export type FromSettlement =
   | { readonly type: 'stopped' }
 
 const HASH_THREADS_MAX = 4
+/** Batches of earlier starts that a start tells of again. */
+const BATCHES_TOLD = 100
 const port = parentPort
 if (port === null) throw new Error('settlement-thread runs in a worker thread')
 const data = workerData as SettlementThreadData
@@ -238,6 +240,10 @@ port.on('message', (message: ToSettlement) => {
 
 async function start(): Promise<void> {
   await settler.start()
+  for (const number of settler.store.numbers().slice(-BATCHES_TOLD)) {
+    const batch = batchMessage(settler.store.read(number))
+    if (batch !== null) post({ type: 'batch', batch })
+  }
   const url = queue === undefined ? null : await queue.listen()
   if (url !== null && data.prover?.runLocal !== false)
     stopProver = startProverProcess({

@@ -1,0 +1,28 @@
+/** The operator's receipt key: made once, for its owner only, refused when others may read it. */
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ReceiptKeyError, receiptKey } from './receipt-key.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'glassbook-key-'))
+const file = join(folder, 'receipt-key.pem')
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+test('one key a folder, with mode 600 and nothing left over', () => {
+  const key = receiptKey(folder)
+  expect(receiptKey(folder)).toEqual(key)
+  expect(statSync(file).mode & 0o777).toBe(0o600)
+  expect(readdirSync(folder)).toEqual(['receipt-key.pem'])
+  const other = mkdtempSync(join(tmpdir(), 'glassbook-key-'))
+  expect(receiptKey(other)).not.toEqual(key)
+  rmSync(other, { recursive: true, force: true })
+})
+
+test('a file that others may read, or that holds no key, is refused by name', () => {
+  chmodSync(file, 0o640)
+  expect(() => receiptKey(folder)).toThrow(ReceiptKeyError)
+  expect(() => receiptKey(folder)).toThrow(/receipt-key\.pem has mode 640/)
+  chmodSync(file, 0o600)
+  writeFileSync(file, 'nothing')
+  expect(() => receiptKey(folder)).toThrow(ReceiptKeyError)
+})

@@ -1,0 +1,72 @@
+/**
+ * The operator's P-256 key that signs receipts: made once, kept in the data folder, readable by its owner
+ * only. Clients learn the public key in the hello; whoever holds the file can sign in the operator's name.
+ */
+import { createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto'
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
+import { join } from 'node:path'
+
+const FILE = 'receipt-key.pem'
+const OTHERS = 0o077
+
+/** A key file that cannot be used; the message says why and what to do. */
+export class ReceiptKeyError extends Error {
+  override readonly name = 'ReceiptKeyError'
+}
+
+/**
+ * The key of `dataDir` as PKCS#8 DER; made when there is none yet.
+ * @throws ReceiptKeyError when the file is no P-256 key or others may read it.
+ */
+export function receiptKey(dataDir: string): Uint8Array {
+  mkdirSync(dataDir, { recursive: true })
+  const path = join(dataDir, FILE)
+  const mode = modeOf(path) ?? create(dataDir, path)
+  if ((mode & OTHERS) !== 0) {
+    throw new ReceiptKeyError(
+      `${path} has mode ${(mode & 0o777).toString(8)}, so others may read it: chmod 600 it, or remove it for a new key`,
+    )
+  }
+  try {
+    const key = createPrivateKey(readFileSync(path))
+    if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw new Error('not a P-256 key')
+    return key.export({ format: 'der', type: 'pkcs8' })
+  } catch (error) {
+    throw new ReceiptKeyError(`${path} cannot be used: ${(error as Error).message}`)
+  }
+}
+
+function modeOf(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.mode
+}
+
+/** Makes the file whole or not at all; who comes second takes the first one's. Answers with its mode. */
+function create(dataDir: string, path: string): number {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const draft = join(dataDir, `.${FILE}.${randomBytes(8).toString('hex')}`)
+  const file = openSync(draft, 'wx', 0o600)
+  try {
+    writeSync(file, privateKey.export({ format: 'pem', type: 'pkcs8' }) as string)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+  try {
+    linkSync(draft, path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  } finally {
+    unlinkSync(draft)
+  }
+  return modeOf(path)!
+}

@@ -164,14 +164,14 @@ describe.each(['msgpack', 'json'] as const)('gateway over %s', (encoding) => {
       encoding,
       reconnect: false,
     }).connect()
-    const { slot } = await client.createSession()
-    await maker.revokeSession(slot)
+    const session = await client.createSession()
+    await maker.revokeSession(session.slot)
     await expect(client.placeOrder({ market: MARKET, side: 'buy', ticks: 1, lots: 1 })).rejects.toMatchObject(
       {
         codeName: 'NotLoggedOn',
       },
     )
-    await expect(client.logon(client.session!)).rejects.toMatchObject({ codeName: 'UnknownSession' })
+    await expect(client.logon(session)).rejects.toMatchObject({ codeName: 'UnknownSession' })
     client.close()
   })
 

@@ -2,33 +2,34 @@
  * The core of a client: one connection that comes back by itself, the session logged on to it, signed
  * frames, streams that go on where they were. What a caller does with it is client.ts's.
  *
- * Invariant: a frame is sent at most once. When the connection breaks before its answer, the call rejects
- * with OutcomeUnknownError, whose `outcome` tells, from the exchange, what became of it.
+ * Frames and the outcomes of those whose answer was lost are frame-sender.ts's.
  */
 import { sha256 } from '@noble/hashes/sha2.js'
-import { CommandKind } from '../engine/codes.js'
 import type { ClientOptions, ClientState, CommandResult, Session } from './client-types.js'
-import { GlassbookError, OutcomeUnknownError, TransportError, errorOf } from './errors.js'
+import { AuthenticationError, GlassbookError, TransportError } from './errors.js'
+import { FrameSender } from './frame-sender.js'
 import { Markets } from './markets.js'
-import { type SignedReceipt, checkReceipt } from './receipt.js'
+import type { SignedReceipt } from './receipt.js'
 import { type Hello, Socket } from './socket.js'
 import { type StreamListener, type StreamMessage, Subscription, streamOf } from './subscription.js'
 import { type TrackedOrder, readLiveOrder, readOrderEntry } from './trackers.js'
-import { UnknownOutcomes } from './unknown-outcomes.js'
 import { ErrorCode } from './wire/codes.js'
-import { type WireCommand, commandToWire } from './wire/commands.js'
-import { packJson } from './wire/codec.js'
-import { readArray, readObject, readSafeInt } from './wire/fields.js'
-import { Control, Kind, Method, OrderState } from './wire/layout.js'
-import { type WireValue, packMsgpack } from './wire/msgpack.js'
-import { domainPreimage, frameMessage, logonMessage } from './wire/signed.js'
+import type { WireCommand } from './wire/commands.js'
+import { readObject } from './wire/fields.js'
+import { Control, Kind, Method } from './wire/layout.js'
+import type { WireValue } from './wire/msgpack.js'
+import { domainPreimage, logonMessage } from './wire/signed.js'
 import { Subprotocol } from './wire/version.js'
-const STATE_NAMES: Readonly<Record<number, CommandResult['state']>> = {
-  [OrderState.Open]: 'open',
-  [OrderState.Filled]: 'filled',
-  [OrderState.Canceled]: 'canceled',
-  [OrderState.Waiting]: 'waiting',
-}
+/** Frames that may wait for others' outcomes by default. */
+const FRAMES_WAITING_MAX = 1000
+/** Answers to a logon after which the session is of no use any more. */
+const SESSION_OVER: ReadonlySet<number> = new Set([
+  ErrorCode.UnknownSession,
+  ErrorCode.SessionExpired,
+  ErrorCode.SessionRevoked,
+  // Somebody else's session stands in this one's slot.
+  ErrorCode.BadSignature,
+])
 
 export class ClientCore {
   protected readonly options: ClientOptions
@@ -39,18 +40,26 @@ export class ClientCore {
   #session: Session | undefined
   readonly #subscriptions = new Map<string, Subscription>()
   readonly #stateListeners = new Set<(state: ClientState) => void>()
+  readonly #sessionListeners = new Set<(session: Session) => void>()
   #state: ClientState = 'closed'
   #closing = false
   #reconnecting = false
-  readonly #lost = new UnknownOutcomes()
-  #lastNonce = 0
+  readonly #frames: FrameSender
+  #lastWalletNonce = 0
   readonly #cloidTag = globalThis.crypto.getRandomValues(new Uint16Array(1))[0]! >> 5
   #cloidMs = 0
   #cloidCount = 0
-  #sendTurn: Promise<unknown> = Promise.resolve()
 
   constructor(options: ClientOptions) {
     this.options = options
+    this.#frames = new FrameSender({
+      json: options.encoding === 'json',
+      framesWaitingMax: options.framesWaitingMax ?? FRAMES_WAITING_MAX,
+      domain: () => this.#domain,
+      receiptKey: () => this.#hello?.receiptKey,
+      request: (method, params, command) => this.call(method, params, command),
+      order: (cloid) => this.order({ cloid }),
+    })
   }
 
   // ---- connection
@@ -109,42 +118,48 @@ export class ClientCore {
       this.#hello = hello
       this.#domain = sha256(domainPreimage(hello.chainId, hello.vault))
       this.#markets ??= new Markets(await socket.request(Method.Markets, []))
-      if (this.#session !== undefined) await this.#logon(this.#session)
-      await Promise.all([...this.#subscriptions.values()].map((subscription) => this.#follow(subscription)))
+      if (this.#session !== undefined) await this.#logonAgain(this.#session)
+      await this.#followAll()
+      if (!socket.isOpen)
+        throw new TransportError('the connection ended at once', { code: ErrorCode.ShuttingDown })
     } catch (error) {
       socket.close()
       throw error
     }
+    this.#frames.opened(this.#session)
     this.#setState('open')
-    await this.#resolveLost()
   }
 
-  /** Asks what became of frames whose answers were lost; what cannot be asked now waits. */
-  async #resolveLost(): Promise<void> {
-    if (this.#lost.count === 0 || this.#session === undefined) return
-    await this.#lost.resolveAll({
-      frameOutcome: (session, nonce) => this.#frameOutcome(session, nonce),
-      fence: async (nonce) => {
-        this.#lastNonce = Math.max(this.#lastNonce, nonce - 1)
-        // A cancel of an order that never was: refused, and all that matters is that it was judged.
-        const nothing = { kind: CommandKind.Cancel, market: 0, cloid: this.nextCloid() } as const
-        await this.#sendFrame([nothing], false)
-      },
-      order: (cloid) => this.order({ cloid }),
-    })
-  }
-
-  async #frameOutcome(session: number, nonce: number): Promise<readonly number[] | undefined> {
+  async #logonAgain(session: Session): Promise<void> {
     try {
-      const answer = readObject(await this.call(Method.FrameOutcome, [session, nonce]), 'outcome')
-      return readArray(answer['codes'], 'codes', 0, 64).map((code) => readSafeInt(code, 'code'))
+      await this.#logon(session)
     } catch (error) {
-      if (error instanceof GlassbookError && error.code === ErrorCode.NotFound) return undefined
-      throw error
+      if (!(error instanceof GlassbookError && SESSION_OVER.has(error.code))) throw error
+      // It will never log on again; the public half of the client lives on.
+      this.#endSession()
     }
   }
 
+  #endSession(): void {
+    const session = this.#session
+    if (session === undefined) return
+    this.#session = undefined
+    this.#frames.loggedOn(undefined)
+    for (const listener of [...this.#sessionListeners]) listener(session)
+  }
+
+  /**
+   * Calls `listener` when the exchange ends the session (revoked, expired): log another one on. Returns how
+   * to stop that. Private streams go on where they were after that logon.
+   */
+  onSessionEnded(listener: (session: Session) => void): () => void {
+    this.#sessionListeners.add(listener)
+    return () => this.#sessionListeners.delete(listener)
+  }
+
   #closed(): void {
+    this.#frames.closed()
+    for (const subscription of this.#subscriptions.values()) subscription.followed = false
     this.#setState('closed')
     if (this.#closing || this.options.reconnect === false || this.#reconnecting) return
     void this.#reconnect()
@@ -209,6 +224,12 @@ export class ClientCore {
 
   #message(message: readonly WireValue[]): void {
     if (message[0] === Kind.Control) {
+      if (message[1] === Control.SessionEnded) {
+        this.#endSession()
+        // The exchange has taken every stream off this connection.
+        for (const subscription of this.#subscriptions.values()) subscription.followed = false
+        void this.#followAll().catch(ignoreOwn)
+      }
       if (message[1] !== Control.Resync) return
       const { stream } = readObject(message[2], 'control')
       if (typeof stream === 'string') this.#subscriptions.get(stream)?.restart()
@@ -227,7 +248,7 @@ export class ClientCore {
       await this.#follow(subscription)
     } catch (error) {
       // The connection broke meanwhile: coming back follows every stream anew.
-      if (!(error instanceof GlassbookError)) throw error
+      ignoreOwn(error)
     }
   }
 
@@ -243,10 +264,22 @@ export class ClientCore {
     })
   }
 
-  /** Logs a session on to this connection, and to every later one. */
+  /**
+   * Logs a session on to this connection, and to every later one; streams of the account that were waiting
+   * for one go on. @throws AuthenticationError when the exchange does not take it.
+   */
   async logon(session: Session): Promise<void> {
+    await this.enter(session)
+    // Another run of this program may have used it, with a clock that was ahead of this one's.
+    await this.#frames.readNonce(session)
+  }
+
+  /** Logs on a session that nobody has used. */
+  protected async enter(session: Session): Promise<void> {
     await this.#logon(session)
     this.#session = session
+    this.#frames.loggedOn(session)
+    await this.#followAll()
   }
 
   async #logon({ slot, key }: Session): Promise<void> {
@@ -255,10 +288,10 @@ export class ClientCore {
     await this.call(Method.Logon, [slot, signature])
   }
 
-  /** Grows with the clock, so that it never repeats, not even after a restart of this program. */
-  protected nextNonce(): number {
-    this.#lastNonce = Math.max(this.#lastNonce + 1, Date.now() * 1000)
-    return this.#lastNonce
+  /** For what a wallet signs: grows with the clock, so that it does not repeat after a restart either. */
+  protected nextWalletNonce(): number {
+    this.#lastWalletNonce = Math.max(this.#lastWalletNonce + 1, Date.now() * 1000)
+    return this.#lastWalletNonce
   }
 
   /**
@@ -281,10 +314,12 @@ export class ClientCore {
 
   /**
    * Signs and sends 1 to 64 commands as one frame; results come in the order of the commands, each with
-   * its own error. @throws OutcomeUnknownError when the connection breaks before the answer.
+   * its own error. After a reconnection it waits until it is known what became of the frames lost before.
+   * @throws OutcomeUnknownError when the connection breaks before the answer; TransportError when there is
+   * none, and nothing was sent; LimitError when `framesWaitingMax` frames wait already.
    */
   async sendFrame(commands: readonly WireCommand[]): Promise<CommandResult[]> {
-    return (await this.#sendFrame(commands, false)).results
+    return (await this.#frames.send(commands, false)).results
   }
 
   /**
@@ -294,63 +329,17 @@ export class ClientCore {
   async sendFrameForReceipt(
     commands: readonly WireCommand[],
   ): Promise<{ results: CommandResult[]; receipt: SignedReceipt | undefined }> {
-    return this.#sendFrame(commands, true)
-  }
-
-  async #sendFrame(
-    commands: readonly WireCommand[],
-    wantsReceipt: boolean,
-  ): Promise<{ results: CommandResult[]; receipt: SignedReceipt | undefined }> {
-    const session = this.#session
-    if (session === undefined) throw errorOf(ErrorCode.NotLoggedOn, 'log a session on before trading')
-    const wire = commands.map(commandToWire)
-    const json = this.options.encoding === 'json'
-    const text = json ? packJson(wire) : ''
-    const payload = json ? new TextEncoder().encode(text) : packMsgpack(wire)
-    const nonce = this.nextNonce()
-    const message = frameMessage(this.#domain, session.slot, nonce, payload)
-    const signed = session.key.sign(message)
-    // Signatures are made side by side, but frames leave in the order of the calls.
-    const turn = this.#sendTurn.then(() => signed)
-    this.#sendTurn = turn.catch(() => {})
-    const signature = await turn
-    const params: WireValue[] = [session.slot, nonce, json ? text : payload, signature]
-    if (wantsReceipt) params.push({ receipt: true })
-    const answer = readArray(await this.#requestFrame(params, session.slot, nonce, commands), 'result', 2, 8)
-    // The frame's own command is the first; those that it carries follow.
-    const firstSeq = readSafeInt(answer[0], 'seq')
-    const results = readArray(answer[1], 'items', commands.length, commands.length).map((item, index) =>
-      resultOf(item, commands[index]!, firstSeq + 1 + index),
-    )
-    if (answer[2] === undefined || answer[2] === null) return { results, receipt: undefined }
-    const receipt = await checkReceipt(answer[2], this.#hello!.receiptKey, this.#domain, message)
-    return { results, receipt }
-  }
-
-  /** Sends a frame; when its answer is lost, the error's `outcome` will tell what became of it. */
-  async #requestFrame(
-    params: readonly WireValue[],
-    session: number,
-    nonce: number,
-    commands: readonly WireCommand[],
-  ): Promise<WireValue> {
-    try {
-      return await this.call(Method.Frame, params, { command: true })
-    } catch (error) {
-      if (error instanceof OutcomeUnknownError) {
-        error.outcome = new Promise<CommandResult[]>((resolve) => {
-          this.#lost.add({ session, nonce, commands, resolve })
-        })
-        // The connection may already be back: then nobody else would ask.
-        if (this.#state === 'open') void this.#resolveLost().catch(() => {})
-      }
-      throw error
-    }
+    return this.#frames.send(commands, true)
   }
 
   /** Frames sent whose outcome is not known yet. */
   get unknownFrames(): number {
-    return this.#lost.count
+    return this.#frames.unknownFrames
+  }
+
+  /** Frames that wait to be sent, for others' outcomes or answers. */
+  get waitingFrames(): number {
+    return this.#frames.waitingFrames
   }
 
   // ---- streams
@@ -390,7 +379,25 @@ export class ClientCore {
 
   async #follow(subscription: Subscription): Promise<void> {
     const { name, position } = subscription
-    await this.call(Method.Subscribe, position === undefined ? [name] : [name, position])
+    subscription.followed = true
+    try {
+      await this.call(Method.Subscribe, position === undefined ? [name] : [name, position])
+    } catch (error) {
+      subscription.followed = false
+      throw error
+    }
+  }
+
+  /** Follows what is not followed; private streams wait for a session that may read. */
+  async #followAll(): Promise<void> {
+    const waiting = [...this.#subscriptions.values()].filter(({ followed }) => !followed)
+    await Promise.all(
+      waiting.map((subscription) =>
+        this.#follow(subscription).catch((error: unknown) => {
+          if (!(error instanceof AuthenticationError)) throw error
+        }),
+      ),
+    )
   }
 
   /** A stream as an async iterable, from its snapshot on; leaving the loop leaves the stream. */
@@ -428,20 +435,7 @@ export class ClientCore {
   }
 }
 
-function resultOf(item: WireValue, command: WireCommand, seq: number): CommandResult {
-  const values = readArray(item, 'item', 1, 16)
-  const code = readSafeInt(values[0], 'code')
-  const cloid = 'cloid' in command ? command.cloid : undefined
-  const number = (index: number): number => (typeof values[index] === 'number' ? values[index] : 0)
-  const order = values.length > 2
-  return {
-    cloid,
-    seq,
-    error: code === 0 ? undefined : errorOf(code, 'the engine refused the command'),
-    orderId: order ? number(1) : 0,
-    state: order ? (STATE_NAMES[number(2)] ?? 'none') : 'none',
-    remainingLots: number(3),
-    filledLots: number(4),
-    count: order ? 0 : number(1),
-  }
+/** Lets an error of ours pass: what was asked for is made good when the connection comes back. */
+function ignoreOwn(error: unknown): void {
+  if (!(error instanceof GlassbookError)) throw error
 }

@@ -10,7 +10,9 @@ import { fromUnits, toUnits } from './decimals.js'
 import {
   AuthenticationError,
   ExchangeError,
+  GlassbookError,
   InputError,
+  OutcomeUnknownError,
   TransportError,
   VerificationError,
 } from './errors.js'
@@ -45,6 +47,7 @@ import { type CandleInterval, Method, StreamName } from './wire/layout.js'
 import type { WireValue } from './wire/msgpack.js'
 import { walletDomain, walletTypes } from './wire/signed.js'
 const APPROVAL_NONCE_USED = rejectToCode(Reject.ApprovalNonceUsed)
+const WITHDRAWAL_NONCE_USED = rejectToCode(Reject.WithdrawalNonceUsed)
 
 const CHAIN_STATES = ['none', 'committed', 'proven', 'final'] as const
 
@@ -103,7 +106,7 @@ export class Client extends ClientCore {
     const maxNotional = options.maxNotional ?? 0
     const expiresAtMs = options.expiresAtMs ?? Date.now() + 86_400_000
     const approval = async (): Promise<WireValue[]> => {
-      const nonce = this.nextNonce()
+      const nonce = this.nextWalletNonce()
       const signature = await wallet.sign({
         domain: this.#walletDomain(),
         types: walletTypes,
@@ -124,7 +127,7 @@ export class Client extends ClientCore {
       try {
         const answer = readObject(await this.call(Method.ApproveSession, params), 'session')
         const session = { slot: readSafeInt(answer['session'], 'session'), account, key }
-        await this.logon(session)
+        await this.enter(session)
         return session
       } catch (error) {
         if (error instanceof AuthenticationError && error.code === APPROVAL_NONCE_USED && overtaken < 5) {
@@ -303,7 +306,7 @@ export class Client extends ClientCore {
   async revokeSession(slot: number, account?: number): Promise<void> {
     const wallet = this.#wallet()
     const owned = account ?? this.session?.account ?? (await this.account())
-    const nonce = this.nextNonce()
+    const nonce = this.nextWalletNonce()
     const signature = await wallet.sign({
       domain: this.#walletDomain(),
       types: walletTypes,
@@ -349,6 +352,9 @@ export class Client extends ClientCore {
   /**
    * Asks for a withdrawal of `amount` (decimal string of tokens, or bigint of atoms), signed by the
    * wallet. It becomes claimable on-chain once its batch is proven.
+   * @throws OutcomeUnknownError when the connection breaks before the answer; its `outcome` sends the same
+   * signed request again, which the exchange takes once only: { seq }, or { seq: 0 } when it (or a later
+   * withdrawal of this wallet) had been taken before; rejects with what the exchange refuses it for.
    */
   async requestWithdrawal(options: {
     readonly asset: number | string
@@ -359,19 +365,41 @@ export class Client extends ClientCore {
     const asset = this.markets.asset(options.asset)
     const units = toUnits(options.amount, asset)
     const account = options.account ?? this.session?.account ?? (await this.account())
-    const nonce = this.nextNonce()
+    const nonce = this.nextWalletNonce()
     const signature = await wallet.sign({
       domain: this.#walletDomain(),
       types: walletTypes,
       primaryType: 'Withdraw',
       message: { account, asset: asset.id, units: BigInt(units), nonce: BigInt(nonce) },
     })
-    const answer = await this.call(
-      Method.Withdraw,
-      [account, asset.id, units, nonce, signatureBytes(signature)],
-      { command: true },
-    )
+    const params = [account, asset.id, units, nonce, signatureBytes(signature)]
+    try {
+      return await this.#withdraw(params)
+    } catch (error) {
+      if (error instanceof OutcomeUnknownError) {
+        error.outcome = this.#withdrawAgain(params)
+        error.outcome.catch(() => {})
+      }
+      throw error
+    }
+  }
+
+  async #withdraw(params: readonly WireValue[]): Promise<{ seq: number }> {
+    const answer = await this.call(Method.Withdraw, params, { command: true })
     return { seq: readSafeInt(readObject(answer, 'withdrawal')['seq'], 'seq') }
+  }
+
+  /** The very same request once more: its nonce lets it be taken once only. */
+  async #withdrawAgain(params: readonly WireValue[]): Promise<{ seq: number }> {
+    for (;;) {
+      await this.whenOpen()
+      try {
+        return await this.#withdraw(params)
+      } catch (error) {
+        if (error instanceof GlassbookError && error.code === WITHDRAWAL_NONCE_USED) return { seq: 0 }
+        if (!(error instanceof OutcomeUnknownError || error instanceof TransportError)) throw error
+      }
+    }
   }
 
   /**

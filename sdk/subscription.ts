@@ -21,6 +21,8 @@ export type StreamListener = (message: StreamMessage) => unknown
 export class Subscription {
   readonly name: string
   readonly listeners = new Set<StreamListener>()
+  /** The exchange sends it on the connection that stands, or has been asked to. */
+  followed = false
   #epoch = 0
   #lastSeq = 0
   #started = false

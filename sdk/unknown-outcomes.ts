@@ -1,133 +1,108 @@
 /**
- * What became of frames whose answer was lost with their connection. A frame may have been taken, may
- * have been dropped, or may still be on its way in some buffer; so asking alone is not enough. In order:
+ * What became of a frame whose answer was lost with its connection. It may have been taken, may have been
+ * dropped, or may still be on its way in some buffer, so asking alone is not enough. A nonce is taken by
+ * one frame only, and that decides it:
  *
  *   1. ask for the frame by its nonce: if the exchange knows it, that is its outcome;
- *   2. else send a fence: a frame with a nonce more than the window above it, that does nothing. Once it
- *      is taken, the lost frame is too old for ever, wherever it still is;
- *   3. ask for each of its orders by client order id: it was taken between 1 and 2, or never will be.
+ *   2. else send another frame, which changes nothing, under the SAME nonce. Is it taken, then the lost one
+ *      never was and never will be, wherever it still is. Is it refused because the nonce is used, then the
+ *      lost one was faster: ask again;
+ *   3. is the nonce out of the window or the session over, nothing later tells: the outcome stays unknown,
+ *      and what is known of its orders is given.
  *
- * Invariant: a command is never sent twice.
+ * Invariants: a command is never sent twice; a frame is called "not taken" only after step 2 has proven it.
+ * The frame of step 2 has another count of commands than the lost one, so the two cannot be mistaken.
  */
-import { CommandKind } from '../engine/codes.js'
-import { FRAME_NONCE_WINDOW } from '../engine/limits.js'
-import type { CommandResult } from './client-types.js'
-import { GlassbookError, errorOf } from './errors.js'
+import type { CommandResult, KnownOutcome, Session } from './client-types.js'
+import { errorOf } from './errors.js'
 import type { TrackedOrder } from './trackers.js'
 import { ErrorCode } from './wire/codes.js'
 import type { WireCommand } from './wire/commands.js'
 
 export interface LostFrame {
-  readonly session: number
+  readonly session: Session
   readonly nonce: number
   readonly commands: readonly WireCommand[]
-  readonly resolve: (results: CommandResult[]) => void
 }
 
-/** What this needs of the client; each call may reject when the connection breaks again. */
+/** Codes of a frame's commands in the exchange's words, and the seq of the frame itself. */
+export interface FrameCodes {
+  readonly firstSeq: number
+  readonly codes: readonly number[]
+}
+
+/** What this needs of the client; each call rejects when the connection breaks again. */
 export interface OutcomeSource {
-  /** Codes of a frame's commands, or undefined when the exchange does not know it. */
-  frameOutcome(session: number, nonce: number): Promise<readonly number[] | undefined>
-  /** Sends a frame that does nothing, with a nonce of at least `nonce`. */
-  fence(nonce: number): Promise<void>
+  /** Undefined when the exchange knows no such frame (any more), or the session may not ask. */
+  frameCodes(frame: LostFrame): Promise<FrameCodes | undefined>
+  /**
+   * Sends a frame of `count` commands that change nothing under the nonce of `frame`. 'gone' = the nonce
+   * cannot be used any more, whether it was or not.
+   */
+  occupy(frame: LostFrame, count: number): Promise<'occupied' | 'used' | 'gone'>
+  /** Undefined when none is known (any more), or the session may not ask. */
   order(cloid: bigint): Promise<TrackedOrder | undefined>
 }
 
-const notTaken = (): GlassbookError =>
-  errorOf(ErrorCode.NotTaken, 'the frame was lost before the exchange took it, and never will be taken')
+const RESULT = { seq: 0, orderId: 0, state: 'none', remainingLots: 0, filledLots: 0, count: 0 } as const
+const cloidOf = (command: WireCommand): bigint | undefined => ('cloid' in command ? command.cloid : undefined)
 
-export class UnknownOutcomes {
-  #lost: LostFrame[] = []
-
-  /** Frames whose outcome is not known yet. */
-  get count(): number {
-    return this.#lost.length
+/** The outcome of each command of a lost frame, in their order. @throws what `source` throws. */
+export async function resolveLostFrame(source: OutcomeSource, frame: LostFrame): Promise<CommandResult[]> {
+  const { commands } = frame
+  let taken = await source.frameCodes(frame)
+  if (taken === undefined) {
+    const decided = await source.occupy(frame, commands.length === 1 ? 2 : 1)
+    if (decided === 'occupied') return commands.map(notTaken)
+    taken = await source.frameCodes(frame)
   }
-
-  add(frame: LostFrame): void {
-    this.#lost.push(frame)
-  }
-
-  /** Resolves every lost frame; those that could not be asked for wait for the next connection. */
-  async resolveAll(source: OutcomeSource): Promise<void> {
-    const asked = this.#lost
-    this.#lost = []
-    const undecided: LostFrame[] = []
-    let failed: unknown
-    for (const frame of asked) {
-      if (failed !== undefined) {
-        this.#lost.push(frame)
-        continue
-      }
-      try {
-        const codes = await source.frameOutcome(frame.session, frame.nonce)
-        if (codes === undefined) undecided.push(frame)
-        else
-          frame.resolve(
-            await Promise.all(
-              frame.commands.map((command, index) => settle(source, command, codes[index] ?? 0)),
-            ),
-          )
-      } catch (error) {
-        failed = error
-        this.#lost.push(frame)
-      }
-    }
-    if (undecided.length > 0 && failed === undefined) {
-      try {
-        await source.fence(Math.max(...undecided.map(({ nonce }) => nonce)) + FRAME_NONCE_WINDOW)
-        for (const frame of undecided) {
-          const results = await Promise.all(frame.commands.map((command) => find(source, command)))
-          frame.resolve(results)
-        }
-        return
-      } catch (error) {
-        failed = error
-      }
-    }
-    this.#lost.push(...undecided.filter((frame) => !this.#lost.includes(frame)))
-    if (failed !== undefined && !(failed instanceof GlassbookError)) throw failed
-  }
+  if (taken === undefined) return Promise.all(commands.map((command) => unknown(source, command)))
+  const { firstSeq, codes } = taken
+  // Under this nonce stands a frame of step 2, sent before the connection broke once more.
+  if (codes.length !== commands.length) return commands.map(notTaken)
+  return Promise.all(
+    commands.map((command, index) => known(source, command, codes[index]!, firstSeq + 1 + index)),
+  )
 }
 
-const RESULT = { seq: 0, orderId: 0, state: 'none', remainingLots: 0, filledLots: 0, count: 0 } as const
+function notTaken(command: WireCommand): CommandResult {
+  const message = 'the frame was lost before the exchange took it, and never will be taken'
+  return { cloid: cloidOf(command), error: errorOf(ErrorCode.NotTaken, message), ...RESULT }
+}
 
-function fromOrder(command: WireCommand, order: TrackedOrder): CommandResult {
-  // How an order ended tells its last fill; how much of it was filled follows from what was asked.
+/** How an order stands, as a command's result has it. */
+function standing(command: WireCommand, order: TrackedOrder | undefined): Partial<CommandResult> {
+  // A code on the order is of another command that named the same id.
+  if (order === undefined || order.code !== 0) return {}
   const lots = 'lots' in command ? command.lots : order.lots
   return {
-    cloid: order.cloid,
-    seq: 0,
-    error: order.code === 0 ? undefined : errorOf(order.code, 'the engine refused the command'),
     orderId: order.orderId,
     state: order.state,
     remainingLots: order.remaining,
+    // How an order ended tells its last fill; how much was filled follows from what was asked.
     filledLots: Math.max(0, lots - order.remaining),
-    count: 0,
   }
 }
 
-/** The outcome of a command whose code is known. */
-async function settle(source: OutcomeSource, command: WireCommand, code: number): Promise<CommandResult> {
-  const cloid = 'cloid' in command ? command.cloid : undefined
-  if (code !== 0) return { cloid, error: errorOf(code, 'the engine refused the command'), ...RESULT }
+/** A command that was taken, with its code; how its order stands is asked for. */
+async function known(
+  source: OutcomeSource,
+  command: WireCommand,
+  code: number,
+  seq: number,
+): Promise<CommandResult> {
+  const cloid = cloidOf(command)
+  if (code !== 0) return { ...RESULT, cloid, seq, error: errorOf(code, 'the engine refused the command') }
   const order = cloid === undefined ? undefined : await source.order(cloid)
-  return order === undefined ? { cloid, error: undefined, ...RESULT } : fromOrder(command, order)
+  return { ...RESULT, cloid, seq, error: undefined, ...standing(command, order) }
 }
 
-/** The outcome of a command whose frame nobody knows and that cannot be taken any more: its order tells. */
-async function find(source: OutcomeSource, command: WireCommand): Promise<CommandResult> {
-  if (!('cloid' in command)) {
-    const error = errorOf(ErrorCode.OutcomeUnknown, 'nothing tells whether this command was taken')
-    return { cloid: undefined, error, ...RESULT }
-  }
-  const order = await source.order(command.cloid)
-  const live = order !== undefined && (order.state === 'open' || order.state === 'waiting')
-  const taken =
-    command.kind === CommandKind.Place
-      ? order !== undefined
-      : command.kind === CommandKind.Cancel
-        ? order !== undefined && !live
-        : live && order.ticks === command.ticks && order.lots === command.lots
-  return taken ? fromOrder(command, order!) : { cloid: command.cloid, error: notTaken(), ...RESULT }
+/** A command of which nothing tells any more whether it was taken. */
+async function unknown(source: OutcomeSource, command: WireCommand): Promise<CommandResult> {
+  const cloid = cloidOf(command)
+  const order = cloid === undefined ? undefined : await source.order(cloid)
+  const details: KnownOutcome = { order }
+  const message = 'the exchange no longer tells whether this command was taken'
+  const error = errorOf(ErrorCode.OutcomeUnknown, message, { details })
+  return { ...RESULT, cloid, error, ...standing(command, order) }
 }

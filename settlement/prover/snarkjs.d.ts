@@ -32,6 +32,12 @@ declare module 'snarkjs' {
     verifyFromR1cs(r1cs: FileLike, ptau: FileLike, zkey: FileLike, logger?: Logger): Promise<boolean>
     exportVerificationKey(zkey: FileLike): Promise<Record<string, unknown>>
   }
+  /** For tests: a powers-of-tau file of one's own. */
+  export const powersOfTau: {
+    newAccumulator(curve: Curve, power: number, file: string): Promise<unknown>
+    contribute(from: string, to: string, name: string, entropy: string): Promise<unknown>
+    preparePhase2(from: string, to: string): Promise<unknown>
+  }
   export interface Group {
     readonly g: Uint8Array
     readonly zero: Uint8Array

@@ -29,7 +29,9 @@ import { MarketData } from './market-data.js'
 import { OrderHistory } from './order-history.js'
 import type { BalanceProof, BatchInfo, FromGateway, GatewayStats, GatewayThreadData } from './messages.js'
 import { Requests } from './requests.js'
+import { sessionEvent } from './session-requests.js'
 import { Submissions } from './submissions.js'
+import { Subscriptions } from './subscriptions.js'
 
 const REQUEST_ID_MAX = 2 ** 31 - 1
 /**
@@ -72,6 +74,7 @@ export class Gateway implements EngineLinkHandler {
   readonly #connections = new Set<Connection>()
   readonly #dirty = new Set<Connection>()
   readonly requests: Requests
+  readonly subscriptions = new Subscriptions(this)
   readonly #post: (message: FromGateway) => void
   readonly #proofs = new Map<number, (proof: BalanceProof | null) => void>()
   #publicDueAt = 0
@@ -288,7 +291,7 @@ export class Gateway implements EngineLinkHandler {
     this.#connections.delete(connection)
     this.#dirty.delete(connection)
     this.frames.forget(connection)
-    this.requests.closed(connection)
+    this.subscriptions.closed(connection)
   }
 
   /** A session was revoked: whoever is logged on with it is told, and is logged on no more. */
@@ -296,7 +299,7 @@ export class Gateway implements EngineLinkHandler {
     for (const connection of this.#connections) {
       if (connection.session?.slot !== slot) continue
       connection.send([Kind.Control, Control.SessionEnded, { session: slot }])
-      this.requests.closed(connection)
+      this.subscriptions.closed(connection)
       connection.session = undefined
     }
   }
@@ -343,7 +346,7 @@ export class Gateway implements EngineLinkHandler {
     this.limits.event(kind, words, word)
     if (MARKET_EVENTS.has(kind)) {
       this.markets.get(words[word + Ev.MARKET]!)?.add(words, floats, word, timeMs, fillIndex)
-    } else this.requests.event(kind, words, floats, word)
+    } else sessionEvent(this, kind, words, floats, word)
   }
 
   flush(): void {
@@ -380,7 +383,7 @@ export class Gateway implements EngineLinkHandler {
   drained(connection: Connection): void {
     if (!connection.slow || connection.unsentBytes > this.data.config.conflateBytes / 2) return
     connection.slow = false
-    this.requests.catchUp(connection)
+    this.subscriptions.catchUp(connection)
     connection.flush()
   }
 

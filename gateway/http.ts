@@ -16,7 +16,8 @@ import type { SessionInfo } from './directory.js'
 import { asyncApi, openApi } from './documents.js'
 import type { Gateway } from './gateway.js'
 import { metricsText } from './metrics.js'
-import { type PlainMethod, RequestError } from './requests.js'
+import { RequestError } from './request-error.js'
+import type { PlainMethod } from './requests.js'
 
 const TOKEN_MS_MAX = 3_600_000
 const TOKEN = /^Glassbook ([0-9]{1,4})\.([0-9]{1,16})\.([A-Za-z0-9_-]{86})$/

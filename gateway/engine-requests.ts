@@ -1,0 +1,94 @@
+/**
+ * Requests that the engine answers: questions about its state, and single commands that are not a
+ * client's frame. Each answer is the state after one seq.
+ */
+import { EventKind } from '../engine/codes.js'
+import { EVENT_WORDS, Ev } from '../engine/layout.js'
+import type { Balance, OrderView } from '../engine/types.js'
+import { ErrorCode, rejectToCode } from '../sdk/wire/codes.js'
+import type { WireValue } from '../sdk/wire/msgpack.js'
+import type { Applied, Answer as EngineAnswer } from './engine-link.js'
+import type { Gateway } from './gateway.js'
+import { RequestError } from './request-error.js'
+
+/** Asks the engine and turns its answer into a result. @throws RequestError when it cannot be asked. */
+export function askEngine(
+  gateway: Gateway,
+  kind: number,
+  subject: number,
+  depth: number,
+  toResult: (value: unknown) => WireValue,
+  id: number | bigint = 0,
+): Promise<WireValue> {
+  return new Promise((resolve, reject) => {
+    const onAnswer = (answer: EngineAnswer | undefined): void => {
+      if (answer === undefined) {
+        reject(new RequestError(ErrorCode.EngineStopped, 'the engine has stopped'))
+        return
+      }
+      try {
+        resolve(toResult(answer.value))
+      } catch (error) {
+        reject(error as Error)
+      }
+    }
+    const asked = gateway.link.query(kind, subject, depth, onAnswer, id)
+    if (!asked) reject(new RequestError(ErrorCode.EngineBusy, 'nothing was asked', 50))
+  })
+}
+
+/**
+ * Submits one command of its own and answers with what `toResult` finds in the events.
+ * @throws RequestError with the engine's reject.
+ */
+export function giveCommand(
+  gateway: Gateway,
+  records: Int32Array,
+  attachment: Uint8Array,
+  attachmentKind: number,
+  toResult: (applied: Applied) => WireValue | undefined,
+): Promise<WireValue> {
+  return new Promise((resolve, reject) => {
+    let result: WireValue | undefined
+    const taken = gateway.submissions.submit(records, 1, attachment, attachmentKind, (applied) => {
+      const { words, at, count } = applied
+      for (let index = 0; index < count; index++) {
+        const word = at + index * EVENT_WORDS
+        if ((words[word + Ev.KIND]! & 0xff) === EventKind.Rejected) {
+          const code = rejectToCode(words[word + Ev.CODE]!)
+          reject(new RequestError(code, 'the engine refused the command'))
+        }
+      }
+      result ??= toResult(applied)
+      if (!applied.more) resolve(result ?? null)
+    })
+    if (!taken) reject(new RequestError(ErrorCode.EngineBusy, 'nothing was taken', 50))
+  })
+}
+
+/** An order as an answer's JSON carries it: the client order id is a decimal string. */
+export type WireOrder = Omit<OrderView, 'cloid'> & { readonly cloid: string }
+
+export const balanceEntry = ({ asset, available, reserved }: Balance): WireValue => [
+  asset,
+  available,
+  reserved,
+]
+
+export function orderToWire(order: WireOrder): WireValue {
+  return [
+    order.orderId,
+    BigInt(order.cloid),
+    order.market,
+    order.side,
+    order.ticks,
+    order.lots,
+    order.remaining,
+    order.orderType,
+    order.timeInForce,
+    order.triggerTicks,
+    order.displayLots,
+    order.expiresAtMs,
+    order.waiting ? 1 : 0,
+  ]
+}

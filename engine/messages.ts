@@ -57,6 +57,8 @@ export const QueryKind = {
   OrderByCloid: 10,
   /** What became of a frame: session `subject`, nonce in QUERY_LOW and QUERY_HIGH; null when it is not known. */
   FrameResults: 11,
+  /** What a Place command would answer: session `subject`, the command record behind the header. A Reject. */
+  TryPlace: 12,
 } as const
 
 export const OUTBOUND_HEADER_WORDS = 12

@@ -120,7 +120,7 @@ export class RunLoop {
     const connection = headed ? words[word + Inbound.CONNECTION]! : -1
     const request = headed ? words[word + Inbound.REQUEST]! : 0
     if (type === InboundType.Query) {
-      this.reply(from, connection, request, this.query(words, word))
+      this.reply(from, connection, request, this.query(ring, word))
       return
     }
     const count = words[word + Inbound.COUNT]!
@@ -227,8 +227,9 @@ export class RunLoop {
     this.publisher.answer(from, connection, request, seq, timeMs, new TextEncoder().encode(text))
   }
 
-  private query(words: Int32Array, word: number): unknown {
+  private query(ring: RingReader, word: number): unknown {
     const { engine } = this
+    const { words } = ring
     const kind = words[word + Inbound.QUERY_KIND]!
     const subject = words[word + Inbound.QUERY_SUBJECT]!
     const depth = Math.max(1, Math.min(words[word + Inbound.QUERY_DEPTH]!, BOOK_DEPTH_MAX))
@@ -266,6 +267,13 @@ export class RunLoop {
           (words[word + Inbound.QUERY_HIGH]! >>> 0) * 2 ** 32 + (words[word + Inbound.QUERY_LOW]! >>> 0)
         const results = engine.frameResults(subject, nonce)
         return results === undefined ? null : { firstSeq: results.firstSeq, codes: [...results.codes] }
+      }
+      case QueryKind.TryPlace: {
+        const needed = INBOUND_HEADER_WORDS * 4 + COMMAND_BYTES
+        if (ring.length < needed)
+          return { error: `message of ${ring.length} bytes, a command needs ${needed}` }
+        const record = word + INBOUND_HEADER_WORDS
+        return engine.tryPlace(words, ring.floats, record, subject, this.sequencer.now())
       }
       default:
         return { error: `unknown query kind ${kind}` }

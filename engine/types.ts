@@ -2,7 +2,7 @@
  * The public shapes of the engine: what it is configured with, what it answers, what it is.
  * Implemented in core/engine.ts; used by the run loop, by settlement's follower and by embedders.
  */
-import type { MarketStatus, Side } from './codes.js'
+import type { MarketStatus, Reject, Side } from './codes.js'
 
 export interface AssetConfig {
   /** 0 to 63. */
@@ -152,6 +152,12 @@ export interface Engine {
    * after which the engine must not be used.
    */
   apply(words: Int32Array, floats: Float64Array, offset: number): void
+  /**
+   * What applying the Place command record at `offset` would answer at time `nowMs` (or engine time, if that
+   * is later), in a frame of `session` (-1 = of nobody's): a Reject, or 0. Changes nothing; what time alone
+   * would bring about until then, such as an order's expiry, is not taken into account.
+   */
+  tryPlace(words: Int32Array, floats: Float64Array, offset: number, session: number, nowMs: number): Reject
   /** Hands the buffered events to the sink. */
   flush(): void
   /** Digest of meaning (books, balances, sessions, markets, seq, time), 32 bytes; equal states, equal hash. */

@@ -23,6 +23,7 @@ import { RingWriter, armDoorbell, disarmDoorbell, sleepOnDoorbellAsync } from '.
 /** Connection number of what this thread asks for itself. */
 const OWN = 0
 const NOBODY = -1
+const NO_RECORD = new Int32Array(0)
 /** Messages handled before the event loop gets its turn. */
 const MESSAGES_A_TURN = 256
 /** A sleeper looks at the stop flag at least this often. */
@@ -147,8 +148,9 @@ export class EngineLink {
 
   /**
    * Asks the engine. `onAnswer` is called in order with what was applied: before it come exactly the
-   * commands up to the answer's seq. `id` is the 64-bit id of the kinds that ask for one. It gets undefined when the engine ends first. False = the ring is
-   * full and nothing was asked.
+   * commands up to the answer's seq. It gets undefined when the engine ends first. `id` is the 64-bit id,
+   * `record` the command record, of the kinds that ask for one. False = the ring is full and nothing was
+   * asked.
    */
   query(
     kind: number,
@@ -156,8 +158,10 @@ export class EngineLink {
     depth: number,
     onAnswer: (answer: Answer | undefined) => void,
     id: number | bigint = 0,
+    record: Int32Array = NO_RECORD,
   ): boolean {
-    const at = this.#ended || this.#left ? -1 : this.#writer.tryClaim(INBOUND_HEADER_WORDS * 4)
+    const bytes = (INBOUND_HEADER_WORDS + record.length) * 4
+    const at = this.#ended || this.#left ? -1 : this.#writer.tryClaim(bytes)
     if (at < 0) return false
     const ticket = this.#ticket()
     const word = at >> 2
@@ -171,6 +175,7 @@ export class EngineLink {
     header[word + Inbound.QUERY_DEPTH] = depth
     header[word + Inbound.QUERY_LOW] = Number(BigInt(id) & 0xffffffffn)
     header[word + Inbound.QUERY_HIGH] = Number(BigInt(id) >> 32n)
+    header.set(record, word + INBOUND_HEADER_WORDS)
     this.#queries.set(ticket, onAnswer)
     this.#writer.commit()
     return true

@@ -19,6 +19,7 @@ export function askEngine(
   depth: number,
   toResult: (value: unknown) => WireValue,
   id: number | bigint = 0,
+  record?: Int32Array,
 ): Promise<WireValue> {
   return new Promise((resolve, reject) => {
     const onAnswer = (answer: EngineAnswer | undefined): void => {
@@ -32,7 +33,7 @@ export function askEngine(
         reject(error as Error)
       }
     }
-    const asked = gateway.link.query(kind, subject, depth, onAnswer, id)
+    const asked = gateway.link.query(kind, subject, depth, onAnswer, id, record)
     if (!asked) reject(new RequestError(ErrorCode.EngineBusy, 'nothing was asked', 50))
   })
 }

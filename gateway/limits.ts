@@ -75,13 +75,8 @@ export class Limits {
       else orders++
       if (kind === CommandKind.Place) places++
     }
-    const open = this.#openOrders.get(account) ?? 0
-    if (places > 0 && open + places > this.#config.openOrdersMax) {
-      return {
-        code: ErrorCode.TooManyOpenOrders,
-        message: `${open} orders are open, at most ${this.#config.openOrdersMax}`,
-      }
-    }
+    const full = this.openOrders(account, places)
+    if (full !== undefined) return full
     const now = performance.now()
     let retryAfter = orders === 0 ? 0 : this.#orders.take(account, orders, now)
     if (retryAfter === 0 && cancels > 0) {
@@ -93,6 +88,17 @@ export class Limits {
       return { code: ErrorCode.RateLimited, message: 'the order budget is spent', retryAfter }
     this.#warn(connection, account, now)
     return undefined
+  }
+
+  /** Whether the account may have `places` more live orders; they count as resting until they do not. */
+  openOrders(account: number, places: number): Refusal | undefined {
+    const open = this.#openOrders.get(account) ?? 0
+    const { openOrdersMax } = this.#config
+    if (places === 0 || open + places <= openOrdersMax) return undefined
+    return {
+      code: ErrorCode.TooManyOpenOrders,
+      message: `${open} orders are open, ${places} more would pass ${openOrdersMax}`,
+    }
   }
 
   /** Tells a client once a second that its order budget is nearly spent. */

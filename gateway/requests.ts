@@ -3,10 +3,11 @@
  * need the engine ask it through the ring and answer when it has (engine-requests.ts); what a wallet or a
  * session key signs is in session-requests.ts, streams are in subscriptions.ts.
  */
-import { COMMAND_WORDS } from '../engine/layout.js'
+import { CommandKind, Reject } from '../engine/codes.js'
+import { COMMAND_WORDS, Cmd } from '../engine/layout.js'
 import { QueryKind } from '../engine/messages.js'
 import type { Balance } from '../engine/types.js'
-import { ErrorCode, rejectToCode } from '../sdk/wire/codes.js'
+import { ErrorCode, errorName, rejectToCode } from '../sdk/wire/codes.js'
 import { commandToRecord } from '../sdk/wire/commands.js'
 import { FieldError } from '../sdk/wire/fields.js'
 import { Kind, Method } from '../sdk/wire/layout.js'
@@ -194,23 +195,31 @@ export class Requests {
         connection.cancelOnDisconnect = on
         return { on }
       },
-      [Method.PlaceTest]: (connection, [command]) => {
-        const records = new Int32Array(COMMAND_WORDS)
-        try {
-          commandToRecord(
-            command as WireValue,
-            connection.account!,
-            records,
-            new Float64Array(records.buffer),
-            0,
-          )
-        } catch (error) {
-          if (error instanceof FieldError) throw new RequestError(ErrorCode.BadParams, error.message)
-          throw error
-        }
-        return { valid: true }
-      },
+      [Method.PlaceTest]: (caller, [command]) => this.#placeTest(caller, command as WireValue),
     }
+  }
+
+  /** Answers as a real place would be, by the same checks of gateway and engine, and does nothing. */
+  #placeTest({ session }: Caller, command: WireValue): Promise<WireValue> {
+    const gateway = this.#gateway
+    const { slot, account } = session!
+    const record = new Int32Array(COMMAND_WORDS)
+    try {
+      commandToRecord(command, account, record, new Float64Array(record.buffer), 0)
+    } catch (error) {
+      if (error instanceof FieldError) throw new RequestError(ErrorCode.BadParams, error.message)
+      throw error
+    }
+    if ((record[Cmd.KIND]! & 0xff) !== CommandKind.Place)
+      throw new RequestError(ErrorCode.BadParams, 'command: only a place can be tested')
+    const refusal = gateway.limits.openOrders(account, 1)
+    if (refusal !== undefined) throw new RequestError(refusal.code, refusal.message)
+    const toResult = (value: unknown): WireValue => {
+      if (value === Reject.None) return { valid: true }
+      const code = rejectToCode(value as number)
+      throw new RequestError(code, `the engine would refuse it: ${errorName(code)}`)
+    }
+    return askEngine(gateway, QueryKind.TryPlace, slot, 0, toResult, 0, record)
   }
 
   /** A live order, or how it ended; both are looked for in the state after one seq. */

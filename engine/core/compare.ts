@@ -2,8 +2,8 @@
  * Runs one session through the fast core and the reference side by side and throws at the first thing on
  * which they differ: an event, a balance, an invariant, the state. In tests only.
  */
-import { commandNames, eventNames } from '../codes.js'
-import { COMMAND_WORDS, EVENT_WORDS } from '../layout.js'
+import { CommandKind, EventKind, Reject, commandNames, eventNames, rejectNames } from '../codes.js'
+import { COMMAND_WORDS, EVENT_WORDS, Ev } from '../layout.js'
 import type { Engine } from '../types.js'
 import { createEngine, restoreEngine } from './engine.js'
 import { Tape, drawCommand, drawFunding, drawOptions } from './random-session.js'
@@ -42,10 +42,12 @@ export function playTape(bytes: Uint8Array, snapshotEvery: number, seen: Seen): 
     if (!funding) drawCommand(tape, words, floats, slow.liveOrders())
     events = []
     slow.apply(words, floats, 0)
+    const tried = fast.tryPlace(words, floats, 0, -1, 0)
     fast.apply(words, floats, 0)
     fast.flush()
     const where = `command ${number} (${commandNames[words[0]! & 0xff] ?? 'unknown'} ${Array.from(words).join(' ')})`
     compareEvents(events, slow.events, where)
+    compareTrial(words, tried, events, where)
     fast.checkInvariants()
     compareBalances(fast, slow, where)
     note(seen, events)
@@ -79,6 +81,24 @@ function compareEvents(fast: readonly Int32Array[], slow: readonly Int32Array[],
   const found = text(fast)
   const expected = text(slow)
   if (found !== expected) throw new Error(`${where}: events differ\nfast:\n${found}\nreference:\n${expected}`)
+}
+
+/** Refusals that the frame around an order makes. */
+export const BY_FRAME: ReadonlySet<number> = new Set([
+  Reject.FrameRequired,
+  Reject.FrameRejected,
+  Reject.WrongAccount,
+  Reject.SessionScope,
+  Reject.SessionNotional,
+])
+
+/** An order that was tried first is answered as the trial said. */
+function compareTrial(words: Int32Array, tried: number, events: readonly Int32Array[], where: string): void {
+  if ((words[0]! & 0xff) !== CommandKind.Place) return
+  const rejected = events.find((event) => (event[0]! & 0xff) === EventKind.Rejected)
+  const code = rejected?.[Ev.CODE] ?? Reject.None
+  if (tried !== code && !BY_FRAME.has(code))
+    throw new Error(`${where}: tried ${rejectNames[tried]}, answered ${rejectNames[code]}`)
 }
 
 function compareBalances(fast: Engine, slow: ReferenceEngine, where: string): void {

@@ -222,6 +222,29 @@ class Core implements Engine {
     }
   }
 
+  tryPlace(words: Int32Array, floats: Float64Array, offset: number, session: number, nowMs: number): Reject {
+    const { trading } = this.#state
+    const sessions = this.#sessions
+    const clock = this.#clock
+    const timeMs = clock[CLOCK_TIME]!
+    const tryAtMs = Math.max(timeMs, nowMs)
+    if ((words[offset]! & 0xff) !== COMMAND_PLACE) return Reject.UnknownCommand
+    if (session >= 0) {
+      const refused = sessions.mayOpen(session, words[offset + CMD_ACCOUNT]!, tryAtMs)
+      if (refused !== Reject.None) return refused as Reject
+      if ((sessions.scopes(session) & Scope.Trade) === 0) return Reject.SessionScope
+    }
+    trading.isTrial = true
+    clock[CLOCK_TIME] = tryAtMs
+    try {
+      const maxNotional = session < 0 ? 0 : sessions.maxNotional(session)
+      return placeOrder(trading, words, floats, offset, maxNotional) as Reject
+    } finally {
+      clock[CLOCK_TIME] = timeMs
+      trading.isTrial = false
+    }
+  }
+
   /** Bound of one order's notional by the open frame's session; 0 = none. */
   #maxNotional(): number {
     const sessions = this.#sessions

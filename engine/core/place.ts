@@ -224,6 +224,7 @@ export function placeOrder(
       : trading.book.levelMissing(waitingBook(market, type, side), trigger)
     if (missing) return Reject.LevelsFull
   }
+  if (trading.isTrial) return tryFunds(trading, account, market, side, ticks, lots, budget)
   const { accounts } = ledger
   if (
     accounts[accountAt + ACCOUNT_PAIR] !== market + 1 &&
@@ -283,4 +284,26 @@ export function placeOrder(
   }
   trading.triggerStops(market)
   return Reject.None
+}
+
+/** The last two checks of an order that is only tried: the rows that it would need are not made. */
+function tryFunds(
+  trading: Trading,
+  account: number,
+  market: number,
+  side: number,
+  ticks: number,
+  lots: number,
+  budget: number,
+): number {
+  const { ledger, markets, reserves } = trading
+  const marketAt = market << MARKET_SHIFT
+  const baseRow = ledger.find(account, markets.words[marketAt + MARKET_BASE]!)
+  const quoteRow = ledger.find(account, markets.words[marketAt + MARKET_QUOTE]!)
+  const missing = (baseRow < 0 ? 1 : 0) + (quoteRow < 0 ? 1 : 0)
+  if (ledger.rows + missing > ledger.rowsMax) return Reject.BalancesFull
+  const row = side === 1 ? baseRow : quoteRow
+  const available = row < 0 ? 0 : ledger.values[2 * row]!
+  const need = reserves.needUnits(side, market, ticks, lots, reserves.worstPpm(market, account), budget)
+  return need > available ? Reject.InsufficientFunds : Reject.None
 }

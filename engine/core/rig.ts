@@ -5,9 +5,11 @@
  */
 import {
   CancelReason,
+  CommandKind,
   EventKind,
   OrderType,
   PostOnly,
+  Reject,
   Side,
   Stp,
   TimeInForce,
@@ -18,6 +20,7 @@ import {
 import * as commands from '../commands.js'
 import { COMMAND_WORDS, EVENT_WORDS, Ev } from '../layout.js'
 import type { Engine, EngineCapacities, GenesisConfig, MarketConfig } from '../types.js'
+import { BY_FRAME } from './compare.js'
 import { createEngine, restoreEngine } from './engine.js'
 import { ReferenceEngine } from './reference-engine.js'
 import { referenceBody } from './reference-state.js'
@@ -98,8 +101,10 @@ export class Rig {
   /** Applies what stands in `words`; the events as texts. Throws when the reference says otherwise. */
   apply(): string[] {
     this.events = []
+    const tried = this.tryPlace()
     this.engine.apply(this.words, this.floats, 0)
     this.engine.flush()
+    this.checkTrial(tried)
     this.engine.checkInvariants()
     const { reference, events } = this
     if (reference !== undefined) {
@@ -113,6 +118,23 @@ export class Rig {
       expect(Buffer.compare(body, referenceBody(reference))).toBe(0)
     }
     return events.map(text)
+  }
+
+  /** What a trial of an order says; it must leave the state as it is. */
+  private tryPlace(): number {
+    if ((this.words[0]! & 0xff) !== CommandKind.Place) return Reject.None
+    const before = this.engine.stateHash()
+    const tried = this.engine.tryPlace(this.words, this.floats, 0, -1, 0)
+    expect(this.events).toEqual([])
+    expect(this.engine.stateHash()).toEqual(before)
+    return tried
+  }
+
+  /** An order is answered as its trial said, unless the frame around it was refused. */
+  private checkTrial(tried: number): void {
+    if ((this.words[0]! & 0xff) !== CommandKind.Place) return
+    const code = this.events.find((event) => (event[0]! & 0xff) === EventKind.Rejected)?.[Ev.CODE]
+    if (code === undefined || !BY_FRAME.has(code)) expect(rejectNames[tried]).toBe(rejectNames[code ?? 0])
   }
 
   /** Event records of the last command. */

@@ -138,11 +138,9 @@ export class Sessions {
     const slot = words[at + FrameCmd.SESSION]!
     const account = words[at + Cmd.ACCOUNT]!
     const nonce = floats[(at >> 1) + FrameCmd.NONCE_F64]!
-    if (!this.isActive(slot)) return Reject.UnknownSession
-    if (this.words[(slot << SESSION_SHIFT) + Session.ACCOUNT] !== account) return Reject.WrongAccount
+    const refused = this.mayOpen(slot, account, this.clock[Clock.TIME]!)
+    if (refused !== Reject.None) return refused
     const number = slot * SESSION_NUMBERS
-    if (this.numbers[number + SessionNumber.EXPIRES_AT]! <= this.clock[Clock.TIME]!)
-      return Reject.SessionExpired
     if (!(Number.isInteger(nonce) && nonce >= 0 && nonce < UNITS_END)) return Reject.BadFrame
     const highest = this.numbers[number + SessionNumber.HIGHEST]!
     if (nonce + 1 <= highest - FRAME_NONCE_WINDOW) return Reject.FrameNonceTooOld
@@ -190,6 +188,14 @@ export class Sessions {
 
   maxNotional(slot: number): number {
     return this.numbers[slot * SESSION_NUMBERS]!
+  }
+
+  /** Reject of a frame of `account` by this session at `timeMs`, whatever its nonce, or 0. */
+  mayOpen(slot: number, account: number, timeMs: number): number {
+    if (!this.isActive(slot)) return Reject.UnknownSession
+    if (this.words[(slot << SESSION_SHIFT) + Session.ACCOUNT] !== account) return Reject.WrongAccount
+    const expiresAt = this.numbers[slot * SESSION_NUMBERS + SessionNumber.EXPIRES_AT]!
+    return expiresAt <= timeMs ? Reject.SessionExpired : Reject.None
   }
 
   /** Window entry of a session's nonce that was used and is not too old, or -1. */

@@ -105,6 +105,8 @@ export class Trading implements MatchSink {
   readonly expiries: Heap
   /** Live orders that one account may have. */
   readonly accountOrdersMax: number
+  /** True while an order is only tried: it is checked like any other, and nothing may be written. */
+  isTrial = false
   private readonly matcher: Matcher
   /** Lowest and highest price traded by the command so far; high is 0 before its first trade. */
   private tradeLow = 0

@@ -87,7 +87,7 @@ export const Method = {
   Batches: 'batches',
   /** [on] -> {on}: cancel all of the account's orders when this connection ends */
   CancelOnDisconnect: 'cancelOnDisconnect',
-  /** [command] -> [item]: validates, does nothing */
+  /** [place command] -> {valid: true}, or the error that a real one would get; does nothing */
   PlaceTest: 'placeTest',
   /** [] -> fee rates of each market for the account */
   Fees: 'fees',

@@ -388,7 +388,7 @@ export const methods = {
     z.object({ valid: z.boolean() }),
     Scope.Trade,
     5,
-    'Validates a place command and does nothing.',
+    'Answers a place command as a real one would be, by the same checks, and does nothing.',
   ),
   [Method.Fees]: method(
     z.tuple([]),

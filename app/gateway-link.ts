@@ -9,7 +9,6 @@ import { type EngineLinkOptions } from '../gateway/engine-link.js'
 import type { GatewayConfig } from '../gateway/config.js'
 import type { BalanceProof, BatchInfo, Deployment, GatewayStats } from '../gateway/messages.js'
 import { startGateway } from '../gateway/start.js'
-import type { MarketConfig } from '../engine/types.js'
 import { receiptKey } from './receipt-key.js'
 
 /** Where a gateway keeps its history, below the data folder. */
@@ -23,7 +22,6 @@ export interface GatewayLinkOptions {
   /** One for each gateway thread, or for each socket. */
   readonly links: readonly EngineLinkOptions[]
   readonly deployment: Deployment
-  readonly markets: readonly MarketConfig[]
   /** What settlement has done so far. */
   readonly batches: readonly BatchInfo[]
   readonly askProof: (account: number, asset: number) => Promise<BalanceProof | null>
@@ -47,13 +45,12 @@ export const gatewayCount = (sockets: readonly string[], config: GatewayConfig):
 
 /** @throws GatewayStartError or ReceiptKeyError; rejects when a socket's path cannot be used. */
 export async function startGatewayLink(options: GatewayLinkOptions): Promise<GatewayLink> {
-  const { dataDir, sockets, config, links, deployment, markets, batches, askProof } = options
+  const { dataDir, sockets, config, links, deployment, batches, askProof } = options
   if (sockets.length === 0) {
     const gateway = await startGateway({
       links,
       config,
       deployment,
-      markets,
       batches,
       owners: [],
       folder: historyFolder(dataDir),
@@ -74,7 +71,7 @@ export async function startGatewayLink(options: GatewayLinkOptions): Promise<Gat
   const bridges: RunningBridge[] = []
   for (const [index, path] of sockets.entries()) {
     const link = links[index]!
-    bridges.push(await startGatewayBridge({ path, link, deployment, markets, batches, askProof }))
+    bridges.push(await startGatewayBridge({ path, link, deployment, batches, askProof }))
   }
   const total = (field: keyof GatewayStats): number =>
     bridges.reduce((sum, { stats }) => sum + stats[field], 0)

@@ -287,7 +287,6 @@ async function startParts(
     })),
     config: options.gateway,
     deployment: { ...deployment, rpcUrl },
-    markets: exchange.genesis.markets,
     batches: batches.latest(),
     askProof: (account, asset) => settlement.proof(account, asset),
     onDied: (error) => fail('the gateway', error),

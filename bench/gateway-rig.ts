@@ -162,7 +162,6 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     links: links.slice(0, gateways),
     config: gatewayConfig({ port: 0, requireSignedFrames: signed, ...options.config }),
     deployment: RIG_DEPLOYMENT,
-    markets,
     owners,
     onDied:
       options.onDied ??

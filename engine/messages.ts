@@ -59,6 +59,8 @@ export const QueryKind = {
   FrameResults: 11,
   /** What a Place command would answer: session `subject`, the command record behind the header. A Reject. */
   TryPlace: 12,
+  /** Fees of an account's orders in each market. */
+  Fees: 13,
 } as const
 
 export const OUTBOUND_HEADER_WORDS = 12

@@ -128,6 +128,13 @@ export interface FrameResults {
   readonly codes: Uint8Array
 }
 
+/** Fees in millionths of the quote amount; a negative maker fee is a rebate. */
+export interface AccountFees {
+  readonly market: number
+  readonly makerFeePpm: number
+  readonly takerFeePpm: number
+}
+
 export interface Balance {
   readonly asset: number
   /** Units that may be reserved or withdrawn. */
@@ -186,6 +193,8 @@ export interface Engine {
   restingOrders(market: number): OrderView[]
   assets(): readonly AssetConfig[]
   markets(): readonly MarketConfig[]
+  /** Fees of an account's orders in each market, by its tier. */
+  fees(account: number): AccountFees[]
   /** Last trade price in ticks, 0 before the first trade. */
   lastTicks(market: number): number
   /** The owner's address in 5 big-endian words, zeros when it has none; undefined = no such account. */

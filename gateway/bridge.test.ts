@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { RIG_DEPLOYMENT, RIG_MARKET, startRig } from '../bench/gateway-rig.js'
+import { RIG_DEPLOYMENT, startRig } from '../bench/gateway-rig.js'
 import { createClient } from '../sdk/index.js'
 import { startGatewayBridge } from './bridge.js'
 
@@ -42,7 +42,6 @@ test('a gateway process may die and be replaced; the exchange goes on', async ()
     path,
     link: rig.spareLinks[0]!,
     deployment: RIG_DEPLOYMENT,
-    markets: [RIG_MARKET],
     askProof: (account, asset) =>
       Promise.resolve({
         account,

@@ -14,7 +14,6 @@ import { Control } from '../engine/control.js'
 import { GatedReader } from '../engine/journal/gated-reader.js'
 import { Inbound, Outbound, OutboundType } from '../engine/messages.js'
 import { RingWriter, armDoorbell, disarmDoorbell, sleepOnDoorbellAsync } from '../engine/ring.js'
-import type { MarketConfig } from '../engine/types.js'
 import { BatchList } from './batch-list.js'
 import { BridgeFrame, BridgeInbox, bridgeFrame, durableFrame, jsonFrame } from './bridge-frames.js'
 import type { EngineLinkOptions } from './engine-link.js'
@@ -32,7 +31,6 @@ export interface BridgeHello {
   readonly type: 'exchange'
   readonly epoch: number
   readonly deployment: Deployment
-  readonly markets: readonly MarketConfig[]
   readonly batches: readonly BatchInfo[]
 }
 
@@ -41,7 +39,6 @@ export interface BridgeOptions {
   readonly path: string
   readonly link: EngineLinkOptions
   readonly deployment: Deployment
-  readonly markets: readonly MarketConfig[]
   /** Settlement batches so far, oldest first. */
   readonly batches?: readonly BatchInfo[]
   readonly askProof?: (account: number, asset: number) => Promise<BalanceProof | null>
@@ -109,7 +106,7 @@ class Bridge {
     this.#socket = socket
     const generation = ++this.#generation
     this.#waiting.length = 0
-    const { deployment, markets } = this.#options
+    const { deployment } = this.#options
     const inbox = new BridgeInbox((type, body) => {
       if (this.#socket !== socket) return
       if (type === BridgeFrame.Ring) this.#submit(socket, body, generation)
@@ -130,7 +127,6 @@ class Bridge {
       type: 'exchange',
       epoch: this.#control.epoch,
       deployment,
-      markets,
       batches: this.#batches.latest(),
     }
     socket.write(jsonFrame(hello))

@@ -93,7 +93,7 @@ export async function runGatewayProcess(options: GatewayProcessOptions): Promise
   socket.on('data', (chunk: Buffer) => inbox.push(chunk))
   const gone = new Promise<void>((resolve) => socket.once('close', () => resolve()))
 
-  const { epoch, deployment, markets, batches } = await hello
+  const { epoch, deployment, batches } = await hello
   control.epoch = epoch
   const relayed = relay(
     inbound,
@@ -105,7 +105,6 @@ export async function runGatewayProcess(options: GatewayProcessOptions): Promise
     links: [{ producer: 0, inbound, outbound, control: control.sab }],
     config: options.config,
     deployment,
-    markets,
     batches,
     owners: [],
     ...(options.folder === undefined ? {} : { folder: options.folder }),

@@ -4,7 +4,7 @@
  * goes to frames or requests. Sockets are server.ts's, methods are requests.ts's.
  */
 import { randomBytes } from 'node:crypto'
-import { CancelReason, CommandKind, EventKind } from '../engine/codes.js'
+import { CancelReason, CommandKind, EventKind, MarketStatus } from '../engine/codes.js'
 import { COMMAND_WORDS, Cmd, EVENT_WORDS, Ev } from '../engine/layout.js'
 import { ACCOUNTS_MAX, BOOK_DEPTH_MAX, SESSIONS_MAX } from '../engine/limits.js'
 import { AttachmentKind, QueryKind } from '../engine/messages.js'
@@ -50,6 +50,8 @@ const MARKET_EVENTS: ReadonlySet<number> = new Set([
   EventKind.Triggered,
   EventKind.Refilled,
   EventKind.MarketStatusChanged,
+  EventKind.MarketFeesChanged,
+  EventKind.PriceBandChanged,
   EventKind.Level,
 ])
 
@@ -130,7 +132,7 @@ export class Gateway implements EngineLinkHandler {
     for (const [account, owner] of this.data.owners) this.directory.setOwner(account, owner)
     await this.#loadOwners()
     await this.#loadSessions()
-    await Promise.all(this.data.markets.map((config) => this.#loadMarket(config)))
+    await this.#loadMarkets()
     this.#loadHistory()
   }
 
@@ -187,6 +189,42 @@ export class Gateway implements EngineLinkHandler {
     this.#history.saveSeq(this.link.handledSeq)
   }
 
+  /** Every market's book; then every market as it is, so that no change on the way is missed. */
+  async #loadMarkets(): Promise<void> {
+    const configs = async (): Promise<MarketConfig[]> =>
+      (await this.ask(QueryKind.Markets, 0, 0)).value as MarketConfig[]
+    await Promise.all((await configs()).map((config) => this.#loadMarket(config)))
+    for (const config of await configs()) this.markets.get(config.id)?.setConfig(config)
+  }
+
+  #newMarket(config: MarketConfig, seq: number): MarketData {
+    const { streamEventsKept, conflateBytes } = this.data.config
+    const market = new MarketData({
+      config,
+      epoch: this.epoch,
+      seq,
+      eventsKept: streamEventsKept,
+      conflateBytes,
+    })
+    this.markets.set(config.id, market)
+    return market
+  }
+
+  #marketCreated(words: Int32Array, floats: Float64Array, word: number): void {
+    const config = {
+      id: words[word + Ev.MARKET]!,
+      base: words[word + Ev.TICKS]!,
+      quote: words[word + Ev.LOTS]!,
+      lotUnits: floats[(word >> 1) + Ev.AMOUNT_A_F64]!,
+      tickUnits: floats[(word >> 1) + Ev.AMOUNT_B_F64]!,
+      makerFeePpm: words[word + Ev.COUNTER_ACCOUNT]!,
+      takerFeePpm: words[word + Ev.REMAINING]!,
+      bandPpm: words[word + Ev.CODE]!,
+      status: MarketStatus.Active,
+    }
+    this.#newMarket(config, floats[(word >> 1) + Ev.SEQ_F64]!)
+  }
+
   #loadMarket(config: MarketConfig): Promise<void> {
     return new Promise((resolve, reject) => {
       const asked = this.link.query(QueryKind.Book, config.id, BOOK_DEPTH_MAX, (answer) => {
@@ -194,15 +232,8 @@ export class Gateway implements EngineLinkHandler {
           reject(new Error('the engine ended before the gateway had started'))
           return
         }
-        const market = new MarketData({
-          config,
-          epoch: this.epoch,
-          seq: answer.seq,
-          eventsKept: this.data.config.streamEventsKept,
-          conflateBytes: this.data.config.conflateBytes,
-        })
+        const market = this.#newMarket(config, answer.seq)
         market.load(answer.value as { bids: BookLevel[]; asks: BookLevel[]; lastTicks: number }, answer.seq)
-        this.markets.set(config.id, market)
         if (this.#startSeq === 0) this.#startSeq = answer.seq
         resolve()
       })
@@ -346,7 +377,8 @@ export class Gateway implements EngineLinkHandler {
     this.limits.event(kind, words, word)
     if (MARKET_EVENTS.has(kind)) {
       this.markets.get(words[word + Ev.MARKET]!)?.add(words, floats, word, timeMs, fillIndex)
-    } else sessionEvent(this, kind, words, floats, word)
+    } else if (kind === EventKind.MarketCreated) this.#marketCreated(words, floats, word)
+    else sessionEvent(this, kind, words, floats, word)
   }
 
   flush(): void {

@@ -44,7 +44,6 @@ interface DepthStream {
 }
 
 export class MarketData {
-  readonly config: MarketConfig
   readonly book: BookView
   /** Kept from the first time that somebody asks for it. */
   #l3View: L3View | undefined
@@ -67,17 +66,16 @@ export class MarketData {
   #lastTicks = 0
   #lastSeq: number
   #timeMs = 0
-  #marketStatus: MarketStatus
+  #config: MarketConfig
 
   constructor(options: MarketDataOptions) {
     const { config, seq } = options
     this.#options = options
-    this.config = config
+    this.#config = config
     this.book = new BookView(config.id)
     this.book.lastSeq = seq
     this.candles = new Candles(config.tickUnits)
     this.#lastSeq = seq
-    this.#marketStatus = config.status ?? MarketStatus.Active
     this.#book = this.#stream(StreamName.Book, '', () => ({
       data: this.book.top(Number.MAX_SAFE_INTEGER),
       checksum: this.book.checksum(),
@@ -120,6 +118,16 @@ export class MarketData {
     })
     this.#streams.set(name, stream)
     return stream
+  }
+
+  /** The market as it is now: status, fees and band change. */
+  get config(): MarketConfig {
+    return this.#config
+  }
+
+  /** Takes over the market as the engine tells it. */
+  setConfig(config: MarketConfig): void {
+    this.#config = config
   }
 
   /** The stream of a name, and how it starts; undefined when this market has no such stream. */
@@ -218,13 +226,28 @@ export class MarketData {
         break
       }
       case EventKind.MarketStatusChanged:
-        this.#marketStatus = words[word + Ev.CODE]! as MarketStatus
-        this.#status.publish(seq, this.status())
+        this.#change(seq, { status: words[word + Ev.OTHER]! as MarketStatus })
+        break
+      case EventKind.PriceBandChanged:
+        this.#change(seq, { bandPpm: words[word + Ev.OTHER]! })
+        break
+      case EventKind.MarketFeesChanged:
+        // Those of a tier are its accounts' own business.
+        if (words[word + Ev.OTHER] !== 0) break
+        this.#change(seq, {
+          makerFeePpm: words[word + Ev.COUNTER_ACCOUNT]!,
+          takerFeePpm: words[word + Ev.REMAINING]!,
+        })
         break
       default:
         this.#l3View?.add(kind, words, floats, word)
         break
     }
+  }
+
+  #change(seq: number, change: Partial<MarketConfig>): void {
+    this.#config = { ...this.#config, ...change }
+    this.#status.publish(seq, this.status())
   }
 
   /** Sends what changed since the last call. */
@@ -291,7 +314,8 @@ export class MarketData {
   }
 
   status(): WireValue {
-    return { market: this.config.id, status: this.#marketStatus }
+    const { id, status = MarketStatus.Active, makerFeePpm, takerFeePpm, bandPpm = 0 } = this.#config
+    return { market: id, status, makerFeePpm, takerFeePpm, bandPpm }
   }
 
   history(interval: CandleInterval, limit: number): Candle[] {

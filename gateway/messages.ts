@@ -2,7 +2,6 @@
  * What a gateway thread is started with, and what it and its parent say to each other. Structured-clone
  * values only. The parent (app) stands between the gateway and settlement: neither imports the other.
  */
-import type { MarketConfig } from '../engine/types.js'
 import type { EngineLinkOptions } from './engine-link.js'
 import type { GatewayConfig } from './config.js'
 
@@ -32,7 +31,6 @@ export interface GatewayThreadData {
   readonly link: EngineLinkOptions
   readonly config: GatewayConfig
   readonly deployment: Deployment
-  readonly markets: readonly MarketConfig[]
   /** Owners known so far; later ones come with the engine's events. */
   readonly owners: readonly (readonly [account: number, owner: `0x${string}`])[]
   /** Settlement batches so far, oldest first; later ones come from the parent. */

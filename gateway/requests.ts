@@ -176,12 +176,8 @@ export class Requests {
           .history(interval, limit)
           .map((candle) => [...candle]),
       [Method.Ticker]: (_connection, [market]) => this.#market(market).ticker(),
-      [Method.Fees]: () =>
-        gateway.data.markets.map(({ id, makerFeePpm, takerFeePpm }) => ({
-          market: id,
-          makerFeePpm,
-          takerFeePpm,
-        })),
+      [Method.Fees]: (caller) =>
+        askEngine(gateway, QueryKind.Fees, caller.account!, 0, (value) => value as WireValue),
       [Method.Withdraw]: (_connection, params) => requestWithdrawal(gateway, params),
       [Method.Proof]: (_connection, [account, asset]) =>
         new Promise((resolve, reject) => {
@@ -256,7 +252,8 @@ export class Requests {
   }
 
   #markets(): WireValue {
-    const { deployment, markets } = this.#gateway.data
+    const { deployment } = this.#gateway.data
+    const markets = [...this.#gateway.markets.values()].map(({ config }) => config)
     return {
       chainId: deployment.chainId,
       vault: deployment.vault,

@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { RIG_DEPLOYMENT, RIG_MARKET, startRig } from '../bench/gateway-rig.js'
+import { RIG_DEPLOYMENT, startRig } from '../bench/gateway-rig.js'
 import { EventKind } from '../engine/codes.js'
 import { type Engine, createEngine } from '../engine/index.js'
 import { JournalReader, genesisOf } from '../engine/journal/reader.js'
@@ -154,7 +154,6 @@ test(
       path: socket,
       link: rig.spareLinks[0]!,
       deployment: RIG_DEPLOYMENT,
-      markets: [RIG_MARKET],
       askProof: () => Promise.resolve(null),
     })
     let gateway = await startGatewayProcess(socket, dataDir)

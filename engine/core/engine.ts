@@ -21,6 +21,7 @@ import {
   SESSIONS_MAX,
 } from '../limits.js'
 import type {
+  AccountFees,
   Balance,
   BookLevel,
   Engine,
@@ -340,6 +341,10 @@ class Core implements Engine {
 
   markets(): readonly MarketConfig[] {
     return this.#state.markets.configs()
+  }
+
+  fees(account: number): AccountFees[] {
+    return views.fees(this.#state, account)
   }
 
   lastTicks(market: number): number {

@@ -4,10 +4,11 @@
  */
 import type { Side } from '../codes.js'
 import { Attr } from '../layout.js'
-import { ASSETS_MAX } from '../limits.js'
-import type { Balance, BookLevel, OrderView, SessionView } from '../types.js'
+import { ASSETS_MAX, TIERS_MAX } from '../limits.js'
+import type { AccountFees, Balance, BookLevel, OrderView, SessionView } from '../types.js'
 import { ACCOUNT_SHIFT, Account, OWNER_WORDS } from './ledger.js'
 import { BOOK_KINDS, BookKind, LEVEL_SHIFT, Level, NONE, keyMask } from './levels.js'
+import { Fee } from './markets.js'
 import { restingBook } from './match.js'
 import { EXTRA_SHIFT, Extra, ExtraNumber, Mark, ORDER_SHIFT, Order, OrderNumber } from './orders.js'
 import {
@@ -20,6 +21,16 @@ import {
 } from './sessions.js'
 import type { State } from './state.js'
 import { isStop } from './order-types.js'
+
+export function fees({ ledger, markets, trading }: State, account: number): AccountFees[] {
+  if (!ledger.isOpen(account)) return []
+  const tier = trading.reserves.tier(account)
+  return markets.configs().map(({ id }) => {
+    const at = 2 * (id * TIERS_MAX + tier)
+    const { MAKER, TAKER } = Fee
+    return { market: id, makerFeePpm: markets.fees[at + MAKER]!, takerFeePpm: markets.fees[at + TAKER]! }
+  })
+}
 
 export function balances({ ledger }: State, account: number): Balance[] {
   const found: Balance[] = []

@@ -133,7 +133,9 @@ const ticker = z.object({
   quoteUnits: int,
   trades: int,
 })
-const marketStatus = z.object({ market: int, status: int })
+const marketStatus = z
+  .object({ market: int, status: int, makerFeePpm: int, takerFeePpm: int, bandPpm: int })
+  .describe('status: 0 active, 1 cancel-only, 2 halted')
 const batchState = z.enum(['posted', 'proven', 'final'])
 const batch = z.object({
   number: int,
@@ -196,7 +198,12 @@ export const streams = [
     data: z.array(candle),
     snapshot: z.array(candle),
   },
-  { name: 'status:{market}', about: 'market status', data: marketStatus, snapshot: marketStatus },
+  {
+    name: 'status:{market}',
+    about: 'market status, fees and price band; a snapshot, then each change',
+    data: marketStatus,
+    snapshot: marketStatus,
+  },
   {
     name: 'orders',
     about: 'own orders: what happened to each, and how it stands after it',

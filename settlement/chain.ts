@@ -7,14 +7,15 @@ import {
   ContractFunctionRevertedError,
   createPublicClient,
   decodeErrorResult,
-  fallback,
-  http,
   type Address,
   type Hex,
   type PublicClient,
 } from 'viem'
 import { groth16ChunkVerifierAbi, settlementAbi, vaultAbi } from '../contracts/abi.js'
 import { isLocalChain, refuseDevelopmentKey } from './development-key.js'
+import { agreeing, type RpcOptions } from './rpc.js'
+
+export { sleep } from './rpc-endpoint.js'
 
 /** What settlement needs of the deployment file that contracts/deploy.ts writes. */
 export interface ChainDeployment {
@@ -41,18 +42,9 @@ export class WrongChain extends Error {
   override readonly name = 'WrongChain'
 }
 
-const RPC_TIMEOUT_MS = 10_000
-
-/** A read client that tries the URLs in order and retries each a few times with growing pauses. */
-export function chainClient(rpcUrls: readonly string[]): PublicClient {
-  const transports = rpcUrls.map((url) =>
-    http(url, { timeout: RPC_TIMEOUT_MS, retryCount: 2, retryDelay: 150 }),
-  )
-  return createPublicClient({
-    transport: transports.length === 1 ? transports[0]! : fallback(transports),
-    pollingInterval: 200,
-    cacheTime: 0,
-  })
+/** A read client over `rpcUrls`: what is believed when they differ stands in rpc.ts. */
+export function chainClient(rpcUrls: readonly string[], options: RpcOptions = {}): PublicClient {
+  return createPublicClient({ transport: agreeing(rpcUrls, options), pollingInterval: 200, cacheTime: 0 })
 }
 
 /**
@@ -111,6 +103,3 @@ export function contractError(data: Hex): string | undefined {
   }
   return undefined
 }
-
-export const sleep = (milliseconds: number): Promise<void> =>
-  new Promise((resolve) => setTimeout(resolve, milliseconds))

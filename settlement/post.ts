@@ -1,17 +1,18 @@
 /**
  * Moves one batch at a time along sealed -> signed -> sent -> mined -> proven -> final. Every step asks the
  * chain what is true first, so that each can be repeated after a crash at any point: the contract takes a
- * batch number once, a chunk's proof once, a batch's withdrawals once.
+ * batch number once, a chunk's proof once, a batch's withdrawals once. A chain that lost blocks takes a state
+ * back; the sender brings the same bytes again.
  *
  * Invariant: a batch that the chain has under our number has our root, or everything stops with
  * ForeignBatch: somebody else posts with the operator's key, or this data folder is an old copy.
  */
-import { encodeFunctionData, type PublicClient } from 'viem'
+import { encodeFunctionData, type Hex, type PublicClient } from 'viem'
 import { settlementAbi } from '../contracts/abi.js'
 import { sleep, type ChainDeployment } from './chain.js'
 import { bytesToHex, type PublicInputs } from './commit.js'
-import { NonceTaken, TransactionReverted, type Sender } from './sender.js'
-import type { BatchRecord, BatchState, BatchStore } from './store.js'
+import { NonceTaken, SenderStopped, TransactionReverted, type Sender } from './sender.js'
+import { batchStates, type BatchRecord, type BatchState, type BatchStore } from './store.js'
 
 /** The chain has another batch under our number. */
 export class ForeignBatch extends Error {
@@ -36,10 +37,26 @@ export interface PosterOptions {
   readonly store: BatchStore
   /** A record reached a new state. */
   readonly onState?: (record: BatchRecord) => void
+  readonly onTrouble?: (text: string) => void
+  readonly isStopped?: () => boolean
 }
 
-const FULL_PAUSE_MS = 500
-const REVERTS_MAX = 3
+const PAUSE_MS = 500
+const PAUSE_MS_MAX = 8000
+/** Refusals in a row of what no waiting mends, before settlement ends; a mined revert is one. */
+const REFUSALS_MAX = 5
+/**
+ * Refusals that end by themselves: proofs come, a pause ends, an endpoint that is behind catches up. A batch
+ * that the chain refuses for another reason is refused for good.
+ */
+const WAITED_FOR = [
+  'TooManyUnproven',
+  'CommitsArePaused',
+  'DepositsOverQueue',
+  'WrongNumber',
+  'WrongFirstSeq',
+  'WrongOldRoot',
+]
 
 export class Poster {
   constructor(private readonly options: PosterOptions) {}
@@ -58,35 +75,26 @@ export class Poster {
    */
   async reconcile(record: BatchRecord): Promise<void> {
     const number = Number(record.header.number)
-    const { committed } = await this.chainBatches()
-    if (committed < number) {
+    // A commit in the outbox keeps its own state until its confirmations are there.
+    if (this.options.sender.isOpen(`commit ${number}`)) return
+    const { client, deployment } = this.options
+    const read = { address: deployment.settlement, abi: settlementAbi, args: [record.header.number] } as const
+    const state = chainStates[await client.readContract({ ...read, functionName: 'batchState' })]
+    if (state === undefined) {
       if (isAtLeast(record, 'mined')) this.setState(record, 'sealed')
       return
     }
-    const { client, deployment } = this.options
-    const batch = await client.readContract({
-      address: deployment.settlement,
-      abi: settlementAbi,
-      functionName: 'batchOf',
-      args: [record.header.number],
-    })
+    const batch = await client.readContract({ ...read, functionName: 'batchOf' })
+    // Struck or taken back between the two answers: the next comparison tells.
+    if (batch.lastSeq === 0n) return
     if (batch.newRoot !== record.header.newRoot || batch.lastSeq !== record.header.lastSeq)
       throw new ForeignBatch(
         `batch ${number} on the chain ends at seq ${batch.lastSeq} with root ${batch.newRoot}, ours at seq ` +
           `${record.header.lastSeq} with root ${record.header.newRoot}`,
       )
-    const state = await client.readContract({
-      address: deployment.settlement,
-      abi: settlementAbi,
-      functionName: 'batchState',
-      args: [record.header.number],
-    })
-    const known: readonly BatchState[] = ['sealed', 'mined', 'proven', 'final']
-    const onChain = known[state]!
-    // A commit still in the outbox keeps its own state until its confirmations are there.
-    if (this.options.sender.labels().includes(`commit ${number}`)) return
-    if (!isAtLeast(record, onChain) || (isAtLeast(record, 'proven') && record.state !== onChain))
-      this.setState(record, onChain)
+    if (record.state === state) return
+    this.placeCommit(record)
+    this.setState(record, state)
   }
 
   /**
@@ -95,25 +103,17 @@ export class Poster {
    */
   async commit(record: BatchRecord): Promise<void> {
     const number = Number(record.header.number)
-    const { deployment } = this.options
-    for (let reverts = 0; !isAtLeast(record, 'mined');) {
+    let pause = PAUSE_MS
+    for (let refusals = 0; !isAtLeast(record, 'mined');) {
       await this.reconcile(record)
       if (isAtLeast(record, 'mined')) return
-      const data = encodeFunctionData({
-        abi: settlementAbi,
-        functionName: 'commitBatch',
-        args: [
-          record.header,
-          record.data.chunkRoots,
-          bytesToHex(record.data.rows),
-          bytesToHex(record.data.deposits),
-          bytesToHex(record.data.withdrawals),
-        ],
-      })
       try {
-        const receipt = await this.options.sender.send(`commit ${number}`, deployment.settlement, data)
-        record.commitTx = receipt.transactionHash
-        record.commitBlock = Number(receipt.blockNumber)
+        await this.options.sender.send(
+          `commit ${number}`,
+          this.options.deployment.settlement,
+          commitCall(record),
+        )
+        this.placeCommit(record)
         this.setState(record, 'mined')
       } catch (error) {
         if (error instanceof NonceTaken) continue
@@ -121,15 +121,36 @@ export class Poster {
         // Another start of ours may have committed it.
         await this.reconcile(record)
         if (isAtLeast(record, 'mined')) return
-        const isBehind = (await this.chainBatches()).committed < number - 1
-        // Mined and reverted: the chain was another one when it was simulated. Too many unproven: wait for proofs.
-        const isRetried =
-          (error.isMined && ++reverts < REVERTS_MAX) || error.reason.startsWith('TooManyUnproven')
-        if (!isBehind && !isRetried) throw error
-        await sleep(FULL_PAUSE_MS)
-        if (isBehind) return
+        if ((await this.chainBatches()).committed < number - 1) {
+          await this.pause(PAUSE_MS)
+          return
+        }
+        // Mined and reverted: the chain was another one when it was simulated. A new simulation says why.
+        const isWaitedFor = WAITED_FOR.some((name) => error.reason.startsWith(name))
+        if (!isWaitedFor && ++refusals >= REFUSALS_MAX) throw error
+        this.options.onTrouble?.(error.message)
+        await this.pause(pause)
+        pause = Math.min(pause * 2, error.reason.startsWith('TooManyUnproven') ? PAUSE_MS : PAUSE_MS_MAX)
       }
     }
+  }
+
+  /** Where the commit stands, as far as the sender knows. */
+  private placeCommit(record: BatchRecord): void {
+    const mined = this.options.sender.minedAs(`commit ${record.header.number}`)
+    if (mined === undefined) return
+    record.commitTx = mined.hash
+    record.commitBlock = mined.blockNumber
+  }
+
+  private async pause(milliseconds: number): Promise<void> {
+    for (let waited = 0; waited < milliseconds && !this.options.isStopped?.(); waited += 50) await sleep(50)
+    if (this.options.isStopped?.()) throw new SenderStopped('posting has stopped')
+  }
+
+  /** Whether the proof of a chunk is signed already, and waits to be mined (again). */
+  isProofOnTheWay(number: number, chunk: number): boolean {
+    return this.options.sender.isOpen(`prove ${number}/${chunk}`)
   }
 
   /** Posts a chunk's proof unless the chain has it. Resolves once confirmed. */
@@ -150,7 +171,7 @@ export class Poster {
         if (!(error instanceof TransactionReverted)) throw error
         if (await this.isChunkProven(number, chunk)) return
         // Mined and reverted: the chain was another one when it was simulated. A new simulation tells.
-        if (!error.isMined || ++reverts >= REVERTS_MAX) throw error
+        if (!error.isMined || ++reverts >= REFUSALS_MAX) throw error
       }
     }
   }
@@ -170,10 +191,10 @@ export class Poster {
     return BigInt(waiting) === 0n
   }
 
-  /** Makes the withdrawals of a proven batch claimable, unless they are. */
+  /** Makes the withdrawals of a proven batch claimable, unless they are or the chain has it proven no more. */
   async finalize(record: BatchRecord): Promise<void> {
     const number = Number(record.header.number)
-    while (record.state !== 'final') {
+    for (let refusals = 0; ;) {
       await this.reconcile(record)
       if (record.state !== 'proven') return
       const data = encodeFunctionData({
@@ -183,11 +204,14 @@ export class Poster {
       })
       try {
         await this.options.sender.send(`finalize ${number}`, this.options.deployment.settlement, data)
-        this.setState(record, 'final')
       } catch (error) {
         if (error instanceof NonceTaken) continue
+        if (!(error instanceof TransactionReverted)) throw error
         await this.reconcile(record)
-        if ((record.state as BatchState) !== 'final') throw error
+        if (record.state !== 'proven') return
+        if (++refusals >= REFUSALS_MAX) throw error
+        this.options.onTrouble?.(error.message)
+        await this.pause(PAUSE_MS)
       }
     }
   }
@@ -201,8 +225,23 @@ export class Poster {
   }
 }
 
-const order: readonly BatchState[] = ['sealed', 'signed', 'sent', 'mined', 'proven', 'final']
+/** States by the contract's numbers; undefined = the chain does not have the batch. */
+const chainStates: readonly (BatchState | undefined)[] = [undefined, 'mined', 'proven', 'final']
 
 /** Whether a record has come to `state` or further. */
 export const isAtLeast = (record: BatchRecord, state: BatchState): boolean =>
-  order.indexOf(record.state) >= order.indexOf(state)
+  batchStates.indexOf(record.state) >= batchStates.indexOf(state)
+
+function commitCall({ header, data }: BatchRecord): Hex {
+  return encodeFunctionData({
+    abi: settlementAbi,
+    functionName: 'commitBatch',
+    args: [
+      header,
+      data.chunkRoots,
+      bytesToHex(data.rows),
+      bytesToHex(data.deposits),
+      bytesToHex(data.withdrawals),
+    ],
+  })
+}

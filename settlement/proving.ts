@@ -5,7 +5,7 @@
  * Invariant: a chunk counts as proven when the chain says so. A batch that the chain lost or struck loses its
  * proven chunks with it, and starts again when it is committed again.
  */
-import { BaseError } from 'viem'
+import { BaseError, BlockNotFoundError, type PublicClient } from 'viem'
 import type { Batches } from './batches.js'
 import { chainErrorText, sleep, type ChainDeployment } from './chain.js'
 import { RECORD_BYTES, chunkCount, publicInputs, type PublicInputs } from './commit.js'
@@ -20,6 +20,7 @@ export interface ProvingOptions {
   readonly batches: Batches
   readonly tree: StateTree
   readonly poster: Poster
+  readonly client: PublicClient
   readonly deployment: ChainDeployment
   /** Absent = the deployment's verifier takes anything. */
   readonly queue?: ProverQueue | undefined
@@ -30,8 +31,12 @@ export interface ProvingOptions {
 /** Chunks that are proven or posted at a time. */
 const TASKS_MAX = 64
 const POLL_MS = 20
+/** Pause after a network failure, before a task is tried again. */
+const FAILED_MS = 500
 /** Pause between looks at what the chain has of all batches. */
 const COMPARE_MS = 2000
+/** Refusals of a chain that lost the batch, or of an endpoint that is behind: a later look tells. */
+const BEHIND = ['BatchNotCommitted', 'ChunkAlreadyProven', 'UnknownChunk']
 const NO_PROOF: ChunkProof = [0n, 0n, 0n, 0n, 0n, 0n, 0n, 0n]
 
 export class Proving {
@@ -40,26 +45,29 @@ export class Proving {
   private readonly done = new Map<number, Set<number>>()
   private readonly witnesses = new Map<number, BatchWitness>()
   private failure: unknown
+  private comparedAtMs = 0
+  /** Newest block at the last comparison. */
+  private head: { readonly number: bigint; readonly hash: string } | undefined
 
   constructor(private readonly options: ProvingOptions) {}
 
   /** Runs until the stop. Throws what no second try would mend, or a network failure. */
   async run(): Promise<void> {
     const { batches, poster, isStopped } = this.options
-    let comparedAtMs = 0
     while (!isStopped()) {
       if (this.failure !== undefined) {
         const failure = this.failure
         this.failure = undefined
         throw failure
       }
-      if (Date.now() - comparedAtMs > COMPARE_MS) {
+      if (Date.now() - this.comparedAtMs > COMPARE_MS) {
+        this.comparedAtMs = Date.now()
         await this.compare()
-        comparedAtMs = Date.now()
       }
       for (const record of batches.open()) {
         if (!isAtLeast(record, 'mined')) break
-        if (isAtLeast(record, 'proven')) await poster.finalize(record)
+        if (isAtLeast(record, 'proven'))
+          this.start(`finalize ${record.header.number}`, () => poster.finalize(record))
         else await this.advance(record)
       }
       batches.forget()
@@ -68,16 +76,38 @@ export class Proving {
     await Promise.allSettled(this.tasks.values())
   }
 
-  /** Batches that the chain has no more (a deep reorganisation, or struck) are posted again. */
+  /** The chain took a proof back: what it has is compared at once. */
+  lost(number: number, chunk: number): void {
+    this.done.get(number)?.delete(chunk)
+    this.comparedAtMs = 0
+  }
+
+  /**
+   * Takes back the states that the chain has not (any more): after a strike, or when it lost blocks. From the
+   * newest down, so that no batch ever stands further than the one before it.
+   */
   private async compare(): Promise<void> {
     const { batches, poster } = this.options
-    const { committed } = await poster.chainBatches()
-    for (const record of [...batches.recent()]) {
+    const { committed, proven } = await poster.chainBatches()
+    const isOtherBranch = await this.hasLostBlocks()
+    for (const record of [...batches.recent()].reverse()) {
       const number = Number(record.header.number)
-      if (number <= committed || !isAtLeast(record, 'mined')) continue
+      const isAhead =
+        (number > committed && isAtLeast(record, 'mined')) || (number > proven && isAtLeast(record, 'proven'))
+      if (!isAhead && !(isOtherBranch && isAtLeast(record, 'mined'))) continue
       await poster.reconcile(record)
-      this.done.delete(number)
+      if (!isAtLeast(record, 'proven')) this.done.delete(number)
     }
+  }
+
+  /** Whether the block that was the newest at the last call is no more. */
+  private async hasLostBlocks(): Promise<boolean> {
+    const { client } = this.options
+    const before = this.head
+    const { number, hash } = await client.getBlock({ blockTag: 'latest' })
+    const now = before === undefined ? undefined : await blockHash(client, before.number)
+    this.head = { number, hash }
+    return before !== undefined && now !== before.hash
   }
 
   /** Starts tasks for chunks of a committed batch; notices when all are done. */
@@ -90,7 +120,9 @@ export class Proving {
     for (let chunk = 0; chunk < chunks && this.tasks.size < TASKS_MAX; chunk++) {
       const id = `${number}/${chunk}`
       if (this.tasks.has(id) || done.has(chunk)) continue
-      this.tasks.set(id, this.task(id, record, chunk, done))
+      this.start(id, async () => {
+        if (await this.prove(record, chunk)) done.add(chunk)
+      })
     }
     if (done.size < chunks || number !== batches.proven + 1) return
     await poster.reconcile(record)
@@ -103,15 +135,20 @@ export class Proving {
     this.witnesses.delete(number)
   }
 
-  private async task(id: string, record: BatchRecord, chunk: number, done: Set<number>): Promise<void> {
+  /** Runs `work` as a task, unless one of that id runs. */
+  private start(id: string, work: () => Promise<void>): void {
+    if (!this.tasks.has(id)) this.tasks.set(id, this.task(id, work))
+  }
+
+  private async task(id: string, work: () => Promise<void>): Promise<void> {
     const { onTrouble } = this.options
     try {
-      if (await this.prove(record, chunk)) done.add(chunk)
+      await work()
     } catch (error) {
       if (error instanceof SenderStopped || error instanceof QueueStopped) return
-      if (error instanceof BaseError) onTrouble(`prove ${id}: ${chainErrorText(error)}`)
+      if (error instanceof BaseError) onTrouble(`${id}: ${chainErrorText(error)}`)
       else this.failure ??= error
-      await sleep(POLL_MS)
+      await sleep(FAILED_MS)
     } finally {
       this.tasks.delete(id)
     }
@@ -125,13 +162,19 @@ export class Proving {
     const domain = { chainId: deployment.chainId, settlement: deployment.settlement }
     const inputs = publicInputs(domain, record.header, record.data, chunk, record.rowsPerChunk)
     for (;;) {
-      const proof = queue === undefined ? NO_PROOF : await this.ask(queue, record, chunk, inputs)
+      // Bytes that were signed before are sent, whatever proof is given: none has to be made again.
+      const hasProof = queue === undefined || poster.isProofOnTheWay(number, chunk)
+      const proof = hasProof ? NO_PROOF : await this.ask(queue, record, chunk, inputs)
       try {
         await poster.prove(record, chunk, inputs, proof)
         return true
       } catch (error) {
         if (!(error instanceof TransactionReverted)) throw error
-        if ((await poster.chainBatches()).committed < number) return false
+        const isBehind = BEHIND.some((name) => error.reason.startsWith(name))
+        if (isBehind || (await poster.chainBatches()).committed < number) {
+          await sleep(FAILED_MS)
+          return false
+        }
         if (!error.reason.startsWith('InvalidProof')) throw error
         onTrouble(error.message)
       }
@@ -158,5 +201,15 @@ export class Proving {
     return queue.offer(`${number}/${chunk}`, Math.min(record.rowsPerChunk, left), () =>
       witness.inputs(chunk, inputs),
     )
+  }
+}
+
+/** Hash of a block; undefined where there is none. */
+async function blockHash(client: PublicClient, blockNumber: bigint): Promise<string | undefined> {
+  try {
+    return (await client.getBlock({ blockNumber })).hash
+  } catch (error) {
+    if (error instanceof BlockNotFoundError) return undefined
+    throw error
   }
 }

@@ -5,10 +5,18 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { keccak256, parseTransaction, type Hex, type PublicClient } from 'viem'
+import {
+  BlockNotFoundError,
+  TransactionReceiptNotFoundError,
+  keccak256,
+  parseTransaction,
+  type Hex,
+  type PublicClient,
+} from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { sleep } from './chain.js'
-import { NonceTaken, Sender, SenderStopped, TransactionReverted, type FeePolicy } from './sender.js'
+import type { FeePolicy } from './fees.js'
+import { NonceTaken, Sender, SenderStopped, TransactionReverted } from './sender.js'
 import { BatchStore } from './store.js'
 
 const account = privateKeyToAccount(`0x${'42'.repeat(32)}`)
@@ -27,14 +35,22 @@ class FakeChain {
   readonly received: Hex[] = []
   nextStatus: 'success' | 'reverted' = 'success'
   isMining = true
+  private readonly branches: { from: number; id: number }[] = []
 
   private fail(method: string): void {
     const error = this.failures[method]?.shift()
     if (error !== undefined) throw error
   }
 
+  /** Another branch has other hashes. */
+  private hashOf(blockNumber: bigint): Hex {
+    const branch = this.branches.findLast(({ from }) => BigInt(from) <= blockNumber)?.id ?? 0
+    return `0x${blockNumber.toString(16).padStart(32, '0')}${String(branch).padStart(32, '0')}`
+  }
+
   /** Takes back the last block with everything in it. */
   reorganise(): void {
+    this.branches.push({ from: this.height, id: this.branches.length + 1 })
     for (const [hash, { blockNumber, nonce }] of [...this.mined])
       if (blockNumber === BigInt(this.height)) {
         this.mined.delete(hash)
@@ -53,9 +69,10 @@ class FakeChain {
         this.fail('getTransactionCount')
         return this.nonce
       },
-      getBlock: async () => {
+      getBlock: async ({ blockNumber = BigInt(this.height) }: { blockNumber?: bigint }) => {
         this.fail('getBlock')
-        return { baseFeePerGas: this.baseFee }
+        if (blockNumber > BigInt(this.height)) throw new BlockNotFoundError({ blockNumber })
+        return { number: blockNumber, hash: this.hashOf(blockNumber), baseFeePerGas: this.baseFee }
       },
       getBlockNumber: async () => {
         this.fail('getBlockNumber')
@@ -75,9 +92,8 @@ class FakeChain {
       getTransactionReceipt: async ({ hash }: { hash: Hex }) => {
         this.fail('getTransactionReceipt')
         const found = this.mined.get(hash)
-        if (found === undefined)
-          throw Object.assign(new Error('none'), { name: 'TransactionReceiptNotFoundError' })
-        return { ...found, transactionHash: hash }
+        if (found === undefined) throw new TransactionReceiptNotFoundError({ hash })
+        return { ...found, transactionHash: hash, blockHash: this.hashOf(found.blockNumber) }
       },
     }
     return client as unknown as PublicClient
@@ -105,6 +121,7 @@ describe('sender', () => {
       confirmations,
       fees,
       pollMs: 1,
+      lostAfterMs: 20,
       onTrouble: (text) => void troubles.push(text),
       ...(steps === undefined ? {} : { onStep: steps }),
     })
@@ -123,7 +140,12 @@ describe('sender', () => {
     const sender = make()
     const receipts = await Promise.all(['a', 'b', 'c'].map((label) => sender.send(label, TO, '0x01')))
     expect(receipts.map(({ transactionHash }) => chain.mined.get(transactionHash)!.nonce)).toEqual([0, 1, 2])
-    expect(store.readOutbox()).toEqual([])
+    // They are kept while a reorganisation could reach them.
+    expect(store.readOutbox().map(({ mined }) => mined?.hash)).toEqual(
+      receipts.map(({ transactionHash }) => transactionHash),
+    )
+    chain.height += 100
+    while (store.readOutbox().length > 0) await sleep(1)
   })
 
   test('a restart sends the same bytes again, with the nonce that was signed', async () => {
@@ -144,18 +166,20 @@ describe('sender', () => {
   test('a restart sends everything that was signed, so that no nonce is missing for those behind', async () => {
     // Two are signed and never reach the endpoint.
     chain.isMining = false
-    const first = make(0, (step) => {
-      if (step === 'signed') throw new Error('power cut')
-    })
-    await expect(first.send('prove 1/0', TO, '0x01')).rejects.toThrow('power cut')
-    await expect(first.send('prove 1/1', TO, '0x02')).rejects.toThrow('power cut')
+    for (const label of ['prove 1/0', 'prove 1/1']) {
+      const first = make(0, (step) => {
+        if (step === 'signed') first.stop()
+      })
+      await expect(first.send(label, TO, '0x01')).rejects.toBeInstanceOf(SenderStopped)
+    }
+    expect(store.readOutbox().map(({ nonce }) => nonce)).toEqual([0, 1])
     expect(chain.received).toEqual([])
     chain.isMining = true
     const second = make()
-    second.resume()
+    await second.resume()
     const receipt = await second.send('commit 2', TO, '0x03')
     expect(chain.mined.get(receipt.transactionHash)!.nonce).toBe(2)
-    while (store.readOutbox().length > 0) await sleep(1)
+    while (second.metrics().open > 0) await sleep(1)
     expect(chain.nonce).toBe(3)
   })
 
@@ -171,10 +195,10 @@ describe('sender', () => {
     never.catch(() => undefined)
     for (let top = 0n; top < fees.maxFeePerGasCap;) {
       await sleep(2)
-      top = store.readOutbox()[0]?.attempts.at(-1)!.maxFeePerGas ?? 0n
+      top = store.readOutbox()[1]?.attempts.at(-1)!.maxFeePerGas ?? 0n
     }
     await sleep(30)
-    const { attempts } = store.readOutbox()[0]!
+    const { attempts } = store.readOutbox()[1]!
     expect(attempts.every(({ maxFeePerGas }) => maxFeePerGas <= fees.maxFeePerGasCap)).toBe(true)
     attempts.slice(1).forEach(({ maxFeePerGas }, at) => {
       expect(maxFeePerGas).toBeGreaterThan(attempts[at]!.maxFeePerGas)
@@ -229,16 +253,22 @@ describe('sender', () => {
     chain.failures.estimateGas = [new Error('execution reverted: NotOperator(0x00)')]
     await expect(make().send('commit 1', TO, '0x07')).rejects.toThrow('NotOperator')
     chain.nextStatus = 'reverted'
-    await expect(make().send('commit 1', TO, '0x07')).rejects.toBeInstanceOf(TransactionReverted)
-    expect(store.readOutbox()).toEqual([])
+    const sender = make()
+    await expect(sender.send('commit 1', TO, '0x07')).rejects.toBeInstanceOf(TransactionReverted)
+    expect(sender.isOpen('commit 1')).toBe(false)
   })
 
   test('bytes and nonce are durable before the first send', async () => {
     const seen: string[] = []
     await make(0, (step) => {
       const [pending] = store.readOutbox()
-      seen.push(`${step}: ${pending?.nonce ?? 'none'}, sent ${chain.received.length}`)
+      const state = pending?.mined === undefined ? 'open' : 'kept'
+      seen.push(`${step}: nonce ${pending?.nonce} ${state}, sent ${chain.received.length}`)
     }).send('commit 1', TO, '0x08')
-    expect(seen).toEqual(['signed: 0, sent 0', 'sent: 0, sent 1', 'mined: none, sent 1'])
+    expect(seen).toEqual([
+      'signed: nonce 0 open, sent 0',
+      'sent: nonce 0 open, sent 1',
+      'mined: nonce 0 kept, sent 1',
+    ])
   })
 })

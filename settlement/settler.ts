@@ -19,7 +19,8 @@ import { accountOf, assetOf, indexOf } from './net.js'
 import { ForeignBatch, Poster, isAtLeast } from './post.js'
 import type { ProverQueue } from './prover-queue.js'
 import { Proving } from './proving.js'
-import { Sender, SenderStopped, type FeePolicy } from './sender.js'
+import type { FeePolicy } from './fees.js'
+import { Sender, SenderStopped, type SenderMetrics, type SenderStep } from './sender.js'
 import { BatchStore, type BatchRecord } from './store.js'
 import { TreeStore } from './tree-store.js'
 import { StateTree, TREE_DEPTH, emptyRoots, undoOf } from './tree.js'
@@ -47,7 +48,10 @@ export interface SettlerOptions {
   readonly confirmations?: number
   readonly fees?: FeePolicy
   readonly pollMs?: number
-  /** Sealed batches that may wait for the chain; further ones wait in the journal. */
+  /**
+   * Sealed batches that may wait for the chain, 4 unless given. At the bound the open batch goes on growing
+   * to the policy's own bounds, then the rest waits in the journal: memory does not grow with an outage.
+   */
   readonly backlogMax?: number
   /** Commands between snapshots of the follower; 2 million unless given. */
   readonly snapshotEvery?: number
@@ -76,15 +80,22 @@ export interface SettlerStatus {
   /** Last seq followed. */
   readonly seq: number
   readonly state: 'starting' | 'following' | 'waiting for the chain' | 'stopped' | 'failed'
-  /** Last trouble with the chain, empty when there was none. */
+  /** Last trouble with the chain, empty when there was none, and how often there was one. */
   readonly trouble: string
+  readonly troubles: number
+  /** Age of the oldest change that no batch on the chain holds, and that no proven batch holds; milliseconds. */
+  readonly lagMs: number
+  readonly proofLagMs: number
+  /** Sealed batches that the chain does not have; at `backlogMax` no further one is sealed. */
+  readonly backlog: number
+  readonly backlogMax: number
+  readonly sender: SenderMetrics
 }
 
 /** Commands after which a follower's snapshot is due: about two seconds of replay. */
 const SNAPSHOT_EVERY = 2_000_000
 const COMMANDS_PER_TURN = 20_000
-/** Batches behind the last final one that a start compares with the chain again. */
-const COMPARED_FINALS = 64
+const BACKLOG_MAX = 4
 const FORCED_POLL_MS = 2000
 const RETRY_MS = 250
 const RETRY_MS_MAX = 30_000
@@ -100,8 +111,10 @@ export class Settler {
   private readonly batches: Batches
   private readonly policy: BatchPolicy
   private readonly rowsMax: number
+  private readonly backlogMax: number
   private state: SettlerStatus['state'] = 'starting'
   private trouble = ''
+  private troubles = 0
   private isStopped = false
   private dirtySinceMs: number | undefined
   private flushes: (() => void)[] = []
@@ -115,6 +128,7 @@ export class Settler {
     this.policy = options.policy ?? defaultPolicy
     // Half of what the contract and a transaction take: one more command must not pass the bound.
     this.rowsMax = Math.min(this.policy.rows, rowsLimit(deployment.constants.rowsPerChunk) / 2)
+    this.backlogMax = options.backlogMax ?? BACKLOG_MAX
     this.tree = new StateTree(options.hashThreads)
     this.store = new BatchStore(dataDir)
     this.treeStore = new TreeStore(this.store.folder)
@@ -140,8 +154,11 @@ export class Settler {
         options.onStep?.(record.state, `batch ${record.header.number}`)
         options.onBatch?.(record)
       },
+      onTrouble: (text) => this.tellTrouble(text),
+      isStopped: () => this.isStopped,
     })
     this.proving = new Proving({
+      client,
       batches: this.batches,
       tree: this.tree,
       poster: this.poster,
@@ -173,9 +190,9 @@ export class Settler {
     this.follower.skipTo(Number(batches.last()?.header.lastSeq ?? 0n))
     const { committed } = await poster.chainBatches()
     if (committed > batches.count) await this.adopt(committed)
-    for (const record of [...batches.recent()].slice(-COMPARED_FINALS)) await poster.reconcile(record)
+    await this.sender.resume()
+    for (const record of [...batches.recent()].reverse()) await poster.reconcile(record)
     this.state = 'following'
-    this.sender.resume()
     this.loops = [
       this.guard(() => this.followLoop()),
       this.guard(() => this.commitLoop()),
@@ -236,7 +253,20 @@ export class Settler {
       seq: this.follower.seq,
       state: this.state,
       trouble: this.trouble,
+      troubles: this.troubles,
+      lagMs: this.lagBehind(lastBatch),
+      proofLagMs: this.lagBehind(batches.proven),
+      backlog: batches.count - lastBatch,
+      backlogMax: this.backlogMax,
+      sender: this.sender.metrics(),
     }
+  }
+
+  /** Age of the oldest change behind batch `number`, milliseconds; 0 when there is none. */
+  private lagBehind(number: number): number {
+    const next = this.batches.record(number + 1)
+    const since = next === undefined ? this.dirtySinceMs : (next.openedAtMs ?? next.sealedAtMs)
+    return since === undefined ? 0 : Math.max(0, Date.now() - since)
   }
 
   /** Stops in order; what is open stays resumable. */
@@ -270,11 +300,10 @@ export class Settler {
   }
 
   private async followLoop(): Promise<void> {
-    const { follower, options } = this
-    const backlogMax = options.backlogMax ?? 4
+    const { follower } = this
     while (!this.isStopped) {
       const isFull = this.isFull()
-      const isWaiting = this.batches.count - this.batches.onChain >= backlogMax
+      const isWaiting = this.batches.count - this.batches.onChain >= this.backlogMax
       this.state = isWaiting && isFull ? 'waiting for the chain' : 'following'
       const applied = isFull ? 0 : follower.advance(() => this.isFull(), COMMANDS_PER_TURN)
       if (!follower.isEmpty) this.dirtySinceMs ??= Date.now()
@@ -307,7 +336,6 @@ export class Settler {
   }
 
   private seal(): void {
-    this.dirtySinceMs = undefined
     this.wantsBatch = false
     const record = this.sealOpenRange('sealed', {})
     this.treeStore.checkpointIfDue(this.batches.count, this.tree, this.batches.proven)
@@ -323,6 +351,8 @@ export class Settler {
   ): BatchRecord {
     const number = this.batches.count + 1
     const { rowsPerChunk } = this.options.deployment.constants
+    const openedAtMs = this.dirtySinceMs
+    this.dirtySinceMs = undefined
     const range = this.follower.close()
     const sealed = sealBatch(number, range, this.tree, rowsPerChunk, (index) =>
       this.follower.total(accountOf(index), assetOf(index)),
@@ -334,6 +364,7 @@ export class Settler {
       rowsPerChunk,
       sealedAtMs: Date.now(),
       state,
+      ...(openedAtMs === undefined ? {} : { openedAtMs }),
       ...commit,
     }
     this.treeStore.write(number, sealed.header.newRoot, sealed.changes)
@@ -376,15 +407,40 @@ export class Settler {
     })
   }
 
-  private stepped(step: string, label: string): void {
-    const match = /^commit (\d+)$/.exec(label)
-    const record = match === null ? undefined : this.batches.record(Number(match[1]))
-    if (record !== undefined && (step === 'signed' || step === 'sent')) this.poster.setState(record, step)
+  /** What the sender did, as states of batches. */
+  private stepped(step: SenderStep, label: string): void {
+    const [kind, number, chunk] = label.split(/[ /]/)
+    if (step === 'lost') {
+      if (kind === 'commit') this.takeBack(Number(number), 'sent')
+      if (kind === 'prove') {
+        this.proving.lost(Number(number), Number(chunk))
+        this.takeBack(Number(number), 'mined')
+      }
+      if (kind === 'finalize') this.takeBack(Number(number), 'proven')
+    } else if (kind === 'commit' && step !== 'mined') {
+      const record = this.batches.record(Number(number))
+      if (record !== undefined && !isAtLeast(record, step)) this.poster.setState(record, step)
+    }
     this.options.onStep?.(step, label)
+  }
+
+  /**
+   * The chain has lost what made batch `number` more than `state`. From the newest down, so that no batch ever
+   * stands further than the one before it; a batch is final whatever those behind it are.
+   */
+  private takeBack(number: number, state: 'sent' | 'mined' | 'proven'): void {
+    const last = state === 'proven' ? number : this.batches.count
+    for (let each = last; each >= number; each--) {
+      const record = this.batches.record(each)
+      if (record === undefined || record.state === state || !isAtLeast(record, state)) continue
+      if (state === 'sent') delete record.commitBlock
+      this.poster.setState(record, state)
+    }
   }
 
   private tellTrouble(text: string): void {
     this.trouble = text
+    this.troubles++
     this.options.onTrouble?.(text)
   }
 

@@ -4,11 +4,11 @@
  *
  *   DATA/settlement/batches/00000012.json    BatchRecord
  *   DATA/settlement/batches/00000012.fills   fill leaves, 152 bytes each (fills-root.ts)
- *   DATA/settlement/outbox.json              transactions that are signed and not yet confirmed
+ *   DATA/settlement/outbox/00000007.json     the transaction with nonce 7, while it may have to be sent (again)
  *
  * Invariant: a file bears its name only when all of it is on the disk (temporary file, fsync, rename,
  * fsync of the folder). A batch's header and data never change once sealed; its state moves one way, except
- * that a chain which lost a block takes `mined` and later back to `signed`.
+ * that a chain which lost blocks takes it back to `sent` or `sealed`, and a proof or a finalisation with them.
  */
 import {
   closeSync,
@@ -18,6 +18,7 @@ import {
   readFileSync,
   readdirSync,
   renameSync,
+  rmSync,
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -33,8 +34,9 @@ export interface BatchRecord {
   readonly data: BatchData
   readonly fillCount: number
   readonly rowsPerChunk: number
-  /** Milliseconds since 1970 at sealing; for the lag only. */
+  /** Milliseconds since 1970 at sealing, and when the first change in it was seen; for the lag only. */
   readonly sealedAtMs: number
+  readonly openedAtMs?: number
   state: BatchState
   /** Hash of the mined commit transaction. */
   commitTx?: Hex
@@ -89,11 +91,14 @@ const baseName = (number: number): string => String(number).padStart(8, '0')
 export class BatchStore {
   readonly folder: string
   private readonly batches: string
+  private readonly outbox: string
 
   constructor(dataDir: string) {
     this.folder = join(dataDir, 'settlement')
     this.batches = join(this.folder, 'batches')
+    this.outbox = join(this.folder, 'outbox')
     mkdirSync(this.batches, { recursive: true })
+    mkdirSync(this.outbox, { recursive: true })
   }
 
   /** Numbers of the sealed batches, ascending. Throws StoreError for a gap. */
@@ -156,26 +161,36 @@ export class BatchStore {
     return new Uint8Array(readFileSync(join(this.batches, `${baseName(number)}.fills`)))
   }
 
-  readOutbox(): PendingTransaction[] {
-    try {
-      return (JSON.parse(readFileSync(join(this.folder, 'outbox.json'), 'utf8')) as PendingTransaction[]).map(
-        (pending) => ({
-          ...pending,
-          attempts: pending.attempts.map((attempt) => ({
-            ...attempt,
-            maxFeePerGas: bigintOf(attempt.maxFeePerGas),
-            maxPriorityFeePerGas: bigintOf(attempt.maxPriorityFeePerGas),
-          })),
-        }),
-      )
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-      throw new StoreError(`outbox.json: ${error instanceof Error ? error.message : String(error)}`)
-    }
+  /** Transactions of the outbox, in order of their nonces. Throws StoreError. */
+  readOutbox(): OutboxEntry[] {
+    return readdirSync(this.outbox)
+      .filter((name) => /^\d{8}\.json$/.test(name))
+      .sort()
+      .map((name) => {
+        try {
+          const entry = JSON.parse(readFileSync(join(this.outbox, name), 'utf8')) as OutboxEntry
+          return {
+            ...entry,
+            attempts: entry.attempts.map((attempt) => ({
+              ...attempt,
+              maxFeePerGas: bigintOf(attempt.maxFeePerGas),
+              maxPriorityFeePerGas: bigintOf(attempt.maxPriorityFeePerGas),
+            })),
+          }
+        } catch (error) {
+          throw new StoreError(`outbox/${name}: ${error instanceof Error ? error.message : String(error)}`)
+        }
+      })
   }
 
-  writeOutbox(pending: readonly PendingTransaction[]): void {
-    writeDurable(this.folder, 'outbox.json', `${toJson(pending)}\n`)
+  /** Makes a transaction durable, in the place of what had its nonce. */
+  writeOutbox(entry: OutboxEntry): void {
+    writeDurable(this.outbox, `${baseName(entry.nonce)}.json`, `${toJson(entry)}\n`)
+  }
+
+  /** Forgets a transaction. Not synced: one that comes back is looked at again and forgotten again. */
+  removeOutbox(nonce: number): void {
+    rmSync(join(this.outbox, `${baseName(nonce)}.json`), { force: true })
   }
 }
 
@@ -187,9 +202,9 @@ export interface Attempt {
   readonly maxPriorityFeePerGas: bigint
 }
 
-/** A transaction that is signed and not yet confirmed. */
-export interface PendingTransaction {
-  /** What it is for, unique among the pending: "commit 12", "prove 12/3", "finalize 12". */
+/** A transaction of ours, from its signature until no reorganisation can reach it any more. */
+export interface OutboxEntry {
+  /** What it is for: "commit 12", "prove 12/3", "finalize 12", "answer 5/0", "fill 7". */
   readonly label: string
   readonly nonce: number
   readonly to: Hex
@@ -200,4 +215,6 @@ export interface PendingTransaction {
   readonly attempts: readonly Attempt[]
   /** Milliseconds since 1970 of the last attempt. */
   readonly attemptAtMs: number
+  /** Where it was mined, once it had its confirmations; absent while it is waited for. */
+  readonly mined?: { readonly hash: Hex; readonly blockNumber: number; readonly blockHash: Hex }
 }

@@ -1,0 +1,126 @@
+/**
+ * One JSON-RPC endpoint: asks it, tells an answer from a failure, and leaves it alone for a while after one.
+ * Used by rpc.ts.
+ */
+import { BaseError, HttpRequestError } from 'viem'
+
+/** What an endpoint said. An error is about the question (a revert, an unknown block), not a failure. */
+export interface EndpointAnswer {
+  readonly result?: unknown
+  readonly error?: { readonly code: number; readonly message: string; readonly data?: unknown }
+  /** The error is the contract's own answer. */
+  readonly isRevert?: boolean
+}
+
+/** An endpoint answered what is no answer to the question. */
+export class BadAnswer extends BaseError {
+  override readonly name = 'BadAnswer'
+}
+
+type Request = (question: { method: string; params?: unknown }) => Promise<unknown>
+
+const REST_MS = 250
+const REST_MS_MAX = 30_000
+/** The longest Retry-After that is obeyed. */
+const RETRY_AFTER_MS_MAX = 60_000
+const CHAIN_CHECK_MS = 60_000
+/** Limit exceeded, internal error, too many requests: the endpoint's trouble, whatever was asked. */
+const FAILURES = new Set([-32005, -32603, -32007, 429])
+
+const isHex = (value: unknown): boolean => typeof value === 'string' && /^0x[0-9a-f]*$/i.test(value)
+const isObject = (value: unknown): boolean => typeof value === 'object' && !Array.isArray(value)
+
+/** Form of the results that settlement asks for; null where there is none. */
+const forms: Readonly<Record<string, (result: unknown) => boolean>> = {
+  eth_blockNumber: isHex,
+  eth_chainId: isHex,
+  eth_getTransactionCount: isHex,
+  eth_estimateGas: isHex,
+  eth_call: isHex,
+  eth_getCode: isHex,
+  eth_sendRawTransaction: isHex,
+  eth_getLogs: Array.isArray,
+  eth_getBlockByNumber: isObject,
+  eth_getTransactionReceipt: isObject,
+  eth_getTransactionByHash: isObject,
+}
+
+export const sleep = (milliseconds: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, milliseconds))
+
+export class Endpoint {
+  private failures = 0
+  private restUntilMs = 0
+  private chainCheckedAtMs = -Infinity
+
+  constructor(
+    readonly url: string,
+    private readonly request: Request,
+    private readonly chainId: number | undefined,
+    private readonly onFailure: ((url: string, text: string) => void) | undefined,
+  ) {}
+
+  /** Whether it failed a moment ago and is left alone. */
+  get isResting(): boolean {
+    return Date.now() < this.restUntilMs
+  }
+
+  /** Asks, after its rest. Throws what kept it from answering. */
+  async ask(question: { method: string; params?: unknown }): Promise<EndpointAnswer> {
+    const rest = this.restUntilMs - Date.now()
+    if (rest > 0) await sleep(rest)
+    try {
+      await this.checkChain(question.method)
+      const answer = await this.raw(question)
+      this.failures = 0
+      return answer
+    } catch (error) {
+      const pause = Math.min(REST_MS * 2 ** this.failures, REST_MS_MAX)
+      const asked = Math.min(retryAfterMs(error) ?? 0, RETRY_AFTER_MS_MAX)
+      this.failures = Math.min(this.failures + 1, 20)
+      this.restUntilMs = Date.now() + Math.max(pause, asked)
+      this.chainCheckedAtMs = -Infinity
+      this.onFailure?.(this.url, error instanceof BaseError ? error.shortMessage : String(error))
+      throw error
+    }
+  }
+
+  /** A balancer may lead to another chain's node at any moment: asked again now and then, and after failures. */
+  private async checkChain(method: string): Promise<void> {
+    if (this.chainId === undefined || method === 'eth_chainId') return
+    if (Date.now() - this.chainCheckedAtMs < CHAIN_CHECK_MS) return
+    const { result } = await this.raw({ method: 'eth_chainId' })
+    if (Number(result) !== this.chainId)
+      throw new BadAnswer(`${this.url} serves chain ${Number(result)}, not ${this.chainId}`)
+    this.chainCheckedAtMs = Date.now()
+  }
+
+  private async raw(question: { method: string; params?: unknown }): Promise<EndpointAnswer> {
+    const { method } = question
+    let response: { result?: unknown; error?: EndpointAnswer['error'] | null } | null
+    try {
+      response = (await this.request(question)) as typeof response
+    } catch (error) {
+      if (error instanceof BaseError) throw error
+      throw new BadAnswer(`${method}: ${error instanceof Error ? error.message : String(error)}`)
+    }
+    const { result, error } = response ?? {}
+    if (error !== undefined && error !== null) {
+      if (FAILURES.has(error.code)) throw new BadAnswer(`${method}: ${error.message}`)
+      return { error, isRevert: error.code === 3 || /revert/i.test(error.message) }
+    }
+    if (result === undefined || !(forms[method]?.(result) ?? true))
+      throw new BadAnswer(`${method}: ${JSON.stringify(result)?.slice(0, 60)} is no answer`)
+    return { result }
+  }
+}
+
+/** Milliseconds that an endpoint asks to be left alone, of its Retry-After header; undefined without one. */
+function retryAfterMs(error: unknown): number | undefined {
+  const header = error instanceof HttpRequestError ? error.headers?.get('retry-after') : null
+  if (header === null || header === undefined) return undefined
+  const seconds = Number(header)
+  if (Number.isFinite(seconds)) return Math.max(0, seconds * 1000)
+  const at = Date.parse(header)
+  return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now())
+}

@@ -114,7 +114,14 @@ export function parseStartOptions(argv: readonly string[]): StartOptions {
   }
   gateway = { ...gateway, port: number(values.port, 'port', gateway.port, 65535) }
   if (values.replay !== undefined)
-    gateway = { ...gateway, requestRate: REPLAY_RATE, orderRate: REPLAY_RATE, cancelRate: REPLAY_RATE }
+    gateway = {
+      ...gateway,
+      requestRate: REPLAY_RATE,
+      orderRate: REPLAY_RATE,
+      cancelRate: REPLAY_RATE,
+      ipRequestRate: REPLAY_RATE,
+      ipOrderRate: REPLAY_RATE,
+    }
   // A replay wants an empty book: it gets a folder of its own unless one is named.
   const dataDir =
     values.data ?? (values.replay === undefined ? 'data' : mkdtempSync(join(tmpdir(), 'glassbook-replay-')))

@@ -37,7 +37,12 @@ async function run(options: RunOptions): Promise<RunResult> {
     accounts: options.connections,
     gateways: options.gateways,
     signed: options.signed,
-    config: { orderRate: NO_LIMIT, cancelRate: NO_LIMIT, framesInFlightMax: 1_000_000 },
+    config: {
+      orderRate: NO_LIMIT,
+      ipOrderRate: NO_LIMIT,
+      cancelRate: NO_LIMIT,
+      framesInFlightMax: 1_000_000,
+    },
   })
   const generator = fork(fileURLToPath(new URL('./load-generator.js', import.meta.url)))
   const cpu = process.cpuUsage()

@@ -20,13 +20,18 @@ export function webSocketFrame(body: Uint8Array): Buffer {
   return Buffer.concat([header, body])
 }
 
+/** A masked, empty pong. */
+const PONG = Buffer.from([0x8a, 0x80, 0, 0, 0, 0])
+
 /** Splits what a server sends into message bodies; server frames carry no mask. */
 class Inbox {
   #rest: Buffer = Buffer.alloc(0)
   readonly #onBody: (body: Buffer) => void
+  readonly #onPing: () => void
 
-  constructor(onBody: (body: Buffer) => void) {
+  constructor(onBody: (body: Buffer) => void, onPing: () => void) {
     this.#onBody = onBody
+    this.#onPing = onPing
   }
 
   push(chunk: Buffer): void {
@@ -45,7 +50,9 @@ class Inbox {
         start = 10
       }
       if (data.length < start + length) break
-      if ((data[0]! & 0x0f) === 2) this.#onBody(data.subarray(start, start + length))
+      const opcode = data[0]! & 0x0f
+      if (opcode === 2) this.#onBody(data.subarray(start, start + length))
+      else if (opcode === 9) this.#onPing()
       data = data.subarray(start + length)
     }
     this.#rest = data
@@ -75,19 +82,22 @@ export async function openRaw(port: number): Promise<RawConnection> {
   })
   let hello: readonly WireValue[] | undefined
   const connection = { socket, onBody: (_body: Buffer): void => {} }
-  const inbox = new Inbox((body) => {
-    // 0xce in the place of the id: one of the large ids below.
-    if (
-      hello === undefined ||
-      (waiting.size > 0 && (body[1] === Kind.Result || body[1] === Kind.Error) && body[2] === 0xce)
-    ) {
-      const message = unpackMsgpack(Buffer.from(body)) as readonly WireValue[]
-      if (hello === undefined) {
-        hello = message
-        greet(message)
-      } else waiting.get(message[1] as number)?.(message)
-    } else connection.onBody(body)
-  })
+  const inbox = new Inbox(
+    (body) => {
+      // 0xce in the place of the id: one of the large ids below.
+      if (
+        hello === undefined ||
+        (waiting.size > 0 && (body[1] === Kind.Result || body[1] === Kind.Error) && body[2] === 0xce)
+      ) {
+        const message = unpackMsgpack(Buffer.from(body)) as readonly WireValue[]
+        if (hello === undefined) {
+          hello = message
+          greet(message)
+        } else waiting.get(message[1] as number)?.(message)
+      } else connection.onBody(body)
+    },
+    () => socket.write(PONG),
+  )
   let head: Buffer | undefined = Buffer.alloc(0)
   socket.on('data', (chunk: Buffer) => {
     if (head === undefined) {

@@ -34,9 +34,14 @@ export const gatewayConfigSchema = z.strictObject({
     .describe('bytes of one client message, checked before decoding'),
   unsentBytesMax: count(4 << 20, 'unsent bytes at which a connection with private streams is closed'),
   conflateBytes: count(256 << 10, 'unsent bytes from which public streams are conflated'),
-  idleTimeoutS: z.int().min(8).max(960).default(60).describe('seconds without a message or pong'),
+  idleTimeoutS: z
+    .int()
+    .min(2)
+    .max(900)
+    .default(60)
+    .describe('seconds without a message or pong until a connection is closed; it is pinged at half of it'),
   connectionsPerIp: count(20_000, 'open connections of one IP address'),
-  framesInFlightMax: count(256, 'unanswered frames of one connection'),
+  framesInFlightMax: count(256, 'unanswered frames of one connection; twice as many where they only cancel'),
   subscriptionsMax: count(256, 'streams of one connection'),
   openOrdersMax: count(100_000, 'live orders of one account'),
   malformedMax: count(10, 'messages that are no messages before a connection is closed'),
@@ -46,6 +51,8 @@ export const gatewayConfigSchema = z.strictObject({
   orderRate: rate(10_000, 20_000, 'orders placed and amended by one account'),
   cancelRate: rate(20_000, 40_000, 'cancels of one account; a cancel-all counts as one'),
   connectRate: rate(1000, 20_000, 'connections opened from one address'),
+  ipRequestRate: rate(10_000, 100_000, 'requests of all accounts of one address, by weight'),
+  ipOrderRate: rate(100_000, 200_000, 'orders placed and amended by all accounts of one address'),
 })
 export type GatewayConfig = z.output<typeof gatewayConfigSchema>
 

@@ -49,8 +49,8 @@ export class Connection {
   readonly ip: string
   readonly challenge: Uint8Array
   session: SessionInfo | undefined
-  /** Cancel the account's orders when this connection ends. */
-  cancelOnDisconnect = false
+  /** Account whose orders go when this connection ends, whatever has become of the session by then. */
+  cancelOnDisconnect: number | undefined
   /** Frames received and not yet answered. */
   framesInFlight = 0
   /** Messages that were no messages; too many close the connection. */
@@ -58,6 +58,9 @@ export class Connection {
   closed = false
   /** When it was last told that a budget is nearly spent. */
   warnedAtMs = -Infinity
+  /** When a message or a pong last came, and whether it has been pinged since; of performance.now(). */
+  heardAtMs = performance.now()
+  pingedAtMs = 0
   /** It has been told that it reads too slowly. */
   slow = false
   readonly #socket: Socket
@@ -113,6 +116,13 @@ export class Connection {
     this.#socket.cork(() => {
       for (const data of outbox) this.#socket.send(data, typeof data !== 'string')
     })
+  }
+
+  /** Asks the client for a sign of life. */
+  ping(): void {
+    if (this.closed) return
+    this.pingedAtMs = performance.now()
+    this.#socket.ping()
   }
 
   /** Ends the connection for a 1xxx reason, with its close code. */

@@ -52,7 +52,6 @@ export class FrameIntake {
   readonly #submissions: Submissions
   readonly #limits: Limits
   readonly #signReceipt: ReceiptSigner | undefined
-  readonly #framesInFlightMax: number
   readonly #signed: boolean
   readonly #queues = new Map<Connection, PendingFrame[]>()
   /** Connections whose next frame found the way to the engine full. */
@@ -66,7 +65,6 @@ export class FrameIntake {
     readonly submissions: Submissions
     readonly limits: Limits
     readonly signReceipt?: ReceiptSigner | undefined
-    readonly framesInFlightMax: number
     /** False = unsigned frames are taken too. */
     readonly requireSignedFrames: boolean
   }) {
@@ -74,7 +72,6 @@ export class FrameIntake {
     this.#submissions = options.submissions
     this.#limits = options.limits
     this.#signReceipt = options.signReceipt
-    this.#framesInFlightMax = options.framesInFlightMax
     this.#signed = options.requireSignedFrames
   }
 
@@ -179,13 +176,6 @@ export class FrameIntake {
     }
     if ((session.scopes & Scope.Trade) === 0) {
       connection.sendError(id, ErrorCode.ScopeMissing, { message: 'the session may not trade' })
-      return undefined
-    }
-    if (connection.framesInFlight >= this.#framesInFlightMax) {
-      connection.sendError(id, ErrorCode.TooManyFramesInFlight, {
-        message: `${connection.framesInFlight} frames are unanswered`,
-        retryAfter: 10,
-      })
       return undefined
     }
     return session

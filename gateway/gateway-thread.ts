@@ -12,6 +12,7 @@ import { type GatewayServer, ListenError, startServer } from './server.js'
 
 const STATS_EVERY_MS = 500
 const SAVE_EVERY_MS = 5000
+const SWEEP_EVERY_MS = 1000
 /** Time that close messages get to leave. */
 const CLOSE_MS = 50
 
@@ -62,8 +63,10 @@ async function main(data: GatewayThreadData): Promise<void> {
   }
   const stats = setInterval(() => post({ type: 'stats', stats: gateway.stats }), STATS_EVERY_MS)
   const saving = setInterval(() => gateway.saveHistory(), SAVE_EVERY_MS)
+  const sweeping = setInterval(() => gateway.sweep(), SWEEP_EVERY_MS)
   await running
   clearInterval(stats)
+  clearInterval(sweeping)
   clearInterval(saving)
   stop()
   port.close()

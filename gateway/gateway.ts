@@ -102,7 +102,6 @@ export class Gateway implements EngineLinkHandler {
       submissions: this.submissions,
       limits: this.limits,
       signReceipt: this.#receipts?.sign,
-      framesInFlightMax: data.config.framesInFlightMax,
       requireSignedFrames: data.config.requireSignedFrames,
     })
     this.batches = new BatchList(data.batches)
@@ -318,7 +317,7 @@ export class Gateway implements EngineLinkHandler {
   /** The socket has ended, whoever ended it. */
   closed(connection: Connection): void {
     connection.markClosed()
-    if (connection.cancelOnDisconnect && connection.account !== undefined) this.#cancelAll(connection.account)
+    if (connection.cancelOnDisconnect !== undefined) this.#cancelAll(connection.cancelOnDisconnect)
     this.#connections.delete(connection)
     this.#dirty.delete(connection)
     this.frames.forget(connection)
@@ -328,11 +327,33 @@ export class Gateway implements EngineLinkHandler {
   /** A session was revoked: whoever is logged on with it is told, and is logged on no more. */
   sessionEnded(slot: number): void {
     for (const connection of this.#connections) {
-      if (connection.session?.slot !== slot) continue
-      connection.send([Kind.Control, Control.SessionEnded, { session: slot }])
-      this.subscriptions.closed(connection)
-      connection.session = undefined
+      if (connection.session?.slot === slot) this.#logOff(connection, slot)
     }
+  }
+
+  /**
+   * Looks at every connection, to be called about once a second: whoever is silent is pinged, then closed;
+   * whose session has expired is told and logged on no more.
+   */
+  sweep(): void {
+    const idleMs = this.data.config.idleTimeoutS * 1000
+    const now = performance.now()
+    const timeMs = Date.now()
+    for (const connection of this.#connections) {
+      const silentMs = now - connection.heardAtMs
+      if (silentMs >= idleMs) {
+        connection.close(ErrorCode.IdleTimeout, `nothing was heard for ${Math.floor(silentMs / 1000)} s`)
+      } else if (silentMs >= idleMs / 2 && connection.pingedAtMs < connection.heardAtMs) connection.ping()
+      const { session } = connection
+      if (session !== undefined && session.expiresAtMs <= timeMs) this.#logOff(connection, session.slot)
+    }
+  }
+
+  #logOff(connection: Connection, slot: number): void {
+    connection.send([Kind.Control, Control.SessionEnded, { session: slot }])
+    this.subscriptions.closed(connection)
+    connection.session = undefined
+    connection.flush()
   }
 
   /** Cancels all orders of an account whose session asked for that, should its connection end. */

@@ -22,9 +22,12 @@ export interface Refusal {
 export class Limits {
   readonly #config: GatewayConfig
   readonly #requestsByAccount: Budget<number>
+  /** Before logon. */
   readonly #requestsByIp: Budget<string>
+  readonly #allRequestsByIp: Budget<string>
   readonly #connects: Budget<string>
   readonly #orders: Budget<number>
+  readonly #ordersByIp: Budget<string>
   readonly #cancels: Budget<number>
   /** Live orders of accounts that have logged on here. */
   readonly #openOrders = new Map<number, number>()
@@ -33,8 +36,10 @@ export class Limits {
     this.#config = config
     this.#requestsByAccount = new Budget(config.requestRate)
     this.#requestsByIp = new Budget(config.requestRate)
+    this.#allRequestsByIp = new Budget(config.ipRequestRate)
     this.#connects = new Budget(config.connectRate)
     this.#orders = new Budget(config.orderRate)
+    this.#ordersByIp = new Budget(config.ipOrderRate)
     this.#cancels = new Budget(config.cancelRate)
   }
 
@@ -43,7 +48,7 @@ export class Limits {
     return this.#connects.take(ip, 1, performance.now())
   }
 
-  /** Takes a request's weight from its account, or from its address before logon. */
+  /** Takes a request's weight from its account, or from its address before logon, and from all of the address. */
   request(ip: string, account: number | undefined, weight: number): Refusal | undefined {
     if (weight === 0) return undefined
     const now = performance.now()
@@ -51,13 +56,21 @@ export class Limits {
       account === undefined
         ? this.#requestsByIp.take(ip, weight, now)
         : this.#requestsByAccount.take(account, weight, now)
-    if (retryAfter === 0) return undefined
-    return { code: ErrorCode.RateLimited, message: 'the request budget is spent', retryAfter }
+    if (retryAfter !== 0)
+      return { code: ErrorCode.RateLimited, message: 'the request budget is spent', retryAfter }
+    const ofIp = this.#allRequestsByIp.take(ip, weight, now)
+    if (ofIp === 0) return undefined
+    return {
+      code: ErrorCode.IpRateLimited,
+      message: `the request budget of ${ip} is spent`,
+      retryAfter: ofIp,
+    }
   }
 
   /**
-   * Takes a frame's commands from the account's budgets: orders and amends from one, cancels from
-   * another. All or nothing: a frame is not taken in part.
+   * Takes a frame's commands from their budgets: orders and amends from the account's and the address's,
+   * cancels from one of the account's own that nothing else touches. All or nothing: a frame is not taken
+   * in part. A frame that only cancels may also wait behind twice as many others.
    */
   frame(
     connection: Connection,
@@ -75,17 +88,42 @@ export class Limits {
       else orders++
       if (kind === CommandKind.Place) places++
     }
+    const inFlightMax = this.#config.framesInFlightMax * (cancels === count ? 2 : 1)
+    if (connection.framesInFlight >= inFlightMax) {
+      return {
+        code: ErrorCode.TooManyFramesInFlight,
+        message: `${connection.framesInFlight} frames are unanswered, at most ${inFlightMax}`,
+        retryAfter: 10,
+      }
+    }
     const full = this.openOrders(account, places)
     if (full !== undefined) return full
     const now = performance.now()
-    let retryAfter = orders === 0 ? 0 : this.#orders.take(account, orders, now)
-    if (retryAfter === 0 && cancels > 0) {
-      retryAfter = this.#cancels.take(account, cancels, now)
-      // Not taken in part: what the orders took goes back.
-      if (retryAfter !== 0 && orders > 0) this.#orders.take(account, -orders, now)
+    const refused = (code: number, what: string, retryAfter: number): Refusal => ({
+      code,
+      message: `the ${what} budget is spent`,
+      retryAfter,
+    })
+    if (orders > 0) {
+      const ofAccount = this.#orders.take(account, orders, now)
+      if (ofAccount !== 0) return refused(ErrorCode.OrderRateLimited, 'order', ofAccount)
+      const ofIp = this.#ordersByIp.take(connection.ip, orders, now)
+      if (ofIp !== 0) {
+        this.#orders.take(account, -orders, now)
+        return refused(ErrorCode.IpOrderRateLimited, `order (of ${connection.ip})`, ofIp)
+      }
     }
-    if (retryAfter !== 0)
-      return { code: ErrorCode.RateLimited, message: 'the order budget is spent', retryAfter }
+    if (cancels > 0) {
+      const retryAfter = this.#cancels.take(account, cancels, now)
+      if (retryAfter !== 0) {
+        // Not taken in part: what the orders took goes back.
+        if (orders > 0) {
+          this.#orders.take(account, -orders, now)
+          this.#ordersByIp.take(connection.ip, -orders, now)
+        }
+        return refused(ErrorCode.CancelRateLimited, 'cancel', retryAfter)
+      }
+    }
     this.#warn(connection, account, now)
     return undefined
   }

@@ -82,6 +82,8 @@ export class Requests {
       if (session === undefined) {
         throw new RequestError(ErrorCode.NotLoggedOn, `${method} needs a session that is logged on`)
       }
+      if (session.expiresAtMs <= Date.now())
+        throw new RequestError(ErrorCode.SessionExpired, `session ${session.slot} has expired`)
       if ((session.scopes & schema.scope) === 0) {
         throw new RequestError(ErrorCode.ScopeMissing, `the session lacks scope ${schema.scope}`)
       }
@@ -188,7 +190,7 @@ export class Requests {
         }),
       [Method.Batches]: (_connection, [limit]) => gateway.batches.latest(limit) as unknown as WireValue,
       [Method.CancelOnDisconnect]: (connection, [on]) => {
-        connection.cancelOnDisconnect = on
+        connection.cancelOnDisconnect = on ? connection.account : undefined
         return { on }
       },
       [Method.PlaceTest]: (caller, [command]) => this.#placeTest(caller, command as WireValue),

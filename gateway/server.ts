@@ -7,7 +7,7 @@
  */
 import { type AddressInfo, createServer } from 'node:net'
 import uWS, { type TemplatedApp } from 'uWebSockets.js'
-import { ErrorCode } from '../sdk/wire/codes.js'
+import { ErrorCode, errorName } from '../sdk/wire/codes.js'
 import { codecOf } from '../sdk/wire/codec.js'
 import { FRAME_BYTES_MAX } from '../engine/limits.js'
 import type { SocketData } from './connection.js'
@@ -15,6 +15,9 @@ import type { Gateway } from './gateway.js'
 import { addHttpRoutes } from './http.js'
 import type { FromGateway } from './messages.js'
 
+/** The least idle time that uWebSockets.js takes, and what a close may take beyond the gateway's own. */
+const IDLE_S_MIN = 8
+const IDLE_GRACE_S = 15
 /** Beyond this a socket is cut without a message: nobody reads that much before judging it. */
 const MESSAGE_BYTES_CUT = 4 * FRAME_BYTES_MAX
 
@@ -72,8 +75,9 @@ export async function startServer(
   app.ws<SocketData>('/*', {
     maxPayloadLength: MESSAGE_BYTES_CUT,
     maxBackpressure: 0,
-    idleTimeout: config.idleTimeoutS,
-    sendPingsAutomatically: true,
+    // The gateway pings and closes those who are silent, with a code (watchIdle); this cuts who does not even close.
+    idleTimeout: Math.max(IDLE_S_MIN, config.idleTimeoutS + IDLE_GRACE_S),
+    sendPingsAutomatically: false,
     upgrade: (response, request, context) => {
       const ip = Buffer.from(response.getRemoteAddressAsText()).toString()
       const offered = request
@@ -81,9 +85,11 @@ export async function startServer(
         .split(',')
         .map((name) => name.trim())
       const codec = offered.map(codecOf).find((found) => found !== undefined)
-      const refuse = (status: string, code: number, message: string): void => {
+      const refuse = (status: string, code: number, message: string, retryAfter?: number): void => {
         response.writeStatus(status).writeHeader('content-type', 'application/json')
-        response.end(JSON.stringify({ code, message }))
+        if (retryAfter !== undefined)
+          response.writeHeader('retry-after', String(Math.ceil(retryAfter / 1000)))
+        response.end(JSON.stringify({ code, name: errorName(code), message, retryAfter }))
       }
       if (codec === undefined) {
         refuse(
@@ -107,7 +113,12 @@ export async function startServer(
       }
       const retryAfter = gateway.limits.connect(ip)
       if (retryAfter > 0) {
-        refuse('429 Too Many Requests', ErrorCode.RateLimited, `try again in ${retryAfter} ms`)
+        refuse(
+          '429 Too Many Requests',
+          ErrorCode.ConnectRateLimited,
+          'too many connections were opened',
+          retryAfter,
+        )
         return
       }
       response.upgrade<SocketData>(
@@ -126,6 +137,7 @@ export async function startServer(
     message: (socket, message) => {
       const { connection } = socket.getUserData()
       if (connection === undefined || connection.closed) return
+      connection.heardAtMs = performance.now()
       if (message.byteLength > config.messageBytesMax) {
         connection.sendError(null, ErrorCode.MessageTooLarge, {
           message: `${message.byteLength} bytes, at most ${config.messageBytesMax}`,
@@ -135,6 +147,10 @@ export async function startServer(
         return
       }
       gateway.receive(connection, new Uint8Array(message))
+    },
+    pong: (socket) => {
+      const { connection } = socket.getUserData()
+      if (connection !== undefined) connection.heardAtMs = performance.now()
     },
     drain: (socket) => {
       const { connection } = socket.getUserData()

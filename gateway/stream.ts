@@ -117,8 +117,17 @@ export class Stream {
     const options = this.#options.public
     if (from === undefined || options === undefined) return
     this.#behind.delete(connection)
-    if (options.conflate || !this.#replay(connection, from))
-      this.#sendSnapshot(connection, options.snapshot())
+    if (!options.conflate && this.#canReplay(from)) {
+      this.#replay(connection, from)
+      return
+    }
+    this.tellResync(connection)
+    this.#sendSnapshot(connection, options.snapshot())
+  }
+
+  /** Tells a client that holds a state of this stream that a snapshot takes its place. */
+  tellResync(connection: Connection): void {
+    connection.send([Kind.Control, Control.Resync, { stream: this.name }])
   }
 
   /** Starts `connection` of a public stream from its state of now. */
@@ -139,9 +148,15 @@ export class Stream {
    * when that point is of another epoch or no longer (or not yet) known.
    */
   resume(connection: Connection, epoch: number, lastSeq: number): boolean {
-    if (epoch !== this.#options.epoch || !this.#replay(connection, lastSeq)) return false
+    if (!this.canResume(epoch, lastSeq)) return false
+    this.#replay(connection, lastSeq)
     this.#subscribers.add(connection)
     return true
+  }
+
+  /** Whether that point is of this epoch and everything since is kept. */
+  canResume(epoch: number, lastSeq: number): boolean {
+    return epoch === this.#options.epoch && this.#canReplay(lastSeq)
   }
 
   remove(connection: Connection): boolean {
@@ -149,17 +164,19 @@ export class Stream {
     return this.#subscribers.delete(connection)
   }
 
-  #replay(connection: Connection, lastSeq: number): boolean {
+  #canReplay(lastSeq: number): boolean {
     if (lastSeq > this.#lastSeq) return false
-    const first = this.#events.findIndex(({ seq }) => seq > lastSeq)
-    if (first < 0) return lastSeq === this.#lastSeq || this.#events.length > 0
-    if (this.#events[first]!.prevSeq > lastSeq) return false
+    const first = this.#events.find(({ seq }) => seq > lastSeq)
+    return first === undefined ? lastSeq === this.#lastSeq : first.prevSeq <= lastSeq
+  }
+
+  #replay(connection: Connection, lastSeq: number): void {
     let prevSeq = lastSeq
-    for (const { seq, data, checksum } of this.#events.slice(first)) {
+    for (const { seq, data, checksum } of this.#events) {
+      if (seq <= lastSeq) continue
       connection.send(this.#message(seq, prevSeq, this.#cut(data, lastSeq), checksum))
       prevSeq = seq
     }
-    return true
   }
 
   /** The entries of an event that came after `lastSeq`. */

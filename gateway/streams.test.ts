@@ -122,6 +122,7 @@ test('who never reads a public stream is told, skipped, and caught up with the n
   book.publish(20_000, ['delta', 'next'])
   connection.flush()
   expect(sent.slice(last + 2)).toEqual([
+    [Kind.Control, Control.Resync, { stream: 'book:0' }],
     [Kind.Snapshot, 'book:0', 1, 10_000, ['state', 10_000]],
     [Kind.Event, 'book:0', 20_000, 10_000, ['delta', 'next']],
   ])

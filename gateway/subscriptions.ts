@@ -60,7 +60,9 @@ export class Subscriptions {
     this.#gateway.publish()
     followed.set(name, stream)
     connection.send([Kind.Result, id, { stream: name }])
-    if (from === undefined || !stream.resume(connection, ...from)) stream.start(connection)
+    if (from !== undefined && stream.resume(connection, ...from)) return undefined
+    if (from !== undefined) stream.tellResync(connection)
+    stream.start(connection)
     return undefined
   }
 
@@ -102,24 +104,31 @@ export class Subscriptions {
     const { accounts, link, fills } = this.#gateway
     this.#gateway.publish()
     const { account } = session
-    connection.send([Kind.Result, id, { stream: name }])
-    if (from !== undefined && accounts.stream(account, name)?.resume(connection, ...from) === true) {
-      followed.set(name, accounts.stream(account, name))
+    const accepted = (): void => connection.send([Kind.Result, id, { stream: name }])
+    const known = accounts.stream(account, name)
+    if (from !== undefined && known?.canResume(...from) === true) {
+      accepted()
+      known.resume(connection, ...from)
+      followed.set(name, known)
       return undefined
     }
     followed.set(name, undefined)
     const start = (seq: number, data: WireValue): void => {
       const stream = accounts.open(account, name, seq)
       followed.set(name, stream)
+      // A snapshot of fills goes on from the position given: nothing is to be forgotten.
+      if (from !== undefined && name !== StreamName.Fills) stream.tellResync(connection)
       stream.startFromSnapshot(connection, { data })
     }
     if (name === StreamName.Settlement) {
+      accepted()
       start(this.#gateway.settlementSeq, this.#gateway.batches.latest() as unknown as WireValue)
       return undefined
     }
     const kind = name === StreamName.Orders ? QueryKind.Orders : QueryKind.Balances
     const asked = link.query(kind, account, 0, (answer) => {
-      if (answer === undefined || connection.closed || !followed.has(name)) return
+      const gone = connection.closed || connection.session !== session || !followed.has(name)
+      if (answer === undefined || gone) return
       this.#gateway.publish()
       if (name === StreamName.Fills) {
         // What the client missed, whichever epoch it was of: fills are numbered by the engine for ever.
@@ -133,6 +142,7 @@ export class Subscriptions {
       followed.delete(name)
       throw new RequestError(ErrorCode.EngineBusy, 'nothing was asked', 50)
     }
+    accepted()
     return undefined
   }
 

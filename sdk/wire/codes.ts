@@ -42,10 +42,21 @@ export const ErrorCode = {
   AlreadySubscribed: 3007,
   NotSubscribed: 3008,
 
+  /** The request budget of an account, or of an address before logon, is spent. */
   RateLimited: 5000,
   TooManyFramesInFlight: 5001,
   TooManySubscriptions: 5002,
   TooManyOpenOrders: 5003,
+  /** The account's budget of orders and amends is spent. */
+  OrderRateLimited: 5004,
+  /** The account's budget of cancels is spent. */
+  CancelRateLimited: 5005,
+  /** The request budget of an address, over all its accounts, is spent. */
+  IpRateLimited: 5006,
+  /** The order budget of an address, over all its accounts, is spent. */
+  IpOrderRateLimited: 5007,
+  /** An address has opened too many connections in a short time. */
+  ConnectRateLimited: 5008,
 
   /** The outcome of a command is not known to the connection: ask by client order id. */
   OutcomeUnknown: 6000,

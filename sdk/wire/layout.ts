@@ -26,7 +26,10 @@ export const Kind = {
 
 /** What a control message says. Append only. */
 export const Control = {
-  /** The stream named in `details.stream` will restart with a snapshot: forget its state. */
+  /**
+   * A snapshot of the stream `details.stream` comes in place of what was missed, because the position that
+   * was to be resumed is not kept any more or the client was too slow: forget its state.
+   */
   Resync: 1,
   /** The server stops; `details.retryAfter` in ms. */
   Shutdown: 2,
@@ -34,7 +37,7 @@ export const Control = {
   Slow: 3,
   /** A budget is nearly spent; `details.budget`. */
   Throttle: 4,
-  /** The session that is logged on here was revoked or has expired. */
+  /** The session that was logged on here was revoked or has expired; every stream has left the connection. */
   SessionEnded: 5,
 } as const
 

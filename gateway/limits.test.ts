@@ -1,0 +1,293 @@
+/**
+ * Every limit of a gateway: exceeded, it answers with its own code and the connection goes on, or it ends
+ * with its own close code. A row a limit.
+ */
+import { WebSocket } from 'ws'
+import { type Rig, startRig } from '../bench/gateway-rig.js'
+import { type Client, GlassbookError, createClient } from '../sdk/index.js'
+import { ErrorCode, closeCode, errorName } from '../sdk/wire/codes.js'
+import { Kind, Method } from '../sdk/wire/layout.js'
+import { gatewayConfigSchema } from './config.js'
+
+const rigs: Rig[] = []
+const clients: Client[] = []
+afterAll(async () => {
+  for (const client of clients) client.close()
+  for (const rig of rigs) await rig.stop()
+})
+
+async function venue(config: Record<string, unknown>, accounts = 1): Promise<Rig> {
+  const rig = await startRig({ accounts, config })
+  rigs.push(rig)
+  return rig
+}
+
+async function open(rig: Rig, index = 0): Promise<Client> {
+  const client = await createClient({ url: rig.url, wallet: rig.wallets[index]! }).connect()
+  clients.push(client)
+  await client.createSession()
+  return client
+}
+
+/** A WebSocket of nobody here, over JSON: what it received, and how it ended. */
+async function raw(rig: Rig, options: WebSocket.ClientOptions = {}) {
+  const socket = new WebSocket(rig.url, 'glassbook.v1.json', options)
+  const received: unknown[][] = []
+  socket.on('message', (data: Buffer) => received.push(JSON.parse(data.toString()) as unknown[]))
+  const ended = new Promise<number>((resolve) => socket.once('close', resolve))
+  const refused = new Promise<{
+    status: number
+    body: Record<string, unknown>
+    retryAfter: string | undefined
+  }>((resolve) => {
+    socket.once('unexpected-response', (_request, response) => {
+      let text = ''
+      response.on('data', (chunk: Buffer) => (text += chunk.toString()))
+      response.on('end', () =>
+        resolve({
+          status: response.statusCode!,
+          body: JSON.parse(text) as Record<string, unknown>,
+          retryAfter: response.headers['retry-after'],
+        }),
+      )
+    })
+  })
+  socket.on('error', () => {})
+  const opened = new Promise<'open'>((resolve) => socket.once('open', () => resolve('open')))
+  return { socket, received, ended, refused, opened }
+}
+
+const place = (client: Client) => client.place({ market: 0, side: 'buy', ticks: 10, lots: 1 })
+const placeMany = (client: Client, count: number) =>
+  client.batch(Array.from({ length: count }, () => place(client)))
+
+interface Limit {
+  readonly what: string
+  /** Settings that it belongs to. */
+  readonly settings: readonly string[]
+  readonly config: Record<string, unknown>
+  readonly code: number
+  /** Goes beyond the limit; rejects with its error. */
+  readonly exceed: (client: Client, rig: Rig) => Promise<unknown>
+  readonly waits?: boolean
+}
+
+const slow = { perSecond: 1, burst: 120 }
+const goesOn: Limit[] = [
+  {
+    what: 'requests of an account, by weight',
+    settings: ['requestRate'],
+    config: { requestRate: slow },
+    code: ErrorCode.RateLimited,
+    waits: true,
+    exceed: (client) => Promise.all(Array.from({ length: 50 }, () => client.call(Method.Depth, [0, 5]))),
+  },
+  {
+    what: 'requests of an address, whatever the account',
+    settings: ['ipRequestRate'],
+    config: { ipRequestRate: slow },
+    code: ErrorCode.IpRateLimited,
+    waits: true,
+    exceed: (client) => Promise.all(Array.from({ length: 50 }, () => client.call(Method.Depth, [0, 5]))),
+  },
+  {
+    what: 'orders of an account',
+    settings: ['orderRate'],
+    config: { orderRate: { perSecond: 1, burst: 4 } },
+    code: ErrorCode.OrderRateLimited,
+    waits: true,
+    exceed: (client) => placeMany(client, 5),
+  },
+  {
+    what: 'orders of an address, whatever the account',
+    settings: ['ipOrderRate'],
+    config: { ipOrderRate: { perSecond: 1, burst: 4 } },
+    code: ErrorCode.IpOrderRateLimited,
+    waits: true,
+    exceed: (client) => placeMany(client, 5),
+  },
+  {
+    what: 'cancels of an account',
+    settings: ['cancelRate'],
+    config: { cancelRate: { perSecond: 1, burst: 4 } },
+    code: ErrorCode.CancelRateLimited,
+    waits: true,
+    exceed: (client) =>
+      client.batch(Array.from({ length: 5 }, () => client.cancel({ market: 0, cloid: 1n }))),
+  },
+  {
+    what: 'live orders of an account',
+    settings: ['openOrdersMax'],
+    config: { openOrdersMax: 4 },
+    code: ErrorCode.TooManyOpenOrders,
+    exceed: (client) => placeMany(client, 4).then(() => placeMany(client, 1)),
+  },
+  {
+    what: 'unanswered frames of a connection',
+    settings: ['framesInFlightMax'],
+    config: { framesInFlightMax: 2 },
+    code: ErrorCode.TooManyFramesInFlight,
+    waits: true,
+    exceed: (client) => Promise.all(Array.from({ length: 60 }, () => rawFrame(client))),
+  },
+  {
+    what: 'streams of a connection',
+    settings: ['subscriptionsMax'],
+    config: { subscriptionsMax: 2 },
+    code: ErrorCode.TooManySubscriptions,
+    exceed: async (client) => {
+      for (const name of ['book:0', 'trades:0', 'bbo:0']) await client.subscribe(name, () => {})
+    },
+  },
+]
+
+/** A frame whose commands are refused by the engine; the client's own bound on frames in flight is passed by. */
+async function rawFrame(client: Client): Promise<unknown> {
+  return client.call(Method.Frame, [
+    client.session!.slot,
+    1,
+    new Uint8Array([0x91, 0x92, 22, 0]),
+    new Uint8Array(64),
+  ])
+}
+
+test.each(goesOn)('$what: its code, and the connection goes on', async (limit) => {
+  const rig = await venue(limit.config)
+  const client = await open(rig)
+  const error = await limit.exceed(client, rig).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  expect(error).toBeInstanceOf(GlassbookError)
+  expect(error).toMatchObject({ code: limit.code, codeName: errorName(limit.code) })
+  if (limit.waits === true) expect((error as { retryAfter: number }).retryAfter).toBeGreaterThan(0)
+  // Cancels are never throttled first: each of these leaves them alone.
+  if (limit.code !== ErrorCode.CancelRateLimited) expect(await client.cancelAll()).toBeGreaterThanOrEqual(0)
+  expect(client.state).toBe('open')
+})
+
+test('a frame that only cancels waits behind twice as many', async () => {
+  const rig = await venue({ framesInFlightMax: 1 })
+  const client = await open(rig)
+  const payload = (command: number[]) => new Uint8Array([0x91, 0x90 + command.length, ...command])
+  const send = (command: number[]) =>
+    client.call(Method.Frame, [client.session!.slot, 1, payload(command), new Uint8Array(64)]).then(
+      () => 0,
+      (error: { code: number }) => error.code,
+    )
+  // Sent together, so that none is answered before the last has come; their signatures are nothing.
+  const [first, place, cancel] = await Promise.all([send([22, 0]), send([22, 0]), send([4, 0, 0])])
+  expect([first, place, cancel]).toEqual([
+    ErrorCode.BadSignature,
+    ErrorCode.TooManyFramesInFlight,
+    ErrorCode.BadSignature,
+  ])
+})
+
+test('connections of an address, connections a second, the Origin: refused before the upgrade', async () => {
+  const few = await venue({ connectionsPerIp: 2 })
+  const sockets = [await raw(few), await raw(few)]
+  await Promise.all(sockets.map(({ opened }) => opened))
+  const third = await (await raw(few)).refused
+  expect(third).toMatchObject({ status: 429, body: { code: 1003, name: 'TooManyConnections' } })
+  sockets[0]!.socket.close()
+  await sockets[0]!.ended
+  const again = await raw(few)
+  expect(await Promise.race([again.opened, again.refused])).toBe('open')
+
+  const rare = await venue({ connectRate: { perSecond: 1, burst: 1 } })
+  const first = await raw(rare)
+  await first.opened
+  const second = await (await raw(rare)).refused
+  expect(second).toMatchObject({
+    status: 429,
+    retryAfter: '1',
+    body: {
+      code: ErrorCode.ConnectRateLimited,
+      name: 'ConnectRateLimited',
+      retryAfter: expect.any(Number) as number,
+    },
+  })
+
+  const ours = await venue({ allowedOrigins: ['https://trade.example'] })
+  for (const origin of ['https://evil.example', undefined]) {
+    const other = await (await raw(ours, origin === undefined ? {} : { origin })).refused
+    expect(other).toMatchObject({ status: 403, body: { code: 1004, name: 'OriginNotAllowed' } })
+  }
+  expect(await (await raw(ours, { origin: 'https://trade.example' })).opened).toBe('open')
+})
+
+test('a message beyond the bound is not decoded: a code, and the connection ends with it', async () => {
+  const rig = await venue({ messageBytesMax: 300 })
+  const fits = await raw(rig)
+  await fits.opened
+  fits.socket.send(`[0,1,"time",[]${' '.repeat(280)}]`)
+  fits.socket.send(`[0,2,"time",[]${' '.repeat(290)}]`)
+  expect(await fits.ended).toBe(closeCode(ErrorCode.MessageTooLarge))
+  expect(fits.received.slice(1)).toMatchObject([
+    [Kind.Result, 1, expect.any(Number) as number],
+    [Kind.Error, null, ErrorCode.MessageTooLarge, { name: 'MessageTooLarge' }],
+  ])
+})
+
+test('messages that are none: told each time, then the end', async () => {
+  const rig = await venue({ malformedMax: 3 })
+  const { socket, received, ended, opened } = await raw(rig)
+  await opened
+  for (let count = 0; count < 6; count++) socket.send('nonsense')
+  expect(await ended).toBe(closeCode(ErrorCode.TooManyErrors))
+  expect(received.slice(1).map(([, , code]) => code)).toEqual(Array(4).fill(ErrorCode.MalformedMessage))
+})
+
+test('who is silent is pinged, and closed when no pong comes', async () => {
+  const rig = await venue({ idleTimeoutS: 2 })
+  const alive = await raw(rig)
+  const dead = await raw(rig, { autoPong: false })
+  await Promise.all([alive.opened, dead.opened])
+  let pings = 0
+  alive.socket.on('ping', () => pings++)
+  expect(await dead.ended).toBe(closeCode(ErrorCode.IdleTimeout))
+  expect(pings).toBeGreaterThan(0)
+  expect(alive.socket.readyState).toBe(WebSocket.OPEN)
+  alive.socket.send('[0,1,"time",[]]')
+  await new Promise((resolve) => alive.socket.once('message', resolve))
+})
+
+test('HTTP: the same budgets, the same error objects', async () => {
+  const rig = await venue({ requestRate: { perSecond: 1, burst: 10 } })
+  const answers = await Promise.all(
+    Array.from({ length: 4 }, () => fetch(`http://127.0.0.1:${rig.port}/v1/depth?market=0`)),
+  )
+  const late = answers.find(({ status }) => status === 429)!
+  expect(late.headers.get('retry-after')).toMatch(/^[0-9]+$/)
+  expect(await late.json()).toEqual({
+    code: ErrorCode.RateLimited,
+    name: 'RateLimited',
+    message: expect.any(String) as string,
+    retryAfter: expect.any(Number) as number,
+  })
+})
+
+test('every limit of the settings has a row here', () => {
+  const tested = [
+    ...goesOn.flatMap(({ settings }) => settings),
+    'connectionsPerIp',
+    'connectRate',
+    'allowedOrigins',
+    'messageBytesMax',
+    'malformedMax',
+    'idleTimeoutS',
+  ]
+  // Where it listens, how many threads, what it keeps; slow consumers are streams.test's.
+  const others = [
+    'host',
+    'port',
+    'threads',
+    'requireSignedFrames',
+    'unsentBytesMax',
+    'conflateBytes',
+    'fillsKept',
+    'streamEventsKept',
+  ]
+  expect([...tested, ...others].sort()).toEqual(Object.keys(gatewayConfigSchema.shape).sort())
+})

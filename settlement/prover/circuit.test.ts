@@ -5,9 +5,10 @@
  */
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
-import { wtns } from 'snarkjs'
-import { R, inverse, toField } from '../field.js'
-import { brokenGroups, type Group } from '../test/circuit-model.js'
+import { toField } from '../field.js'
+import { attacks, mutableInputs } from '../test/circuit-attacks.js'
+import { brokenGroups } from '../test/circuit-model.js'
+import { wiresOf } from './circuit-wires.js'
 import { chunkOf } from '../test/small-chunks.js'
 import type { ChunkInputs } from '../witness.js'
 import { compileCircuit, type Circuit } from './circuit.js'
@@ -38,109 +39,6 @@ const chunk = (minRows: number) =>
     .filter(({ changes }) => changes.size >= minRows)
     .map((made) => ({ ...made, inputs: chunkOf(made.balances, made.changes, ROWS, Z) }))
 
-type Column = 'used' | 'index' | 'oldBalance' | 'newBalance' | 'inverseDelta'
-type Mutable = Record<'firstRoot' | 'lastRoot' | 'z' | 'evaluation', string> &
-  Record<Column, string[]> & { siblings: string[][] }
-const mutable = (inputs: ChunkInputs): Mutable => structuredClone(inputs) as unknown as Mutable
-const plus = (text: string, difference: bigint): string => String(toField(BigInt(text) + difference))
-/** Sets a slot's new balance, and its delta's inverse with it. */
-function setNew(inputs: Mutable, slot: number, balance: bigint): void {
-  inputs.newBalance[slot] = String(toField(balance))
-  const delta = toField(balance - BigInt(inputs.oldBalance[slot]!))
-  inputs.inverseDelta[slot] = delta === 0n ? '0' : String(inverse(delta))
-}
-const columns: readonly Column[] = ['used', 'index', 'oldBalance', 'newBalance', 'inverseDelta']
-function swap(inputs: Mutable, a: number, b: number): void {
-  for (const column of columns)
-    [inputs[column][a], inputs[column][b]] = [inputs[column][b]!, inputs[column][a]!]
-  const siblings = inputs.siblings[a]!
-  inputs.siblings[a] = inputs.siblings[b]!
-  inputs.siblings[b] = siblings
-}
-
-/** Each attack: what it does to the inputs of a full chunk, and a group that must stop it. */
-const attacks: Record<string, { attack: (inputs: Mutable) => void; group: Group }> = {
-  'a negative balance': { attack: (inputs) => setNew(inputs, 0, -1n), group: 'new balance in range' },
-  'a balance of 2^53': { attack: (inputs) => setNew(inputs, 0, 1n << 53n), group: 'new balance in range' },
-  'an old balance that wraps around the field': {
-    attack: (inputs) => void (inputs.oldBalance[1] = String(R - 5n)),
-    group: 'old balance in range',
-  },
-  'a wrong sibling': {
-    attack: (inputs) => void (inputs.siblings[0]![2] = plus(inputs.siblings[0]![2]!, 1n)),
-    group: 'the old leaf is in the tree',
-  },
-  'another old balance': {
-    attack: (inputs) => {
-      inputs.oldBalance[0] = String(BigInt(inputs.oldBalance[0]!) ^ 1n)
-      setNew(inputs, 0, BigInt(inputs.newBalance[0]!))
-    },
-    group: 'the old leaf is in the tree',
-  },
-  'money out of nothing': {
-    attack: (inputs) => setNew(inputs, 2, (BigInt(inputs.newBalance[2]!) + 1n) % (1n << 53n)),
-    group: 'the last root',
-  },
-  'swapped rows': { attack: (inputs) => swap(inputs, 0, 1), group: 'indices increase' },
-  'one row twice': {
-    attack: (inputs) => {
-      for (const column of columns) inputs[column][1] = inputs[column][0]!
-      inputs.siblings[1] = [...inputs.siblings[0]!]
-    },
-    group: 'indices increase',
-  },
-  'an index beyond the tree': {
-    attack: (inputs) => void (inputs.index[2] = plus(inputs.index[2]!, BigInt(LEAVES))),
-    group: 'index in range',
-  },
-  'a zero row': {
-    attack: (inputs) => {
-      inputs.newBalance[1] = inputs.oldBalance[1]!
-      inputs.inverseDelta[1] = '0'
-    },
-    group: 'a used row moves a balance',
-  },
-  'a hidden row: used = 0, and still it moves a balance': {
-    attack: (inputs) => {
-      inputs.used[2] = '0'
-      inputs.inverseDelta[2] = '0'
-    },
-    group: 'an unused slot is inert',
-  },
-  'a hidden index: used = 0 with the index in the evaluation': {
-    attack: (inputs) => {
-      inputs.used[2] = '0'
-      inputs.newBalance[2] = inputs.oldBalance[2]!
-      inputs.inverseDelta[2] = '0'
-      inputs.index[2] = plus(inputs.index[2]!, 1n)
-    },
-    group: 'an unused slot is inert',
-  },
-  'a gap: an unused slot before a used one': {
-    attack: (inputs) => {
-      inputs.used[1] = '0'
-      inputs.index[1] = '0'
-      inputs.newBalance[1] = inputs.oldBalance[1]!
-      inputs.inverseDelta[1] = '0'
-    },
-    group: 'used slots come first',
-  },
-  'a half-used slot': { attack: (inputs) => void (inputs.used[1] = '2'), group: 'used is a bit' },
-  'z of other data': { attack: (inputs) => void (inputs.z = plus(inputs.z, 1n)), group: 'the evaluation' },
-  'an evaluation of other rows': {
-    attack: (inputs) => void (inputs.evaluation = plus(inputs.evaluation, 1n)),
-    group: 'the evaluation',
-  },
-  'another first root': {
-    attack: (inputs) => void (inputs.firstRoot = plus(inputs.firstRoot, 1n)),
-    group: 'the old leaf is in the tree',
-  },
-  'another last root': {
-    attack: (inputs) => void (inputs.lastRoot = plus(inputs.lastRoot, 1n)),
-    group: 'the last root',
-  },
-}
-
 describe(`chunk circuit, ${ROWS} rows at depth ${DEPTH}`, () => {
   let circuit: Circuit
   let wasm: Uint8Array
@@ -152,29 +50,7 @@ describe(`chunk circuit, ${ROWS} rows at depth ${DEPTH}`, () => {
     r1cs = readR1cs(circuit.r1cs)
   })
 
-  /** All wires, or undefined when the inputs have no witness. */
-  async function witnessOf(inputs: ChunkInputs): Promise<bigint[] | undefined> {
-    const out: { type: 'mem'; data?: Uint8Array } = { type: 'mem' }
-    const { error } = console
-    try {
-      // snarkjs writes where the circuit stopped to the console before it throws.
-      console.error = () => {}
-      await wtns.calculate(inputs, { type: 'mem', data: wasm }, out)
-    } catch {
-      return undefined
-    } finally {
-      console.error = error
-    }
-    // iden3's wtns format: a 12-byte head, section 1 (12 + 40 bytes), section 2 (12 bytes, then the wires).
-    const bytes = out.data!
-    const view = new DataView(bytes.buffer, bytes.byteOffset)
-    return Array.from({ length: r1cs.wires }, (_, wire) =>
-      [3, 2, 1, 0].reduce(
-        (value, word) => (value << 64n) | view.getBigUint64(76 + wire * 32 + word * 8, true),
-        0n,
-      ),
-    )
-  }
+  const witnessOf = (inputs: ChunkInputs) => wiresOf(wasm, inputs, r1cs.wires)
 
   test('every valid chunk, full or not, has a witness that keeps every constraint', async () => {
     await fc.assert(
@@ -195,10 +71,10 @@ describe(`chunk circuit, ${ROWS} rows at depth ${DEPTH}`, () => {
     test(`refused: ${name}`, async () => {
       await fc.assert(
         fc.asyncProperty(chunk(ROWS), async ({ inputs }) => {
-          const attacked = mutable(inputs)
+          const attacked = mutableInputs(inputs)
           attack(attacked)
-          expect(brokenGroups(attacked as ChunkInputs, DEPTH)).toContain(group)
-          expect(await witnessOf(attacked as ChunkInputs)).toBeUndefined()
+          expect(brokenGroups(attacked, DEPTH)).toContain(group)
+          expect(await witnessOf(attacked)).toBeUndefined()
         }),
         { numRuns: 4 },
       )

@@ -119,6 +119,9 @@ const arrayOf = (description: string, ...prefixItems: Json[]): Json => ({
   prefixItems,
   minItems: prefixItems.length,
 })
+/** A component's key takes no braces and colons: `book:{market}` is `event.book.market`. */
+const messageKey = (kind: string, stream: string): string =>
+  `${kind}.${stream.replaceAll(':', '.').replaceAll(/[{}]/g, '')}`
 const constant = (value: unknown): Json => ({ const: value })
 const id: Json = { type: 'integer', minimum: 0, maximum: 2 ** 31 - 1 }
 const whole: Json = { type: 'integer' }
@@ -151,12 +154,12 @@ export function asyncApi(): Json {
     'x-codes': ErrorCode,
   }
   for (const { name, about, data, snapshot } of streams) {
-    messages[`event.${name}`] = {
+    messages[messageKey('event', name)] = {
       title: name,
       summary: about,
       payload: arrayOf('event', constant(Kind.Event), { type: 'string' }, whole, whole, jsonSchema(data)),
     }
-    messages[`snapshot.${name}`] = {
+    messages[messageKey('snapshot', name)] = {
       title: name,
       summary: about,
       payload: arrayOf(

@@ -6,7 +6,7 @@
 import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js'
 import { packJson } from '../sdk/wire/codec.js'
 import { ErrorCode, errorName } from '../sdk/wire/codes.js'
-import { readBytes } from '../sdk/wire/fields.js'
+import { FieldError, readBytes } from '../sdk/wire/fields.js'
 import { type HttpEndpoint, httpEndpoints, httpStatus } from '../sdk/wire/http.js'
 import { Method, SESSION_SIGNATURE_BYTES } from '../sdk/wire/layout.js'
 import type { WireValue } from '../sdk/wire/msgpack.js'
@@ -75,6 +75,8 @@ export function addHttpRoutes(app: TemplatedApp, gateway: Gateway): void {
       const reply = new Reply(response)
       answer(gateway, endpoint, response, request, reply).catch((error: unknown) => {
         if (error instanceof RequestError) reply.error(error)
+        else if (error instanceof FieldError)
+          reply.error(new RequestError(ErrorCode.BadParams, error.message))
         else throw error
       })
     })
@@ -94,7 +96,7 @@ export function addHttpRoutes(app: TemplatedApp, gateway: Gateway): void {
     const ready = !gateway.link.ended && gateway.link.control.failure === 0
     reply.send(ready ? 200 : 503, 'text/plain', ready ? 'ready' : 'the engine has stopped')
   })
-  app.get('/*', (response) => {
+  app.any('/*', (response) => {
     new Reply(response).error(new RequestError(ErrorCode.NotFound, 'no such path'))
   })
 }

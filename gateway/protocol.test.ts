@@ -99,6 +99,63 @@ describe('documents and server', () => {
     }
   })
 
+  test.each([
+    ['OpenAPI', openApi()],
+    ['AsyncAPI', asyncApi()],
+  ])('%s: every key and reference is one that the standard allows', (_name, document) => {
+    const lookUp = (reference: string): unknown =>
+      reference
+        .slice(2)
+        .split('/')
+        .reduce<unknown>((node, key) => (node as Record<string, unknown> | undefined)?.[key], document)
+    const references: string[] = []
+    const walk = (node: unknown): void => {
+      if (typeof node !== 'object' || node === null) return
+      for (const [key, value] of Object.entries(node)) {
+        if (key === '$ref') references.push(value as string)
+        else walk(value)
+      }
+    }
+    walk(document)
+    expect(references.length).toBeGreaterThan(10)
+    for (const reference of references) {
+      expect(reference).toMatch(/^#[\w./-]+$/)
+      expect([reference, lookUp(reference) !== undefined]).toEqual([reference, true])
+    }
+    const { components } = document as { components: Record<string, Record<string, unknown>> }
+    for (const kind of Object.values(components))
+      for (const key of Object.keys(kind)) expect(key).toMatch(/^[\w.-]+$/)
+  })
+
+  test('OpenAPI: operations have ids of their own, and parameters for each part of their path', () => {
+    interface Parameter {
+      readonly name: string
+      readonly in: string
+      readonly required?: boolean
+      readonly schema: object
+    }
+    interface Operation {
+      readonly operationId: string
+      readonly parameters: readonly Parameter[]
+      readonly responses: Record<string, { readonly description: string }>
+    }
+    const { paths, openapi } = openApi() as {
+      openapi: string
+      paths: Record<string, { readonly get: Operation }>
+    }
+    expect(openapi).toBe('3.1.0')
+    const ids = Object.values(paths).map(({ get }) => get.operationId)
+    expect(new Set(ids).size).toBe(ids.length)
+    for (const [path, { get }] of Object.entries(paths)) {
+      const inPath = get.parameters.filter((parameter) => parameter.in === 'path')
+      expect(inPath.map(({ name }) => `{${name}}`)).toEqual(path.match(/\{\w+\}/g) ?? [])
+      expect(inPath.every(({ required }) => required === true)).toBe(true)
+      expect(new Set(get.parameters.map(({ name }) => name)).size).toBe(get.parameters.length)
+      for (const { schema } of get.parameters) expect(schema).toHaveProperty('type')
+      for (const { description } of Object.values(get.responses)) expect(description).not.toBe('')
+    }
+  })
+
   test('every documented path answers in the documented shape', async () => {
     const http = `http://127.0.0.1:${rig.port}`
     const paths = Object.keys((openApi() as { paths: object }).paths)
@@ -116,7 +173,21 @@ describe('documents and server', () => {
       (await fetch(`${http}/v1/balances`, { headers: { authorization: `${authorization.slice(0, -2)}AA` } }))
         .status,
     ).toBe(401)
-    expect((await fetch(`${http}/v1/nothing`)).status).toBe(404)
+    // The last letter of a signature has bits to spare: they must be zero.
+    const spare = await fetch(`${http}/v1/balances`, {
+      headers: { authorization: `${authorization.slice(0, -1)}${authorization.endsWith('B') ? 'C' : 'B'}` },
+    })
+    expect([spare.status, ((await spare.json()) as { name: string }).name]).toEqual([400, 'BadParams'])
+    for (const [path, method] of [
+      ['/v1/nothing', 'GET'],
+      ['/v1/time', 'POST'],
+    ] as const) {
+      const response = await fetch(http + path, { method })
+      expect([response.status, await response.json()]).toEqual([
+        404,
+        { code: 3006, name: 'NotFound', message: 'no such path' },
+      ])
+    }
     expect((await fetch(`${http}/v1/proof/2/0`)).status).toBe(503)
     for (const path of ['/healthz', '/readyz', '/v1/openapi.json', '/v1/asyncapi.json']) {
       expect([path, (await fetch(http + path)).status]).toEqual([path, 200])

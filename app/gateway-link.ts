@@ -7,7 +7,13 @@ import { join } from 'node:path'
 import { type RunningBridge, startGatewayBridge } from '../gateway/bridge.js'
 import { type EngineLinkOptions } from '../gateway/engine-link.js'
 import type { GatewayConfig } from '../gateway/config.js'
-import type { BalanceProof, BatchInfo, Deployment, GatewayStats } from '../gateway/messages.js'
+import type {
+  BalanceProof,
+  BatchInfo,
+  Deployment,
+  GatewayStats,
+  SettlementFigures,
+} from '../gateway/messages.js'
 import { startGateway } from '../gateway/start.js'
 import { receiptKey } from './receipt-key.js'
 
@@ -33,6 +39,7 @@ export interface GatewayLink {
   readonly url: string | undefined
   readonly stats: GatewayStats
   batchChanged(batch: BatchInfo): void
+  settlementChanged(figures: SettlementFigures): void
   /** Resolves when nothing will be submitted any more. */
   stop(): Promise<void>
   /** Resolves, after the engine has ended, when everything of the gateway has. */
@@ -64,6 +71,7 @@ export async function startGatewayLink(options: GatewayLinkOptions): Promise<Gat
         return gateway.stats
       },
       batchChanged: (batch) => gateway.batchChanged(batch),
+      settlementChanged: (figures) => gateway.settlementChanged(figures),
       stop: () => gateway.stop(),
       ended: gateway.ended,
     }
@@ -87,6 +95,9 @@ export async function startGatewayLink(options: GatewayLinkOptions): Promise<Gat
     },
     batchChanged: (batch) => {
       for (const bridge of bridges) bridge.batchChanged(batch)
+    },
+    settlementChanged: (figures) => {
+      for (const bridge of bridges) bridge.settlementChanged(figures)
     },
     stop: async () => {
       await Promise.all(bridges.map((bridge) => bridge.stop()))

@@ -4,16 +4,18 @@
  * ring.
  */
 import { Worker } from 'node:worker_threads'
-import { createPublicClient, http } from 'viem'
 import type { Deployment } from '../contracts/deploy.js'
+import { chainClient } from '../settlement/chain.js'
 import { startChainWatcher } from '../settlement/chain-watcher.js'
 import type {
   BatchMessage,
   FromSettlement,
   ProofMessage,
   SettlementThreadData,
+  StatusMessage,
   ToSettlement,
 } from '../settlement/settlement-thread.js'
+import type { SettlementFigures } from '../gateway/messages.js'
 import type { SettlementStatus } from './screen.js'
 
 const NO_ATTACHMENT = new Uint8Array(0)
@@ -29,6 +31,8 @@ export interface SettlementOptions {
   readonly depositsConsumed: number
   readonly submit: (record: Int32Array, attachment: Uint8Array) => Promise<number>
   readonly onBatch: (batch: BatchMessage) => void
+  /** Told a few times a second. */
+  readonly onFigures: (figures: SettlementFigures) => void
   readonly onLine: (line: string) => void
   readonly onDied: (error: Error) => void
 }
@@ -42,6 +46,27 @@ export interface RunningSettlement {
   /** Closes the open batch now; resolves with the last batch once it is settled, undefined when there is none. */
   flush(): Promise<BatchMessage | undefined>
   stop(): Promise<void>
+}
+
+function figuresOf(status: StatusMessage): SettlementFigures {
+  const { lastBatch, provenBatch, sealedBatch, backlog, backlogMax, troubles, rpcFailures, sender } = status
+  return {
+    lagSeconds: status.lagMs / 1000,
+    proofLagSeconds: status.proofLagMs / 1000,
+    lagCommands: status.lag,
+    sealedBatch,
+    postedBatch: lastBatch,
+    provenBatch,
+    backlog,
+    backlogMax,
+    openTransactions: sender.open,
+    stuckTransactions: sender.stuck,
+    lostTransactions: sender.lost,
+    feeBumps: sender.bumps,
+    troubles,
+    rpcFailures,
+    prover: status.prover,
+  }
 }
 
 /** Starts both; rejects when the settlement thread cannot start. */
@@ -88,6 +113,7 @@ export async function startSettlement(options: SettlementOptions): Promise<Runni
           break
         case 'status':
           status = message.status
+          options.onFigures(figuresOf(message.status))
           break
         case 'batch':
           options.onBatch(message.batch)
@@ -119,7 +145,7 @@ export async function startSettlement(options: SettlementOptions): Promise<Runni
   })
   await started
   const watcher = startChainWatcher({
-    client: createPublicClient({ transport: http(rpcUrl) }),
+    client: chainClient([rpcUrl], { chainId: deployment.chainId }),
     deployment,
     depositsConsumed: options.depositsConsumed,
     submit: options.submit,

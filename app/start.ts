@@ -277,6 +277,7 @@ async function startParts(
       late.gateway?.batchChanged(batch)
       if (batch.state === 'posted') for (const listener of demoBatches) listener(batch.number)
     },
+    onFigures: (figures) => late.gateway?.settlementChanged(figures),
     onLine: (line) => screen.line(line),
     onDied: (error) => fail('settlement', error),
   })

@@ -1,5 +1,5 @@
 /**
- * The private streams of accounts: orders, fills, balances, settlement. A stream exists from the first
+ * The private streams of accounts: orders, fills, balances. A stream exists from the first
  * time that somebody of the account follows it and is kept after the last one left, so that a client
  * that comes back can resume; of streams that nobody follows, the ones longest unused go first.
  *
@@ -8,23 +8,14 @@
 import { EventKind } from '../engine/codes.js'
 import { Ev } from '../engine/layout.js'
 import { type FillEntry, type OrderEntry, StreamName } from '../sdk/wire/layout.js'
-import type { WireValue } from '../sdk/wire/msgpack.js'
 import { fillEntry } from './fill-store.js'
 import { fillOrderEntry, isRefusedOrder, orderEntry } from './order-entry.js'
 import { Stream } from './stream.js'
 
 export type PrivateStreamName =
-  | typeof StreamName.Orders
-  | typeof StreamName.Fills
-  | typeof StreamName.Balances
-  | typeof StreamName.Settlement
+  typeof StreamName.Orders | typeof StreamName.Fills | typeof StreamName.Balances
 
-const PRIVATE = new Set<string>([
-  StreamName.Orders,
-  StreamName.Fills,
-  StreamName.Balances,
-  StreamName.Settlement,
-])
+const PRIVATE = new Set<string>([StreamName.Orders, StreamName.Fills, StreamName.Balances])
 export const isPrivateStream = (name: string): name is PrivateStreamName => PRIVATE.has(name)
 
 /** Accounts whose streams are kept. */
@@ -162,10 +153,5 @@ export class AccountStreams {
       state.balances = new Map()
     }
     this.#touched.clear()
-  }
-
-  /** Sends a settlement event to every account that follows them. */
-  publishSettlement(seq: number, data: WireValue): void {
-    for (const { streams } of this.#accounts.values()) streams.get(StreamName.Settlement)?.publish(seq, data)
   }
 }

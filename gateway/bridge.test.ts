@@ -9,6 +9,25 @@ import { join } from 'node:path'
 import { RIG_DEPLOYMENT, startRig } from '../bench/gateway-rig.js'
 import { createClient } from '../sdk/index.js'
 import { startGatewayBridge } from './bridge.js'
+import type { BatchInfo, SettlementFigures } from './messages.js'
+
+const NO_FIGURES: SettlementFigures = {
+  lagSeconds: 0,
+  proofLagSeconds: 0,
+  lagCommands: 0,
+  sealedBatch: 0,
+  postedBatch: 0,
+  provenBatch: 0,
+  backlog: 0,
+  backlogMax: 4,
+  openTransactions: 0,
+  stuckTransactions: 0,
+  lostTransactions: 0,
+  feeBumps: 0,
+  troubles: 0,
+  rpcFailures: 0,
+  prover: null,
+}
 
 const PROGRAM = `
   import { runGatewayCommand } from ${JSON.stringify(new URL('../app/gateway-cli.js', import.meta.url).href)}
@@ -64,6 +83,32 @@ test('a gateway process may die and be replaced; the exchange goes on', async ()
     filledLots: 2,
   })
   expect(await outside.call('proof', [1, 0])).toMatchObject({ units: '1', batch: 1 })
+
+  // What settlement tells goes through the socket, too.
+  const batch: BatchInfo = {
+    number: 1,
+    state: 'proven',
+    firstSeq: 1,
+    lastSeq: 2,
+    oldRoot: '1',
+    newRoot: '2',
+    fillsRoot: '0x01',
+    journalHead: '0x02',
+    transactionHash: '0x03',
+  }
+  bridge.batchChanged(batch)
+  bridge.settlementChanged({ ...NO_FIGURES, lagSeconds: 3 })
+  const batches: unknown[] = []
+  const stranger = await createClient({ url: first.url, reconnect: false }).connect()
+  await stranger.subscribeSettlement(({ data }) => void batches.push(data))
+  const metrics = async (): Promise<string> =>
+    (await fetch(`${first.url.replace('ws', 'http')}/metrics`)).text()
+  for (let waited = 0; waited < 5000 && !(await metrics()).includes('settlement_lag_seconds 3'); waited += 5)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  expect(await metrics()).toContain('glassbook_settlement_lag_seconds 3')
+  // The list is before the figures on the way, so one of the messages has it.
+  expect(batches.flat()).toContainEqual(batch)
+  stranger.close()
 
   first.child.kill('SIGKILL')
   await new Promise((resolve) => first.child.once('exit', resolve))

@@ -17,7 +17,15 @@ import { RingWriter, armDoorbell, disarmDoorbell, sleepOnDoorbellAsync } from '.
 import { BatchList } from './batch-list.js'
 import { BridgeFrame, BridgeInbox, bridgeFrame, durableFrame, jsonFrame } from './bridge-frames.js'
 import type { EngineLinkOptions } from './engine-link.js'
-import type { BalanceProof, BatchInfo, Deployment, FromGateway, GatewayStats, ToGateway } from './messages.js'
+import type {
+  BalanceProof,
+  BatchInfo,
+  Deployment,
+  FromGateway,
+  GatewayStats,
+  SettlementFigures,
+  ToGateway,
+} from './messages.js'
 
 /** A gateway process that has so much unread is given up: the engine waits for nobody. */
 const UNSENT_BYTES_MAX = 64 << 20
@@ -50,6 +58,7 @@ export interface RunningBridge {
   /** Whether a gateway process is connected. */
   readonly connected: boolean
   batchChanged(batch: BatchInfo): void
+  settlementChanged(figures: SettlementFigures): void
   /** Lets the gateway process go; resolves when nothing will be submitted any more. */
   stop(): Promise<void>
   /** Resolves when the engine has ended. */
@@ -250,6 +259,7 @@ export async function startGatewayBridge(options: BridgeOptions): Promise<Runnin
       return bridge.connected
     },
     batchChanged: (batch) => bridge.batchChanged(batch),
+    settlementChanged: (figures) => bridge.tell({ type: 'settlement', figures }),
     stop: () => bridge.stop(),
     ended: bridge.ended,
   }

@@ -74,6 +74,7 @@ export async function runGatewayProcess(options: GatewayProcessOptions): Promise
   const told = (message: ToGateway | BridgeHello): void => {
     if (message.type === 'exchange') greet(message)
     else if (message.type === 'batch') own.gateway?.batchChanged(message.batch)
+    else if (message.type === 'settlement') own.gateway?.settlementChanged(message.figures)
     else if (message.type === 'proof') {
       proofs.get(message.ticket)?.(message.proof)
       proofs.delete(message.ticket)

@@ -37,6 +37,7 @@ async function main(data: GatewayThreadData): Promise<void> {
   port.on('message', (message: ToGateway) => {
     if (message.type === 'stop') stop()
     else if (message.type === 'batch') gateway.batchChanged(message.batch)
+    else if (message.type === 'settlement') gateway.settlementFigures = message.figures
     else gateway.proofAnswered(message.ticket, message.proof)
   })
 

@@ -11,7 +11,7 @@ import { AttachmentKind, QueryKind } from '../engine/messages.js'
 import type { BookLevel, MarketConfig, SessionView } from '../engine/types.js'
 import { ErrorCode } from '../sdk/wire/codes.js'
 import { readArray, readInt } from '../sdk/wire/fields.js'
-import { CHALLENGE_BYTES, Control, Kind, Method } from '../sdk/wire/layout.js'
+import { CHALLENGE_BYTES, Control, Kind, Method, StreamName } from '../sdk/wire/layout.js'
 import type { WireValue } from '../sdk/wire/msgpack.js'
 import { PROTOCOL_VERSION } from '../sdk/wire/version.js'
 import { AccountStreams } from './account-streams.js'
@@ -27,13 +27,23 @@ import { Limits } from './limits.js'
 import { type Receipts, createReceipts } from './receipts.js'
 import { MarketData } from './market-data.js'
 import { OrderHistory } from './order-history.js'
-import type { BalanceProof, BatchInfo, FromGateway, GatewayStats, GatewayThreadData } from './messages.js'
+import type {
+  BalanceProof,
+  BatchInfo,
+  FromGateway,
+  GatewayStats,
+  GatewayThreadData,
+  SettlementFigures,
+} from './messages.js'
 import { Requests } from './requests.js'
 import { sessionEvent } from './session-requests.js'
+import { Stream } from './stream.js'
 import { Submissions } from './submissions.js'
 import { Subscriptions } from './subscriptions.js'
 
 const REQUEST_ID_MAX = 2 ** 31 - 1
+/** Nobody resumes this stream: it begins anew with every connection. */
+const SETTLEMENT_EVENTS_KEPT = 1
 /**
  * Public streams are sent again after this many times what sending them took: a crowd of subscribers gets
  * fewer and fuller events, and the orders of those who trade do not wait behind it.
@@ -70,6 +80,10 @@ export class Gateway implements EngineLinkHandler {
   /** Seq of the engine when this thread began to serve. */
   #startSeq = 0
   readonly batches: BatchList
+  /** The public stream of what settlement does. */
+  readonly settlement: Stream
+  /** Figures of settlement; undefined until it has told some. */
+  settlementFigures: SettlementFigures | undefined
   readonly epoch: number
   readonly limits: Limits
   readonly #receipts: Receipts | undefined
@@ -83,7 +97,6 @@ export class Gateway implements EngineLinkHandler {
   #publicTimer: NodeJS.Timeout | undefined
   #nextConnection = 1
   #nextProof = 1
-  #settlementSeq = 0
   #messagesOut = 0
 
   constructor(data: GatewayThreadData, post: (message: FromGateway) => void) {
@@ -112,13 +125,19 @@ export class Gateway implements EngineLinkHandler {
       write: data.thread === 0,
       ...(data.folder === undefined ? {} : { folder: data.folder }),
     })
+    this.settlement = new Stream({
+      name: StreamName.Settlement,
+      epoch: this.epoch,
+      lastSeq: 0,
+      keep: SETTLEMENT_EVENTS_KEPT,
+      public: {
+        skipFromBytes: data.config.conflateBytes,
+        snapshot: () => ({ data: this.batches.latest() as unknown as WireValue }),
+        conflate: true,
+      },
+    })
     this.accounts = new AccountStreams(this.epoch, data.config.streamEventsKept)
     this.requests = new Requests(this)
-  }
-
-  /** Count of what settlement has told: the seq of the settlement streams. */
-  get settlementSeq(): number {
-    return this.#settlementSeq
   }
 
   get stats(): GatewayStats {
@@ -466,7 +485,7 @@ export class Gateway implements EngineLinkHandler {
   /** Settlement has posted, proven or finalised a batch. */
   batchChanged(batch: BatchInfo): void {
     this.batches.put(batch)
-    this.accounts.publishSettlement(++this.#settlementSeq, batch as unknown as WireValue)
+    this.settlement.publish(this.settlement.lastSeq + 1, batch as unknown as WireValue)
     this.flush()
   }
 }

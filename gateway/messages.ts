@@ -41,10 +41,10 @@ export interface GatewayThreadData {
   readonly receiptKey?: Uint8Array
 }
 
-/** A batch as clients see it; states are never blurred. */
+/** A batch as clients see it; states are never blurred. `sealed` = the chain had it and took it back. */
 export interface BatchInfo {
   readonly number: number
-  readonly state: 'posted' | 'proven' | 'final'
+  readonly state: 'sealed' | 'posted' | 'proven' | 'final'
   readonly firstSeq: number
   readonly lastSeq: number
   /** Field elements as decimal strings. */
@@ -53,6 +53,38 @@ export interface BatchInfo {
   readonly fillsRoot: `0x${string}`
   readonly journalHead: `0x${string}`
   readonly transactionHash: `0x${string}`
+}
+
+/** What /metrics says of settlement. */
+export interface SettlementFigures {
+  /** Age of the oldest change that no batch on the chain holds, and that no proven batch holds; seconds. */
+  readonly lagSeconds: number
+  readonly proofLagSeconds: number
+  /** Commands durable and not in a batch on the chain. */
+  readonly lagCommands: number
+  /** Last batch sealed, on the chain, proven. */
+  readonly sealedBatch: number
+  readonly postedBatch: number
+  readonly provenBatch: number
+  /** Sealed batches that wait for the chain; at the bound no further one is sealed. */
+  readonly backlog: number
+  readonly backlogMax: number
+  /** Transactions that wait to be confirmed, and of them those that wait at the fee cap. */
+  readonly openTransactions: number
+  readonly stuckTransactions: number
+  /** Since the start: transactions that the chain took back, fees raised, troubles told, answers missed. */
+  readonly lostTransactions: number
+  readonly feeBumps: number
+  readonly troubles: number
+  readonly rpcFailures: number
+  /** null where nothing is proven. */
+  readonly prover: {
+    readonly waiting: number
+    readonly leased: number
+    readonly provenRows: number
+    readonly rowsPerSecond: number
+    readonly failures: number
+  } | null
 }
 
 /** A balance's Merkle path: `siblings[h]` is the other child at height h, a decimal string. */
@@ -73,6 +105,7 @@ export interface BalanceProof {
 export type ToGateway =
   | { readonly type: 'stop' }
   | { readonly type: 'batch'; readonly batch: BatchInfo }
+  | { readonly type: 'settlement'; readonly figures: SettlementFigures }
   | { readonly type: 'proof'; readonly ticket: number; readonly proof: BalanceProof | null }
 
 /** Gateway thread -> parent. */

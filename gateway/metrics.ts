@@ -4,6 +4,7 @@
  */
 import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client'
 import type { Gateway } from './gateway.js'
+import { SettlementMetrics } from './settlement-metrics.js'
 
 interface Metrics {
   readonly registry: Registry
@@ -14,6 +15,7 @@ interface Metrics {
   readonly durableSeq: Gauge
   readonly journalLag: Gauge
   readonly waiting: Gauge
+  readonly settlement: SettlementMetrics
   last: { frames: number; commands: number; messagesOut: number }
 }
 
@@ -34,6 +36,7 @@ function create(): Metrics {
     durableSeq: gauge('glassbook_durable_seq', 'last seq that is known to be on disk'),
     journalLag: gauge('glassbook_journal_lag_commands', 'commands sequenced and not yet durable'),
     waiting: gauge('glassbook_gateway_waiting', 'submissions in the hands of the engine'),
+    settlement: new SettlementMetrics(registry),
     last: { frames: 0, commands: 0, messagesOut: 0 },
   }
 }
@@ -55,5 +58,6 @@ export async function metricsText(gateway: Gateway): Promise<string> {
   metrics.durableSeq.set(control.durableSeq)
   metrics.journalLag.set(Math.max(0, control.sequencedSeq - control.durableSeq))
   metrics.waiting.set(gateway.submissions.count)
+  if (gateway.settlementFigures !== undefined) metrics.settlement.set(gateway.settlementFigures)
   return metrics.registry.metrics()
 }

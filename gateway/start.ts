@@ -9,6 +9,7 @@ import type {
   FromGateway,
   GatewayStats,
   GatewayThreadData,
+  SettlementFigures,
   ToGateway,
 } from './messages.js'
 
@@ -38,6 +39,8 @@ export interface RunningGateway {
   readonly stats: GatewayStats
   /** Tells clients what settlement did. */
   batchChanged(batch: BatchInfo): void
+  /** What /metrics is to say of settlement. */
+  settlementChanged(figures: SettlementFigures): void
   /**
    * Closes every socket; resolves when nothing will be submitted any more. The threads go on taking what
    * the engine still sends and end with it.
@@ -148,6 +151,9 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     },
     batchChanged(batch) {
       for (const thread of threads) thread.post({ type: 'batch', batch })
+    },
+    settlementChanged(figures) {
+      for (const thread of threads) thread.post({ type: 'settlement', figures })
     },
     async stop() {
       for (const thread of threads) thread.post({ type: 'stop' })

@@ -46,6 +46,15 @@ export class Subscriptions {
     if (followed.size >= subscriptionsMax) {
       throw new RequestError(ErrorCode.TooManySubscriptions, `${subscriptionsMax} streams are followed`)
     }
+    if (name === StreamName.Settlement) {
+      // Small enough to begin anew with every connection; each gateway counts its events for itself.
+      const { settlement } = this.#gateway
+      followed.set(name, settlement)
+      connection.send([Kind.Result, id, { stream: name }])
+      if (from !== undefined) settlement.tellResync(connection)
+      settlement.start(connection)
+      return undefined
+    }
     if (isPrivateStream(name)) return this.#subscribePrivate(connection, id, name, from, followed)
     const [kind, marketText] = name.split(':')
     const market = this.#gateway.markets.get(/^[0-9]{1,4}$/.test(marketText ?? '') ? Number(marketText) : -1)
@@ -119,11 +128,6 @@ export class Subscriptions {
       // A snapshot of fills goes on from the position given: nothing is to be forgotten.
       if (from !== undefined && name !== StreamName.Fills) stream.tellResync(connection)
       stream.startFromSnapshot(connection, { data })
-    }
-    if (name === StreamName.Settlement) {
-      accepted()
-      start(this.#gateway.settlementSeq, this.#gateway.batches.latest() as unknown as WireValue)
-      return undefined
     }
     const kind = name === StreamName.Orders ? QueryKind.Orders : QueryKind.Balances
     const asked = link.query(kind, account, 0, (answer) => {

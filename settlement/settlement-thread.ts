@@ -14,6 +14,7 @@ import type { EngineCapacities } from './follow.js'
 import { proofCheck } from './proof-check.js'
 import { ProverQueue, type ProverMetrics } from './prover-queue.js'
 import { startProverProcess } from './prover-process.js'
+import type { SenderMetrics } from './sender.js'
 import { Settler, defaultPolicy, type BatchPolicy } from './settler.js'
 import type { BatchRecord } from './store.js'
 import { TREE_DEPTH } from './tree.js'
@@ -43,10 +44,13 @@ export interface SettlementThreadData {
   }
 }
 
-/** A batch as told to clients; roots as decimal strings. `posted` = committed on the chain. */
+/**
+ * A batch as told to clients; roots as decimal strings. `posted` = committed on the chain, `sealed` = it was,
+ * and the chain took it back.
+ */
 export interface BatchMessage {
   readonly number: number
-  readonly state: 'posted' | 'proven' | 'final'
+  readonly state: 'sealed' | 'posted' | 'proven' | 'final'
   readonly firstSeq: number
   readonly lastSeq: number
   readonly oldRoot: string
@@ -81,6 +85,15 @@ export interface StatusMessage {
   readonly lag: number
   readonly state: string
   readonly trouble: string
+  readonly troubles: number
+  /** Milliseconds; see SettlerStatus. */
+  readonly lagMs: number
+  readonly proofLagMs: number
+  readonly backlog: number
+  readonly backlogMax: number
+  readonly sender: SenderMetrics
+  /** Questions that an RPC endpoint did not answer, since the start. */
+  readonly rpcFailures: number
   /** What the local prover is doing, and how far its key is built (0 to 1); null without proofs. */
   readonly prover: (ProverMetrics & { readonly text: string; readonly keyShare: number }) | null
 }
@@ -118,14 +131,22 @@ if (port === null) throw new Error('settlement-thread runs in a worker thread')
 const data = workerData as SettlementThreadData
 const post = (message: FromSettlement): void => port.postMessage(message)
 
-const publicState = (state: BatchRecord['state']): BatchMessage['state'] =>
-  state === 'proven' || state === 'final' ? state : 'posted'
+/** Batches that clients were told of. */
+const told = new Set<number>()
 
+const publicState = (state: BatchRecord['state']): BatchMessage['state'] => {
+  if (state === 'proven' || state === 'final') return state
+  return state === 'mined' ? 'posted' : 'sealed'
+}
+
+/** null for a batch that the chain has not had. */
 function batchMessage(record: BatchRecord): BatchMessage | null {
   const { header, data: posted, state, commitTx, fillCount } = record
-  if (state === 'sealed' || state === 'signed' || state === 'sent') return null
+  const number = Number(header.number)
+  if (publicState(state) !== 'sealed') told.add(number)
+  else if (!told.has(number)) return null
   return {
-    number: Number(header.number),
+    number,
     state: publicState(state),
     firstSeq: Number(header.firstSeq),
     lastSeq: Number(header.lastSeq),
@@ -140,6 +161,11 @@ function batchMessage(record: BatchRecord): BatchMessage | null {
 }
 
 const control = new Control(data.control)
+let rpcFailures = 0
+const client = chainClient(data.rpcUrls, {
+  chainId: data.deployment.chainId,
+  onFailure: () => rpcFailures++,
+})
 const { proven, rowsPerChunk } = data.deployment.constants
 const token = data.prover?.token ?? randomBytes(32).toString('hex')
 const queue = proven
@@ -148,7 +174,7 @@ const queue = proven
       rowsPerChunk,
       depth: TREE_DEPTH,
       chainId: data.deployment.chainId,
-      check: proofCheck(chainClient(data.rpcUrls), data.deployment.verifier),
+      check: proofCheck(client, data.deployment.verifier),
       ...(data.prover?.host === undefined ? {} : { host: data.prover.host }),
       ...(data.prover?.port === undefined ? {} : { port: data.prover.port }),
       onTrouble: (text) => post({ type: 'trouble', text }),
@@ -160,7 +186,7 @@ let stopProver: () => Promise<void> = () => Promise.resolve()
 const settler = new Settler({
   dataDir: data.dataDir,
   durableSeq: () => control.durableSeq,
-  client: chainClient(data.rpcUrls),
+  client,
   deployment: data.deployment,
   account: privateKeyToAccount(data.operatorKey),
   policy: { ...defaultPolicy, ...data.policy },
@@ -184,6 +210,7 @@ function tellStatus(): void {
       ...status,
       lastRoot: String(status.lastRoot),
       lag: Math.max(0, control.durableSeq - status.settledSeq),
+      rpcFailures,
       prover: queue === undefined ? null : { ...queue.metrics(), ...proving },
     },
   })
@@ -232,7 +259,8 @@ port.on('message', (message: ToSettlement) => {
               siblings: proof.siblings.map(String),
               root: String(proof.root),
               batch: proof.batch,
-              state: publicState(proof.state),
+              // A proof is served of a batch that the chain has.
+              state: proof.state === 'proven' || proof.state === 'final' ? proof.state : 'posted',
             },
     })
   }

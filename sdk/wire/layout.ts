@@ -133,11 +133,12 @@ export const StreamName = {
   /** `candles:M:1m`. */
   Candles: 'candles',
   Status: 'status',
+  /** What settlement does; public. */
+  Settlement: 'settlement',
   /** Private, of the account that is logged on. */
   Orders: 'orders',
   Fills: 'fills',
   Balances: 'balances',
-  Settlement: 'settlement',
 } as const
 
 export const BOOK_DEPTHS = [5, 10, 20, 50] as const

@@ -136,7 +136,7 @@ const ticker = z.object({
 const marketStatus = z
   .object({ market: int, status: int, makerFeePpm: int, takerFeePpm: int, bandPpm: int })
   .describe('status: 0 active, 1 cancel-only, 2 halted')
-const batchState = z.enum(['posted', 'proven', 'final'])
+const batchState = z.enum(['sealed', 'posted', 'proven', 'final'])
 const batch = z.object({
   number: int,
   state: batchState,
@@ -155,7 +155,7 @@ const proof = z.object({
   siblings: z.array(text),
   batch: int,
   root: text,
-  state: batchState,
+  state: z.enum(['posted', 'proven', 'final']),
 })
 const frameResult = z
   .tuple([int, z.array(z.array(int))])
@@ -222,7 +222,12 @@ export const streams = [
     data: z.array(balance),
     snapshot: z.array(balance),
   },
-  { name: 'settlement', about: 'batches posted, proven, final', data: batch, snapshot: z.array(batch) },
+  {
+    name: 'settlement',
+    about: 'public: batches posted, proven, final; sealed = the chain had the batch and took it back',
+    data: batch,
+    snapshot: z.array(batch),
+  },
 ] as const
 
 export const methods = {

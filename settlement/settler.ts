@@ -14,7 +14,7 @@ import { FILL_BYTES, fillProof, type FillProof } from './fills-root.js'
 import { Follower, type EngineCapacities } from './follow.js'
 import { readFollowerSnapshot, writeFollowerSnapshot } from './follow-snapshot.js'
 import { answerForced } from './forced.js'
-import { readBatches } from './history.js'
+import { readBatches, type PostedBatch } from './history.js'
 import { accountOf, assetOf, indexOf } from './net.js'
 import { ForeignBatch, Poster, isAtLeast } from './post.js'
 import type { ProverQueue } from './prover-queue.js'
@@ -98,6 +98,8 @@ const COMMANDS_PER_TURN = 20_000
 const BACKLOG_MAX = 4
 const FORCED_POLL_MS = 2000
 const RETRY_MS = 250
+/** The last pause of a start before it gives up. */
+const START_PAUSE_MS_MAX = 4000
 const RETRY_MS_MAX = 30_000
 
 export class Settler {
@@ -184,14 +186,15 @@ export class Settler {
    */
   async start(): Promise<void> {
     const { client, deployment } = this.options
-    await checkChain(client, deployment)
+    await this.patiently(() => checkChain(client, deployment))
     const { batches, poster } = this
     this.treeStore.restore(this.tree, batches.count, (number) => batches.record(number)!)
     this.follower.skipTo(Number(batches.last()?.header.lastSeq ?? 0n))
-    const { committed } = await poster.chainBatches()
-    if (committed > batches.count) await this.adopt(committed)
+    const { committed } = await this.patiently(() => poster.chainBatches())
+    if (committed > batches.count)
+      await this.adopt(committed, await this.patiently(() => readBatches(client, deployment)))
     await this.sender.resume()
-    for (const record of [...batches.recent()].reverse()) await poster.reconcile(record)
+    for (const record of [...batches.recent()].reverse()) await this.patiently(() => poster.reconcile(record))
     this.state = 'following'
     this.loops = [
       this.guard(() => this.followLoop()),
@@ -284,9 +287,7 @@ export class Settler {
    * The chain has batches that this folder does not (it was lost): makes them again from the journal, which must
    * give what was posted. Throws ForeignBatch where it does not.
    */
-  private async adopt(committed: number): Promise<void> {
-    const { client, deployment } = this.options
-    const posted = await readBatches(client, deployment)
+  private async adopt(committed: number, posted: readonly PostedBatch[]): Promise<void> {
     for (let number = this.batches.count + 1; number <= committed; number++) {
       const { header, transactionHash, blockNumber } = posted[number - 1]!
       this.follower.advance(() => false, Infinity, Number(header.lastSeq))
@@ -296,6 +297,19 @@ export class Settler {
           throw new ForeignBatch(
             `batch ${number} on the chain has ${field} ${header[field]}, the journal gives ${record.header[field]}`,
           )
+    }
+  }
+
+  /** A question of the start: endpoints may fail for a while, but whoever starts is to hear of it. */
+  private async patiently<T>(ask: () => Promise<T>): Promise<T> {
+    for (let pause = RETRY_MS; ; pause *= 2) {
+      try {
+        return await ask()
+      } catch (error) {
+        if (!(error instanceof BaseError) || pause > START_PAUSE_MS_MAX || this.isStopped) throw error
+        this.tellTrouble(chainErrorText(error))
+        await sleep(pause)
+      }
     }
   }
 

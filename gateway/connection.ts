@@ -12,6 +12,9 @@ import { Kind } from '../sdk/wire/layout.js'
 import type { WireValue } from '../sdk/wire/msgpack.js'
 import type { SessionInfo } from './directory.js'
 
+/** Bytes of a message that leave in one WebSocket frame. */
+const PIECE_BYTES = 8 << 10
+
 export type Encoded = string | Uint8Array<ArrayBuffer>
 
 /** What uWebSockets.js keeps for a socket from its upgrade on. */
@@ -98,6 +101,11 @@ export class Connection {
     if (this.#outbox.length === 0) this.#onDirty(this)
     this.#outbox.push(data)
     this.#outboxBytes += data.length
+    this.closeIfFull()
+  }
+
+  /** Closes a client for which more waits than may: it sends, and does not read. */
+  closeIfFull(): void {
     if (this.unsentBytes > this.#unsentBytesMax) {
       this.close(ErrorCode.SlowConsumer, `more than ${this.#unsentBytesMax} bytes unsent`)
     }
@@ -114,7 +122,7 @@ export class Connection {
     this.#outbox = []
     this.#outboxBytes = 0
     this.#socket.cork(() => {
-      for (const data of outbox) this.#socket.send(data, typeof data !== 'string')
+      for (const data of outbox) sendWhole(this.#socket, data)
     })
   }
 
@@ -139,4 +147,32 @@ export class Connection {
     this.closed = true
     this.#outbox = []
   }
+}
+
+/**
+ * Sends a message, a large one in several WebSocket frames (RFC 6455, 5.4; every client joins them). In one
+ * frame it must not go: of 16 KiB and more that the kernel takes in part, uWebSockets.js as installed here
+ * loses as many bytes as the frame's header has, and everything behind is garbled.
+ */
+function sendWhole(socket: Socket, data: Encoded): void {
+  const isBinary = typeof data !== 'string'
+  // A character of text is at most three bytes of UTF-8.
+  if (isBinary ? data.length <= PIECE_BYTES : data.length <= PIECE_BYTES / 3) {
+    socket.send(data, isBinary)
+    return
+  }
+  const bytes = isBinary ? data : Buffer.from(data)
+  const pieces = socket as Socket & FragmentSender
+  let at = PIECE_BYTES
+  pieces.sendFirstFragment(bytes.subarray(0, at), isBinary)
+  for (; at + PIECE_BYTES < bytes.length; at += PIECE_BYTES)
+    pieces.sendFragment(bytes.subarray(at, at + PIECE_BYTES))
+  pieces.sendLastFragment(bytes.subarray(at))
+}
+
+/** What uWebSockets.js has beside its type declarations. */
+interface FragmentSender {
+  sendFirstFragment(data: Uint8Array, isBinary: boolean): number
+  sendFragment(data: Uint8Array): number
+  sendLastFragment(data: Uint8Array): number
 }

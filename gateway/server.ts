@@ -152,6 +152,8 @@ export async function startServer(
       const { connection } = socket.getUserData()
       if (connection !== undefined) connection.heardAtMs = performance.now()
     },
+    // A pong waits for it by now, which uWebSockets.js has sent without asking.
+    ping: (socket) => socket.getUserData().connection?.closeIfFull(),
     drain: (socket) => {
       const { connection } = socket.getUserData()
       if (connection !== undefined && !connection.closed) gateway.drained(connection)

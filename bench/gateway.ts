@@ -1,85 +1,50 @@
 /**
- * `npm run bench:gateway`: signed orders a second through the whole line (WebSocket, gateway thread,
- * P-256 verification, ring, engine, journal with fdatasync, answer), with the load generator in a
- * separate process on the same machine. Open loop; latency from the planned send time.
+ * `npm run bench:gateway`: orders a second through the whole line, with the load generator in a separate
+ * process on the same machine; open loop, latency from the planned send time. Then many connections.
+ * After each run the journal is replayed and compared with what the live engine and the clients knew.
  *
  *   node dist/bench/gateway.js [--rate N] [--seconds S] [--warmup S] [--frame N] [--connections N]
- *                              [--unsigned] [--gateways N] [--suite] [--out FILE]
+ *                              [--unsigned] [--gateways N] [--out FILE]
+ *   node dist/bench/gateway.js --suite [--quick] [--out FILE]
+ *   node dist/bench/gateway.js --fanout
  *
- * `--suite` runs the series of the README and writes bench/results/gateway.json.
+ * `--suite` writes bench/results/gateway.json and gateway.md beside it (or FILE, for trials); `--quick`
+ * runs it small, to see that it works.
  */
-import { fork } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { availableParallelism, cpus, loadavg, totalmem } from 'node:os'
+import { loadavg } from 'node:os'
 import { dirname } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { startRig } from './gateway-rig.js'
-import type { LoadOptions, LoadResult } from './load-generator.js'
+import { fanoutInChild, loadInChild } from './gateway-child.js'
+import { type FanoutReport, type FanoutRun, fanoutRuns } from './gateway-fanout.js'
+import { gatewayReport } from './gateway-report.js'
+import type { RunOptions, RunResult } from './gateway-run.js'
+import { machine } from './machine.js'
 
-interface RunOptions extends Omit<LoadOptions, 'port'> {
-  readonly name: string
-  readonly gateways: number
-}
+const coresOf = (threads: Readonly<Record<string, number>>): string =>
+  Object.entries(threads)
+    .filter(([, cores]) => cores >= 0.005)
+    .map(([name, cores]) => `${name} ${cores.toFixed(2)}`)
+    .join(', ')
 
-interface RunResult extends LoadResult {
-  readonly options: RunOptions
-  /** CPU seconds of the server process for each second measured: engine, journal, gateway and pool threads. */
-  readonly serverCores: number
-  readonly generatorCores: number
-  readonly rssMiB: number
-}
-
-const NO_LIMIT = { perSecond: 1_000_000_000, burst: 1_000_000_000 }
-
-async function run(options: RunOptions): Promise<RunResult> {
-  const rig = await startRig({
-    accounts: options.connections,
-    gateways: options.gateways,
-    signed: options.signed,
-    config: {
-      orderRate: NO_LIMIT,
-      ipOrderRate: NO_LIMIT,
-      cancelRate: NO_LIMIT,
-      framesInFlightMax: 1_000_000,
-    },
-  })
-  const generator = fork(fileURLToPath(new URL('./load-generator.js', import.meta.url)))
-  const cpu = process.cpuUsage()
-  const started = performance.now()
-  const { name: _name, gateways: _gateways, ...load } = options
-  generator.send({ ...load, port: rig.port })
-  const result = await new Promise<LoadResult>((resolve, reject) => {
-    generator.once('message', (message) => resolve(message as LoadResult))
-    generator.once('exit', (code) => reject(new Error(`the load generator ended with code ${code}`)))
-  })
-  const { user, system } = process.cpuUsage(cpu)
-  const elapsed = (performance.now() - started) / 1000 - result.signingSeconds
-  const rssMiB = process.memoryUsage().rss / 2 ** 20
-  await rig.stop()
-  return {
-    options,
-    ...result,
-    serverCores: (user + system) / 1e6 / elapsed,
-    generatorCores: result.cpuSeconds / elapsed,
-    rssMiB,
-  }
-}
-
-function print({
-  options,
-  ordersPerSecond,
-  latencyMs,
-  serverCores,
-  generatorCores,
-  refusedFrames,
-  sendLagMs,
-}: RunResult): void {
+function print(result: RunResult): void {
+  const { options, ordersPerSecond, latencyMs, threads, generatorCores, refusedFrames, sendLagMs, journal } =
+    result
   const { p50, p99, p999, max } = latencyMs
   console.log(
     `${options.name}: asked ${options.rate}/s, answered ${Math.round(ordersPerSecond)}/s, refused frames ${refusedFrames}; ` +
       `ms p50 ${p50.toFixed(2)} p99 ${p99.toFixed(2)} p99.9 ${p999.toFixed(2)} max ${max.toFixed(1)}; ` +
-      `cores: server ${serverCores.toFixed(2)}, generator ${generatorCores.toFixed(2)}; generator late p99 ${sendLagMs.p99.toFixed(2)} ms`,
+      `generator late p99 ${sendLagMs.p99.toFixed(2)} ms\n` +
+      `  cores: ${coresOf(threads)}; generator ${generatorCores.toFixed(2)}; ` +
+      `replayed to the same state at seq ${journal.seq}, ${journal.journaledOrders} orders, ${journal.replaySeconds.toFixed(1)} s`,
+  )
+}
+
+function printFanout({ options, latencyMs, counts, threads, rssMiB }: FanoutReport): void {
+  console.log(
+    `${options.scenario}: ms p50 ${latencyMs.p50.toFixed(2)} p99 ${latencyMs.p99.toFixed(2)} max ${latencyMs.max.toFixed(1)}; ` +
+      `${JSON.stringify(counts)}; cores: ${coresOf(threads)}; ` +
+      `RSS MiB ${Math.round(rssMiB.before)}, ${Math.round(rssMiB.connected)}, ${Math.round(rssMiB.after)}`,
   )
 }
 
@@ -93,6 +58,8 @@ const { values } = parseArgs({
     gateways: { type: 'string', default: '1' },
     unsigned: { type: 'boolean', default: false },
     suite: { type: 'boolean', default: false },
+    fanout: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
     out: { type: 'string' },
   },
 })
@@ -106,35 +73,50 @@ const base: RunOptions = {
   signed: !values.unsigned,
   gateways: Number(values.gateways),
 }
-const runs: RunOptions[] = values.suite
-  ? [
-      { ...base, name: 'signed 10k', rate: 10_000, signed: true },
-      { ...base, name: 'signed 100k', rate: 100_000, signed: true },
-      { ...base, name: 'signed 150k', rate: 150_000, signed: true },
-      { ...base, name: 'signed 200k', rate: 200_000, signed: true },
-      { ...base, name: 'unsigned 200k', rate: 200_000, signed: false },
-      { ...base, name: 'unsigned 400k', rate: 400_000, signed: false },
-    ]
-  : [base]
-const results: RunResult[] = []
-for (const options of runs) {
-  const result = await run(options)
+/** One minute for the run that the exchange is measured by, a quarter of one for the others. */
+const suite: readonly RunOptions[] = [
+  { ...base, name: 'signed 10k', rate: 10_000, seconds: 15, signed: true },
+  { ...base, name: 'signed 100k', rate: 100_000, seconds: 60, signed: true },
+  { ...base, name: 'signed 150k', rate: 150_000, seconds: 15, signed: true },
+  { ...base, name: 'signed, saturated', rate: 220_000, seconds: 15, signed: true },
+  { ...base, name: 'unsigned 200k', rate: 200_000, seconds: 15, signed: false },
+]
+const quickly = (options: RunOptions): RunOptions => ({
+  ...options,
+  rate: options.rate / 20,
+  seconds: 1,
+  warmupSeconds: 0.5,
+})
+const small = (options: FanoutRun): FanoutRun => ({
+  ...options,
+  idle: Math.ceil(options.idle / 20),
+  active: Math.ceil(options.active / 20),
+  rate: Math.ceil(options.rate / 20),
+  seconds: Math.min(2, options.seconds),
+})
+
+const [loadBefore] = loadavg() as [number, number, number]
+const runs: RunResult[] = []
+for (const options of values.suite ? suite : values.fanout ? [] : [base]) {
+  const result = await loadInChild(values.quick ? quickly(options) : options)
   print(result)
-  results.push(result)
+  runs.push(result)
 }
-const out = values.out ?? (values.suite ? 'bench/results/gateway.json' : undefined)
+const fanout: FanoutReport[] = []
+for (const options of values.suite || values.fanout ? fanoutRuns : []) {
+  const report = await fanoutInChild(values.quick ? small(options) : options)
+  printFanout(report)
+  fanout.push(report)
+}
+const out = values.out ?? (values.suite && !values.quick ? 'bench/results/gateway.json' : undefined)
 if (out !== undefined) {
   mkdirSync(dirname(out), { recursive: true })
-  const machine = {
-    cpu: cpus()[0]?.model,
-    cores: availableParallelism(),
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
-    node: process.versions.node,
-    /** Of the last minute: what else ran here. */
-    loadAverage: loadavg()[0],
-    date: new Date().toISOString(),
+  const [loadAfter] = loadavg() as [number, number, number]
+  const results = {
+    machine: { ...machine(), loadAverage: [loadBefore, loadAfter] as const, date: new Date().toISOString() },
+    runs,
+    fanout,
   }
-  const note =
-    'Open loop, frames signed before the start, latency from planned send time; journaled with fdatasync before the answer; generator on the same machine.'
-  writeFileSync(out, `${JSON.stringify({ machine, note, results }, null, 2)}\n`)
+  writeFileSync(out, `${JSON.stringify(results, null, 2)}\n`)
+  writeFileSync(out.replace(/\.json$/, '.md'), gatewayReport(results))
 }

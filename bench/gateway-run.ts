@@ -1,0 +1,94 @@
+/**
+ * One run of bench/gateway.ts: a whole exchange in this process, the load generator in another, then the
+ * journal read again.
+ */
+import { fork } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { startRig } from './gateway-rig.js'
+import { type JournalCheck, checkJournal } from './journal-check.js'
+import type { LoadOptions, LoadResult } from './load-generator.js'
+import { ThreadCpu } from './thread-cpu.js'
+
+export interface RunOptions extends Omit<LoadOptions, 'port'> {
+  readonly name: string
+  readonly gateways: number
+}
+
+export interface RunResult extends LoadResult {
+  readonly options: RunOptions
+  /** Cores that each thread of the server used while the load ran. */
+  readonly threads: Readonly<Record<string, number>>
+  /** Their sum, and the generator's process. */
+  readonly serverCores: number
+  readonly generatorCores: number
+  readonly rssMiB: number
+  readonly journal: JournalCheck
+}
+
+const NO_LIMIT = { perSecond: 1_000_000_000, burst: 1_000_000_000 }
+
+/** @throws Error when not everything was answered, or the journal disagrees. */
+export async function runLoadBench(options: RunOptions): Promise<RunResult> {
+  const cpu = new ThreadCpu()
+  await cpu.nameOwn()
+  const dataDir = mkdtempSync(join(tmpdir(), 'glassbook-bench-'))
+  try {
+    const rig = await startRig({
+      accounts: options.connections,
+      gateways: options.gateways,
+      signed: options.signed,
+      dataDir,
+      gateway: { folder: join(dataDir, 'gateway') },
+      config: {
+        orderRate: NO_LIMIT,
+        ipOrderRate: NO_LIMIT,
+        cancelRate: NO_LIMIT,
+        framesInFlightMax: 1_000_000,
+      },
+      onPart: (part) => {
+        if (part === 'exchange') cpu.name('engine', 'journal', 'V8 helpers')
+        else
+          cpu.name(
+            ...Array.from({ length: options.gateways }, (_, index) => `gateway ${index}`),
+            'V8 helpers',
+          )
+      },
+    })
+    const generator = fork(fileURLToPath(new URL('./load-generator.js', import.meta.url)))
+    const { name: _name, gateways: _gateways, ...load } = options
+    generator.send({ ...load, port: rig.port })
+    let started = 0
+    const result = await new Promise<LoadResult>((resolve, reject) => {
+      generator.on('message', (message: LoadResult | 'start') => {
+        if (message === 'start') {
+          started = performance.now()
+          cpu.start()
+        } else resolve(message)
+      })
+      generator.once('exit', (code) => reject(new Error(`the load generator ended with code ${code}`)))
+    })
+    const threads = cpu.cores()
+    const elapsed = (performance.now() - started) / 1000
+    const rssMiB = process.memoryUsage().rss / 2 ** 20
+    const live = await rig.stateHash()
+    await rig.stop()
+    if (result.answeredOrders !== result.sentOrders)
+      throw new Error(
+        `${options.name}: ${result.sentOrders} orders were sent, ${result.answeredOrders} answered`,
+      )
+    return {
+      options,
+      ...result,
+      threads,
+      serverCores: Object.values(threads).reduce((sum, cores) => sum + cores, 0),
+      generatorCores: result.cpuSeconds / elapsed,
+      rssMiB,
+      journal: checkJournal(dataDir, live, result.answeredOrders),
+    }
+  } finally {
+    rmSync(dataDir, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,28 @@
+/** The gateway's benchmark at a small scale: it checks itself, so a run that ends has found what it must. */
+import { runFanout } from './gateway-fanout.js'
+import { runLoadBench } from './gateway-run.js'
+
+const load = { rate: 2000, seconds: 1, warmupSeconds: 0.2, frame: 16, connections: 2, gateways: 1 }
+
+test.each([
+  ['signed', true],
+  ['unsigned', false],
+])('%s orders: all answered, journaled, replayed to the same state', async (name, signed) => {
+  const result = await runLoadBench({ ...load, name, signed })
+  expect(result.refusedFrames).toBe(0)
+  expect(result.answeredOrders).toBeGreaterThanOrEqual(load.rate * load.seconds)
+  expect(result.journal.journaledOrders).toBe(result.answeredOrders)
+  expect(result.latencyMs.p50).toBeGreaterThan(0)
+  if (process.platform === 'linux')
+    expect(Object.keys(result.threads)).toEqual(expect.arrayContaining(['engine', 'journal', 'gateway 0']))
+})
+
+test.each([
+  ['market data', { idle: 10, active: 1, rate: 100, seconds: 0.5 }],
+  ['connections', { idle: 50, active: 10, rate: 100, seconds: 0.5 }],
+  ['return', { idle: 10, active: 1, rate: 50, seconds: 1 }],
+] as const)('%s: counted and replayed', async (scenario, options) => {
+  const { counts, journal } = await runFanout({ scenario, ...options })
+  expect(journal.journaledOrders).toBe(counts['acknowledged'])
+  if (scenario === 'return') expect(counts['clientsWithGapOrDuplicate']).toBe(0)
+})

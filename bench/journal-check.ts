@@ -1,0 +1,55 @@
+/**
+ * What a run left on the disk, read again: the journal is replayed from its start, must end in the state
+ * that the live engine told, and must hold exactly the order commands that were acknowledged.
+ */
+import { CommandKind } from '../engine/codes.js'
+import { createEngine } from '../engine/index.js'
+import { COMMANDS_AT, JournalReader, genesisOf } from '../engine/journal/reader.js'
+import { applyBlock } from '../engine/journal/recovery.js'
+import { COMMAND_WORDS, Cmd } from '../engine/layout.js'
+import type { Engine } from '../engine/types.js'
+
+const ORDER_KINDS: ReadonlySet<number> = new Set([
+  CommandKind.Place,
+  CommandKind.Amend,
+  CommandKind.Cancel,
+  CommandKind.CancelAll,
+])
+
+export interface JournalCheck {
+  readonly seq: number
+  readonly stateHash: string
+  /** Order commands in the journal. */
+  readonly journaledOrders: number
+  readonly replaySeconds: number
+}
+
+/** @throws Error when the journal does not say what `live` and `acknowledged` say. */
+export function checkJournal(
+  dataDir: string,
+  live: { readonly seq: number; readonly stateHash: string },
+  acknowledged: number,
+): JournalCheck {
+  const started = performance.now()
+  const reader = new JournalReader(dataDir)
+  let engine: Engine | undefined
+  let journaledOrders = 0
+  for (let block = reader.next(); block !== undefined; block = reader.next()) {
+    engine ??= createEngine({ genesis: genesisOf(block), onEvents: () => {} })
+    for (let index = 0; index < block.count; index++) {
+      if (ORDER_KINDS.has(block.words[COMMANDS_AT + index * COMMAND_WORDS + Cmd.KIND]! & 0xff))
+        journaledOrders++
+    }
+    applyBlock(engine, block)
+  }
+  reader.close()
+  if (engine === undefined) throw new Error(`${dataDir}: the journal is empty`)
+  const stateHash = Buffer.from(engine.stateHash()).toString('hex')
+  if (engine.seq !== live.seq || stateHash !== live.stateHash)
+    throw new Error(
+      `replay ends at seq ${engine.seq}, state ${stateHash}; the engine was at ${live.seq}, ${live.stateHash}`,
+    )
+  if (journaledOrders !== acknowledged)
+    throw new Error(`${acknowledged} orders were acknowledged, ${journaledOrders} are in the journal`)
+  return { seq: engine.seq, stateHash, journaledOrders, replaySeconds: (performance.now() - started) / 1000 }
+}

@@ -12,7 +12,8 @@ import { type GatewayServer, ListenError, startServer } from './server.js'
 
 const STATS_EVERY_MS = 500
 const SAVE_EVERY_MS = 5000
-const SWEEP_EVERY_MS = 1000
+const SWEEPS_AN_IDLE_TIME = 8
+const SWEEP_MS_MAX = 1000
 /** Time that close messages get to leave. */
 const CLOSE_MS = 50
 
@@ -64,7 +65,10 @@ async function main(data: GatewayThreadData): Promise<void> {
   }
   const stats = setInterval(() => post({ type: 'stats', stats: gateway.stats }), STATS_EVERY_MS)
   const saving = setInterval(() => gateway.saveHistory(), SAVE_EVERY_MS)
-  const sweeping = setInterval(() => gateway.sweep(), SWEEP_EVERY_MS)
+  const sweeping = setInterval(
+    () => gateway.sweep(),
+    Math.min(SWEEP_MS_MAX, (data.config.idleTimeoutS * 1000) / SWEEPS_AN_IDLE_TIME),
+  )
   await running
   clearInterval(stats)
   clearInterval(sweeping)

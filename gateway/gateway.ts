@@ -96,6 +96,7 @@ export class Gateway implements EngineLinkHandler {
   #publicDueAt = 0
   #publicTimer: NodeJS.Timeout | undefined
   #nextConnection = 1
+  #sweptAtMs = 0
   #nextProof = 1
   #messagesOut = 0
 
@@ -351,18 +352,23 @@ export class Gateway implements EngineLinkHandler {
   }
 
   /**
-   * Looks at every connection, to be called about once a second: whoever is silent is pinged, then closed;
+   * Looks at every connection, to be called several times within the idle time: whoever is silent is pinged, then closed;
    * whose session has expired is told and logged on no more.
    */
   sweep(): void {
     const idleMs = this.data.config.idleTimeoutS * 1000
     const now = performance.now()
     const timeMs = Date.now()
+    // After a pause of this thread signs of life may wait unread: nobody is closed before they were looked at.
+    const judges = now - this.#sweptAtMs < idleMs / 2
+    this.#sweptAtMs = now
     for (const connection of this.#connections) {
       const silentMs = now - connection.heardAtMs
-      if (silentMs >= idleMs) {
+      if (connection.pingedAtMs < connection.heardAtMs) {
+        if (silentMs >= idleMs / 2) connection.ping()
+      } else if (judges && silentMs >= idleMs && now - connection.pingedAtMs >= idleMs / 2) {
         connection.close(ErrorCode.IdleTimeout, `nothing was heard for ${Math.floor(silentMs / 1000)} s`)
-      } else if (silentMs >= idleMs / 2 && connection.pingedAtMs < connection.heardAtMs) connection.ping()
+      }
       const { session } = connection
       if (session !== undefined && session.expiresAtMs <= timeMs) this.#logOff(connection, session.slot)
     }

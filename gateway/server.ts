@@ -75,7 +75,7 @@ export async function startServer(
   app.ws<SocketData>('/*', {
     maxPayloadLength: MESSAGE_BYTES_CUT,
     maxBackpressure: 0,
-    // The gateway pings and closes those who are silent, with a code (watchIdle); this cuts who does not even close.
+    // The gateway pings and closes those who are silent, with a code (Gateway.sweep); this cuts who does not even close.
     idleTimeout: Math.max(IDLE_S_MIN, config.idleTimeoutS + IDLE_GRACE_S),
     sendPingsAutomatically: false,
     upgrade: (response, request, context) => {
@@ -153,7 +153,12 @@ export async function startServer(
       if (connection !== undefined) connection.heardAtMs = performance.now()
     },
     // A pong waits for it by now, which uWebSockets.js has sent without asking.
-    ping: (socket) => socket.getUserData().connection?.closeIfFull(),
+    ping: (socket) => {
+      const { connection } = socket.getUserData()
+      if (connection === undefined) return
+      connection.heardAtMs = performance.now()
+      connection.closeIfFull()
+    },
     drain: (socket) => {
       const { connection } = socket.getUserData()
       if (connection !== undefined && !connection.closed) gateway.drained(connection)

@@ -271,7 +271,9 @@ test(
     )
     expect(trades).toBeGreaterThan(5)
     expect(kills).toBeGreaterThan(0)
-    expect(lost()).toBeGreaterThan(0)
+    // In a few seconds it may be that no answer was under way at any cut.
+    if (SECONDS === 120) expect(lost()).toBeGreaterThan(0)
+    expect(line.counts.cut).toBeGreaterThan(0)
     expect(unknown).toEqual([])
     expect(journal.fills).toBe(all.length)
     const seqs = told.filter(({ result }) => result.seq > 0).map(({ result }) => result.seq)

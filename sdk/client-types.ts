@@ -6,12 +6,21 @@ import type { Account, PublicClient, WalletClient } from 'viem'
 import type { GlassbookError } from './errors.js'
 import type { Asset } from './markets.js'
 import type { SessionKey } from './session-key.js'
-import type { TrackedOrder } from './trackers.js'
+import type { TrackedFill, TrackedOrder } from './trackers.js'
 
-/** Anything that can sign EIP-712 typed data: a viem local account, or a wallet client with its account. */
+/** A wallet as browsers inject it (EIP-1193), such as `window.ethereum`. */
+export interface Eip1193Provider {
+  request(args: { readonly method: string; readonly params?: unknown }): Promise<unknown>
+}
+
+/**
+ * Anything that can sign EIP-712 typed data: a viem local account, a wallet client with its account, or an
+ * EIP-1193 provider, whose first account is then asked for.
+ */
 export type Signer =
   | Pick<Extract<Account, { type: 'local' }>, 'address' | 'signTypedData'>
   | (WalletClient & { account: Account })
+  | Eip1193Provider
 
 export interface ClientOptions {
   /** `ws://host:port` or `wss://…`. */
@@ -85,4 +94,63 @@ export interface VerifiedBalance {
   /** As the chain says, not the exchange: 'committed', 'proven' or 'final'. */
   readonly state: 'committed' | 'proven' | 'final'
   readonly root: bigint
+}
+
+/** A fill that stands in a batch on-chain as it was told. */
+export interface VerifiedFill {
+  readonly fill: TrackedFill
+  readonly batch: number
+  /** As the chain says. */
+  readonly state: VerifiedBalance['state']
+  readonly fillsRoot: `0x${string}`
+}
+
+/** Prices in ticks, sizes in lots; the last six are of the last 24 hours. */
+export interface Ticker {
+  readonly market: number
+  /** 0 = nothing has traded. */
+  readonly lastTicks: number
+  /** [ticks, lots, orders]; null = the side is empty. */
+  readonly bid: readonly number[] | null
+  readonly ask: readonly number[] | null
+  readonly timeMs: number
+  readonly open: number
+  readonly high: number
+  readonly low: number
+  readonly lots: number
+  readonly quoteUnits: number
+  readonly trades: number
+}
+
+/** Millionths of the quote amount. */
+export interface FeeRates {
+  readonly market: number
+  readonly makerFeePpm: number
+  readonly takerFeePpm: number
+}
+
+export interface SessionView {
+  readonly slot: number
+  readonly scopes: readonly ('read' | 'trade' | 'withdrawRequest')[]
+  /** Quote units of one order; 0 = no bound. */
+  readonly maxNotional: number
+  readonly expiresAtMs: number
+  /** -1 before the first frame. */
+  readonly highestNonce: number
+  /** Neither revoked nor expired. */
+  readonly active: boolean
+}
+
+export interface BatchView {
+  readonly number: number
+  /** 'sealed' = the chain had it and took it back. */
+  readonly state: 'sealed' | 'posted' | 'proven' | 'final'
+  readonly firstSeq: number
+  readonly lastSeq: number
+  /** Field elements as decimal strings. */
+  readonly oldRoot: string
+  readonly newRoot: string
+  readonly fillsRoot: `0x${string}`
+  readonly journalHead: `0x${string}`
+  readonly transactionHash: `0x${string}`
 }

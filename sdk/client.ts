@@ -1,11 +1,12 @@
 /**
- * The client of an exchange: typed calls for every method, over the connection of client-core.ts.
+ * The client of an exchange: typed calls for every method, over the connection of client-core.ts; what is
+ * only asked or followed is client-queries.ts's.
  */
-import type { Account, Address } from 'viem'
+import type { Address } from 'viem'
 import { settlementAbi } from '../contracts/abi.js'
-import { CommandKind, Reject, Scope } from '../engine/codes.js'
-import { ClientCore } from './client-core.js'
-import type { BalanceView, ClientOptions, CommandResult, Session, VerifiedBalance } from './client-types.js'
+import { CommandKind, Reject } from '../engine/codes.js'
+import { ClientQueries, SCOPES } from './client-queries.js'
+import type { ClientOptions, CommandResult, Session, VerifiedBalance, VerifiedFill } from './client-types.js'
 import { fromUnits, toUnits } from './decimals.js'
 import {
   AuthenticationError,
@@ -16,7 +17,6 @@ import {
   TransportError,
   VerificationError,
 } from './errors.js'
-import { LocalBook } from './local-book.js'
 import {
   type AmendOrder,
   type CancelAllOrders,
@@ -25,54 +25,39 @@ import {
   amendCommand,
   cancelAllCommand,
   cancelCommand,
+  checkCommands,
   placeCommand,
+  whole,
 } from './orders.js'
+import { type FillProof, checkFillLeaf, fillsRootOf } from './fill-proof.js'
+import { readResults } from './frame-sender.js'
 import { readProof, rootOf } from './proof.js'
 import { type SessionKey, createSessionKey } from './session-key.js'
-import type { StreamListener } from './subscription.js'
-import {
-  BalanceTracker,
-  FillTracker,
-  OrderTracker,
-  type TrackedFill,
-  type TrackedOrder,
-  readFill,
-  readLiveOrder,
-} from './trackers.js'
-import { fromHex, toHex } from './wire/bytes.js'
+import type { TrackedFill } from './trackers.js'
+import { unknownResults } from './unknown-outcomes.js'
+import { walletOf } from './wallet.js'
+import { toHex } from './wire/bytes.js'
 import { ErrorCode, rejectToCode } from './wire/codes.js'
-import type { WireCommand } from './wire/commands.js'
-import { readArray, readObject, readSafeInt, readString } from './wire/fields.js'
-import { type CandleInterval, Method, StreamName } from './wire/layout.js'
-import type { WireValue } from './wire/msgpack.js'
-import { walletDomain, walletTypes } from './wire/signed.js'
+import { packJson } from './wire/codec.js'
+import { type WireCommand, commandToWire } from './wire/commands.js'
+import { readObject, readSafeInt } from './wire/fields.js'
+import { Method } from './wire/layout.js'
+import { type WireValue, packMsgpack } from './wire/msgpack.js'
+import { type Receipt, walletDomain, walletTypes } from './wire/signed.js'
 const APPROVAL_NONCE_USED = rejectToCode(Reject.ApprovalNonceUsed)
 const WITHDRAWAL_NONCE_USED = rejectToCode(Reject.WithdrawalNonceUsed)
 
 const CHAIN_STATES = ['none', 'committed', 'proven', 'final'] as const
 
-export class Client extends ClientCore {
-  readonly #trackers = new Map<string, Promise<unknown>>()
-
+export class Client extends ClientQueries {
   // ---- who
-
-  #wallet(): { address: Address; sign: (typed: TypedData) => Promise<`0x${string}`> } {
-    const { wallet } = this.options
-    if (wallet === undefined) throw new InputError('this needs a wallet', { code: ErrorCode.BadParams })
-    if ('account' in wallet && wallet.account !== undefined) {
-      const { account } = wallet
-      return {
-        address: account.address,
-        sign: (typed) => wallet.signTypedData({ account, ...typed } as never),
-      }
-    }
-    const local = wallet as Pick<Extract<Account, { type: 'local' }>, 'address' | 'signTypedData'>
-    return { address: local.address, sign: (typed) => local.signTypedData(typed as never) }
-  }
 
   /** The account of an owner; of the wallet when no address is given. @throws AuthenticationError when it has none. */
   async account(owner?: Address): Promise<number> {
-    const answer = readObject(await this.call(Method.Account, [owner ?? this.#wallet().address]), 'account')
+    const answer = readObject(
+      await this.call(Method.Account, [owner ?? (await walletOf(this.options.wallet)).address]),
+      'account',
+    )
     return readSafeInt(answer['account'], 'account')
   }
 
@@ -89,22 +74,18 @@ export class Client extends ClientCore {
     options: {
       readonly key?: SessionKey
       readonly scopes?: readonly ('read' | 'trade' | 'withdrawRequest')[]
-      readonly maxNotional?: number
+      readonly maxNotional?: number | bigint
       readonly expiresAtMs?: number
       readonly account?: number
     } = {},
   ): Promise<Session> {
-    const wallet = this.#wallet()
+    const wallet = await walletOf(this.options.wallet)
     const key = options.key ?? (await createSessionKey())
-    const account = options.account ?? (await this.account())
+    const account = options.account ?? (await this.account(wallet.address))
     const names = options.scopes ?? ['read', 'trade']
-    const scopes = names.reduce(
-      (bits, name) =>
-        bits | (name === 'read' ? Scope.Read : name === 'trade' ? Scope.Trade : Scope.WithdrawRequest),
-      0,
-    )
-    const maxNotional = options.maxNotional ?? 0
-    const expiresAtMs = options.expiresAtMs ?? Date.now() + 86_400_000
+    const scopes = SCOPES.reduce((bits, [name, bit]) => (names.includes(name) ? bits | bit : bits), 0)
+    const maxNotional = whole(options.maxNotional ?? 0, 'maxNotional')
+    const expiresAtMs = whole(options.expiresAtMs ?? Date.now() + 86_400_000, 'expiresAtMs')
     const approval = async (): Promise<WireValue[]> => {
       const nonce = this.nextWalletNonce()
       const signature = await wallet.sign({
@@ -120,7 +101,7 @@ export class Client extends ClientCore {
           nonce: BigInt(nonce),
         },
       })
-      return [account, key.publicKey, scopes, maxNotional, expiresAtMs, nonce, signatureBytes(signature)]
+      return [account, key.publicKey, scopes, maxNotional, expiresAtMs, nonce, signature]
     }
     let params = await approval()
     for (let overtaken = 0; ;) {
@@ -149,7 +130,10 @@ export class Client extends ClientCore {
     return single(await this.sendFrame([this.place(order)]))
   }
 
-  /** Changes price or total size of a live order; a smaller size keeps its place. @throws OrderError */
+  /**
+   * Changes price or total size (the filled part included) of a live order; the same price and a smaller size
+   * keep its place. @throws OrderError when the engine refuses it.
+   */
   async amendOrder(amend: AmendOrder): Promise<CommandResult> {
     return single(await this.sendFrame([this.amend(amend)]))
   }
@@ -162,6 +146,14 @@ export class Client extends ClientCore {
   /** Cancels the account's orders, of a market or side if given; answers with how many. */
   async cancelAll(options: CancelAllOrders = {}): Promise<number> {
     return single(await this.sendFrame([this.cancelAllOf(options)])).count
+  }
+
+  /**
+   * Whether the exchange would take an order now, by the engine's own checks; nothing is placed.
+   * @throws OrderError, LimitError or RequestError with the code that a real place would get.
+   */
+  async placeTest(order: PlaceOrder): Promise<void> {
+    await this.call(Method.PlaceTest, [commandToWire(this.place(order))])
   }
 
   /** Commands for `batch`; the SDK chooses the client order id where none is given. */
@@ -179,98 +171,36 @@ export class Client extends ClientCore {
     return cancelAllCommand(options, market === undefined ? undefined : this.markets.market(market))
   }
 
-  /** Sends commands together, mixed as you like; each result carries its own error. */
+  /**
+   * Sends 1 to 64 commands together, mixed as you like, made by `place`, `amend`, `cancel`, `cancelAllOf`;
+   * each result carries its own error. @throws what `sendFrame` throws; InputError for a number that is not
+   * whole.
+   */
   async batch(commands: readonly WireCommand[]): Promise<CommandResult[]> {
     return this.sendFrame(commands)
   }
 
-  // ---- streams
-
-  subscribeBook(market: number | string, listener: StreamListener, depth?: 5 | 10 | 20 | 50) {
-    const { id } = this.markets.market(market)
-    return this.subscribe(`${StreamName.Book}:${id}${depth === undefined ? '' : `:${depth}`}`, listener)
-  }
-  subscribeTrades(market: number | string, listener: StreamListener) {
-    return this.subscribe(`${StreamName.Trades}:${this.markets.market(market).id}`, listener)
-  }
-  subscribeCandles(market: number | string, interval: CandleInterval, listener: StreamListener) {
-    return this.subscribe(`${StreamName.Candles}:${this.markets.market(market).id}:${interval}`, listener)
-  }
-  subscribeOrders(listener: StreamListener) {
-    return this.subscribe(StreamName.Orders, listener)
-  }
-  subscribeFills(listener: StreamListener) {
-    return this.subscribe(StreamName.Fills, listener)
-  }
-  subscribeBalances(listener: StreamListener) {
-    return this.subscribe(StreamName.Balances, listener)
-  }
-  subscribeSettlement(listener: StreamListener) {
-    return this.subscribe(StreamName.Settlement, listener)
-  }
-
-  /** A market's L2 book that checks and heals itself; returned when its first snapshot is there. */
-  trackBook(market: number | string): Promise<LocalBook> {
-    const { id } = this.markets.market(market)
-    return this.#track(`${StreamName.Book}:${id}`, () => new LocalBook(id))
-  }
-
-  /** The account's live orders, kept through disconnects. */
-  trackOrders(): Promise<OrderTracker> {
-    return this.#track(StreamName.Orders, () => new OrderTracker((cloid) => this.order({ cloid })))
-  }
-
-  /** The account's fills since this was first called, each exactly once. */
-  trackFills(): Promise<FillTracker> {
-    return this.#track(StreamName.Fills, () => new FillTracker())
-  }
-
-  /** The account's balances. */
-  trackBalances(): Promise<BalanceTracker> {
-    return this.#track(StreamName.Balances, () => new BalanceTracker())
-  }
-
-  /** The one tracker of a stream, given out when it has taken its first message. */
-  #track<T extends { take: StreamListener }>(name: string, create: () => T): Promise<T> {
-    const known = this.#trackers.get(name)
-    if (known !== undefined) return known as Promise<T>
-    const tracker = create()
-    const ready = new Promise<T>((resolve, reject) => {
-      this.subscribe(name, (message) => {
-        const agreed = tracker.take(message)
-        resolve(tracker)
-        return agreed
-      }).catch((error: unknown) => {
-        this.#trackers.delete(name)
-        reject(error as Error)
-      })
-    })
-    this.#trackers.set(name, ready)
-    return ready
-  }
-
-  // ---- questions
-
-  /** The account's live orders. */
-  async orders(): Promise<TrackedOrder[]> {
-    return readArray(await this.call(Method.Orders, []), 'orders', 0, 1_000_000).map(readLiveOrder)
-  }
-
-  /** The account's fills with seq above `afterSeq`, oldest first. */
-  async fills(options: { readonly afterSeq?: number; readonly limit?: number } = {}): Promise<TrackedFill[]> {
-    const answer = readObject(await this.call(Method.Fills, [{ ...options }]), 'fills')
-    return readArray(answer['fills'], 'fills', 0, 100_000).map(readFill)
-  }
-
-  /** Latest trades as [seq, index, ticks, lots, takerSide, timeMs], newest last. */
-  async trades(market: number | string, limit = 100): Promise<number[][]> {
-    return (await this.call(Method.Trades, [this.markets.market(market).id, limit])) as unknown as number[][]
-  }
-
-  /** Latest candles as [startMs, open, high, low, close, lots, quoteUnits, trades, lastSeq], newest last. */
-  async candles(market: number | string, interval: CandleInterval, limit = 100): Promise<number[][]> {
-    const { id } = this.markets.market(market)
-    return (await this.call(Method.Candles, [id, interval, limit])) as unknown as number[][]
+  /**
+   * The same without a signature, where the operator of a private venue takes that. What became of commands
+   * whose answer was lost nobody can tell for certain: `outcome` then has OutcomeUnknown (6000) for each,
+   * with its order as it stands. @throws AuthenticationError (SignatureRequired) where it is not taken.
+   */
+  async batchUnsigned(commands: readonly WireCommand[]): Promise<CommandResult[]> {
+    checkCommands(commands)
+    const wire = commands.map(commandToWire)
+    const payload = this.options.encoding === 'json' ? packJson(wire) : packMsgpack(wire)
+    try {
+      const answer = await this.call(Method.UnsignedFrame, [payload], { command: true })
+      return readResults(answer, commands, 0)
+    } catch (error) {
+      if (error instanceof OutcomeUnknownError) {
+        error.outcome = this.whenOpen().then(() =>
+          unknownResults({ order: (cloid) => this.order({ cloid }) }, commands),
+        )
+        error.outcome.catch(() => {})
+      }
+      throw error
+    }
   }
 
   /** Cancels all of the account's orders when this connection ends. */
@@ -284,15 +214,25 @@ export class Client extends ClientCore {
     single(await this.sendFrame([{ kind: CommandKind.CancelAfter, atMs }]))
   }
 
-  /** Market-maker protection: pulls all quotes of a market after that much was filled in a window; 0 = no such bound. */
+  /**
+   * Market-maker protection: pulls all quotes of a market after that much was filled within `windowMs`, and
+   * takes none until `resetProtection`. Count of fills, and notional in quote tokens (decimal string, or
+   * bigint of atoms) or quote units; absent or 0 = no such bound. @throws OrderError
+   */
   async setProtection(
     market: number | string,
-    { windowMs, fills = 0, notionalUnits = 0 }: { windowMs: number; fills?: number; notionalUnits?: number },
+    options: {
+      readonly windowMs: number
+      readonly fills?: number
+      readonly notional?: string | bigint
+      readonly notionalUnits?: number
+    },
   ): Promise<void> {
-    const { id } = this.markets.market(market)
-    single(
-      await this.sendFrame([{ kind: CommandKind.SetProtection, market: id, windowMs, fills, notionalUnits }]),
-    )
+    const { id, quote } = this.markets.market(market)
+    const { windowMs, fills = 0, notional } = options
+    const notionalUnits = notional === undefined ? (options.notionalUnits ?? 0) : toUnits(notional, quote)
+    const command = { kind: CommandKind.SetProtection, market: id, windowMs, fills, notionalUnits } as const
+    single(await this.sendFrame([command]))
   }
 
   /** Allows quoting again after protection has pulled it. */
@@ -304,8 +244,8 @@ export class Client extends ClientCore {
 
   /** Ends a session for good; signed by the wallet. */
   async revokeSession(slot: number, account?: number): Promise<void> {
-    const wallet = this.#wallet()
-    const owned = account ?? this.session?.account ?? (await this.account())
+    const wallet = await walletOf(this.options.wallet)
+    const owned = account ?? this.session?.account ?? (await this.account(wallet.address))
     const nonce = this.nextWalletNonce()
     const signature = await wallet.sign({
       domain: this.#walletDomain(),
@@ -313,38 +253,7 @@ export class Client extends ClientCore {
       primaryType: 'RevokeSession',
       message: { account: owned, session: slot, nonce: BigInt(nonce) },
     })
-    await this.call(Method.RevokeSession, [owned, slot, nonce, signatureBytes(signature)])
-  }
-
-  async time(): Promise<number> {
-    return readSafeInt(await this.call(Method.Time, []), 'time')
-  }
-
-  /** L2 book, best first; levels are [ticks, lots, orders]. */
-  async depth(
-    market: number | string,
-    depth = 10,
-  ): Promise<{ bids: number[][]; asks: number[][]; seq: number }> {
-    const answer = readObject(await this.call(Method.Depth, [this.markets.market(market).id, depth]), 'depth')
-    const [bids, asks] = readArray(answer['levels'], 'levels', 2, 2)
-    return { bids: bids as number[][], asks: asks as number[][], seq: readSafeInt(answer['seq'], 'seq') }
-  }
-
-  async balances(): Promise<BalanceView[]> {
-    const rows = readArray(await this.call(Method.Balances, []), 'balances', 0, 64)
-    return rows.map((row) => {
-      const [id, available, reserved] = readArray(row, 'balance', 3, 8)
-      const asset = this.markets.asset(readSafeInt(id, 'asset'))
-      const availableUnits = readSafeInt(available, 'available')
-      const reservedUnits = readSafeInt(reserved, 'reserved')
-      return {
-        asset,
-        available: fromUnits(availableUnits, asset),
-        reserved: fromUnits(reservedUnits, asset),
-        availableUnits,
-        reservedUnits,
-      }
-    })
+    await this.call(Method.RevokeSession, [owned, slot, nonce, signature])
   }
 
   // ---- custody
@@ -361,10 +270,10 @@ export class Client extends ClientCore {
     readonly amount: string | bigint
     readonly account?: number
   }): Promise<{ seq: number }> {
-    const wallet = this.#wallet()
+    const wallet = await walletOf(this.options.wallet)
     const asset = this.markets.asset(options.asset)
     const units = toUnits(options.amount, asset)
-    const account = options.account ?? this.session?.account ?? (await this.account())
+    const account = options.account ?? this.session?.account ?? (await this.account(wallet.address))
     const nonce = this.nextWalletNonce()
     const signature = await wallet.sign({
       domain: this.#walletDomain(),
@@ -372,7 +281,7 @@ export class Client extends ClientCore {
       primaryType: 'Withdraw',
       message: { account, asset: asset.id, units: BigInt(units), nonce: BigInt(nonce) },
     })
-    const params = [account, asset.id, units, nonce, signatureBytes(signature)]
+    const params = [account, asset.id, units, nonce, signature]
     try {
       return await this.#withdraw(params)
     } catch (error) {
@@ -402,6 +311,54 @@ export class Client extends ClientCore {
     }
   }
 
+  #publicClient(): NonNullable<ClientOptions['publicClient']> {
+    const { publicClient } = this.options
+    if (publicClient !== undefined) return publicClient
+    throw new InputError('this reads the chain: give createClient a publicClient', {
+      code: ErrorCode.BadParams,
+    })
+  }
+
+  async #batchOnChain(publicClient: NonNullable<ClientOptions['publicClient']>, number: number) {
+    const contract = { address: this.hello.settlement, abi: settlementAbi } as const
+    const [batch, stateCode] = await Promise.all([
+      publicClient.readContract({ ...contract, functionName: 'batchOf', args: [BigInt(number)] }),
+      publicClient.readContract({ ...contract, functionName: 'batchState', args: [BigInt(number)] }),
+    ])
+    const state = CHAIN_STATES[stateCode]
+    if (state === undefined || state === 'none')
+      throw new ExchangeError(`batch ${number} is not on the chain`, { code: ErrorCode.ProofUnavailable })
+    return { batch, state }
+  }
+
+  /**
+   * Checks that one of the account's fills stands in a batch on-chain just as it was told: the leaf is that
+   * fill, and its path leads to the `fillsRoot` which the settlement contract holds. The proof comes from
+   * whoever has the journal; nobody need be trusted for it. With the receipt of
+   * the order's frame, also that the fill names that very frame as the order's origin.
+   * @throws VerificationError when anything differs; ExchangeError when the batch is not on the chain.
+   */
+  async verifyFill(options: {
+    readonly fill: TrackedFill
+    readonly batch: number
+    readonly proof: FillProof
+    readonly account?: number
+    readonly receipt?: Receipt
+  }): Promise<VerifiedFill> {
+    const publicClient = this.#publicClient()
+    const account = options.account ?? this.session?.account ?? (await this.account())
+    checkFillLeaf(options.proof.leaf, options.fill, account, options.receipt)
+    const { batch, state } = await this.#batchOnChain(publicClient, options.batch)
+    const root = toHex(fillsRootOf(options.proof))
+    if (batch.fillsRoot !== root) {
+      throw new VerificationError(
+        `the proof gives fills root ${root}, but batch ${options.batch} on-chain has ${batch.fillsRoot}`,
+        { code: ErrorCode.ProofUnavailable },
+      )
+    }
+    return { fill: options.fill, batch: options.batch, state, fillsRoot: root }
+  }
+
   /**
    * Fetches the proof of a balance, hashes it to a root, and compares that with the root which the
    * settlement contract holds for the batch. Trusts the chain only.
@@ -411,12 +368,7 @@ export class Client extends ClientCore {
     readonly asset: number | string
     readonly account?: number
   }): Promise<VerifiedBalance> {
-    const { publicClient } = this.options
-    if (publicClient === undefined) {
-      throw new InputError('verifyBalance reads the chain: give createClient a publicClient', {
-        code: ErrorCode.BadParams,
-      })
-    }
+    const publicClient = this.#publicClient()
     const asset = this.markets.asset(options.asset)
     const account = options.account ?? this.session?.account ?? (await this.account())
     const proof = readProof(await this.call(Method.Proof, [account, asset.id]))
@@ -424,17 +376,7 @@ export class Client extends ClientCore {
       throw new VerificationError('the proof is of another balance', { code: ErrorCode.ProofUnavailable })
     }
     const root = rootOf(account, asset.id, proof.units, proof.siblings)
-    const contract = { address: this.hello.settlement, abi: settlementAbi } as const
-    const [batch, state] = await Promise.all([
-      publicClient.readContract({ ...contract, functionName: 'batchOf', args: [BigInt(proof.batch)] }),
-      publicClient.readContract({ ...contract, functionName: 'batchState', args: [BigInt(proof.batch)] }),
-    ])
-    const chainState = CHAIN_STATES[state]
-    if (chainState === undefined || chainState === 'none') {
-      throw new ExchangeError(`batch ${proof.batch} is not on the chain`, {
-        code: ErrorCode.ProofUnavailable,
-      })
-    }
+    const { batch, state } = await this.#batchOnChain(publicClient, proof.batch)
     if (batch.newRoot !== root) {
       throw new VerificationError(
         `the proof gives root ${root}, but batch ${proof.batch} on-chain has root ${batch.newRoot}`,
@@ -446,7 +388,7 @@ export class Client extends ClientCore {
       amount: fromUnits(proof.units, asset),
       units: proof.units,
       batch: proof.batch,
-      state: chainState,
+      state,
       root,
     }
   }
@@ -455,20 +397,6 @@ export class Client extends ClientCore {
 /** Makes a client; call `connect` on it. */
 export function createClient(options: ClientOptions): Client {
   return new Client(options)
-}
-
-interface TypedData {
-  readonly domain: ReturnType<typeof walletDomain>
-  readonly types: typeof walletTypes
-  readonly primaryType: keyof typeof walletTypes
-  readonly message: Readonly<Record<string, unknown>>
-}
-
-function signatureBytes(signature: string): Uint8Array {
-  const bytes = fromHex(readString(signature, 'signature', 400))
-  if (bytes?.length !== 65)
-    throw new InputError('the wallet gave no 65-byte signature', { code: ErrorCode.BadSignature })
-  return bytes
 }
 
 function single(results: readonly CommandResult[]): CommandResult {

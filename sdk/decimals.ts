@@ -12,6 +12,8 @@ const refuse = (message: string): never => {
 
 /** A decimal string as numerator over a power of ten. */
 function parseDecimal(text: string, what: string): { digits: bigint; scale: number } {
+  // A program without types may pass a floating-point number, which is no exact amount.
+  if (typeof text !== 'string') return refuse(`${what} ${String(text)} is not a decimal string`)
   const match = /^(0|[1-9][0-9]*)(?:\.([0-9]+))?$/.exec(text)
   if (match === null) return refuse(`${what} "${text}" is not a decimal number`)
   const fraction = match[2] ?? ''

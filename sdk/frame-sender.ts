@@ -12,6 +12,7 @@ import { CommandKind, Reject } from '../engine/codes.js'
 import { FRAME_NONCE_WINDOW } from '../engine/limits.js'
 import type { CommandResult, Session } from './client-types.js'
 import { GlassbookError, LimitError, OutcomeUnknownError, TransportError, errorOf } from './errors.js'
+import { checkCommands } from './orders.js'
 import { type SignedReceipt, checkReceipt } from './receipt.js'
 import type { TrackedOrder } from './trackers.js'
 import { type FrameCodes, type LostFrame, type OutcomeSource, resolveLostFrame } from './unknown-outcomes.js'
@@ -124,15 +125,14 @@ export class FrameSender {
   }
 
   /** @throws what `CommandResult` does not carry: see `Client.batch`. */
-  send(commands: readonly WireCommand[], wantsReceipt: boolean): Promise<FrameAnswer> {
-    if (!this.#open) return Promise.reject(notSent())
-    if (this.#session === undefined) return Promise.reject(notLoggedOn())
+  async send(commands: readonly WireCommand[], wantsReceipt: boolean): Promise<FrameAnswer> {
+    checkCommands(commands)
+    if (!this.#open) throw notSent()
+    if (this.#session === undefined) throw notLoggedOn()
     const { framesWaitingMax } = this.#line
     if (this.#waiting.length >= framesWaitingMax) {
       const message = `${this.#waiting.length} frames wait for others' outcomes, at most ${framesWaitingMax}`
-      return Promise.reject(
-        new LimitError(message, { code: ErrorCode.TooManyFramesInFlight, retryAfter: 10 }),
-      )
+      throw new LimitError(message, { code: ErrorCode.TooManyFramesInFlight, retryAfter: 10 })
     }
     return new Promise((resolve, reject) => {
       this.#waiting.push({ commands, wantsReceipt, resolve, reject })
@@ -218,10 +218,7 @@ export class FrameSender {
   ): Promise<FrameAnswer> {
     const answer = readArray(value, 'result', 2, 8)
     // The frame's own command is the first; those that it carries follow.
-    const firstSeq = readSafeInt(answer[0], 'seq')
-    const results = readArray(answer[1], 'items', commands.length, commands.length).map((item, index) =>
-      resultOf(item, commands[index]!, firstSeq + 1 + index),
-    )
+    const results = readResults(value, commands, 1)
     if (answer[2] === undefined || answer[2] === null) return { results, receipt: undefined }
     const receipt = await checkReceipt(answer[2], this.#line.receiptKey(), this.#line.domain(), message)
     return { results, receipt }
@@ -333,6 +330,19 @@ const notLoggedOn = (): GlassbookError => errorOf(ErrorCode.NotLoggedOn, 'log a 
 function undefinedIfMayNotAsk(error: unknown): undefined {
   if (error instanceof GlassbookError && error.code === ErrorCode.ScopeMissing) return undefined
   throw error
+}
+
+/** Results of a frame's answer; `headers` = commands in front of the frame's own. */
+export function readResults(
+  value: WireValue,
+  commands: readonly WireCommand[],
+  headers: 0 | 1,
+): CommandResult[] {
+  const answer = readArray(value, 'result', 2, 8)
+  const firstSeq = readSafeInt(answer[0], 'seq') + headers
+  return readArray(answer[1], 'items', commands.length, commands.length).map((item, index) =>
+    resultOf(item, commands[index]!, firstSeq + index),
+  )
 }
 
 function resultOf(item: WireValue, command: WireCommand, seq: number): CommandResult {

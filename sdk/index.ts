@@ -1,9 +1,11 @@
 /** Public face of the SDK. */
 export { ClientCore } from './client-core.js'
 export type * from './client-types.js'
+export { ClientQueries } from './client-queries.js'
 export * from './client.js'
 export * from './decimals.js'
 export * from './errors.js'
+export { type FillProof, FILL_LEAF_BYTES, checkFillLeaf, fillsRootOf } from './fill-proof.js'
 export * from './local-book.js'
 export * from './markets.js'
 export * from './orders.js'

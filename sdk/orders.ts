@@ -2,12 +2,19 @@
  * What a caller writes for an order, and the wire command that it becomes. Prices and sizes are decimal
  * strings (or whole ticks and lots); floating-point numbers are refused.
  */
+import { FRAME_COMMANDS_MAX } from '../engine/limits.js'
 import { CommandKind, OrderType, PostOnly, Side, Stp, TimeInForce } from '../engine/codes.js'
 import { type MarketScale, toLots, toTicks, toUnits } from './decimals.js'
 import { InputError } from './errors.js'
 import type { Market } from './markets.js'
 import { ErrorCode } from './wire/codes.js'
-import type { AmendCommand, CancelAllCommand, CancelCommand, PlaceCommand } from './wire/commands.js'
+import type {
+  AmendCommand,
+  CancelAllCommand,
+  CancelCommand,
+  PlaceCommand,
+  WireCommand,
+} from './wire/commands.js'
 
 export type SideName = 'buy' | 'sell'
 
@@ -63,7 +70,8 @@ export interface CancelAllOrders {
   readonly deadlineMs?: number
 }
 
-function whole(value: number | bigint, what: string): number {
+/** @throws InputError when `value` is not whole, or 2^53 or more. */
+export function whole(value: number | bigint, what: string): number {
   const number = Number(value)
   if (!Number.isSafeInteger(number)) {
     throw new InputError(`${what} ${value} is not a safe whole number`, { code: ErrorCode.BadParams })
@@ -143,3 +151,28 @@ export function cancelAllCommand({ side, deadlineMs }: CancelAllOrders, market?:
     deadlineMs: deadlineMs ?? 0,
   }
 }
+
+/**
+ * Refuses a frame that cannot be encoded exactly: no or too many commands, a number that is not whole, a
+ * client order id beyond 64 bits. What is whole but wrong is the engine's to refuse. @throws InputError
+ */
+export function checkCommands(commands: readonly WireCommand[]): void {
+  if (commands.length < 1 || commands.length > FRAME_COMMANDS_MAX) {
+    throw new InputError(`a frame of ${commands.length} commands, 1 to ${FRAME_COMMANDS_MAX} are possible`, {
+      code: ErrorCode.BadParams,
+    })
+  }
+  for (const command of commands) {
+    for (const [field, value] of Object.entries(command) as [string, unknown][]) {
+      if (field === 'cloid' ? isCloid(value) : Number.isSafeInteger(value)) continue
+      throw new InputError(
+        `${field} ${String(value)} is no ${field === 'cloid' ? 'unsigned 64-bit' : 'safe whole'} number`,
+        {
+          code: ErrorCode.BadParams,
+        },
+      )
+    }
+  }
+}
+
+const isCloid = (value: unknown): boolean => typeof value === 'bigint' && value >= 0n && value < 1n << 64n

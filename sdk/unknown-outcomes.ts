@@ -56,7 +56,7 @@ export async function resolveLostFrame(source: OutcomeSource, frame: LostFrame):
     if (decided === 'occupied') return commands.map(notTaken)
     taken = await source.frameCodes(frame)
   }
-  if (taken === undefined) return Promise.all(commands.map((command) => unknown(source, command)))
+  if (taken === undefined) return unknownResults(source, commands)
   const { firstSeq, codes } = taken
   // Under this nonce stands a frame of step 2, sent before the connection broke once more.
   if (codes.length !== commands.length) return commands.map(notTaken)
@@ -97,8 +97,16 @@ async function known(
   return { ...RESULT, cloid, seq, error: undefined, ...standing(command, order) }
 }
 
+/** Of commands of which nothing tells any more whether they were taken: their orders as they stand. */
+export function unknownResults(
+  source: Pick<OutcomeSource, 'order'>,
+  commands: readonly WireCommand[],
+): Promise<CommandResult[]> {
+  return Promise.all(commands.map((command) => unknown(source, command)))
+}
+
 /** A command of which nothing tells any more whether it was taken. */
-async function unknown(source: OutcomeSource, command: WireCommand): Promise<CommandResult> {
+async function unknown(source: Pick<OutcomeSource, 'order'>, command: WireCommand): Promise<CommandResult> {
   const cloid = cloidOf(command)
   const order = cloid === undefined ? undefined : await source.order(cloid)
   const details: KnownOutcome = { order }

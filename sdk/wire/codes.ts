@@ -119,7 +119,8 @@ const ownNames = new Map<number, string>(Object.entries(ErrorCode).map(([name, c
 
 /** The name that travels with a code: of this table, or of the engine's reject. */
 export function errorName(code: number): string {
-  return ownNames.get(code) ?? rejectNames[codeToReject(code)] ?? 'Unknown'
+  const reject = codeToReject(code)
+  return ownNames.get(code) ?? (reject === 0 ? undefined : rejectNames[reject]) ?? 'Unknown'
 }
 
 /** Close code of a WebSocket that the server closes for a 1xxx reason. */

@@ -1,0 +1,231 @@
+/**
+ * What a client can follow and ask: streams, what keeps their state, and questions. Client (client.ts) adds
+ * what changes something.
+ *
+ * Each question throws what the exchange answers: RequestError for params that it does not take, LimitError
+ * with `retryAfter` over a budget, AuthenticationError where a session that may read is missing, and
+ * TransportError when the connection ends before the answer.
+ */
+import { Scope } from '../engine/codes.js'
+import { ClientCore } from './client-core.js'
+import type { BalanceView, BatchView, FeeRates, SessionView, Ticker } from './client-types.js'
+import { fromUnits } from './decimals.js'
+import { LocalBook } from './local-book.js'
+import { type BalanceProof, readProof } from './proof.js'
+import type { StreamListener } from './subscription.js'
+import {
+  BalanceTracker,
+  FillTracker,
+  OrderTracker,
+  type TrackedFill,
+  type TrackedOrder,
+  readFill,
+  readLiveOrder,
+} from './trackers.js'
+import { readArray, readObject, readSafeInt } from './wire/fields.js'
+import { type CandleInterval, Method, StreamName } from './wire/layout.js'
+
+export const SCOPES = [
+  ['read', Scope.Read],
+  ['trade', Scope.Trade],
+  ['withdrawRequest', Scope.WithdrawRequest],
+] as const
+
+export class ClientQueries extends ClientCore {
+  readonly #trackers = new Map<string, Promise<unknown>>()
+
+  // ---- streams
+
+  /**
+   * A market's L2 book: every level, or the best `depth`. Data [bids, asks] of [ticks, lots, orders], 0 lots
+   * = the level is gone. `trackBook` keeps it for you. @throws InputError when there is no such market.
+   */
+  subscribeBook(market: number | string, listener: StreamListener, depth?: 5 | 10 | 20 | 50) {
+    const { id } = this.markets.market(market)
+    return this.subscribe(`${StreamName.Book}:${id}${depth === undefined ? '' : `:${depth}`}`, listener)
+  }
+  /** Every visible resting order of a market: [orderId, side, ticks, lots], 0 lots = gone. */
+  subscribeBookL3(market: number | string, listener: StreamListener) {
+    return this.#subscribeMarket(StreamName.BookL3, market, listener)
+  }
+  /** Best bid and offer: [[ticks, lots, orders] or null, the same]. */
+  subscribeBbo(market: number | string, listener: StreamListener) {
+    return this.#subscribeMarket(StreamName.Bbo, market, listener)
+  }
+  /** Last price, best bid and offer, 24 h figures; see `ticker`. */
+  subscribeTicker(market: number | string, listener: StreamListener) {
+    return this.#subscribeMarket(StreamName.Ticker, market, listener)
+  }
+  /** Market status (0 active, 1 cancel-only, 2 halted), fees in ppm and price band. */
+  subscribeStatus(market: number | string, listener: StreamListener) {
+    return this.#subscribeMarket(StreamName.Status, market, listener)
+  }
+  /** Trades: [seq, index, ticks, lots, takerSide, timeMs]. */
+  subscribeTrades(market: number | string, listener: StreamListener) {
+    return this.#subscribeMarket(StreamName.Trades, market, listener)
+  }
+  /** Candles that changed: [startMs, open, high, low, close, lots, quoteUnits, trades, lastSeq], prices in ticks. */
+  subscribeCandles(market: number | string, interval: CandleInterval, listener: StreamListener) {
+    return this.subscribe(`${StreamName.Candles}:${this.markets.market(market).id}:${interval}`, listener)
+  }
+  /** What happens to the account's orders; `trackOrders` keeps them. @throws AuthenticationError without a session. */
+  subscribeOrders(listener: StreamListener) {
+    return this.subscribe(StreamName.Orders, listener)
+  }
+  /** The account's fills; `trackFills` keeps them, each exactly once. */
+  subscribeFills(listener: StreamListener) {
+    return this.subscribe(StreamName.Fills, listener)
+  }
+  /** Balances that changed, [asset, available, reserved] in units; `trackBalances` keeps them. */
+  subscribeBalances(listener: StreamListener) {
+    return this.subscribe(StreamName.Balances, listener)
+  }
+  /** Batches posted, proven, final; see `batches`. */
+  subscribeSettlement(listener: StreamListener) {
+    return this.subscribe(StreamName.Settlement, listener)
+  }
+
+  #subscribeMarket(name: string, market: number | string, listener: StreamListener) {
+    return this.subscribe(`${name}:${this.markets.market(market).id}`, listener)
+  }
+
+  /** A market's L2 book that checks and heals itself; returned when its first snapshot is there. */
+  trackBook(market: number | string): Promise<LocalBook> {
+    const { id } = this.markets.market(market)
+    return this.#track(`${StreamName.Book}:${id}`, () => new LocalBook(id))
+  }
+
+  /** The account's live orders, kept through disconnects. */
+  trackOrders(): Promise<OrderTracker> {
+    return this.#track(StreamName.Orders, () => new OrderTracker((cloid) => this.order({ cloid })))
+  }
+
+  /** The account's fills since this was first called, each exactly once. */
+  trackFills(): Promise<FillTracker> {
+    return this.#track(StreamName.Fills, () => new FillTracker())
+  }
+
+  /** The account's balances. */
+  trackBalances(): Promise<BalanceTracker> {
+    return this.#track(StreamName.Balances, () => new BalanceTracker())
+  }
+
+  /** The one tracker of a stream, given out when it has taken its first message. */
+  #track<T extends { take: StreamListener }>(name: string, create: () => T): Promise<T> {
+    const known = this.#trackers.get(name)
+    if (known !== undefined) return known as Promise<T>
+    const tracker = create()
+    const ready = new Promise<T>((resolve, reject) => {
+      this.subscribe(name, (message) => {
+        const agreed = tracker.take(message)
+        resolve(tracker)
+        return agreed
+      }).catch((error: unknown) => {
+        this.#trackers.delete(name)
+        reject(error as Error)
+      })
+    })
+    this.#trackers.set(name, ready)
+    return ready
+  }
+
+  // ---- questions
+
+  /** The account's live orders. */
+  async orders(): Promise<TrackedOrder[]> {
+    return readArray(await this.call(Method.Orders, []), 'orders', 0, 1_000_000).map(readLiveOrder)
+  }
+
+  /** The account's fills with seq above `afterSeq`, oldest first. */
+  async fills(options: { readonly afterSeq?: number; readonly limit?: number } = {}): Promise<TrackedFill[]> {
+    const answer = readObject(await this.call(Method.Fills, [{ ...options }]), 'fills')
+    return readArray(answer['fills'], 'fills', 0, 100_000).map(readFill)
+  }
+
+  /** Latest trades as [seq, index, ticks, lots, takerSide, timeMs], newest last. */
+  async trades(market: number | string, limit = 100): Promise<number[][]> {
+    return (await this.call(Method.Trades, [this.markets.market(market).id, limit])) as unknown as number[][]
+  }
+
+  /** Latest candles as [startMs, open, high, low, close, lots, quoteUnits, trades, lastSeq], newest last. */
+  async candles(market: number | string, interval: CandleInterval, limit = 100): Promise<number[][]> {
+    const { id } = this.markets.market(market)
+    return (await this.call(Method.Candles, [id, interval, limit])) as unknown as number[][]
+  }
+
+  /** The exchange's clock, ms since 1970. */
+  async time(): Promise<number> {
+    return readSafeInt(await this.call(Method.Time, []), 'time')
+  }
+
+  /** L2 book, best first; levels are [ticks, lots, orders]. */
+  async depth(
+    market: number | string,
+    depth = 10,
+  ): Promise<{ bids: number[][]; asks: number[][]; seq: number }> {
+    const answer = readObject(await this.call(Method.Depth, [this.markets.market(market).id, depth]), 'depth')
+    const [bids, asks] = readArray(answer['levels'], 'levels', 2, 2)
+    return { bids: bids as number[][], asks: asks as number[][], seq: readSafeInt(answer['seq'], 'seq') }
+  }
+
+  /** The account's balances. @throws AuthenticationError without a session that may read. */
+  async balances(): Promise<BalanceView[]> {
+    const rows = readArray(await this.call(Method.Balances, []), 'balances', 0, 64)
+    return rows.map((row) => {
+      const [id, available, reserved] = readArray(row, 'balance', 3, 8)
+      const asset = this.markets.asset(readSafeInt(id, 'asset'))
+      const availableUnits = readSafeInt(available, 'available')
+      const reservedUnits = readSafeInt(reserved, 'reserved')
+      return {
+        asset,
+        available: fromUnits(availableUnits, asset),
+        reserved: fromUnits(reservedUnits, asset),
+        availableUnits,
+        reservedUnits,
+      }
+    })
+  }
+
+  /** Last price, best bid and offer, and the figures of the last 24 hours. */
+  async ticker(market: number | string): Promise<Ticker> {
+    return (await this.call(Method.Ticker, [this.markets.market(market).id])) as unknown as Ticker
+  }
+
+  /** The account's fee rates in each market, in millionths of the quote amount; negative = rebate. */
+  async fees(): Promise<FeeRates[]> {
+    return readArray(await this.call(Method.Fees, []), 'fees', 0, 100_000).map((value) => {
+      const fee = readObject(value, 'fee')
+      return {
+        market: readSafeInt(fee['market'], 'market'),
+        makerFeePpm: readSafeInt(fee['makerFeePpm'], 'makerFeePpm'),
+        takerFeePpm: readSafeInt(fee['takerFeePpm'], 'takerFeePpm'),
+      }
+    })
+  }
+
+  /** The account's sessions, ended ones included as long as their slot is not used again. */
+  async sessions(): Promise<SessionView[]> {
+    return readArray(await this.call(Method.Sessions, []), 'sessions', 0, 100_000).map((value) => {
+      const session = readObject(value, 'session')
+      const scopes = readSafeInt(session['scopes'], 'scopes')
+      return {
+        slot: readSafeInt(session['slot'], 'slot'),
+        scopes: SCOPES.filter(([, bit]) => (scopes & bit) !== 0).map(([name]) => name),
+        maxNotional: readSafeInt(session['maxNotional'], 'maxNotional'),
+        expiresAtMs: readSafeInt(session['expiresAtMs'], 'expiresAtMs'),
+        highestNonce: readSafeInt(session['highestNonce'], 'highestNonce'),
+        active: session['active'] === true,
+      }
+    })
+  }
+
+  /** The newest settlement batches as the exchange tells of them, newest last; at most 100. */
+  async batches(limit = 10): Promise<BatchView[]> {
+    return (await this.call(Method.Batches, [limit])) as unknown as BatchView[]
+  }
+
+  /** The path of a balance to the root of a batch, unchecked: `verifyBalance` checks it. */
+  async proof(options: { readonly account: number; readonly asset: number | string }): Promise<BalanceProof> {
+    return readProof(await this.call(Method.Proof, [options.account, this.markets.asset(options.asset).id]))
+  }
+}

@@ -137,6 +137,18 @@ describe('control', () => {
       ['orders', starts.orders[1]],
     ])
 
+    // The ticker changes while nobody follows it: who resumes has the newest at once.
+    const watching = await listen(rig)
+    await watching.request('subscribe', ['ticker:0'])
+    await until(() => watching.received.some(([kind]) => kind === Kind.Snapshot), 'ticker')
+    const [, , tickerEpoch, tickerSeq] = watching.received.find(([kind]) => kind === Kind.Snapshot)!
+    await watching.request('unsubscribe', ['ticker:0'])
+    await maker.placeOrder({ market: 0, side: 'sell', ticks: 77, lots: 1 })
+    await watching.request('subscribe', ['ticker:0', [tickerEpoch, tickerSeq]])
+    await until(() => watching.received.some(([kind]) => kind === Kind.Event), 'ticker after resume')
+    expect(watching.received.find(([kind]) => kind === Kind.Event)![4]).toMatchObject({ ask: [77, 1, 1] })
+    watching.socket.close()
+
     // 16 to 32 events are kept.
     for (let count = 0; count < 40; count++) await place()
     for (const [what, [epoch, seq]] of [

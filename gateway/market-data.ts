@@ -277,9 +277,10 @@ export class MarketData {
         candles.map((candle) => [...candle]),
       )
     }
-    if (this.#tickerDirty) {
+    // Its day's figures cost something: they are only made while somebody follows.
+    if (this.#tickerDirty && this.#ticker.subscriberCount > 0) {
       this.#tickerDirty = false
-      if (this.#ticker.subscriberCount > 0) this.#ticker.publish(seq, this.ticker())
+      this.#ticker.publish(seq, this.ticker())
     }
   }
 

@@ -63,13 +63,17 @@ export class Subscriptions {
       throw new RequestError(ErrorCode.UnknownStream, `no stream "${name}"`)
     }
     if (kind === StreamName.BookL3 && !market.hasL3) {
-      this.#openL3(connection, id, market, stream, followed)
+      this.#openL3(connection, id, market, stream, followed, from !== undefined)
       return undefined
     }
     this.#gateway.publish()
     followed.set(name, stream)
     connection.send([Kind.Result, id, { stream: name }])
-    if (from !== undefined && stream.resume(connection, ...from)) return undefined
+    if (from !== undefined && stream.resume(connection, ...from)) {
+      // What a stream puts off while nobody follows is sent now.
+      this.#gateway.publish()
+      return undefined
+    }
     if (from !== undefined) stream.tellResync(connection)
     stream.start(connection)
     return undefined
@@ -82,6 +86,7 @@ export class Subscriptions {
     market: MarketData,
     stream: Stream,
     followed: Map<string, Stream | undefined>,
+    comesBack: boolean,
   ): void {
     followed.set(stream.name, undefined)
     const asked = this.#gateway.link.query(QueryKind.BookL3, market.config.id, 0, (answer) => {
@@ -91,6 +96,7 @@ export class Subscriptions {
       if (connection.closed || !followed.has(stream.name)) return
       followed.set(stream.name, stream)
       connection.send([Kind.Result, id, { stream: stream.name }])
+      if (comesBack) stream.tellResync(connection)
       stream.start(connection)
     })
     if (asked) return

@@ -54,7 +54,7 @@ export const Method = {
   RevokeSession: 'revokeSession',
   /** [] -> sessions of the account that is logged on */
   Sessions: 'sessions',
-  /** [session, signature (64 bytes)] -> {account, session, scopes, maxNotional, expiresAtMs, highestNonce} */
+  /** [session, signature (64 bytes)] -> {account, session, scopes, maxNotional, expiresAtMs} */
   Logon: 'logon',
   /** [session, nonce, payload, signature (64 bytes), options?] -> [seq, items, receipt?] */
   Frame: 'frame',

@@ -3,6 +3,7 @@
  * process. The watcher runs on this (the main) thread: it submits to the engine through the operator's
  * ring.
  */
+import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Deployment } from '../contracts/deploy.js'
 import { chainClient } from '../settlement/chain.js'
@@ -148,6 +149,7 @@ export async function startSettlement(options: SettlementOptions): Promise<Runni
     client: chainClient([rpcUrl], { chainId: deployment.chainId }),
     deployment,
     depositsConsumed: options.depositsConsumed,
+    statePath: join(options.dataDir, 'settlement', 'deposits.json'),
     submit: options.submit,
     onTrouble: options.onLine,
   })

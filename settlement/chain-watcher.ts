@@ -1,24 +1,28 @@
 /**
- * Turns the vault's events into engine commands: AccountRegistered -> OpenAccount, Deposited -> Deposit
- * from the chain. Started by the composition root; goes on from the engine's `depositsConsumed`.
+ * Turns the vault's deposits into engine commands: OpenAccount for an owner's first one, Deposit for each.
+ * Started by the composition root; goes on from the engine's `depositsConsumed`.
  *
- * Invariant: deposits are submitted in queue order, each once it has `confirmations` blocks on it; an
- * account is submitted before its first deposit. Submitting again after a restart is harmless: the engine
- * refuses an account that exists and a deposit whose place was taken.
+ * Invariant: deposits are submitted in queue order, each once it has `confirmations` blocks on it, and only when
+ * the vault's own hash of its queue, up to it, equals the hash over everything that was submitted: an event that
+ * an endpoint left out, changed or made up is noticed before anything is credited. Submitting again after a
+ * restart is harmless: the engine refuses an account that exists and a deposit whose place was taken.
  */
-import { type Address, type PublicClient } from 'viem'
+import { readFileSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
+import { type Address, type Hex, type PublicClient } from 'viem'
 import { CommandKind, Reject, rejectNames } from '../engine/codes.js'
 import { COMMAND_WORDS, Cmd, OpenAccountCmd } from '../engine/layout.js'
-import { vaultAbi } from '../contracts/abi.js'
 import { chainErrorText, sleep, type ChainDeployment } from './chain.js'
 import { hexToBytes } from './commit.js'
-
-/** Where a command of the chain came from: the journal's attachment, UTF-8 JSON. */
-export interface ChainOrigin {
-  readonly transactionHash: string
-  readonly blockNumber: number
-  readonly logIndex: number
-}
+import {
+  DepositQueue,
+  EMPTY_QUEUE,
+  extendQueue,
+  type ChainOrigin,
+  type DepositEvent,
+} from './deposit-queue.js'
+import { LogRanges } from './log-ranges.js'
+import { writeDurable } from './store.js'
 
 export interface ChainWatcherOptions {
   readonly client: PublicClient
@@ -29,8 +33,10 @@ export interface ChainWatcherOptions {
   readonly confirmations?: number
   /** Hands a command record (64 bytes) to the engine; resolves with its reject code once it is durable. */
   readonly submit: (record: Int32Array, attachment: Uint8Array) => Promise<number>
+  /** Where a restart finds how far this came; absent = it reads from the deployment on. */
+  readonly statePath?: string
   readonly pollMs?: number
-  /** Blocks asked for at once. */
+  /** Blocks asked for at once, at most. */
   readonly rangeBlocks?: number
   readonly onTrouble?: (text: string) => void
 }
@@ -44,11 +50,32 @@ export interface ChainWatcher {
   stop(): Promise<void>
 }
 
-interface Log {
-  readonly eventName: 'AccountRegistered' | 'Deposited'
-  readonly args: Record<string, unknown>
-  readonly origin: ChainOrigin
+/** The endpoint's events are not the vault's queue: some are left out, changed or made up. */
+export class EventsDiffer extends Error {
+  override readonly name = 'EventsDiffer'
 }
+
+/** The chain took back deposits that were credited: it lost more blocks than the confirmations. */
+export class DepositsTakenBack extends Error {
+  override readonly name = 'DepositsTakenBack'
+}
+
+/** How far the queue was submitted. */
+interface Progress {
+  /** Deposits submitted, and the queue's hash behind them. */
+  readonly position: number
+  readonly hash: Hex
+  /** First block that may have the next one. */
+  readonly nextBlock: number
+}
+
+const POLL_MS = 500
+const PAUSE_MS_MAX = 30_000
+const RANGE_BLOCKS = 2000
+/** Blocks to go back when an event is missing: another branch may have it earlier. Doubled until it is found. */
+const BACK_BLOCKS = 64
+/** The vault registers it at its creation; it belongs to the owner of the fees. */
+const FEE_ACCOUNT = 0
 
 /** OpenAccount: `owner`'s 20 bytes as five big-endian words. */
 export function openAccountRecord(account: number, owner: Address): Int32Array {
@@ -75,60 +102,31 @@ export function depositRecord(account: number, asset: number, units: number, pos
 
 /** Starts to watch. Network failures are retried with growing pauses and told to `onTrouble`. */
 export function startChainWatcher(options: ChainWatcherOptions): ChainWatcher {
-  const { client, deployment, confirmations = 0, pollMs = 500, rangeBlocks = 2000 } = options
-  let position = options.depositsConsumed
-  let nextBlock = BigInt(deployment.deployedAtBlock)
+  const { pollMs = POLL_MS } = options
+  const watch = new Watch(options)
   let isStopped = false
   let tellCaughtUp = (): void => {}
   const caughtUp = new Promise<void>((resolve) => {
     tellCaughtUp = resolve
   })
-
-  const step = async (): Promise<boolean> => {
-    const head = (await client.getBlockNumber({ cacheTime: 0 })) - BigInt(confirmations)
-    if (head < nextBlock) return false
-    const toBlock = head < nextBlock + BigInt(rangeBlocks) ? head : nextBlock + BigInt(rangeBlocks)
-    for (const log of await vaultLogs(client, deployment.vault, nextBlock, toBlock)) {
-      if (isStopped) return false
-      const attachment = new TextEncoder().encode(JSON.stringify(log.origin))
-      if (log.eventName === 'AccountRegistered') {
-        const { account, owner } = log.args as { account: number; owner: Address }
-        await options.submit(openAccountRecord(account, owner), attachment)
-        continue
-      }
-      const deposit = log.args as { position: bigint; account: number; asset: number; units: bigint }
-      if (deposit.position < BigInt(position)) continue
-      if (deposit.position !== BigInt(position))
-        throw new Error(`deposit ${deposit.position} where ${position} belongs: the endpoint left out events`)
-      const record = depositRecord(deposit.account, deposit.asset, Number(deposit.units), position)
-      const code = await options.submit(record, attachment)
-      if (code !== Reject.None)
-        throw new Error(`the engine refuses deposit ${position}: ${rejectNames[code] ?? code}`)
-      position++
-    }
-    nextBlock = toBlock + 1n
-    return nextBlock <= head
-  }
-
   const run = async (): Promise<void> => {
     let pause = pollMs
     while (!isStopped) {
       try {
-        const hasMore = await step()
+        await watch.look(() => isStopped)
         pause = pollMs
-        if (hasMore) continue
-        tellCaughtUp()
+        if (!isStopped) tellCaughtUp()
       } catch (error) {
         options.onTrouble?.(`chain watcher: ${chainErrorText(error)}`)
-        pause = Math.min(pause * 2, 30_000)
+        pause = Math.min(pause * 2, PAUSE_MS_MAX)
       }
-      for (let waited = 0; waited < pause && !isStopped; waited += 50) await sleep(50)
+      for (let waited = 0; waited < pause && !isStopped; waited += 50) await sleep(Math.min(50, pause))
     }
   }
   const running = run()
   return {
     caughtUp,
-    position: () => position,
+    position: () => watch.position,
     async stop() {
       isStopped = true
       await running
@@ -136,30 +134,150 @@ export function startChainWatcher(options: ChainWatcherOptions): ChainWatcher {
   }
 }
 
-/** Account and deposit events of a block range, in order. */
-async function vaultLogs(
-  client: PublicClient,
-  address: Address,
-  fromBlock: bigint,
-  toBlock: bigint,
-): Promise<Log[]> {
-  const events = vaultAbi.filter(
-    (item) => item.type === 'event' && (item.name === 'AccountRegistered' || item.name === 'Deposited'),
-  )
-  const logs = await client.getLogs({ address, events, fromBlock, toBlock, strict: true })
-  return logs.map((log) => {
-    const { eventName, args } = log as unknown as {
-      eventName: Log['eventName']
-      args: Record<string, unknown>
+class Watch {
+  private progress: Progress
+  private readonly queue: DepositQueue
+  private readonly ranges: LogRanges
+  /** Accounts opened in this run. */
+  private readonly opened = new Set<number>()
+  private back = BACK_BLOCKS
+  /** Hash of the newest block of the last look that left nothing to do. */
+  private seenHead: Hex | undefined
+
+  constructor(private readonly options: ChainWatcherOptions) {
+    const { client, deployment, rangeBlocks = RANGE_BLOCKS } = options
+    this.queue = new DepositQueue(client, deployment.vault)
+    this.ranges = new LogRanges(rangeBlocks)
+    this.progress = this.readProgress()
+  }
+
+  get position(): number {
+    return Math.max(this.progress.position, this.options.depositsConsumed)
+  }
+
+  /** Submits what is new. Throws EventsDiffer, DepositsTakenBack, or a network failure. */
+  async look(isStopped: () => boolean): Promise<void> {
+    const { client, deployment, confirmations = 0 } = this.options
+    await this.openFeeAccount()
+    const newest = await client.getBlock({ blockTag: 'latest' })
+    if (newest.hash === this.seenHead) return
+    const head = newest.number - BigInt(confirmations)
+    if (head < BigInt(deployment.deployedAtBlock)) return
+    const count = await this.queue.count(head)
+    await this.checkStanding(count, head)
+    if (count > this.progress.position) await this.readUpTo(count, head, isStopped)
+    if (isStopped()) return
+    this.move({ ...this.progress, nextBlock: Number(head) + 1 })
+    this.seenHead = newest.hash
+  }
+
+  private async openFeeAccount(): Promise<void> {
+    if (this.opened.has(FEE_ACCOUNT)) return
+    const { deployedAtBlock } = this.options.deployment
+    const { owner, origin } = await this.queue.registration(FEE_ACCOUNT, deployedAtBlock)
+    await this.open(FEE_ACCOUNT, owner, origin)
+  }
+
+  /** The chain has what was submitted. */
+  private async checkStanding(count: number, head: bigint): Promise<void> {
+    const { position, hash } = this.progress
+    if (count < position)
+      throw new DepositsTakenBack(`block ${head} has ${count} deposits, ${position} were credited`)
+    if ((await this.queue.hash(position, head)) !== hash)
+      throw new DepositsTakenBack(
+        `the first ${position} deposits at block ${head} are not those that were credited`,
+      )
+  }
+
+  private async readUpTo(count: number, head: bigint, isStopped: () => boolean): Promise<void> {
+    const { queue, ranges } = this
+    const pieces = ranges.walk(BigInt(this.progress.nextBlock), head, (from, to) => queue.events(from, to))
+    try {
+      for await (const { toBlock, value } of pieces) {
+        await this.take(value, head, isStopped)
+        if (isStopped()) return
+        this.move({ ...this.progress, nextBlock: Number(toBlock) + 1 })
+      }
+      if (this.progress.position < count)
+        throw new EventsDiffer(`the endpoint has no event of deposit ${this.progress.position} of ${count}`)
+      this.back = BACK_BLOCKS
+    } catch (error) {
+      if (error instanceof EventsDiffer) {
+        const from = Math.max(this.options.deployment.deployedAtBlock, this.progress.nextBlock - this.back)
+        this.progress = { ...this.progress, nextBlock: from }
+        this.back *= 2
+      }
+      throw error
     }
-    return {
-      eventName,
-      args,
-      origin: {
-        transactionHash: log.transactionHash,
-        blockNumber: Number(log.blockNumber),
-        logIndex: log.logIndex,
-      },
+  }
+
+  /** Checks a piece's deposits against the vault's hash, then submits them. */
+  private async take(events: readonly DepositEvent[], head: bigint, isStopped: () => boolean): Promise<void> {
+    const { position, hash } = this.progress
+    const fresh = events.filter((event) => event.position >= position)
+    let extended = hash
+    const hashes = fresh.map((event, at) => {
+      if (event.position !== position + at)
+        throw new EventsDiffer(`deposit ${event.position} where ${position + at} belongs`)
+      extended = extendQueue(extended, event)
+      return extended
+    })
+    if (fresh.length === 0) return
+    if ((await this.queue.hash(position + fresh.length, head)) !== extended)
+      throw new EventsDiffer(
+        `deposits ${position} to ${position + fresh.length - 1} are not those of the vault`,
+      )
+    for (const [at, event] of fresh.entries()) {
+      if (isStopped()) return
+      if (event.position >= this.options.depositsConsumed) await this.submit(event)
+      this.progress = {
+        position: event.position + 1,
+        hash: hashes[at]!,
+        nextBlock: event.origin.blockNumber,
+      }
     }
-  })
+  }
+
+  private async submit({ position, account, asset, units, owner, origin }: DepositEvent): Promise<void> {
+    if (!this.opened.has(account)) await this.open(account, owner, origin)
+    const code = await this.options.submit(
+      depositRecord(account, asset, units, position),
+      attachmentOf(origin),
+    )
+    if (code !== Reject.None)
+      throw new Error(`the engine refuses deposit ${position}: ${rejectNames[code] ?? code}`)
+  }
+
+  private async open(account: number, owner: Address, origin: ChainOrigin): Promise<void> {
+    await this.options.submit(openAccountRecord(account, owner), attachmentOf(origin))
+    this.opened.add(account)
+  }
+
+  private move(progress: Progress): void {
+    const isNew = progress.position !== this.saved
+    this.progress = progress
+    const { statePath } = this.options
+    if (statePath === undefined || !isNew) return
+    writeDurable(dirname(statePath), basename(statePath), `${JSON.stringify(progress)}\n`)
+    this.saved = progress.position
+  }
+
+  /** Position that the state file has. */
+  private saved: number | undefined
+
+  /** Of the state file; the beginning where there is none, or where the journal is an older one. */
+  private readProgress(): Progress {
+    const { statePath, deployment, depositsConsumed } = this.options
+    const beginning = { position: 0, hash: EMPTY_QUEUE, nextBlock: deployment.deployedAtBlock }
+    if (statePath === undefined) return beginning
+    try {
+      const { position, hash, nextBlock } = JSON.parse(readFileSync(statePath, 'utf8')) as Progress
+      return position <= depositsConsumed ? { position, hash, nextBlock } : beginning
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return beginning
+      throw error
+    }
+  }
 }
+
+const attachmentOf = (origin: ChainOrigin): Uint8Array => new TextEncoder().encode(JSON.stringify(origin))

@@ -25,7 +25,8 @@ const REST_MS_MAX = 30_000
 const RETRY_AFTER_MS_MAX = 60_000
 const CHAIN_CHECK_MS = 60_000
 /** Limit exceeded, internal error, too many requests: the endpoint's trouble, whatever was asked. */
-const FAILURES = new Set([-32005, -32603, -32007, 429])
+const LIMIT_EXCEEDED = -32005
+const FAILURES = new Set([LIMIT_EXCEEDED, -32603, -32007, 429])
 
 const isHex = (value: unknown): boolean => typeof value === 'string' && /^0x[0-9a-f]*$/i.test(value)
 const isObject = (value: unknown): boolean => typeof value === 'object' && !Array.isArray(value)
@@ -106,7 +107,9 @@ export class Endpoint {
     }
     const { result, error } = response ?? {}
     if (error !== undefined && error !== null) {
-      if (FAILURES.has(error.code)) throw new BadAnswer(`${method}: ${error.message}`)
+      // Of logs it also means that the range has too many: a smaller one is asked for.
+      const isRange = method === 'eth_getLogs' && error.code === LIMIT_EXCEEDED
+      if (FAILURES.has(error.code) && !isRange) throw new BadAnswer(`${method}: ${error.message}`)
       return { error, isRevert: error.code === 3 || /revert/i.test(error.message) }
     }
     if (result === undefined || !(forms[method]?.(result) ?? true))

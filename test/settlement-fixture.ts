@@ -85,28 +85,25 @@ export class SettlementFixture {
     return hash
   }
 
+  /** Owner `from` gets `units` of `asset`, and the vault may take them. */
+  async mint(from: number, asset: number, units: number): Promise<void> {
+    const address = this.deployment.assets[asset]!.token
+    const amount = BigInt(units)
+    for (const [functionName, to] of [
+      ['mint', owner(from).address],
+      ['approve', this.deployment.vault],
+    ] as const)
+      await this.write(from, { address, abi: demoTokenAbi, functionName, args: [to, amount] })
+  }
+
   /** Owner `from` deposits `units` of `asset`; ids of accounts are given in order of first deposit, from 1. */
   async deposit(from: number, asset: number, units: number): Promise<void> {
-    const token = this.deployment.assets[asset]!.token
-    const { vault } = this.deployment
-    const amount = BigInt(units)
+    await this.mint(from, asset, units)
     await this.write(from, {
-      address: token,
-      abi: demoTokenAbi,
-      functionName: 'mint',
-      args: [owner(from).address, amount],
-    })
-    await this.write(from, {
-      address: token,
-      abi: demoTokenAbi,
-      functionName: 'approve',
-      args: [vault, amount],
-    })
-    await this.write(from, {
-      address: vault,
+      address: this.deployment.vault,
       abi: vaultAbi,
       functionName: 'deposit',
-      args: [BigInt(asset), amount],
+      args: [BigInt(asset), BigInt(units)],
     })
   }
 

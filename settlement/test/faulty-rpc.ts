@@ -25,10 +25,14 @@ export const lies = [
   'high nonce',
   'forged state',
   'no logs',
+  'some logs',
   'forged logs',
   'forged revert',
 ] as const
-export type Fault = (typeof failures)[number] | (typeof lies)[number]
+/** `few blocks`: logs of more blocks than `FEW_BLOCKS` are refused, as endpoints do. */
+export type Fault = (typeof failures)[number] | (typeof lies)[number] | 'few blocks'
+
+export const FEW_BLOCKS = 5n
 
 interface Question {
   readonly id: number
@@ -140,6 +144,20 @@ export class FaultyRpc {
         return method === 'eth_call' ? { result: `0x${'0'.repeat(62)}63` } : truth()
       case 'no logs':
         return method === 'eth_getLogs' ? { result: [] } : truth()
+      case 'some logs':
+        // Every second one, of the fee account's registration none.
+        return method === 'eth_getLogs'
+          ? {
+              result: ((await this.ask(method, params)).result as unknown[]).filter(
+                (_log, at) => at % 2 === 1,
+              ),
+            }
+          : truth()
+      case 'few blocks': {
+        const { fromBlock, toBlock } = (params[0] ?? {}) as { fromBlock?: string; toBlock?: string }
+        if (method !== 'eth_getLogs' || BigInt(toBlock!) - BigInt(fromBlock!) < FEW_BLOCKS) return truth()
+        return { error: { code: -32005, message: 'query returned more than 10000 results' } }
+      }
       case 'forged logs':
         return method === 'eth_getLogs'
           ? { result: forgedLogs((await this.ask(method, params)).result) }

@@ -5,6 +5,7 @@ import { settlementAbi } from '../contracts/abi.js'
 import { SettlementFixture, owner, until } from '../test/settlement-fixture.js'
 import { chainClient } from './chain.js'
 import { Settler } from './settler.js'
+import { FaultyRpc } from './test/faulty-rpc.js'
 import { placeRecord } from './test/journal-fixture.js'
 
 describe('forced withdrawals', () => {
@@ -26,11 +27,14 @@ describe('forced withdrawals', () => {
     })
   }
 
-  const startSettler = async (onCommand: (record: Int32Array) => void): Promise<void> => {
+  const startSettler = async (
+    onCommand: (record: Int32Array) => void,
+    rpcUrl = fixture.anvil.rpcUrl,
+  ): Promise<void> => {
     settler = new Settler({
       dataDir: fixture.dataDir,
       durableSeq: () => fixture.journal.seq,
-      client: chainClient([fixture.anvil.rpcUrl]),
+      client: chainClient([rpcUrl]),
       deployment: fixture.deployment,
       account: owner(0),
       policy: { seconds: 0.05, fills: 1000, rows: 1000 },
@@ -72,6 +76,23 @@ describe('forced withdrawals', () => {
       async () => (await fixture.readSettlement('openRequests')) === 0n,
     )
     expect(commands).toHaveLength(2)
+  })
+
+  test('a request that an endpoint left out at first is found and answered', async () => {
+    await settler.stop()
+    await fixture.deposit(3, 0, 700)
+    await fixture.credit()
+    let asked = 0
+    const proxy = await FaultyRpc.start(fixture.anvil.rpcUrl, (method) =>
+      method === 'eth_getLogs' && ++asked <= 3 ? 'no logs' : undefined,
+    )
+    await request(3, 3, 0, 700)
+    await startSettler((record) => void fixture.journal.append(record), proxy.url)
+    await until('the request to be closed', async () => (await fixture.readSettlement('openRequests')) === 0n)
+    expect(await fixture.readVault('claimable', 3n, 0n)).toBe(700n)
+    expect(asked).toBeGreaterThan(3)
+    await settler.stop()
+    await proxy.stop()
   })
 
   test('who asks for more than there is and goes on trading is answered by what the last root shows', async () => {

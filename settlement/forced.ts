@@ -5,7 +5,7 @@
  * Invariant: what is asked of the engine follows from the chain and the journal alone: remaining on the chain
  * less withdrawals that are on their way. So a restart asks for nothing twice.
  */
-import { encodeFunctionData, getAbiItem, type PublicClient } from 'viem'
+import { encodeFunctionData, type PublicClient } from 'viem'
 import { settlementAbi } from '../contracts/abi.js'
 import { CancelReason, CommandKind } from '../engine/codes.js'
 import { COMMAND_WORDS, Cmd } from '../engine/layout.js'
@@ -15,98 +15,7 @@ import { decodeUnits } from './commit.js'
 import type { Follower } from './follow.js'
 import { indexOf, type IndexedUnits } from './net.js'
 import { NonceTaken, TransactionReverted, type Sender } from './sender.js'
-
-/** A request that waits on the chain. */
-interface OpenRequest {
-  readonly account: number
-  readonly asset: number
-  /** Units not granted yet. */
-  readonly remaining: number
-  /** Seconds since 1970, and the block. */
-  readonly requestedAt: number
-  readonly block: number
-  /** Deposits that an answer must have consumed. */
-  readonly depositsBefore: number
-  /** Withdrawals of batches up to this number do not count. */
-  readonly afterBatch: number
-  /** A large part of the time to answer it is over. */
-  readonly isLate: boolean
-}
-
-/** Share of the exit delay after which a request is late. */
-const LATE_SHARE = 0.25
-
-const RANGE_BLOCKS = 5000n
-
-/** Reads requests from the chain; remembers where it has read to. */
-class RequestReader {
-  private nextBlock: bigint
-  /** Block of the last request of (account, asset), by "account/asset". */
-  private readonly seen = new Map<string, number>()
-  /** Seconds. */
-  private exitDelay: number | undefined
-
-  constructor(
-    private readonly client: PublicClient,
-    private readonly deployment: ChainDeployment,
-  ) {
-    this.nextBlock = BigInt(deployment.deployedAtBlock)
-  }
-
-  /**
-   * Requests that are open and older than the block that comes next: only what is committed later than a
-   * request counts as its answer.
-   */
-  async open(): Promise<OpenRequest[]> {
-    const { client, deployment, seen } = this
-    const head = await client.getBlockNumber({ cacheTime: 0 })
-    const event = getAbiItem({ abi: settlementAbi, name: 'WithdrawalRequested' })
-    while (this.nextBlock <= head) {
-      const end = this.nextBlock + RANGE_BLOCKS - 1n
-      const toBlock = end < head ? end : head
-      const logs = await client.getLogs({
-        address: deployment.settlement,
-        event,
-        fromBlock: this.nextBlock,
-        toBlock,
-        strict: true,
-      })
-      for (const { args, blockNumber } of logs) seen.set(`${args.account}/${args.asset}`, Number(blockNumber))
-      this.nextBlock = toBlock + 1n
-    }
-    const next = await client.getBlock({ blockTag: 'pending' })
-    this.exitDelay ??= Number(
-      await client.readContract({
-        address: deployment.settlement,
-        abi: settlementAbi,
-        functionName: 'exitDelay',
-      }),
-    )
-    const requests: OpenRequest[] = []
-    for (const [key, block] of seen) {
-      const [account, asset] = key.split('/').map(Number) as [number, number]
-      const request = await client.readContract({
-        address: deployment.settlement,
-        abi: settlementAbi,
-        functionName: 'requestOf',
-        args: [BigInt(account), BigInt(asset)],
-      })
-      if (request.remaining === 0n) seen.delete(key)
-      else if (BigInt(request.requestedAt) < next.timestamp)
-        requests.push({
-          account,
-          asset,
-          remaining: Number(request.remaining),
-          requestedAt: request.requestedAt,
-          block,
-          depositsBefore: Number(request.depositsBefore),
-          afterBatch: Number(request.afterBatch),
-          isLate: Number(next.timestamp) - request.requestedAt > this.exitDelay * LATE_SHARE,
-        })
-    }
-    return requests
-  }
-}
+import { RequestReader, type OpenRequest } from './withdrawal-requests.js'
 
 /** What the engine is told: the account's orders go, so that nothing is reserved, then the units. */
 function forcedRecords(account: number, asset: number, units: number): [Int32Array, Int32Array] {

@@ -1,12 +1,13 @@
 /**
- * kill -9 at every step of a batch's way, again and again, on a real chain: each batch is on the chain once,
- * with the roots that an undisturbed run gives, and not one transaction too many was sent. Fifteen rounds, one a step; with
- * GLASSBOOK_LONG_TESTS=1 thirty.
+ * kill -9 at every step of a batch's way, again and again, on a real chain that loses blocks in between: each
+ * batch is on the chain once, with the roots that an undisturbed run gives, and not one transaction too many was
+ * sent. Fifteen rounds, one a step; with GLASSBOOK_LONG_TESTS=1 thirty.
  */
 import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { createTestClient, http } from 'viem'
 import { Side } from '../engine/codes.js'
 import { SettlementFixture, keyOf, owner } from '../test/settlement-fixture.js'
 import { audit } from './audit.js'
@@ -71,10 +72,16 @@ describe('kill -9', () => {
 
   test(`${ROUNDS} rounds, then the rest`, async () => {
     const transactionsBefore = await fixture.client.getTransactionCount({ address: owner(0).address })
+    const anvil = createTestClient({ mode: 'anvil', transport: http(fixture.anvil.rpcUrl) })
+    // The blocks of the deposits stay.
+    await anvil.mine({ blocks: 5 })
     let kills = 0
     for (let round = 0; round < ROUNDS; round++) {
       const ended = await run(steps[round % steps.length]!, 1 + (round % 2))
       if (ended === 'SIGKILL') kills++
+      // Every third time the chain takes back what the last run did at its end.
+      if (round % 3 === 2)
+        await anvil.request({ method: 'anvil_reorg', params: [1 + (round % 4), []] } as never)
     }
     expect(kills).toBe(ROUNDS)
     expect(await run('none', 1)).toBe('0')

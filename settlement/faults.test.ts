@@ -13,9 +13,12 @@ import { placeRecord, withdrawRecord } from './test/journal-fixture.js'
 
 const IS_LONG = process.env.GLASSBOOK_LONG_TESTS === '1'
 const SEEDS = IS_LONG ? 20 : 1
+const FIRST_SEED = Number(process.env.GLASSBOOK_SEED ?? 1)
 /** Rests after a failure are seconds: one after the other in the long mode, mixed in the short one. */
 const FAILURES: Fault[][] = IS_LONG ? failures.map((failure) => [failure]) : [[...failures]]
 const TIMEOUT_MS = 400
+/** Questions during which one endpoint lies, then the next one. */
+const TURN = 150
 type Decide = (method: string, nth: number) => Fault | undefined
 
 /** Numbers from 0 to below 1, the same for a seed (mulberry32). */
@@ -182,14 +185,15 @@ describe('endpoints that fail and lie', () => {
   })
 
   test(`whatever fails and lies, by ${SEEDS} seeds: each batch is on the chain once`, async () => {
-    for (let seed = 1; seed <= SEEDS; seed++) {
+    for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
       const next = random(seed)
       const pick = <T>(list: readonly T[]): T => list[Math.floor(next() * list.length)]!
       let questions = 0
       // One endpoint at a time lies, now this one and then that one; any may fail.
       const decides = [0, 1, 2].map((endpoint): Decide => () => {
-        const liar = Math.floor(++questions / 150) % 3
-        if (endpoint === liar) return next() < 0.5 ? pick(lies) : undefined
+        // Between two liars a while without: one question is never answered by both.
+        const [turn, asked] = [Math.floor(++questions / TURN), questions % TURN]
+        if (endpoint === turn % 3 && asked > TURN / 3) return next() < 0.5 ? pick(lies) : undefined
         return next() < 0.08 ? pick(failures) : undefined
       })
       const before = {
@@ -198,7 +202,12 @@ describe('endpoints that fail and lie', () => {
         claimable: (await fixture.readVault('claimable', 1n, 1n)) as bigint,
       }
       const settler = await settlerOver(decides)
-      for (let batch = 0; batch < 4; batch++) await settle(settler)
+      let failure: unknown
+      settler.ended().catch((error: unknown) => (failure = error))
+      for (let batch = 0; batch < 4; batch++)
+        await settle(settler).catch((error: unknown) => {
+          throw new Error(`seed ${seed}: ${String(error)}`, { cause: failure })
+        })
       const { report } = await audit(chainClient([fixture.anvil.rpcUrl]), fixture.deployment)
       expect([seed, report]).toMatchObject([seed, { batches, provenBatches: batches, findings: [] }])
       expect([seed, (await nonce()) - before.nonce]).toEqual([seed, 12])

@@ -1,0 +1,147 @@
+/** What is believed of several endpoints, and how one that fails is left alone. */
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { BaseError, keccak256, type Hex } from 'viem'
+import { chainClient } from './chain.js'
+import { EndpointsDisagree } from './rpc.js'
+
+interface Reply {
+  readonly status?: number
+  readonly headers?: Record<string, string>
+  readonly result?: unknown
+  readonly error?: { code: number; message: string; data?: string }
+}
+
+/** An endpoint that answers what it is told to, and notes what it was asked. */
+class Scripted {
+  readonly asked: { method: string; atMs: number }[] = []
+  private constructor(
+    private readonly server: Server,
+    public reply: (method: string) => Reply,
+  ) {}
+
+  static async start(reply: (method: string) => Reply): Promise<Scripted> {
+    const server = createServer((request, response) => {
+      let body = ''
+      request.on('data', (chunk: Buffer) => (body += chunk.toString()))
+      request.on('end', () => {
+        const { id, method } = JSON.parse(body) as { id: number; method: string }
+        scripted.asked.push({ method, atMs: performance.now() })
+        const { status = 200, headers = {}, result, error } = scripted.reply(method)
+        response.writeHead(status, { 'content-type': 'application/json', ...headers })
+        response.end(
+          JSON.stringify({ jsonrpc: '2.0', id, ...(error === undefined ? { result } : { error }) }),
+        )
+      })
+    })
+    const scripted = new Scripted(server, reply)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    return scripted
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`
+  }
+
+  stop(): void {
+    this.server.closeAllConnections()
+    this.server.close()
+  }
+}
+
+const ADDRESS = `0x${'aa'.repeat(20)}` as const
+const down = (): Reply => ({ status: 503 })
+const height = (blocks: number) => (): Reply => ({ result: `0x${blocks.toString(16)}` })
+const code = (bytes: string) => (): Reply => ({ result: bytes })
+
+describe('several endpoints', () => {
+  const running: Scripted[] = []
+  afterEach(() => running.splice(0).forEach((one) => one.stop()))
+  const start = async (...replies: ((method: string) => Reply)[]): Promise<Scripted[]> => {
+    for (const reply of replies) running.push(await Scripted.start(reply))
+    return running
+  }
+  const client = (options = {}) =>
+    chainClient(
+      running.map(({ url }) => url),
+      { timeoutMs: 2000, ...options },
+    )
+  const codeOf = () => client().getCode({ address: ADDRESS })
+
+  test('no URL is none', () => {
+    expect(() => chainClient([])).toThrow(RangeError)
+  })
+
+  test('an answer counts when more than half say it, or the only one of two that answers does', async () => {
+    await start(code('0x01'), code('0x02'), code('0x02'))
+    expect(await codeOf()).toBe('0x02')
+    running[2]!.reply = code('0x03')
+    await expect(codeOf()).rejects.toBeInstanceOf(EndpointsDisagree)
+    // One alone is not more than half of three.
+    running[1]!.reply = down
+    running[2]!.reply = down
+    await expect(codeOf()).rejects.toThrow(BaseError)
+    running.pop()!.stop()
+    expect(await codeOf()).toBe('0x01')
+    running[1]!.reply = code('0x02')
+    await expect(codeOf()).rejects.toBeInstanceOf(EndpointsDisagree)
+  })
+
+  test('of heights the highest counts that more than half have reached', async () => {
+    await start(height(90), height(100), height(5000))
+    expect(await client().getBlockNumber({ cacheTime: 0 })).toBe(100n)
+    expect(await client().getTransactionCount({ address: ADDRESS })).toBe(100)
+    running.shift()!.stop()
+    expect(await client().getBlockNumber({ cacheTime: 0 })).toBe(100n)
+  })
+
+  test('a refusal of the contract is an answer, an endpoint that cannot say is none', async () => {
+    const revert = (): Reply => ({ error: { code: 3, message: 'execution reverted', data: '0x12345678' } })
+    const estimate = () => client().estimateGas({ account: ADDRESS, to: ADDRESS })
+    await start(revert, revert, code('0x5208'))
+    await expect(estimate()).rejects.toThrow(/execution reverted/i)
+    running[0]!.reply = code('0x6000')
+    expect(await estimate()).toBe(0x6000n)
+    running[0]!.reply = () => ({ error: { code: -32000, message: 'header not found' } })
+    await expect(estimate()).rejects.toThrow(BaseError)
+  })
+
+  test('a transaction goes to every endpoint; one that takes it is enough', async () => {
+    const raw: Hex = '0x02f8'
+    const known = (): Reply => ({ error: { code: -32000, message: 'already known' } })
+    await start(down, known, () => ({ result: keccak256(raw) }))
+    expect(await client().sendRawTransaction({ serializedTransaction: raw })).toBe(keccak256(raw))
+    expect(
+      running.every(({ asked }) => asked.some(({ method }) => method === 'eth_sendRawTransaction')),
+    ).toBe(true)
+    running[2]!.reply = known
+    await expect(client().sendRawTransaction({ serializedTransaction: raw })).rejects.toThrow(/already known/)
+  })
+
+  test('Retry-After is obeyed, and another endpoint asked meanwhile', async () => {
+    await start(() => ({ status: 429, headers: { 'retry-after': '2' } }))
+    let asked = client()
+    await expect(asked.getCode({ address: ADDRESS })).rejects.toThrow(BaseError)
+    const { asked: times } = running[0]!
+    expect(times.length).toBeGreaterThan(1)
+    times.slice(1).forEach(({ atMs }, at) => expect(atMs - times[at]!.atMs).toBeGreaterThan(1900))
+
+    await start(code('0x02'))
+    running[0]!.reply = () => ({ status: 429, headers: { 'retry-after': '60' } })
+    asked = client()
+    times.length = 0
+    for (let question = 0; question < 5; question++)
+      expect(await asked.getCode({ address: ADDRESS })).toBe('0x02')
+    expect(times).toHaveLength(1)
+  })
+
+  test('an endpoint of another chain is not asked, and told', async () => {
+    const told: string[] = []
+    await start((method) => ({ result: method === 'eth_chainId' ? '0x5' : '0x01' }))
+    await start((method) => ({ result: method === 'eth_chainId' ? '0x7a69' : '0x02' }))
+    const asked = client({ chainId: 31337, onFailure: (_url: string, text: string) => void told.push(text) })
+    expect(await asked.getCode({ address: ADDRESS })).toBe('0x02')
+    expect(running[0]!.asked.every(({ method }) => method === 'eth_chainId')).toBe(true)
+    expect(told.join()).toContain('serves chain 5, not 31337')
+  })
+})

@@ -14,6 +14,8 @@ import { placeRecord, withdrawRecord } from './test/journal-fixture.js'
 const IS_LONG = process.env.GLASSBOOK_LONG_TESTS === '1'
 const SEEDS = IS_LONG ? 20 : 1
 const FIRST_SEED = Number(process.env.GLASSBOOK_SEED ?? 1)
+/** A made-up refusal, for long enough, ends settlement; all else ends with the lie. */
+const LIES_OF_ONE = lies.filter((lie) => lie !== 'wrong chain' && lie !== 'forged revert')
 /** Rests after a failure are seconds: one after the other in the long mode, mixed in the short one. */
 const FAILURES: Fault[][] = IS_LONG ? failures.map((failure) => [failure]) : [[...failures]]
 const TIMEOUT_MS = 400
@@ -67,6 +69,7 @@ describe('endpoints that fail and lie', () => {
       account: owner(0),
       policy: { seconds: 3600, fills: 1000, rows: 1000 },
       pollMs: 10,
+      lostAfterMs: 1000,
       onBatch: ({ header, state }) => void states.push(`${header.number} ${state}`),
     })
     running.push(settler)
@@ -104,6 +107,18 @@ describe('endpoints that fail and lie', () => {
     ])
     await settle(settler)
     await check()
+  })
+
+  test.each(LIES_OF_ONE)('one endpoint that lies for a while: %s', async (fault) => {
+    const settler = await settlerOver([(_method, nth) => (nth > 8 && nth < 50 ? fault : undefined)])
+    await settle(settler)
+    const { report } = await audit(chainClient([fixture.anvil.rpcUrl]), fixture.deployment)
+    expect(report).toMatchObject({ batches, provenBatches: batches, findings: [] })
+    expect(await fixture.readVault('claimable', 1n, 1n)).toBe(BigInt(3 * batches))
+    expect(settler.status().state).toBe('following')
+    // What was signed for a nonce that was a lie is dropped, and may be signed again.
+    if (fault !== 'high nonce') expect((await nonce()) - transactionsBefore).toBe(3 * batches)
+    transactionsBefore = (await nonce()) - 3 * batches
   })
 
   test('one endpoint of another chain is refused at the start', async () => {
@@ -206,7 +221,9 @@ describe('endpoints that fail and lie', () => {
       settler.ended().catch((error: unknown) => (failure = error))
       for (let batch = 0; batch < 4; batch++)
         await settle(settler).catch((error: unknown) => {
-          throw new Error(`seed ${seed}: ${String(error)}`, { cause: failure })
+          const { state, trouble, sender } = settler.status()
+          const known = `${state}, ${JSON.stringify(sender)}, last trouble: ${trouble}`
+          throw new Error(`seed ${seed}: ${String(error)}; ${known}`, { cause: failure })
         })
       const { report } = await audit(chainClient([fixture.anvil.rpcUrl]), fixture.deployment)
       expect([seed, report]).toMatchObject([seed, { batches, provenBatches: batches, findings: [] }])

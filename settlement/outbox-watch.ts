@@ -29,7 +29,7 @@ export interface OutboxWatchOptions {
   readonly onTrouble: (text: string) => void
   /** A transaction is confirmed. */
   readonly onReceipt: (nonce: number, label: string, receipt: TransactionReceipt) => void
-  /** Another transaction took the nonce; it has left the outbox. */
+  /** Another transaction took the nonce, or none ever will; it has left the outbox. */
   readonly onTaken: (nonce: number, label: string) => void
 }
 
@@ -37,7 +37,7 @@ export interface OutboxWatchOptions {
 const KEPT_BLOCKS = 64
 /** Looks in a row that must say so before a transaction counts as taken back, or a nonce as empty. */
 export const LOOKS = 3
-/** Empty nonces that are filled at a time; more are an endpoint that is far behind. */
+/** Empty nonces that are filled at a time. */
 const FILLED_MAX = 64
 const LOST_AFTER_MS = 60_000
 const RESEND_MS = 3000
@@ -63,8 +63,12 @@ export class OutboxWatch {
   private looking: Promise<unknown> = Promise.resolve()
   private suspicions = 0
   private emptyLooks = 0
+  private farSinceMs?: number
+  private readonly lostAfterMs: number
 
-  constructor(private readonly options: OutboxWatchOptions) {}
+  constructor(private readonly options: OutboxWatchOptions) {
+    this.lostAfterMs = options.lostAfterMs ?? LOST_AFTER_MS
+  }
 
   /** Since the start; `stuck` wait now at the fee cap. */
   get figures(): { readonly stuck: number; readonly bumps: number; readonly lost: number } {
@@ -141,11 +145,9 @@ export class OutboxWatch {
     if (receipt === undefined) {
       delete progress.seenIn
       progress.lostAtMs ??= Date.now()
-      if (Date.now() - progress.lostAtMs < (this.options.lostAfterMs ?? LOST_AFTER_MS)) return
+      if (Date.now() - progress.lostAtMs < this.lostAfterMs) return
       if (confirmations > 0n && (await this.countAt(head - confirmations)) <= nonce) return
-      this.forget(nonce)
-      this.options.outbox.remove(nonce)
-      this.options.onTaken(nonce, label)
+      this.drop(nonce, label)
       return
     }
     delete progress.lostAtMs
@@ -230,18 +232,34 @@ export class OutboxWatch {
     for (let nonce = count; nonce < highest && empty.length <= FILLED_MAX; nonce++)
       if (!this.options.outbox.has(nonce)) empty.push(nonce)
     this.emptyLooks = empty.length > 0 ? this.emptyLooks + 1 : 0
+    if (empty.length <= FILLED_MAX) delete this.farSinceMs
     if (this.emptyLooks < LOOKS) return
-    if (empty.length > FILLED_MAX) {
-      this.options.onTrouble(
-        `sender: the endpoint says nonce ${count}, and ${highest} waits: it is far behind`,
-      )
-      return
-    }
+    if (empty.length > FILLED_MAX) return this.dropFar(count, highest)
     this.emptyLooks = 0
     for (const nonce of empty) {
       await this.options.signer.fill(nonce)
       await this.broadcast(nonce)
     }
+  }
+
+  /**
+   * Far above the chain's nonce: it is far behind for a while, or it lied when these were signed, and they can
+   * never be mined. Should they be after all, the contract takes what they do once.
+   */
+  private dropFar(count: number, highest: number): void {
+    if (this.farSinceMs === undefined) {
+      this.farSinceMs = Date.now()
+      this.options.onTrouble(`sender: the chain's nonce is ${count}, and ${highest} waits`)
+    }
+    if (Date.now() - this.farSinceMs < this.lostAfterMs) return
+    for (const { nonce, label } of this.options.outbox.open)
+      if (nonce > count + FILLED_MAX) this.drop(nonce, label)
+  }
+
+  private drop(nonce: number, label: string): void {
+    this.forget(nonce)
+    this.options.outbox.remove(nonce)
+    this.options.onTaken(nonce, label)
   }
 
   private progressOf(nonce: number): Progress {

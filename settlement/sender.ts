@@ -30,7 +30,10 @@ export interface SenderOptions {
   readonly fees?: FeePolicy
   /** Pause between looks at the chain, milliseconds. */
   readonly pollMs?: number
-  /** After so long without a receipt a taken nonce counts as somebody else's; a minute unless given. */
+  /**
+   * After so long without a receipt a taken nonce counts as somebody else's, and one far above the chain's as
+   * never to be mined; a minute unless given.
+   */
   readonly lostAfterMs?: number
   /** Called after each durable step; tests stop the process here. */
   readonly onStep?: (step: SenderStep, label: string) => void
@@ -48,7 +51,7 @@ export interface SenderMetrics {
   readonly lost: number
 }
 
-/** Another transaction took the nonce: whoever asked must look at the chain again. */
+/** The nonce is another transaction's, or never will be mined: whoever asked must look at the chain again. */
 export class NonceTaken extends Error {
   override readonly name = 'NonceTaken'
 }
@@ -110,7 +113,7 @@ export class Sender {
           this.refuse(nonce, new TransactionReverted(label, `transaction ${receipt.transactionHash}`, true))
       },
       onTaken: (nonce, label) =>
-        this.refuse(nonce, new NonceTaken(`${label}: another transaction took its nonce ${nonce}`)),
+        this.refuse(nonce, new NonceTaken(`${label}: its nonce ${nonce} is not its own any more`)),
     })
   }
 

@@ -48,6 +48,8 @@ export interface SettlerOptions {
   readonly confirmations?: number
   readonly fees?: FeePolicy
   readonly pollMs?: number
+  /** See SenderOptions. */
+  readonly lostAfterMs?: number
   /**
    * Sealed batches that may wait for the chain, 4 unless given. At the bound the open batch goes on growing
    * to the policy's own bounds, then the rest waits in the journal: memory does not grow with an outage.
@@ -144,6 +146,7 @@ export class Settler {
       confirmations: options.confirmations ?? 0,
       ...(options.fees === undefined ? {} : { fees: options.fees }),
       ...(options.pollMs === undefined ? {} : { pollMs: options.pollMs }),
+      ...(options.lostAfterMs === undefined ? {} : { lostAfterMs: options.lostAfterMs }),
       onStep: (step, label) => this.stepped(step, label),
       onTrouble: (text) => this.tellTrouble(text),
     })

@@ -1,11 +1,14 @@
 /**
- * `npm run bench:settle`: what settlement costs. Goes to bench/results/settle.json:
+ * `npm run bench:settle`: what settlement costs. Writes bench/results/settle.json, and settle.md with each
+ * figure beside its target:
  *
  *   hashing     Poseidon hashes/s of ours and of poseidon-lite, one thread
- *   netting     1,000,000 fills into net rows; the same journal followed with an engine, commands/s
+ *   netting     1,000,000 fills into net rows
+ *   replay      a journal of two million commands, followed, and replayed against its batches
+ *   fillsRoot   1,000,000 leaves
  *   tree        leaf updates/s where every index is taken, and where two assets of 64 are; 1,000,000
  *               accounts in memory; time of a proof; time to write and to restore a checkpoint
- *   fillsRoot   1,000,000 leaves
+ *   sealing     a full batch with its chunk roots
  *   proving     constraints, key, proof time and memory for N = 1, 7, 16; proven rows/s by processes
  *   cost        gas of bench/results/gas.json for 100,000 fills/s at given netting ratios
  *
@@ -18,229 +21,16 @@ import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { poseidon2 } from 'poseidon-lite/poseidon2'
-import { Side } from '../engine/codes.js'
-import { EVENT_WORDS, Ev } from '../engine/layout.js'
-import { depositRecord, openAccountRecord } from '../settlement/chain-watcher.js'
-import { FILL_BYTES, FillLeaves, fillProof, fillsRoot, verifyFill } from '../settlement/fills-root.js'
-import { Follower } from '../settlement/follow.js'
-import { Net, assertConserved, indexOf } from '../settlement/net.js'
-import { emptyRoots, rootOfProof, StateTree } from '../settlement/tree.js'
-import { NodeMemory } from '../settlement/node-memory.js'
-import { TreeStore } from '../settlement/tree-store.js'
-import { JournalFixture, placeRecord } from '../settlement/test/journal-fixture.js'
 import { machine } from './machine.js'
+import { round, say } from './settle/common.js'
+import { fillsTree, netting, replaying } from './settle/journal.js'
+import { settleMarkdown } from './settle/report.js'
+import { hashing, sealing, tree } from './settle/tree.js'
 
-const FILLS = 1_000_000
-const ACCOUNTS = 100_000
-const TREE_ACCOUNTS = 1_000_000
-const UPDATE_ROWS = 20_000
-const HASHES = 50_000
-const JOURNAL_TRADES = 1_000_000
 const PROOFS = 3
-const OWNER = '0x00000000000000000000000000000000000000a1'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
 const results = join(root, 'bench', 'results')
-const say = (text: string): void => void process.stderr.write(`${text}\n`)
-const seconds = (work: () => void): number => {
-  const startedAtMs = performance.now()
-  work()
-  return (performance.now() - startedAtMs) / 1000
-}
-const rate = (count: number, took: number): number => Math.round(count / took)
-const expect = (holds: boolean, what: string): void => {
-  if (!holds) throw new Error(`bench: ${what} does not hold`)
-}
-
-/** xorshift32, so that every run does the same work. */
-function random(seed: number): () => number {
-  let state = seed
-  return () => {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    return state >>> 0
-  }
-}
-
-function hashing() {
-  const nodes = new NodeMemory(emptyRoots)
-  const [a, b] = [nodes.ensure(2, 27), nodes.ensure(3, 27)]
-  const list = new Int32Array(3 * HASHES)
-  const fill = (): void => {
-    for (let at = 0; at < list.length; at += 3) list.set([a, b, a], at)
-  }
-  fill()
-  nodes.hash(list)
-  fill()
-  nodes.store(a, 1n)
-  nodes.store(b, 2n)
-  const ours = seconds(() => nodes.hash(list))
-  let expected = 1n
-  const lite = seconds(() => {
-    for (let step = 0; step < HASHES / 10; step++) expected = poseidon2([expected, 2n])
-  })
-  nodes.store(a, 1n)
-  for (let at = 0; at < (3 * HASHES) / 10; at += 3) list.set([a, b, a], at)
-  nodes.hash(list.subarray(0, (3 * HASHES) / 10))
-  expect(nodes.load(a) === expected, 'our hash chain equals poseidon-lite’s')
-  return { oursPerSecond: rate(HASHES, ours), poseidonLitePerSecond: rate(HASHES / 10, lite) }
-}
-
-function netting() {
-  const next = random(23)
-  const net = new Net()
-  const add = (): void => {
-    for (let fill = 0; fill < FILLS; fill++) {
-      const [maker, taker] = [1 + (next() % ACCOUNTS), 1 + (next() % ACCOUNTS)]
-      const [base, quote] = [1 + (next() % 1000), 1 + (next() % 1_000_000)]
-      net.add(indexOf(taker, 1), base)
-      net.add(indexOf(taker, 0), -quote - 5)
-      net.add(indexOf(maker, 1), -base)
-      net.add(indexOf(maker, 0), quote - 2)
-      net.add(indexOf(0, 0), 7)
-    }
-  }
-  const adding = seconds(add)
-  let rows = net.rows()
-  const took = adding + seconds(() => (rows = net.rows()))
-  assertConserved(rows, [], [])
-  return { fills: FILLS, accounts: ACCOUNTS, rows: rows.indices.length, seconds: round(took), ...following() }
-}
-
-const round = (value: number): number => Math.round(value * 1000) / 1000
-
-/** A journal of crossing orders, followed with an engine as settlement and the auditor do. */
-function following() {
-  const dataDir = mkdtempSync(join(tmpdir(), 'glassbook-bench-'))
-  const journal = new JournalFixture(dataDir)
-  const traders = 1000
-  const next = random(7)
-  let position = 0
-  for (let account = 1; account <= traders; account++)
-    journal.append(
-      openAccountRecord(account, OWNER),
-      depositRecord(account, 0, 2 ** 40, position++),
-      depositRecord(account, 1, 2 ** 40, position++),
-    )
-  let cloid = 1
-  for (let trade = 0; trade < JOURNAL_TRADES;) {
-    const records: Int32Array[] = []
-    for (let at = 0; at < 500 && trade < JOURNAL_TRADES; at++, trade++) {
-      const ticks = 1000 + (next() % 8)
-      records.push(
-        placeRecord(1 + (next() % traders), Side.Sell, ticks, 3, cloid++),
-        placeRecord(1 + (next() % traders), Side.Buy, ticks, 3, cloid++),
-      )
-    }
-    journal.append(...records)
-  }
-  journal.close()
-  const follower = new Follower({ dataDir })
-  const took = seconds(() => void follower.advance(() => false))
-  const range = follower.close()
-  follower.stop()
-  rmSync(dataDir, { recursive: true })
-  return {
-    followed: {
-      commands: range.lastSeq,
-      fills: range.fills.length / FILL_BYTES,
-      seconds: round(took),
-      commandsPerSecond: rate(range.lastSeq, took),
-    },
-  }
-}
-
-async function tree() {
-  const threads = Math.min(4, availableParallelism())
-  const measured: Record<string, number> = {}
-  const kinds = {
-    'every index taken': Int32Array.from({ length: UPDATE_ROWS }, (_, at) => at),
-    'two assets of 64': Int32Array.from({ length: UPDATE_ROWS }, (_, at) => ((at >> 1) << 6) | (at & 1)),
-  }
-  for (const count of new Set([1, threads]))
-    for (const [kind, indices] of Object.entries(kinds)) {
-      const one = new StateTree(count)
-      one.update(indices, new Float64Array(UPDATE_ROWS).fill(1))
-      const took = seconds(() => one.update(indices, new Float64Array(UPDATE_ROWS).fill(2)))
-      measured[`${kind}, ${count} thread${count > 1 ? 's' : ''}, leaf updates/s`] = rate(UPDATE_ROWS, took)
-      const proof = one.proof(indices[7]!)
-      expect(rootOfProof(proof.index, 2, proof.siblings) === one.root, 'a proof leads to the root')
-      await one.close()
-    }
-  return { ...measured, ...(await large(threads)) }
-}
-
-/** A million accounts with two assets each. */
-async function large(threads: number) {
-  const before = process.memoryUsage.rss()
-  const whole = new StateTree(threads)
-  const buildSeconds = seconds(() => {
-    for (let from = 0; from < TREE_ACCOUNTS; from += 50_000) {
-      const indices = Int32Array.from({ length: 100_000 }, (_, at) => ((from + (at >> 1)) << 6) | (at & 1))
-      whole.update(
-        indices,
-        Float64Array.from(indices, (index) => index + 1),
-      )
-      say(`  ${from + 50_000} accounts`)
-    }
-  })
-  const memoryMiB = Math.round((process.memoryUsage.rss() - before) / 2 ** 20)
-  const next = random(11)
-  const proofs = 1000
-  const proofSeconds = seconds(() => {
-    for (let at = 0; at < proofs; at++) whole.proof(((next() % TREE_ACCOUNTS) << 6) | (at & 1))
-  })
-  const scattered = Int32Array.from(
-    new Set(Array.from({ length: 2000 }, () => (next() % TREE_ACCOUNTS) << 6)),
-  ).sort()
-  const scatteredSeconds = seconds(() => whole.update(scattered, new Float64Array(scattered.length).fill(3)))
-  const folder = mkdtempSync(join(tmpdir(), 'glassbook-bench-'))
-  const store = new TreeStore(folder)
-  const checkpointSeconds = seconds(() => store.checkpoint(1, whole))
-  const restored = new StateTree()
-  const record = { header: { number: 1n, newRoot: whole.root } } as never
-  const restoreSeconds = seconds(() => new TreeStore(folder).restore(restored, 1, () => record))
-  expect(restored.root === whole.root, 'the restored tree has the root')
-  rmSync(folder, { recursive: true })
-  await whole.close()
-  return {
-    large: {
-      accounts: TREE_ACCOUNTS,
-      leaves: 2 * TREE_ACCOUNTS,
-      nodes: whole.nodeCount,
-      threads,
-      buildSeconds: round(buildSeconds),
-      leafUpdatesPerSecond: rate(2 * TREE_ACCOUNTS, buildSeconds),
-      scatteredUpdatesPerSecond: rate(scattered.length, scatteredSeconds),
-      memoryMiB,
-      proofMs: round((1000 * proofSeconds) / proofs),
-      checkpointSeconds: round(checkpointSeconds),
-      restoreSeconds: round(restoreSeconds),
-    },
-  }
-}
-
-function fills() {
-  const next = random(5)
-  const leaves = new FillLeaves()
-  const words = new Int32Array(EVENT_WORDS)
-  const floats = new Float64Array(words.buffer)
-  const frame = Uint8Array.from({ length: 32 }, (_, at) => at)
-  const encodeSeconds = seconds(() => {
-    for (let fill = 0; fill < FILLS; fill++) {
-      words[Ev.TICKS] = next() & 0xffff
-      words[Ev.LOTS] = next() & 0xffff
-      floats[Ev.SEQ_F64] = fill
-      leaves.add(words, floats, 0, 0, frame, frame)
-    }
-  })
-  let top: Uint8Array = new Uint8Array(0)
-  const rootSeconds = seconds(() => (top = fillsRoot(leaves.all())))
-  expect(verifyFill(top, fillProof(leaves.all(), 777_777)), 'a fill’s proof leads to the fills root')
-  return { leaves: FILLS, encodeSeconds: round(encodeSeconds), rootSeconds: round(rootSeconds) }
-}
 
 interface ProofFigures {
   readonly proofMs: number[]
@@ -366,9 +156,12 @@ const part = async (name: string, work: () => unknown): Promise<void> => {
 }
 await part('hashing', hashing)
 await part('netting', netting)
-await part('fillsRoot', fills)
+await part('replay', replaying)
+await part('fillsRoot', fillsTree)
 await part('tree', tree)
+await part('sealing', sealing)
 if (!values.quick) await part('proving', () => proving(sizes))
 await part('cost', () => cost(Math.max(...sizes)))
 report.loadAverageAtEnd = loadavg().map(round)
 writeFileSync(join(results, 'settle.json'), `${JSON.stringify(report, null, 2)}\n`)
+writeFileSync(join(results, 'settle.md'), settleMarkdown(report as never))

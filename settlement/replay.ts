@@ -3,18 +3,18 @@
  * fills root, journal head, deposits, withdrawals) and compare. The same follower and the same sealing as the
  * live settler's, cut where the chain's headers say.
  */
-import { availableParallelism } from 'node:os'
 import type { PublicClient } from 'viem'
+import { Beside } from './beside.js'
 import type { ChainDeployment } from './chain.js'
-import { applyRange, type AppliedBatch } from './batch.js'
-import { bytesToHex, decodeRows } from './commit.js'
-import { FillsHasher } from './fills-hasher.js'
+import { RECORD_BYTES, bytesToHex, decodeRows } from './commit.js'
 import { Follower, type EngineCapacities } from './follow.js'
 import { FILL_BYTES } from './fills-root.js'
 import { readBatches, type PostedBatch } from './history.js'
-import { StateTree } from './tree.js'
+import { TREE_DEPTH, emptyRoots } from './tree.js'
+import type { ApplyAnswer, ApplyQuestion } from './tree-thread.js'
 
-const HASH_THREADS_MAX = 4
+/** Batches that may be behind the engine: each holds its rows and fills. */
+const OPEN_MAX = 4
 
 export interface ReplayOptions {
   readonly dataDir: string
@@ -62,44 +62,50 @@ export async function replayAgainstChain(options: ReplayOptions): Promise<Replay
   return replayBatches({ ...rest, batches, rowsPerChunk: deployment.constants.rowsPerChunk })
 }
 
+/** A batch whose parts are being recomputed. */
+interface OpenBatch {
+  readonly posted: PostedBatch
+  readonly applied: Promise<ApplyAnswer>
+  readonly fillsRoot: Promise<Uint8Array>
+  readonly fillCount: number
+}
+
 /**
- * The replay itself, of batches that were read. Fills roots are hashed on a thread of their own while the next
- * batch is followed, and the tree by as many as there are cores, so that neither bounds the engine.
+ * The replay itself, of batches that were read. The engine follows the journal here; the tree and the fills roots
+ * are hashed on threads of their own, some batches behind.
  */
 export async function replayBatches(options: ReplayBatchesOptions): Promise<ReplayReport> {
   const { dataDir, capacities, batches, rowsPerChunk, onProgress } = options
   const follower = new Follower({ dataDir, ...(capacities === undefined ? {} : { capacities }) })
-  const tree = new StateTree(Math.min(HASH_THREADS_MAX, availableParallelism()))
-  const hasher = new FillsHasher()
+  const tree = new Beside<ApplyQuestion, ApplyAnswer>(new URL('./tree-thread.js', import.meta.url))
+  const hasher = new Beside<Uint8Array, Uint8Array>(new URL('./fills-thread.js', import.meta.url))
   const startedAtMs = performance.now()
-  let [fills, rows, agreed] = [0, 0, 0]
+  let [fills, rows, agreed, root] = [0, 0, 0, emptyRoots[TREE_DEPTH]!]
   let difference: ReplayDifference | undefined
-  /** A batch that agrees, apart from the fills root that is still being hashed. */
-  let open:
-    { posted: PostedBatch; fillCount: number; rowCount: number; root: Promise<Uint8Array> } | undefined
-  const finish = async (): Promise<void> => {
-    if (open === undefined) return
-    const { posted, fillCount, rowCount, root } = open
-    open = undefined
-    const journal = bytesToHex(await root)
-    if (posted.header.fillsRoot !== journal) {
-      difference = { batch: agreed + 1, part: 'fillsRoot', chain: posted.header.fillsRoot, journal }
-      return
+  const open: OpenBatch[] = []
+  /** Judges the open batches in order until `left` are left. */
+  const judge = async (left: number): Promise<void> => {
+    while (open.length > left && difference === undefined) {
+      const { posted, applied, fillsRoot, fillCount } = open.shift()!
+      const { header, data } = await applied
+      difference =
+        compare(posted, { header, data }) ?? compareFills(posted, bytesToHex(await fillsRoot), agreed + 1)
+      if (difference !== undefined) return
+      agreed++
+      root = header.newRoot
+      fills += fillCount
+      rows += data.rows.length / RECORD_BYTES
+      onProgress?.(agreed, batches.length)
     }
-    agreed++
-    fills += fillCount
-    rows += rowCount
-    onProgress?.(agreed, batches.length)
   }
   try {
     for (const [at, posted] of batches.entries()) {
-      const number = at + 1
       const lastSeq = Number(posted.header.lastSeq)
       follower.advance(() => false, Infinity, lastSeq)
       if (follower.seq < lastSeq || lastSeq < follower.firstSeq) {
-        await finish()
+        await judge(0)
         difference ??= {
-          batch: number,
+          batch: at + 1,
           part: 'journal',
           chain: `reaches seq ${lastSeq}`,
           journal:
@@ -107,24 +113,24 @@ export async function replayBatches(options: ReplayBatchesOptions): Promise<Repl
         }
         break
       }
-      const range = follower.close()
-      const fillCount = range.fills.length / FILL_BYTES
-      const root = hasher.root(range.fills)
-      const applied = applyRange(number, range, tree, rowsPerChunk)
-      await finish()
+      const { fills: leaves, ...range } = follower.close()
+      open.push({
+        posted,
+        applied: tree.ask({ number: at + 1, range, rowsPerChunk }),
+        fillCount: leaves.length / FILL_BYTES,
+        fillsRoot: hasher.ask(leaves, [leaves.buffer]),
+      })
+      await judge(OPEN_MAX)
       if (difference !== undefined) break
-      difference = compare(posted, applied)
-      if (difference !== undefined) break
-      open = { posted, fillCount, rowCount: range.rows.indices.length, root }
     }
-    await finish()
+    await judge(0)
     return {
       batches: agreed,
       commands: follower.seq,
       fills,
       rows,
       seconds: (performance.now() - startedAtMs) / 1000,
-      root: tree.root,
+      root,
       difference,
     }
   } finally {
@@ -133,7 +139,12 @@ export async function replayBatches(options: ReplayBatchesOptions): Promise<Repl
   }
 }
 
-function compare(posted: PostedBatch, ours: AppliedBatch): ReplayDifference | undefined {
+function compareFills(posted: PostedBatch, journal: string, batch: number): ReplayDifference | undefined {
+  const chain = posted.header.fillsRoot
+  return chain === journal ? undefined : { batch, part: 'fillsRoot', chain, journal }
+}
+
+function compare(posted: PostedBatch, ours: ApplyAnswer): ReplayDifference | undefined {
   const batch = Number(posted.header.number)
   const [theirs, computed] = [decodeRows(posted.rows), decodeRows(ours.data.rows)]
   const rowCount = Math.max(theirs.indices.length, computed.indices.length)

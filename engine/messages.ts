@@ -61,6 +61,8 @@ export const QueryKind = {
   TryPlace: 12,
   /** Fees of an account's orders in each market. */
   Fees: 13,
+  /** Like Book, with every level. */
+  WholeBook: 14,
 } as const
 
 export const OUTBOUND_HEADER_WORDS = 12

@@ -239,12 +239,9 @@ export class RunLoop {
       case QueryKind.Orders:
         return engine.orders(subject)
       case QueryKind.Book:
-        return {
-          market: subject,
-          lastTicks: engine.lastTicks(subject),
-          bids: engine.book(subject, Side.Buy, depth),
-          asks: engine.book(subject, Side.Sell, depth),
-        }
+        return bookAnswer(engine, subject, depth)
+      case QueryKind.WholeBook:
+        return bookAnswer(engine, subject, Infinity)
       case QueryKind.BookL3:
         return engine.restingOrders(subject)
       case QueryKind.StateHash:
@@ -282,6 +279,14 @@ export class RunLoop {
     }
   }
 }
+
+/** The best `depth` levels a side. */
+const bookAnswer = (engine: Engine, market: number, depth: number) => ({
+  market,
+  lastTicks: engine.lastTicks(market),
+  bids: engine.book(market, Side.Buy, depth),
+  asks: engine.book(market, Side.Sell, depth),
+})
 
 /** Active sessions of `count` slots from `first` on. */
 function sessionPage(engine: Engine, first: number, count: number): SessionView[] {

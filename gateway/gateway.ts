@@ -4,11 +4,10 @@
  * goes to frames or requests. Sockets are server.ts's, methods are requests.ts's.
  */
 import { randomBytes } from 'node:crypto'
-import { CancelReason, CommandKind, EventKind, MarketStatus } from '../engine/codes.js'
+import { CancelReason, CommandKind, EventKind } from '../engine/codes.js'
 import { COMMAND_WORDS, Cmd, EVENT_WORDS, Ev } from '../engine/layout.js'
-import { ACCOUNTS_MAX, BOOK_DEPTH_MAX, SESSIONS_MAX } from '../engine/limits.js'
-import { AttachmentKind, QueryKind } from '../engine/messages.js'
-import type { BookLevel, MarketConfig, SessionView } from '../engine/types.js'
+import { AttachmentKind } from '../engine/messages.js'
+import type { MarketConfig } from '../engine/types.js'
 import { ErrorCode } from '../sdk/wire/codes.js'
 import { readArray, readInt } from '../sdk/wire/fields.js'
 import { CHALLENGE_BYTES, Control, Kind, Method, StreamName } from '../sdk/wire/layout.js'
@@ -18,12 +17,13 @@ import { AccountStreams } from './account-streams.js'
 import { type Domain, createDomain } from './auth.js'
 import { BatchList } from './batch-list.js'
 import { Connection, type Socket, type SocketData } from './connection.js'
-import { Directory, sessionInfo } from './directory.js'
-import { type Answer, type Applied, EngineLink, type EngineLinkHandler } from './engine-link.js'
+import { Directory } from './directory.js'
+import { type Applied, EngineLink, type EngineLinkHandler } from './engine-link.js'
 import { FillStore } from './fill-store.js'
 import { FrameIntake } from './frames.js'
 import { HistoryStore } from './history-store.js'
 import { Limits } from './limits.js'
+import { createdMarket, loadState } from './load-state.js'
 import { type Receipts, createReceipts } from './receipts.js'
 import { MarketData } from './market-data.js'
 import { OrderHistory } from './order-history.js'
@@ -49,8 +49,6 @@ const SETTLEMENT_EVENTS_KEPT = 1
  * fewer and fuller events, and the orders of those who trade do not wait behind it.
  */
 const PUBLIC_PAUSE = 4
-/** Owners or sessions asked for at once. */
-const PAGE = 1000
 const NO_BYTES = new Uint8Array(0)
 const MARKET_EVENTS: ReadonlySet<number> = new Set([
   EventKind.Accepted,
@@ -149,40 +147,8 @@ export class Gateway implements EngineLinkHandler {
   /** Learns the books that this thread serves; to be called once, while the link runs. */
   async load(): Promise<void> {
     for (const [account, owner] of this.data.owners) this.directory.setOwner(account, owner)
-    await this.#loadOwners()
-    await this.#loadSessions()
-    await this.#loadMarkets()
+    this.#startSeq = await loadState(this)
     this.#loadHistory()
-  }
-
-  /** An answer of the engine, for use before anything is served: nothing else depends on its order. */
-  ask(kind: number, subject: number, depth: number): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      const asked = this.link.query(kind, subject, depth, (answer) => {
-        if (answer === undefined) reject(new Error('the engine ended before the gateway had started'))
-        else resolve(answer)
-      })
-      if (!asked) reject(new Error('the way to the engine is full'))
-    })
-  }
-
-  async #loadOwners(): Promise<void> {
-    for (let first = 0, more = true; more && first < ACCOUNTS_MAX; first += PAGE) {
-      const { value } = await this.ask(QueryKind.OwnerPage, first, PAGE)
-      const page = value as { owners: [account: number, owner: `0x${string}`][]; more: boolean }
-      for (const [account, owner] of page.owners) this.directory.setOwner(account, owner)
-      more = page.more
-    }
-  }
-
-  async #loadSessions(): Promise<void> {
-    for (let first = 0; first < SESSIONS_MAX; first += PAGE) {
-      const { value } = await this.ask(QueryKind.SessionPage, first, Math.min(PAGE, SESSIONS_MAX - first))
-      for (const session of value as SessionView[]) {
-        const known = sessionInfo(session.keyX, session.parity, session)
-        if (known !== undefined) this.directory.setSession(known)
-      }
-    }
   }
 
   /** Fills and candles of before this start; what happened while nobody noted it is marked as a gap. */
@@ -208,15 +174,8 @@ export class Gateway implements EngineLinkHandler {
     this.#history.saveSeq(this.link.handledSeq)
   }
 
-  /** Every market's book; then every market as it is, so that no change on the way is missed. */
-  async #loadMarkets(): Promise<void> {
-    const configs = async (): Promise<MarketConfig[]> =>
-      (await this.ask(QueryKind.Markets, 0, 0)).value as MarketConfig[]
-    await Promise.all((await configs()).map((config) => this.#loadMarket(config)))
-    for (const config of await configs()) this.markets.get(config.id)?.setConfig(config)
-  }
-
-  #newMarket(config: MarketConfig, seq: number): MarketData {
+  /** Begins to serve a market, whose state at `seq` the caller puts in. */
+  addMarket(config: MarketConfig, seq: number): MarketData {
     const { streamEventsKept, conflateBytes } = this.data.config
     const market = new MarketData({
       config,
@@ -227,37 +186,6 @@ export class Gateway implements EngineLinkHandler {
     })
     this.markets.set(config.id, market)
     return market
-  }
-
-  #marketCreated(words: Int32Array, floats: Float64Array, word: number): void {
-    const config = {
-      id: words[word + Ev.MARKET]!,
-      base: words[word + Ev.TICKS]!,
-      quote: words[word + Ev.LOTS]!,
-      lotUnits: floats[(word >> 1) + Ev.AMOUNT_A_F64]!,
-      tickUnits: floats[(word >> 1) + Ev.AMOUNT_B_F64]!,
-      makerFeePpm: words[word + Ev.COUNTER_ACCOUNT]!,
-      takerFeePpm: words[word + Ev.REMAINING]!,
-      bandPpm: words[word + Ev.CODE]!,
-      status: MarketStatus.Active,
-    }
-    this.#newMarket(config, floats[(word >> 1) + Ev.SEQ_F64]!)
-  }
-
-  #loadMarket(config: MarketConfig): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const asked = this.link.query(QueryKind.Book, config.id, BOOK_DEPTH_MAX, (answer) => {
-        if (answer === undefined) {
-          reject(new Error('the engine ended before the gateway had started'))
-          return
-        }
-        const market = this.#newMarket(config, answer.seq)
-        market.load(answer.value as { bids: BookLevel[]; asks: BookLevel[]; lastTicks: number }, answer.seq)
-        if (this.#startSeq === 0) this.#startSeq = answer.seq
-        resolve()
-      })
-      if (!asked) reject(new Error('the way to the engine is full'))
-    })
   }
 
   // ---- sockets (called by server.ts)
@@ -423,8 +351,9 @@ export class Gateway implements EngineLinkHandler {
     this.limits.event(kind, words, word)
     if (MARKET_EVENTS.has(kind)) {
       this.markets.get(words[word + Ev.MARKET]!)?.add(words, floats, word, timeMs, fillIndex)
-    } else if (kind === EventKind.MarketCreated) this.#marketCreated(words, floats, word)
-    else sessionEvent(this, kind, words, floats, word)
+    } else if (kind === EventKind.MarketCreated) {
+      this.addMarket(createdMarket(words, floats, word), floats[(word >> 1) + Ev.SEQ_F64]!)
+    } else sessionEvent(this, kind, words, floats, word)
   }
 
   flush(): void {

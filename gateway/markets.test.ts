@@ -152,3 +152,25 @@ test('a restart shows markets as they are; a new one is served as soon as it is 
   client.close()
   await rig.stop()
 })
+
+test('a restart shows every level of a book, however many there are', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'glassbook-levels-'))
+  const config = { orderRate: { perSecond: 1e9, burst: 1e9 }, ipOrderRate: { perSecond: 1e9, burst: 1e9 } }
+  let rig = await startRig({ accounts: 1, dataDir: folder, config })
+  let client = await open(rig, 0)
+  for (let ticks = 1; ticks <= 1280; ticks += 64)
+    await client.batch(
+      Array.from({ length: 64 }, (_, at) =>
+        client.place({ market: 0, side: 'buy', ticks: ticks + at, lots: 1 }),
+      ),
+    )
+  client.close()
+  await rig.stop()
+  rig = await startRig({ accounts: 1, dataDir: folder, config })
+  client = await open(rig, 0)
+  const book = await client.trackBook(0)
+  expect(book.bids()).toHaveLength(1280)
+  client.close()
+  await rig.stop()
+  rmSync(folder, { recursive: true, force: true })
+})

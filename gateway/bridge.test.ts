@@ -37,9 +37,13 @@ const PROGRAM = `
 async function startProcess(folder: string, path: string): Promise<{ child: ChildProcess; url: string }> {
   const program = join(folder, 'program.mjs')
   writeFileSync(program, PROGRAM)
-  const child = spawn(process.execPath, [program, '--connect', path, '--gateway-port', '0'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  const child = spawn(
+    process.execPath,
+    [program, '--connect', path, '--gateway-port', '0', '--data', folder],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
   const url = await new Promise<string>((resolve, reject) => {
     let out = ''
     child.stdout!.on('data', (data: Buffer) => {
@@ -82,6 +86,7 @@ test('a gateway process may die and be replaced; the exchange goes on', async ()
   expect(await inside.placeOrder({ market: 0, side: 'buy', ticks: 100, lots: 2 })).toMatchObject({
     filledLots: 2,
   })
+  await outside.placeOrder({ market: 0, side: 'sell', ticks: 95, lots: 2, cloid: 4242n })
   expect(await outside.call('proof', [1, 0])).toMatchObject({ units: '1', batch: 1 })
 
   // What settlement tells goes through the socket, too.
@@ -116,10 +121,23 @@ test('a gateway process may die and be replaced; the exchange goes on', async ()
   expect(await inside.placeOrder({ market: 0, side: 'buy', ticks: 90, lots: 1 })).toMatchObject({
     state: 'open',
   })
+  // Orders of the one whose gateway is gone trade; one of them comes to its end.
+  await inside.placeOrder({ market: 0, side: 'buy', ticks: 95, lots: 2, timeInForce: 'IOC' })
+  await inside.placeOrder({ market: 0, side: 'buy', ticks: 100, lots: 1, timeInForce: 'IOC' })
   const second = await startProcess(folder, path)
   const back = await createClient({ url: second.url }).connect()
   await back.logon(session)
-  expect(await back.orders()).toMatchObject([{ ticks: 100, remaining: 3 }])
+  // What happened while there was none is in the history of the next one.
+  const history = (await back.call('fills', [])) as { fills: number[][]; complete: boolean }
+  expect(history.fills.map((fill) => [fill[4], fill[5]])).toEqual([
+    [100, 2],
+    [95, 2],
+    [100, 1],
+  ])
+  expect(history.complete).toBe(true)
+  expect((await back.trades(0)).map((trade) => trade[3])).toEqual([2, 2, 1])
+  expect(await back.order({ cloid: 4242n })).toMatchObject({ state: 'filled' })
+  expect(await back.orders()).toMatchObject([{ ticks: 100, remaining: 2 }])
   await back.cancelAll()
   for (let waited = 0; book.asks().length > 0 && waited < 5000; waited += 5)
     await new Promise((resolve) => setTimeout(resolve, 5))

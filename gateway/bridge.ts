@@ -1,7 +1,8 @@
 /**
  * The exchange's end of a gateway that runs in a process of its own: one pair of rings, relayed over a
  * local socket. When the gateway process dies, its connections are lost and nothing else: the rings go on
- * being emptied, and the next gateway process that connects takes over.
+ * being emptied, and the next gateway process that connects takes over. It is first told again what the
+ * engine lately did, so that fills and orders that ended while no gateway listened are in its history too.
  *
  * Whoever may open the socket trades for everybody: it is made for its owner only (mode 0600).
  *
@@ -29,6 +30,8 @@ import type {
 
 /** A gateway process that has so much unread is given up: the engine waits for nobody. */
 const UNSENT_BYTES_MAX = 64 << 20
+/** What the next gateway process is told again. */
+const RECENT_BYTES_MAX = 24 << 20
 const MESSAGES_A_TURN = 256
 const SLEEP_MS_MAX = 1000
 const RETRY_MS = 1
@@ -80,6 +83,9 @@ class Bridge {
   readonly #waiting: Buffer[] = []
   #retry: NodeJS.Timeout | undefined
   #ended = false
+  /** Newest messages of what was applied, oldest first. */
+  #recent: Buffer[] = []
+  #recentBytes = 0
 
   constructor(options: BridgeOptions) {
     this.#options = options
@@ -138,7 +144,8 @@ class Bridge {
       deployment,
       batches: this.#batches.latest(),
     }
-    socket.write(jsonFrame(hello))
+    const recent = this.#recent.map((body) => bridgeFrame(BridgeFrame.Ring, body))
+    socket.write(Buffer.concat([jsonFrame(hello), durableFrame(this.#control.durableHead()), ...recent]))
   }
 
   /** Puts one message of the gateway process into the ring; waits while it is full. */
@@ -219,10 +226,12 @@ class Bridge {
       const body = Buffer.from(reader.bytes.slice(at, at + reader.length))
       if (reader.words[(at >> 2) + Outbound.TYPE] === OutboundType.Stop) this.#ended = true
       reader.release()
-      if (this.#socket === undefined) continue
-      const own = body.readInt32LE(Outbound.CONNECTION * 4) === this.#generation
-      body.writeInt32LE(own ? 0 : NOBODY, Outbound.CONNECTION * 4)
-      frames.push(bridgeFrame(BridgeFrame.Ring, body))
+      if (this.#socket !== undefined) {
+        const own = body.readInt32LE(Outbound.CONNECTION * 4) === this.#generation
+        body.writeInt32LE(own ? 0 : NOBODY, Outbound.CONNECTION * 4)
+        frames.push(bridgeFrame(BridgeFrame.Ring, body))
+      }
+      if (body.readInt32LE(Outbound.TYPE * 4) === OutboundType.Applied) this.#keep(body)
     }
     if (this.#socket !== undefined && frames.length > 0) {
       // Read after the messages were, so it is at or after each of them: a receipt's head must be.
@@ -230,6 +239,17 @@ class Bridge {
       if (this.#socket.writableLength > UNSENT_BYTES_MAX) this.#socket.destroy()
     }
     return handled === MESSAGES_A_TURN
+  }
+
+  /** Keeps a message for the next gateway process, to which it is nobody's answer. */
+  #keep(body: Buffer): void {
+    body.writeInt32LE(NOBODY, Outbound.CONNECTION * 4)
+    this.#recent.push(body)
+    this.#recentBytes += body.length
+    if (this.#recentBytes <= 2 * RECENT_BYTES_MAX) return
+    let from = 0
+    for (; this.#recentBytes > RECENT_BYTES_MAX; from++) this.#recentBytes -= this.#recent[from]!.length
+    this.#recent = this.#recent.slice(from)
   }
 
   stop(): Promise<void> {

@@ -31,6 +31,10 @@ export class FillStore {
   readonly #before: Float64Array
   #lastSeq = 0
   #index = 0
+  /** Last fill of the file, and how many of its command have come again: a gateway may be told twice. */
+  #fileSeq = 0
+  #fileIndex = 0
+  #again = 0
 
   constructor({ capacity, folder, write }: FillStoreOptions) {
     const path = folder === undefined ? undefined : join(folder, 'fills.bin')
@@ -43,6 +47,8 @@ export class FillStore {
       this.#index = this.#floats[(position % capacity) * RECORD_FLOATS + NUMBER_F64]!
       this.#link(position)
     }
+    this.#fileSeq = this.#lastSeq
+    this.#fileIndex = this.#index
   }
 
   /** Seq of the newest fill. */
@@ -50,9 +56,20 @@ export class FillStore {
     return this.#lastSeq
   }
 
-  /** Takes over the Fill event at `word`; returns its index within its command. */
+  /** Seq of the newest fill that the file had; 0 = none. */
+  get fileSeq(): number {
+    return this.#fileSeq
+  }
+
+  /**
+   * Takes over the Fill event at `word`, unless the file had it; returns its index within its command
+   * (0 of one that is older than the file's last command).
+   */
   add(words: Int32Array, floats: Float64Array, word: number, timeMs: number): number {
-    this.#index = floats[(word >> 1) + Ev.SEQ_F64]! === this.#lastSeq ? this.#index + 1 : 0
+    const seq = floats[(word >> 1) + Ev.SEQ_F64]!
+    if (seq < this.#lastSeq) return 0
+    if (seq === this.#fileSeq && this.#again <= this.#fileIndex) return this.#again++
+    this.#index = seq === this.#lastSeq ? this.#index + 1 : 0
     this.#ring.add(words, word, this.#index, timeMs)
     this.#link(this.#ring.end - 1)
     return this.#index

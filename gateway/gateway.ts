@@ -75,6 +75,8 @@ export class Gateway implements EngineLinkHandler {
   readonly fills: FillStore
   readonly history: OrderHistory
   readonly #history: HistoryStore
+  /** Seq of the first event that this thread was told of; 0 = none yet. */
+  #firstSeq = 0
   /** Seq of the engine when this thread began to serve. */
   #startSeq = 0
   readonly batches: BatchList
@@ -154,16 +156,15 @@ export class Gateway implements EngineLinkHandler {
   /** Fills and candles of before this start; what happened while nobody noted it is marked as a gap. */
   #loadHistory(): void {
     for (const market of this.markets.values()) this.#history.loadCandles(market.config.id, market.candles)
-    let known = 0
     this.fills.since(0, ({ market, seq, index, ticks, lots, takerSide, timeMs }) => {
       // What this start has seen itself is not of before it.
       if (seq > this.#startSeq) return
-      known = seq
       this.markets.get(market)?.restoreTrade([seq, index, ticks, lots, takerSide, timeMs])
     })
     for (const market of this.markets.values()) market.startCandles()
-    // Fills are written in order: up to the last one that is there, none is missing.
-    this.fills.setGap(Math.max(this.#history.loadSeq(), known), this.#startSeq)
+    // Fills are written in order: up to the last one of the file, none is missing; nor behind the first event told.
+    const first = this.#firstSeq === 0 ? this.#startSeq + 1 : this.#firstSeq
+    this.fills.setGap(Math.max(this.#history.loadSeq(), this.fills.fileSeq), first - 1)
   }
 
   /** Writes down what a restart should find; called now and then, and at the end. */
@@ -338,6 +339,7 @@ export class Gateway implements EngineLinkHandler {
   applied(applied: Applied): void {
     if (applied.ticket >= 0) this.submissions.settle(applied)
     const { words, floats, at, count, timeMs } = applied
+    if (this.#firstSeq === 0 && count > 0) this.#firstSeq = floats[(at >> 1) + Ev.SEQ_F64]!
     for (let index = 0; index < count; index++) {
       this.#event(words, floats, at + index * EVENT_WORDS, timeMs)
     }

@@ -25,6 +25,12 @@ export class OrderHistory {
   readonly #floats: Float64Array
   /** Position of the newest entry of each bucket; position = how many were kept before it. */
   readonly #newest = new Float64Array(BUCKETS).fill(NONE)
+  /** Seq of the file's last entry and how many entries have it; how many of them have come again. */
+  #fileSeq = 0
+  #fileCount = 0
+  #again = 0
+  readonly #seqWords = new Int32Array(2)
+  readonly #seq = new Float64Array(this.#seqWords.buffer)
   /** Position of the entry before it in its bucket, for each place of the ring. */
   readonly #before = new Float64Array(KEEP)
 
@@ -37,6 +43,9 @@ export class OrderHistory {
     for (let position = this.#ring.first; position < this.#ring.end; position++) {
       const place = position % KEEP
       this.#chain(position, this.#words, place * RECORD_WORDS, this.#isTaker(place))
+      const seq = this.#floats[place * RECORD_FLOATS + Ev.SEQ_F64]!
+      this.#fileCount = seq === this.#fileSeq ? this.#fileCount + 1 : 1
+      this.#fileSeq = seq
     }
   }
 
@@ -68,6 +77,7 @@ export class OrderHistory {
   }
 
   #keep(words: Int32Array, word: number, timeMs: number, taker: boolean): void {
+    if (this.#fileSeq > 0 && this.#isKnown(words, word)) return
     this.#ring.add(words, word, taker ? 1 : 0, timeMs)
     this.#chain(this.#ring.end - 1, words, word, taker)
   }
@@ -81,6 +91,18 @@ export class OrderHistory {
     )
     this.#before[position % KEEP] = this.#newest[bucket]!
     this.#newest[bucket] = position
+  }
+
+  /** Whether the file had what is told: a gateway process is told again what came before it. */
+  #isKnown(words: Int32Array, word: number): boolean {
+    this.#seqWords[0] = words[word + 2 * Ev.SEQ_F64]!
+    this.#seqWords[1] = words[word + 2 * Ev.SEQ_F64 + 1]!
+    const seq = this.#seq[0]!
+    if (seq < this.#fileSeq) return true
+    if (seq === this.#fileSeq) return this.#again++ < this.#fileCount
+    // Behind the file: from here on everything is new.
+    this.#fileSeq = 0
+    return false
   }
 
   #isTaker(place: number): boolean {

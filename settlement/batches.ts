@@ -2,8 +2,8 @@
  * The sealed batches in memory: the recent ones with their records, older ones (final, and far behind) only on
  * disk. Shared by the settler's loops.
  *
- * Invariant: batches are numbered 1 to `count` without a gap; states do not rise with the number (a batch is
- * committed after its predecessor, proven after its predecessor).
+ * Invariant: batches are numbered 1 to `count` without a gap. On the chain (proven) is the longest beginning of
+ * which every record says so: after a reorganisation a later record may be told of before an earlier one.
  */
 import { isAtLeast } from './post.js'
 import type { BatchRecord, BatchState, BatchStore } from './store.js'
@@ -117,8 +117,8 @@ export class Batches {
   }
 
   private lastWith(state: BatchState): number {
-    let number = this.count
-    while (number > this.dropped && !isAtLeast(this.live.get(number)!.record, state)) number--
+    let number = this.dropped
+    while (number < this.count && isAtLeast(this.live.get(number + 1)!.record, state)) number++
     return number
   }
 }

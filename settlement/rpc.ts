@@ -96,12 +96,21 @@ function needed(total: number, answered: number): number {
   return total <= 2 ? Math.max(1, answered) : Math.floor(total / 2) + 1
 }
 
-/** Asks as many as are needed, those that rest last, and resolves with what they agree on. */
-function ask(endpoints: readonly Endpoint[], question: Question): Promise<unknown> {
+/** Asks those that do not rest, all where that is not enough, and resolves with what they agree on. */
+async function ask(endpoints: readonly Endpoint[], question: Question): Promise<unknown> {
   const total = endpoints.length
   const awake = endpoints.filter(({ isResting }) => !isResting)
   const enough = total <= 2 ? 1 : needed(total, total)
-  const asked = awake.length >= enough ? awake : endpoints
+  if (awake.length < enough || awake.length === total) return askThose(endpoints, total, question)
+  try {
+    return await askThose(awake, total, question)
+  } catch (error) {
+    if (!(error instanceof EndpointsDisagree)) throw error
+    return askThose(endpoints, total, question)
+  }
+}
+
+function askThose(asked: readonly Endpoint[], total: number, question: Question): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const answers: EndpointAnswer[] = []
     let failure: unknown

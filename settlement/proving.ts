@@ -129,6 +129,7 @@ export class Proving {
     if (!isAtLeast(record, 'proven')) {
       // The chain knows better, after it lost a block: look at every chunk again.
       done.clear()
+      await sleep(FAILED_MS)
       return
     }
     this.done.delete(number)

@@ -47,6 +47,7 @@ describe('reorganisations under the settler', () => {
       policy: { seconds: 3600, fills: 1000, rows: 1000 },
       confirmations,
       pollMs: 10,
+      lostAfterMs: 300,
       onBatch: ({ header, state }) => void told.push(`${header.number} ${state}`),
     })
     running.push(settler)
@@ -160,6 +161,37 @@ describe('reorganisations under the settler', () => {
     const placed = settler.store.read(1)
     const receipt = await fixture.client.getTransactionReceipt({ hash: placed.commitTx! })
     expect(placed.commitBlock).toBe(Number(receipt.blockNumber))
+  })
+
+  test('another branch with a foreign transaction under a nonce of ours: what it displaced is signed anew', async () => {
+    const settler = await startSettler()
+    trade()
+    await settler.flush()
+    await untilFinal(settler, 1)
+    const [commit] = settler.store.readOutbox()
+    const foreign = await owner(0).signTransaction({
+      type: 'eip1559',
+      chainId: 31337,
+      to: owner(1).address,
+      gas: 21_000n,
+      nonce: commit!.nonce,
+      maxFeePerGas: 10n ** 10n,
+      maxPriorityFeePerGas: 10n ** 9n,
+    })
+    const head = Number(await fixture.client.getBlockNumber({ cacheTime: 0 }))
+    told = []
+    await reorganise(head - commit!.mined!.blockNumber + 1, [[foreign, 0]])
+    await until('it to be told', () => told.includes('1 sent'))
+    await untilFinal(settler, 1)
+    await checkChain(1)
+    const receipt = await fixture.client.getTransactionReceipt({ hash: settler.store.read(1).commitTx! })
+    expect(receipt.transactionHash).not.toBe(commit!.mined!.hash)
+    expect(settler.status().state).toBe('following')
+    // And it goes on from there.
+    trade()
+    await settler.flush()
+    await untilFinal(settler, 2)
+    await checkChain(2)
   })
 
   test('with confirmations: what is not deep enough is not told, and what is taken back before is sent again', async () => {

@@ -45,7 +45,7 @@ export interface LoadResult {
 const MARKET = 0
 const MID = 100_000
 /** What a server that was asked for more than it can do gets to catch up in. */
-const ANSWERS_MS = 30_000
+const ANSWERS_MS = 60_000
 
 /** Commands of frame `k` of a connection: 7 in 16 rest, 7 cancel the ones before, 2 cross (IOC). */
 function commands(connection: number, k: number, size: number): WireCommand[] {

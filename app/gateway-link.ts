@@ -8,7 +8,8 @@ import { type RunningBridge, startGatewayBridge } from '../gateway/bridge.js'
 import { type EngineLinkOptions } from '../gateway/engine-link.js'
 import type { GatewayConfig } from '../gateway/config.js'
 import type {
-  BalanceProof,
+  ProofAnswer,
+  ProofQuestion,
   BatchInfo,
   Deployment,
   GatewayStats,
@@ -30,7 +31,7 @@ export interface GatewayLinkOptions {
   readonly deployment: Deployment
   /** What settlement has done so far. */
   readonly batches: readonly BatchInfo[]
-  readonly askProof: (account: number, asset: number) => Promise<BalanceProof | null>
+  readonly askProof: (question: ProofQuestion) => Promise<ProofAnswer | null>
   readonly onDied: (error: Error) => void
 }
 

@@ -7,10 +7,12 @@ import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Deployment } from '../contracts/deploy.js'
 import { chainClient } from '../settlement/chain.js'
+import type { ProofQuestion } from '../gateway/messages.js'
 import { startChainWatcher } from '../settlement/chain-watcher.js'
 import type {
   BatchMessage,
   FromSettlement,
+  FillProofMessage,
   ProofMessage,
   SettlementThreadData,
   StatusMessage,
@@ -42,8 +44,8 @@ export interface RunningSettlement {
   /** Resolves when every deposit that was on the chain at the start has been credited. */
   readonly depositsSeen: Promise<void>
   status(): SettlementStatus
-  /** null while no batch is on the chain. */
-  proof(account: number, asset: number): Promise<ProofMessage | null>
+  /** null where no batch on the chain has it, or its tree is not kept any more. */
+  proof(question: ProofQuestion): Promise<ProofMessage | FillProofMessage | null>
   /** Closes the open batch now; resolves with the last batch once it is settled, undefined when there is none. */
   flush(): Promise<BatchMessage | undefined>
   stop(): Promise<void>
@@ -87,7 +89,7 @@ export async function startSettlement(options: SettlementOptions): Promise<Runni
     name: 'settlement',
   })
   const post = (message: ToSettlement): void => worker.postMessage(message)
-  const proofs = new Map<number, (proof: ProofMessage | null) => void>()
+  const proofs = new Map<number, (proof: ProofMessage | FillProofMessage | null) => void>()
   const flushes = new Map<
     number,
     { resolve: (batch: BatchMessage | undefined) => void; reject: (error: Error) => void }
@@ -156,10 +158,15 @@ export async function startSettlement(options: SettlementOptions): Promise<Runni
   return {
     depositsSeen: watcher.caughtUp,
     status: () => status,
-    proof: (account, asset) =>
+    proof: (question) =>
       new Promise((resolve) => {
         proofs.set(++ticket, resolve)
-        post({ type: 'proof', ticket, account, asset })
+        if (question.kind === 'fill')
+          post({ type: 'fillProof', ticket, seq: question.seq, index: question.index })
+        else {
+          const { account, asset, batch } = question
+          post({ type: 'proof', ticket, account, asset, batch })
+        }
       }),
     flush: () =>
       new Promise((resolve, reject) => {

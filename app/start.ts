@@ -296,7 +296,7 @@ async function startParts(
     config: options.gateway,
     deployment: { ...deployment, rpcUrl },
     batches: batches.latest(),
-    askProof: (account, asset) => settlement.proof(account, asset),
+    askProof: (question) => settlement.proof(question),
     onDied: (error) => fail('the gateway', error),
   })
   late.gateway = gateway

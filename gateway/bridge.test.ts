@@ -65,10 +65,10 @@ test('a gateway process may die and be replaced; the exchange goes on', async ()
     path,
     link: rig.spareLinks[0]!,
     deployment: RIG_DEPLOYMENT,
-    askProof: (account, asset) =>
+    askProof: () =>
       Promise.resolve({
-        account,
-        asset,
+        account: 1,
+        asset: 0,
         units: '1',
         siblings: [],
         batch: 1,

@@ -19,7 +19,8 @@ import { BatchList } from './batch-list.js'
 import { BridgeFrame, BridgeInbox, bridgeFrame, durableFrame, jsonFrame } from './bridge-frames.js'
 import type { EngineLinkOptions } from './engine-link.js'
 import type {
-  BalanceProof,
+  ProofAnswer,
+  ProofQuestion,
   BatchInfo,
   Deployment,
   FromGateway,
@@ -52,7 +53,7 @@ export interface BridgeOptions {
   readonly deployment: Deployment
   /** Settlement batches so far, oldest first. */
   readonly batches?: readonly BatchInfo[]
-  readonly askProof?: (account: number, asset: number) => Promise<BalanceProof | null>
+  readonly askProof?: (question: ProofQuestion) => Promise<ProofAnswer | null>
 }
 
 export interface RunningBridge {
@@ -183,11 +184,11 @@ class Bridge {
   #told(message: FromGateway): void {
     if (message.type === 'stats') this.stats = message.stats
     if (message.type !== 'askProof') return
-    const { ticket, account, asset } = message
-    const answer = (proof: BalanceProof | null): void => this.tell({ type: 'proof', ticket, proof })
+    const { ticket, question } = message
+    const answer = (proof: ProofAnswer | null): void => this.tell({ type: 'proof', ticket, proof })
     const { askProof } = this.#options
     if (askProof === undefined) answer(null)
-    else askProof(account, asset).then(answer, () => answer(null))
+    else askProof(question).then(answer, () => answer(null))
   }
 
   batchChanged(batch: BatchInfo): void {

@@ -19,7 +19,7 @@ import {
 import { BridgeFrame, BridgeInbox, bridgeFrame, jsonFrame, readDurable } from './bridge-frames.js'
 import type { BridgeHello } from './bridge.js'
 import type { GatewayConfig } from './config.js'
-import type { BalanceProof, FromGateway, ToGateway } from './messages.js'
+import type { ProofAnswer, FromGateway, ToGateway } from './messages.js'
 import { type RunningGateway, startGateway } from './start.js'
 
 const INBOUND_BYTES = 4 << 20
@@ -47,7 +47,7 @@ export async function runGatewayProcess(options: GatewayProcessOptions): Promise
   const outbound = createRing(OUTBOUND_BYTES)
   const writer = new RingWriter(outbound, control.producerDoorbell(0))
   const waiting: Buffer[] = []
-  const proofs = new Map<number, (proof: BalanceProof | null) => void>()
+  const proofs = new Map<number, (proof: ProofAnswer | null) => void>()
   let nextProof = 1
   /** Set once the gateway listens; the exchange may speak of batches and stops before. */
   const own: { gateway?: RunningGateway } = {}
@@ -110,11 +110,11 @@ export async function runGatewayProcess(options: GatewayProcessOptions): Promise
     owners: [],
     ...(options.folder === undefined ? {} : { folder: options.folder }),
     ...(options.receiptKey === undefined ? {} : { receiptKey: options.receiptKey }),
-    askProof: (account, asset) =>
+    askProof: (asked) =>
       new Promise((resolve) => {
         const ticket = nextProof++
         proofs.set(ticket, resolve)
-        const question: FromGateway = { type: 'askProof', ticket, account, asset }
+        const question: FromGateway = { type: 'askProof', ticket, question: asked }
         socket.write(jsonFrame(question))
       }),
     onDied: (error) => socket.destroy(error),

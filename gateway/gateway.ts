@@ -28,7 +28,8 @@ import { type Receipts, createReceipts } from './receipts.js'
 import { MarketData } from './market-data.js'
 import { OrderHistory } from './order-history.js'
 import type {
-  BalanceProof,
+  ProofAnswer,
+  ProofQuestion,
   BatchInfo,
   FromGateway,
   GatewayStats,
@@ -92,7 +93,7 @@ export class Gateway implements EngineLinkHandler {
   readonly requests: Requests
   readonly subscriptions = new Subscriptions(this)
   readonly #post: (message: FromGateway) => void
-  readonly #proofs = new Map<number, (proof: BalanceProof | null) => void>()
+  readonly #proofs = new Map<number, (proof: ProofAnswer | null) => void>()
   #publicDueAt = 0
   #publicTimer: NodeJS.Timeout | undefined
   #nextConnection = 1
@@ -406,14 +407,14 @@ export class Gateway implements EngineLinkHandler {
 
   // ---- parent
 
-  /** Asks settlement, through the parent, for a proof; null = there is none yet. */
-  askProof(account: number, asset: number, onProof: (proof: BalanceProof | null) => void): void {
+  /** Asks settlement, through the parent, for a proof; null = there is none. */
+  askProof(question: ProofQuestion, onProof: (proof: ProofAnswer | null) => void): void {
     const ticket = this.#nextProof++
     this.#proofs.set(ticket, onProof)
-    this.#post({ type: 'askProof', ticket, account, asset })
+    this.#post({ type: 'askProof', ticket, question })
   }
 
-  proofAnswered(ticket: number, proof: BalanceProof | null): void {
+  proofAnswered(ticket: number, proof: ProofAnswer | null): void {
     this.#proofs.get(ticket)?.(proof)
     this.#proofs.delete(ticket)
     this.flush()

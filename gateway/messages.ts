@@ -101,12 +101,35 @@ export interface BalanceProof {
   readonly state: 'posted' | 'proven' | 'final'
 }
 
+/** Proof that a fill stands in a batch on the chain (sdk/fill-proof.ts checks it). Hashes are "0x" and digits. */
+export interface FillProof {
+  readonly batch: number
+  readonly state: 'posted' | 'proven' | 'final'
+  readonly leaf: `0x${string}`
+  /** From the leaf up; a node without a sibling has no entry. */
+  readonly siblings: readonly `0x${string}`[]
+  /** Bit i is 1 where siblings[i] is the left one. */
+  readonly leftSiblings: number
+}
+
+/** What settlement is asked to prove: a balance, after a batch or the last one, or a fill of a command. */
+export type ProofQuestion =
+  | {
+      readonly kind: 'balance'
+      readonly account: number
+      readonly asset: number
+      readonly batch?: number | undefined
+    }
+  | { readonly kind: 'fill'; readonly seq: number; readonly index: number }
+
+export type ProofAnswer = BalanceProof | FillProof
+
 /** Parent -> gateway thread. */
 export type ToGateway =
   | { readonly type: 'stop' }
   | { readonly type: 'batch'; readonly batch: BatchInfo }
   | { readonly type: 'settlement'; readonly figures: SettlementFigures }
-  | { readonly type: 'proof'; readonly ticket: number; readonly proof: BalanceProof | null }
+  | { readonly type: 'proof'; readonly ticket: number; readonly proof: ProofAnswer | null }
 
 /** Gateway thread -> parent. */
 export type FromGateway =
@@ -116,7 +139,7 @@ export type FromGateway =
       readonly code: 'PortTaken' | 'PortDenied' | 'AddressInvalid' | 'Broken'
       readonly message: string
     }
-  | { readonly type: 'askProof'; readonly ticket: number; readonly account: number; readonly asset: number }
+  | { readonly type: 'askProof'; readonly ticket: number; readonly question: ProofQuestion }
   | { readonly type: 'stats'; readonly stats: GatewayStats }
   /** After `stop`: every socket is closed and nothing will be submitted any more. */
   | { readonly type: 'quiet' }

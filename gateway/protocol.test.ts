@@ -26,6 +26,14 @@ const proof = {
   state: 'posted' as const,
 }
 
+const filled = {
+  batch: 3,
+  state: 'proven' as const,
+  leaf: '0x0102' as const,
+  siblings: [`0x${'ab'.repeat(32)}` as const],
+  leftSiblings: 1,
+}
+
 describe('documents and server', () => {
   let rig: Rig
   let client: Client
@@ -37,7 +45,11 @@ describe('documents and server', () => {
       config: { requestRate: { perSecond: 100_000, burst: 100_000 } },
       gateway: {
         receiptKey: receiptKey.privateKey.export({ format: 'der', type: 'pkcs8' }),
-        askProof: (account, asset) => Promise.resolve(account === 1 ? { ...proof, account, asset } : null),
+        askProof: (question) => {
+          if (question.kind === 'fill') return Promise.resolve(question.seq === 41 ? filled : null)
+          const { account, asset, batch = proof.batch } = question
+          return Promise.resolve(account === 1 ? { ...proof, account, asset, batch } : null)
+        },
       },
     })
     client = await createClient({ url: rig.url, wallet: rig.wallets[0]!, encoding: 'json' }).connect()
@@ -161,7 +173,8 @@ describe('documents and server', () => {
     const paths = Object.keys((openApi() as { paths: object }).paths)
     expect(paths.sort()).toEqual(httpEndpoints.map(({ path }) => path).sort())
     for (const { path, method } of httpEndpoints) {
-      const url = `${http}${path.replace('{account}', '1').replace('{asset}', '0')}?market=0`
+      const values: Record<string, string> = { account: '1', asset: '0', seq: '41', index: '0' }
+      const url = `${http}${path.replaceAll(/\{(\w+)\}/g, (_, name: string) => values[name]!)}?market=0`
       const response = await fetch(url, { headers: { authorization } })
       expect([path, response.status]).toEqual([path, 200])
       const parsed = z.safeParse((methods[method] as MethodSchema).result, await response.json())
@@ -189,6 +202,14 @@ describe('documents and server', () => {
       ])
     }
     expect((await fetch(`${http}/v1/proof/2/0`)).status).toBe(503)
+    const told = async (path: string): Promise<unknown> => (await fetch(http + path)).json()
+    expect(await told('/v1/proof/1/0')).toEqual({ ...proof, account: 1, asset: 0 })
+    expect(await told('/v1/proof/1/0?batch=2')).toMatchObject({ account: 1, batch: 2 })
+    expect(await client.call('proof', [1, 0, 2])).toMatchObject({ batch: 2 })
+    expect(await told('/v1/fill-proof/41/0')).toEqual(filled)
+    expect(await client.call('fillProof', [41, 0])).toEqual(filled)
+    expect((await fetch(`${http}/v1/fill-proof/42/0`)).status).toBe(503)
+    expect((await fetch(`${http}/v1/fill-proof/x/0`)).status).toBe(400)
     for (const path of ['/healthz', '/readyz', '/v1/openapi.json', '/v1/asyncapi.json']) {
       expect([path, (await fetch(http + path)).status]).toEqual([path, 200])
     }

@@ -17,6 +17,7 @@ import type { Connection } from './connection.js'
 import type { SessionInfo } from './directory.js'
 import { type WireOrder, askEngine, balanceEntry, orderToWire } from './engine-requests.js'
 import type { Gateway } from './gateway.js'
+import type { ProofQuestion } from './messages.js'
 import { RequestError } from './request-error.js'
 import { approveSession, logon, requestWithdrawal, revokeSession } from './session-requests.js'
 
@@ -181,13 +182,14 @@ export class Requests {
       [Method.Fees]: (caller) =>
         askEngine(gateway, QueryKind.Fees, caller.account!, 0, (value) => value as WireValue),
       [Method.Withdraw]: (_connection, params) => requestWithdrawal(gateway, params),
-      [Method.Proof]: (_connection, [account, asset]) =>
-        new Promise((resolve, reject) => {
-          gateway.askProof(account, asset, (proof) => {
-            if (proof !== null) resolve(proof as unknown as WireValue)
-            else reject(new RequestError(ErrorCode.ProofUnavailable, 'no batch has been posted yet'))
-          })
-        }),
+      [Method.Proof]: (_connection, [account, asset, batch]) =>
+        this.#proof(
+          // HTTP has no absent parameter in the middle of a query: 0 is no batch's number.
+          { kind: 'balance', account, asset, ...(batch ? { batch } : {}) },
+          'no such batch is on the chain, or its tree is not kept any more',
+        ),
+      [Method.FillProof]: (_connection, [seq, index]) =>
+        this.#proof({ kind: 'fill', seq, index }, 'no batch on the chain has that fill'),
       [Method.Batches]: (_connection, [limit]) => gateway.batches.latest(limit) as unknown as WireValue,
       [Method.CancelOnDisconnect]: (connection, [on]) => {
         connection.cancelOnDisconnect = on ? connection.account : undefined
@@ -195,6 +197,15 @@ export class Requests {
       },
       [Method.PlaceTest]: (caller, [command]) => this.#placeTest(caller, command as WireValue),
     }
+  }
+
+  #proof(question: ProofQuestion, absent: string): Promise<WireValue> {
+    return new Promise((resolve, reject) => {
+      this.#gateway.askProof(question, (proof) => {
+        if (proof !== null) resolve(proof as unknown as WireValue)
+        else reject(new RequestError(ErrorCode.ProofUnavailable, absent))
+      })
+    })
   }
 
   /** Answers as a real place would be, by the same checks of gateway and engine, and does nothing. */

@@ -4,7 +4,8 @@
  */
 import { Worker } from 'node:worker_threads'
 import type {
-  BalanceProof,
+  ProofAnswer,
+  ProofQuestion,
   BatchInfo,
   FromGateway,
   GatewayStats,
@@ -28,7 +29,7 @@ export interface GatewayOptions extends Omit<GatewayThreadData, 'thread' | 'link
   /** One an entry for each gateway thread: its rings, the control block, its index among the producers. */
   readonly links: readonly GatewayThreadData['link'][]
   /** Answers with the proof of a balance, or null while there is none. Absent = no settlement. */
-  readonly askProof?: (account: number, asset: number) => Promise<BalanceProof | null>
+  readonly askProof?: (question: ProofQuestion) => Promise<ProofAnswer | null>
   /** A thread has ended without being asked to. */
   readonly onDied: (error: Error) => void
 }
@@ -90,10 +91,10 @@ class GatewayThread {
           onQuiet()
           break
         case 'askProof': {
-          const { ticket, account, asset } = message
-          const answer = (proof: BalanceProof | null): void => this.post({ type: 'proof', ticket, proof })
+          const { ticket, question } = message
+          const answer = (proof: ProofAnswer | null): void => this.post({ type: 'proof', ticket, proof })
           if (options.askProof === undefined) answer(null)
-          else options.askProof(account, asset).then(answer, () => answer(null))
+          else options.askProof(question).then(answer, () => answer(null))
           break
         }
       }

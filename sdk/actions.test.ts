@@ -7,6 +7,7 @@ import { createWalletClient, custom } from 'viem'
 import { type Rig, startRig } from '../bench/gateway-rig.js'
 import { EventKind, Side, rejectNames } from '../engine/codes.js'
 import { EVENT_WORDS, Ev } from '../engine/layout.js'
+import type { FillProof as FillProofMessage } from '../gateway/messages.js'
 import { FillLeaves, fillProof, fillsRoot } from '../settlement/fills-root.js'
 import {
   AuthenticationError,
@@ -38,21 +39,24 @@ const ROOT = rootOf(1, 0, UNITS, siblings)
 let rig: Rig
 let client: Client
 let proofOf = { account: 1, asset: 0 }
+let fillAnswer: FillProofMessage | null = null
 beforeAll(async () => {
   rig = await startRig({
     accounts: 2,
     config: { requestRate: { perSecond: 1e6, burst: 1e6 } },
     gateway: {
       receiptKey: receiptKey.export({ format: 'der', type: 'pkcs8' }),
-      askProof: () =>
-        Promise.resolve({
-          ...proofOf,
-          units: String(UNITS),
-          siblings: siblings.map(String),
-          batch: 3,
-          root: String(ROOT),
-          state: 'final' as const,
-        }),
+      askProof: ({ kind }) =>
+        kind === 'fill'
+          ? Promise.resolve(fillAnswer)
+          : Promise.resolve({
+              ...proofOf,
+              units: String(UNITS),
+              siblings: siblings.map(String),
+              batch: 3,
+              root: String(ROOT),
+              state: 'final' as const,
+            }),
     },
   })
   client = await createClient({ url: rig.url, wallet: rig.wallets[0]! }).connect()
@@ -116,6 +120,9 @@ test('every method of the protocol has a typed call', async () => {
   expect(await own.fees()).toEqual([{ market: 0, makerFeePpm: 100, takerFeePpm: 500 }])
   expect(await own.batches()).toEqual([])
   expect(await own.fills({ limit: 5 })).toEqual([])
+  await expect(own.fillProof({ seq: 1, index: 0 })).rejects.toThrow(
+    refused('ExchangeError', 'ProofUnavailable'),
+  )
   expect(await own.trades(MARKET, 5)).toEqual([])
   expect(await own.candles(MARKET, '1m', 5)).toEqual([])
   expect((await own.balances()).map(({ asset }) => asset.symbol)).toEqual(['ETH', 'USDC'])
@@ -385,6 +392,24 @@ describe('verification', () => {
     const receipt = { firstSeq: 1, lastSeq: 2, headSeq: 3, journalHead: frameHash, frameHash }
     const options = { fill, batch: 3, proof, account: 1, receipt }
     expect(await own.verifyFill(options)).toEqual({ fill, batch: 3, state: 'final', fillsRoot: root })
+    // The same, with the proof that the exchange serves; a leaf of another fill is found.
+    const served = (of: FillProof): FillProofMessage => ({
+      batch: 3,
+      state: 'final',
+      leaf: toHex(of.leaf),
+      siblings: of.siblings.map(toHex),
+      leftSiblings: Number(of.leftSiblings),
+    })
+    await expect(own.verifyFill({ fill, account: 1 })).rejects.toThrow(
+      refused('ExchangeError', 'ProofUnavailable'),
+    )
+    fillAnswer = served(proof)
+    expect(await own.verifyFill({ fill, account: 1, receipt })).toMatchObject({ batch: 3, fillsRoot: root })
+    fillAnswer = served(fillProof(leaves.all(), 1))
+    await expect(own.verifyFill({ fill, account: 1 })).rejects.toThrow(refused('VerificationError'))
+    fillAnswer = { ...served(proof), leaf: '0x00' }
+    await expect(own.verifyFill({ fill, account: 1 })).rejects.toThrow('leaf is not 152 bytes')
+    fillAnswer = null
     const taken = { ...fill, maker: false, side: 'buy', orderId: 41, cloid: 80n, feeUnits: 5 } as const
     expect(await own.verifyFill({ fill: taken, batch: 3, proof, account: 2 })).toMatchObject({
       fillsRoot: root,

@@ -11,6 +11,7 @@ import { ClientCore } from './client-core.js'
 import type { BalanceView, BatchView, FeeRates, SessionView, Ticker } from './client-types.js'
 import { fromUnits } from './decimals.js'
 import { LocalBook } from './local-book.js'
+import { type BatchFillProof, readFillProof } from './fill-proof.js'
 import { type BalanceProof, readProof } from './proof.js'
 import type { StreamListener } from './subscription.js'
 import {
@@ -225,7 +226,19 @@ export class ClientQueries extends ClientCore {
   }
 
   /** The path of a balance to the root of a batch, unchecked: `verifyBalance` checks it. */
-  async proof(options: { readonly account: number; readonly asset: number | string }): Promise<BalanceProof> {
-    return readProof(await this.call(Method.Proof, [options.account, this.markets.asset(options.asset).id]))
+  async proof(options: {
+    readonly account: number
+    readonly asset: number | string
+    /** After this batch, while the exchange keeps its tree; the last one on the chain unless given. */
+    readonly batch?: number
+  }): Promise<BalanceProof> {
+    const params = [options.account, this.markets.asset(options.asset).id]
+    if (options.batch !== undefined) params.push(options.batch)
+    return readProof(await this.call(Method.Proof, params))
+  }
+
+  /** The path of a fill to the fills root of its batch, unchecked: `verifyFill` checks it. */
+  async fillProof(fill: { readonly seq: number; readonly index: number }): Promise<BatchFillProof> {
+    return readFillProof(await this.call(Method.FillProof, [fill.seq, fill.index]))
   }
 }

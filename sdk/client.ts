@@ -333,30 +333,35 @@ export class Client extends ClientQueries {
 
   /**
    * Checks that one of the account's fills stands in a batch on-chain just as it was told: the leaf is that
-   * fill, and its path leads to the `fillsRoot` which the settlement contract holds. The proof comes from
-   * whoever has the journal; nobody need be trusted for it. With the receipt of
+   * fill, and its path leads to the `fillsRoot` which the settlement contract holds. The proof is asked of the
+   * exchange, or comes from whoever has the journal; nobody need be trusted for it. With the receipt of
    * the order's frame, also that the fill names that very frame as the order's origin.
    * @throws VerificationError when anything differs; ExchangeError when the batch is not on the chain.
    */
   async verifyFill(options: {
     readonly fill: TrackedFill
-    readonly batch: number
-    readonly proof: FillProof
+    /** Asked of the exchange unless both are given. */
+    readonly batch?: number
+    readonly proof?: FillProof
     readonly account?: number
     readonly receipt?: Receipt
   }): Promise<VerifiedFill> {
     const publicClient = this.#publicClient()
+    const { batch: number, proof } =
+      options.batch !== undefined && options.proof !== undefined
+        ? { batch: options.batch, proof: options.proof }
+        : await this.fillProof(options.fill)
     const account = options.account ?? this.session?.account ?? (await this.account())
-    checkFillLeaf(options.proof.leaf, options.fill, account, options.receipt)
-    const { batch, state } = await this.#batchOnChain(publicClient, options.batch)
-    const root = toHex(fillsRootOf(options.proof))
+    checkFillLeaf(proof.leaf, options.fill, account, options.receipt)
+    const { batch, state } = await this.#batchOnChain(publicClient, number)
+    const root = toHex(fillsRootOf(proof))
     if (batch.fillsRoot !== root) {
       throw new VerificationError(
-        `the proof gives fills root ${root}, but batch ${options.batch} on-chain has ${batch.fillsRoot}`,
+        `the proof gives fills root ${root}, but batch ${number} on-chain has ${batch.fillsRoot}`,
         { code: ErrorCode.ProofUnavailable },
       )
     }
-    return { fill: options.fill, batch: options.batch, state, fillsRoot: root }
+    return { fill: options.fill, batch: number, state, fillsRoot: root }
   }
 
   /**

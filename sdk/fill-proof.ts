@@ -13,8 +13,10 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { VerificationError } from './errors.js'
 import type { TrackedFill } from './trackers.js'
-import { toHex } from './wire/bytes.js'
+import { fromHex, toHex } from './wire/bytes.js'
 import { ErrorCode } from './wire/codes.js'
+import { readArray, readObject, readSafeInt, readString } from './wire/fields.js'
+import type { WireValue } from './wire/msgpack.js'
 import type { Receipt } from './wire/signed.js'
 
 export const FILL_LEAF_BYTES = 152
@@ -24,6 +26,40 @@ export interface FillProof {
   readonly siblings: readonly Uint8Array[]
   /** Bit i is 1 where siblings[i] is the left one. */
   readonly leftSiblings: bigint
+}
+
+/** A fill proof with the batch that it is of. */
+export interface BatchFillProof {
+  readonly batch: number
+  /** As the exchange says; the chain knows better. */
+  readonly state: string
+  readonly proof: FillProof
+}
+
+const HASH_BYTES = 32
+/** Levels at most of a tree that the exchange may send: its count of fills is below 2^53. */
+const LEVELS_MAX = 53
+
+/** A proof as the gateway sends it. @throws FieldError or VerificationError when it is not one. */
+export function readFillProof(answer: WireValue): BatchFillProof {
+  const proof = readObject(answer, 'fill proof')
+  const bytes = (value: unknown, field: string, count: number): Uint8Array => {
+    const found = fromHex(readString(value, field, 2 + 2 * count))
+    if (found?.length !== count)
+      throw new VerificationError(`${field} is not ${count} bytes`, { code: ErrorCode.ProofUnavailable })
+    return found
+  }
+  return {
+    batch: readSafeInt(proof['batch'], 'batch'),
+    state: readString(proof['state'], 'state'),
+    proof: {
+      leaf: bytes(proof['leaf'], 'leaf', FILL_LEAF_BYTES),
+      siblings: readArray(proof['siblings'], 'siblings', 0, LEVELS_MAX).map((value) =>
+        bytes(value, 'sibling', HASH_BYTES),
+      ),
+      leftSiblings: BigInt(readSafeInt(proof['leftSiblings'], 'leftSiblings')),
+    },
+  }
 }
 
 /** The root that a leaf and its path hash to. */

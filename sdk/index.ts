@@ -5,7 +5,14 @@ export { ClientQueries } from './client-queries.js'
 export * from './client.js'
 export * from './decimals.js'
 export * from './errors.js'
-export { type FillProof, FILL_LEAF_BYTES, checkFillLeaf, fillsRootOf } from './fill-proof.js'
+export {
+  type BatchFillProof,
+  type FillProof,
+  FILL_LEAF_BYTES,
+  checkFillLeaf,
+  fillsRootOf,
+  readFillProof,
+} from './fill-proof.js'
 export * from './local-book.js'
 export * from './markets.js'
 export * from './orders.js'

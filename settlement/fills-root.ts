@@ -157,21 +157,39 @@ export interface FillProof {
 
 /** Proof of leaf `index`. Throws RangeError when there is no such leaf. */
 export function fillProof(leaves: Uint8Array, index: number): FillProof {
-  const count = leaves.length / FILL_BYTES
-  if (!Number.isInteger(index) || index < 0 || index >= count)
-    throw new RangeError(`fills: no leaf ${index} among ${count}`)
-  const siblings: Uint8Array[] = []
-  let leftSiblings = 0n
-  let at = index
-  for (const level of levelsOf(leaves)) {
-    const sibling = at ^ 1
-    if (sibling * HASH_BYTES < level.length) {
-      if (sibling < at) leftSiblings |= 1n << BigInt(siblings.length)
-      siblings.push(Uint8Array.from(level.subarray(sibling * HASH_BYTES, (sibling + 1) * HASH_BYTES)))
-    }
-    at >>= 1
+  return new FillTree(leaves).proof(index)
+}
+
+/** A hashed tree, for more than one proof. */
+export class FillTree {
+  private readonly levels: readonly Uint8Array[]
+
+  /** `leaves` must not change afterwards. Throws RangeError for a partial leaf. */
+  constructor(readonly leaves: Uint8Array) {
+    if (leaves.length % FILL_BYTES !== 0)
+      throw new RangeError(`fills: ${leaves.length} bytes are no whole leaves`)
+    this.levels = levelsOf(leaves)
   }
-  return { leaf: leaves.slice(index * FILL_BYTES, (index + 1) * FILL_BYTES), siblings, leftSiblings }
+
+  /** Proof of leaf `index`. Throws RangeError when there is no such leaf. */
+  proof(index: number): FillProof {
+    const { leaves } = this
+    const count = leaves.length / FILL_BYTES
+    if (!Number.isInteger(index) || index < 0 || index >= count)
+      throw new RangeError(`fills: no leaf ${index} among ${count}`)
+    const siblings: Uint8Array[] = []
+    let leftSiblings = 0n
+    let at = index
+    for (const level of this.levels) {
+      const sibling = at ^ 1
+      if (sibling * HASH_BYTES < level.length) {
+        if (sibling < at) leftSiblings |= 1n << BigInt(siblings.length)
+        siblings.push(Uint8Array.from(level.subarray(sibling * HASH_BYTES, (sibling + 1) * HASH_BYTES)))
+      }
+      at >>= 1
+    }
+    return { leaf: leaves.slice(index * FILL_BYTES, (index + 1) * FILL_BYTES), siblings, leftSiblings }
+  }
 }
 
 /** Whether `proof` leads to `root`; what the contract's verifyFill computes. */

@@ -9,7 +9,7 @@ import type { Hex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { Control } from '../engine/control.js'
 import { chainClient, type ChainDeployment } from './chain.js'
-import { RECORD_BYTES } from './commit.js'
+import { RECORD_BYTES, bytesToHex } from './commit.js'
 import type { EngineCapacities } from './follow.js'
 import { proofCheck } from './proof-check.js'
 import { ProverQueue, type ProverMetrics } from './prover-queue.js'
@@ -73,6 +73,17 @@ export interface ProofMessage {
   readonly state: 'posted' | 'proven' | 'final'
 }
 
+/** Hashes as "0x" and 64 digits. */
+export interface FillProofMessage {
+  readonly batch: number
+  readonly state: 'posted' | 'proven' | 'final'
+  /** The leaf's bytes, "0x" and digits. */
+  readonly leaf: Hex
+  readonly siblings: readonly Hex[]
+  /** Bit i is 1 where siblings[i] is the left one. */
+  readonly leftSiblings: number
+}
+
 export interface StatusMessage {
   readonly lastBatch: number
   readonly provenBatch: number
@@ -99,7 +110,15 @@ export interface StatusMessage {
 }
 
 export type ToSettlement =
-  | { readonly type: 'proof'; readonly ticket: number; readonly account: number; readonly asset: number }
+  /** `batch`: against that one; absent = the last one on the chain. */
+  | {
+      readonly type: 'proof'
+      readonly ticket: number
+      readonly account: number
+      readonly asset: number
+      readonly batch?: number | undefined
+    }
+  | { readonly type: 'fillProof'; readonly ticket: number; readonly seq: number; readonly index: number }
   | { readonly type: 'flush'; readonly ticket: number }
   | { readonly type: 'stop' }
 
@@ -109,7 +128,11 @@ export type FromSettlement =
   | { readonly type: 'status'; readonly status: StatusMessage }
   | { readonly type: 'batch'; readonly batch: BatchMessage }
   /** null: no batch is on the chain yet. */
-  | { readonly type: 'proof'; readonly ticket: number; readonly proof: ProofMessage | null }
+  | {
+      readonly type: 'proof'
+      readonly ticket: number
+      readonly proof: ProofMessage | FillProofMessage | null
+    }
   /** null: there never was anything to settle. `error`: settlement stopped before it was settled. */
   | {
       readonly type: 'flushed'
@@ -243,28 +266,40 @@ async function flush(ticket: number): Promise<void> {
 port.on('message', (message: ToSettlement) => {
   if (message.type === 'stop') void stop()
   else if (message.type === 'flush') void flush(message.ticket)
-  else {
-    const { ticket, account, asset } = message
-    const proof = settler.proof(account, asset)
-    post({
-      type: 'proof',
-      ticket,
-      proof:
-        proof === undefined
-          ? null
-          : {
-              account,
-              asset,
-              units: String(proof.balance),
-              siblings: proof.siblings.map(String),
-              root: String(proof.root),
-              batch: proof.batch,
-              // A proof is served of a batch that the chain has.
-              state: proof.state === 'proven' || proof.state === 'final' ? proof.state : 'posted',
-            },
-    })
-  }
+  else post({ type: 'proof', ticket: message.ticket, proof: proofOf(message) })
 })
+
+/** A proof is served of a batch that the chain has. */
+const servedState = (state: BatchRecord['state']): ProofMessage['state'] =>
+  state === 'proven' || state === 'final' ? state : 'posted'
+
+function proofOf(
+  message: Extract<ToSettlement, { type: 'proof' | 'fillProof' }>,
+): ProofMessage | FillProofMessage | null {
+  if (message.type === 'fillProof') {
+    const proof = settler.fillProof(message.seq, message.index)
+    if (proof === undefined) return null
+    return {
+      batch: proof.batch,
+      state: servedState(proof.state),
+      leaf: bytesToHex(proof.leaf),
+      siblings: proof.siblings.map(bytesToHex),
+      leftSiblings: Number(proof.leftSiblings),
+    }
+  }
+  const { account, asset, batch } = message
+  const proof = settler.proof(account, asset, batch)
+  if (proof === undefined) return null
+  return {
+    account,
+    asset,
+    units: String(proof.balance),
+    siblings: proof.siblings.map(String),
+    root: String(proof.root),
+    batch: proof.batch,
+    state: servedState(proof.state),
+  }
+}
 
 async function start(): Promise<void> {
   await settler.start()

@@ -10,7 +10,8 @@ import { sealBatch } from './batch.js'
 import { Batches, type ServedProof } from './batches.js'
 import { checkChain, chainErrorText, sleep, type ChainDeployment } from './chain.js'
 import { DEPOSITS_MAX, WITHDRAWALS_MAX, rowsLimit, type BatchHeader } from './commit.js'
-import { FILL_BYTES, fillProof, type FillProof } from './fills-root.js'
+import { FillProofs, type ServedFillProof } from './fill-proofs.js'
+import { FILL_BYTES } from './fills-root.js'
 import { Follower, type EngineCapacities } from './follow.js'
 import { readFollowerSnapshot, writeFollowerSnapshot } from './follow-snapshot.js'
 import { answerForced } from './forced.js'
@@ -113,6 +114,7 @@ export class Settler {
   private readonly treeStore: TreeStore
   private readonly follower: Follower
   private readonly batches: Batches
+  private readonly fillProofs: FillProofs
   private readonly policy: BatchPolicy
   private readonly rowsMax: number
   private readonly backlogMax: number
@@ -138,6 +140,7 @@ export class Settler {
     this.treeStore = new TreeStore(this.store.folder)
     this.batches = new Batches(this.store, this.treeStore, this.tree)
     this.batches.load()
+    this.fillProofs = new FillProofs(this.store, this.batches)
     this.sender = new Sender({
       client,
       account,
@@ -240,10 +243,9 @@ export class Settler {
     return this.batches.proof(indexOf(account, asset), number)
   }
 
-  /** Proof of fill `index` of batch `number`. Throws RangeError when there is none. */
-  fillProof(number: number, index: number): FillProof {
-    if (this.batches.record(number) === undefined) throw new RangeError(`fills: no batch ${number}`)
-    return fillProof(this.store.fills(number), index)
+  /** Proof of fill `index` of the command at `seq`; undefined while no batch on the chain has it. */
+  fillProof(seq: number, index: number): ServedFillProof | undefined {
+    return this.fillProofs.proof(seq, index)
   }
 
   status(): SettlerStatus {

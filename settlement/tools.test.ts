@@ -13,11 +13,14 @@ import { runExit } from '../app/exit-cli.js'
 import { SettlementFixture, keyOf, owner, until } from '../test/settlement-fixture.js'
 import { audit } from './audit.js'
 import { chainClient } from './chain.js'
+import { hexToBytes } from './commit.js'
 import { planExit, sendSteps } from './exit.js'
+import { decodeFill, verifyFill } from './fills-root.js'
 import { discoverDeployment } from './history.js'
 import { indexOf } from './net.js'
 import { replayAgainstChain } from './replay.js'
 import { Settler } from './settler.js'
+import { rootOfProof } from './tree.js'
 import { JournalFixture, placeRecord, testGenesis } from './test/journal-fixture.js'
 
 const EXIT_DELAY_SECONDS = 3600
@@ -53,6 +56,28 @@ describe('audit, replay and exit', () => {
   afterAll(async () => {
     await settler?.stop()
     await fixture?.stop()
+  })
+
+  test('every fill of every batch, and every leaf of every proven root, has a proof', async () => {
+    let [seq, found] = [0, 0]
+    while (++seq <= fixture.journal.seq) {
+      const proof = settler.fillProof(seq, 0)
+      if (proof === undefined) continue
+      expect(proof.batch).toBe(++found)
+      const batch = (await fixture.readSettlement('batchOf', BigInt(proof.batch))) as { fillsRoot: string }
+      expect(verifyFill(hexToBytes(batch.fillsRoot), proof)).toBe(true)
+      expect(decodeFill(proof.leaf, 0)).toMatchObject({ seq, fillIndex: 0, lots: 10 })
+      expect(settler.fillProof(seq, 1)).toBeUndefined()
+    }
+    expect(found).toBe(3)
+    expect(settler.fillProof(0, 0)).toBeUndefined()
+    for (let number = 1; number <= 3; number++) {
+      const batch = (await fixture.readSettlement('batchOf', BigInt(number))) as { newRoot: bigint }
+      const proof = settler.proof(1, 1, number)!
+      expect(proof.balance).toBe(100 * number)
+      expect(rootOfProof(proof.index, proof.balance, proof.siblings)).toBe(batch.newRoot)
+    }
+    expect(settler.proof(1, 1, 4)).toBeUndefined()
   })
 
   test('the audit rebuilds every balance from the settlement address and the chain alone', async () => {

@@ -155,6 +155,8 @@ describe('the whole line', () => {
       return balance?.units === owed ? balance : undefined
     })
     expect(['committed', 'proven', 'final']).toContain(verified.state)
+    const [fill] = await buyer.fills()
+    expect(await buyer.verifyFill({ fill: fill! })).toMatchObject({ batch: verified.batch })
 
     // Withdraw on-chain.
     const transport = http(running.rpcUrl)

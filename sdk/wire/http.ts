@@ -39,7 +39,12 @@ export const httpEndpoints: readonly HttpEndpoint[] = [
   { path: '/v1/balances', method: Method.Balances, query: [] },
   { path: '/v1/fees', method: Method.Fees, query: [] },
   { path: '/v1/batches', method: Method.Batches, query: [{ name: 'limit', fallback: 20 }] },
-  { path: '/v1/proof/{account}/{asset}', method: Method.Proof, query: [] },
+  {
+    path: '/v1/proof/{account}/{asset}',
+    method: Method.Proof,
+    query: [{ name: 'batch', fallback: 0 }],
+  },
+  { path: '/v1/fill-proof/{seq}/{index}', method: Method.FillProof, query: [] },
 ]
 
 /** HTTP status of a protocol error code. */

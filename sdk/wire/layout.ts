@@ -84,8 +84,10 @@ export const Method = {
   Ticker: 'ticker',
   /** [account, asset, units, nonce, wallet signature (65 bytes)] -> {seq} */
   Withdraw: 'withdraw',
-  /** [account, asset] -> balance proof */
+  /** [account, asset, batch?] -> balance proof */
   Proof: 'proof',
+  /** [seq, index] -> proof of a fill */
+  FillProof: 'fillProof',
   /** [limit] -> latest batches */
   Batches: 'batches',
   /** [on] -> {on}: cancel all of the account's orders when this connection ends */

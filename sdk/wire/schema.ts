@@ -157,6 +157,13 @@ const proof = z.object({
   root: text,
   state: z.enum(['posted', 'proven', 'final']),
 })
+const fillProof = z.object({
+  batch: int,
+  state: z.enum(['posted', 'proven', 'final']),
+  leaf: text,
+  siblings: z.array(text),
+  leftSiblings: int,
+})
 const frameResult = z
   .tuple([int, z.array(z.array(int))])
   .rest(z.unknown())
@@ -375,11 +382,18 @@ export const methods = {
     'Asks for a withdrawal; it becomes claimable on-chain once its batch is proven.',
   ),
   [Method.Proof]: method(
-    z.tuple([account, asset]),
+    z.tuple([account, asset, whole('batch; the last one on the chain when absent or 0').optional()]),
     proof,
     0,
     20,
-    'Merkle proof of a balance against a posted root.',
+    'Merkle proof of a balance against a posted root; of older batches as long as their trees are kept.',
+  ),
+  [Method.FillProof]: method(
+    z.tuple([whole('seq'), whole('index of the fill in its command')]),
+    fillProof,
+    0,
+    50,
+    "Merkle proof of a fill against its batch's fills root.",
   ),
   [Method.Batches]: method(
     z.tuple([limit(100)]),

@@ -87,6 +87,15 @@ export class FillStore {
     this.#heads.set(taker, position)
   }
 
+  /** Forgets everything: the file is of another journal. */
+  clear(): void {
+    this.#ring.clear()
+    this.#heads.clear()
+    this.#lastSeq = 0
+    this.#index = 0
+    this.#fileSeq = 0
+  }
+
   /** Fills with seqs in (`after`, `upTo`] happened while nobody noted them: answers that need them say so. */
   setGap(after: number, upTo: number): void {
     this.#gap = [after, upTo]

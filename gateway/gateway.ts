@@ -156,6 +156,14 @@ export class Gateway implements EngineLinkHandler {
 
   /** Fills and candles of before this start; what happened while nobody noted it is marked as a gap. */
   #loadHistory(): void {
+    // What is not durable is never noted: files that are ahead of the journal are another one's.
+    const noted = Math.max(this.#history.loadSeq(), this.fills.fileSeq, this.history.fileSeq)
+    if (noted > this.#startSeq) {
+      this.fills.clear()
+      this.history.clear()
+      this.fills.setGap(0, this.#startSeq)
+      return
+    }
     for (const market of this.markets.values()) this.#history.loadCandles(market.config.id, market.candles)
     this.fills.since(0, ({ market, seq, index, ticks, lots, takerSide, timeMs }) => {
       // What this start has seen itself is not of before it.

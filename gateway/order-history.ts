@@ -49,6 +49,18 @@ export class OrderHistory {
     }
   }
 
+  /** Seq of the newest order that the file had; 0 = none, or newer ones have come. */
+  get fileSeq(): number {
+    return this.#fileSeq
+  }
+
+  /** Forgets everything: the file is of another journal. */
+  clear(): void {
+    this.#ring.clear()
+    this.#newest.fill(NONE)
+    this.#fileSeq = 0
+  }
+
   /** Writes to the file what was added since the last call. */
   flush(): void {
     this.#ring.flush()

@@ -91,6 +91,14 @@ export class RecordRing {
     this.#written = this.end
   }
 
+  /** Forgets everything, on disk too. */
+  clear(): void {
+    this.end = 0
+    this.#first = 0
+    this.#written = 0
+    if (this.#file >= 0) ftruncateSync(this.#file, 0)
+  }
+
   close(): void {
     this.flush()
     if (this.#file >= 0) closeSync(this.#file)

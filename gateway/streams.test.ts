@@ -243,6 +243,36 @@ test('history and sessions outlive a restart', async () => {
   rmSync(dataDir, { recursive: true, force: true })
 })
 
+test('history of another journal is not taken for this one’s', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'glassbook-history-'))
+  const trade = async (times: number): Promise<void> => {
+    const rig = await startRig({ accounts: 2, gateway: { folder } })
+    const maker = await open(rig.url, rig.wallets[0])
+    const taker = await open(rig.url, rig.wallets[1])
+    for (let count = 0; count < times; count++) {
+      await maker.placeOrder({ market: 0, side: 'sell', ticks: 100 + times, lots: 1, cloid: BigInt(count) })
+      await taker.placeOrder({ market: 0, side: 'buy', ticks: 100 + times, lots: 1 })
+    }
+    const expected = Array.from({ length: times }, () => [100 + times, 1])
+    expect((await maker.fills()).map(({ ticks, lots }) => [ticks, lots])).toEqual(expected)
+    expect((await maker.trades(0)).map((entry) => [entry[2], entry[3]])).toEqual(expected)
+    expect((await maker.candles(0, '1d')).at(-1)!.slice(1, 6)).toEqual([
+      100 + times,
+      100 + times,
+      100 + times,
+      100 + times,
+      times,
+    ])
+    expect(await maker.order({ cloid: BigInt(times - 1) })).toMatchObject({ state: 'filled' })
+    maker.close()
+    taker.close()
+    await rig.stop()
+  }
+  await trade(5)
+  await trade(2)
+  rmSync(folder, { recursive: true, force: true })
+})
+
 test('orders go with the connection that asked for it', async () => {
   const rig = await startRig({ accounts: 2 })
   const quoting = await open(rig.url, rig.wallets[0])

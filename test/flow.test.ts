@@ -198,6 +198,15 @@ describe('the whole line', () => {
     const again = createPublicClient({ chain: foundry, transport: http(running.rpcUrl) })
     const before = await again.readContract({ ...settlement, functionName: 'batchCount' })
     const buyerAgain = await connect(running, bob)
+    // Batches of the earlier start are told of, and settlement's figures shown.
+    const httpUrl = running.url.replace('ws:', 'http:')
+    const told = (await (await fetch(`${httpUrl}/v1/batches?limit=100`)).json()) as { number: number }[]
+    expect(told.map(({ number }) => number)).toContain(1)
+    const metrics = await until('settlement in the metrics', async () => {
+      const text = await (await fetch(`${httpUrl}/metrics`)).text()
+      return /^glassbook_settlement_posted_batch [1-9]/m.test(text) ? text : undefined
+    })
+    expect(metrics).toMatch(/^glassbook_settlement_lag_seconds [0-9.]+$/m)
     // An order's second element is its client order id.
     const orders = (await buyerAgain.call(Method.Orders, [])) as unknown[][]
     const live = new Set(orders.map(([, cloid]) => String(cloid)))

@@ -101,7 +101,7 @@ function bounds({ machine, runs }: GatewayResults): string[] {
       ? `the thread "${busiest}" is: it ran ${cores.toFixed(2)} of a core`
       : total > 0.9 * machine.cores
         ? `the machine is: server and generator together ran ${total.toFixed(2)} of ${machine.cores} cores, and no thread of the server alone a whole one (the busiest, "${busiest}", ${cores.toFixed(2)})`
-        : `neither a thread (the busiest, "${busiest}", ran ${cores.toFixed(2)} of a core) nor the machine (${total.toFixed(2)} of ${machine.cores} cores) is: the rate asked for, or waits for the disk`
+        : `neither a thread (the busiest, "${busiest}", ran ${cores.toFixed(2)} of a core) nor the machine (${total.toFixed(2)} of ${machine.cores} cores) is: the rate asked for, waits for the disk, or other programs (load average ${machine.loadAverage[0].toFixed(1)} before)`
   const perOrder = [...Object.entries(threads), ['generator (a process of its own)', generatorCores] as const]
     .filter(([, used]) => used >= 0.005)
     .map(([name, used]) => ({ name, micros: (used * 1e6) / ordersPerSecond }))

@@ -38,7 +38,7 @@ import {
 } from '../sdk/wire/signed.js'
 import { chainClient, type ChainDeployment } from '../settlement/chain.js'
 import { bytesToHex, wordsToBytes } from '../settlement/commit.js'
-import { decodeFill, fillProof, verifyFill, FILL_BYTES } from '../settlement/fills-root.js'
+import { FillLeaves, decodeFill, fillProof, verifyFill, FILL_BYTES } from '../settlement/fills-root.js'
 import { BatchStore } from '../settlement/store.js'
 import { UsageError, guarded, toJson } from './chain-options.js'
 
@@ -113,7 +113,7 @@ export function runOrderAudit(argv: string[]): Promise<number> {
     const placed: Uint8Array[] = []
     for (const party of found.parties)
       placed.push(await auditParty(dataDir, deployment, found, party, owners, checks, lines))
-    await auditLeaf(dataDir, deployment, seq, index, found.parties, placed, values.rpc, checks)
+    await auditLeaf(dataDir, deployment, seq, index, leafOf(found.event, index, placed), values.rpc, checks)
     const holds = checks.every((check) => check.holds)
     if (values.json)
       process.stdout.write(`${toJson({ seq, index, parties: found.parties, checks, holds })}\n`)
@@ -126,6 +126,8 @@ export function runOrderAudit(argv: string[]): Promise<number> {
 }
 
 interface Found {
+  /** Record of the fill's event. */
+  readonly event: Int32Array
   readonly parties: readonly Party[]
   readonly sessions: ReadonlyMap<number, Session>
   readonly owners: ReadonlyMap<number, Address>
@@ -137,6 +139,7 @@ function findFill(dataDir: string, seq: number, index: number): Found {
   const sessions = new Map<number, Session>()
   const owners = new Map<number, Address>()
   const parties: Party[] = []
+  let event: Int32Array | undefined
   let asked: { block: JournalBlock; offset: number; seq: number } | undefined
   let fills = 0
   const first = reader.next()
@@ -149,8 +152,10 @@ function findFill(dataDir: string, seq: number, index: number): Found {
         if (kind === EventKind.SessionApproved && asked !== undefined) {
           const session = sessionOf(asked.block, asked.offset, asked.seq, words[at + Ev.CODE]!)
           sessions.set(session.slot, session)
-        } else if (kind === EventKind.Fill && floats[at / 2 + Ev.SEQ_F64] === seq && fills++ === index)
+        } else if (kind === EventKind.Fill && floats[at / 2 + Ev.SEQ_F64] === seq && fills++ === index) {
+          event = words.slice(at, at + EVENT_WORDS)
           parties.push(partyOf('maker', words, floats, at), partyOf('taker', words, floats, at))
+        }
       }
     },
   })
@@ -167,8 +172,8 @@ function findFill(dataDir: string, seq: number, index: number): Found {
       engine.flush()
     }
   reader.close()
-  if (parties.length === 0) throw new UsageError(`the command at seq ${seq} has no fill ${index}`)
-  return { parties, sessions, owners }
+  if (event === undefined) throw new UsageError(`the command at seq ${seq} has no fill ${index}`)
+  return { event, parties, sessions, owners }
 }
 
 function partyOf(role: Party['role'], words: Int32Array, floats: Float64Array, at: number): Party {
@@ -389,14 +394,20 @@ async function checkApproval(
   })
 }
 
+/** The leaf that the journal gives, with the frames that placed the two orders. */
+function leafOf(event: Int32Array, index: number, frames: readonly Uint8Array[]): Uint8Array {
+  const leaves = new FillLeaves()
+  leaves.add(event, new Float64Array(event.buffer), 0, index, frames[0], frames[1])
+  return leaves.all()
+}
+
 /** The fill's leaf under its batch's fills root, and that root on the chain when an endpoint is given. */
 async function auditLeaf(
   dataDir: string,
   deployment: ChainDeployment,
   seq: number,
   index: number,
-  parties: readonly Party[],
-  frameHashes: readonly Uint8Array[],
+  expected: Uint8Array,
   rpc: string | undefined,
   checks: Check[],
 ): Promise<void> {
@@ -412,13 +423,8 @@ async function auditLeaf(
       const root = Buffer.from(header.fillsRoot.slice(2), 'hex')
       const proof = fillProof(leaves, leaf)
       checks.push({
-        what: `the fill is leaf ${leaf} of batch ${number}, with both orders and their frame hashes`,
-        holds:
-          verifyFill(root, proof) &&
-          fill.makerOrderId === parties[0]!.orderId &&
-          fill.takerOrderId === parties[1]!.orderId &&
-          Buffer.from(fill.makerFrameHash).equals(frameHashes[0]!) &&
-          Buffer.from(fill.takerFrameHash).equals(frameHashes[1]!),
+        what: `leaf ${leaf} of batch ${number} is the fill, with both orders, fees and frame hashes`,
+        holds: verifyFill(root, proof) && Buffer.from(proof.leaf).equals(expected),
       })
       if (rpc === undefined) return
       const { fillsRoot } = await chainClient([rpc]).readContract({

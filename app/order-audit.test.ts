@@ -7,7 +7,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { p256 } from '@noble/curves/nist.js'
+import type { Address } from 'viem'
 import { mnemonicToAccount } from 'viem/accounts'
+import { settlementAbi } from '../contracts/abi.js'
 import { CommandKind, Side } from '../engine/codes.js'
 import { Attr, COMMAND_WORDS, Cmd, SessionCmd } from '../engine/layout.js'
 import { AttachmentKind } from '../engine/messages.js'
@@ -16,18 +18,19 @@ import { commandToWire, payloadToRecords } from '../sdk/wire/commands.js'
 import { domainPreimage, frameMessage, walletDomain, walletTypes } from '../sdk/wire/signed.js'
 import { depositRecord, openAccountRecord } from '../settlement/chain-watcher.js'
 import { bytesToHex, hexToBytes } from '../settlement/commit.js'
-import { sealBatch } from '../settlement/batch.js'
+import { sealBatch, type SealedBatch } from '../settlement/batch.js'
+import { fillsRoot } from '../settlement/fills-root.js'
 import { Follower } from '../settlement/follow.js'
 import { BatchStore } from '../settlement/store.js'
 import { StateTree } from '../settlement/tree.js'
 import { JournalFixture, frameRecord } from '../settlement/test/journal-fixture.js'
+import { SettlementFixture } from '../test/settlement-fixture.js'
 import { runOrderAudit } from './order-audit-cli.js'
 
 const CHAIN_ID = 31337
-const VAULT = '0x00000000000000000000000000000000000000b0'
+const NO_CHAIN = '0x00000000000000000000000000000000000000b0'
 const MNEMONIC = 'test test test test test test test test test test test junk'
 const wallet = (index: number) => mnemonicToAccount(MNEMONIC, { addressIndex: index })
-const domain = createHash('sha256').update(domainPreimage(CHAIN_ID, VAULT)).digest()
 const secret = (account: number): Uint8Array => new Uint8Array(32).fill(account + 1)
 const SCOPES = 3
 
@@ -37,13 +40,35 @@ interface Forgery {
   readonly approver?: number
   readonly lotsInJournal?: number
   readonly payloadByte?: boolean
-  readonly vault?: `0x${string}`
+  readonly vault?: Address
+  /** Owner of account 1 in the journal, and signer of its approval. */
+  readonly owner?: number
+  /** The buyer's order has no frame. */
+  readonly unsigned?: boolean
+  /** What the settled leaf says instead: one byte of it is another. */
+  readonly leafByte?: number
 }
 
+interface Exchange {
+  /** Of the fill. */
+  readonly seq: number
+  readonly batch: SealedBatch
+}
+
+const ROWS_PER_CHUNK = 16
+
 /** Writes a journal with two owners, their sessions, and one trade of two signed orders; seals a batch. */
-async function writeExchange(dataDir: string, forgery: Forgery = {}): Promise<number> {
+async function writeExchange(
+  dataDir: string,
+  forgery: Forgery = {},
+  { vault, settlement }: { vault: Address; settlement: Address } = { vault: NO_CHAIN, settlement: NO_CHAIN },
+): Promise<Exchange> {
+  const domain = createHash('sha256').update(domainPreimage(CHAIN_ID, vault)).digest()
   const journal = new JournalFixture(dataDir)
-  journal.append(openAccountRecord(1, wallet(1).address), openAccountRecord(2, wallet(2).address))
+  journal.append(
+    openAccountRecord(1, wallet(forgery.owner ?? 1).address),
+    openAccountRecord(2, wallet(2).address),
+  )
   journal.append(depositRecord(1, 0, 1_000_000, 0), depositRecord(2, 1, 1_000, 1))
   for (const account of [1, 2]) {
     const publicKey = p256.getPublicKey(secret(account), true)
@@ -57,8 +82,10 @@ async function writeExchange(dataDir: string, forgery: Forgery = {}): Promise<nu
     floats[SessionCmd.MAX_NOTIONAL_F64] = 2 ** 50
     floats[SessionCmd.EXPIRES_AT_F64] = 10 ** 13
     floats[SessionCmd.NONCE_F64] = 1
-    const signature = await wallet(account === 1 ? (forgery.approver ?? 1) : account).signTypedData({
-      domain: walletDomain(CHAIN_ID, VAULT),
+    const signature = await wallet(
+      account === 1 ? (forgery.approver ?? forgery.owner ?? 1) : account,
+    ).signTypedData({
+      domain: walletDomain(CHAIN_ID, vault),
       types: walletTypes,
       primaryType: 'ApproveSession',
       message: {
@@ -96,24 +123,39 @@ async function writeExchange(dataDir: string, forgery: Forgery = {}): Promise<nu
     const hash = createHash('sha256').update(signed).digest()
     const attachment = Uint8Array.from([...signed, ...signature])
     if (isForged && forgery.payloadByte === true) attachment[signed.length - 1]! ^= 1
-    seq = journal.appendProven(
-      [frameRecord(account, account - 1, 1, 7, hash), record],
-      AttachmentKind.FrameMsgpack,
-      attachment,
-    )
+    seq =
+      isForged && forgery.unsigned === true
+        ? journal.append(record)
+        : journal.appendProven(
+            [frameRecord(account, account - 1, 1, 7, hash), record],
+            AttachmentKind.FrameMsgpack,
+            attachment,
+          )
   }
   journal.close()
   writeFileSync(
     join(dataDir, 'deployment.json'),
-    JSON.stringify({ chainId: CHAIN_ID, vault: forgery.vault ?? VAULT, settlement: VAULT, assets: [] }),
+    JSON.stringify({ chainId: CHAIN_ID, vault: forgery.vault ?? vault, settlement, assets: [] }),
   )
   const follower = new Follower({ dataDir })
   follower.advance(() => false)
-  const { header, data, fills } = sealBatch(1, follower.close(), new StateTree(), 1)
+  const batch = sealBatch(1, follower.close(), new StateTree(), ROWS_PER_CHUNK)
   follower.stop()
-  const record = { header, data, fillCount: 1, rowsPerChunk: 1, sealedAtMs: 0, state: 'mined' as const }
-  new BatchStore(dataDir).seal(record, fills)
-  return seq
+  const fills = batch.fills.slice()
+  if (forgery.leafByte !== undefined) fills[forgery.leafByte]! ^= 1
+  const header = { ...batch.header, fillsRoot: bytesToHex(fillsRoot(fills)) }
+  new BatchStore(dataDir).seal(
+    {
+      header,
+      data: batch.data,
+      fillCount: 1,
+      rowsPerChunk: ROWS_PER_CHUNK,
+      sealedAtMs: 0,
+      state: 'mined' as const,
+    },
+    fills,
+  )
+  return { seq, batch }
 }
 
 describe('order audit', () => {
@@ -122,7 +164,7 @@ describe('order audit', () => {
   let count = 0
   const auditOf = async (forgery?: Forgery): Promise<number> => {
     const dataDir = join(folder, String(count++))
-    const seq = await writeExchange(dataDir, forgery)
+    const { seq } = await writeExchange(dataDir, forgery)
     return runOrderAudit([dataDir, '--fill', String(seq), '--json'])
   }
 
@@ -135,13 +177,56 @@ describe('order audit', () => {
     ['a command that is not the signed one', { lotsInJournal: 4 }],
     ['a payload changed after signing', { payloadByte: true }],
     ['signatures for another vault', { vault: '0x00000000000000000000000000000000000000b1' }],
+    ['an order without a frame', { unsigned: true }],
+    ['a leaf at another price', { leafByte: 19 }],
+    ['a leaf with another size', { leafByte: 23 }],
+    ['a leaf of another account', { leafByte: 27 }],
+    ['a leaf with another fee', { leafByte: 79 }],
+    ['a leaf with the frame of another order', { leafByte: 120 }],
   ])('found: %s', async (_name, forgery) => {
     expect(await auditOf(forgery)).toBe(1)
   })
   test('a fill that is not there is wrong use', async () => {
     const dataDir = join(folder, 'none')
-    const seq = await writeExchange(dataDir)
+    const { seq } = await writeExchange(dataDir)
     expect(await runOrderAudit([dataDir, '--fill', `${seq}:1`])).toBe(2)
     expect(await runOrderAudit([dataDir])).toBe(2)
+  })
+
+  test('with a chain: owners are those of the vault, the fills root is the posted one', async () => {
+    const fixture = await SettlementFixture.start()
+    try {
+      await fixture.deposit(1, 0, 1_000_000)
+      await fixture.deposit(2, 1, 1_000)
+      const { deployment, anvil } = fixture
+      const audited = async (name: string, forgery: Forgery): Promise<[Exchange, () => Promise<number>]> => {
+        const dataDir = join(folder, name)
+        const exchange = await writeExchange(dataDir, forgery, deployment)
+        const args = [dataDir, '--fill', String(exchange.seq), '--json']
+        return [exchange, () => runOrderAudit([...args, '--rpc', anvil.rpcUrl])]
+      }
+      const [{ batch }, honest] = await audited('chain', {})
+      expect(await honest()).toBe(1)
+      const { header, data } = batch
+      await fixture.write(0, {
+        address: deployment.settlement,
+        abi: settlementAbi,
+        functionName: 'commitBatch',
+        args: [
+          header,
+          data.chunkRoots,
+          bytesToHex(data.rows),
+          bytesToHex(data.deposits),
+          bytesToHex(data.withdrawals),
+        ],
+      })
+      expect(await honest()).toBe(0)
+      // A journal that gives account 1 to somebody else, with that wallet's approval: whole in itself.
+      expect(await auditOf({ owner: 3 })).toBe(0)
+      const [, stolen] = await audited('stolen', { owner: 3 })
+      expect(await stolen()).toBe(1)
+    } finally {
+      await fixture.stop()
+    }
   })
 })

@@ -3,9 +3,12 @@ export * from './batch.js'
 export * from './chain.js'
 export * from './chain-watcher.js'
 export * from './commit.js'
+export type { ChainOrigin } from './deposit-queue.js'
+export type { FeePolicy } from './fees.js'
 export * from './fills-root.js'
 export * from './follow.js'
 export * from './net.js'
+export type { RpcOptions } from './rpc.js'
 export {
   Settler,
   defaultPolicy,

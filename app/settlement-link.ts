@@ -31,6 +31,8 @@ export interface SettlementOptions {
   readonly operatorKey: `0x${string}`
   readonly batchSeconds: number
   readonly batchFills: number
+  /** Where provers fetch their work. */
+  readonly prover: NonNullable<SettlementThreadData['prover']>
   readonly depositsConsumed: number
   readonly submit: (record: Int32Array, attachment: Uint8Array) => Promise<number>
   readonly onBatch: (batch: BatchMessage) => void
@@ -81,7 +83,7 @@ export async function startSettlement(options: SettlementOptions): Promise<Runni
     deployment,
     rpcUrls: [rpcUrl],
     operatorKey: options.operatorKey,
-    prover: { runLocal: true },
+    prover: options.prover,
     policy: { seconds: options.batchSeconds, fills: options.batchFills },
   }
   const worker = new Worker(new URL('../settlement/settlement-thread.js', import.meta.url), {
@@ -112,6 +114,8 @@ export async function startSettlement(options: SettlementOptions): Promise<Runni
     worker.on('message', (message: FromSettlement) => {
       switch (message.type) {
         case 'started':
+          if (options.prover.port !== undefined && message.proverUrl !== null)
+            options.onLine(`provers may join at ${message.proverUrl}`)
           resolve()
           break
         case 'status':

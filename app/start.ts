@@ -24,7 +24,7 @@ import { Screen } from './screen.js'
 const USAGE =
   'usage: glassbook start [--data DIR] [--port N] [--demo] [--seconds N] [--seed N] [--batch-seconds N] ' +
   '[--batch-fills N] [--replay FILE [--orderbook FILE] [--json]] [--config FILE] [--gateway-SETTING VALUE …] ' +
-  '[--gateway-socket PATH …]'
+  '[--gateway-socket PATH …] [--prover-listen [HOST:]PORT] [--no-local-prover]'
 
 const TRADERS = 5
 /** A forced withdrawal may be left unanswered this long on the local chain; a week on a real one. */
@@ -48,7 +48,19 @@ export interface StartOptions {
   readonly batchFills: number
   readonly replay: { readonly messages: string; readonly orderbook?: string } | undefined
   readonly json: boolean
+  readonly prover: ProverOptions
 }
+
+/** Where provers of other processes and machines fetch their work; absent = only our own does. */
+export interface ProverOptions {
+  readonly runLocal: boolean
+  readonly host?: string
+  readonly port?: number
+  readonly token?: string
+}
+
+/** A token that can be guessed lets anybody waste our provers' time. */
+const TOKEN_CHARACTERS_MIN = 16
 
 /** Wrong words on the command line, or a file or folder that cannot be used. */
 class StartError extends Error {
@@ -61,6 +73,22 @@ function number(text: string | undefined, flag: string, fallback: number, max: n
   if (!Number.isInteger(value) || value < 0 || value > max)
     throw new StartError(`--${flag} is ${text}, not a whole number from 0 to ${max}`)
   return value
+}
+
+function proverOptions(
+  listen: string | undefined,
+  runLocal: boolean,
+  token: string | undefined,
+): ProverOptions {
+  if (listen === undefined) return { runLocal }
+  const match = /^(?:(.+):)?(\d+)$/.exec(listen)
+  if (match === null) throw new StartError(`--prover-listen is ${listen}, not PORT or HOST:PORT`)
+  const port = number(match[2], 'prover-listen', 0, 65535)
+  if (token === undefined || token.length < TOKEN_CHARACTERS_MIN)
+    throw new StartError(
+      `--prover-listen needs what provers must show in GLASSBOOK_PROVER_TOKEN, ${TOKEN_CHARACTERS_MIN} characters or more`,
+    )
+  return { runLocal, host: match[1] ?? '127.0.0.1', port, token }
 }
 
 /** @throws StartError for flags that are unknown, out of range, or name what is not there. */
@@ -89,6 +117,8 @@ export function parseStartOptions(argv: readonly string[]): StartOptions {
         replay: { type: 'string' },
         orderbook: { type: 'string' },
         json: { type: 'boolean', default: false },
+        'prover-listen': { type: 'string' },
+        'no-local-prover': { type: 'boolean', default: false },
       },
     }))
   } catch (error) {
@@ -142,6 +172,11 @@ export function parseStartOptions(argv: readonly string[]): StartOptions {
             ...(values.orderbook === undefined ? {} : { orderbook: values.orderbook }),
           },
     json: values.json,
+    prover: proverOptions(
+      values['prover-listen'],
+      !values['no-local-prover'],
+      process.env.GLASSBOOK_PROVER_TOKEN,
+    ),
   }
 }
 
@@ -270,6 +305,7 @@ async function startParts(
     operatorKey: privateKeyOf(chain.operator),
     batchSeconds: options.batchSeconds,
     batchFills: options.batchFills,
+    prover: options.prover,
     depositsConsumed: exchange.depositsConsumed,
     submit: (record, attachment) => operator.submit(record, attachment),
     onBatch: (batch) => {

@@ -203,7 +203,8 @@ const queue = proven
       onTrouble: (text) => post({ type: 'trouble', text }),
     })
   : undefined
-const proving = { text: '', keyShare: 0 }
+/** A prover elsewhere has its key. */
+const proving = { text: '', keyShare: data.prover?.runLocal === false ? 1 : 0 }
 let stopProver: () => Promise<void> = () => Promise.resolve()
 
 const settler = new Settler({

@@ -1,0 +1,38 @@
+/** What `glassbook start` makes of its words about provers. */
+import { parseStartOptions } from './start.js'
+
+describe('start options for provers', () => {
+  const { GLASSBOOK_PROVER_TOKEN } = process.env
+  afterEach(() => {
+    if (GLASSBOOK_PROVER_TOKEN === undefined) delete process.env.GLASSBOOK_PROVER_TOKEN
+    else process.env.GLASSBOOK_PROVER_TOKEN = GLASSBOOK_PROVER_TOKEN
+  })
+  const proverOf = (...argv: string[]) => parseStartOptions(argv).prover
+
+  test('only our own prover unless told otherwise', () => {
+    expect(proverOf()).toEqual({ runLocal: true })
+    expect(proverOf('--no-local-prover')).toEqual({ runLocal: false })
+  })
+
+  test('a place to listen needs a token that cannot be guessed', () => {
+    delete process.env.GLASSBOOK_PROVER_TOKEN
+    expect(() => proverOf('--prover-listen', '9000')).toThrow('GLASSBOOK_PROVER_TOKEN')
+    process.env.GLASSBOOK_PROVER_TOKEN = 'short'
+    expect(() => proverOf('--prover-listen', '9000')).toThrow('16 characters')
+    const token = (process.env.GLASSBOOK_PROVER_TOKEN = 'a token of this test')
+    expect(proverOf('--prover-listen', '9000')).toEqual({
+      runLocal: true,
+      host: '127.0.0.1',
+      port: 9000,
+      token,
+    })
+    expect(proverOf('--prover-listen', '0.0.0.0:0', '--no-local-prover')).toEqual({
+      runLocal: false,
+      host: '0.0.0.0',
+      port: 0,
+      token,
+    })
+    for (const wrong of ['70000', 'host', ':x', '-1', '1.5'])
+      expect(() => proverOf(`--prover-listen=${wrong}`)).toThrow(/--?prover-listen is/)
+  })
+})

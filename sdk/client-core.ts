@@ -5,7 +5,7 @@
  * Frames and the outcomes of those whose answer was lost are frame-sender.ts's.
  */
 import { sha256 } from '@noble/hashes/sha2.js'
-import type { ClientOptions, ClientState, CommandResult, Session } from './client-types.js'
+import type { ClientOptions, ClientState, CommandResult, Notice, Session } from './client-types.js'
 import { AuthenticationError, GlassbookError, TransportError } from './errors.js'
 import { FrameSender } from './frame-sender.js'
 import { Markets } from './markets.js'
@@ -41,6 +41,9 @@ export class ClientCore {
   readonly #subscriptions = new Map<string, Subscription>()
   readonly #stateListeners = new Set<(state: ClientState) => void>()
   readonly #sessionListeners = new Set<(session: Session) => void>()
+  readonly #noticeListeners = new Set<(notice: Notice) => void>()
+  /** Iterables that wait for a message. */
+  readonly #onClose = new Set<() => void>()
   #state: ClientState = 'closed'
   #closing = false
   #reconnecting = false
@@ -194,6 +197,7 @@ export class ClientCore {
     this.#closing = true
     this.#socket?.close()
     this.#setState('closed')
+    for (const onClose of [...this.#onClose]) onClose()
   }
 
   /**
@@ -222,8 +226,19 @@ export class ClientCore {
     return !this.#closing && this.options.reconnect !== false
   }
 
+  /**
+   * Calls `listener` with what the exchange says of this connection: that a budget is nearly spent, that it
+   * reads too slowly and is sent less, that the exchange stops. Returns how to stop that.
+   */
+  onNotice(listener: (notice: Notice) => void): () => void {
+    this.#noticeListeners.add(listener)
+    return () => this.#noticeListeners.delete(listener)
+  }
+
   #message(message: readonly WireValue[]): void {
     if (message[0] === Kind.Control) {
+      const notice = noticeOf(message)
+      if (notice !== undefined) for (const listener of [...this.#noticeListeners]) listener(notice)
       if (message[1] === Control.SessionEnded) {
         this.#endSession()
         // The exchange has taken every stream off this connection.
@@ -400,7 +415,10 @@ export class ClientCore {
     )
   }
 
-  /** A stream as an async iterable, from its snapshot on; leaving the loop leaves the stream. */
+  /**
+   * A stream as an async iterable, from its snapshot on; leaving the loop leaves the stream, and `close` ends
+   * the loop. What is not taken yet waits in memory. @throws what `subscribe` throws.
+   */
   async *messages(name: string): AsyncGenerator<StreamMessage, void, undefined> {
     const waiting: StreamMessage[] = []
     let wake = (): void => {}
@@ -408,13 +426,17 @@ export class ClientCore {
       waiting.push(message)
       wake()
     })
+    const onClose = (): void => wake()
+    this.#onClose.add(onClose)
     try {
       for (;;) {
         const message = waiting.shift()
         if (message !== undefined) yield message
+        else if (this.#closing) return
         else await new Promise<void>((resolve) => (wake = resolve))
       }
     } finally {
+      this.#onClose.delete(onClose)
       await leave()
     }
   }
@@ -433,6 +455,15 @@ export class ClientCore {
       throw error
     }
   }
+}
+
+/** A control message that a caller may want to know of; undefined = it is the client's own business. */
+function noticeOf(message: readonly WireValue[]): Notice | undefined {
+  const { budget, stream, retryAfter } = readObject(message[2] ?? {}, 'control')
+  if (message[1] === Control.Throttle) return { kind: 'throttle', budget: String(budget) }
+  if (message[1] === Control.Slow) return { kind: 'slow', stream: String(stream) }
+  if (message[1] !== Control.Shutdown) return undefined
+  return { kind: 'shutdown', retryAfterMs: typeof retryAfter === 'number' ? retryAfter : 0 }
 }
 
 /** Lets an error of ours pass: what was asked for is made good when the connection comes back. */

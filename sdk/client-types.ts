@@ -57,6 +57,14 @@ export interface Session {
 
 export type ClientState = 'closed' | 'connecting' | 'open'
 
+/** What the exchange says of a connection. */
+export type Notice =
+  /** Less than a tenth of a budget is left. */
+  | { readonly kind: 'throttle'; readonly budget: string }
+  /** Too much waits to be read: public streams skip to their newest state. */
+  | { readonly kind: 'slow'; readonly stream: string }
+  | { readonly kind: 'shutdown'; readonly retryAfterMs: number }
+
 /** What became of one command of a frame. */
 export interface CommandResult {
   readonly cloid: bigint | undefined

@@ -1,6 +1,6 @@
 /** The SDK keeps step with the exchange: books that heal, outcomes that are found, streams as iterables. */
 import { type Rig, startRig } from '../bench/gateway-rig.js'
-import { type Client, OutcomeUnknownError, createClient } from './index.js'
+import { type Client, type Notice, OutcomeUnknownError, createClient } from './index.js'
 import { LocalBook } from './local-book.js'
 
 const MARKET = 'ETH-USDC'
@@ -108,5 +108,37 @@ describe('SDK', () => {
     }
     expect(seen).toEqual(['snapshot', 'event'])
     await client.cancelAll()
+  })
+
+  test('an iterable ends with its client', async () => {
+    const client = await open(2)
+    const kinds: string[] = []
+    const reading = (async () => {
+      for await (const { kind } of client.messages('bbo:0')) kinds.push(kind)
+    })()
+    await until(() => kinds.length > 0, 'the snapshot')
+    client.close()
+    await reading
+    expect(kinds).toEqual(['snapshot'])
+  })
+
+  test('a client is told when its budget is nearly spent, and when the exchange stops', async () => {
+    const small = await startRig({ accounts: 1, config: { orderRate: { perSecond: 1, burst: 50 } } })
+    const client = await createClient({
+      url: small.url,
+      wallet: small.wallets[0]!,
+      reconnect: false,
+    }).connect()
+    await client.createSession()
+    const notices: Notice[] = []
+    client.onNotice((notice) => notices.push(notice))
+    const orders = Array.from({ length: 48 }, () =>
+      client.place({ market: MARKET, side: 'buy', ticks: 5, lots: 1 }),
+    )
+    await client.batch(orders)
+    await until(() => notices.length > 0, 'a notice')
+    await small.stop()
+    await until(() => client.state === 'closed', 'the end')
+    expect(notices.map(({ kind }) => kind)).toEqual(['throttle', 'shutdown'])
   })
 })

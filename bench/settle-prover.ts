@@ -1,7 +1,7 @@
 /**
  * One prover process of bench/settle.ts, so that its memory is its own. Prints one JSON line of figures.
  *
- *   node settle-prover.js ROWS key      compiles the circuit and builds the development key for ROWS rows
+ *   node settle-prover.js ROWS key      compiles the circuit, builds the development key for ROWS rows and tries it
  *   node settle-prover.js ROWS PROOFS   proves a chunk PROOFS times, after a warm-up and a line of input
  */
 import { performance } from 'node:perf_hooks'

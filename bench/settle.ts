@@ -27,7 +27,7 @@ import { fillsTree, netting, replaying } from './settle/journal.js'
 import { settleMarkdown } from './settle/report.js'
 import { hashing, sealing, tree } from './settle/tree.js'
 
-const PROOFS = 3
+const PROOFS = 2
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
 const results = join(root, 'bench', 'results')

@@ -133,7 +133,7 @@ export function settleMarkdown(report: SettleReport): string {
   ]
   if (proving !== undefined)
     lines.push(
-      '| rows a chunk | constraints | a row | compile | development key | key | memory of it | proof | memory of it | proven rows/s |',
+      '| rows a chunk | constraints | a row | compile | development key, tried | key | memory of it | proof | memory of it | proven rows/s |',
       '|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|',
       ...proving.chunks.map(
         (chunk) =>

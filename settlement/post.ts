@@ -58,6 +58,9 @@ const WAITED_FOR = [
   'WrongOldRoot',
 ]
 
+/** Refusals of a chain that lost the proof, or of an endpoint that is ahead of the one that was asked before. */
+const FINALIZE_WAITED_FOR = ['BatchNotProven', 'BatchAlreadyFinal']
+
 export class Poster {
   constructor(private readonly options: PosterOptions) {}
 
@@ -204,12 +207,14 @@ export class Poster {
       })
       try {
         await this.options.sender.send(`finalize ${number}`, this.options.deployment.settlement, data)
+        return this.setState(record, 'final')
       } catch (error) {
         if (error instanceof NonceTaken) continue
         if (!(error instanceof TransactionReverted)) throw error
         await this.reconcile(record)
         if (record.state !== 'proven') return
-        if (++refusals >= REFUSALS_MAX) throw error
+        const isWaitedFor = FINALIZE_WAITED_FOR.some((name) => error.reason.startsWith(name))
+        if (!isWaitedFor && ++refusals >= REFUSALS_MAX) throw error
         this.options.onTrouble?.(error.message)
         await this.pause(PAUSE_MS)
       }

@@ -46,6 +46,8 @@ export class Proving {
   private readonly witnesses = new Map<number, BatchWitness>()
   private failure: unknown
   private comparedAtMs = 0
+  /** Batches that stood further than the chain at the last comparison. */
+  private ahead: ReadonlySet<number> = new Set()
   /** Newest block at the last comparison. */
   private head: { readonly number: bigint; readonly hash: string } | undefined
 
@@ -90,14 +92,19 @@ export class Proving {
     const { batches, poster } = this.options
     const { committed, proven } = await poster.chainBatches()
     const isOtherBranch = await this.hasLostBlocks()
+    const ahead = new Set<number>()
     for (const record of [...batches.recent()].reverse()) {
       const number = Number(record.header.number)
       const isAhead =
         (number > committed && isAtLeast(record, 'mined')) || (number > proven && isAtLeast(record, 'proven'))
-      if (!isAhead && !(isOtherBranch && isAtLeast(record, 'mined'))) continue
+      if (isAhead) ahead.add(number)
+      // Once may be an endpoint that is a block behind.
+      const isLost = isAhead && this.ahead.has(number)
+      if (!isLost && !(isOtherBranch && isAtLeast(record, 'mined'))) continue
       await poster.reconcile(record)
       if (!isAtLeast(record, 'proven')) this.done.delete(number)
     }
+    this.ahead = ahead
   }
 
   /** Whether the block that was the newest at the last call is no more. */
@@ -105,7 +112,9 @@ export class Proving {
     const { client } = this.options
     const before = this.head
     const { number, hash } = await client.getBlock({ blockTag: 'latest' })
-    const now = before === undefined ? undefined : await blockHash(client, before.number)
+    const now = before === undefined ? hash : await blockHash(client, before.number)
+    // An endpoint that is behind, or a shorter branch: told when there is a block of that height again.
+    if (now === undefined) return false
     this.head = { number, hash }
     return before !== undefined && now !== before.hash
   }

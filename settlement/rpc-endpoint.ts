@@ -29,10 +29,17 @@ const LIMIT_EXCEEDED = -32005
 const FAILURES = new Set([LIMIT_EXCEEDED, -32603, -32007, 429])
 
 const isHex = (value: unknown): boolean => typeof value === 'string' && /^0x[0-9a-f]*$/i.test(value)
-const isObject = (value: unknown): boolean => typeof value === 'object' && !Array.isArray(value)
+/** null, or an object with these fields in hexadecimal. */
+const isRecord =
+  (...fields: readonly string[]) =>
+  (value: unknown): boolean =>
+    value === null ||
+    (typeof value === 'object' && fields.every((field) => isHex((value as Record<string, unknown>)[field])))
+const isPendingBlock = isRecord('timestamp')
+const isBlock = isRecord('timestamp', 'number', 'hash')
 
 /** Form of the results that settlement asks for; null where there is none. */
-const forms: Readonly<Record<string, (result: unknown) => boolean>> = {
+const forms: Readonly<Record<string, (result: unknown, params: unknown) => boolean>> = {
   eth_blockNumber: isHex,
   eth_chainId: isHex,
   eth_getTransactionCount: isHex,
@@ -41,9 +48,10 @@ const forms: Readonly<Record<string, (result: unknown) => boolean>> = {
   eth_getCode: isHex,
   eth_sendRawTransaction: isHex,
   eth_getLogs: Array.isArray,
-  eth_getBlockByNumber: isObject,
-  eth_getTransactionReceipt: isObject,
-  eth_getTransactionByHash: isObject,
+  eth_getBlockByNumber: (result, params) =>
+    Array.isArray(params) && params[0] === 'pending' ? isPendingBlock(result) : isBlock(result),
+  eth_getTransactionReceipt: isRecord('transactionHash', 'blockHash', 'blockNumber', 'status'),
+  eth_getTransactionByHash: isRecord('hash', 'input'),
 }
 
 export const sleep = (milliseconds: number): Promise<void> =>
@@ -112,7 +120,7 @@ export class Endpoint {
       if (FAILURES.has(error.code) && !isRange) throw new BadAnswer(`${method}: ${error.message}`)
       return { error, isRevert: error.code === 3 || /revert/i.test(error.message) }
     }
-    if (result === undefined || !(forms[method]?.(result) ?? true))
+    if (result === undefined || !(forms[method]?.(result, question.params) ?? true))
       throw new BadAnswer(`${method}: ${JSON.stringify(result)?.slice(0, 60)} is no answer`)
     return { result }
   }

@@ -95,6 +95,16 @@ describe('several endpoints', () => {
     expect(await client().getBlockNumber({ cacheTime: 0 })).toBe(100n)
   })
 
+  test('what is no block, and no block at all, is none of the heights', async () => {
+    const block = (number: string) => (): Reply => ({
+      result: { number, hash: `0x${'ab'.repeat(32)}`, timestamp: '0x1', transactions: [] },
+    })
+    await start(block('0x64'), () => ({ result: { surprise: true } }), block('0x65'))
+    expect((await client().getBlock()).number).toBe(100n)
+    running[2]!.reply = () => ({ result: { number: null, hash: null, timestamp: '0x1' } })
+    await expect(client().getBlock()).rejects.toThrow(BaseError)
+  })
+
   test('a refusal of the contract is an answer, an endpoint that cannot say is none', async () => {
     const revert = (): Reply => ({ error: { code: 3, message: 'execution reverted', data: '0x12345678' } })
     const estimate = () => client().estimateGas({ account: ADDRESS, to: ADDRESS })

@@ -17,7 +17,7 @@ import { msgpackCodec } from '../sdk/wire/codec.js'
 import { commandToWire, payloadToRecords } from '../sdk/wire/commands.js'
 import { domainPreimage, frameMessage, walletDomain, walletTypes } from '../sdk/wire/signed.js'
 import { depositRecord, openAccountRecord } from '../settlement/chain-watcher.js'
-import { bytesToHex, hexToBytes } from '../settlement/commit.js'
+import { bytesToHex, commitArguments, hexToBytes } from '../settlement/commit.js'
 import { sealBatch, type SealedBatch } from '../settlement/batch.js'
 import { fillsRoot } from '../settlement/fills-root.js'
 import { Follower } from '../settlement/follow.js'
@@ -212,13 +212,7 @@ describe('order audit', () => {
         address: deployment.settlement,
         abi: settlementAbi,
         functionName: 'commitBatch',
-        args: [
-          header,
-          data.chunkRoots,
-          bytesToHex(data.rows),
-          bytesToHex(data.deposits),
-          bytesToHex(data.withdrawals),
-        ],
+        args: commitArguments(header, data),
       })
       expect(await honest()).toBe(0)
       // A journal that gives account 1 to somebody else, with that wallet's approval: whole in itself.

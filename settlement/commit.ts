@@ -195,6 +195,12 @@ export function challenge(domain: CommitDomain, header: BatchHeader, data: Batch
   return bytesToBigint(keccak256(encoded, 'bytes')) % R
 }
 
+/** Arguments of the contract's `commitBatch`. */
+export const commitArguments = (
+  header: BatchHeader,
+  { chunkRoots, rows, deposits, withdrawals }: BatchData,
+) => [header, chunkRoots, bytesToHex(rows), bytesToHex(deposits), bytesToHex(withdrawals)] as const
+
 /**
  * Evaluation of chunk `chunk` of `rows` at z: Horner over (index + 1, delta) of each of `rowsPerChunk`
  * slots; unused slots come last and contribute zeros.

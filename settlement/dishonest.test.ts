@@ -15,7 +15,7 @@ import { SettlementFixture } from '../test/settlement-fixture.js'
 import { audit } from './audit.js'
 import { sealBatch, type SealedBatch } from './batch.js'
 import { chainClient } from './chain.js'
-import { bytesToHex } from './commit.js'
+import { bytesToHex, commitArguments } from './commit.js'
 import { FILL_BYTES, fillsRoot } from './fills-root.js'
 import { Follower, type Range } from './follow.js'
 import { accountOf, assetOf, indexOf, type Rows } from './net.js'
@@ -71,13 +71,7 @@ describe('a dishonest operator', () => {
       address: fixture.deployment.settlement,
       abi: settlementAbi,
       functionName: 'commitBatch',
-      args: [
-        header,
-        data.chunkRoots,
-        bytesToHex(data.rows),
-        bytesToHex(data.deposits),
-        bytesToHex(data.withdrawals),
-      ],
+      args: commitArguments(header, data),
     })
 
   /** Batch 2 from `range`, on top of batch 1. */

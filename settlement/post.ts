@@ -10,7 +10,7 @@
 import { encodeFunctionData, type Hex, type PublicClient } from 'viem'
 import { settlementAbi } from '../contracts/abi.js'
 import { sleep, type ChainDeployment } from './chain.js'
-import { bytesToHex, type PublicInputs } from './commit.js'
+import { bytesToHex, commitArguments, type PublicInputs } from './commit.js'
 import { NonceTaken, SenderStopped, TransactionReverted, type Sender } from './sender.js'
 import { batchStates, type BatchRecord, type BatchState, type BatchStore } from './store.js'
 
@@ -241,12 +241,6 @@ function commitCall({ header, data }: BatchRecord): Hex {
   return encodeFunctionData({
     abi: settlementAbi,
     functionName: 'commitBatch',
-    args: [
-      header,
-      data.chunkRoots,
-      bytesToHex(data.rows),
-      bytesToHex(data.deposits),
-      bytesToHex(data.withdrawals),
-    ],
+    args: commitArguments(header, data),
   })
 }

@@ -34,9 +34,10 @@ export function startProverProcess(options: ProverProcessOptions): () => Promise
 
   const start = (): void => {
     const key = options.keyFolder === undefined ? [] : ['--key', options.keyFolder]
-    const args = ['work', '--url', options.url, '--rows', String(options.rowsPerChunk), ...key]
+    // Attached: killed as this program may be, it leaves no prover behind.
+    const args = ['work', '--attached', '--url', options.url, '--rows', String(options.rowsPerChunk), ...key]
     child = spawn(process.execPath, [PROVER_PROGRAM, ...args], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['pipe', 'pipe', 'inherit'],
       env: { ...process.env, GLASSBOOK_PROVER_TOKEN: options.token },
     })
     try {

@@ -3,7 +3,9 @@
  * on GPL packages (snarkjs, circomlib). Prints one JSON line an event.
  *
  *   key --rows N [--depth 28]                            build and cache the development key
- *   work --url URL --token T [--rows N] [--key DIR] [--name NAME]   prove for a settlement process
+ *   work --url URL --token T [--rows N] [--key DIR] [--name NAME] [--attached]
+ *                                                        prove for a settlement process; attached = end at once
+ *                                                        when standard input closes: with whoever started it
  *   setup --rows N --ptau FILE --sha256 HEX --out DIR    a ceremony's first key from a powers-of-tau file
  *   contribute --key DIR --name NAME                     add a contribution
  *   check --key DIR --ptau FILE                          verify a ceremony's key from the circuit
@@ -39,6 +41,7 @@ async function run(argv: string[]): Promise<number> {
       sha256: { type: 'string' },
       out: { type: 'string' },
       name: { type: 'string' },
+      attached: { type: 'boolean', default: false },
     },
   })
   const needed = (name: 'url' | 'ptau' | 'sha256' | 'out' | 'key' | 'name'): string => {
@@ -60,6 +63,7 @@ async function run(argv: string[]): Promise<number> {
       return 0
     }
     case 'work': {
+      if (values.attached) process.stdin.on('close', () => process.exit(0)).resume()
       const token = values.token ?? process.env.GLASSBOOK_PROVER_TOKEN
       if (token === undefined) throw new UsageError('work needs --token or GLASSBOOK_PROVER_TOKEN')
       const key = values.key === undefined ? await developmentKey(shape, onKey) : await keyFrom(values.key)

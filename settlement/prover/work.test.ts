@@ -59,7 +59,13 @@ describe('provers at work', () => {
     readonly lines: Record<string, unknown>[]
     readonly ended: Promise<number | null>
   }
-  function startProver(url: string, name: string, token = TOKEN, rows = SHAPE.rows): Prover {
+  function startProver(
+    url: string,
+    name: string,
+    token = TOKEN,
+    rows = SHAPE.rows,
+    more: readonly string[] = [],
+  ): Prover {
     const args = [
       'work',
       '--url',
@@ -70,9 +76,10 @@ describe('provers at work', () => {
       String(SHAPE.depth),
       '--name',
       name,
+      ...more,
     ]
     const child = spawn(process.execPath, [PROGRAM, ...args], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['pipe', 'pipe', 'inherit'],
       env: { ...process.env, GLASSBOOK_PROVER_TOKEN: token },
     })
     running.push(child)
@@ -161,6 +168,18 @@ describe('provers at work', () => {
     expect(told[0]).toMatch(/^prover honest: 1\/9: .*Assert Failed/s)
     expect(prover.lines.find(({ event }) => event === 'failed')).toMatchObject({ id: '1/9', isOurs: false })
     queue.stop()
+  })
+
+  test('an attached prover ends with whoever started it, another one goes on', async () => {
+    const [, url] = await startQueue()
+    const attached = startProver(url, 'attached', TOKEN, SHAPE.rows, ['--attached'])
+    const free = startProver(url, 'free')
+    await until('both provers', () => [attached, free].every((prover) => last(prover)?.event === 'ready'))
+    for (const { child } of [attached, free]) child.stdin!.destroy()
+    expect(await attached.ended).toBe(0)
+    expect(free.child.exitCode).toBeNull()
+    free.child.kill('SIGTERM')
+    expect(await free.ended).toBe(0)
   })
 
   test('a proof is offered again while the queue is out of reach', async () => {

@@ -3,7 +3,7 @@
  * accounts funded and deposited once. Every step looks at what the chain already has, so a start that
  * was killed half-way goes on where it stopped.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Hex, type HDAccount, createPublicClient, createWalletClient, http } from 'viem'
 import { mnemonicToAccount } from 'viem/accounts'
@@ -55,12 +55,15 @@ export async function startLocalChain(
   const operator = localAccount(0)
   const traders = Array.from({ length: traderCount }, (_, index) => localAccount(2 + index))
   onStep('starting the local chain')
-  const anvil = await startAnvil({ statePath: join(dataDir, 'chain-state.json') })
+  const path = join(dataDir, 'deployment.json')
+  let deployment = existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Deployment) : undefined
+  const anvil = await startAnvil({
+    statePath: join(dataDir, 'chain-state.json'),
+    // Whoever has the chain's address from an earlier start can go on with it.
+    ...(deployment?.rpcUrl === undefined ? {} : { wantedPort: Number(new URL(deployment.rpcUrl).port) }),
+  })
   try {
-    const path = join(dataDir, 'deployment.json')
-    let deployment: Deployment
-    if (existsSync(path)) {
-      deployment = JSON.parse(readFileSync(path, 'utf8')) as Deployment
+    if (deployment !== undefined) {
       const reader = createPublicClient({ transport: http(anvil.rpcUrl) })
       const code = await reader.getCode({ address: deployment.settlement })
       if (code === undefined) {
@@ -79,8 +82,12 @@ export async function startLocalChain(
         path,
       })
     }
-    // The port is a new one at each start; the addresses stay.
-    deployment = { ...deployment, rpcUrl: anvil.rpcUrl }
+    if (deployment.rpcUrl !== anvil.rpcUrl) {
+      // The port was taken by another program; the tools find the chain through this file.
+      deployment = { ...deployment, rpcUrl: anvil.rpcUrl }
+      writeFileSync(`${path}.new`, JSON.stringify(deployment, null, 2))
+      renameSync(`${path}.new`, path)
+    }
     onStep('depositing for demo accounts')
     for (const trader of traders) await depositOnce(anvil.rpcUrl, deployment, trader)
     return { anvil, deployment, operator, traders }

@@ -75,6 +75,17 @@ describe('anvil', () => {
     await chain.stop()
   })
 
+  test('takes the port that it had, and another one when that is taken', async () => {
+    const first = await startAnvil()
+    const wantedPort = Number(new URL(first.rpcUrl).port)
+    const beside = await startAnvil({ wantedPort })
+    expect(beside.rpcUrl).not.toBe(first.rpcUrl)
+    await first.stop()
+    const again = await startAnvil({ wantedPort })
+    expect(again.rpcUrl).toBe(first.rpcUrl)
+    await Promise.all([beside.stop(), again.stop()])
+  })
+
   test('makes blocks at an interval', async () => {
     const chain = await startAnvil({ blockTimeSeconds: 1 })
     const client = createPublicClient({ transport: http(chain.rpcUrl), cacheTime: 0 })

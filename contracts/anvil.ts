@@ -20,6 +20,8 @@ const require = createRequire(import.meta.url)
 export interface AnvilOptions {
   /** TCP port on 127.0.0.1; 0 or absent = a free one. */
   readonly port?: number
+  /** Without `port`: the one to take if it is free. */
+  readonly wantedPort?: number
   /** File that keeps the chain over restarts; absent = the chain lives in memory. */
   readonly statePath?: string
   /** Seconds between blocks; absent = a block for each transaction. */
@@ -69,12 +71,12 @@ export function foundryBinary(tool: 'anvil' | 'forge'): string {
   }
 }
 
-/** A TCP port that was free a moment ago. */
-async function freePort(): Promise<number> {
+/** A TCP port that was free a moment ago: `wanted`, when it was. */
+async function freePort(wanted = 0): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
+    server.once('error', (error) => (wanted === 0 ? reject(error) : resolve(freePort())))
+    server.listen(wanted, '127.0.0.1', () => {
       const address = server.address()
       server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
     })
@@ -87,7 +89,7 @@ async function freePort(): Promise<number> {
  */
 export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
   const { statePath, blockTimeSeconds, chainId = 31337, genesisTime, readyTimeoutMs = 30_000 } = options
-  const port = options.port || (await freePort())
+  const port = options.port || (await freePort(options.wantedPort))
   if (statePath !== undefined) restoreState(statePath)
   const args = ['--silent', '--host', '127.0.0.1', '--port', String(port), '--chain-id', String(chainId)]
   // No rewards and no base fee games: a demo account's balance moves only by what it does.

@@ -197,6 +197,9 @@ describe('the whole line', () => {
     running = await start(dataDir, ['--batch-seconds', '1'])
     const again = createPublicClient({ chain: foundry, transport: http(running.rpcUrl) })
     const before = await again.readContract({ ...settlement, functionName: 'batchCount' })
+    // The tools find the chain through this file.
+    const recorded = JSON.parse(readFileSync(join(dataDir, 'deployment.json'), 'utf8')) as { rpcUrl: string }
+    expect(recorded.rpcUrl).toBe(running.rpcUrl)
     const buyerAgain = await connect(running, bob)
     // Batches of the earlier start are told of, and settlement's figures shown.
     const httpUrl = running.url.replace('ws:', 'http:')

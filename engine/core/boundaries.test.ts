@@ -2,7 +2,10 @@
  * The edges: largest numbers, full tables, very long sweeps, a million orders; and what a snapshot is
  * when it is damaged or does not fit.
  */
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
+import { ORDERS, millionOrders } from '../../test/million-orders.js'
 import * as commands from '../commands.js'
 import { COMMAND_WORDS, EVENT_WORDS } from '../layout.js'
 import type { EngineOptions, EventBuffer } from '../types.js'
@@ -133,35 +136,23 @@ describe('many', () => {
   })
 
   test('1,000,000 resting orders: under 160 MB, the next one rejected, a snapshot that restores', () => {
-    const ORDERS = 1_000_000
-    const before = process.memoryUsage().rss
+    const program = fileURLToPath(new URL('../../test/million-orders.js', import.meta.url))
+    const { genesis } = options()
+    const printed = execFileSync(process.execPath, [program, JSON.stringify(genesis)], { encoding: 'utf8' })
+    const alone = JSON.parse(printed) as { bytes: number; orders: number }
+    console.log(`1,000,000 resting orders: ${(alone.bytes / 2 ** 20).toFixed(0)} MB of memory more`)
+    expect(alone.orders).toBe(ORDERS)
+    expect(alone.bytes).toBeLessThan(160 * 2 ** 20)
+
     let rejected = 0
-    const engine = createEngine({
+    const engine = millionOrders({
       ...options(),
-      ordersMax: ORDERS,
       onEvents: ({ words: out, count }) => {
         for (let index = 0; index < count; index++) if ((out[index * EVENT_WORDS]! & 0xff) === 2) rejected++
       },
     })
-    for (let account = 1; account <= 1000; account++) {
-      commands.writeDeposit(words, floats, 0, account, USD, 1e12)
-      engine.apply(words, floats, 0)
-      commands.writeDeposit(words, floats, 0, account, ABC, 1e12)
-      engine.apply(words, floats, 0)
-    }
-    for (let order = 0; order < ORDERS; order++) {
-      const side = order & 1 ? Side.Sell : Side.Buy
-      const away = 1 + ((order * 7919) % 20_000)
-      const ticks = side === Side.Sell ? 30_000 + away : 30_000 - away
-      commands.writePlace(words, floats, 0, 1 + (order % 1000), 0, side, ticks, 1 + (order % 9), order)
-      engine.apply(words, floats, 0)
-    }
-    engine.flush()
-    const used = (process.memoryUsage().rss - before) / 2 ** 20
-    console.log(`1,000,000 resting orders: ${used.toFixed(0)} MB of memory more`)
     expect(rejected).toBe(0)
     expect(engine.liveOrders()).toBe(ORDERS)
-    expect(used).toBeLessThan(160)
     commands.writePlace(words, floats, 0, 1, 0, Side.Buy, 5, 1, ORDERS)
     engine.apply(words, floats, 0)
     engine.flush()

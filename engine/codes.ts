@@ -194,6 +194,18 @@ export const Reject = {
   /** A Frame command inside a frame, or one that announces no or too many commands. */
   BadFrame: 68,
   ProtectionsFull: 69,
+  /** The account has as many sessions as it may, and none of them has ended. */
+  AccountSessionsFull: 70,
+  /** A session that would live longer than the exchange allows. */
+  SessionLifetimeOverLimit: 71,
+  /** A wallet's nonce that is no whole number from 1 up. */
+  BadNonce: 72,
+  /** A wallet's nonce beyond (engine time + a day) * 1000. */
+  NonceTooFarAhead: 73,
+  /** A wallet's deadline that is none, or more than a day ahead of engine time. */
+  BadDeadline: 74,
+  /** As many sessions trade as the exchange keeps nonces of. */
+  FrameWindowsFull: 75,
 } as const
 export type Reject = (typeof Reject)[keyof typeof Reject]
 

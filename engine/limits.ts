@@ -19,6 +19,10 @@ export const ACCOUNT_ORDERS_MAX = ORDERS_MAX
 export const SESSIONS_MAX = 4096
 /** Frame nonces at or below highest - FRAME_NONCE_WINDOW are too old. */
 export const FRAME_NONCE_WINDOW = 100
+/** A session's nonces are forgotten, and older ones too old, this long after its last frame. */
+export const FRAME_WINDOW_IDLE_MS = 3_600_000
+/** A wallet's deadline is at most this far ahead of engine time, and its nonces below a thousand times as much. */
+export const WALLET_AHEAD_MS = 86_400_000
 export const FRAME_COMMANDS_MAX = 64
 /** Bytes of one client message, before decoding. */
 export const FRAME_BYTES_MAX = 16 * 1024

@@ -83,6 +83,10 @@ const SESSION_REJECTS: ReadonlySet<number> = new Set([
   Reject.FrameRejected,
   Reject.WrongAccount,
   Reject.WithdrawalNonceUsed,
+  Reject.SessionLifetimeOverLimit,
+  Reject.BadNonce,
+  Reject.NonceTooFarAhead,
+  Reject.BadDeadline,
 ])
 const LIMIT_REJECTS: ReadonlySet<number> = new Set([
   Reject.OrdersFull,
@@ -92,6 +96,8 @@ const LIMIT_REJECTS: ReadonlySet<number> = new Set([
   Reject.AccountOrdersFull,
   Reject.SessionsFull,
   Reject.BalancesFull,
+  Reject.AccountSessionsFull,
+  Reject.FrameWindowsFull,
 ])
 
 const SESSION_BASE = 2100

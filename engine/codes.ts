@@ -113,6 +113,12 @@ export const CancelReason = {
   BookFull: 13,
   /** Nothing more can be filled because a balance would reach 2^53. */
   BalanceOverLimit: 14,
+  /** The market's band leaves a market order or triggered stop no price that its own protection allows. */
+  PriceBand: 15,
+  /** The command has done as much work as one command may. */
+  WorkLimit: 16,
+  /** What is left would execute more than the session allows one order. */
+  SessionNotional: 17,
 } as const
 export type CancelReason = (typeof CancelReason)[keyof typeof CancelReason]
 
@@ -206,6 +212,10 @@ export const Reject = {
   BadDeadline: 74,
   /** As many sessions trade as the exchange keeps nonces of. */
   FrameWindowsFull: 75,
+  /** A deadline further ahead of engine time than a day: most likely in another unit than ms. */
+  DeadlineTooFar: 76,
+  /** The account has as many mass cancels under way as it may. */
+  MassCancelsFull: 77,
 } as const
 export type Reject = (typeof Reject)[keyof typeof Reject]
 

@@ -147,5 +147,6 @@ export const Ev = {
  *   CancelAfterSet    account; A engine time in ms, 0 = off
  *   ProtectionChanged market, account; lots fills, OTHER window ms, A notional; zeros = off
  *   ProtectionTriggered   market, account; its orders there are cancelled right after
- *   CanceledAll       market and OTHER side as asked for; account; lots = count of orders cancelled
+ *   CanceledAll       market and OTHER side as asked for; account; lots = count of orders cancelled by now;
+ *                     COUNTER_REMAINING 1 = the rest follows in the next Time commands
  */

@@ -24,6 +24,19 @@ export const FRAME_WINDOW_IDLE_MS = 3_600_000
 /** A wallet's deadline is at most this far ahead of engine time, and its nonces below a thousand times as much. */
 export const WALLET_AHEAD_MS = 86_400_000
 export const FRAME_COMMANDS_MAX = 64
+/**
+ * Steps of one message: makers met, orders scanned, expired, cancelled or triggered. What is left over ends
+ * with a reason of its own or goes on in the next Time command.
+ */
+export const COMMAND_STEPS_MAX = 4096
+/** Cancel-alls of one account that may be under way at once. */
+export const MASS_CANCELS_OF_ACCOUNT = 8
+/** Market-maker protections of one account. */
+export const PROTECTIONS_OF_ACCOUNT = 64
+/** An order's expiry and a dead-man switch are at most this far ahead of engine time: 366 days. */
+export const EXPIRY_AHEAD_MS_MAX = 366 * 86_400_000
+/** A command's deadline is at most this far ahead of engine time: a day. */
+export const DEADLINE_AHEAD_MS_MAX = 86_400_000
 /** Bytes of one client message, before decoding. */
 export const FRAME_BYTES_MAX = 16 * 1024
 /** Absolute bound of a fee, in millionths. */

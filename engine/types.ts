@@ -37,12 +37,14 @@ export interface EngineCapacities {
   readonly accountsMax?: number
   /** Rows of the ledger. */
   readonly balancesMax?: number
-  /** Live orders of one account. */
+  /** Live orders of one account; an eighth of ordersMax unless given. */
   readonly accountOrdersMax?: number
   /** Market ids are below it. */
   readonly marketsMax?: number
   /** Session slots. */
   readonly sessionsMax?: number
+  /** Steps of one message (COMMAND_STEPS_MAX). */
+  readonly commandStepsMax?: number
 }
 
 /** State before the first command. The journal's genesis block carries it, so a replay needs nothing else. */

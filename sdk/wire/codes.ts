@@ -98,6 +98,7 @@ const LIMIT_REJECTS: ReadonlySet<number> = new Set([
   Reject.BalancesFull,
   Reject.AccountSessionsFull,
   Reject.FrameWindowsFull,
+  Reject.MassCancelsFull,
 ])
 
 const SESSION_BASE = 2100

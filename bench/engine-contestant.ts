@@ -9,6 +9,8 @@
  *   latency:MIX             service time of each command; and paced, from planned send time
  *   heap                    what ten million commands allocate
  *   capture                 snapshot of 100,000 live orders
+ *   ids:ordinary|hostile    ids added and removed, as clients and as attackers choose them (id-tables.ts)
+ *   growth                  the worst single insert while the tables grow
  */
 import { PerformanceObserver, performance } from 'node:perf_hooks'
 import { build, type Histogram } from 'hdr-histogram-js'
@@ -22,6 +24,7 @@ import type { Engine } from '../engine/types.js'
 import { bareBook } from './bare-book.js'
 import { MESSAGE_WORDS, REPORT_WORDS } from './book-only.js'
 import { REPORTS_PER_MESSAGE, hashReports, readMessages, timePasses } from './conformance.js'
+import { growth, idFlow } from './id-tables.js'
 import { type MixName, type Workload, makeWorkload, streamInPieces, workloadOptions } from './workload.js'
 
 export const SEED = 23
@@ -304,6 +307,10 @@ async function contest(name: string, seconds: number): Promise<Result> {
       return heap()
     case 'capture':
       return capture()
+    case 'ids':
+      return idFlow(subject === 'hostile')
+    case 'growth':
+      return growth()
     default:
       throw new Error(`no contestant "${name}"`)
   }

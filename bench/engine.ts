@@ -70,6 +70,9 @@ async function main(): Promise<void> {
       ...MIXES.flatMap((mix) => [`core:${mix}`, `nodejs-order-book:${mix}`, `latency:${mix}`]),
       'heap',
       'capture',
+      'ids:ordinary',
+      'ids:hostile',
+      'growth',
     ]
     const results = new Map<string, Result[]>(names.map((name) => [name, []]))
     for (let index = 0; index < rounds; index++)
@@ -146,6 +149,7 @@ function report(
       `${Math.max(...heap.map((each) => each['major'] as number))} major and ${Math.max(...heap.map((each) => each['minor'] as number))} minor collections.`,
     `Snapshot at ${results.get('capture')![0]!['orders']} live orders: captured in ${round(median(captures))} ms (at most ${round(Math.max(...captures))}), ` +
       `sealed in ${round(median(seals))} ms, ${results.get('capture')![0]!['bytes']} bytes.`,
+    ...tables(results),
   )
   const about = machine()
   const head = `# Engine benchmark\n\n${about.cpu}, ${about.cores} cores, ${about.memoryGiB} GiB, Node ${about.node}, seed ${SEED}, ${settings.rounds} rounds, medians.\n\n`
@@ -164,6 +168,18 @@ function report(
       1,
     ) + '\n',
   )
+}
+
+/** Ids of attackers beside ordinary ones; the worst insert while tables grow. */
+function tables(results: ReadonlyMap<string, readonly Result[]>): string[] {
+  const flow = (kind: string): string =>
+    `${round(median(results.get(`ids:${kind}`)!.flatMap((each) => each['nanoseconds'] as number[])), 0)} ns`
+  const grown = results.get('growth')!
+  const over = (key: string): string => micro(median(grown.map((each) => (each[key] as number) * 1000)))
+  return [
+    `Ids: one added and one removed, 50,000 live of one account: ordinary ${flow('ordinary')}, chosen to collide under a known formula ${flow('hostile')}.`,
+    `Growth to 2^20 entries, one insert: order ids ${over('orderP9999')} µs at p99.99, ${over('orderMax')} at most; balances ${over('balanceP9999')} and ${over('balanceMax')} µs.`,
+  ]
 }
 
 await main()

@@ -1,9 +1,14 @@
 /**
  * A small set of pairs of int32 with insertion order, cleared in constant time: what one message
  * touched (levels, balances). Open addressing with a generation stamp; it doubles when half full and
- * is bounded by what it holds (levels and accounts have bounds of their own).
+ * is bounded by what it holds (levels and accounts have bounds of their own). Prices are chosen by strangers,
+ * so the hash is keyed.
  */
+import { hashWord, randomTables } from './core/keyed-hash.js'
+
 const SLOTS_MIN = 1024
+/** Where the random tables of the second word begin. */
+const TABLES_BEHIND = 1024
 
 export class TouchedSet {
   /** Pairs in the order of their first `add`: `pairs[2 * i]`, `pairs[2 * i + 1]`, for i < size. */
@@ -12,12 +17,13 @@ export class TouchedSet {
   private slots = new Int32Array(SLOTS_MIN)
   private stamps = new Int32Array(SLOTS_MIN)
   private generation = 1
+  private readonly random = randomTables(2)
 
   /** Adds the pair unless it is there. */
   add(a: number, b: number): void {
     if (2 * this.size >= this.slots.length) this.grow()
     const mask = this.slots.length - 1
-    let slot = hash(a, b) & mask
+    let slot = (hashWord(this.random, 0, a) ^ hashWord(this.random, TABLES_BEHIND, b)) & mask
     while (this.stamps[slot] === this.generation) {
       const index = this.slots[slot]!
       if (this.pairs[2 * index] === a && this.pairs[2 * index + 1] === b) return
@@ -49,9 +55,4 @@ export class TouchedSet {
     this.size = 0
     for (let index = 0; index < size; index++) this.add(pairs[2 * index]!, pairs[2 * index + 1]!)
   }
-}
-
-function hash(a: number, b: number): number {
-  const mixed = Math.imul(a ^ Math.imul(b, 0x9e3779b1), 0x85ebca6b)
-  return mixed ^ (mixed >>> 15)
 }

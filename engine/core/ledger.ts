@@ -10,10 +10,12 @@
  *
  * Invariants: per asset, the sum of all rows is deposits minus withdrawals; a row's reserved units are
  * the sum of what its account's live orders reserve. Rows are never removed, so their numbers stay valid.
- * Their index uses only as much of its memory as it needs, like that of order-ids.ts.
+ * Their index grows like that of order-ids.ts, and its hash is keyed like that one's; rows are never removed, so
+ * the table that is being left stays whole until all of it has been copied.
  * Called by trading.ts (reserve, settle) and engine.ts (deposits, withdrawals, accounts).
  */
 import { ASSETS_MAX, ASSET_BITS, UNITS_END } from '../limits.js'
+import { PROBES_MAX, ProbesOverLimit, hashWord, randomTables } from './keyed-hash.js'
 
 export const ACCOUNT_SHIFT = 4
 export const Account = {
@@ -36,7 +38,10 @@ export const TIER_MASK = 15
 
 // Local: optimised code folds it, but loads and checks an imported constant at each use.
 const KEY_SHIFT = ASSET_BITS
-const ENTRY_BITS_MIN = 10
+const ENTRIES_MIN = 1024
+/** Entries of the old table that each new row copies: all are copied long before the new table is full. */
+const COPIED_AT_ONCE = 16
+const NO_TABLE = new Int32Array(0)
 
 export class Ledger {
   readonly accounts: Int32Array
@@ -53,11 +58,16 @@ export class Ledger {
   rows = 0
   /** Deposits minus withdrawals of each asset: low part at 2 * asset, multiples of 2^53 at 2 * asset + 1. */
   readonly supply = new Float64Array(ASSETS_MAX * 2)
+  /** Entries of two words, key + 1 (0 = empty) and row, at most half of them taken. */
   private table: Int32Array
-  private spare: Int32Array
-  /** Last entry of the part in use, and the shift that brings a hash into it. */
   private mask: number
-  private shift: number
+  /** The table that is being left, its mask, and its entries that were copied; its length is 0 when none is. */
+  private old: Int32Array = NO_TABLE
+  private oldMask = 0
+  private copied = 0
+  /** Tables by size: 1,024 entries, 2,048, and so on. */
+  private readonly tables: readonly Int32Array[]
+  private readonly random = randomTables(1)
 
   constructor(accountsMax: number, rowsMax: number) {
     this.accountsMax = accountsMax
@@ -68,15 +78,14 @@ export class Ledger {
     this.owners = new Int32Array(accountsMax * OWNER_WORDS)
     this.values = new Float64Array(rowsMax * 2)
     this.keys = new Int32Array(rowsMax)
-    const bits = Math.max(ENTRY_BITS_MIN, 32 - Math.clz32(Math.max(1, rowsMax * 2 - 1)))
-    // Each doubling swaps the areas, so the largest size must fall to the larger one.
-    const large = new Int32Array(2 << bits)
-    const small = new Int32Array(1 << bits)
-    const even = (bits - ENTRY_BITS_MIN) % 2 === 0
-    this.table = even ? large : small
-    this.spare = even ? small : large
-    this.mask = (1 << ENTRY_BITS_MIN) - 1
-    this.shift = 32 - ENTRY_BITS_MIN
+    const tables: Int32Array[] = []
+    for (let entries = ENTRIES_MIN; ; entries *= 2) {
+      tables.push(new Int32Array(entries * 2))
+      if (entries >= rowsMax * 2) break
+    }
+    this.tables = tables
+    this.table = tables[0]!
+    this.mask = ENTRIES_MIN - 1
   }
 
   /** True when `account` is an account that was opened. Any int32 may be asked for. */
@@ -100,15 +109,10 @@ export class Ledger {
 
   /** Row of the pair, or -1. */
   find(account: number, asset: number): number {
-    const { table, mask } = this
     const key = ((account << KEY_SHIFT) | asset) + 1
-    let entry = Math.imul(key, 0x9e3779b1) >>> this.shift
-    for (;;) {
-      const found = table[2 * entry]!
-      if (found === key) return table[2 * entry + 1]!
-      if (found === 0) return -1
-      entry = (entry + 1) & mask
-    }
+    const hash = hashWord(this.random, 0, key)
+    const row = rowIn(this.table, this.mask, hash, key)
+    return row < 0 && this.old.length !== 0 ? rowIn(this.old, this.oldMask, hash, key) : row
   }
 
   /** Row of the pair, made when there is none; -1 when all rows are taken. */
@@ -137,19 +141,38 @@ export class Ledger {
     if ((this.rows + 1) * 2 > this.mask + 1) this.grow()
     const row = this.rows++
     const key = (account << KEY_SHIFT) | asset
-    insert(this.table, this.mask, this.shift, key + 1, row)
+    this.insert(key + 1, row)
     this.keys[row] = key
+    if (this.old.length !== 0) this.copySome()
     return row
   }
 
+  private insert(key: number, row: number): void {
+    const { table, mask } = this
+    let entry = hashWord(this.random, 0, key) & mask
+    while (table[2 * entry] !== 0) entry = (entry + 1) & mask
+    table[2 * entry] = key
+    table[2 * entry + 1] = row
+  }
+
+  /** Begins to leave the table in use for the next one. The one before has been left by then. */
   private grow(): void {
-    const to = this.spare
-    this.spare = this.table
-    this.table = to
-    this.mask = this.mask * 2 + 1
-    this.shift--
-    to.fill(0, 0, 2 * (this.mask + 1))
-    for (let row = 0; row < this.rows; row++) insert(to, this.mask, this.shift, this.keys[row]! + 1, row)
+    while (this.old.length !== 0) this.copySome()
+    const entries = (this.mask + 1) * 2
+    this.old = this.table
+    this.oldMask = this.mask
+    this.copied = 0
+    this.table = this.tables[Math.log2(entries / ENTRIES_MIN)]!
+    this.mask = entries - 1
+  }
+
+  private copySome(): void {
+    const { old } = this
+    const end = Math.min(this.copied + COPIED_AT_ONCE, this.oldMask + 1)
+    for (let entry = this.copied; entry < end; entry++)
+      if (old[2 * entry] !== 0) this.insert(old[2 * entry]!, old[2 * entry + 1]!)
+    this.copied = end
+    if (end === this.oldMask + 1) this.old = NO_TABLE
   }
 
   /** Adds units to, or with a negative sign takes them from, what the world has put in. */
@@ -168,9 +191,13 @@ export class Ledger {
   }
 }
 
-function insert(table: Int32Array, mask: number, shift: number, key: number, row: number): void {
-  let entry = Math.imul(key, 0x9e3779b1) >>> shift
-  while (table[2 * entry] !== 0) entry = (entry + 1) & mask
-  table[2 * entry] = key
-  table[2 * entry + 1] = row
+function rowIn(table: Int32Array, mask: number, hash: number, key: number): number {
+  let entry = hash & mask
+  for (let probes = 0; ; probes++) {
+    const found = table[2 * entry]!
+    if (found === key) return table[2 * entry + 1]!
+    if (found === 0) return -1
+    if (probes === PROBES_MAX) throw new ProbesOverLimit('balances')
+    entry = (entry + 1) & mask
+  }
 }

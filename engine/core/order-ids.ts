@@ -3,12 +3,17 @@
  * shifting back, so that a probe never meets a tombstone. An entry keeps the key's hash beside the slot;
  * almost every probe is settled without touching the order itself.
  *
- *   entry (2 words)   0 hash   1 slot + 1, 0 = empty
+ *   entry (2 words)   0 hash   1 slot + 1, 0 = empty, -1 = moved to the next table or removed since
  *
- * Only a part of the memory is used, two to eight times as many entries as the most orders that ever
- * lived at once: a table for a million orders that holds a thousand would miss the cache on every probe.
- * The part doubles by moving between two areas that are there from the start.
+ * Clients choose the ids, so the hash is keyed (keyed-hash.ts); a probe that runs on and on is asserted.
+ *
+ * The table in use has two to eight times as many entries as the most orders that ever lived at once: one
+ * for a million orders that holds a thousand would miss the cache on every probe. Tables of all sizes are
+ * there from the start, untouched until they are used. A full one is left a few entries with each order that
+ * is added, so that no single order pays for all: until it is empty, what the new one does not have is looked
+ * for in the old one, where moved entries leave a mark that a probe passes over.
  */
+import { PROBES_MAX, ProbesOverLimit, hashWord, randomTables } from './keyed-hash.js'
 import { Order } from './orders.js'
 import * as orders from './orders.js'
 import * as offsets from './offsets.js'
@@ -22,13 +27,26 @@ const ENTRIES_MIN = 1024
 /** Entries for each order while the table is small enough for the cache; two for each beyond. */
 const SPARSE = 4
 const SPARSE_ENTRIES_MAX = 1 << 17
+/** Entries of the old table that each new order moves: all are moved long before the new table is full. */
+const MOVED_AT_ONCE = 16
+const MOVED = -1
+const TABLES_BEHIND_LOW = 1024
+const TABLES_BEHIND_HIGH = 2048
+
+const NO_TABLE = new Int32Array(0)
 
 export class OrderIds {
   private table: Int32Array
-  private spare: Int32Array
   private mask: number
+  /** The table that is being left, its mask, and its entries that were moved; its length is 0 when none is. */
+  private old: Int32Array = NO_TABLE
+  private oldMask = 0
+  private moved = 0
+  /** Tables by size: 1,024 entries, 2,048, and so on. */
+  private readonly tables: readonly Int32Array[]
+  private readonly random = randomTables(3)
   private count = 0
-  /** Orders that the part in use is meant for. */
+  /** Orders that the table in use is meant for. */
   private room: number
   private readonly orders: Int32Array
   private readonly entriesMax: number
@@ -43,12 +61,11 @@ export class OrderIds {
     const wanted = capacity * (capacity * SPARSE <= SPARSE_ENTRIES_MAX ? SPARSE : 2)
     const entriesMax = Math.max(ENTRIES_MIN, 1 << (32 - Math.clz32(Math.max(1, wanted - 1))))
     this.entriesMax = entriesMax
-    // Each doubling swaps the areas, so the largest size must fall to the larger one.
-    const doublings = Math.log2(entriesMax / ENTRIES_MIN)
-    const large = new Int32Array(entriesMax * 2)
-    const small = new Int32Array(entriesMax)
-    this.table = doublings % 2 === 0 ? large : small
-    this.spare = doublings % 2 === 0 ? small : large
+    const tables: Int32Array[] = []
+    for (let entries = ENTRIES_MIN; entries <= entriesMax; entries *= 2)
+      tables.push(new Int32Array(entries * 2))
+    this.tables = tables
+    this.table = tables[0]!
     this.mask = ENTRIES_MIN - 1
     this.room = this.roomOf(ENTRIES_MIN)
     this.orders = orders
@@ -57,15 +74,15 @@ export class OrderIds {
   /** Slot of the live order, or -1. */
   find(account: number, low: number, high: number): number {
     const { table, mask, orders } = this
-    const hash = hashOf(account, low, high)
+    const hash = this.hashOf(account, low, high)
     let entry = hash & mask
-    for (;;) {
+    for (let probes = 0; ; probes++) {
       const slot = table[entry * 2 + 1]! - 1
       if (slot < 0) {
         this.entry = entry
         this.hash = hash
         this.vacant = true
-        return -1
+        return this.old.length === 0 ? -1 : this.findOld(hash, account, low, high)
       }
       if (table[entry * 2] === hash) {
         const at = (slot << ORDER_SHIFT) & OFFSETS
@@ -78,19 +95,35 @@ export class OrderIds {
           return slot
         }
       }
+      if (probes === PROBES_MAX) throw new ProbesOverLimit('order ids')
       entry = (entry + 1) & mask
+    }
+  }
+
+  /** Slot of an order that the table in use does not have and the one being left may have, or -1. */
+  private findOld(hash: number, account: number, low: number, high: number): number {
+    const { old, oldMask, orders } = this
+    let entry = hash & oldMask
+    for (let probes = 0; ; probes++) {
+      const held = old[entry * 2 + 1]!
+      if (held === 0) return -1
+      if (held !== MOVED && old[entry * 2] === hash) {
+        const at = ((held - 1) << ORDER_SHIFT) & OFFSETS
+        if (
+          orders[at + ORDER_CLOID_LO] === low &&
+          orders[at + ORDER_CLOID_HI] === high &&
+          orders[at + ORDER_ACCOUNT] === account
+        )
+          return held - 1
+      }
+      if (probes === PROBES_MAX) throw new ProbesOverLimit('order ids')
+      entry = (entry + 1) & oldMask
     }
   }
 
   /** Adds an order whose record is filled and whose key is not present. */
   add(slot: number): void {
-    const { orders } = this
-    const at = (slot << ORDER_SHIFT) & OFFSETS
-    const hash = hashOf(
-      orders[at + ORDER_ACCOUNT]!,
-      orders[at + ORDER_CLOID_LO]!,
-      orders[at + ORDER_CLOID_HI]!,
-    )
+    const hash = this.hashOfOrder(slot)
     this.insert(slot, hash, hash & this.mask)
   }
 
@@ -114,14 +147,20 @@ export class OrderIds {
     table[entry * 2] = hash
     table[entry * 2 + 1] = slot + 1
     this.vacant = false
+    if (this.old.length !== 0) this.moveSome()
   }
 
   /** Removes an order that is present, its record still filled. */
   remove(slot: number): void {
     const { table, mask } = this
+    this.count--
+    this.vacant = false
     // Most often the order was found a moment ago.
     let hole = this.entry
-    if (table[hole * 2 + 1] !== slot + 1) hole = this.locate(slot)
+    if (table[hole * 2 + 1] !== slot + 1) {
+      hole = this.locate(slot)
+      if (hole < 0) return
+    }
     // Entries behind the hole move into it unless that would put them before their home.
     let entry = hole
     for (;;) {
@@ -134,52 +173,77 @@ export class OrderIds {
       hole = entry
     }
     table[hole * 2 + 1] = 0
-    this.count--
-    this.vacant = false
   }
 
-  /** Entry of an order that is present. */
+  /** Entry of an order that is present; one of the table being left is taken out there, and -1 returned. */
   private locate(slot: number): number {
-    const { table, mask, orders } = this
-    const at = (slot << ORDER_SHIFT) & OFFSETS
-    const hash = hashOf(
-      orders[at + ORDER_ACCOUNT]!,
-      orders[at + ORDER_CLOID_LO]!,
-      orders[at + ORDER_CLOID_HI]!,
-    )
+    const { table, mask, old, oldMask } = this
+    const hash = this.hashOfOrder(slot)
     let entry = hash & mask
-    while (table[entry * 2 + 1] !== slot + 1) entry = (entry + 1) & mask
-    return entry
+    while (table[entry * 2 + 1] !== 0) {
+      if (table[entry * 2 + 1] === slot + 1) return entry
+      entry = (entry + 1) & mask
+    }
+    // Present, so it is in the other one; were it in neither, this would not end, hence the bound.
+    entry = hash & oldMask
+    for (let probes = 0; old[entry * 2 + 1] !== slot + 1; probes++) {
+      if (probes === PROBES_MAX) throw new ProbesOverLimit('order ids')
+      entry = (entry + 1) & oldMask
+    }
+    old[entry * 2 + 1] = MOVED
+    return -1
   }
 
-  /** Orders that a part of `entries` is meant for; the largest part takes them all. */
+  /** Orders that a table of `entries` is meant for; the largest takes them all. */
   private roomOf(entries: number): number {
     if (entries === this.entriesMax) return entries
     return entries <= SPARSE_ENTRIES_MAX ? entries / SPARSE : entries / 2
   }
 
+  /** Begins to leave the table in use for the next one. The one before has been left by then. */
   private grow(): void {
-    const from = this.table
-    const to = this.spare
-    const entries = this.mask + 1
-    const mask = entries * 2 - 1
-    to.fill(0, 0, entries * 4)
-    for (let old = 0; old < entries; old++) {
-      if (from[old * 2 + 1] === 0) continue
-      let entry = from[old * 2]! & mask
-      while (to[entry * 2 + 1] !== 0) entry = (entry + 1) & mask
-      to[entry * 2] = from[old * 2]!
-      to[entry * 2 + 1] = from[old * 2 + 1]!
-    }
-    this.table = to
-    this.spare = from
-    this.mask = mask
-    this.room = this.roomOf(entries * 2)
+    while (this.old.length !== 0) this.moveSome()
+    const entries = (this.mask + 1) * 2
+    this.old = this.table
+    this.oldMask = this.mask
+    this.moved = 0
+    this.table = this.tables[Math.log2(entries / ENTRIES_MIN)]!
+    this.mask = entries - 1
+    this.room = this.roomOf(entries)
   }
-}
 
-function hashOf(account: number, low: number, high: number): number {
-  let hash = Math.imul(low ^ Math.imul(account + 1, 0x9e3779b1), 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 15) ^ high, 0xc2b2ae35)
-  return hash ^ (hash >>> 16)
+  private moveSome(): void {
+    const { old, table, mask } = this
+    const end = Math.min(this.moved + MOVED_AT_ONCE, this.oldMask + 1)
+    for (let from = this.moved; from < end; from++) {
+      const held = old[from * 2 + 1]!
+      if (held === 0 || held === MOVED) continue
+      let entry = old[from * 2]! & mask
+      while (table[entry * 2 + 1] !== 0) entry = (entry + 1) & mask
+      table[entry * 2] = old[from * 2]!
+      table[entry * 2 + 1] = held
+      old[from * 2 + 1] = MOVED
+    }
+    this.moved = end
+    if (end === this.oldMask + 1) this.old = NO_TABLE
+  }
+
+  private hashOfOrder(slot: number): number {
+    const { orders } = this
+    const at = (slot << ORDER_SHIFT) & OFFSETS
+    return this.hashOf(
+      orders[at + ORDER_ACCOUNT]!,
+      orders[at + ORDER_CLOID_LO]!,
+      orders[at + ORDER_CLOID_HI]!,
+    )
+  }
+
+  private hashOf(account: number, low: number, high: number): number {
+    const { random } = this
+    return (
+      hashWord(random, 0, account) ^
+      hashWord(random, TABLES_BEHIND_LOW, low) ^
+      hashWord(random, TABLES_BEHIND_HIGH, high)
+    )
+  }
 }

@@ -5,8 +5,10 @@
 import fc from 'fast-check'
 import { chargeUnits, feeUnits } from './fees.js'
 import { Heap } from './heap.js'
+import { PROBES_MAX, ProbesOverLimit, hashWord, randomTables } from './keyed-hash.js'
 import { LEVEL_SHIFT, Level, Levels, NONE } from './levels.js'
 import { sortByKey } from './radix-sort.js'
+import { collidingHigh } from './hostile-ids.js'
 import { OrderIds } from './order-ids.js'
 import { ORDER_SHIFT, Order } from './orders.js'
 import { Ledger } from './ledger.js'
@@ -106,6 +108,108 @@ test('order ids: growth keeps every id', () => {
   for (let slot = 0; slot < 20_000; slot++) expect(ids.find(0, slot * 3, 0)).toBe(slot)
   for (let slot = 0; slot < 20_000; slot += 2) ids.remove(slot)
   for (let slot = 0; slot < 20_000; slot++) expect(ids.find(0, slot * 3, 0)).toBe(slot % 2 === 0 ? -1 : slot)
+})
+
+/** As expect(found).toBe(expected), without its cost in a loop of many thousand. */
+function same(found: number, expected: number): void {
+  if (found !== expected) throw new Error(`${found} instead of ${expected}`)
+}
+
+test('order ids: as a map while the table grows, orders come and go, and ids are ordinary or hostile', () => {
+  const capacity = 60_000
+  const words = new Int32Array(capacity << ORDER_SHIFT)
+  const ids = new OrderIds(words, capacity)
+  const live: number[] = []
+  const gone: number[] = []
+  let state = 7
+  const below = (count: number): number => (state = (Math.imul(state, 1103515245) + 12345) >>> 1) % count
+  const key = (slot: number): [number, number, number] => {
+    const account = slot % 3
+    return [account, slot * 16, slot % 2 === 0 ? collidingHigh(account, slot * 16) : 0]
+  }
+  const grown = new Set<number>()
+  for (let slot = 0; slot < capacity; slot++) {
+    const [account, low, high] = key(slot)
+    same(ids.find(account, low, high), -1)
+    const at = slot << ORDER_SHIFT
+    words[at + Order.ACCOUNT] = account
+    words[at + Order.CLOID_LO] = low
+    words[at + Order.CLOID_HI] = high
+    ids.addMissed(slot)
+    live.push(slot)
+    // Some are looked for and removed at every stage of every move from one table to the next.
+    const found = live[below(live.length)]!
+    same(ids.find(...key(found)), found)
+    if (below(4) === 0) {
+      const index = below(live.length)
+      const removed = live[index]!
+      live[index] = live.at(-1)!
+      live.pop()
+      if (below(2) === 0) same(ids.find(...key(removed)), removed)
+      ids.remove(removed)
+      gone.push(removed)
+      same(ids.find(...key(removed)), -1)
+    }
+    if (gone.length > 0) same(ids.find(...key(gone[below(gone.length)]!)), -1)
+    grown.add(Math.floor(Math.log2(slot + 1)))
+  }
+  for (const slot of live) same(ids.find(...key(slot)), slot)
+  for (const slot of gone) same(ids.find(...key(slot)), -1)
+  expect(grown.size).toBeGreaterThan(10)
+})
+
+test('order ids: no formula over the id chooses where it stands', () => {
+  // 50,000 ids of one value under a public formula would stand in one run of entries: the bound on probes stops that.
+  const count = 50_000
+  const words = new Int32Array(count << ORDER_SHIFT)
+  const ids = new OrderIds(words, count)
+  const values = new Set<number>()
+  for (let slot = 0; slot < count; slot++) {
+    const high = collidingHigh(1, slot)
+    const h = Math.imul(slot ^ Math.imul(2, 0x9e3779b1), 0x85ebca6b)
+    values.add(Math.imul(h ^ (h >>> 15) ^ high, 0xc2b2ae35))
+    words[(slot << ORDER_SHIFT) + Order.ACCOUNT] = 1
+    words[(slot << ORDER_SHIFT) + Order.CLOID_LO] = slot
+    words[(slot << ORDER_SHIFT) + Order.CLOID_HI] = high
+    same(ids.find(1, slot, high), -1)
+    ids.addMissed(slot)
+  }
+  expect(values.size).toBe(1)
+  for (let slot = 0; slot < count; slot++) same(ids.find(1, slot, collidingHigh(1, slot)), slot)
+})
+
+test('keyed hashes: a table of one process says nothing of another one, and every bit of a key counts', () => {
+  const first = randomTables(1)
+  const second = randomTables(1)
+  const keys = Array.from({ length: 2000 }, (_, index) => Math.imul(index, 0x9e3779b1))
+  const of = (tables: Int32Array): number[] => keys.map((each) => hashWord(tables, 0, each) & 0xffff)
+  expect(of(first)).not.toEqual(of(second))
+  expect(of(first)).toEqual(of(first))
+  for (let bit = 0; bit < 32; bit++) expect(hashWord(first, 0, 1 << bit)).not.toBe(hashWord(first, 0, 0))
+})
+
+test('a probe that runs on is a broken invariant, and is said', () => {
+  const count = 2 * PROBES_MAX
+  const words = new Int32Array(count << ORDER_SHIFT)
+  const ids = new OrderIds(words, count)
+  // As if the random tables were all zeros: every id then hashes to one value.
+  ;(ids as unknown as { random: Int32Array }).random.fill(0)
+  expect(() => {
+    for (let slot = 0; slot < count; slot++) {
+      words[(slot << ORDER_SHIFT) + Order.CLOID_LO] = slot
+      if (ids.find(0, slot, 0) < 0) ids.addMissed(slot)
+    }
+  }).toThrow(ProbesOverLimit)
+})
+
+test('ledger: rows are found at every stage of growth', () => {
+  const ledger = new Ledger(1 << 16, 1 << 16)
+  for (let account = 0; account < 1 << 16; account++) {
+    same(ledger.find(account, 9), -1)
+    same(ledger.findOrAdd(account, 9), account)
+    const other = Math.imul(account, 7919) & ((1 << 16) - 1)
+    same(ledger.find(other, 9), other <= account ? other : -1)
+  }
 })
 
 test('ledger: rows by account and asset; supply beyond 2^53', () => {

@@ -17,12 +17,14 @@ const config = {
 
 /** Feeds lines (objects, or text as it is) and returns what comes out. */
 function run(lines: readonly (Line | string)[], genesis: typeof config = config): Line[] {
-  const filter = new EngineFilter({
-    ...genesis,
-    capacities: { ordersMax: 4096, levelsMax: 4096, accountsMax: 64 },
-  })
+  let out = ''
+  const filter = new EngineFilter(
+    { ...genesis, capacities: { ordersMax: 4096, levelsMax: 4096, accountsMax: 64 } },
+    (text) => (out += text),
+  )
   const input = lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line)) + '\n').join('')
-  const out = [...filter.feed(input), ...filter.end('')].join('')
+  filter.feed(input)
+  filter.end('')
   return out
     .split('\n')
     .filter((line) => line !== '')
@@ -150,20 +152,52 @@ test('malformed lines get an error with their number and change nothing', () => 
 })
 
 test('a line of a million characters is refused, the next one is taken', () => {
-  const filter = new EngineFilter(config)
-  const out = [...filter.feed('x'.repeat(3 << 20)), ...filter.feed('y\n{"op":"time","ms":5}\n')].join('')
+  let out = ''
+  const filter = new EngineFilter(config, (text) => (out += text))
+  filter.feed('x'.repeat(3 << 20))
+  filter.feed('y\n{"op":"time","ms":5}\n')
   expect(out).toContain('"line":1')
   expect(out).toContain('{"seq":1,"event":"timeAdvanced","ms":5}')
 })
 
 test('lines may come in any pieces', () => {
   const text = [...funds, buy({ cloid: '99' })].map((line) => JSON.stringify(line)).join('\n')
-  const whole = new EngineFilter(config)
-  const pieces = new EngineFilter(config)
-  const expected = [...whole.feed(text), ...whole.end('')].join('')
+  let expected = ''
+  const whole = new EngineFilter(config, (piece) => (expected += piece))
+  whole.feed(text)
+  whole.end('')
   let found = ''
-  for (const character of text) found += [...pieces.feed(character)].join('')
-  expect(found + [...pieces.end('')].join('')).toBe(expected)
+  const pieces = new EngineFilter(config, (piece) => (found += piece))
+  for (const character of text) pieces.feed(character)
+  pieces.end('')
+  expect(found).toBe(expected)
+})
+
+test('what one command makes leaves in pieces while it is made', () => {
+  let largest = 0
+  let pieces = 0
+  let text = ''
+  const filter = new EngineFilter(config, (piece) => {
+    largest = Math.max(largest, piece.length)
+    pieces++
+    text += piece
+  })
+  const orders = 2000
+  filter.feed(JSON.stringify({ op: 'deposit', account: 1, asset: 0, units: 1e9 }) + '\n')
+  for (let cloid = 0; cloid < orders; cloid++) filter.feed(JSON.stringify(buy({ lots: 1, cloid })) + '\n')
+  for (const command of [
+    { op: 'orders', account: 1 },
+    { op: 'cancelAll', account: 1, market: 0 },
+  ]) {
+    largest = pieces = 0
+    text = ''
+    filter.feed(JSON.stringify(command) + '\n')
+    expect(text.length).toBeGreaterThan(150_000)
+    expect(pieces).toBeGreaterThan(2)
+    expect(largest).toBeLessThan(70_000)
+    for (const line of text.trim().split('\n')) JSON.parse(line)
+    expect(text.split('"orderId"')).toHaveLength(orders + 1)
+  }
 })
 
 test('a client order id keeps all of its 64 bits', () => {

@@ -5,7 +5,8 @@
  * Every line that is a JSON object with a known `op` is one command (or query) for the engine, which
  * judges every value: a fraction, a negative number or an unknown name comes back `rejected` with its
  * code. Any other line gets an `error` event with its line number and changes nothing.
- * Output is flushed after each piece of input, so a program may talk to it line by line.
+ * Output leaves in pieces while it is made, also within one command or answer, and is flushed after each piece
+ * of input, so a program may talk to it line by line and no command's output is held in memory.
  */
 import { readFileSync } from 'node:fs'
 import { StringDecoder } from 'node:string_decoder'
@@ -40,32 +41,33 @@ export async function runEngineFilter(argv: string[]): Promise<number> {
     process.stderr.write(USAGE)
     return argv.includes('--help') ? 0 : 2
   }
+  let closed = false
+  let full = false
+  // A reader that goes away (`| head`) ends the filter, not with an error.
+  process.stdout.on('error', () => {
+    closed = true
+  })
   let filter: EngineFilter
   try {
-    filter = new EngineFilter(JSON.parse(readFileSync(file, 'utf8')) as GenesisConfig)
+    // Files and pipes are written at once (Node, "process I/O"), so a piece is gone when `write` returns.
+    filter = new EngineFilter(JSON.parse(readFileSync(file, 'utf8')) as GenesisConfig, (text) => {
+      if (!closed) full = !process.stdout.write(text)
+    })
   } catch (error) {
     process.stderr.write(`glassbook engine: ${file}: ${configProblem(error)}\n`)
     return 2
   }
   const decoder = new StringDecoder('utf8')
-  let closed = false
-  // A reader that goes away (`| head`) ends the filter, not with an error.
-  process.stdout.on('error', () => {
-    closed = true
-  })
-  const write = async (text: string): Promise<void> => {
-    if (closed || text === '') return
-    if (!process.stdout.write(text))
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+    filter.feed(decoder.write(chunk))
+    if (closed) return 0
+    if (full)
       await new Promise<void>((resolve) => {
         process.stdout.once('drain', resolve)
         process.stdout.once('error', () => resolve())
       })
   }
-  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
-    for (const text of filter.feed(decoder.write(chunk))) await write(text)
-    if (closed) return 0
-  }
-  for (const text of filter.end(decoder.end())) await write(text)
+  filter.end(decoder.end())
   return 0
 }
 
@@ -85,14 +87,20 @@ export class EngineFilter {
   /** The line that is being skipped grew too long. */
   private skipping = false
 
-  /** @throws GenesisError, or TypeError when the shape is wrong. */
-  constructor(genesis: GenesisConfig) {
+  /**
+   * Output goes to `write` in pieces of whole lines, but for long answers, as it is made.
+   * @throws GenesisError, or TypeError when the shape is wrong.
+   */
+  constructor(
+    genesis: GenesisConfig,
+    private readonly write: (text: string) => void,
+  ) {
     this.engine = createEngine({ genesis, onEvents: (events) => this.take(events) })
     this.reader = new CommandReader(this.engine)
   }
 
-  /** Takes a piece of input; yields the output of the lines that it completes, in pieces. */
-  *feed(text: string): Generator<string> {
+  /** Takes a piece of input; the output of the lines that it completes has been written when it returns. */
+  feed(text: string): void {
     let from = 0
     for (;;) {
       const end = text.indexOf('\n', from)
@@ -102,7 +110,6 @@ export class EngineFilter {
       from = end + 1
       if (this.skipping) this.skipping = false
       else this.apply(line)
-      if (this.out.length > OUTPUT_CHUNK) yield this.drain()
     }
     this.rest += text.slice(from)
     if (this.rest.length > LINE_LENGTH_MAX) {
@@ -113,15 +120,15 @@ export class EngineFilter {
       this.skipping = true
       this.rest = ''
     }
-    yield this.drain()
+    this.drain()
   }
 
   /** The input has ended: takes what is left of it as the last line. */
-  *end(text: string): Generator<string> {
-    yield* this.feed(text)
+  end(text: string): void {
+    this.feed(text)
     if (this.rest !== '' && !this.skipping) this.apply(this.rest)
     this.rest = ''
-    yield this.drain()
+    this.drain()
   }
 
   private apply(line: string): void {
@@ -141,7 +148,7 @@ export class EngineFilter {
     try {
       const answer = this.reader.run(value, line)
       this.engine.flush()
-      if (answer !== undefined) this.out += JSON.stringify(answer) + '\n'
+      if (answer !== undefined) this.answer(answer)
     } catch (error) {
       if (!(error instanceof CommandError)) throw error
       this.fail(error.message)
@@ -149,17 +156,37 @@ export class EngineFilter {
   }
 
   private fail(message: string): void {
-    this.out += JSON.stringify({ event: 'error', line: this.line, message }) + '\n'
+    this.say(JSON.stringify({ event: 'error', line: this.line, message }) + '\n')
   }
 
   private take({ words, floats, count }: EventBuffer): void {
     for (let index = 0; index < count; index++)
-      this.out += JSON.stringify(eventToJson(words, floats, index * EVENT_WORDS)) + '\n'
+      this.say(JSON.stringify(eventToJson(words, floats, index * EVENT_WORDS)) + '\n')
   }
 
-  private drain(): string {
-    const text = this.out
+  /** One line; a list in it entry by entry, since an account may have a hundred thousand orders. */
+  private answer(answer: object): void {
+    let separator = '{'
+    for (const [key, value] of Object.entries(answer) as [string, unknown][]) {
+      if (value === undefined) continue
+      this.say(`${separator}${JSON.stringify(key)}:`)
+      separator = ','
+      if (Array.isArray(value)) {
+        value.forEach((entry, index) => this.say((index === 0 ? '[' : ',') + JSON.stringify(entry)))
+        this.say(value.length === 0 ? '[]' : ']')
+      } else this.say(JSON.stringify(value))
+    }
+    this.say('}\n')
+  }
+
+  private say(text: string): void {
+    this.out += text
+    if (this.out.length > OUTPUT_CHUNK) this.drain()
+  }
+
+  private drain(): void {
+    if (this.out === '') return
+    this.write(this.out)
     this.out = ''
-    return text
   }
 }

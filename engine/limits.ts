@@ -39,6 +39,8 @@ export const EXPIRY_AHEAD_MS_MAX = 366 * 86_400_000
 export const DEADLINE_AHEAD_MS_MAX = 86_400_000
 /** Bytes of one client message, before decoding. */
 export const FRAME_BYTES_MAX = 16 * 1024
+/** Bytes of an HTTP request's first line and headers, those of a WebSocket's handshake among them. */
+export const HTTP_HEAD_BYTES_MAX = 4 * 1024
 /** Absolute bound of a fee, in millionths. */
 export const FEE_PPM_MAX = 100_000
 export const TIERS_MAX = 16

@@ -26,6 +26,16 @@ export const gatewayConfigSchema = z.strictObject({
     .array(z.string())
     .default([])
     .describe('values of the Origin header that may connect; empty = any'),
+  corsOrigins: z
+    .array(z.string())
+    .default([])
+    .describe('origins whose pages may read public data over HTTP; * = any, empty = none'),
+  metricsPort: z
+    .int()
+    .min(0)
+    .max(65535)
+    .default(0)
+    .describe('port of /metrics alone, one more for each further gateway thread; 0 = on the gateway’s port'),
   messageBytesMax: z
     .int()
     .min(256)

@@ -44,6 +44,8 @@ export interface ConnectionOptions {
   readonly unsentBytesMax: number
   /** Called when the outbox turns from empty to not empty. */
   readonly onDirty: (connection: Connection) => void
+  /** Called for each error that is sent. */
+  readonly onRefused: (code: number) => void
 }
 
 export class Connection {
@@ -69,6 +71,7 @@ export class Connection {
   readonly #socket: Socket
   readonly #unsentBytesMax: number
   readonly #onDirty: (connection: Connection) => void
+  readonly #onRefused: (code: number) => void
   #outbox: Encoded[] = []
   #outboxBytes = 0
 
@@ -80,6 +83,7 @@ export class Connection {
     this.#socket = options.socket
     this.#unsentBytesMax = options.unsentBytesMax
     this.#onDirty = options.onDirty
+    this.#onRefused = options.onRefused
   }
 
   get account(): number | undefined {
@@ -112,6 +116,7 @@ export class Connection {
   }
 
   sendError(id: number | null, code: number, { message, retryAfter, details }: ErrorDetails): void {
+    this.#onRefused(code)
     this.send([Kind.Error, id, code, { name: errorName(code), message, retryAfter, details }])
   }
 

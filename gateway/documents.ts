@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { ErrorCode } from '../sdk/wire/codes.js'
-import { httpEndpoints } from '../sdk/wire/http.js'
+import { type HttpEndpoint, httpEndpoints } from '../sdk/wire/http.js'
 import { Kind, type Method } from '../sdk/wire/layout.js'
 import { type MethodSchema, methods, streams } from '../sdk/wire/schema.js'
 import { PROTOCOL_VERSION, Subprotocol } from '../sdk/wire/version.js'
@@ -57,43 +57,52 @@ function paramSchema(method: Method, name: string, index: number): Json {
   return first?.properties?.[name] ?? items[index] ?? {}
 }
 
+/** One operation of a path. */
+function operation({ verb, path, method, query }: HttpEndpoint): Json {
+  const { about, scope, result, params }: MethodSchema = methods[method]
+  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]!)
+  return {
+    operationId: method,
+    summary: about,
+    // A body carries its own signature.
+    ...(scope === 0 || verb === 'POST' ? {} : { security: [{ session: [] }] }),
+    parameters: [
+      ...inPath.map((name, index) => ({
+        name,
+        in: 'path',
+        required: true,
+        schema: paramSchema(method, name, index),
+      })),
+      ...query.map(({ name, fallback }, index) => ({
+        name,
+        in: 'query',
+        required: fallback === undefined,
+        schema: {
+          ...paramSchema(method, name, inPath.length + index),
+          ...(fallback === undefined ? {} : { default: fallback }),
+        },
+      })),
+    ],
+    ...(verb === 'GET' ? {} : { requestBody: { required: true, content: inBoth(jsonSchema(params)) } }),
+    responses: {
+      200: {
+        description: about,
+        content: verb === 'GET' ? inJson(jsonSchema(result)) : inBoth(jsonSchema(result)),
+      },
+      default: { description: 'refused', content: inJson({ $ref: '#/components/schemas/Error' }) },
+    },
+  }
+}
+
+const inJson = (schema: Json): Json => ({ 'application/json': { schema } })
+const inBoth = (schema: Json): Json => ({ ...inJson(schema), 'application/msgpack': { schema } })
+
 /** The OpenAPI 3.1 document. */
 export function openApi(): Json {
-  const paths: Json = {}
-  for (const { path, method, query } of httpEndpoints) {
-    const { about, scope, result }: MethodSchema = methods[method]
-    const inPath = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]!)
-    paths[path] = {
-      get: {
-        operationId: method,
-        summary: about,
-        ...(scope === 0 ? {} : { security: [{ session: [] }] }),
-        parameters: [
-          ...inPath.map((name, index) => ({
-            name,
-            in: 'path',
-            required: true,
-            schema: paramSchema(method, name, index),
-          })),
-          ...query.map(({ name, fallback }, index) => ({
-            name,
-            in: 'query',
-            required: fallback === undefined,
-            schema: {
-              ...paramSchema(method, name, inPath.length + index),
-              ...(fallback === undefined ? {} : { default: fallback }),
-            },
-          })),
-        ],
-        responses: {
-          200: { description: about, content: { 'application/json': { schema: jsonSchema(result) } } },
-          default: {
-            description: 'refused',
-            content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
-          },
-        },
-      },
-    }
+  const paths: Record<string, Json> = {}
+  for (const endpoint of httpEndpoints) {
+    const { path, verb } = endpoint
+    paths[path] = { ...paths[path], [verb.toLowerCase()]: operation(endpoint) }
   }
   return {
     openapi: '3.1.0',

@@ -67,6 +67,14 @@ export class FrameOutcome {
     }
   }
 
+  /** Tells the code of each command that was refused. */
+  eachRefused(tell: (code: number) => void): void {
+    if (this.#items === undefined) return
+    for (let at = Item.CODE; at < this.#items.length; at += ITEM_NUMBERS) {
+      if (this.#items[at] !== 0) tell(this.#items[at]!)
+    }
+  }
+
   /** The items as they travel. */
   items(): number[][] {
     const items = this.#items ?? []

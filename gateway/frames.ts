@@ -19,7 +19,8 @@ import { MalformedMessage, type WireValue, unpackMsgpack } from '../sdk/wire/msg
 import { unpackJson } from '../sdk/wire/codec.js'
 import { FRAME_HEADER_BYTES, putFrameMessage } from '../sdk/wire/signed.js'
 import { type Domain, verifySessionSignature } from './auth.js'
-import type { Connection } from './connection.js'
+import type { ErrorDetails } from './connection.js'
+import type { Figures } from './figures.js'
 import { FrameOutcome } from './frame-outcome.js'
 import type { SessionInfo } from './directory.js'
 import type { Limits } from './limits.js'
@@ -38,7 +39,23 @@ interface PendingFrame {
   readonly attachmentKind: number
   readonly hash: Uint8Array
   readonly receipt: boolean
+  readonly cameAtMs: number
   checked: 'waiting' | 'valid' | 'invalid'
+}
+
+/** Who sends frames and gets their answers: a WebSocket's connection, or an HTTP request (http-frames.ts). */
+export interface FrameSource {
+  readonly ip: string
+  /** Whose key signs; undefined from the moment that it may not. */
+  readonly session: SessionInfo | undefined
+  /** Frames received and not yet answered. */
+  framesInFlight: number
+  /** When it was last told that a budget is nearly spent. */
+  warnedAtMs: number
+  readonly closed: boolean
+  send(message: WireValue): void
+  sendError(id: number | null, code: number, details: ErrorDetails): void
+  flush(): void
 }
 
 /** Signs what became of a frame; `done` gets the receipt as it travels. Absent = the venue gives none. */
@@ -51,11 +68,12 @@ export class FrameIntake {
   readonly #domain: Domain
   readonly #submissions: Submissions
   readonly #limits: Limits
+  readonly #figures: Figures
   readonly #signReceipt: ReceiptSigner | undefined
   readonly #signed: boolean
-  readonly #queues = new Map<Connection, PendingFrame[]>()
+  readonly #queues = new Map<FrameSource, PendingFrame[]>()
   /** Connections whose next frame found the way to the engine full. */
-  readonly #waiting = new Set<Connection>()
+  readonly #waiting = new Set<FrameSource>()
   #retry: NodeJS.Timeout | undefined
   #frames = 0
   #commands = 0
@@ -64,6 +82,7 @@ export class FrameIntake {
     readonly domain: Domain
     readonly submissions: Submissions
     readonly limits: Limits
+    readonly figures: Figures
     readonly signReceipt?: ReceiptSigner | undefined
     /** False = unsigned frames are taken too. */
     readonly requireSignedFrames: boolean
@@ -71,6 +90,7 @@ export class FrameIntake {
     this.#domain = options.domain
     this.#submissions = options.submissions
     this.#limits = options.limits
+    this.#figures = options.figures
     this.#signReceipt = options.signReceipt
     this.#signed = options.requireSignedFrames
   }
@@ -83,7 +103,7 @@ export class FrameIntake {
    * Takes a `frame` request. Answers with an error at once, or later with the frame's result.
    * `params` may be views of the socket's buffer: everything kept is copied here.
    */
-  receive(connection: Connection, id: number, params: WireValue): void {
+  receive(connection: FrameSource, id: number, params: WireValue): void {
     const session = this.#admit(connection, id)
     if (session === undefined) return
     let frame: PendingFrame
@@ -117,7 +137,7 @@ export class FrameIntake {
   }
 
   /** Takes commands without a signature where the operator accepts them. */
-  receiveUnsigned(connection: Connection, id: number, params: WireValue): void {
+  receiveUnsigned(connection: FrameSource, id: number, params: WireValue): void {
     const session = this.#admit(connection, id)
     if (session === undefined) return
     if (this.#signed) {
@@ -146,6 +166,7 @@ export class FrameIntake {
         attachmentKind: AttachmentKind.None,
         hash: NO_BYTES,
         receipt: false,
+        cameAtMs: performance.now(),
         checked: 'valid',
       }
     } catch (error) {
@@ -156,7 +177,7 @@ export class FrameIntake {
   }
 
   /** The connection is gone: frames that are not in the ring yet never will be. */
-  forget(connection: Connection): void {
+  forget(connection: FrameSource): void {
     this.#queues.delete(connection)
     this.#waiting.delete(connection)
   }
@@ -168,7 +189,7 @@ export class FrameIntake {
     this.#waiting.clear()
   }
 
-  #admit(connection: Connection, id: number): SessionInfo | undefined {
+  #admit(connection: FrameSource, id: number): SessionInfo | undefined {
     const { session } = connection
     if (session === undefined) {
       connection.sendError(id, ErrorCode.NotLoggedOn, { message: 'log a session on before sending frames' })
@@ -216,11 +237,12 @@ export class FrameIntake {
       hash,
       receipt:
         typeof options === 'object' && options !== null && 'receipt' in options && options.receipt === true,
+      cameAtMs: performance.now(),
       checked: 'waiting',
     }
   }
 
-  #refuse(connection: Connection, id: number, error: unknown): void {
+  #refuse(connection: FrameSource, id: number, error: unknown): void {
     if (error instanceof FieldError) connection.sendError(id, ErrorCode.BadParams, { message: error.message })
     else if (error instanceof MalformedMessage) {
       connection.sendError(id, ErrorCode.BadParams, { message: `payload: ${error.message}` })
@@ -228,7 +250,7 @@ export class FrameIntake {
   }
 
   /** Puts a frame behind the connection's others; false = it is over a budget and has been refused. */
-  #enqueue(connection: Connection, frame: PendingFrame, account: number): boolean {
+  #enqueue(connection: FrameSource, frame: PendingFrame, account: number): boolean {
     const refusal = this.#limits.frame(connection, account, frame.records, headersOf(frame), frame.count)
     if (refusal !== undefined) {
       connection.sendError(frame.id, refusal.code, refusal)
@@ -242,7 +264,7 @@ export class FrameIntake {
   }
 
   /** Submits, or refuses, every frame at the head of the connection's queue whose check is done. */
-  #advance(connection: Connection): void {
+  #advance(connection: FrameSource): void {
     const queue = this.#queues.get(connection)
     if (queue === undefined) return
     let done = 0
@@ -265,7 +287,7 @@ export class FrameIntake {
   }
 
   /** The way to the engine is full: goes on with this connection when there may be room again. */
-  #wait(connection: Connection): void {
+  #wait(connection: FrameSource): void {
     this.#waiting.add(connection)
     this.#retry ??= setTimeout(() => this.#resume(), RETRY_MS)
   }
@@ -278,7 +300,7 @@ export class FrameIntake {
   }
 
   /** False = the ring is full and nothing was taken. */
-  #submit(connection: Connection, frame: PendingFrame): boolean {
+  #submit(connection: FrameSource, frame: PendingFrame): boolean {
     const headers = headersOf(frame)
     const outcome = new FrameOutcome(frame.count, headers)
     const taken = this.#submissions.submit(
@@ -290,6 +312,7 @@ export class FrameIntake {
         outcome.add(applied)
         if (applied.more) return
         connection.framesInFlight--
+        this.#count(frame, outcome)
         if (connection.closed) return
         if (outcome.frameCode !== 0) {
           connection.sendError(frame.id, outcome.frameCode, { message: 'the engine refused the frame' })
@@ -302,7 +325,12 @@ export class FrameIntake {
     return true
   }
 
-  #answer(connection: Connection, frame: PendingFrame, outcome: FrameOutcome): void {
+  #count({ cameAtMs }: PendingFrame, outcome: FrameOutcome): void {
+    this.#figures.latency(performance.now() - cameAtMs)
+    if (outcome.frameCode === 0) outcome.eachRefused((code) => this.#figures.reject(code))
+  }
+
+  #answer(connection: FrameSource, frame: PendingFrame, outcome: FrameOutcome): void {
     const { firstSeq, lastSeq } = outcome
     const items = outcome.items()
     if (!frame.receipt || this.#signReceipt === undefined || frame.hash.length === 0) {

@@ -20,12 +20,14 @@ import { Connection, type Socket, type SocketData } from './connection.js'
 import { Directory } from './directory.js'
 import { type Applied, EngineLink, type EngineLinkHandler } from './engine-link.js'
 import { FillStore } from './fill-store.js'
+import { Figures } from './figures.js'
 import { FrameIntake } from './frames.js'
 import { HistoryStore } from './history-store.js'
 import { Limits } from './limits.js'
 import { createdMarket, loadState } from './load-state.js'
 import { type Receipts, createReceipts } from './receipts.js'
 import { MarketData } from './market-data.js'
+import { Metrics } from './metrics.js'
 import { OrderHistory } from './order-history.js'
 import type {
   ProofAnswer,
@@ -70,7 +72,9 @@ export class Gateway implements EngineLinkHandler {
   readonly domain: Domain
   readonly directory = new Directory()
   readonly submissions: Submissions
+  readonly figures = new Figures()
   readonly frames: FrameIntake
+  readonly metrics: Metrics
   readonly accounts: AccountStreams
   readonly markets = new Map<number, MarketData>()
   readonly fills: FillStore
@@ -116,6 +120,7 @@ export class Gateway implements EngineLinkHandler {
       domain: this.domain,
       submissions: this.submissions,
       limits: this.limits,
+      figures: this.figures,
       signReceipt: this.#receipts?.sign,
       requireSignedFrames: data.config.requireSignedFrames,
     })
@@ -140,6 +145,7 @@ export class Gateway implements EngineLinkHandler {
     })
     this.accounts = new AccountStreams(this.epoch, data.config.streamEventsKept)
     this.requests = new Requests(this)
+    this.metrics = new Metrics(this)
   }
 
   get stats(): GatewayStats {
@@ -209,6 +215,7 @@ export class Gateway implements EngineLinkHandler {
       challenge: randomBytes(CHALLENGE_BYTES),
       unsentBytesMax: this.data.config.unsentBytesMax,
       onDirty: (dirty) => this.#dirty.add(dirty),
+      onRefused: (code) => this.figures.reject(code),
     })
     this.#connections.add(connection)
     const { chainId, vault, settlement } = this.data.deployment
@@ -350,7 +357,9 @@ export class Gateway implements EngineLinkHandler {
     const { words, floats, at, count, timeMs } = applied
     if (this.#firstSeq === 0 && count > 0) this.#firstSeq = floats[(at >> 1) + Ev.SEQ_F64]!
     for (let index = 0; index < count; index++) {
-      this.#event(words, floats, at + index * EVENT_WORDS, timeMs)
+      const word = at + index * EVENT_WORDS
+      if (applied.ticket >= 0) this.figures.event(words[word + Ev.KIND]! & 0xff)
+      this.#event(words, floats, word, timeMs)
     }
   }
 

@@ -1,133 +1,298 @@
 /**
- * HTTP on the WebSocket's port: questions (the same methods, the same errors), health, metrics and the
- * protocol's documents. A private question carries `Authorization: Glassbook SLOT.EXPIRES_MS.SIGNATURE`,
- * signed by the session key (sdk/wire/signed.ts), good until it expires and for an hour at most.
+ * HTTP on the WebSocket's port: questions and order entry (the same methods, the same errors, the same
+ * limits), health, metrics and the protocol's documents. Only documented paths are answered, with GET or
+ * POST as documented, HEAD like GET, and OPTIONS.
+ *
+ * Every request takes from a budget of its address before anything else is done for it. A handler must
+ * neither throw nor leave a request without an answer or an abort handler: uWebSockets.js ends the process.
  */
 import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js'
-import { packJson } from '../sdk/wire/codec.js'
-import { ErrorCode, errorName } from '../sdk/wire/codes.js'
-import { FieldError, readBytes } from '../sdk/wire/fields.js'
-import { type HttpEndpoint, httpEndpoints, httpStatus } from '../sdk/wire/http.js'
-import { Method, SESSION_SIGNATURE_BYTES } from '../sdk/wire/layout.js'
-import type { WireValue } from '../sdk/wire/msgpack.js'
-import { httpTokenMessage } from '../sdk/wire/signed.js'
-import { verifySessionSignature } from './auth.js'
-import type { SessionInfo } from './directory.js'
+import { HTTP_HEAD_BYTES_MAX } from '../engine/limits.js'
+import { ErrorCode } from '../sdk/wire/codes.js'
+import { FieldError } from '../sdk/wire/fields.js'
+import { type HttpEndpoint, httpEndpoints } from '../sdk/wire/http.js'
+import { Method } from '../sdk/wire/layout.js'
+import { MalformedMessage, type WireValue, packMsgpack } from '../sdk/wire/msgpack.js'
+import { methods } from '../sdk/wire/schema.js'
 import { asyncApi, openApi } from './documents.js'
 import type { Gateway } from './gateway.js'
-import { metricsText } from './metrics.js'
+import { type Body, readBody } from './http-body.js'
+import { HttpFrames } from './http-frames.js'
+import { Reply } from './http-reply.js'
+import { HttpTokens } from './http-token.js'
 import { RequestError } from './request-error.js'
 import type { PlainMethod } from './requests.js'
 
-const TOKEN_MS_MAX = 3_600_000
-const TOKEN = /^Glassbook ([0-9]{1,4})\.([0-9]{1,16})\.([A-Za-z0-9_-]{86})$/
-
-const STATUS_TEXT: Readonly<Record<number, string>> = {
-  200: '200 OK',
-  400: '400 Bad Request',
-  401: '401 Unauthorized',
-  403: '403 Forbidden',
-  404: '404 Not Found',
-  429: '429 Too Many Requests',
-  503: '503 Service Unavailable',
+type Handle = (reply: Reply, request: HttpRequest, response: HttpResponse) => void
+/** What is answered at one path of the router, and whether pages of other origins may read it. */
+interface Route {
+  readonly get?: Handle
+  readonly post?: Handle
+  readonly isPublic: boolean
 }
 
-/** An answer may come after the client has gone: then nothing may be written. */
-class Reply {
-  #gone = false
-  readonly #response: HttpResponse
+const FRAMES_PATH = '/v1/frames'
 
-  constructor(response: HttpResponse) {
-    this.#response = response
-    response.onAborted(() => {
-      this.#gone = true
-    })
-  }
-
-  send(status: number, type: string, body: string, retryAfter?: number): void {
-    if (this.#gone) return
-    this.#gone = true
-    this.#response.cork(() => {
-      this.#response.writeStatus(STATUS_TEXT[status] ?? STATUS_TEXT[503]!)
-      this.#response.writeHeader('content-type', type)
-      this.#response.writeHeader('cache-control', 'no-store')
-      if (retryAfter !== undefined)
-        this.#response.writeHeader('retry-after', String(Math.ceil(retryAfter / 1000)))
-      this.#response.end(body)
-    })
-  }
-
-  json(status: number, value: WireValue, retryAfter?: number): void {
-    this.send(status, 'application/json', packJson(value), retryAfter)
-  }
-
-  error(error: RequestError): void {
-    const { code, message, retryAfter } = error
-    this.json(httpStatus(code), { code, name: errorName(code), message, retryAfter }, retryAfter)
-  }
-}
-
-/** Adds every HTTP route to the app. */
+/** Adds every HTTP route to the app, /metrics among them unless it has a port of its own. */
 export function addHttpRoutes(app: TemplatedApp, gateway: Gateway): void {
-  for (const endpoint of httpEndpoints) {
-    // Named parts of a path are matched here: the router knows only a wildcard at the end.
-    app.get(endpoint.path.replace(/\{.*$/, '*'), (response, request) => {
-      const reply = new Reply(response)
-      answer(gateway, endpoint, response, request, reply).catch((error: unknown) => {
-        if (error instanceof RequestError) reply.error(error)
-        else if (error instanceof FieldError)
-          reply.error(new RequestError(ErrorCode.BadParams, error.message))
-        else throw error
-      })
+  for (const [path, route] of routes(gateway)) addRoute(app, gateway, path, route)
+  app.any('/*', (response, request) => {
+    guard(replyTo(gateway, response, request), (reply) => {
+      admit(gateway, reply, request)
+      throw new RequestError(ErrorCode.NotFound, 'no such path')
     })
-  }
-  const text = (path: string, type: string, body: () => Promise<string> | string): void => {
-    app.get(path, (response) => {
-      const reply = new Reply(response)
-      void Promise.resolve(body()).then((content) => reply.send(200, type, content))
-    })
-  }
-  text('/metrics', 'text/plain; version=0.0.4', () => metricsText(gateway))
-  text('/v1/openapi.json', 'application/json', () => JSON.stringify(openApi()))
-  text('/v1/asyncapi.json', 'application/json', () => JSON.stringify(asyncApi()))
-  text('/healthz', 'text/plain', () => 'ok')
-  app.get('/readyz', (response) => {
-    const reply = new Reply(response)
-    const ready = !gateway.link.ended && gateway.link.control.failure === 0
-    reply.send(ready ? 200 : 503, 'text/plain', ready ? 'ready' : 'the engine has stopped')
-  })
-  app.any('/*', (response) => {
-    new Reply(response).error(new RequestError(ErrorCode.NotFound, 'no such path'))
   })
 }
 
-async function answer(
-  gateway: Gateway,
-  { path, method, query }: HttpEndpoint,
-  response: HttpResponse,
-  request: HttpRequest,
-  reply: Reply,
-): Promise<void> {
-  // The request is dead after the first await: everything is read before.
-  const inPath = pathParams(path, request.getUrl())
-  const given = query.map(({ name, fallback }) => {
-    const value = request.getQuery(name)
-    return value === undefined || value === '' ? fallback : valueOf(value)
+/** Adds /metrics and nothing else: for an app on a port that strangers do not reach. */
+export function addMetricsRoutes(app: TemplatedApp, gateway: Gateway): void {
+  const metrics = later(() => gateway.metrics.text(), 'text/plain; version=0.0.4')
+  app.get('/metrics', (response, request) => metrics(replyTo(gateway, response, request), request, response))
+  app.any('/*', (response, request) => {
+    replyTo(gateway, response, request).error(new RequestError(ErrorCode.NotFound, 'the path is /metrics'))
   })
-  const authorization = request.getHeader('authorization')
-  const ip = Buffer.from(response.getRemoteAddressAsText()).toString()
-  const named = Object.fromEntries(query.map(({ name }, index) => [name, given[index]]))
-  const missing = query.find((_parameter, index) => given[index] === undefined)
-  if (missing !== undefined) throw new RequestError(ErrorCode.BadParams, `params.${missing.name}: is missing`)
-  // `fills` takes its options as one object; every other method takes them in order.
-  const params = method === Method.Fills ? [named as WireValue] : [...inPath, ...(given as WireValue[])]
-  const session = authorization === '' ? undefined : await sessionOf(gateway, authorization)
-  const result = await gateway.requests.ask(
-    { ip, session, account: session?.account },
-    method as PlainMethod,
-    params,
+}
+
+function routes(gateway: Gateway): Map<string, Route> {
+  const tokens = new HttpTokens(gateway)
+  const frames = new HttpFrames(gateway)
+  const table = new Map<string, Route>()
+  for (const endpoint of httpEndpoints) {
+    const { verb, path, method } = endpoint
+    // Named parts of a path are matched here: the router knows only a wildcard at the end.
+    const pattern = path.replace(/\{.*$/, '*')
+    const route = table.get(pattern) ?? { isPublic: methods[method].scope === 0 && verb === 'GET' }
+    if (verb === 'GET') {
+      table.set(pattern, {
+        ...route,
+        get: (reply, request) => question(gateway, tokens, endpoint, reply, request),
+      })
+    } else {
+      const take = (reply: Reply, body: Body): void => order(gateway, frames, method, reply, body)
+      table.set(pattern, {
+        ...route,
+        isPublic: false,
+        post: (reply, request, response) =>
+          readBody(reply, request, response, gateway.data.config.messageBytesMax, (body) =>
+            guard(reply, () => take(reply, body)),
+          ),
+      })
+    }
+  }
+  const text = (content: string, type: string): Route => ({
+    get: (reply) => reply.send(200, type, content),
+    isPublic: true,
+  })
+  table.set('/v1/openapi.json', text(JSON.stringify(openApi()), 'application/json'))
+  table.set('/v1/asyncapi.json', text(JSON.stringify(asyncApi()), 'application/json'))
+  table.set('/healthz', text('ok', 'text/plain'))
+  table.set('/readyz', {
+    get: (reply) => {
+      const ready = !gateway.link.ended && gateway.link.control.failure === 0
+      reply.send(ready ? 200 : 503, 'text/plain', ready ? 'ready' : 'the engine has stopped')
+    },
+    isPublic: false,
+  })
+  if (gateway.data.config.metricsPort === 0) {
+    table.set('/metrics', {
+      get: later(() => gateway.metrics.text(), 'text/plain; version=0.0.4'),
+      isPublic: false,
+    })
+  }
+  return table
+}
+
+function addRoute(app: TemplatedApp, gateway: Gateway, path: string, route: Route): void {
+  const { get, post, isPublic } = route
+  const allow = [...(get ? ['GET', 'HEAD'] : []), ...(post ? ['POST'] : []), 'OPTIONS'].join(', ')
+  const run =
+    (handle: Handle) =>
+    (response: HttpResponse, request: HttpRequest): void => {
+      guard(replyTo(gateway, response, request), (reply) => {
+        if (isPublic) allowOrigin(gateway, reply, request)
+        admit(gateway, reply, request)
+        handle(reply, request, response)
+      })
+    }
+  if (get !== undefined) {
+    app.get(path, run(get))
+    app.head(path, run(get))
+  }
+  if (post !== undefined) app.post(path, run(post))
+  app.options(
+    path,
+    run((reply) => {
+      reply.header('allow', allow)
+      reply.header('access-control-allow-methods', allow)
+      reply.header('access-control-max-age', '86400')
+      reply.send(204, '', '')
+    }),
   )
-  reply.json(200, result)
+  app.any(
+    path,
+    run((reply, request) => {
+      reply.header('allow', allow)
+      const verb = request.getMethod().toUpperCase()
+      throw new RequestError(ErrorCode.MethodNotAllowed, `${verb}: this path takes ${allow}`)
+    }),
+  )
+}
+
+function replyTo(gateway: Gateway, response: HttpResponse, request: HttpRequest): Reply {
+  return new Reply(response, request, (code) => gateway.figures.reject(code))
+}
+
+/** Runs a handler; whatever it throws becomes the answer, and a fault of our own ends this thread. */
+function guard(reply: Reply, handle: (reply: Reply) => void): void {
+  try {
+    handle(reply)
+  } catch (error) {
+    fail(reply, error)
+  }
+}
+
+function fail(reply: Reply, error: unknown): void {
+  if (error instanceof RequestError) reply.error(error, error.code === ErrorCode.HeadersTooLarge)
+  else if (error instanceof FieldError) reply.error(new RequestError(ErrorCode.BadParams, error.message))
+  else if (error instanceof MalformedMessage)
+    reply.error(new RequestError(ErrorCode.MalformedMessage, error.message))
+  else {
+    reply.error(new RequestError(ErrorCode.EngineStopped, 'the gateway has failed'), true)
+    // Not within uWebSockets.js's callback, which would end the process: as any other exception here.
+    setImmediate(() => {
+      throw error
+    })
+  }
+}
+
+/** Takes a request's cost from its address. @throws RequestError when it is refused. */
+function admit(gateway: Gateway, reply: Reply, request: HttpRequest): void {
+  const isFrame = request.getMethod() === 'post' && request.getUrl() === FRAMES_PATH
+  const { limits } = gateway
+  const refusal = limits.http(reply.ip, isFrame)
+  if (refusal !== undefined) throw new RequestError(refusal.code, refusal.message, refusal.retryAfter)
+  limits.opened(reply.ip)
+  reply.onEnd(() => limits.closed(reply.ip))
+  const bytes = headBytes(request)
+  if (bytes > HTTP_HEAD_BYTES_MAX) {
+    throw new RequestError(
+      ErrorCode.HeadersTooLarge,
+      `the request's head has ${bytes} bytes, at most ${HTTP_HEAD_BYTES_MAX}`,
+    )
+  }
+}
+
+/** Bytes of a request's first line and headers, the blanks between and the line ends counted. */
+export function headBytes(request: HttpRequest): number {
+  const query = queryOf(request)
+  let bytes = request.getMethod().length + request.getUrl().length + query.length + ' ? HTTP/1.1\r\n'.length
+  request.forEachHeader((name, value) => {
+    bytes += name.length + value.length + ': \r\n'.length
+  })
+  return bytes
+}
+
+/** The text behind the question mark; uWebSockets.js has undefined where there is none, whatever its types say. */
+const queryOf = (request: HttpRequest): string => (request.getQuery() as string | undefined) ?? ''
+
+/** Lets a page of an origin that `corsOrigins` names read the answer. */
+function allowOrigin(gateway: Gateway, reply: Reply, request: HttpRequest): void {
+  const { corsOrigins } = gateway.data.config
+  if (corsOrigins.length === 0) return
+  const origin = request.getHeader('origin')
+  const any = corsOrigins.includes('*')
+  reply.header('vary', 'origin')
+  if (origin === '' || (!any && !corsOrigins.includes(origin))) return
+  reply.header('access-control-allow-origin', any ? '*' : origin)
+  reply.header('access-control-expose-headers', 'retry-after')
+}
+
+function later(content: () => Promise<string>, type: string): Handle {
+  return (reply) => {
+    reply.wait()
+    content().then(
+      (text) => reply.send(200, type, text),
+      (error: unknown) => fail(reply, error),
+    )
+  }
+}
+
+/** Answers a GET. The request is dead after the first await: everything is read before. */
+function question(
+  gateway: Gateway,
+  tokens: HttpTokens,
+  { path, method, query }: HttpEndpoint,
+  reply: Reply,
+  request: HttpRequest,
+): void {
+  const params = questionParams(path, method, query, request)
+  const authorization = request.getHeader('authorization')
+  const session = authorization === '' ? undefined : tokens.session(authorization, reply.ip)
+  const caller = { ip: reply.ip, session, account: session?.account }
+  answer(reply, gateway.requests.ask(caller, method as PlainMethod, params), (result) =>
+    reply.json(200, result),
+  )
+}
+
+/** Params of a GET's method, from path and query. @throws RequestError naming what is missing or unknown. */
+function questionParams(
+  path: string,
+  method: Method,
+  query: HttpEndpoint['query'],
+  request: HttpRequest,
+): WireValue[] {
+  const inPath = pathParams(path, request.getUrl())
+  const given = new Map<string, string>()
+  for (const [name, value] of new URLSearchParams(queryOf(request))) {
+    const allowed = query.map((parameter) => parameter.name)
+    if (!allowed.includes(name)) {
+      const known = allowed.length === 0 ? 'takes no query' : `takes ${allowed.join(', ')}`
+      throw new RequestError(
+        ErrorCode.BadParams,
+        `params.${name.slice(0, 40)}: is not known; ${path} ${known}`,
+      )
+    }
+    if (given.has(name)) throw new RequestError(ErrorCode.BadParams, `params.${name}: stands twice`)
+    given.set(name, value)
+  }
+  const values = query.map(({ name, fallback }) => {
+    const value = given.get(name)
+    if (value !== undefined && value !== '') return valueOf(value)
+    if (fallback === undefined) throw new RequestError(ErrorCode.BadParams, `params.${name}: is missing`)
+    return fallback
+  })
+  // `fills` takes its options as one object; every other method takes them in order.
+  if (method === Method.Fills)
+    return [Object.fromEntries(query.map(({ name }, index) => [name, values[index]]))]
+  return [...inPath, ...values]
+}
+
+/** Takes a POST's frame, or what a wallet has signed. */
+function order(gateway: Gateway, frames: HttpFrames, method: Method, reply: Reply, body: Body): void {
+  const tell = (result: WireValue): void => {
+    if (body.isJson) reply.json(200, result)
+    else reply.send(200, 'application/msgpack', packMsgpack(result))
+  }
+  if (method === Method.Frame) {
+    reply.wait()
+    frames.receive(body.params, reply, tell).catch((error: unknown) => fail(reply, error))
+    return
+  }
+  const caller = { ip: reply.ip, session: undefined, account: undefined }
+  answer(reply, gateway.requests.ask(caller, method as PlainMethod, body.params), tell)
+}
+
+function answer(
+  reply: Reply,
+  given: WireValue | Promise<WireValue>,
+  tell: (result: WireValue) => void,
+): void {
+  if (!(given instanceof Promise)) {
+    tell(given)
+    return
+  }
+  reply.wait()
+  given.then(tell, (error: unknown) => fail(reply, error))
 }
 
 /** Values of the `{name}` parts of `path` in `url`. @throws RequestError when they are not as many. */
@@ -139,35 +304,6 @@ function pathParams(path: string, url: string): WireValue[] {
 }
 
 /** A whole number where it is written as one; else the text. */
-function valueOf(text: string | undefined): WireValue {
-  if (text === undefined) return null
+function valueOf(text: string): WireValue {
   return /^(0|[1-9][0-9]{0,15})$/.test(text) ? Number(text) : text
-}
-
-/** The session that an Authorization header speaks for. @throws RequestError when it does not. */
-async function sessionOf(gateway: Gateway, authorization: string): Promise<SessionInfo> {
-  const match = TOKEN.exec(authorization)
-  if (match === null) {
-    throw new RequestError(ErrorCode.BadSignature, 'Authorization is "Glassbook SLOT.EXPIRES_MS.SIGNATURE"')
-  }
-  const [, slotText, expiresText, signatureText] = match
-  const expiresAtMs = Number(expiresText)
-  const now = Date.now()
-  if (expiresAtMs <= now || expiresAtMs > now + TOKEN_MS_MAX) {
-    throw new RequestError(
-      ErrorCode.SessionExpired,
-      'the token has expired, or is good for more than an hour',
-    )
-  }
-  const session = gateway.directory.session(Number(slotText))
-  if (session === undefined) throw new RequestError(ErrorCode.UnknownSession, `no session ${slotText}`)
-  if (session.expiresAtMs <= now)
-    throw new RequestError(ErrorCode.SessionExpired, `session ${slotText} has expired`)
-  const signature = readBytes(signatureText, 'signature', SESSION_SIGNATURE_BYTES)
-  const message = httpTokenMessage(gateway.domain.hash, session.slot, expiresAtMs)
-  const valid = await new Promise<boolean>((resolve) => {
-    verifySessionSignature(session, message, signature, resolve)
-  })
-  if (!valid) throw new RequestError(ErrorCode.BadSignature, 'the token is not signed by the session key')
-  return session
 }

@@ -285,7 +285,7 @@ test('every limit of the settings has a row here', () => {
     'malformedMax',
     'idleTimeoutS',
   ]
-  // Where it listens, how many threads, what it keeps; slow consumers are streams.test's.
+  // Where it listens, how many threads, what it keeps; slow consumers are streams.test's, pages of other origins http.test's.
   const others = [
     'host',
     'port',
@@ -295,6 +295,8 @@ test('every limit of the settings has a row here', () => {
     'conflateBytes',
     'fillsKept',
     'streamEventsKept',
+    'corsOrigins',
+    'metricsPort',
   ]
   expect([...tested, ...others].sort()).toEqual(Object.keys(gatewayConfigSchema.shape).sort())
 })

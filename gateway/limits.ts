@@ -8,7 +8,7 @@ import { ErrorCode } from '../sdk/wire/codes.js'
 import { Control, Kind } from '../sdk/wire/layout.js'
 import { Budget } from './budgets.js'
 import type { GatewayConfig } from './config.js'
-import type { Connection } from './connection.js'
+import type { FrameSource } from './frames.js'
 
 /** A client is told when less than this part of a budget is left. */
 const THROTTLE_BELOW = 0.1
@@ -29,6 +29,8 @@ export class Limits {
   readonly #orders: Budget<number>
   readonly #ordersByIp: Budget<string>
   readonly #cancels: Budget<number>
+  /** Open WebSockets and unanswered HTTP requests of each address. */
+  readonly #connections = new Map<string, number>()
   /** Live orders of accounts that have logged on here. */
   readonly #openOrders = new Map<number, number>()
 
@@ -43,9 +45,44 @@ export class Limits {
     this.#cancels = new Budget(config.cancelRate)
   }
 
-  /** Milliseconds until an address may open one more connection; 0 = now. */
-  connect(ip: string): number {
-    return this.#connects.take(ip, 1, performance.now())
+  /** Whether an address may open one more WebSocket. */
+  connect(ip: string): Refusal | undefined {
+    const full = this.#connectionsFull(ip)
+    if (full !== undefined) return full
+    const retryAfter = this.#connects.take(ip, 1, performance.now())
+    if (retryAfter === 0) return undefined
+    return { code: ErrorCode.ConnectRateLimited, message: 'too many connections were opened', retryAfter }
+  }
+
+  #connectionsFull(ip: string): Refusal | undefined {
+    const { connectionsPerIp } = this.#config
+    if ((this.#connections.get(ip) ?? 0) < connectionsPerIp) return undefined
+    return {
+      code: ErrorCode.TooManyConnections,
+      message: `${connectionsPerIp} connections are open, HTTP requests without an answer among them`,
+    }
+  }
+
+  opened(ip: string): void {
+    this.#connections.set(ip, (this.#connections.get(ip) ?? 0) + 1)
+  }
+
+  closed(ip: string): void {
+    const open = (this.#connections.get(ip) ?? 1) - 1
+    if (open === 0) this.#connections.delete(ip)
+    else this.#connections.set(ip, open)
+  }
+
+  /** Takes what an HTTP request costs before it is looked at; a frame's commands are paid for later. */
+  http(ip: string, isFrame: boolean): Refusal | undefined {
+    return this.#connectionsFull(ip) ?? (isFrame ? this.#httpFrame(ip) : this.request(ip, undefined, 1))
+  }
+
+  /** From its address over all accounts only: an address that has not logged on trades over HTTP as well. */
+  #httpFrame(ip: string): Refusal | undefined {
+    const retryAfter = this.#allRequestsByIp.take(ip, 1, performance.now())
+    if (retryAfter === 0) return undefined
+    return { code: ErrorCode.IpRateLimited, message: `the request budget of ${ip} is spent`, retryAfter }
   }
 
   /** Takes a request's weight from its account, or from its address before logon, and from all of the address. */
@@ -73,7 +110,7 @@ export class Limits {
    * in part. A frame that only cancels may also wait behind twice as many others.
    */
   frame(
-    connection: Connection,
+    connection: FrameSource,
     account: number,
     records: Int32Array,
     first: number,
@@ -140,7 +177,7 @@ export class Limits {
   }
 
   /** Tells a client once a second that its order budget is nearly spent. */
-  #warn(connection: Connection, account: number, now: number): void {
+  #warn(connection: FrameSource, account: number, now: number): void {
     if (this.#orders.left(account) >= THROTTLE_BELOW || now - connection.warnedAtMs < 1000) return
     connection.warnedAtMs = now
     connection.send([Kind.Control, Control.Throttle, { budget: 'orders' }])

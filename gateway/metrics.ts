@@ -1,63 +1,103 @@
 /**
  * What Prometheus reads at /metrics: gauges and counters of this gateway thread, sampled when asked for,
- * so that nothing on the way of an order touches the metrics library.
+ * so that nothing on the way of an order touches the metrics library. Made when the gateway is, so that
+ * the collectors of the process have been at work before the first scrape.
+ *
+ * Each series carries the thread's number: several threads share a port, and a scrape meets any of them.
  */
 import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client'
+import { errorName } from '../sdk/wire/codes.js'
+import { type Figures, LATENCY_BUCKETS_S } from './figures.js'
 import type { Gateway } from './gateway.js'
 import { SettlementMetrics } from './settlement-metrics.js'
 
-interface Metrics {
-  readonly registry: Registry
-  readonly connections: Gauge
-  readonly frames: Counter
-  readonly commands: Counter
-  readonly messagesOut: Counter
-  readonly durableSeq: Gauge
-  readonly journalLag: Gauge
-  readonly waiting: Gauge
-  readonly settlement: SettlementMetrics
-  last: { frames: number; commands: number; messagesOut: number }
-}
+export class Metrics {
+  readonly #gateway: Gateway
+  readonly #registry = new Registry()
+  readonly #settlement: SettlementMetrics
+  readonly #gauges: readonly (readonly [gauge: Gauge, read: () => number])[]
+  readonly #counters: readonly (readonly [counter: Counter, read: () => number])[]
+  readonly #rejects: Counter
 
-const byGateway = new WeakMap<Gateway, Metrics>()
+  constructor(gateway: Gateway) {
+    this.#gateway = gateway
+    const registers = [this.#registry]
+    this.#registry.setDefaultLabels({ thread: String(gateway.data.thread) })
+    collectDefaultMetrics({ register: this.#registry })
+    this.#settlement = new SettlementMetrics(this.#registry)
+    const { link, figures } = gateway
+    const gauge = (name: string, help: string, read: () => number) =>
+      [new Gauge({ name, help, registers }), read] as const
+    const counter = (name: string, help: string, read: () => number) =>
+      [new Counter({ name, help, registers }), read] as const
+    this.#gauges = [
+      gauge('glassbook_gateway_connections', 'open WebSocket connections', () => gateway.stats.connections),
+      gauge('glassbook_durable_seq', 'last seq that is known to be on disk', () => link.control.durableSeq),
+      gauge('glassbook_journal_lag_commands', 'commands sequenced and not yet durable', () =>
+        Math.max(0, link.control.sequencedSeq - link.control.durableSeq),
+      ),
+      gauge(
+        'glassbook_gateway_waiting',
+        'submissions in the hands of the engine',
+        () => gateway.submissions.count,
+      ),
+    ]
+    this.#counters = [
+      counter(
+        'glassbook_gateway_frames_total',
+        'command frames handed to the engine',
+        () => gateway.stats.frames,
+      ),
+      counter(
+        'glassbook_gateway_commands_total',
+        'commands handed to the engine',
+        () => gateway.stats.commands,
+      ),
+      counter(
+        'glassbook_gateway_sends_total',
+        'flushes of connections with something to send',
+        () => gateway.stats.messagesOut,
+      ),
+      counter('glassbook_orders_total', 'orders that came in here and were taken', () => figures.orders),
+      counter(
+        'glassbook_fills_total',
+        'fills that orders met with as they came in here',
+        () => figures.fills,
+      ),
+    ]
+    this.#rejects = new Counter({
+      name: 'glassbook_rejects_total',
+      help: 'commands and requests refused, by code of the protocol',
+      labelNames: ['code', 'name'],
+      registers,
+    })
+  }
 
-function create(): Metrics {
-  const registry = new Registry()
-  collectDefaultMetrics({ register: registry, prefix: 'glassbook_gateway_' })
-  const registers = [registry]
-  const gauge = (name: string, help: string): Gauge => new Gauge({ name, help, registers })
-  const counter = (name: string, help: string): Counter => new Counter({ name, help, registers })
-  return {
-    registry,
-    connections: gauge('glassbook_gateway_connections', 'open WebSocket connections'),
-    frames: counter('glassbook_gateway_frames_total', 'command frames handed to the engine'),
-    commands: counter('glassbook_gateway_commands_total', 'commands handed to the engine'),
-    messagesOut: counter('glassbook_gateway_sends_total', 'flushes of connections with something to send'),
-    durableSeq: gauge('glassbook_durable_seq', 'last seq that is known to be on disk'),
-    journalLag: gauge('glassbook_journal_lag_commands', 'commands sequenced and not yet durable'),
-    waiting: gauge('glassbook_gateway_waiting', 'submissions in the hands of the engine'),
-    settlement: new SettlementMetrics(registry),
-    last: { frames: 0, commands: 0, messagesOut: 0 },
+  /** Metrics of this moment in Prometheus' text format. */
+  async text(): Promise<string> {
+    const { figures, settlementFigures } = this.#gateway
+    for (const [gauge, read] of this.#gauges) gauge.set(read())
+    for (const [counter, read] of this.#counters) {
+      counter.reset()
+      counter.inc(read())
+    }
+    this.#rejects.reset()
+    for (const [code, count] of figures.rejects) this.#rejects.inc({ code, name: errorName(code) }, count)
+    if (settlementFigures !== undefined) this.#settlement.set(settlementFigures)
+    const text = await this.#registry.metrics()
+    return `${text.trimEnd()}\n\n${latencyText(figures, this.#gateway.data.thread)}`
   }
 }
 
-/** Metrics of this moment in Prometheus' text format. */
-export async function metricsText(gateway: Gateway): Promise<string> {
-  let metrics = byGateway.get(gateway)
-  if (metrics === undefined) {
-    metrics = create()
-    byGateway.set(gateway, metrics)
+/** The latency histogram in the text format: buckets hold all that are at or below their bound. */
+function latencyText({ latencies, latencySumS }: Figures, thread: number): string {
+  const name = 'glassbook_frame_latency_seconds'
+  const lines = [`# HELP ${name} from a frame's arrival to its answer`, `# TYPE ${name} histogram`]
+  let count = 0
+  for (const [index, frames] of latencies.entries()) {
+    count += frames
+    lines.push(`${name}_bucket{le="${LATENCY_BUCKETS_S[index] ?? '+Inf'}",thread="${thread}"} ${count}`)
   }
-  const { connections, frames, commands, messagesOut } = gateway.stats
-  const { control } = gateway.link
-  metrics.connections.set(connections)
-  metrics.frames.inc(frames - metrics.last.frames)
-  metrics.commands.inc(commands - metrics.last.commands)
-  metrics.messagesOut.inc(messagesOut - metrics.last.messagesOut)
-  metrics.last = { frames, commands, messagesOut }
-  metrics.durableSeq.set(control.durableSeq)
-  metrics.journalLag.set(Math.max(0, control.sequencedSeq - control.durableSeq))
-  metrics.waiting.set(gateway.submissions.count)
-  if (gateway.settlementFigures !== undefined) metrics.settlement.set(gateway.settlementFigures)
-  return metrics.registry.metrics()
+  lines.push(`${name}_sum{thread="${thread}"} ${latencySumS}`, `${name}_count{thread="${thread}"} ${count}`)
+  return `${lines.join('\n')}\n`
 }

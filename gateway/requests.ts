@@ -70,9 +70,9 @@ export class Requests {
     }
   }
 
-  /** Answers one method. @throws RequestError when it is refused. */
-  async ask(caller: Caller, method: PlainMethod, params: WireValue): Promise<WireValue> {
-    return (await this.#call(caller, method, params, 0)) ?? null
+  /** Answers one method, at once where nobody else has to be asked. @throws RequestError when it is refused. */
+  ask(caller: Caller, method: PlainMethod, params: WireValue): Answer {
+    return this.#call(caller, method, params, 0) ?? null
   }
 
   /** Checks scope, budget and params, in that order, then calls the method. */

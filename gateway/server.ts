@@ -6,13 +6,16 @@
  * another program's port in silence; so the port is first taken and given back by node:net, which can.
  */
 import { type AddressInfo, createServer } from 'node:net'
-import uWS, { type TemplatedApp } from 'uWebSockets.js'
+import uWS, { type HttpRequest, type TemplatedApp, type us_listen_socket } from 'uWebSockets.js'
 import { ErrorCode, errorName } from '../sdk/wire/codes.js'
-import { codecOf } from '../sdk/wire/codec.js'
-import { FRAME_BYTES_MAX } from '../engine/limits.js'
+import { type Codec, codecOf } from '../sdk/wire/codec.js'
+import { FRAME_BYTES_MAX, HTTP_HEAD_BYTES_MAX } from '../engine/limits.js'
 import type { SocketData } from './connection.js'
 import type { Gateway } from './gateway.js'
-import { addHttpRoutes } from './http.js'
+import { addHttpRoutes, addMetricsRoutes, headBytes } from './http.js'
+import { httpStatus } from '../sdk/wire/http.js'
+import { STATUS_TEXT } from './http-reply.js'
+import type { Refusal } from './limits.js'
 import type { FromGateway } from './messages.js'
 
 /** The least idle time that uWebSockets.js takes, and what a close may take beyond the gateway's own. */
@@ -68,11 +71,11 @@ export async function startServer(
 ): Promise<GatewayServer> {
   const { config } = gateway.data
   const freePort = shared ? port : await probePort(host, port)
+  const metricsPort = config.metricsPort + gateway.data.thread
+  if (config.metricsPort !== 0) await probePort(host, metricsPort)
   const app = uWS.App({})
-  const origins = new Set(config.allowedOrigins)
-  const perIp = new Map<string, number>()
 
-  app.ws<SocketData>('/*', {
+  app.ws<SocketData>('/', {
     maxPayloadLength: MESSAGE_BYTES_CUT,
     maxBackpressure: 0,
     // The gateway pings and closes those who are silent, with a code (Gateway.sweep); this cuts who does not even close.
@@ -80,47 +83,18 @@ export async function startServer(
     sendPingsAutomatically: false,
     upgrade: (response, request, context) => {
       const ip = Buffer.from(response.getRemoteAddressAsText()).toString()
-      const offered = request
-        .getHeader('sec-websocket-protocol')
-        .split(',')
-        .map((name) => name.trim())
-      const codec = offered.map(codecOf).find((found) => found !== undefined)
-      const refuse = (status: string, code: number, message: string, retryAfter?: number): void => {
-        response.writeStatus(status).writeHeader('content-type', 'application/json')
+      const admitted = admit(gateway, ip, request)
+      if ('code' in admitted) {
+        const { code, message, retryAfter } = admitted
+        response.writeStatus(STATUS_TEXT[httpStatus(code)]!).writeHeader('content-type', 'application/json')
+        if (code === ErrorCode.UnsupportedVersion) response.writeHeader('sec-websocket-version', '13')
         if (retryAfter !== undefined)
           response.writeHeader('retry-after', String(Math.ceil(retryAfter / 1000)))
-        response.end(JSON.stringify({ code, name: errorName(code), message, retryAfter }))
-      }
-      if (codec === undefined) {
-        refuse(
-          '400 Bad Request',
-          ErrorCode.UnsupportedSubprotocol,
-          'offer glassbook.v1.msgpack or glassbook.v1.json',
-        )
+        const body = JSON.stringify({ code, name: errorName(code), message, retryAfter })
+        response.end(body, code === ErrorCode.HeadersTooLarge)
         return
       }
-      if (origins.size > 0 && !origins.has(request.getHeader('origin'))) {
-        refuse('403 Forbidden', ErrorCode.OriginNotAllowed, 'this Origin may not connect')
-        return
-      }
-      if ((perIp.get(ip) ?? 0) >= config.connectionsPerIp) {
-        refuse(
-          '429 Too Many Requests',
-          ErrorCode.TooManyConnections,
-          `${config.connectionsPerIp} connections are open`,
-        )
-        return
-      }
-      const retryAfter = gateway.limits.connect(ip)
-      if (retryAfter > 0) {
-        refuse(
-          '429 Too Many Requests',
-          ErrorCode.ConnectRateLimited,
-          'too many connections were opened',
-          retryAfter,
-        )
-        return
-      }
+      const { codec } = admitted
       response.upgrade<SocketData>(
         { codec, ip },
         request.getHeader('sec-websocket-key'),
@@ -131,7 +105,7 @@ export async function startServer(
     },
     open: (socket) => {
       const data = socket.getUserData()
-      perIp.set(data.ip, (perIp.get(data.ip) ?? 0) + 1)
+      gateway.limits.opened(data.ip)
       data.connection = gateway.open(socket, data)
     },
     message: (socket, message) => {
@@ -165,27 +139,64 @@ export async function startServer(
     },
     close: (socket) => {
       const { connection, ip } = socket.getUserData()
-      const open = (perIp.get(ip) ?? 1) - 1
-      if (open === 0) perIp.delete(ip)
-      else perIp.set(ip, open)
+      gateway.limits.closed(ip)
       if (connection !== undefined) gateway.closed(connection)
     },
   })
 
   addHttpRoutes(app, gateway)
+  const listening = await listen(app, host, freePort)
+  const apps = [app]
+  const sockets = [listening]
+  if (config.metricsPort !== 0) {
+    const metrics = uWS.App({})
+    addMetricsRoutes(metrics, gateway)
+    sockets.push(await listen(metrics, host, metricsPort))
+    apps.push(metrics)
+  }
+  return {
+    port: freePort,
+    stopListening: () => {
+      for (const socket of sockets) uWS.closeSocket(socket)
+    },
+    closeSockets: () => {
+      // The type declarations do not know it.
+      for (const each of apps) (each as TemplatedApp & { close(): void }).close()
+    },
+  }
+}
 
+/** @throws ListenError when the port cannot be had. */
+function listen(app: TemplatedApp, host: string, port: number): Promise<us_listen_socket> {
   return new Promise((resolve, reject) => {
-    app.listen(host, freePort, (listenSocket) => {
-      if (listenSocket === false) {
-        reject(new ListenError('PortTaken', `port ${freePort} of ${host} is taken by another program`))
-        return
-      }
-      resolve({
-        port: freePort,
-        stopListening: () => uWS.closeSocket(listenSocket),
-        // The type declarations do not know it.
-        closeSockets: () => (app as TemplatedApp & { close(): void }).close(),
-      })
+    app.listen(host, port, (socket) => {
+      if (socket !== false) resolve(socket)
+      else reject(new ListenError('PortTaken', `port ${port} of ${host} is taken by another program`))
     })
   })
+}
+
+/** The codec of a handshake that is taken, or why it is refused. */
+function admit(gateway: Gateway, ip: string, request: HttpRequest): { codec: Codec } | Refusal {
+  const { allowedOrigins } = gateway.data.config
+  const bytes = headBytes(request)
+  if (bytes > HTTP_HEAD_BYTES_MAX) {
+    const message = `the request's head has ${bytes} bytes, at most ${HTTP_HEAD_BYTES_MAX}`
+    return { code: ErrorCode.HeadersTooLarge, message }
+  }
+  const version = request.getHeader('sec-websocket-version')
+  if (request.getHeader('upgrade').toLowerCase() !== 'websocket' || version !== '13') {
+    const message = `a WebSocket of version 13 is spoken here, not ${JSON.stringify(version.slice(0, 20))}`
+    return { code: ErrorCode.UnsupportedVersion, message }
+  }
+  const offered = request.getHeader('sec-websocket-protocol').split(',')
+  const codec = offered.map((name) => codecOf(name.trim())).find((found) => found !== undefined)
+  if (codec === undefined) {
+    const message = 'offer glassbook.v1.msgpack or glassbook.v1.json'
+    return { code: ErrorCode.UnsupportedSubprotocol, message }
+  }
+  if (allowedOrigins.length > 0 && !allowedOrigins.includes(request.getHeader('origin'))) {
+    return { code: ErrorCode.OriginNotAllowed, message: 'this Origin may not connect' }
+  }
+  return gateway.limits.connect(ip) ?? { codec }
 }

@@ -109,6 +109,16 @@ export async function requestWithdrawal(
   }))
 }
 
+/** Sees to it that the count of an account's live orders is known, before it may place any. */
+export async function knowOpenOrders(gateway: Gateway, account: number): Promise<void> {
+  const { limits } = gateway
+  if (!limits.needsOpenOrders(account)) return
+  await askEngine(gateway, QueryKind.Orders, account, 0, (value) => {
+    limits.setOpenOrders(account, (value as unknown[]).length)
+    return null
+  })
+}
+
 /** Logs a session on to a connection, whose challenge its key has signed. */
 export async function logon(
   gateway: Gateway,
@@ -134,13 +144,7 @@ export async function logon(
       'the signature is not the session key’s over this challenge',
     )
   if (connection.closed) throw new RequestError(ErrorCode.ShuttingDown, 'the connection has ended')
-  const { limits } = gateway
-  if (limits.needsOpenOrders(session.account)) {
-    await askEngine(gateway, QueryKind.Orders, session.account, 0, (value) => {
-      limits.setOpenOrders(session.account, (value as unknown[]).length)
-      return null
-    })
-  }
+  await knowOpenOrders(gateway, session.account)
   connection.session = session
   return {
     account: session.account,

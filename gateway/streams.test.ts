@@ -46,6 +46,7 @@ function deafConnection(room: number, unsentBytesMax: number) {
     challenge: new Uint8Array(32),
     unsentBytesMax,
     onDirty: () => {},
+    onRefused: () => {},
   })
   const reads = (): void => {
     buffered = 0

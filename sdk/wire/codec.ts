@@ -38,11 +38,6 @@ function toJson(this: unknown, key: string, value: unknown): unknown {
   return original instanceof Uint8Array ? toBase64url(original) : value
 }
 
-function refuseProto(key: string, value: unknown): unknown {
-  if (key === '__proto__') throw new MalformedMessage('key __proto__ is refused', 0)
-  return value
-}
-
 /** Text of a value in the JSON encoding. */
 export function packJson(message: WireValue): string {
   return JSON.stringify(message, toJson)
@@ -50,19 +45,65 @@ export function packJson(message: WireValue): string {
 
 /**
  * Value of a JSON text.
- * @throws MalformedMessage when it is not JSON or holds a `__proto__` key.
+ * @throws MalformedMessage when it is not JSON, an object has a key twice, or a key is `__proto__`.
  */
 export function unpackJson(text: string): WireValue {
+  let value: WireValue
   try {
-    // The reviver costs a walk of the value, so it runs only where the key could be.
-    return JSON.parse(
-      text,
-      text.includes('__proto__') || text.includes('\\u') ? refuseProto : undefined,
-    ) as WireValue
-  } catch (error) {
-    if (error instanceof MalformedMessage) throw error
+    value = JSON.parse(text) as WireValue
+  } catch {
     throw new MalformedMessage('not JSON', 0)
   }
+  // JSON.parse keeps the last of two: what a signature covers would be read in two ways.
+  if (text.includes('{')) refuseKeys(text)
+  return value
+}
+
+/** Looks at every key of a text that is JSON. */
+function refuseKeys(text: string): void {
+  /** Keys of each object that is open, outermost first; undefined for an array. */
+  const open: (Set<string> | undefined)[] = []
+  let isKey = false
+  for (let at = 0; at < text.length; at++) {
+    switch (text[at]) {
+      case '{':
+        open.push(new Set())
+        isKey = true
+        break
+      case '[':
+        open.push(undefined)
+        isKey = false
+        break
+      case '}':
+      case ']':
+        open.pop()
+        break
+      case ',':
+        isKey = open.at(-1) !== undefined
+        break
+      case '"': {
+        const start = at
+        at = stringEnd(text, at)
+        if (!isKey) break
+        isKey = false
+        const key = JSON.parse(text.slice(start, at + 1)) as string
+        if (key === '__proto__') throw new MalformedMessage('key __proto__ is refused', start)
+        const keys = open.at(-1)!
+        if (keys.has(key)) throw new MalformedMessage(`key ${text.slice(start, at + 1)} stands twice`, start)
+        keys.add(key)
+        break
+      }
+      default:
+        break
+    }
+  }
+}
+
+/** Index of the quote that ends the string whose first quote is at `start`. */
+function stringEnd(text: string, start: number): number {
+  let at = start + 1
+  for (; text[at] !== '"'; at++) if (text[at] === '\\') at++
+  return at
 }
 
 export const jsonCodec: Codec = {

@@ -18,6 +18,10 @@ export const ErrorCode = {
   SlowConsumer: 1006,
   ShuttingDown: 1007,
   TooManyErrors: 1008,
+  /** The head of a request is larger than 4 KiB. */
+  HeadersTooLarge: 1009,
+  /** A WebSocket of another version than 13. */
+  UnsupportedVersion: 1010,
 
   NotLoggedOn: 2000,
   BadSignature: 2001,
@@ -41,6 +45,10 @@ export const ErrorCode = {
   NotFound: 3006,
   AlreadySubscribed: 3007,
   NotSubscribed: 3008,
+  /** The path is known, and not with this HTTP method. */
+  MethodNotAllowed: 3009,
+  /** The body of an HTTP request is neither JSON nor MessagePack. */
+  UnsupportedMediaType: 3010,
 
   /** The request budget of an account, or of an address before logon, is spent. */
   RateLimited: 5000,

@@ -1,55 +1,72 @@
 /**
- * The HTTP side of the protocol: which path asks which method with which query. Part of the one schema:
- * the server routes by this table and the OpenAPI document is generated from it.
+ * The HTTP side of the protocol: which path asks which method with which query or body. Part of the one
+ * schema: the server routes by this table and the documents are generated from it.
  */
 import { Method } from './layout.js'
 
 export interface HttpEndpoint {
+  readonly verb: 'GET' | 'POST'
   /** Path below the origin; `{name}` is a part of it that becomes a param. */
   readonly path: string
   readonly method: Method
-  /** Params in the method's order, by name; those with a default may be left out. */
+  /** GET: params in the method's order, by name; those with a default may be left out. A POST has a body. */
   readonly query: readonly { readonly name: string; readonly fallback?: string | number }[]
 }
 
+const get = (path: string, method: Method, ...query: HttpEndpoint['query']): HttpEndpoint => ({
+  verb: 'GET',
+  path,
+  method,
+  query,
+})
+/** The body is the method's params, as they travel over WebSocket. */
+const post = (path: string, method: Method): HttpEndpoint => ({ verb: 'POST', path, method, query: [] })
+
 export const httpEndpoints: readonly HttpEndpoint[] = [
-  { path: '/v1/time', method: Method.Time, query: [] },
-  { path: '/v1/markets', method: Method.Markets, query: [] },
-  { path: '/v1/depth', method: Method.Depth, query: [{ name: 'market' }, { name: 'depth', fallback: 20 }] },
-  {
-    path: '/v1/trades',
-    method: Method.Trades,
-    query: [{ name: 'market' }, { name: 'limit', fallback: 100 }],
-  },
-  {
-    path: '/v1/candles',
-    method: Method.Candles,
-    query: [{ name: 'market' }, { name: 'interval', fallback: '1m' }, { name: 'limit', fallback: 100 }],
-  },
-  { path: '/v1/ticker', method: Method.Ticker, query: [{ name: 'market' }] },
-  { path: '/v1/orders', method: Method.Orders, query: [] },
-  {
-    path: '/v1/fills',
-    method: Method.Fills,
-    query: [
-      { name: 'afterSeq', fallback: 0 },
-      { name: 'limit', fallback: 100 },
-    ],
-  },
-  { path: '/v1/balances', method: Method.Balances, query: [] },
-  { path: '/v1/fees', method: Method.Fees, query: [] },
-  { path: '/v1/batches', method: Method.Batches, query: [{ name: 'limit', fallback: 20 }] },
-  {
-    path: '/v1/proof/{account}/{asset}',
-    method: Method.Proof,
-    query: [{ name: 'batch', fallback: 0 }],
-  },
-  { path: '/v1/fill-proof/{seq}/{index}', method: Method.FillProof, query: [] },
+  get('/v1/time', Method.Time),
+  get('/v1/markets', Method.Markets),
+  get('/v1/accounts/{owner}', Method.Account),
+  get('/v1/depth', Method.Depth, { name: 'market' }, { name: 'depth', fallback: 20 }),
+  get('/v1/trades', Method.Trades, { name: 'market' }, { name: 'limit', fallback: 100 }),
+  get(
+    '/v1/candles',
+    Method.Candles,
+    { name: 'market' },
+    { name: 'interval', fallback: '1m' },
+    { name: 'limit', fallback: 100 },
+  ),
+  get('/v1/ticker', Method.Ticker, { name: 'market' }),
+  get('/v1/sessions', Method.Sessions),
+  get('/v1/orders', Method.Orders),
+  get('/v1/fills', Method.Fills, { name: 'afterSeq', fallback: 0 }, { name: 'limit', fallback: 100 }),
+  get('/v1/balances', Method.Balances),
+  get('/v1/fees', Method.Fees),
+  get('/v1/frames/{session}/{nonce}', Method.FrameOutcome),
+  get('/v1/batches', Method.Batches, { name: 'limit', fallback: 20 }),
+  get('/v1/proof/{account}/{asset}', Method.Proof, { name: 'batch', fallback: 0 }),
+  get('/v1/fill-proof/{seq}/{index}', Method.FillProof),
+  post('/v1/frames', Method.Frame),
+  post('/v1/sessions', Method.ApproveSession),
+  post('/v1/sessions/revoke', Method.RevokeSession),
+  post('/v1/withdrawals', Method.Withdraw),
 ]
+
+/** HTTP statuses of codes that do not follow their range. */
+const STATUS: Readonly<Record<number, number>> = {
+  1001: 413,
+  1003: 429,
+  1004: 403,
+  1009: 431,
+  1010: 426,
+  2005: 403,
+  3009: 405,
+  3010: 415,
+}
 
 /** HTTP status of a protocol error code. */
 export function httpStatus(code: number): number {
-  if (code === 2005) return 403
+  const own = STATUS[code]
+  if (own !== undefined) return own
   if (code >= 2000 && code < 3000) return 401
   if (code >= 3003 && code <= 3006) return 404
   if (code >= 5000 && code < 6000) return 429

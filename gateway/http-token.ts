@@ -1,0 +1,65 @@
+/**
+ * Whom a private HTTP request speaks for: `Authorization: Glassbook SLOT.EXPIRES_MS.SIGNATURE`, signed by
+ * the session key (sdk/wire/signed.ts), good until it expires and for an hour at most.
+ *
+ * A token is paid for before its signature is looked at, and remembered once it was found good, so that
+ * its later requests cost no signature. Checked at once rather than in the pool: a request that is
+ * answered at once may have others behind it on its connection.
+ */
+import { ErrorCode } from '../sdk/wire/codes.js'
+import { readBytes } from '../sdk/wire/fields.js'
+import { SESSION_SIGNATURE_BYTES } from '../sdk/wire/layout.js'
+import { httpTokenMessage } from '../sdk/wire/signed.js'
+import { isSessionSignature } from './auth.js'
+import type { SessionInfo } from './directory.js'
+import type { Gateway } from './gateway.js'
+import { RequestError } from './request-error.js'
+
+const TOKEN_MS_MAX = 3_600_000
+const TOKEN = /^Glassbook ([0-9]{1,4})\.([0-9]{1,16})\.([A-Za-z0-9_-]{86})$/
+/** Request weight of a token that has not been seen before. */
+const TOKEN_WEIGHT = 20
+/** Tokens remembered; the oldest is forgotten first. */
+const TOKENS_KEPT = 10_000
+
+export class HttpTokens {
+  readonly #gateway: Gateway
+  /** Tokens found good, and the very session that signed each. */
+  readonly #known = new Map<string, SessionInfo>()
+
+  constructor(gateway: Gateway) {
+    this.#gateway = gateway
+  }
+
+  /** The session that an Authorization header speaks for. @throws RequestError or FieldError when it does not. */
+  session(authorization: string, ip: string): SessionInfo {
+    const match = TOKEN.exec(authorization)
+    if (match === null) {
+      throw new RequestError(ErrorCode.BadSignature, 'Authorization is "Glassbook SLOT.EXPIRES_MS.SIGNATURE"')
+    }
+    const [, slotText, expiresText, signatureText] = match
+    const expiresAtMs = Number(expiresText)
+    const now = Date.now()
+    if (expiresAtMs <= now || expiresAtMs > now + TOKEN_MS_MAX) {
+      throw new RequestError(
+        ErrorCode.SessionExpired,
+        'the token has expired, or is good for more than an hour',
+      )
+    }
+    const session = this.#gateway.directory.session(Number(slotText))
+    if (session === undefined) throw new RequestError(ErrorCode.UnknownSession, `no session ${slotText}`)
+    if (session.expiresAtMs <= now)
+      throw new RequestError(ErrorCode.SessionExpired, `session ${slotText} has expired`)
+    // Another session in the same slot is another object: nothing is remembered for it.
+    if (this.#known.get(authorization) === session) return session
+    const refusal = this.#gateway.limits.request(ip, undefined, TOKEN_WEIGHT)
+    if (refusal !== undefined) throw new RequestError(refusal.code, refusal.message, refusal.retryAfter)
+    const signature = readBytes(signatureText, 'signature', SESSION_SIGNATURE_BYTES)
+    const message = httpTokenMessage(this.#gateway.domain.hash, session.slot, expiresAtMs)
+    if (!isSessionSignature(session, message, signature))
+      throw new RequestError(ErrorCode.BadSignature, 'the token is not signed by the session key')
+    if (this.#known.size >= TOKENS_KEPT) this.#known.delete(this.#known.keys().next().value!)
+    this.#known.set(authorization, session)
+    return session
+  }
+}

@@ -1,0 +1,463 @@
+/**
+ * HTTP to the letter: methods, heads, pages of other origins, pipelines, budgets, and order entry by
+ * somebody who has no WebSocket at all.
+ */
+import { createHash } from 'node:crypto'
+import { type IncomingMessage, request as ask } from 'node:http'
+import { connect } from 'node:net'
+import { type Rig, startRig } from '../bench/gateway-rig.js'
+import { type SessionKey, createSessionKey } from '../sdk/index.js'
+import { toBase64url, toHex } from '../sdk/wire/bytes.js'
+import { packJson } from '../sdk/wire/codec.js'
+import { type WireValue, packMsgpack, unpackMsgpack } from '../sdk/wire/msgpack.js'
+import {
+  domainPreimage,
+  frameMessage,
+  httpTokenMessage,
+  walletDomain,
+  walletTypes,
+} from '../sdk/wire/signed.js'
+
+const VAULT = `0x${'11'.repeat(20)}` as const
+const DOMAIN = createHash('sha256').update(domainPreimage(31337, VAULT)).digest()
+const WALLET_DOMAIN = walletDomain(31337, VAULT)
+const ORIGIN = 'https://charts.example'
+const DAY_MS = 86_400_000
+
+let rig: Rig
+let http: string
+
+async function start(config: Readonly<Record<string, unknown>> = {}): Promise<void> {
+  rig = await startRig({ accounts: 2, config })
+  http = `http://127.0.0.1:${rig.port}`
+}
+
+/** Sends bytes as they are, one packet an entry, and answers with all that came back once `until` is in it. */
+function raw(packets: readonly string[], until: RegExp): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(rig.port, '127.0.0.1')
+    let text = ''
+    const patience = setTimeout(() => reject(new Error(`waited in vain: ${text}`)), 20_000)
+    const end = (): void => {
+      clearTimeout(patience)
+      socket.destroy()
+      resolve(text)
+    }
+    socket.setNoDelay(true)
+    socket.on('error', end)
+    socket.on('close', end)
+    socket.on('data', (data) => {
+      text += data.toString('latin1')
+      if (until.test(text)) end()
+    })
+    void (async () => {
+      for (const packet of packets) {
+        socket.write(packet, 'latin1')
+        await new Promise((next) => setTimeout(next, 50))
+      }
+    })()
+  })
+}
+
+const request = (path: string, verb = 'GET', headers: readonly string[] = []): string =>
+  [`${verb} ${path} HTTP/1.1`, 'Host: exchange', ...headers, '', ''].join('\r\n')
+
+interface Answer {
+  readonly status: number
+  readonly body: { readonly code?: number; readonly name?: string; readonly message?: string } & Record<
+    string,
+    unknown
+  >
+}
+
+async function post(path: string, params: WireValue): Promise<Answer> {
+  const response = await fetch(http + path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: packJson(params),
+  })
+  return { status: response.status, body: (await response.json()) as Answer['body'] }
+}
+
+/** A session of account 1, approved over HTTP alone. */
+async function approve(nonce: number): Promise<{ slot: number; key: SessionKey }> {
+  const key = await createSessionKey()
+  const expiresAtMs = Date.now() + DAY_MS
+  const signature = await rig.wallets[0]!.signTypedData({
+    domain: WALLET_DOMAIN,
+    types: walletTypes,
+    primaryType: 'ApproveSession',
+    message: {
+      account: 1,
+      publicKey: toHex(key.publicKey),
+      scopes: 7,
+      maxNotional: 0n,
+      expiresAt: BigInt(expiresAtMs),
+      nonce: BigInt(nonce),
+    },
+  })
+  const bytes = Buffer.from(signature.slice(2), 'hex')
+  const { status, body } = await post('/v1/sessions', [1, key.publicKey, 7, 0, expiresAtMs, nonce, bytes])
+  expect([status, body]).toEqual([200, { session: expect.any(Number) as number }])
+  return { slot: body['session'] as number, key }
+}
+
+async function frame(
+  { slot, key }: { slot: number; key: SessionKey },
+  nonce: number,
+  commands: WireValue,
+): Promise<WireValue[]> {
+  const payload = packJson(commands)
+  const signature = await key.sign(frameMessage(DOMAIN, slot, nonce, Buffer.from(payload)))
+  return [slot, nonce, payload, signature]
+}
+
+async function token({ slot, key }: { slot: number; key: SessionKey }): Promise<string> {
+  const expiresAtMs = Date.now() + 60_000
+  const signature = await key.sign(httpTokenMessage(DOMAIN, slot, expiresAtMs))
+  return `Authorization: Glassbook ${slot}.${expiresAtMs}.${toBase64url(signature)}`
+}
+
+const get = async (path: string, authorization = ''): Promise<Answer> => {
+  const headers = { authorization: authorization.replace('Authorization: ', '') }
+  const response = await fetch(http + path, { headers })
+  return { status: response.status, body: (await response.json()) as Answer['body'] }
+}
+
+afterEach(() => rig.stop())
+
+describe('HTTP', () => {
+  test('HEAD is GET without a body, OPTIONS says what a path takes, anything else is refused by name', async () => {
+    await start()
+    for (const path of ['/v1/markets', '/v1/openapi.json', '/healthz', '/metrics', '/v1/depth?market=0']) {
+      const head = await fetch(http + path, { method: 'HEAD' })
+      expect([path, head.status, await head.text()]).toEqual([path, 200, ''])
+      expect(Number(head.headers.get('content-length'))).toBeGreaterThan(1)
+      const body = await (await fetch(http + path)).arrayBuffer()
+      if (path !== '/metrics') expect(Number(head.headers.get('content-length'))).toBe(body.byteLength)
+    }
+    expect((await fetch(`${http}/v1/depth`, { method: 'HEAD' })).status).toBe(400)
+    for (const [path, allow] of [
+      ['/v1/markets', 'GET, HEAD, OPTIONS'],
+      ['/v1/sessions', 'GET, HEAD, POST, OPTIONS'],
+      ['/v1/frames', 'POST, OPTIONS'],
+      ['/v1/proof/1/0', 'GET, HEAD, OPTIONS'],
+    ] as const) {
+      const options = await fetch(http + path, { method: 'OPTIONS' })
+      expect([path, options.status, options.headers.get('allow')]).toEqual([path, 204, allow])
+      const wrong = await fetch(http + path, { method: 'DELETE' })
+      expect([path, wrong.status, wrong.headers.get('allow')]).toEqual([path, 405, allow])
+      expect(await wrong.json()).toMatchObject({ code: 3009, name: 'MethodNotAllowed' })
+    }
+    expect((await fetch(`${http}/v1/nothing`, { method: 'OPTIONS' })).status).toBe(404)
+    // The head's answer has no body: what follows on the connection is read as what it is.
+    const both = await raw([request('/healthz', 'HEAD') + request('/healthz')], /ok$/)
+    expect(both.match(/HTTP\/1\.1 200 OK/g)).toHaveLength(2)
+  })
+
+  test('only documented paths and queries are answered', async () => {
+    await start()
+    for (const path of ['/', '/v1', '/v1/time/', '//v1/time', '/v1/proof/1', '/v1/proof/1/0/2', '/v1/TIME'])
+      expect([path, (await fetch(http + path)).status]).toEqual([path, 404])
+    expect(await get('/v1/depth?market=0&depth=5&depth=6')).toMatchObject({
+      status: 400,
+      body: { name: 'BadParams', message: 'params.depth: stands twice' },
+    })
+    expect(await get('/v1/time?market=0')).toMatchObject({
+      status: 400,
+      body: { name: 'BadParams', message: 'params.market: is not known; /v1/time takes no query' },
+    })
+  })
+
+  test('a page of another origin reads public data where the setting names it, and nothing private', async () => {
+    await start({ corsOrigins: [ORIGIN] })
+    const asked = async (path: string, origin: string, method = 'GET'): Promise<string | null> =>
+      (await fetch(http + path, { method, headers: { origin } })).headers.get('access-control-allow-origin')
+    expect(await asked('/v1/depth?market=0', ORIGIN)).toBe(ORIGIN)
+    expect(await asked('/v1/depth', ORIGIN)).toBe(ORIGIN)
+    expect(await asked('/v1/depth', ORIGIN, 'OPTIONS')).toBe(ORIGIN)
+    expect(await asked('/v1/openapi.json', ORIGIN)).toBe(ORIGIN)
+    expect(await asked('/v1/depth?market=0', 'https://other.example')).toBeNull()
+    for (const path of ['/v1/orders', '/v1/balances', '/metrics', '/v1/frames', '/v1/sessions'])
+      for (const method of ['GET', 'OPTIONS'])
+        expect([path, method, await asked(path, ORIGIN, method)]).toEqual([path, method, null])
+    await rig.stop()
+    await start({ corsOrigins: ['*'] })
+    expect(await asked('/v1/markets', 'https://other.example')).toBe('*')
+    await rig.stop()
+    await start()
+    expect(await asked('/v1/markets', ORIGIN)).toBeNull()
+  })
+
+  test('requests behind an authenticated one are answered, each in its turn', async () => {
+    await start()
+    const session = await approve(1)
+    const authorization = await token(session)
+    const answers = await raw(
+      [
+        request('/v1/balances', 'GET', [authorization]),
+        request('/v1/time'),
+        request('/v1/orders', 'GET', [authorization]),
+        request('/healthz'),
+      ],
+      /ok$/,
+    )
+    expect(answers.match(/HTTP\/1\.1 200 OK/g)).toHaveLength(4)
+    // What needs nobody else may stand in one packet with what follows, a token's first use too.
+    const fresh = await token(session)
+    const packet = await raw(
+      [
+        request('/v1/depth?market=0', 'GET', [fresh]) +
+          request('/v1/time', 'GET', [fresh]) +
+          request('/healthz'),
+      ],
+      /ok$/,
+    )
+    expect(packet.match(/HTTP\/1\.1 200 OK/g)).toHaveLength(3)
+  })
+
+  test('a head beyond 4 KiB is refused, in one packet or several, and so is a handshake', async () => {
+    await start()
+    const filler = (bytes: number): string => `X-Filler: ${'a'.repeat(bytes)}`
+    expect(await raw([request('/v1/time', 'GET', [filler(3900)])], /[0-9]$/)).toContain('200 OK')
+    const upgrade = [
+      'Upgrade: websocket',
+      'Connection: Upgrade',
+      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+      'Sec-WebSocket-Version: 13',
+      'Sec-WebSocket-Protocol: glassbook.v1.json',
+    ]
+    for (const bytes of [4096, 8000]) {
+      for (const asked of [
+        request('/v1/time', 'GET', [filler(bytes)]),
+        request('/', 'GET', [...upgrade, filler(bytes)]),
+      ]) {
+        const answer = await raw([asked], /\}$/)
+        expect(answer).toContain('431 Request Header Fields Too Large')
+        expect(answer).toContain('"name":"HeadersTooLarge"')
+      }
+    }
+    // The WebSocket library counts headers itself, and what comes in several packets.
+    const many = Array.from({ length: 300 }, (_, at) => `X-${at}: 12345678`)
+    for (const asked of [request('/v1/time', 'GET', many), request('/', 'GET', [...upgrade, ...many])])
+      expect(await raw([asked], /431/)).toContain('431 ')
+    const whole = request('/v1/time', 'GET', [filler(6000)])
+    expect(await raw([whole.slice(0, 3000), whole.slice(3000)], /431/)).toContain('431 ')
+  })
+
+  test('a WebSocket of version 13 at /, and nothing else', async () => {
+    await start()
+    const handshake = (path: string, version: string, upgrade = 'websocket'): Promise<string> =>
+      raw(
+        [
+          request(path, 'GET', [
+            `Upgrade: ${upgrade}`,
+            'Connection: Upgrade',
+            'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+            `Sec-WebSocket-Version: ${version}`,
+            'Sec-WebSocket-Protocol: glassbook.v1.json',
+          ]),
+        ],
+        /101 Switching|\}$/,
+      )
+    expect(await handshake('/', '13')).toContain('101 Switching')
+    for (const [version, upgrade] of [
+      ['8', 'websocket'],
+      ['14', 'websocket'],
+      ['', 'websocket'],
+      ['13', 'h2c'],
+    ] as const) {
+      const answer = await handshake('/', version, upgrade)
+      expect(answer).toContain('426 Upgrade Required')
+      expect(answer).toContain('sec-websocket-version: 13')
+      expect(answer).toContain('"name":"UnsupportedVersion"')
+    }
+    for (const path of ['/v1/time', '/ws', '/v1/orders'])
+      expect([path, (await handshake(path, '13')).includes('101 Switching')]).toEqual([path, false])
+  })
+
+  test('every route pays from its address’s budget, unknown ones too, before a token is looked at', async () => {
+    await start({ requestRate: { perSecond: 1, burst: 20 } })
+    const paths = ['/healthz', '/readyz', '/metrics', '/v1/openapi.json', '/v1/asyncapi.json', '/nothing']
+    for (const [index, path] of [...paths, '/v1/time', '/v1/orders'].entries()) {
+      // Each from an address of its own.
+      const asked = (method: string): Promise<IncomingMessage> =>
+        new Promise((resolve, reject) => {
+          const options = {
+            port: rig.port,
+            host: '127.0.0.1',
+            localAddress: `127.0.0.${index + 2}`,
+            path,
+            method,
+          }
+          ask(options, (response) => {
+            response.resume()
+            response.on('end', () => resolve(response))
+          })
+            .on('error', reject)
+            .end()
+        })
+      const refused: IncomingMessage[] = []
+      for (let count = 0; count < 60; count++) {
+        const response = await asked(['GET', 'HEAD', 'OPTIONS'][count % 3]!)
+        if (response.statusCode === 429) refused.push(response)
+      }
+      expect([path, refused.length > 20]).toEqual([path, true])
+      expect(Number(refused[0]!.headers['retry-after'])).toBeGreaterThan(0)
+    }
+    expect(await get('/v1/time')).toMatchObject({ status: 200 })
+  })
+
+  test('HTTP requests that wait for their answer count as connections of their address', async () => {
+    rig = await startRig({
+      accounts: 1,
+      config: { connectionsPerIp: 3 },
+      // Nobody answers: the requests stay open.
+      gateway: { askProof: () => new Promise(() => {}) },
+    })
+    http = `http://127.0.0.1:${rig.port}`
+    const ends = new AbortController()
+    const open = Array.from({ length: 3 }, () =>
+      fetch(`${http}/v1/proof/1/0`, { signal: ends.signal }).catch(() => undefined),
+    )
+    let refused: Answer | undefined
+    for (let tries = 0; refused?.status !== 429; tries++) {
+      if (tries > 1000) throw new Error('waited in vain for 429')
+      refused = await get('/v1/time').catch(() => undefined)
+    }
+    expect(refused.body).toMatchObject({ code: 1003, name: 'TooManyConnections' })
+    ends.abort()
+    await Promise.all(open)
+  })
+})
+
+describe('order entry over HTTP', () => {
+  test('a session is approved, trades, asks, is revoked; money leaves: without a WebSocket', async () => {
+    await start()
+    const session = await approve(1)
+    const placed = await post(
+      '/v1/frames',
+      await frame(session, 1, [
+        [1, 0, 0, 50, 3, '18446744073709551615'],
+        [1, 0, 0, 0, 3, 8],
+      ]),
+    )
+    expect(placed).toEqual({
+      status: 200,
+      body: [expect.any(Number), [[0, expect.any(Number), 1, 3, 0], [4011]]],
+    })
+    const authorization = await token(session)
+    expect((await get('/v1/orders', authorization)).body).toEqual([
+      expect.arrayContaining(['18446744073709551615']),
+    ])
+    expect(await get('/v1/frames/' + session.slot + '/1', authorization)).toMatchObject({
+      status: 200,
+      body: { codes: [0, 4011] },
+    })
+    expect((await get(`/v1/accounts/${rig.wallets[0]!.address}`)).body).toEqual({ account: 1 })
+
+    // MessagePack in, MessagePack out; the payload is bytes there.
+    const payload = packMsgpack([[3, 0, 2n ** 64n - 1n]])
+    const signature = await session.key.sign(frameMessage(DOMAIN, session.slot, 2, payload))
+    const response = await fetch(`${http}/v1/frames`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/msgpack' },
+      body: packMsgpack([session.slot, 2, payload, signature]),
+    })
+    expect([response.status, unpackMsgpack(new Uint8Array(await response.arrayBuffer()))]).toEqual([
+      200,
+      [expect.any(Number), [[0, expect.any(Number), 3, 3, 0]]],
+    ])
+
+    const withdrawal = { account: 1, asset: 1, units: 1000n, nonce: 7n }
+    const signed = await rig.wallets[0]!.signTypedData({
+      domain: WALLET_DOMAIN,
+      types: walletTypes,
+      primaryType: 'Withdraw',
+      message: withdrawal,
+    })
+    const withdrawn = await post('/v1/withdrawals', [1, 1, 1000, 7, Buffer.from(signed.slice(2), 'hex')])
+    expect(withdrawn).toEqual({ status: 200, body: { seq: expect.any(Number) as number } })
+
+    const nonce = 9
+    const revocation = await rig.wallets[0]!.signTypedData({
+      domain: WALLET_DOMAIN,
+      types: walletTypes,
+      primaryType: 'RevokeSession',
+      message: { account: 1, session: session.slot, nonce: BigInt(nonce) },
+    })
+    const revoked = await post('/v1/sessions/revoke', [
+      1,
+      session.slot,
+      nonce,
+      Buffer.from(revocation.slice(2), 'hex'),
+    ])
+    expect(revoked.status).toBe(200)
+    expect(await post('/v1/frames', await frame(session, 3, [[1, 0, 0, 50, 3, 9]]))).toMatchObject({
+      status: 401,
+      body: { name: 'UnknownSession' },
+    })
+    expect((await get('/v1/orders', authorization)).status).toBe(401)
+  })
+
+  test('what is refused over WebSocket is refused here, with the same codes', async () => {
+    await start({ orderRate: { perSecond: 1, burst: 3 }, openOrdersMax: 2 })
+    const session = await approve(1)
+    const good = await frame(session, 1, [[1, 0, 0, 50, 3, 1]])
+    const forged = [...good]
+    forged[2] = packJson([[1, 0, 0, 51, 3, 1]])
+    expect(await post('/v1/frames', forged)).toMatchObject({ status: 401, body: { name: 'BadSignature' } })
+    expect((await post('/v1/frames', good)).status).toBe(200)
+    expect(await post('/v1/frames', good)).toMatchObject({ status: 401, body: { name: 'FrameNonceUsed' } })
+    expect(
+      await post(
+        '/v1/frames',
+        await frame(session, 2, [
+          [1, 0, 0, 50, 3, 2],
+          [1, 0, 0, 50, 3, 3],
+        ]),
+      ),
+    ).toMatchObject({
+      status: 429,
+      body: { name: 'TooManyOpenOrders' },
+    })
+    expect(await post('/v1/frames', await frame(session, 2, [[1, 0, 0, 50, 3, 2]]))).toMatchObject({
+      status: 429,
+      body: { name: 'OrderRateLimited', retryAfter: expect.any(Number) as number },
+    })
+    expect(await post('/v1/frames', await frame(session, 2, []))).toMatchObject({
+      status: 400,
+      body: { name: 'BadParams' },
+    })
+    expect(await post('/v1/frames', { session: 0 })).toMatchObject({
+      status: 400,
+      body: { name: 'BadParams' },
+    })
+    expect(await post('/v1/sessions', [1, 2])).toMatchObject({ status: 400, body: { name: 'BadParams' } })
+    const send = async (body: string, type = 'application/json'): Promise<Answer> => {
+      const response = await fetch(`${http}/v1/frames`, {
+        method: 'POST',
+        headers: { 'content-type': type },
+        body,
+      })
+      return { status: response.status, body: (await response.json()) as Answer['body'] }
+    }
+    expect(await send('[1')).toMatchObject({ status: 400, body: { name: 'MalformedMessage' } })
+    expect(await send('[]', 'text/plain')).toMatchObject({
+      status: 415,
+      body: { name: 'UnsupportedMediaType' },
+    })
+    expect(await send(`[${'1,'.repeat(20_000)}1]`)).toMatchObject({
+      status: 413,
+      body: { name: 'MessageTooLarge' },
+    })
+    const twice = packJson(good).replace(/\]$/, ',{"receipt":true,"receipt":false}]')
+    expect(await send(twice)).toMatchObject({
+      status: 400,
+      body: {
+        name: 'MalformedMessage',
+        message: expect.stringContaining('"receipt" stands twice') as string,
+      },
+    })
+  })
+})

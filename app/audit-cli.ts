@@ -8,20 +8,45 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { audit } from '../settlement/audit.js'
+import { readCheckpoint, writeCheckpoint } from '../settlement/checkpoint.js'
 import { accountOf, assetOf } from '../settlement/net.js'
 import { replayAgainstChain } from '../settlement/replay.js'
+import { unitsText } from '../settlement/units-text.js'
 import { UsageError, chainArgs, connect, guarded, progressBar, toJson } from './chain-options.js'
 
 const AUDIT_USAGE =
-  'glassbook audit (--settlement 0x… | --deployment FILE) --rpc URL [--balances FILE] [--json]'
-const REPLAY_USAGE = 'glassbook replay DIR --rpc URL [--settlement 0x… | --deployment FILE] [--json]'
+  'glassbook audit (--settlement 0x… | --deployment FILE) --rpc URL [--from CHECKPOINT] [--checkpoint FILE] [--balances FILE] [--calldata] [--json]'
+const REPLAY_USAGE =
+  'glassbook replay DIR --rpc URL [--settlement 0x… | --deployment FILE] [--calldata] [--json]'
 
-/** Audits an exchange from the chain; `--balances FILE` writes account, asset and units as CSV. */
+/**
+ * Audits an exchange from the chain; `--balances FILE` writes account, asset and units as CSV, `--checkpoint FILE`
+ * the state after the last proven batch, for `--from` and for `glassbook exit`.
+ */
 export function runAudit(argv: string[]): Promise<number> {
   return guarded('audit', AUDIT_USAGE, async () => {
-    const { values } = parseArgs({ args: argv, options: { ...chainArgs, balances: { type: 'string' } } })
+    const { values } = parseArgs({
+      args: argv,
+      options: {
+        ...chainArgs,
+        balances: { type: 'string' },
+        checkpoint: { type: 'string' },
+        from: { type: 'string' },
+        calldata: { type: 'boolean', default: false },
+      },
+    })
     const { client, deployment } = await connect(values)
-    const { report, tree } = await audit(client, deployment, progressBar('reading batches'))
+    const { chainId, settlement } = deployment
+    const file = values.checkpoint
+    const { report, tree } = await audit(client, deployment, {
+      onProgress: progressBar('reading batches'),
+      calldata: values.calldata,
+      ...(values.from === undefined ? {} : { checkpoint: readCheckpoint(values.from, deployment) }),
+      onProven: (proven, { lastSeq, ...position }) => {
+        if (file === undefined) return
+        writeCheckpoint(file, { chainId, settlement, ...position, lastSeq: String(lastSeq) }, proven)
+      },
+    })
     if (values.balances !== undefined) {
       const lines = [...tree.balances()]
         .sort((a, b) => a[0] - b[0])
@@ -31,13 +56,18 @@ export function runAudit(argv: string[]): Promise<number> {
     if (values.json) process.stdout.write(`${toJson(report)}\n`)
     else {
       const out = (line: string): void => void process.stdout.write(`${line}\n`)
-      out(`batches             ${report.batches} rebuilt, ${report.provenBatches} proven on the chain`)
+      const beginning = report.fromBatch === 0 ? '' : ` from the checkpoint of batch ${report.fromBatch}`
+      out(
+        `batches             ${report.batches} rebuilt${beginning}, ${report.provenBatches} proven on the chain`,
+      )
       out(`rows                ${report.rows}, deposits ${report.deposits}`)
       out(`root                ${report.root}`)
       out(`proven root         ${report.provenRoot}`)
       out(`balances            ${report.accountsAndAssets} that are not zero`)
-      for (const { id, symbol } of deployment.assets)
-        out(`  ${symbol.padEnd(17)} ${report.totals[id]!} units`)
+      for (const asset of deployment.assets)
+        out(`  ${asset.symbol.padEnd(17)} ${unitsText(asset, report.totals[asset.id]!)}`)
+      if (values.calldata && report.withoutCalldata > 0)
+        out(`calldata            missing for ${report.withoutCalldata} batches: the node has dropped it`)
       for (const { batch, text, index } of report.findings)
         out(`DIFFERENCE in batch ${batch}: ${text}${index === undefined ? '' : ` (leaf ${index})`}`)
       if (report.findings.length === 0) out('everything agrees')
@@ -49,7 +79,11 @@ export function runAudit(argv: string[]): Promise<number> {
 /** Replays a journal against the chain. */
 export function runChainReplay(argv: string[]): Promise<number> {
   return guarded('replay', REPLAY_USAGE, async () => {
-    const { values, positionals } = parseArgs({ args: argv, options: chainArgs, allowPositionals: true })
+    const { values, positionals } = parseArgs({
+      args: argv,
+      options: { ...chainArgs, calldata: { type: 'boolean', default: false } },
+      allowPositionals: true,
+    })
     const [dataDir] = positionals
     if (dataDir === undefined || positionals.length > 1) throw new UsageError('name one data folder')
     const { client, deployment } = await connect(values, join(dataDir, 'deployment.json'))
@@ -58,6 +92,7 @@ export function runChainReplay(argv: string[]): Promise<number> {
       dataDir,
       client,
       deployment,
+      calldata: values.calldata,
       onProgress: (batch, batches) => draw(batch / batches),
     })
     const { difference } = report

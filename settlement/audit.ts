@@ -7,6 +7,7 @@ import type { PublicClient } from 'viem'
 import { settlementAbi, vaultAbi } from '../contracts/abi.js'
 import type { ChainDeployment } from './chain.js'
 import { bytesToHex, challenge, decodeRows, decodeUnits, type BatchData } from './commit.js'
+import { checkCheckpoint, type Checkpoint } from './checkpoint.js'
 import { readBatches, readDeposits, type PostedBatch, type QueuedDeposit } from './history.js'
 import { NotConserved, assertConserved, indexOf, type Rows } from './net.js'
 import { StateTree } from './tree.js'
@@ -23,10 +24,15 @@ export interface Finding {
 }
 
 export interface AuditReport {
+  /** Number of the last batch that agreed. */
   readonly batches: number
+  /** The checkpoint's batch, behind which the audit began; 0 = from the first. */
+  readonly fromBatch: number
   readonly provenBatches: number
   readonly rows: number
   readonly deposits: number
+  /** Batches whose calldata was not compared: not asked for, or not kept by the node. */
+  readonly withoutCalldata: number
   readonly root: bigint
   readonly provenRoot: bigint
   readonly accountsAndAssets: number
@@ -35,40 +41,95 @@ export interface AuditReport {
   readonly findings: readonly Finding[]
 }
 
+export interface AuditOptions {
+  /** Gets a share from 0 to 1. */
+  readonly onProgress?: (share: number) => void
+  /** Last batch to look at; all unless given. */
+  readonly untilBatch?: number
+  /** Also compare the calldata of each commit with its event, its chunks' roots and its z: one more call a batch. */
+  readonly calldata?: boolean
+  /** Begin behind it, once the chain has confirmed it. */
+  readonly checkpoint?: Checkpoint
+  /** Called when the tree stands at the last proven batch, with what a checkpoint needs beside it. */
+  readonly onProven?: (tree: StateTree, position: AuditPosition) => void
+}
+
+/** Where an audit stands. */
+export interface AuditPosition {
+  readonly batch: number
+  readonly lastSeq: bigint
+  readonly block: number
+  readonly depositsConsumed: number
+  /** The queue from there on, as far as `block`. */
+  readonly waiting: readonly QueuedDeposit[]
+}
+
 export interface AuditResult {
   readonly report: AuditReport
   /** The tree after the last batch that agreed. */
   readonly tree: StateTree
+  /** Batches and deposits that were read: all, or those behind the checkpoint. */
   readonly batches: readonly PostedBatch[]
+  readonly deposits: readonly QueuedDeposit[]
 }
 
 /**
- * Audits up to batch `untilBatch` (all unless given). Stops at the first batch that differs; its finding says
- * how. Throws only when the endpoint fails.
+ * Audits the batches that stand. Stops at the first that differs; its finding says how. Throws when the endpoint
+ * fails, and CheckpointError when the chain contradicts the checkpoint.
  */
 export async function audit(
   client: PublicClient,
   deployment: ChainDeployment,
-  onProgress: (share: number) => void = () => {},
-  untilBatch = Infinity,
+  options: AuditOptions = {},
 ): Promise<AuditResult> {
-  const batches = (await readBatches(client, deployment, onProgress)).slice(0, untilBatch)
-  const deposits = await readDeposits(client, deployment)
+  const { onProgress = () => {}, untilBatch = Infinity, calldata = false, checkpoint, onProven } = options
+  if (checkpoint !== undefined) await checkCheckpoint(client, deployment, checkpoint)
+  const from = checkpoint?.head
   const read = (functionName: 'provenCount' | 'provenRoot' | 'lastRoot' | 'batchCount'): Promise<bigint> =>
     client.readContract({ address: deployment.settlement, abi: settlementAbi, functionName })
+  // The counts first: a batch that is posted while events are read is one too many, not one too few.
   const [provenCount, provenRoot, lastRoot, batchCount] = await Promise.all([
     read('provenCount'),
     read('provenRoot'),
     read('lastRoot'),
     read('batchCount'),
   ])
-  const tree = new StateTree(Math.min(HASH_THREADS_MAX, availableParallelism()))
+  const all = await readBatches(client, deployment, {
+    onProgress,
+    calldata,
+    ...(from === undefined ? {} : { after: { block: from.block, batch: from.batch } }),
+  })
+  const last = Math.min(untilBatch, Number(batchCount))
+  const batches = all.filter(({ header }) => Number(header.number) <= last)
+  const queueFrom = from?.depositsConsumed ?? 0
+  const deposits = await readDeposits(
+    client,
+    deployment,
+    from === undefined ? undefined : { block: from.block, consumed: queueFrom, waiting: from.waiting },
+  )
+  const tree = checkpoint?.tree ?? new StateTree(Math.min(HASH_THREADS_MAX, availableParallelism()))
   const findings: Finding[] = []
-  const done: Done = { batches: 0, lastSeq: 0n, consumed: 0, rows: 0 }
-  for (const batch of batches) {
-    findings.push(...checkBatch(tree, deployment, deposits, batch, done))
-    if (BigInt(done.batches) === provenCount && findings.length === 0 && tree.root !== provenRoot)
+  const done: Done = {
+    batches: from?.batch ?? 0,
+    lastSeq: BigInt(from?.lastSeq ?? 0),
+    consumed: queueFrom,
+    block: from?.block ?? deployment.deployedAtBlock,
+    rows: 0,
+  }
+  const atProven = (): void => {
+    if (BigInt(done.batches) !== provenCount || findings.length > 0) return
+    if (tree.root !== provenRoot)
       findings.push({ batch: done.batches, text: `the proven root is ${provenRoot}, rebuilt ${tree.root}` })
+    else {
+      const { batches: batch, consumed: depositsConsumed, lastSeq, block } = done
+      const waiting = deposits.filter((each) => each.position >= depositsConsumed && each.blockNumber < block)
+      onProven?.(tree, { batch, lastSeq, block, depositsConsumed, waiting })
+    }
+  }
+  atProven()
+  for (const batch of batches) {
+    findings.push(...checkBatch(tree, deployment, deposits, queueFrom, batch, done))
+    atProven()
     if (findings.length > 0) break
   }
   await tree.close()
@@ -81,16 +142,19 @@ export async function audit(
   const balances = tree.balances()
   const totals = deployment.assets.map(() => 0n)
   for (const [index, units] of balances) totals[index & 63] = (totals[index & 63] ?? 0n) + BigInt(units)
-  if (isWhole)
-    await compareCustody(client, deployment, totals, deposits.length - done.consumed, findings, done.batches)
+  const unconsumed = queueFrom + deposits.length - done.consumed
+  if (isWhole) await compareCustody(client, deployment, totals, unconsumed, findings, done.batches)
   return {
     tree,
     batches,
+    deposits,
     report: {
       batches: done.batches,
+      fromBatch: from?.batch ?? 0,
       provenBatches: Number(provenCount),
       rows: done.rows,
-      deposits: deposits.length,
+      deposits: queueFrom + deposits.length,
+      withoutCalldata: calldata ? batches.filter(({ data }) => data === undefined).length : batches.length,
       root: tree.root,
       provenRoot,
       accountsAndAssets: balances.size,
@@ -106,6 +170,8 @@ interface Done {
   lastSeq: bigint
   /** Deposits. */
   consumed: number
+  /** Block of the last one's commit. */
+  block: number
   rows: number
 }
 
@@ -117,6 +183,7 @@ function checkBatch(
   tree: StateTree,
   deployment: ChainDeployment,
   deposits: readonly QueuedDeposit[],
+  queueFrom: number,
   batch: PostedBatch,
   done: Done,
 ): Finding[] {
@@ -128,9 +195,9 @@ function checkBatch(
   if (header.firstSeq !== done.lastSeq + 1n) say(`first seq ${header.firstSeq} after ${done.lastSeq}`)
   if (header.oldRoot !== tree.root) say(`old root ${header.oldRoot}, rebuilt ${tree.root}`)
   const consumed = Number(header.depositsConsumed)
-  const queued = deposits.slice(done.consumed, consumed)
+  const queued = deposits.slice(done.consumed - queueFrom, Math.max(0, consumed - queueFrom))
   if (queued.length !== consumed - done.consumed)
-    say(`consumes deposits up to ${header.depositsConsumed}, the queue has ${deposits.length}`)
+    say(`consumes deposits up to ${header.depositsConsumed}, the queue has ${queueFrom + deposits.length}`)
   let rows: Rows
   try {
     rows = decodeRows(batch.rows)
@@ -145,11 +212,12 @@ function checkBatch(
     return findings
   }
   if (data !== undefined) compareCalldata(deployment, batch, data, rows, queued, say)
-  if (findings.length === 0) applyRows(tree, batch, rows, deployment.constants.rowsPerChunk, say)
+  if (findings.length === 0) applyRows(tree, batch, rows, say)
   if (findings.length > 0) return findings
   done.batches = number
   done.lastSeq = header.lastSeq
   done.consumed = consumed
+  done.block = batch.blockNumber
   done.rows += rows.indices.length
   return findings
 }
@@ -196,13 +264,7 @@ function compareCalldata(
 }
 
 /** Applies a batch and compares each root that was posted; leaves the tree as it was where one differs. */
-function applyRows(
-  tree: StateTree,
-  batch: PostedBatch,
-  { indices, deltas }: Rows,
-  rowsPerChunk: number,
-  say: Say,
-): void {
+function applyRows(tree: StateTree, batch: PostedBatch, { indices, deltas }: Rows, say: Say): void {
   const balances = Float64Array.from(indices, (index, row) => tree.balanceOf(index) + deltas[row]!)
   const bad = balances.findIndex((balance) => balance < 0 || !Number.isSafeInteger(balance))
   if (bad >= 0)
@@ -210,6 +272,7 @@ function applyRows(
       row: bad,
       index: indices[bad]!,
     })
+  const { rowsPerChunk } = batch
   tree.beginBatch()
   const roots = tree.updateChunks(indices, balances, rowsPerChunk)
   const root = tree.root

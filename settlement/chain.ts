@@ -3,8 +3,14 @@
  * name the contract's own error. Used by the sender, the watcher and the tools.
  */
 import {
+  AbiDecodingDataSizeTooSmallError,
+  AbiDecodingZeroDataError,
   BaseError,
   ContractFunctionRevertedError,
+  ContractFunctionZeroDataError,
+  ExecutionRevertedError,
+  HttpRequestError,
+  TimeoutError,
   createPublicClient,
   decodeErrorResult,
   type Address,
@@ -13,7 +19,8 @@ import {
 } from 'viem'
 import { groth16ChunkVerifierAbi, settlementAbi, vaultAbi } from '../contracts/abi.js'
 import { isLocalChain, refuseDevelopmentKey } from './development-key.js'
-import { agreeing, type RpcOptions } from './rpc.js'
+import { EndpointsDisagree, agreeing, type RpcOptions } from './rpc.js'
+import { BadAnswer } from './rpc-endpoint.js'
 
 export { sleep } from './rpc-endpoint.js'
 
@@ -67,17 +74,59 @@ export async function checkChain(client: PublicClient, deployment: ChainDeployme
   }
   // A file that says "not proven" of a chain that holds value is not believed.
   if (!deployment.constants.proven && isLocalChain(chainId)) return
+  const verifier = await client.readContract({
+    address: deployment.settlement,
+    abi: settlementAbi,
+    functionName: 'verifier',
+  })
   const key = await client.readContract({
-    address: deployment.verifier,
+    address: verifier,
     abi: groth16ChunkVerifierAbi,
     functionName: 'key',
   })
   refuseDevelopmentKey(chainId, key.alpha)
 }
 
+/** Whether a call failed by what the contract said (a revert, no such function, bytes of another shape). */
+export function isContractAnswer(error: unknown): boolean {
+  const answers = [
+    ContractFunctionRevertedError,
+    ContractFunctionZeroDataError,
+    AbiDecodingZeroDataError,
+    AbiDecodingDataSizeTooSmallError,
+  ]
+  return (
+    error instanceof BaseError &&
+    error.walk((cause) => answers.some((answer) => cause instanceof answer)) !== null
+  )
+}
+
+/** Whether a failed simulation is the contract's answer, and not the endpoint's failure. */
+export function isRevert(error: unknown): boolean {
+  if (error instanceof BaseError && error.walk((cause) => cause instanceof ExecutionRevertedError) !== null)
+    return true
+  return /execution reverted/i.test(error instanceof Error ? error.message : String(error))
+}
+
+/** What is wrong with the way to the chain, or undefined when the chain itself answered. */
+function networkTrouble(error: BaseError): string | undefined {
+  const http = error.walk((cause) => cause instanceof HttpRequestError || cause instanceof TimeoutError)
+  if (http instanceof HttpRequestError && http.status !== undefined)
+    return `network: the RPC endpoint ${http.url} answers with HTTP status ${http.status}`
+  if (http instanceof HttpRequestError)
+    return `network: the RPC endpoint ${http.url} cannot be reached (${http.details})`
+  if (http !== null) return 'network: the RPC endpoint does not answer in time'
+  const bad = error.walk((cause) => cause instanceof BadAnswer || cause instanceof EndpointsDisagree)
+  return bad === null
+    ? undefined
+    : `network: the RPC endpoint gives no usable answer (${(bad as BaseError).shortMessage})`
+}
+
 /** One line about any chain failure; a contract's custom error by name and arguments. */
 export function chainErrorText(error: unknown): string {
   if (error instanceof BaseError) {
+    const trouble = networkTrouble(error)
+    if (trouble !== undefined) return trouble
     const revert = error.walk((cause) => cause instanceof ContractFunctionRevertedError)
     if (revert instanceof ContractFunctionRevertedError && revert.data !== undefined)
       return `${revert.data.errorName}(${(revert.data.args ?? []).join(', ')})`

@@ -104,9 +104,9 @@ describe('a dishonest operator', () => {
       await commit(batch)
       const deployment = join(fixture.dataDir, 'deployment.json')
       return {
-        replay: await told(() => runChainReplay([fixture.dataDir])),
+        replay: await told(() => runChainReplay([fixture.dataDir, '--calldata'])),
         audit: await told(() =>
-          runAudit(['--deployment', deployment, '--balances', join(folder, 'balances.csv')]),
+          runAudit(['--deployment', deployment, '--calldata', '--balances', join(folder, 'balances.csv')]),
         ),
       }
     } finally {
@@ -292,7 +292,7 @@ describe('a dishonest operator', () => {
         /differ from deposits/,
       ],
     ])('%s is found in batch 1', async (_what, name, lie, expected) => {
-      const { report } = await audit(lying(name, lie), fixture.deployment)
+      const { report } = await audit(lying(name, lie), fixture.deployment, { calldata: true })
       expect(report.batches).toBe(0)
       expect(report.findings).not.toEqual([])
       expect(report.findings[0]).toMatchObject({ batch: 1 })
@@ -307,7 +307,7 @@ describe('a dishonest operator', () => {
       const client = lying('BatchCommitted', (args) =>
         (args.header as { number: bigint }).number === 2n ? { ...args, rows: other } : args,
       )
-      const { report } = await audit(client, fixture.deployment)
+      const { report } = await audit(client, fixture.deployment, { calldata: true })
       await chain.revert({ id })
       const index = indexOf(1, 0)
       const row = ranges[1]!.rows.indices.indexOf(index)
@@ -324,7 +324,9 @@ describe('a dishonest operator', () => {
         ...(await client.getTransaction(request as never)),
         to: fixture.deployment.vault,
       })
-      const { report } = await audit({ ...client, getTransaction } as never, fixture.deployment)
+      const { report } = await audit({ ...client, getTransaction } as never, fixture.deployment, {
+        calldata: true,
+      })
       expect(report).toMatchObject({ batches: 1, findings: [] })
     })
   })

@@ -1,12 +1,16 @@
 /**
- * Leaving without the operator, from chain data alone: asks for a forced withdrawal, freezes the exchange
- * when it stays unanswered, escapes each balance with a proof against the last proven root, takes back
- * deposits that no proven batch consumed, and claims.
+ * Leaving without the operator, from chain data alone: asks for a forced withdrawal of what is proven and of what
+ * was deposited and not consumed, freezes the exchange when it stays unanswered, escapes each balance with a proof
+ * against the last proven root, takes back deposits that no proven batch consumed, and claims.
  *
  * Invariant: the plan is a function of the chain, so it can be stopped after any step and started again;
- * nothing is kept outside the chain. No step moves anybody else's funds: the contracts pay owners only.
+ * nothing is kept outside the chain. No step moves anybody else's funds: the contracts pay owners only. A step that
+ * fails holds up no other one: assets do not depend on each other.
  */
 import {
+  BaseError,
+  InsufficientFundsError,
+  WaitForTransactionReceiptTimeoutError,
   encodeFunctionData,
   type Account,
   type Address,
@@ -16,10 +20,12 @@ import {
 } from 'viem'
 import { settlementAbi, vaultAbi } from '../contracts/abi.js'
 import { audit } from './audit.js'
-import type { ChainDeployment } from './chain.js'
+import { chainErrorText, isContractAnswer, isRevert, type ChainDeployment } from './chain.js'
+import type { Checkpoint } from './checkpoint.js'
 import { bytesToHex, decodeUnits } from './commit.js'
-import { readDeposits } from './history.js'
+import type { QueuedDeposit } from './history.js'
 import { accountOf, indexOf } from './net.js'
+import { unitsText } from './units-text.js'
 
 export interface ExitStep {
   /** One line for people. */
@@ -36,23 +42,42 @@ export interface ExitPlan {
   readonly provenBatch: number
   /** Units per asset under the last proven root. */
   readonly balances: readonly { readonly asset: number; readonly units: number }[]
+  /** Units per asset that were deposited and that no proven batch has consumed. */
+  readonly deposited: readonly { readonly asset: number; readonly units: number }[]
   /** What can be done now, in order. */
   readonly steps: readonly ExitStep[]
   /** Forced withdrawals that the operator still has time to answer; seconds since 1970. */
   readonly waiting: readonly { readonly asset: number; readonly units: bigint; readonly deadline: number }[]
+  /** Time of the block that comes next, by the chain; seconds since 1970. */
+  readonly chainTime: number
 }
+
+/** A step that the chain refused, or that could not be sent. */
+export interface FailedStep {
+  readonly step: ExitStep
+  readonly reason: string
+}
+
+const RECEIPT_TIMEOUT_MS = 180_000
 
 /** The owner has no account, or the chain contradicts itself. */
 export class ExitError extends Error {
   override readonly name = 'ExitError'
 }
 
-/** Looks at the chain and says what `owner` can do now. Throws ExitError. */
+export interface PlanOptions {
+  /** Gets a share from 0 to 1. */
+  readonly onProgress?: (share: number) => void
+  /** Begin from it instead of from the first batch; it is compared with the chain first. */
+  readonly checkpoint?: () => Checkpoint
+}
+
+/** Looks at the chain and says what `owner` can do now. Throws ExitError, CheckpointError, and what the node says. */
 export async function planExit(
   client: PublicClient,
   deployment: ChainDeployment,
   owner: Address,
-  onProgress: (share: number) => void = () => {},
+  { onProgress = () => {}, checkpoint }: PlanOptions = {},
 ): Promise<ExitPlan> {
   const { vault, settlement } = deployment
   const readVault = <T>(functionName: string, ...args: unknown[]): Promise<T> =>
@@ -64,20 +89,35 @@ export async function planExit(
       functionName,
       args,
     } as never) as Promise<T>
-  const account = await readVault<number>('accountOf', owner).catch(() => {
-    throw new ExitError(`${owner} has no account in the vault ${vault}`)
+  const account = await readVault<number>('accountOf', owner).catch((error: unknown) => {
+    // A node that fails is not an owner without an account.
+    if (!isContractAnswer(error)) throw error
+    throw new ExitError(`${owner} has no account in the vault ${vault}: it never deposited`)
   })
-  const [isFrozen, provenCount, provenRoot, block] = await Promise.all([
+  const [isFrozen, provenCount, provenRoot, consumed, chainTime] = await Promise.all([
     readSettlement<boolean>('frozen'),
     readSettlement<bigint>('provenCount'),
     readSettlement<bigint>('provenRoot'),
-    client.getBlock({ blockTag: 'latest' }),
+    readSettlement<bigint>('provenDepositsConsumed'),
+    nextBlockTime(client),
   ])
-  const { tree, batches, report } = await audit(client, deployment, onProgress, Number(provenCount))
+  const { tree, batches, deposits, report } = await audit(client, deployment, {
+    onProgress,
+    untilBatch: Number(provenCount),
+    ...(checkpoint === undefined ? {} : { checkpoint: checkpoint() }),
+  })
   if (report.findings.length > 0 || tree.root !== provenRoot)
     throw new ExitError(
       `the rebuilt tree has root ${tree.root}, the contract proved ${provenRoot}: ${report.findings[0]?.text ?? ''}`,
     )
+  const waitingDeposits: QueuedDeposit[] = []
+  for (const deposit of deposits) {
+    const isOurs = deposit.account === account && BigInt(deposit.position) >= consumed
+    if (isOurs && !(isFrozen && (await readVault<boolean>('refunded', BigInt(deposit.position)))))
+      waitingDeposits.push(deposit)
+  }
+  const amount = (asset: number, units: number | bigint): string =>
+    unitsText(deployment.assets[asset]!, units)
   const steps: ExitStep[] = []
   const waiting: { asset: number; units: bigint; deadline: number }[] = []
   const toVault = (what: string, functionName: string, args: unknown[]): void =>
@@ -106,75 +146,146 @@ export async function planExit(
       ])
   }
   const balances: { asset: number; units: number }[] = []
+  const deposited: { asset: number; units: number }[] = []
   let isFreezing = false
   for (const { id: asset } of deployment.assets) {
     const name = deployment.assets[asset]!.symbol
     const claimable = await readVault<bigint>('claimable', BigInt(account), BigInt(asset))
     if (claimable > 0n)
-      toVault(`claim ${claimable} units of ${name}`, 'claim', [BigInt(account), BigInt(asset)])
+      toVault(`claim ${amount(asset, claimable)}`, 'claim', [BigInt(account), BigInt(asset)])
     const { balance, siblings } = tree.proof(indexOf(account, asset))
-    if (balance > 0) balances.push({ asset, units: balance })
+    const key = [BigInt(account), BigInt(asset)]
+    const hasLeft = isFrozen && balance > 0 && (await readVault<boolean>('escaped', ...key))
+    if (balance > 0 && !hasLeft) balances.push({ asset, units: balance })
+    const waitingUnits = waitingDeposits.reduce(
+      (sum, deposit) => sum + (deposit.asset === asset ? deposit.units : 0),
+      0,
+    )
+    if (waitingUnits > 0) deposited.push({ asset, units: waitingUnits })
+    const owed = balance + waitingUnits
     const request = await readSettlement<{ remaining: bigint; requestedAt: number }>(
       'requestOf',
       BigInt(account),
       BigInt(asset),
     )
-    const key = [BigInt(account), BigInt(asset)]
     if (isFrozen) {
-      if (balance > 0 && !(await readVault<boolean>('escaped', ...key)))
-        toVault(`escape with ${balance} units of ${name}`, 'escape', [...key, BigInt(balance), siblings])
+      if (balance > 0 && !hasLeft)
+        toVault(`escape with ${amount(asset, balance)}`, 'escape', [...key, BigInt(balance), siblings])
       if (request.remaining > 0n)
         toSettlement(`take back the fee of the request for ${name}`, 'reclaimFee', key)
       continue
     }
     if (request.remaining > 0n) {
       const deadline = request.requestedAt + Number(await readSettlement<bigint>('exitDelay'))
-      if (Number(block.timestamp) <= deadline) waiting.push({ asset, units: request.remaining, deadline })
+      if (chainTime <= deadline) waiting.push({ asset, units: request.remaining, deadline })
       else if (!isFreezing) {
         isFreezing = true
-        toSettlement(`freeze: ${request.remaining} units of ${name} were not paid in time`, 'freeze', key)
+        toSettlement(`freeze: ${amount(asset, request.remaining)} were not paid in time`, 'freeze', key)
       }
-    } else if (balance > 0) {
+    } else if (owed > 0) {
       // The fee may rise by a step with each request that is opened; the simulation before each send tells.
       const fee = await readSettlement<bigint>('currentRequestFee')
-      toSettlement(`request ${balance} units of ${name}`, 'requestWithdrawal', [...key, BigInt(balance)], fee)
+      toSettlement(`request ${amount(asset, owed)}`, 'requestWithdrawal', [...key, BigInt(owed)], fee)
     }
   }
-  if (isFrozen) {
-    const consumed = await readSettlement<bigint>('provenDepositsConsumed')
-    for (const { position, account: depositor, asset, units } of await readDeposits(client, deployment)) {
-      if (depositor !== account || BigInt(position) < consumed) continue
-      if (await readVault<boolean>('refunded', BigInt(position))) continue
-      toVault(
-        `take back deposit ${position}: ${units} units of ${deployment.assets[asset]!.symbol}`,
-        'refundDeposit',
-        [BigInt(position), BigInt(account), BigInt(asset), BigInt(units)],
-      )
-    }
-  }
+  if (isFrozen)
+    for (const { position, asset, units } of waitingDeposits)
+      toVault(`take back deposit ${position}: ${amount(asset, units)}`, 'refundDeposit', [
+        BigInt(position),
+        BigInt(account),
+        BigInt(asset),
+        BigInt(units),
+      ])
   if ((await readSettlement<bigint>('refundOf', owner)) > 0n)
     toSettlement('withdraw refunded fees', 'withdrawRefund', [])
-  return { account, isFrozen, provenBatch: Number(provenCount), balances, steps, waiting }
+  return {
+    account,
+    isFrozen,
+    provenBatch: Number(provenCount),
+    balances,
+    deposited,
+    steps,
+    waiting,
+    chainTime,
+  }
 }
 
 /**
- * Simulates and sends the steps of a plan one by one, with `wallet` of the owner. Throws what the chain says at
- * the first step that it refuses; the steps before it stand. Make a new plan afterwards: a freeze opens the
- * escapes.
+ * Time of the block that comes next: a chain without new blocks has an old newest one, and a deadline may have
+ * passed since. Nodes without a pending block give the newest one's.
+ */
+async function nextBlockTime(client: PublicClient): Promise<number> {
+  const latest = await client.getBlock({ blockTag: 'latest' })
+  try {
+    const pending = await client.getBlock({ blockTag: 'pending' })
+    return Math.max(Number(latest.timestamp), Number(pending.timestamp))
+  } catch {
+    return Number(latest.timestamp)
+  }
+}
+
+/** What becomes of the steps that are sent. */
+export interface StepListener {
+  /** The transaction is with the node, and waits for a block. */
+  readonly onWaiting?: (step: ExitStep, hash: Hex) => void
+  readonly onDone?: (step: ExitStep, hash: Hex) => void
+}
+
+/**
+ * Simulates and sends the steps of a plan one by one, with `wallet` of the owner. A step that the chain refuses is
+ * not sent, and the next one is tried. Resolves with what failed, and why. Make a new plan afterwards: a freeze
+ * opens the escapes. Throws when the node itself fails.
  */
 export async function sendSteps(
   client: PublicClient,
   wallet: WalletClient,
   account: Account,
   steps: readonly ExitStep[],
-  onSent: (step: ExitStep, hash: Hex) => void,
-): Promise<void> {
+  { onWaiting, onDone }: StepListener = {},
+): Promise<FailedStep[]> {
+  const failed: FailedStep[] = []
   for (const step of steps) {
     const { to, data, value } = step
+    let hash: Hex
+    try {
+      await simulate(client, account, step)
+      hash = await wallet.sendTransaction({ account, chain: null, to, data, value })
+    } catch (error) {
+      if (!isRefused(error)) throw error
+      failed.push({ step, reason: chainErrorText(error) })
+      continue
+    }
+    onWaiting?.(step, hash)
+    try {
+      const receipt = await client.waitForTransactionReceipt({ hash, timeout: RECEIPT_TIMEOUT_MS })
+      if (receipt.status === 'success') onDone?.(step, hash)
+      else failed.push({ step, reason: `transaction ${hash} reverted` })
+    } catch (error) {
+      if (!(error instanceof WaitForTransactionReceiptTimeoutError)) throw error
+      failed.push({
+        step,
+        reason: `transaction ${hash} is in no block after ${RECEIPT_TIMEOUT_MS / 1000} s: does the chain make blocks?`,
+      })
+    }
+  }
+  return failed
+}
+
+/** Whether it is about this step, and not about the way to the chain. */
+const isRefused = (error: unknown): boolean =>
+  isRevert(error) ||
+  (error instanceof BaseError && error.walk((cause) => cause instanceof InsufficientFundsError) !== null)
+
+/** As the next block would run it: with its time, where the node has a pending one. */
+async function simulate(
+  client: PublicClient,
+  account: Account,
+  { to, data, value }: ExitStep,
+): Promise<void> {
+  try {
+    await client.call({ account, to, data, value, blockTag: 'pending' })
+  } catch (error) {
+    if (isRefused(error)) throw error
     await client.call({ account, to, data, value })
-    const hash = await wallet.sendTransaction({ account, chain: null, to, data, value })
-    const receipt = await client.waitForTransactionReceipt({ hash })
-    if (receipt.status !== 'success') throw new ExitError(`${step.what}: transaction ${hash} reverted`)
-    onSent(step, hash)
   }
 }

@@ -1,11 +1,24 @@
 /**
- * What the chain knows of an exchange, read back in order: posted batches with their calldata, the deposit
- * queue, the accounts. Everything that the auditor's and the exit tools work from; no journal, no operator.
+ * What the chain knows of an exchange, read back in order: posted batches, the deposit queue, the accounts.
+ * Everything that the auditor's and the exit tools work from; no journal, no operator.
+ *
+ * Events carry what a rebuilt tree needs, so any node serves that has the logs. Calldata is asked for on demand
+ * only, several transactions at a time, and may be missing where a node has dropped old transactions.
  */
-import { decodeFunctionData, getAbiItem, type Address, type Hex, type PublicClient } from 'viem'
+import {
+  TransactionNotFoundError,
+  decodeFunctionData,
+  erc20Abi,
+  getAbiItem,
+  zeroAddress,
+  type Address,
+  type Hex,
+  type PublicClient,
+} from 'viem'
 import { groth16ChunkVerifierAbi, settlementAbi, vaultAbi } from '../contracts/abi.js'
-import type { ChainDeployment } from './chain.js'
+import { isContractAnswer, type ChainDeployment } from './chain.js'
 import { hexToBytes, type BatchData, type BatchHeader } from './commit.js'
+import { LogRanges, isRefusal } from './log-ranges.js'
 
 /** A batch as it was posted; struck ones are left out. */
 export interface PostedBatch {
@@ -14,8 +27,13 @@ export interface PostedBatch {
   readonly z: bigint
   readonly rows: Uint8Array
   readonly withdrawals: Uint8Array
-  /** All of the calldata; undefined when the commit came through another contract. */
+  /**
+   * All of the calldata; undefined when it was not asked for, when the node has it no more, or when the commit
+   * came through another contract.
+   */
   readonly data: BatchData | undefined
+  /** Rows of a chunk under the verifier that the batch was committed under. */
+  readonly rowsPerChunk: number
   readonly transactionHash: Hex
   readonly blockNumber: number
 }
@@ -26,17 +44,13 @@ export interface QueuedDeposit {
   readonly asset: number
   readonly units: number
   readonly owner: Address
+  readonly blockNumber: number
 }
 
-const RANGE_BLOCKS = 5000n
-
-/** Walks a block range in pieces that endpoints accept. */
-async function* ranges(from: bigint, to: bigint): AsyncGenerator<{ fromBlock: bigint; toBlock: bigint }> {
-  for (let fromBlock = from; fromBlock <= to; fromBlock += RANGE_BLOCKS) {
-    const end = fromBlock + RANGE_BLOCKS - 1n
-    yield { fromBlock, toBlock: end < to ? end : to }
-  }
-}
+/** Blocks asked for at once; halved as often as a node refuses. */
+const RANGE_BLOCKS = 5000
+/** Transactions asked for at a time. */
+const TRANSACTIONS_AT_ONCE = 8
 
 /**
  * The deployment as far as the settlement contract itself tells it. The deployment block is found by
@@ -57,19 +71,22 @@ export async function discoverDeployment(
   const assetCount = await client.readContract({ address: vault, abi: vaultAbi, functionName: 'assetCount' })
   const assets = await Promise.all(
     Array.from({ length: Number(assetCount) }, async (_, id) => {
-      const { unitAtoms } = await client.readContract({
+      const { token, unitAtoms } = await client.readContract({
         address: vault,
         abi: vaultAbi,
         functionName: 'assetOf',
         args: [BigInt(id)],
       })
-      return { id, symbol: `asset ${id}`, decimals: 0, unitAtoms: String(unitAtoms) }
+      return { id, ...(await tokenNames(client, id, token)), unitAtoms: String(unitAtoms) }
     }),
   )
   const proven = await client
     .readContract({ address: verifier, abi: groth16ChunkVerifierAbi, functionName: 'key' })
     .then(() => true)
-    .catch(() => false)
+    .catch((error: unknown) => {
+      if (isContractAnswer(error)) return false
+      throw error
+    })
   return {
     chainId: await client.getChainId(),
     vault,
@@ -81,6 +98,31 @@ export async function discoverDeployment(
   }
 }
 
+const NATIVE = { symbol: 'ETH', decimals: 18 }
+const SYMBOL_LENGTH_MAX = 16
+
+/** Symbol and decimals as the token tells them; a token that tells none is called by its number, in atoms. */
+async function tokenNames(
+  client: PublicClient,
+  id: number,
+  token: Address,
+): Promise<{ symbol: string; decimals: number }> {
+  if (token === zeroAddress) return NATIVE
+  try {
+    const [symbol, decimals] = await Promise.all([
+      client.readContract({ address: token, abi: erc20Abi, functionName: 'symbol' }),
+      client.readContract({ address: token, abi: erc20Abi, functionName: 'decimals' }),
+    ])
+    // A token may say anything: nothing that could be taken for another line or another figure.
+    if (/^[\x21-\x7e]+$/.test(symbol) && symbol.length <= SYMBOL_LENGTH_MAX) return { symbol, decimals }
+    return { symbol: `asset-${id}`, decimals }
+  } catch (error) {
+    if (isContractAnswer(error)) return { symbol: `asset-${id}`, decimals: 0 }
+    throw error
+  }
+}
+
+/** First block with the contract's code, or 0 where the node keeps no old state. */
 async function deploymentBlock(client: PublicClient, address: Address): Promise<number> {
   let [low, high] = [0n, await client.getBlockNumber({ cacheTime: 0 })]
   try {
@@ -91,54 +133,109 @@ async function deploymentBlock(client: PublicClient, address: Address): Promise<
       else high = middle
     }
     return Number(low)
-  } catch {
-    return 0
+  } catch (error) {
+    if (isRefusal(error)) return 0
+    throw error
   }
 }
 
-/** Every batch that stands, in order of its number. `onProgress` gets a share from 0 to 1. */
+export interface ReadBatchesOptions {
+  /** Gets a share from 0 to 1. */
+  readonly onProgress?: (share: number) => void
+  /** Whether to ask for the calldata of each commit: one more call a batch. */
+  readonly calldata?: boolean
+  /** First block to read, and batches up to this number are left out; where a checkpoint ends. */
+  readonly after?: { readonly block: number; readonly batch: number }
+}
+
+/** Every batch that stands, in order of its number. Throws what the node says when it fails. */
 export async function readBatches(
   client: PublicClient,
   deployment: ChainDeployment,
-  onProgress: (share: number) => void = () => {},
+  options: ReadBatchesOptions = {},
 ): Promise<PostedBatch[]> {
-  const first = BigInt(deployment.deployedAtBlock)
+  const { onProgress = () => {}, calldata = false, after } = options
+  const known = after?.batch ?? 0
+  const first = BigInt(after?.block ?? deployment.deployedAtBlock)
   const head = await client.getBlockNumber({ cacheTime: 0 })
-  const batches: PostedBatch[] = []
   const events = [
     getAbiItem({ abi: settlementAbi, name: 'BatchCommitted' }),
     getAbiItem({ abi: settlementAbi, name: 'BatchesStruck' }),
+    getAbiItem({ abi: settlementAbi, name: 'VerifierSet' }),
   ]
-  for await (const range of ranges(first, head)) {
-    const logs = await client.getLogs({ address: deployment.settlement, events, ...range, strict: true })
+  // A checkpoint's block lies behind the constructor's event; the last change before it is looked up then.
+  let rows = after === undefined ? undefined : await rowsPerChunkAt(client, deployment, first)
+  const batches: PostedBatch[] = []
+  const walk = new LogRanges(RANGE_BLOCKS).walk(first, head, (fromBlock, toBlock) =>
+    client.getLogs({ address: deployment.settlement, events, fromBlock, toBlock, strict: true }),
+  )
+  for await (const { toBlock, value: logs } of walk) {
     for (const log of logs) {
-      if (log.eventName === 'BatchesStruck') {
-        batches.length = Number(log.args.fromNumber) - 1
+      if (log.eventName === 'VerifierSet') {
+        rows = Number(log.args.rowsPerChunk)
         continue
       }
-      const { header, z, rows, withdrawals } = log.args
-      batches.length = Number(header.number) - 1
+      const number = Number(log.eventName === 'BatchesStruck' ? log.args.fromNumber : log.args.header.number)
+      batches.length = Math.min(batches.length, Math.max(0, number - 1 - known))
+      if (log.eventName === 'BatchesStruck' || number <= known) continue
+      const { header, z, rows: bytes, withdrawals } = log.args
       batches.push({
         header,
         z,
-        rows: hexToBytes(rows),
+        rows: hexToBytes(bytes),
         withdrawals: hexToBytes(withdrawals),
-        data: await calldata(client, deployment.settlement, log.transactionHash),
+        data: undefined,
+        rowsPerChunk: rows ?? deployment.constants.rowsPerChunk,
         transactionHash: log.transactionHash,
         blockNumber: Number(log.blockNumber),
       })
     }
-    onProgress(head === first ? 1 : Number(range.toBlock - first) / Number(head - first))
+    onProgress(head <= first ? 1 : Number(toBlock - first) / Number(head - first))
   }
-  return batches
+  if (!calldata) return batches
+  const whole: PostedBatch[] = []
+  for (let at = 0; at < batches.length; at += TRANSACTIONS_AT_ONCE)
+    whole.push(
+      ...(await Promise.all(
+        batches.slice(at, at + TRANSACTIONS_AT_ONCE).map(async (batch) => ({
+          ...batch,
+          data: await calldataOf(client, deployment.settlement, batch.transactionHash),
+        })),
+      )),
+    )
+  return whole
 }
 
-async function calldata(
+/** Rows a chunk of the verifier in force before `block`. */
+async function rowsPerChunkAt(
+  client: PublicClient,
+  deployment: ChainDeployment,
+  block: bigint,
+): Promise<number | undefined> {
+  const event = getAbiItem({ abi: settlementAbi, name: 'VerifierSet' })
+  const first = BigInt(deployment.deployedAtBlock)
+  let rows: number | undefined
+  const walk = new LogRanges(RANGE_BLOCKS).walk(first, block - 1n, (fromBlock, toBlock) =>
+    client.getLogs({ address: deployment.settlement, event, fromBlock, toBlock, strict: true }),
+  )
+  for await (const { value: logs } of walk) for (const { args } of logs) rows = Number(args.rowsPerChunk)
+  return rows
+}
+
+/** The commit's own bytes, or undefined where the node has dropped the transaction. */
+async function calldataOf(
   client: PublicClient,
   settlement: Address,
   hash: Hex,
 ): Promise<BatchData | undefined> {
-  const { to, input } = await client.getTransaction({ hash })
+  let transaction
+  try {
+    transaction = await client.getTransaction({ hash })
+  } catch (error) {
+    if (error instanceof TransactionNotFoundError) return undefined
+    throw error
+  }
+  const { to, input } = transaction
   if (to?.toLowerCase() !== settlement.toLowerCase()) return undefined
   const { functionName, args } = decodeFunctionData({ abi: settlementAbi, data: input })
   if (functionName !== 'commitBatch') return undefined
@@ -151,25 +248,38 @@ async function calldata(
   }
 }
 
-/** The vault's deposit queue, in order. */
+/**
+ * The vault's deposit queue, in order, from `after` on: deposits that were known unconsumed at that block, and all
+ * later ones. Throws when the node's events leave one out.
+ */
 export async function readDeposits(
   client: PublicClient,
   deployment: ChainDeployment,
+  after?: { readonly block: number; readonly consumed: number; readonly waiting: readonly QueuedDeposit[] },
 ): Promise<QueuedDeposit[]> {
   const head = await client.getBlockNumber({ cacheTime: 0 })
-  const deposits: QueuedDeposit[] = []
+  const deposits: QueuedDeposit[] = [...(after?.waiting ?? [])]
+  const known = (after?.consumed ?? 0) + deposits.length
   const event = getAbiItem({ abi: vaultAbi, name: 'Deposited' })
-  for await (const range of ranges(BigInt(deployment.deployedAtBlock), head))
-    for (const { args } of await client.getLogs({ address: deployment.vault, event, ...range, strict: true }))
+  const from = BigInt(after?.block ?? deployment.deployedAtBlock)
+  const walk = new LogRanges(RANGE_BLOCKS).walk(from, head, (fromBlock, toBlock) =>
+    client.getLogs({ address: deployment.vault, event, fromBlock, toBlock, strict: true }),
+  )
+  for await (const { value: logs } of walk)
+    for (const { args, blockNumber } of logs) {
+      if (Number(args.position) < known) continue
       deposits.push({
         position: Number(args.position),
         account: args.account,
         asset: args.asset,
         units: Number(args.units),
         owner: args.owner,
+        blockNumber: Number(blockNumber),
       })
+    }
   deposits.forEach(({ position }, at) => {
-    if (position !== at) throw new Error(`deposit ${at} is missing from the endpoint's events`)
+    const expected = (after?.consumed ?? 0) + at
+    if (position !== expected) throw new Error(`deposit ${expected} is missing from the endpoint's events`)
   })
   return deposits
 }

@@ -1,12 +1,21 @@
 /**
  * Walks block ranges in pieces that an endpoint answers: a piece is halved when it is refused or fails (too
- * many results, too many blocks, too slow), and grows again with every answer. Used by the chain watcher and by
- * the reader of forced withdrawals.
+ * many results, too many blocks, too slow), and grows again with every answer. Used by the chain watcher, by
+ * the reader of forced withdrawals, and by the auditor's tools.
  */
-import { BaseError, RpcRequestError } from 'viem'
+import { BaseError, HttpRequestError, RpcRequestError } from 'viem'
 
-const isRefusal = (error: unknown): boolean =>
-  error instanceof BaseError && error.walk((cause) => cause instanceof RpcRequestError) !== null
+/** Bad request and too large: how some nodes say that a range has too many blocks or results. */
+const REFUSING_STATUSES = new Set([400, 413])
+
+/** Whether an endpoint answered that it will not or cannot, as against not having answered. */
+export const isRefusal = (error: unknown): boolean =>
+  error instanceof BaseError &&
+  error.walk(
+    (cause) =>
+      cause instanceof RpcRequestError ||
+      (cause instanceof HttpRequestError && REFUSING_STATUSES.has(cause.status ?? 0)),
+  ) !== null
 
 export class LogRanges {
   private size: number

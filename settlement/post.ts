@@ -7,9 +7,10 @@
  * Invariant: a batch that the chain has under our number has our root, or everything stops with
  * ForeignBatch: somebody else posts with the operator's key, or this data folder is an old copy.
  */
-import { encodeFunctionData, type Hex, type PublicClient } from 'viem'
+import { encodeFunctionData, type Address, type Hex, type PublicClient } from 'viem'
 import { settlementAbi } from '../contracts/abi.js'
 import { sleep, type ChainDeployment } from './chain.js'
+import type { Chunking } from './chunking.js'
 import { bytesToHex, commitArguments, type PublicInputs } from './commit.js'
 import { NonceTaken, SenderStopped, TransactionReverted, type Sender } from './sender.js'
 import { batchStates, type BatchRecord, type BatchState, type BatchStore } from './store.js'
@@ -35,6 +36,7 @@ export interface PosterOptions {
   readonly deployment: ChainDeployment
   readonly sender: Sender
   readonly store: BatchStore
+  readonly chunking: Chunking
   /** A record reached a new state. */
   readonly onState?: (record: BatchRecord) => void
   readonly onTrouble?: (text: string) => void
@@ -96,6 +98,7 @@ export class Poster {
           `${record.header.lastSeq} with root ${record.header.newRoot}`,
       )
     if (record.state === state) return
+    if (!isAtLeast(record, 'mined')) await this.options.chunking.afterCommit(record, batch.verifier)
     this.placeCommit(record)
     this.setState(record, state)
   }
@@ -110,12 +113,14 @@ export class Poster {
     for (let refusals = 0; !isAtLeast(record, 'mined');) {
       await this.reconcile(record)
       if (isAtLeast(record, 'mined')) return
+      await this.options.chunking.beforeCommit(record)
       try {
         await this.options.sender.send(
           `commit ${number}`,
           this.options.deployment.settlement,
           commitCall(record),
         )
+        await this.options.chunking.afterCommit(record, await this.verifierOf(record))
         this.placeCommit(record)
         this.setState(record, 'mined')
       } catch (error) {
@@ -136,6 +141,18 @@ export class Poster {
         pause = Math.min(pause * 2, error.reason.startsWith('TooManyUnproven') ? PAUSE_MS : PAUSE_MS_MAX)
       }
     }
+  }
+
+  /** The verifier that the chain has a committed batch under. */
+  private async verifierOf({ header }: BatchRecord): Promise<Address> {
+    const { client, deployment } = this.options
+    const { verifier } = await client.readContract({
+      address: deployment.settlement,
+      abi: settlementAbi,
+      functionName: 'batchOf',
+      args: [header.number],
+    })
+    return verifier
   }
 
   /** Where the commit stands, as far as the sender knows. */

@@ -1,5 +1,6 @@
-/** Asks the verifier on the chain whether a proof is good, before a transaction is made of it. */
+/** Asks the verifier of a batch, on the chain, whether a proof is good, before a transaction is made of it. */
 import { parseAbi, type Address, type PublicClient } from 'viem'
+import { settlementAbi } from '../contracts/abi.js'
 import type { PublicInputs } from './commit.js'
 import type { ChunkProof } from './post.js'
 
@@ -10,13 +11,20 @@ const verifierAbi = parseAbi([
 /** `check` of a ProverQueue. Rejects when the endpoint does not answer. */
 export function proofCheck(
   client: PublicClient,
-  verifier: Address,
-): (inputs: PublicInputs, proof: ChunkProof) => Promise<boolean> {
-  return (inputs, proof) =>
-    client.readContract({
+  settlement: Address,
+): (number: number, inputs: PublicInputs, proof: ChunkProof) => Promise<boolean> {
+  return async (number, inputs, proof) => {
+    const { verifier } = await client.readContract({
+      address: settlement,
+      abi: settlementAbi,
+      functionName: 'batchOf',
+      args: [BigInt(number)],
+    })
+    return client.readContract({
       address: verifier,
       abi: verifierAbi,
       functionName: 'verify',
       args: [inputs, proof],
     })
+  }
 }

@@ -72,10 +72,9 @@ describe(`real proofs of ${ROWS} rows a chunk`, () => {
     await fixture.credit()
     queue = new ProverQueue({
       token: TOKEN,
-      rowsPerChunk: ROWS,
       depth: TREE_DEPTH,
       chainId: fixture.deployment.chainId,
-      check: proofCheck(chainClient([fixture.anvil.rpcUrl]), fixture.deployment.verifier),
+      check: proofCheck(chainClient([fixture.anvil.rpcUrl]), fixture.deployment.settlement),
       leaseMs: 2000,
       retryMs: 1,
       onTrouble: (text) => void trouble.push(text),

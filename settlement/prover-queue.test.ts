@@ -30,7 +30,6 @@ describe('prover queue', () => {
     const trouble: string[] = []
     const queue = new ProverQueue({
       token: TOKEN,
-      rowsPerChunk: 7,
       depth: 28,
       onTrouble: (text) => void trouble.push(text),
       ...options,
@@ -52,7 +51,10 @@ describe('prover queue', () => {
     }
     return { queue, call, trouble }
   }
-  const offer = (queue: ProverQueue, id: string, rows = 7) => queue.offer(id, rows, () => inputsOf(id))
+  const offer = (queue: ProverQueue, id: string, rows = 7, makeInputs = () => inputsOf(id)) => {
+    const [batch, chunk] = id.split('/').map(Number) as [number, number]
+    return queue.offer({ batch, chunk, rows, rowsPerChunk: 7, makeInputs })
+  }
 
   test('nothing is told or taken without the token', async () => {
     const { queue, call } = await start()
@@ -108,7 +110,8 @@ describe('prover queue', () => {
     const asked: bigint[][] = []
     const { queue, call, trouble } = await start({
       retryMs: 1,
-      check: (inputs, proof) => {
+      check: (number, inputs, proof) => {
+        expect(number).toBe(1)
         asked.push([...inputs])
         return Promise.resolve(proof[0] === 1n)
       },
@@ -167,11 +170,9 @@ describe('prover queue', () => {
 
   test('inputs that cannot be made are told, and the next chunk is leased', async () => {
     const { queue, call, trouble } = await start()
-    queue
-      .offer('1/0', 7, () => {
-        throw new Error('the tree is not kept any more')
-      })
-      .catch(() => undefined)
+    offer(queue, '1/0', 7, () => {
+      throw new Error('the tree is not kept any more')
+    }).catch(() => undefined)
     offer(queue, '1/1').catch(() => undefined)
     expect((await call('lease')).body.id).toBe('1/1')
     expect(trouble).toEqual(['prover: 1/0: the tree is not kept any more'])

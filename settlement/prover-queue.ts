@@ -29,16 +29,15 @@ export interface ProverQueueOptions {
   readonly leaseMs?: number
   /** First pause before a chunk that failed is leased again, doubled each time; 1 second unless given. */
   readonly retryMs?: number
-  /** For the circuit's shape. */
-  readonly rowsPerChunk: number
+  /** Depth of the tree, for the circuit's shape. */
   readonly depth: number
   /** Told to provers, which must not work for it with a development key unless it is local; absent = not told. */
   readonly chainId?: number
   /**
-   * Whether a proof shows `inputs`; one that does not is refused before anything is sent. A rejection is not a
+   * Whether a proof shows `inputs` of a chunk of batch `number`; one that does not is refused before anything is sent. A rejection is not a
    * verdict: the proof is taken then, and the chain judges it. Absent = the chain judges all.
    */
-  readonly check?: (inputs: PublicInputs, proof: ChunkProof) => Promise<boolean>
+  readonly check?: (number: number, inputs: PublicInputs, proof: ChunkProof) => Promise<boolean>
   readonly onTrouble?: (text: string) => void
 }
 
@@ -62,8 +61,21 @@ export interface LeaseStatus {
   readonly failures: number
 }
 
+/** A chunk that wants a proof. */
+export interface ChunkWork {
+  readonly batch: number
+  readonly chunk: number
+  /** Rows that are used, and row slots of the circuit. */
+  readonly rows: number
+  readonly rowsPerChunk: number
+  /** Called when a prover asks. */
+  readonly makeInputs: () => ChunkInputs
+}
+
 interface Job {
   readonly id: string
+  readonly batch: number
+  readonly rowsPerChunk: number
   readonly rows: number
   readonly makeInputs: () => ChunkInputs
   readonly done: (proof: ChunkProof) => void
@@ -116,17 +128,17 @@ export class ProverQueue {
     this.server.closeAllConnections()
   }
 
-  /**
-   * Offers a chunk of `rows` rows; resolves with its proof, rejects with QueueStopped. Inputs are made
-   * when a prover asks.
-   */
-  offer(id: string, rows: number, makeInputs: () => ChunkInputs): Promise<ChunkProof> {
+  /** Offers a chunk; resolves with its proof, rejects with QueueStopped. */
+  offer({ batch, chunk, rows, rowsPerChunk, makeInputs }: ChunkWork): Promise<ChunkProof> {
+    const id = `${batch}/${chunk}`
     return new Promise((resolve, reject) => {
       if (this.isStopped) reject(new QueueStopped(id))
       else
         this.jobs.set(id, {
           id,
+          batch,
           rows,
+          rowsPerChunk,
           makeInputs,
           done: resolve,
           refuse: reject,
@@ -200,7 +212,7 @@ export class ProverQueue {
   }
 
   private lease(body: Record<string, unknown>, reply: (code: number, body?: unknown) => void): void {
-    const { rowsPerChunk, depth, chainId, leaseMs = 300_000 } = this.options
+    const { depth, chainId, leaseMs = 300_000 } = this.options
     for (const job of this.jobs.values()) {
       const now = Date.now()
       if (job.leasedUntilMs > now || job.waitsUntilMs > now) continue
@@ -214,7 +226,7 @@ export class ProverQueue {
       job.prover = typeof body.prover === 'string' ? body.prover.slice(0, NAME_CHARACTERS_MAX) : ''
       job.leasedAtMs = now
       job.leasedUntilMs = now + leaseMs
-      return reply(200, { id: job.id, rowsPerChunk, depth, chainId, inputs })
+      return reply(200, { id: job.id, rowsPerChunk: job.rowsPerChunk, depth, chainId, inputs })
     }
     reply(204)
   }
@@ -254,7 +266,7 @@ export class ProverQueue {
     const { firstRoot, lastRoot, z, evaluation } = job.makeInputs()
     const inputs = [BigInt(firstRoot), BigInt(lastRoot), BigInt(z), BigInt(evaluation)] as const
     try {
-      return await check(inputs, proof)
+      return await check(job.batch, inputs, proof)
     } catch (error) {
       this.options.onTrouble?.(
         `prover: ${job.id}: not checked: ${error instanceof Error ? error.message : String(error)}`,

@@ -208,9 +208,13 @@ export class Proving {
         return tree.nodeBefore(key, undos)
       })
     this.witnesses.set(number, witness)
-    return queue.offer(`${number}/${chunk}`, Math.min(record.rowsPerChunk, left), () =>
-      witness.inputs(chunk, inputs),
-    )
+    return queue.offer({
+      batch: number,
+      chunk,
+      rows: Math.min(record.rowsPerChunk, left),
+      rowsPerChunk: record.rowsPerChunk,
+      makeInputs: () => witness.inputs(chunk, inputs),
+    })
   }
 }
 

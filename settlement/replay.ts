@@ -21,6 +21,8 @@ export interface ReplayOptions {
   readonly capacities?: EngineCapacities
   readonly client: PublicClient
   readonly deployment: ChainDeployment
+  /** Also compare what only the calldata of a commit says: chunk roots and deposits. One more call a batch. */
+  readonly calldata?: boolean
   readonly onProgress?: (batch: number, batches: number) => void
 }
 
@@ -28,7 +30,6 @@ export interface ReplayBatchesOptions {
   readonly dataDir: string
   readonly capacities?: EngineCapacities
   readonly batches: readonly PostedBatch[]
-  readonly rowsPerChunk: number
   readonly onProgress?: (batch: number, batches: number) => void
 }
 
@@ -57,9 +58,9 @@ export interface ReplayDifference {
 
 /** Recomputes and compares; stops at the first difference. Throws JournalDamage when the journal is damaged. */
 export async function replayAgainstChain(options: ReplayOptions): Promise<ReplayReport> {
-  const { client, deployment, ...rest } = options
-  const batches = await readBatches(client, deployment)
-  return replayBatches({ ...rest, batches, rowsPerChunk: deployment.constants.rowsPerChunk })
+  const { client, deployment, calldata = false, ...rest } = options
+  const batches = await readBatches(client, deployment, { calldata })
+  return replayBatches({ ...rest, batches })
 }
 
 /** A batch whose parts are being recomputed. */
@@ -75,7 +76,7 @@ interface OpenBatch {
  * are hashed on threads of their own, some batches behind.
  */
 export async function replayBatches(options: ReplayBatchesOptions): Promise<ReplayReport> {
-  const { dataDir, capacities, batches, rowsPerChunk, onProgress } = options
+  const { dataDir, capacities, batches, onProgress } = options
   const follower = new Follower({ dataDir, ...(capacities === undefined ? {} : { capacities }) })
   const tree = new Beside<ApplyQuestion, ApplyAnswer>(new URL('./tree-thread.js', import.meta.url))
   const hasher = new Beside<Uint8Array, Uint8Array>(new URL('./fills-thread.js', import.meta.url))
@@ -116,7 +117,7 @@ export async function replayBatches(options: ReplayBatchesOptions): Promise<Repl
       const { fills: leaves, ...range } = follower.close()
       open.push({
         posted,
-        applied: tree.ask({ number: at + 1, range, rowsPerChunk }),
+        applied: tree.ask({ number: at + 1, range, rowsPerChunk: posted.rowsPerChunk }),
         fillCount: leaves.length / FILL_BYTES,
         fillsRoot: hasher.ask(leaves, [leaves.buffer]),
       })

@@ -194,10 +194,9 @@ const token = data.prover?.token ?? randomBytes(32).toString('hex')
 const queue = proven
   ? new ProverQueue({
       token,
-      rowsPerChunk,
       depth: TREE_DEPTH,
       chainId: data.deployment.chainId,
-      check: proofCheck(client, data.deployment.verifier),
+      check: proofCheck(client, data.deployment.settlement),
       ...(data.prover?.host === undefined ? {} : { host: data.prover.host }),
       ...(data.prover?.port === undefined ? {} : { port: data.prover.port }),
       onTrouble: (text) => post({ type: 'trouble', text }),

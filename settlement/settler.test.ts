@@ -118,7 +118,7 @@ describe('settler on a chain', () => {
       withdrawRecord(1, 1, 200),
     )
     const token = 'a token of this test'
-    const queue = new ProverQueue({ token, rowsPerChunk: DEVELOPMENT_ROWS, depth: TREE_DEPTH })
+    const queue = new ProverQueue({ token, depth: TREE_DEPTH })
     running.push({ stop: () => Promise.resolve(queue.close()) })
     const url = await queue.listen()
     const settler = settlerOf(fixture, queue)
@@ -202,7 +202,7 @@ describe('settler on a chain', () => {
     running.push(fixture)
     await fixture.deposit(1, 0, 1_000_000)
     await fixture.credit()
-    const queue = new ProverQueue({ token: 'nobody', rowsPerChunk: DEVELOPMENT_ROWS, depth: TREE_DEPTH })
+    const queue = new ProverQueue({ token: 'nobody', depth: TREE_DEPTH })
     const settler = settlerOf(fixture, queue)
     await settler.start()
     await settler.flush()

@@ -9,6 +9,7 @@ import { BaseError, type Account, type PublicClient } from 'viem'
 import { sealBatch } from './batch.js'
 import { Batches, type ServedProof } from './batches.js'
 import { checkChain, chainErrorText, sleep, type ChainDeployment } from './chain.js'
+import { Chunking } from './chunking.js'
 import { DEPOSITS_MAX, WITHDRAWALS_MAX, rowsLimit, type BatchHeader } from './commit.js'
 import { FillProofs, type ServedFillProof } from './fill-proofs.js'
 import { FILL_BYTES } from './fills-root.js'
@@ -116,7 +117,7 @@ export class Settler {
   private readonly batches: Batches
   private readonly fillProofs: FillProofs
   private readonly policy: BatchPolicy
-  private readonly rowsMax: number
+  private readonly chunking: Chunking
   private readonly backlogMax: number
   private state: SettlerStatus['state'] = 'starting'
   private trouble = ''
@@ -132,8 +133,6 @@ export class Settler {
   constructor(private readonly options: SettlerOptions) {
     const { deployment, client, account, dataDir, capacities, durableSeq } = options
     this.policy = options.policy ?? defaultPolicy
-    // Half of what the contract and a transaction take: one more command must not pass the bound.
-    this.rowsMax = Math.min(this.policy.rows, rowsLimit(deployment.constants.rowsPerChunk) / 2)
     this.backlogMax = options.backlogMax ?? BACKLOG_MAX
     this.tree = new StateTree(options.hashThreads)
     this.store = new BatchStore(dataDir)
@@ -153,11 +152,21 @@ export class Settler {
       onStep: (step, label) => this.stepped(step, label),
       onTrouble: (text) => this.tellTrouble(text),
     })
+    this.chunking = new Chunking({
+      client,
+      deployment,
+      store: this.store,
+      treeBefore: (number) => {
+        const undos = this.batches.undosFrom(number - 1)
+        return undos === undefined ? undefined : (key) => this.tree.nodeBefore(key, undos)
+      },
+    })
     this.poster = new Poster({
       client,
       deployment,
       sender: this.sender,
       store: this.store,
+      chunking: this.chunking,
       onState: (record) => {
         options.onStep?.(record.state, `batch ${record.header.number}`)
         options.onBatch?.(record)
@@ -194,6 +203,7 @@ export class Settler {
     const { client, deployment } = this.options
     await this.patiently(() => checkChain(client, deployment))
     const { batches, poster } = this
+    await this.patiently(() => this.chunking.refresh())
     this.treeStore.restore(this.tree, batches.count, (number) => batches.record(number)!)
     this.follower.skipTo(Number(batches.last()?.header.lastSeq ?? 0n))
     const { committed } = await this.patiently(() => poster.chainBatches())
@@ -294,9 +304,10 @@ export class Settler {
    */
   private async adopt(committed: number, posted: readonly PostedBatch[]): Promise<void> {
     for (let number = this.batches.count + 1; number <= committed; number++) {
-      const { header, transactionHash, blockNumber } = posted[number - 1]!
+      const { header, transactionHash, blockNumber, rowsPerChunk } = posted[number - 1]!
       this.follower.advance(() => false, Infinity, Number(header.lastSeq))
-      const record = this.sealOpenRange('mined', { commitTx: transactionHash, commitBlock: blockNumber })
+      const commit = { commitTx: transactionHash, commitBlock: blockNumber }
+      const record = this.sealOpenRange('mined', rowsPerChunk, commit)
       for (const field of Object.keys(header) as (keyof BatchHeader)[])
         if (record.header[field] !== header[field])
           throw new ForeignBatch(
@@ -337,9 +348,11 @@ export class Settler {
 
   /** A bound of the policy or of the contract is reached: the batch must close before anything else. */
   private isFull(): boolean {
-    const { follower, policy } = this
+    const { follower, policy, chunking } = this
+    // Half of what the contract and a transaction take: one more command must not pass the bound.
+    const rowsMax = Math.min(policy.rows, rowsLimit(chunking.rowsPerChunkMin) / 2)
     return (
-      follower.rowCount >= this.rowsMax ||
+      follower.rowCount >= rowsMax ||
       follower.fills.count >= policy.fills ||
       follower.deposits.length >= DEPOSITS_MAX ||
       follower.withdrawals.length >= WITHDRAWALS_MAX
@@ -356,7 +369,7 @@ export class Settler {
 
   private seal(): void {
     this.wantsBatch = false
-    const record = this.sealOpenRange('sealed', {})
+    const record = this.sealOpenRange('sealed', this.chunking.rowsPerChunk, {})
     this.treeStore.checkpointIfDue(this.batches.count, this.tree, this.batches.proven)
     this.snapshotIfDue()
     this.options.onStep?.('sealed', `batch ${record.header.number}`)
@@ -366,10 +379,10 @@ export class Settler {
   /** Closes the open range as the next batch and makes it durable in `state`. */
   private sealOpenRange(
     state: BatchRecord['state'],
+    rowsPerChunk: number,
     commit: Pick<BatchRecord, 'commitTx' | 'commitBlock'>,
   ): BatchRecord {
     const number = this.batches.count + 1
-    const { rowsPerChunk } = this.options.deployment.constants
     const openedAtMs = this.dirtySinceMs
     this.dirtySinceMs = undefined
     const range = this.follower.close()

@@ -2,16 +2,8 @@
  * Signs transactions of one key: gas from a simulation, the next nonce, the fees of now; durable in the outbox
  * before anybody sees the bytes. Used by sender.ts.
  */
-import {
-  BaseError,
-  ExecutionRevertedError,
-  keccak256,
-  type Account,
-  type Address,
-  type Hex,
-  type PublicClient,
-} from 'viem'
-import { chainErrorText } from './chain.js'
+import { keccak256, type Account, type Address, type Hex, type PublicClient } from 'viem'
+import { chainErrorText, isRevert } from './chain.js'
 import { baseFeeOf, firstFees, raisedFees, type FeePolicy, type Fees } from './fees.js'
 import type { Outbox } from './outbox.js'
 import type { Attempt, OutboxEntry } from './store.js'
@@ -37,13 +29,6 @@ export class TransactionReverted extends Error {
   ) {
     super(`${label}: reverted: ${reason}`)
   }
-}
-
-/** Whether a failed simulation is the contract's answer, and not the endpoint's failure. */
-function isRevert(error: unknown): boolean {
-  if (error instanceof BaseError && error.walk((cause) => cause instanceof ExecutionRevertedError) !== null)
-    return true
-  return /execution reverted/i.test(error instanceof Error ? error.message : String(error))
 }
 
 const GAS_MARGIN_PERCENT = 120n

@@ -31,9 +31,10 @@ export type BatchState = (typeof batchStates)[number]
 
 export interface BatchRecord {
   readonly header: BatchHeader
-  readonly data: BatchData
+  /** Its chunk roots, and the rows of a chunk, follow the verifier until the batch is committed (chunking.ts). */
+  data: BatchData
+  rowsPerChunk: number
   readonly fillCount: number
-  readonly rowsPerChunk: number
   /** Milliseconds since 1970 at sealing, and when the first change in it was seen; for the lag only. */
   readonly sealedAtMs: number
   readonly openedAtMs?: number

@@ -5,7 +5,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createWalletClient, http } from 'viem'
+import { createWalletClient, formatUnits, http } from 'viem'
 import { Side } from '../engine/codes.js'
 import { demoTokenAbi } from '../contracts/abi.js'
 import { runAudit, runChainReplay } from '../app/audit-cli.js'
@@ -156,13 +156,15 @@ describe('audit, replay and exit', () => {
     expect(await fixture.readSettlement('openRequests')).toBe(0n)
     const first = await planExit(client, deployment, account.address)
     expect(first.steps.map(({ what }) => what)).toEqual([
-      `request ${balance} units of USDX`,
-      'request 300 units of BTCX',
+      // What is proven, and the deposit of 77 that no batch has consumed.
+      `request ${formatUnits(BigInt(balance) + 77n, 6)} USDX`,
+      'request 0.000003 BTCX',
     ])
+    expect(first.deposited).toEqual([{ asset: 0, units: 77 }])
     // Interrupted after one step: the next plan asks for the rest only.
-    await sendSteps(client, wallet, account, first.steps.slice(0, 1), () => {})
+    expect(await sendSteps(client, wallet, account, first.steps.slice(0, 1))).toEqual([])
     expect((await planExit(client, deployment, account.address)).steps.map(({ what }) => what)).toEqual([
-      'request 300 units of BTCX',
+      'request 0.000003 BTCX',
     ])
     process.env.GLASSBOOK_OWNER_KEY = keyOf(1)
     expect(await runExit([...args, '--send'])).toBe(3)
@@ -180,8 +182,8 @@ describe('audit, replay and exit', () => {
     // Everybody else may leave too, and nobody twice.
     const seller = await planExit(client, deployment, owner(2).address)
     expect(seller.steps.map(({ what }) => what)).toEqual([
-      `escape with ${settler.proof(2, 0)!.balance} units of USDX`,
-      'escape with 700 units of BTCX',
+      `escape with ${formatUnits(BigInt(settler.proof(2, 0)!.balance), 6)} USDX`,
+      'escape with 0.000007 BTCX',
     ])
     expect(
       await runExit([

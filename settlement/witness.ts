@@ -39,6 +39,15 @@ interface RowWitness {
   readonly siblings: readonly bigint[]
 }
 
+/** Root after each `rowsPerChunk` rows of a batch; `nodeBefore(key)`: node of the tree before it. */
+export function chunkRootsOf(
+  record: BatchRecord,
+  rowsPerChunk: number,
+  nodeBefore: (key: number) => bigint,
+): bigint[] {
+  return new BatchWitness(record, nodeBefore).rootsOf(rowsPerChunk)
+}
+
 export class BatchWitness {
   private readonly rows: Rows
   /** Nodes changed by the rows so far. */
@@ -84,6 +93,17 @@ export class BatchWitness {
         ...unused.map(() => Array.from({ length: this.depth }, () => '0')),
       ],
     }
+  }
+
+  /** See chunkRootsOf. Of a witness that nothing else was asked of. */
+  rootsOf(rowsPerChunk: number): bigint[] {
+    const { indices, deltas } = this.rows
+    const roots: bigint[] = []
+    for (let row = 0; row < indices.length; row++) {
+      this.applyRow(indices[row]!, BigInt(deltas[row]!))
+      if ((row + 1) % rowsPerChunk === 0 || row + 1 === indices.length) roots.push(this.node(1))
+    }
+    return roots
   }
 
   private applyChunk(): void {

@@ -88,6 +88,7 @@ function settle(dataDir: string): PostedBatch[] {
       rows: data.rows,
       withdrawals: data.withdrawals,
       data,
+      rowsPerChunk: ROWS_PER_CHUNK,
       transactionHash: '0x',
       blockNumber: 0,
     })
@@ -106,7 +107,7 @@ export async function replaying() {
     const commands = follower.seq
     follower.stop()
     const batches = settle(dataDir)
-    const report = await replayBatches({ dataDir, batches, rowsPerChunk: ROWS_PER_CHUNK })
+    const report = await replayBatches({ dataDir, batches })
     expect(report.difference === undefined, 'the replay agrees')
     expect(report.batches === batches.length && report.commands === commands, 'the replay did all')
     return {

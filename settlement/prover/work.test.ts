@@ -34,10 +34,9 @@ describe('provers at work', () => {
   async function startQueue(options: Partial<ProverQueueOptions> = {}): Promise<[ProverQueue, string]> {
     const queue = new ProverQueue({
       token: TOKEN,
-      rowsPerChunk: SHAPE.rows,
       depth: SHAPE.depth,
       chainId: 31337,
-      check: (inputs, [ax, ay, bx1, bx0, by1, by0, cx, cy]) =>
+      check: (_number, inputs, [ax, ay, bx1, bx0, by1, by0, cx, cy]) =>
         groth16.verify(verificationKey, inputs.map(String), {
           pi_a: [String(ax), String(ay), '1'],
           pi_b: [
@@ -105,10 +104,10 @@ describe('provers at work', () => {
       SHAPE.rows,
       BigInt(1000 + chunk),
     )
-  const offer = (queue: ProverQueue, chunks: number): Promise<unknown[]> =>
+  const offer = (queue: ProverQueue, chunks: number, rowsPerChunk = SHAPE.rows): Promise<unknown[]> =>
     Promise.all(
       Array.from({ length: chunks }, (_, chunk) =>
-        queue.offer(`1/${chunk}`, SHAPE.rows, () => inputsOf(chunk)),
+        queue.offer({ batch: 1, chunk, rows: SHAPE.rows, rowsPerChunk, makeInputs: () => inputsOf(chunk) }),
       ),
     )
   const last = ({ lines }: Prover): Record<string, unknown> | undefined => lines.at(-1)
@@ -148,8 +147,8 @@ describe('provers at work', () => {
     expect(valuable.metrics()).toMatchObject({ waiting: 1, leased: 0, provenRows: 0, failures: 1 })
     valuable.stop()
 
-    const [wide, wideUrl] = await startQueue({ rowsPerChunk: 3 })
-    offer(wide, 1).catch(() => undefined)
+    const [wide, wideUrl] = await startQueue()
+    offer(wide, 1, 3).catch(() => undefined)
     const narrow = startProver(wideUrl, 'narrow')
     expect(await narrow.ended).toBe(1)
     expect(last(narrow)).toMatchObject({ event: 'error', name: 'WrongQueue' })
@@ -160,7 +159,15 @@ describe('provers at work', () => {
   test('inputs without a witness are told and tried again; a prover goes on after them', async () => {
     const told: string[] = []
     const [queue, url] = await startQueue({ retryMs: 60_000, onTrouble: (text) => void told.push(text) })
-    queue.offer('1/9', SHAPE.rows, () => ({ ...inputsOf(9), lastRoot: '5' })).catch(() => undefined)
+    queue
+      .offer({
+        batch: 1,
+        chunk: 9,
+        rows: SHAPE.rows,
+        rowsPerChunk: SHAPE.rows,
+        makeInputs: () => ({ ...inputsOf(9), lastRoot: '5' }),
+      })
+      .catch(() => undefined)
     const proofs = offer(queue, 1)
     const prover = startProver(url, 'honest')
     await proofs

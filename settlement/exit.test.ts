@@ -1,0 +1,387 @@
+/**
+ * Leaving an exchange whose operator is silent or gone: deposits that were ignored, assets that are stuck, chains
+ * without new blocks, nodes that refuse or fail, a change of verifier, and checkpoints that anybody made.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { RpcRequestError, createTestClient, http, type PublicClient } from 'viem'
+import { runAudit } from '../app/audit-cli.js'
+import { runExit } from '../app/exit-cli.js'
+import { demoTokenAbi, settlementAbi } from '../contracts/abi.js'
+import { unprovenVerifierCode } from '../contracts/bytecode.js'
+import { Side } from '../engine/codes.js'
+import { SettlementFixture, keyOf, owner, until } from '../test/settlement-fixture.js'
+import { audit } from './audit.js'
+import { chainClient, chainErrorText } from './chain.js'
+import { CheckpointError, checkCheckpoint, readCheckpoint } from './checkpoint.js'
+import { planExit } from './exit.js'
+import { readBatches } from './history.js'
+import { replayAgainstChain } from './replay.js'
+import { Settler } from './settler.js'
+import { placeRecord } from './test/journal-fixture.js'
+
+const EXIT_DELAY_SECONDS = 3600
+const REVERTS = '0x60006000fd'
+
+/** Runs a tool; what it printed on standard output and error. */
+async function told(run: () => Promise<number>): Promise<{ code: number; out: string }> {
+  let out = ''
+  const [stdout, stderr] = [process.stdout.write, process.stderr.write]
+  const take = (chunk: string | Uint8Array): boolean => ((out += String(chunk)), true)
+  Object.assign(process.stdout, { write: take })
+  Object.assign(process.stderr, { write: take })
+  try {
+    return { code: await run(), out }
+  } finally {
+    Object.assign(process.stdout, { write: stdout })
+    Object.assign(process.stderr, { write: stderr })
+  }
+}
+
+const running: { stop(): Promise<void> }[] = []
+afterEach(async () => {
+  delete process.env.GLASSBOOK_OWNER_KEY
+  for (const part of running.splice(0).reverse()) await part.stop()
+})
+
+async function start(): Promise<SettlementFixture> {
+  const fixture = await SettlementFixture.start({ exitDelaySeconds: EXIT_DELAY_SECONDS })
+  running.push(fixture)
+  return fixture
+}
+
+async function startSettler(fixture: SettlementFixture): Promise<Settler> {
+  const settler = new Settler({
+    dataDir: fixture.dataDir,
+    durableSeq: () => fixture.journal.seq,
+    client: chainClient([fixture.anvil.rpcUrl]),
+    deployment: fixture.deployment,
+    account: owner(0),
+    policy: { seconds: 3600, fills: 1000, rows: 1000 },
+    pollMs: 20,
+  })
+  running.push(settler)
+  await settler.start()
+  return settler
+}
+
+/** Two accounts that hold both assets after one proven batch of trades. */
+async function traded(fixture: SettlementFixture): Promise<Settler> {
+  await fixture.deposit(1, 0, 1_000_000)
+  await fixture.deposit(2, 1, 1_000)
+  await fixture.credit()
+  const settler = await startSettler(fixture)
+  await trade(fixture, settler, 1)
+  return settler
+}
+
+async function trade(fixture: SettlementFixture, settler: Settler, cloid: number): Promise<void> {
+  fixture.journal.append(placeRecord(2, Side.Sell, 100, 10, cloid), placeRecord(1, Side.Buy, 100, 10, cloid))
+  await settler.flush()
+  await until('a proven batch', () => settler.status().provenBatch === settler.status().lastBatch)
+}
+
+const exitArgs = ({ anvil, deployment }: SettlementFixture, who: number): string[] => [
+  '--owner',
+  owner(who).address,
+  '--rpc',
+  anvil.rpcUrl,
+  '--settlement',
+  deployment.settlement,
+]
+const held = (fixture: SettlementFixture, who: number, asset: number): Promise<bigint> =>
+  fixture.client.readContract({
+    address: fixture.deployment.assets[asset]!.token,
+    abi: demoTokenAbi,
+    functionName: 'balanceOf',
+    args: [owner(who).address],
+  }) as Promise<bigint>
+
+test('a deposit that a silent operator ignores is asked for, and taken back after the freeze', async () => {
+  const fixture = await start()
+  await fixture.deposit(1, 0, 1_000_000)
+  process.env.GLASSBOOK_OWNER_KEY = keyOf(1)
+  const args = [...exitArgs(fixture, 1), '--send']
+  const first = await told(() => runExit(args))
+  expect(first.code).toBe(3)
+  expect(first.out).toContain('1 USDX deposited, in no proven batch yet')
+  expect(first.out).toContain('done: request 1 USDX')
+  expect(first.out).toMatch(
+    /wait: 1 USDX asked for; .* may freeze the exchange after .* \(the chain's time is /,
+  )
+  // Thirty days without a block: the chain's newest block is old, the next one is not.
+  const chain = createTestClient({ mode: 'anvil', transport: http(fixture.anvil.rpcUrl) })
+  await chain.increaseTime({ seconds: 30 * 86_400 })
+  const last = await told(() => runExit(args))
+  expect(last.code).toBe(0)
+  expect(last.out).toContain('done: freeze: 1 USDX were not paid in time')
+  expect(last.out).toContain('done: take back deposit 0: 1 USDX')
+  expect(await held(fixture, 1, 0)).toBe(1_000_000n)
+})
+
+test('a token that reverts holds up no other asset, and the exit code says that something is left', async () => {
+  const fixture = await start()
+  const settler = await traded(fixture)
+  await settler.stop()
+  process.env.GLASSBOOK_OWNER_KEY = keyOf(1)
+  const args = [...exitArgs(fixture, 1), '--send']
+  expect((await told(() => runExit(args))).code).toBe(3)
+  await fixture.passTime(EXIT_DELAY_SECONDS + 10)
+  const chain = createTestClient({ mode: 'anvil', transport: http(fixture.anvil.rpcUrl) })
+  const { token } = fixture.deployment.assets[0]!
+  const code = await fixture.client.getCode({ address: token })
+  // Asset 0 comes before asset 1 in every list.
+  await chain.setCode({ address: token, bytecode: REVERTS })
+  const stuck = await told(() => runExit(args))
+  expect(stuck.code).toBe(4)
+  expect(stuck.out).toMatch(/refused: escape with .*: .*; going on with the rest/)
+  expect(await held(fixture, 1, 1)).toBe(100n)
+  // Run again, it says the same and sends nothing; when the token works again, the rest leaves.
+  expect((await told(() => runExit(args))).code).toBe(4)
+  await chain.setCode({ address: token, bytecode: code! })
+  expect((await told(() => runExit(args))).code).toBe(0)
+  expect(await held(fixture, 1, 0)).toBeGreaterThan(0n)
+})
+
+test('plain nodes: no old transaction is asked for, and refused log ranges are halved', async () => {
+  const fixture = await start()
+  await (await traded(fixture)).stop()
+  await fixture.client.request({ method: 'anvil_mine' as never, params: ['0x40'] as never })
+  const { client, asked } = plainNode(chainClient([fixture.anvil.rpcUrl]), 10n)
+  const { report } = await audit(client, fixture.deployment)
+  expect(report).toMatchObject({ batches: 1, findings: [] })
+  const plan = await planExit(client, fixture.deployment, owner(1).address)
+  expect(plan.steps).toHaveLength(2)
+  expect(
+    await replayAgainstChain({ dataDir: fixture.dataDir, client, deployment: fixture.deployment }),
+  ).toMatchObject({
+    batches: 1,
+    difference: undefined,
+  })
+  expect(asked.refused).toBeGreaterThan(0)
+  expect(asked.transactions).toBe(0)
+})
+
+/** A node that has dropped old transactions and answers no more than `blocksMax` blocks of logs. */
+function plainNode(
+  client: PublicClient,
+  blocksMax: bigint,
+): { client: PublicClient; asked: { transactions: number; refused: number } } {
+  const asked = { transactions: 0, refused: 0 }
+  const getLogs = async (request: { fromBlock: bigint; toBlock: bigint }): Promise<unknown> => {
+    if (request.toBlock - request.fromBlock >= blocksMax) {
+      asked.refused++
+      throw new RpcRequestError({
+        body: {},
+        url: 'a plain node',
+        error: { code: -32602, message: `at most ${blocksMax} blocks` },
+      })
+    }
+    return client.getLogs(request as never)
+  }
+  const getTransaction = (): Promise<never> => {
+    asked.transactions++
+    return Promise.reject(new Error('old transactions are not kept'))
+  }
+  return { client: { ...client, getLogs, getTransaction } as never, asked }
+}
+
+test('network trouble is called that, and never an owner without an account', async () => {
+  const fixture = await start()
+  await fixture.deposit(1, 0, 5)
+  const gone = chainClient(['http://127.0.0.1:9'])
+  const error: unknown = await planExit(gone, fixture.deployment, owner(1).address).catch(
+    (each: unknown) => each,
+  )
+  expect(chainErrorText(error)).toMatch(
+    /^network: the RPC endpoint http:\/\/127\.0\.0\.1:9\/? cannot be reached/,
+  )
+  const stranger: unknown = await planExit(
+    chainClient([fixture.anvil.rpcUrl]),
+    fixture.deployment,
+    owner(7).address,
+  ).catch((each: unknown) => each)
+  expect(chainErrorText(stranger)).toMatch(/has no account in the vault/)
+})
+
+test('a checkpoint from anybody: checked against the chain, and nothing older is read', async () => {
+  const fixture = await start()
+  const settler = await traded(fixture)
+  await fixture.deposit(1, 0, 77)
+  await fixture.client.request({ method: 'anvil_mine' as never, params: ['0x20'] as never })
+  const folder = mkdtempSync(join(tmpdir(), 'glassbook-checkpoint-'))
+  running.push({ stop: () => Promise.resolve(rmSync(folder, { recursive: true })) })
+  const file = join(folder, 'state')
+  const chainArgs = ['--rpc', fixture.anvil.rpcUrl, '--settlement', fixture.deployment.settlement]
+  expect((await told(() => runAudit([...chainArgs, '--checkpoint', file]))).code).toBe(0)
+  const text = readFileSync(file, 'utf8')
+  expect(text.split('\n')[0]).toContain('"batch":1')
+
+  // Two more batches; the exit begins behind the checkpoint, also where older logs are gone.
+  await trade(fixture, settler, 2)
+  await trade(fixture, settler, 3)
+  await settler.stop()
+  const client = chainClient([fixture.anvil.rpcUrl])
+  const checkpoint = () => readCheckpoint(file, fixture.deployment)
+  const oldest = BigInt(checkpoint().head.block)
+  const pruned = {
+    ...client,
+    getLogs: (request: { fromBlock: bigint; toBlock: bigint; event?: { name: string } }) => {
+      if (request.fromBlock < oldest && request.event?.name !== 'VerifierSet')
+        throw new Error('logs are gone')
+      return client.getLogs(request as never)
+    },
+  } as never
+  const whole = await planExit(client, fixture.deployment, owner(1).address)
+  const short = await planExit(pruned, fixture.deployment, owner(1).address, { checkpoint })
+  expect(short.steps).toEqual(whole.steps)
+  expect(short).toMatchObject({ provenBatch: 3, deposited: [{ asset: 0, units: 77 }] })
+  await expect(planExit(pruned, fixture.deployment, owner(1).address)).rejects.toThrow('logs are gone')
+  const from = await told(() => runAudit([...chainArgs, '--from', file]))
+  expect(from.code).toBe(0)
+  expect(from.out).toContain('rebuilt from the checkpoint of batch 1')
+  expect((await told(() => runExit([...exitArgs(fixture, 1), '--checkpoint', file]))).code).toBe(3)
+
+  // Whatever is changed in it is found: by the file's own root, or by the chain.
+  const changes: [string, (lines: string[]) => void][] = [
+    ['a balance', (lines) => (lines[1] = lines[1]!.replace(/,\d+$/, ',999'))],
+    ['a balance left out', (lines) => lines.splice(1, 1)],
+    ['two balances in another order', (lines) => lines.splice(1, 2, lines[2]!, lines[1]!)],
+    ['a balance of nothing', (lines) => (lines[1] = lines[1]!.replace(/,\d+$/, ',0'))],
+    ['words for a balance', (lines) => (lines[1] = 'much,more')],
+    ['cut in the middle', (lines) => lines.splice(2)],
+    ['another exchange', (lines) => (lines[0] = lines[0]!.replace(/"0x[0-9a-fA-F]{2}/, '"0xEE'))],
+    ['another chain', (lines) => (lines[0] = lines[0]!.replace('"chainId":31337', '"chainId":1'))],
+    ['no JSON', (lines) => (lines[0] = 'state')],
+    ['a later batch', (lines) => (lines[0] = lines[0]!.replace('"batch":1', '"batch":2'))],
+    ['a batch to come', (lines) => (lines[0] = lines[0]!.replace('"batch":1', '"batch":9'))],
+    ['another seq', (lines) => (lines[0] = lines[0]!.replace(/"lastSeq":"\d+"/, '"lastSeq":"1"'))],
+    [
+      'fewer deposits',
+      (lines) => (lines[0] = lines[0]!.replace('"depositsConsumed":2', '"depositsConsumed":1')),
+    ],
+  ]
+  for (const [what, change] of changes) {
+    const lines = text.split('\n')
+    change(lines)
+    writeFileSync(file, lines.join('\n'))
+    const attempt = async (): Promise<void> =>
+      checkCheckpoint(client, fixture.deployment, readCheckpoint(file, fixture.deployment))
+    const error: unknown = await attempt().then(
+      () => `${what} was taken`,
+      (each: unknown) => each,
+    )
+    if (!(error instanceof CheckpointError)) throw new Error(`${what}: ${String(error)}`)
+  }
+})
+
+test('a deposit that waits at the checkpoint stands in it, and cannot be changed there', async () => {
+  const fixture = await start()
+  await fixture.deposit(1, 0, 1_000)
+  await fixture.credit()
+  // Deposited before the commit, and not credited: the batch does not consume it.
+  await fixture.deposit(2, 0, 55)
+  const settler = await startSettler(fixture)
+  await settler.flush()
+  await until('a proven batch', () => settler.status().provenBatch === 1)
+  await settler.stop()
+  const folder = mkdtempSync(join(tmpdir(), 'glassbook-checkpoint-'))
+  running.push({ stop: () => Promise.resolve(rmSync(folder, { recursive: true })) })
+  const file = join(folder, 'state')
+  const chainArgs = ['--rpc', fixture.anvil.rpcUrl, '--settlement', fixture.deployment.settlement]
+  expect((await told(() => runAudit([...chainArgs, '--checkpoint', file]))).code).toBe(0)
+  const { head } = readCheckpoint(file, fixture.deployment)
+  expect(head.waiting).toMatchObject([{ position: 1, account: 2, units: 55 }])
+  const client = chainClient([fixture.anvil.rpcUrl])
+  const checkpoint = () => readCheckpoint(file, fixture.deployment)
+  const plan = await planExit(client, fixture.deployment, owner(2).address, { checkpoint })
+  expect(plan.steps.map(({ what }) => what)).toEqual(['request 0.000055 USDX'])
+  writeFileSync(file, readFileSync(file, 'utf8').replace('"units":55', '"units":56'))
+  await expect(planExit(client, fixture.deployment, owner(2).address, { checkpoint })).rejects.toThrow(
+    /deposits 1 to 1 of the checkpoint are not the vault's/,
+  )
+})
+
+test('a regular change of verifier: the settler goes on, and audit, exit and replay read each batch with its own', async () => {
+  const fixture = await start()
+  const { settlement } = fixture.deployment
+  const settler = await traded(fixture)
+  // One row a chunk instead of 16, as a contract of its own.
+  const chain = createTestClient({ mode: 'anvil', transport: http(fixture.anvil.rpcUrl) })
+  const verifier = '0x00000000000000000000000000000000000000e1'
+  const bytecode = unprovenVerifierCode.runtime.replace('602060405160108152f3', '602060405160018152f3')
+  expect(bytecode).not.toBe(unprovenVerifierCode.runtime)
+  await chain.setCode({ address: verifier, bytecode: bytecode as `0x${string}` })
+  const govern = (functionName: string, args: readonly unknown[] = []) =>
+    fixture.write(0, { address: settlement, abi: settlementAbi, functionName, args })
+  await govern('proposeVerifier', [verifier])
+  const delay = (await fixture.readSettlement('verifierDelay')) as bigint
+  await fixture.passTime(Number(delay) + 1)
+  await govern('activateVerifier')
+  await trade(fixture, settler, 2)
+  await trade(fixture, settler, 3)
+  expect(settler.status()).toMatchObject({ provenBatch: 3, state: 'following' })
+  expect(settler.store.read(1).rowsPerChunk).toBe(16)
+  expect(settler.store.read(3).rowsPerChunk).toBe(1)
+  expect(settler.store.read(3).data.chunkRoots.length).toBeGreaterThan(1)
+
+  const client = chainClient([fixture.anvil.rpcUrl])
+  const posted = await readBatches(client, fixture.deployment)
+  expect(posted.map(({ rowsPerChunk }) => rowsPerChunk)).toEqual([16, 1, 1])
+  for (const calldata of [false, true]) {
+    const { report } = await audit(client, fixture.deployment, { calldata })
+    expect(report).toMatchObject({ batches: 3, findings: [] })
+    const replay = await replayAgainstChain({
+      dataDir: fixture.dataDir,
+      client,
+      deployment: fixture.deployment,
+      calldata,
+    })
+    expect(replay).toMatchObject({ batches: 3, difference: undefined })
+  }
+  expect((await planExit(client, fixture.deployment, owner(1).address)).steps).toHaveLength(2)
+  // A start on an empty store takes over what the chain has, each batch with its own chunks.
+  await settler.stop()
+  rmSync(join(fixture.dataDir, 'settlement'), { recursive: true })
+  const again = await startSettler(fixture)
+  expect(again.store.read(1).rowsPerChunk).toBe(16)
+  expect(again.store.read(2).rowsPerChunk).toBe(1)
+  await trade(fixture, again, 4)
+})
+
+test('a batch that was sealed before the change is cut again before its commit', async () => {
+  const fixture = await start()
+  await fixture.deposit(1, 0, 1_000_000)
+  await fixture.deposit(2, 1, 1_000)
+  await fixture.credit()
+  const { settlement } = fixture.deployment
+  const pause = (paused: boolean) =>
+    fixture.write(0, {
+      address: settlement,
+      abi: settlementAbi,
+      functionName: 'pauseCommits',
+      args: [paused],
+    })
+  const govern = (functionName: string, args: readonly unknown[] = []) =>
+    fixture.write(0, { address: settlement, abi: settlementAbi, functionName, args })
+  const chain = createTestClient({ mode: 'anvil', transport: http(fixture.anvil.rpcUrl) })
+  const verifier = '0x00000000000000000000000000000000000000e1'
+  const bytecode = unprovenVerifierCode.runtime.replace('602060405160108152f3', '602060405160018152f3')
+  await chain.setCode({ address: verifier, bytecode: bytecode as `0x${string}` })
+  await govern('proposeVerifier', [verifier])
+  await pause(true)
+  const settler = await startSettler(fixture)
+  fixture.journal.append(placeRecord(2, Side.Sell, 100, 10, 1), placeRecord(1, Side.Buy, 100, 10, 1))
+  const flushed = settler.flush()
+  await until('a sealed batch', () => settler.status().sealedBatch === 1)
+  expect(settler.store.read(1)).toMatchObject({ rowsPerChunk: 16 })
+  await fixture.passTime(Number((await fixture.readSettlement('verifierDelay')) as bigint) + 1)
+  await govern('activateVerifier')
+  await pause(false)
+  await flushed
+  await until('a proven batch', () => settler.status().provenBatch === 1)
+  expect(settler.store.read(1).rowsPerChunk).toBe(1)
+  const { report } = await audit(chainClient([fixture.anvil.rpcUrl]), fixture.deployment, { calldata: true })
+  expect(report).toMatchObject({ batches: 1, findings: [] })
+})

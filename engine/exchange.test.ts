@@ -82,7 +82,6 @@ class Producer {
     this.header(at, InboundType.Query, 1, request)
     this.writer.words[at / 4 + Inbound.QUERY_KIND] = kind
     this.writer.words[at / 4 + Inbound.QUERY_SUBJECT] = subject
-    this.writer.words[at / 4 + Inbound.QUERY_DEPTH] = 10
     this.writer.commit()
   }
 
@@ -240,12 +239,15 @@ describe('exchange', () => {
     const balance = fill.events.find(({ kind, account }) => kind === EventKind.Balance && account === 1)
     expect(balance).toBeDefined()
 
-    alice.query(4, QueryKind.Balances, 1)
+    alice.query(4, QueryKind.AccountPage, 1)
     const answer = await alice.until(({ request }) => request === 4)
     expect(answer.type).toBe(OutboundType.Answer)
-    expect(answer.answer).toEqual([
-      { asset: 0, available: 2, reserved: 0 },
-      { asset: 1, available: 1_000_000 - 500, reserved: 300 },
+    expect((answer.answer as { rows: unknown[][] }).rows[0]!.slice(2)).toEqual([
+      0,
+      [
+        [0, 2, 0],
+        [1, 1_000_000 - 500, 300],
+      ],
     ])
     // Both gateways saw the same events; only the asker saw its connection.
     const forAlice = alice.seen.find(({ seq }) => seq === fill.seq)!
@@ -261,9 +263,9 @@ describe('exchange', () => {
     const second = await start()
     expect([second.epoch, second.seq]).toEqual([2, ended.seq])
     const again = new Producer(second, 0)
-    again.query(5, QueryKind.Orders, 1)
-    const orders = (await again.until(({ request }) => request === 5)).answer as { cloid: string }[]
-    expect(orders.map(({ cloid }) => cloid)).toEqual(['11'])
+    again.query(5, QueryKind.OrderPage, 0)
+    const orders = (await again.until(({ request }) => request === 5)).answer as { rows: number[][] }
+    expect(orders.rows.map(([, account, , cloidLow]) => [account, cloidLow])).toEqual([[1, 11]])
     await stop(second)
   })
 
@@ -281,9 +283,10 @@ describe('exchange', () => {
     producer.commands(1, 5, [time])
     const { events } = await producer.until(({ request }) => request === 5)
     expect(events.some(({ kind }) => kind === EventKind.Rejected)).toBe(true)
-    producer.query(6, QueryKind.Book, 0)
-    const book = await producer.until(({ request }) => request === 6)
-    expect(book.answer).toMatchObject({ market: 0, bids: [{ ticks: 100, lots: 3, orders: 1 }], asks: [] })
+    producer.query(6, QueryKind.OrderPage, 0)
+    const orders = (await producer.until(({ request }) => request === 6)).answer as { rows: number[][] }
+    // Ticks, lots, remaining of the one that rests.
+    expect(orders.rows.map((row) => row.slice(6, 9))).toEqual([[100, 5, 3]])
     await stop(handles)
   })
 

@@ -124,7 +124,8 @@ export const Ev = {
  *                     place, 0 = it was entered anew; OTHER its ticks before
  *   Canceled          attributes; CODE the CancelReason; remaining = lots left unfilled; an order that is
  *                     cancelled after a match has its fills before it
- *   Triggered         attributes; COUNTER_CLOID_LO trigger ticks; it is matched right after
+ *   Triggered         attributes; COUNTER_CLOID_LO trigger ticks; ticks after a slide or a tightening: the price
+ *                     that it goes on with; it is matched right after
  *   Refilled          attributes; remaining with what is hidden; COUNTER_REMAINING lots shown now
  *   Fill              side of the maker; the maker's price; see above
  *   Rejected          CODE the Reject; OTHER the command's kind; of order commands ticks, lots, cloid;

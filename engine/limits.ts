@@ -54,8 +54,13 @@ export const PROTECTIONS_MAX = 1 << 16
 export const ICEBERG_PARTS_MAX = 10_000
 /** Engine time is below this many milliseconds. */
 export const TIME_MS_END = 2 ** 53
-/** Levels a book query may ask for on each side. */
+/** Levels that a client may ask for on each side. */
 export const BOOK_DEPTH_MAX = 1000
+/** Rows (orders, accounts, sessions) that the engine tells a starting gateway at once, and places it looks at for them. */
+export const LOAD_ROWS_MAX = 256
+export const LOAD_PLACES_MAX = 1024
+/** Markets that it tells at once. */
+export const LOAD_MARKETS_MAX = 32
 
 function assert(condition: boolean, relation: string): void {
   if (!condition) throw new Error(`limits: ${relation} does not hold`)

@@ -20,12 +20,11 @@ export const Inbound = {
   COUNT: 3,
   ATTACHMENT_BYTES: 4,
   ATTACHMENT_KIND: 5,
-  /** Query: what is asked (QueryKind), its account or market, its depth. */
+  /** Query: what is asked (QueryKind), its session, slot or id. */
   QUERY_KIND: 3,
   QUERY_LOW: 4,
   QUERY_HIGH: 5,
   QUERY_SUBJECT: 6,
-  QUERY_DEPTH: 7,
 } as const
 export const InboundType = { Commands: 1, Query: 2 } as const
 export const AttachmentKind = {
@@ -40,29 +39,25 @@ export const AttachmentKind = {
   Genesis: 100,
   StateHash: 101,
 } as const
+/**
+ * What the engine thread answers beside commands. Nothing that a client asks costs it more than a few
+ * microseconds: gateways answer from what they keep themselves, and load that in bounded pieces.
+ */
 export const QueryKind = {
-  Balances: 1,
-  Orders: 2,
-  Book: 3,
-  BookL3: 4,
+  /** For operators, tests and benchmarks: takes as long as the state is large. Never a client's. */
   StateHash: 5,
-  /** Of an account, revoked and expired ones included. */
-  Sessions: 6,
-  Markets: 7,
-  /** Active sessions of slots `subject` to `subject + depth - 1`. */
+  /** Sessions, ended ones too, of slots `subject` to `subject + LOAD_ROWS_MAX - 1`. */
   SessionPage: 8,
-  /** [account, owner in hex] of accounts from `subject` on, at most `depth` of them that exist, and whether more may follow. */
-  OwnerPage: 9,
-  /** A live order by account and client order id (QUERY_LOW, QUERY_HIGH); null when there is none. */
-  OrderByCloid: 10,
   /** What became of a frame: session `subject`, nonce in QUERY_LOW and QUERY_HIGH; null when it is not known. */
   FrameResults: 11,
   /** What a Place command would answer: session `subject`, the command record behind the header. A Reject. */
   TryPlace: 12,
-  /** Fees of an account's orders in each market. */
-  Fees: 13,
-  /** Like Book, with every level. */
-  WholeBook: 14,
+  /** Live orders from slot `subject` on (OrderPage). */
+  OrderPage: 15,
+  /** Accounts from id `subject` on: owner, tier, balances (AccountPage). */
+  AccountPage: 16,
+  /** Markets from id `subject` on (MarketPage). */
+  MarketPage: 17,
 } as const
 
 export const OUTBOUND_HEADER_WORDS = 12

@@ -6,10 +6,10 @@
  * Invariant: the commands that the journal gets are byte for byte the ones that the engine applies:
  * both come from a private copy, taken once from the ring that the gateway may write.
  */
-import { CommandKind, Side } from './codes.js'
+import { CommandKind } from './codes.js'
 import type { Control } from './control.js'
 import { COMMAND_BYTES, COMMAND_WORDS, Cmd } from './layout.js'
-import { BOOK_DEPTH_MAX } from './limits.js'
+import { LOAD_ROWS_MAX } from './limits.js'
 import {
   AttachmentKind,
   INBOUND_HEADER_WORDS,
@@ -26,6 +26,14 @@ import type { Publisher } from './publisher.js'
 import type { RingReader, RingWriter } from './ring.js'
 import type { Sequencer } from './sequencer.js'
 import type { Engine, GenesisConfig, SessionView } from './types.js'
+
+/** Questions by which a gateway learns the state, each answered with one bounded piece. */
+const LOADS: ReadonlySet<number> = new Set([
+  QueryKind.SessionPage,
+  QueryKind.OrderPage,
+  QueryKind.AccountPage,
+  QueryKind.MarketPage,
+])
 
 /** Messages taken from one inbound ring before the next one has its turn. */
 const BATCH_MESSAGES = 64
@@ -75,9 +83,11 @@ export class RunLoop {
       for (let count = 0; count < BATCH_MESSAGES; count++) {
         const at = ring.peek()
         if (at < 0) break
-        this.handle(ring, from, at)
+        const piece = this.handle(ring, from, at)
         ring.release()
         handled++
+        // What a starting gateway loads goes on after the other rings' turn.
+        if (piece) break
       }
     }
     if (handled > 0) this.control.sequencedSeq = this.sequencer.seq
@@ -112,7 +122,8 @@ export class RunLoop {
     this.publisher.stop(this.sequencer.seq, this.sequencer.timeMs)
   }
 
-  private handle(ring: RingReader, from: number, at: number): void {
+  /** True = it was a question of the kinds that gateways load their state by. */
+  private handle(ring: RingReader, from: number, at: number): boolean {
     const { words } = ring
     const word = at / 4
     const headed = ring.length >= INBOUND_HEADER_WORDS * 4
@@ -121,7 +132,7 @@ export class RunLoop {
     const request = headed ? words[word + Inbound.REQUEST]! : 0
     if (type === InboundType.Query) {
       this.reply(from, connection, request, this.query(ring, word))
-      return
+      return LOADS.has(words[word + Inbound.QUERY_KIND]!)
     }
     const count = words[word + Inbound.COUNT]!
     const attachmentBytes = words[word + Inbound.ATTACHMENT_BYTES]!
@@ -131,7 +142,7 @@ export class RunLoop {
         : whyMalformed(count, attachmentBytes, ring.length)
     if (wrong !== '') {
       this.reply(from, connection, request, { error: wrong })
-      return
+      return false
     }
     const kind = words[word + Inbound.ATTACHMENT_KIND]!
     const stamped = this.sequencer.stampTime(this.scratchWords, this.scratchFloats)
@@ -150,6 +161,7 @@ export class RunLoop {
       commandsAt + commandBytes,
       attachmentBytes,
     )
+    return false
   }
 
   /** Journals and applies the `count` commands in scratch; the first `stamped` of them are the sequencer's. */
@@ -232,41 +244,23 @@ export class RunLoop {
     const { words } = ring
     const kind = words[word + Inbound.QUERY_KIND]!
     const subject = words[word + Inbound.QUERY_SUBJECT]!
-    const depth = Math.max(1, Math.min(words[word + Inbound.QUERY_DEPTH]!, BOOK_DEPTH_MAX))
     switch (kind) {
-      case QueryKind.Balances:
-        return engine.balances(subject)
-      case QueryKind.Orders:
-        return engine.orders(subject)
-      case QueryKind.Book:
-        return bookAnswer(engine, subject, depth)
-      case QueryKind.WholeBook:
-        return bookAnswer(engine, subject, Infinity)
-      case QueryKind.BookL3:
-        return engine.restingOrders(subject)
       case QueryKind.StateHash:
         return { seq: engine.seq, stateHash: Buffer.from(engine.stateHash()).toString('hex') }
-      case QueryKind.Markets:
-        return engine.markets()
-      case QueryKind.Sessions:
-        return engine.sessions(subject)
       case QueryKind.SessionPage:
-        return sessionPage(engine, subject, depth)
-      case QueryKind.OwnerPage:
-        return ownerPage(engine, subject, depth)
-      case QueryKind.OrderByCloid: {
-        const low = BigInt(words[word + Inbound.QUERY_LOW]! >>> 0)
-        const high = BigInt(words[word + Inbound.QUERY_HIGH]! >>> 0)
-        return engine.orderByCloid(subject, (high << 32n) | low) ?? null
-      }
+        return sessionPage(engine, subject)
+      case QueryKind.OrderPage:
+        return engine.orderPage(subject)
+      case QueryKind.AccountPage:
+        return engine.accountPage(subject)
+      case QueryKind.MarketPage:
+        return engine.marketPage(subject)
       case QueryKind.FrameResults: {
         const nonce =
           (words[word + Inbound.QUERY_HIGH]! >>> 0) * 2 ** 32 + (words[word + Inbound.QUERY_LOW]! >>> 0)
         const results = engine.frameResults(subject, nonce)
         return results === undefined ? null : { firstSeq: results.firstSeq, codes: [...results.codes] }
       }
-      case QueryKind.Fees:
-        return engine.fees(subject)
       case QueryKind.TryPlace: {
         const needed = INBOUND_HEADER_WORDS * 4 + COMMAND_BYTES
         if (ring.length < needed)
@@ -280,39 +274,14 @@ export class RunLoop {
   }
 }
 
-/** The best `depth` levels a side. */
-const bookAnswer = (engine: Engine, market: number, depth: number) => ({
-  market,
-  lastTicks: engine.lastTicks(market),
-  bids: engine.book(market, Side.Buy, depth),
-  asks: engine.book(market, Side.Sell, depth),
-})
-
-/** Active sessions of `count` slots from `first` on. */
-function sessionPage(engine: Engine, first: number, count: number): SessionView[] {
+/** Sessions of LOAD_ROWS_MAX slots from `first` on. */
+function sessionPage(engine: Engine, first: number): SessionView[] {
   const page: SessionView[] = []
-  for (let slot = first; slot < first + count; slot++) {
+  for (let slot = first; slot < first + LOAD_ROWS_MAX; slot++) {
     const session = engine.session(slot)
-    if (session?.active === true) page.push(session)
+    if (session !== undefined) page.push(session)
   }
   return page
-}
-
-/** Owners of `count` accounts from `first` on; ids are dense, so the first that is missing ends the list. */
-function ownerPage(
-  engine: Engine,
-  first: number,
-  count: number,
-): { owners: [account: number, owner: string][]; more: boolean } {
-  const owners: [number, string][] = []
-  for (let account = first; account < first + count; account++) {
-    const words = engine.owner(account)
-    // Account 0 collects fees and need not have been opened.
-    if (words === undefined && account > 0) return { owners, more: false }
-    if (words === undefined || words.every((part) => part === 0)) continue
-    owners.push([account, `0x${words.map((part) => (part >>> 0).toString(16).padStart(8, '0')).join('')}`])
-  }
-  return { owners, more: true }
 }
 
 function whyMalformed(count: number, attachmentBytes: number, length: number): string {

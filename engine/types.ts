@@ -137,6 +137,51 @@ export interface AccountFees {
   readonly takerFeePpm: number
 }
 
+/** A live order as a starting gateway is told of it; `head` has the attributes as an event's word 0 has them. */
+export type OrderRow = readonly [
+  orderId: number,
+  account: number,
+  market: number,
+  cloidLow: number,
+  cloidHigh: number,
+  head: number,
+  ticks: number,
+  lots: number,
+  remaining: number,
+  triggerTicks: number,
+  displayLots: number,
+  expiresAtMs: number,
+  visible: number,
+  waiting: number,
+]
+/** `next` is where the following page begins; -1 = this was the last. */
+export interface OrderPage {
+  readonly rows: readonly OrderRow[]
+  readonly next: number
+}
+/** Owner "" = none. */
+export type AccountRow = readonly [
+  account: number,
+  owner: string,
+  tier: number,
+  balances: readonly (readonly [asset: number, available: number, reserved: number])[],
+]
+export interface AccountPage {
+  readonly rows: readonly AccountRow[]
+  readonly next: number
+}
+export type TierFees = readonly [tier: number, makerFeePpm: number, takerFeePpm: number]
+export interface MarketRow {
+  readonly config: MarketConfig
+  readonly lastTicks: number
+  /** Tiers that have fees of their own here. */
+  readonly tiers: readonly TierFees[]
+}
+export interface MarketPage {
+  readonly rows: readonly MarketRow[]
+  readonly next: number
+}
+
 export interface Balance {
   readonly asset: number
   /** Units that may be reserved or withdrawn. */
@@ -193,6 +238,10 @@ export interface Engine {
   liveOrders(): number
   /** All resting orders of a market in priority order, bids then asks (L3). */
   restingOrders(market: number): OrderView[]
+  /** The state in bounded pieces: live orders by slot, accounts by id, markets by id, from `first` on. */
+  orderPage(first: number): OrderPage
+  accountPage(first: number): AccountPage
+  marketPage(first: number): MarketPage
   assets(): readonly AssetConfig[]
   markets(): readonly MarketConfig[]
   /** Fees of an account's orders in each market, by its tier. */

@@ -1,7 +1,7 @@
 /**
  * The private streams of accounts: orders, fills, balances. A stream exists from the first
- * time that somebody of the account follows it and is kept after the last one left, so that a client
- * that comes back can resume; of streams that nobody follows, the ones longest unused go first.
+ * time that somebody of the account follows it and is kept for a time after the last one left, so that a
+ * client that comes back can resume. Beyond the bound of accounts, those longest unused go first.
  *
  * Nothing private is ever dropped: a connection that does not read is closed instead (connection.ts).
  */
@@ -9,8 +9,9 @@ import { EventKind } from '../engine/codes.js'
 import { Ev } from '../engine/layout.js'
 import { type FillEntry, type OrderEntry, StreamName } from '../sdk/wire/layout.js'
 import { fillEntry } from './fill-store.js'
+import type { EventMemory } from './kept-events.js'
 import { fillOrderEntry, isRefusedOrder, orderEntry } from './order-entry.js'
-import { Stream } from './stream.js'
+import { type PagedStart, Stream } from './stream.js'
 
 export type PrivateStreamName =
   typeof StreamName.Orders | typeof StreamName.Fills | typeof StreamName.Balances
@@ -29,16 +30,31 @@ interface AccountState {
   seq: number
 }
 
+export interface AccountStreamsOptions {
+  readonly epoch: number
+  /** Events kept of a stream, and their bytes. */
+  readonly keep: number
+  readonly keepBytes: number
+  readonly memory: EventMemory
+  /** How long a stream that nobody follows is kept. */
+  readonly idleMsMax: number
+  /** How the orders of an account are told from the start. */
+  readonly orders: (account: number) => PagedStart
+}
+
 export class AccountStreams {
-  readonly #epoch: number
-  readonly #keep: number
+  readonly #options: AccountStreamsOptions
   /** In order of last use, oldest first. */
   readonly #accounts = new Map<number, AccountState>()
   readonly #touched = new Set<AccountState>()
 
-  constructor(epoch: number, keep: number) {
-    this.#epoch = epoch
-    this.#keep = keep
+  constructor(options: AccountStreamsOptions) {
+    this.#options = options
+  }
+
+  /** Accounts that have streams. */
+  get size(): number {
+    return this.#accounts.size
   }
 
   stream(account: number, name: PrivateStreamName): Stream | undefined {
@@ -61,10 +77,13 @@ export class AccountStreams {
       this.#evict()
       stream = new Stream({
         name,
-        epoch: this.#epoch,
+        epoch: this.#options.epoch,
         lastSeq: seq,
-        keep: this.#keep,
+        keep: this.#options.keep,
+        keepBytes: this.#options.keepBytes,
+        memory: this.#options.memory,
         entriesHaveSeq: name === StreamName.Orders || name === StreamName.Fills,
+        ...(name === StreamName.Orders ? { paged: this.#options.orders(account) } : {}),
       })
       state.streams.set(name, stream)
     }
@@ -73,10 +92,28 @@ export class AccountStreams {
 
   #evict(): void {
     if (this.#accounts.size <= ACCOUNTS_KEPT) return
-    for (const [account, { streams }] of this.#accounts) {
-      if ([...streams.values()].some(({ subscriberCount }) => subscriberCount > 0)) continue
-      this.#accounts.delete(account)
+    for (const [account, state] of this.#accounts) {
+      if ([...state.streams.values()].some(({ subscriberCount }) => subscriberCount > 0)) continue
+      this.#forget(account, state)
       return
+    }
+  }
+
+  #forget(account: number, state: AccountState): void {
+    for (const stream of state.streams.values()) stream.close()
+    this.#touched.delete(state)
+    this.#accounts.delete(account)
+  }
+
+  /** Forgets streams that nobody has followed for too long; to be called now and then. */
+  sweep(now: number): void {
+    for (const [account, state] of this.#accounts) {
+      for (const [name, stream] of state.streams) {
+        if (stream.idleMs(now) <= this.#options.idleMsMax) continue
+        stream.close()
+        state.streams.delete(name)
+      }
+      if (state.streams.size === 0) this.#forget(account, state)
     }
   }
 

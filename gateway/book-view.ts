@@ -1,16 +1,20 @@
 /**
  * A market's L2 book as clients see it, kept from the engine's Level views: total visible lots and count
- * of orders of each level. Levels are sorted best first, so that depth and checksum are prefixes. Changed
- * levels gather until `takeChanges`, which gives one event for all of them: a level's newest total makes
- * older ones worthless.
+ * of orders of each level. Each side is a list of short sorted blocks, best first, so that a change costs a
+ * block's length at most, however many levels lie behind it. Changed levels gather until `takeChanges`,
+ * which gives one event for all of them: a level's newest total makes older ones worthless.
  */
 import { Side } from '../engine/codes.js'
-import { bookChecksum } from '../sdk/wire/checksum.js'
+import { CHECKSUM_LEVELS, bookChecksum } from '../sdk/wire/checksum.js'
 import type { BookData, LevelEntry } from '../sdk/wire/layout.js'
+
+/** Levels of a block at most; a full one is halved. */
+const BLOCK_LEVELS = 256
 
 /** One side, best first. `sign` is 1 where a lower price is better (asks). */
 class SideView {
-  readonly levels: LevelEntry[] = []
+  /** Blocks are never empty, but for the only one. */
+  #blocks: LevelEntry[][] = [[]]
   readonly #sign: number
   #changed = new Map<number, LevelEntry>()
 
@@ -18,13 +22,25 @@ class SideView {
     this.#sign = sign
   }
 
-  /** Index of the first level that is not better than `ticks`. */
-  #find(ticks: number): number {
+  /** Index of the block that has, or would take, a level at `ticks`. */
+  #block(ticks: number): number {
     let low = 0
-    let high = this.levels.length
+    let high = this.#blocks.length - 1
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1
+      if ((this.#blocks[middle]![0]![0] - ticks) * this.#sign <= 0) low = middle
+      else high = middle - 1
+    }
+    return low
+  }
+
+  /** Index within a block of the first level that is not better than `ticks`. */
+  #find(block: readonly LevelEntry[], ticks: number): number {
+    let low = 0
+    let high = block.length
     while (low < high) {
       const middle = (low + high) >>> 1
-      if ((this.levels[middle]![0] - ticks) * this.#sign < 0) low = middle + 1
+      if ((block[middle]![0] - ticks) * this.#sign < 0) low = middle + 1
       else high = middle
     }
     return low
@@ -32,13 +48,33 @@ class SideView {
 
   set(ticks: number, lots: number, orders: number): void {
     const level: LevelEntry = [ticks, lots, orders]
-    const index = this.#find(ticks)
-    const stands = this.levels[index]?.[0] === ticks
+    const at = this.#block(ticks)
+    const block = this.#blocks[at]!
+    const index = this.#find(block, ticks)
+    const stands = block[index]?.[0] === ticks
     if (lots === 0) {
-      if (stands) this.levels.splice(index, 1)
-    } else if (stands) this.levels[index] = level
-    else this.levels.splice(index, 0, level)
+      if (stands) block.splice(index, 1)
+      if (block.length === 0 && this.#blocks.length > 1) this.#blocks.splice(at, 1)
+    } else if (stands) block[index] = level
+    else {
+      block.splice(index, 0, level)
+      if (block.length > BLOCK_LEVELS) this.#blocks.splice(at + 1, 0, block.splice(BLOCK_LEVELS / 2))
+    }
     this.#changed.set(ticks, level)
+  }
+
+  clear(): void {
+    this.#blocks = [[]]
+    this.#changed.clear()
+  }
+
+  top(depth: number): LevelEntry[] {
+    const found: LevelEntry[] = []
+    for (const block of this.#blocks) {
+      if (found.length >= depth) break
+      for (let index = 0; index < block.length && found.length < depth; index++) found.push(block[index]!)
+    }
+    return found
   }
 
   takeChanges(): LevelEntry[] {
@@ -66,9 +102,14 @@ export class BookView {
     this.lastSeq = seq
   }
 
+  clear(): void {
+    this.#bids.clear()
+    this.#asks.clear()
+  }
+
   /** At most `depth` levels a side, best first. */
   top(depth: number): BookData {
-    return [this.#bids.levels.slice(0, depth), this.#asks.levels.slice(0, depth)]
+    return [this.#bids.top(depth), this.#asks.top(depth)]
   }
 
   /** Every level changed since the last call; undefined when none was. */
@@ -79,6 +120,6 @@ export class BookView {
   }
 
   checksum(): number {
-    return bookChecksum(this.#bids.levels, this.#asks.levels)
+    return bookChecksum(...this.top(CHECKSUM_LEVELS))
   }
 }

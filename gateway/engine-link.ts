@@ -54,7 +54,7 @@ export interface Answer {
 
 export interface EngineLinkHandler {
   applied(applied: Applied): void
-  /** All messages that were there have been handled: time to send. */
+  /** All messages that were there have been handled, to the end of their commands: time to send. */
   flush(): void
   /** The engine has ended: nothing comes any more. */
   stopped(): void
@@ -82,6 +82,7 @@ export class EngineLink {
   #ended = false
   #handledSeq = 0
   #left = false
+  #within = false
 
   constructor(options: EngineLinkOptions) {
     this.control = new Control(options.control)
@@ -109,6 +110,11 @@ export class EngineLink {
 
   get ended(): boolean {
     return this.#ended
+  }
+
+  /** More messages of the same commands are on their way: what has been handed on is no whole state. */
+  get within(): boolean {
+    return this.#within
   }
 
   #ticket(): number {
@@ -155,7 +161,6 @@ export class EngineLink {
   query(
     kind: number,
     subject: number,
-    depth: number,
     onAnswer: (answer: Answer | undefined) => void,
     id: number | bigint = 0,
     record: Int32Array = NO_RECORD,
@@ -172,7 +177,6 @@ export class EngineLink {
     header[word + Inbound.REQUEST] = ticket
     header[word + Inbound.QUERY_KIND] = kind
     header[word + Inbound.QUERY_SUBJECT] = subject
-    header[word + Inbound.QUERY_DEPTH] = depth
     header[word + Inbound.QUERY_LOW] = Number(BigInt(id) & 0xffffffffn)
     header[word + Inbound.QUERY_HIGH] = Number(BigInt(id) >> 32n)
     header.set(record, word + INBOUND_HEADER_WORDS)
@@ -223,7 +227,8 @@ export class EngineLink {
       this.#handle(at, handler)
       this.#reader.release()
     }
-    if (handled > 0) handler.flush()
+    // Between two messages of the same commands nothing is told: nobody sees half of what they did.
+    if (handled > 0 && !this.#within) handler.flush()
     return handled === MESSAGES_A_TURN
   }
 
@@ -244,6 +249,7 @@ export class EngineLink {
       applied.timeMs = floats[float + Outbound.TIME_MS_F64]!
       applied.ticket = ticket
       applied.more = words[word + Outbound.MORE] === 1
+      this.#within = applied.more
       handler.applied(applied)
     } else if (type === OutboundType.Answer) {
       this.#answer(ticket, at)

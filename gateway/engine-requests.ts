@@ -1,22 +1,25 @@
 /**
- * Requests that the engine answers: questions about its state, and single commands that are not a
- * client's frame. Each answer is the state after one seq.
+ * What a request asks of the engine: single commands that are not a client's frame, and the two questions
+ * that only it can answer, each in a few microseconds (a place that is tried, a frame's outcome). All else is
+ * answered from what the gateway keeps.
  */
 import { EventKind } from '../engine/codes.js'
 import { EVENT_WORDS, Ev } from '../engine/layout.js'
-import type { Balance, OrderView } from '../engine/types.js'
+import type { QueryKind } from '../engine/messages.js'
 import { ErrorCode, rejectToCode } from '../sdk/wire/codes.js'
 import type { WireValue } from '../sdk/wire/msgpack.js'
 import type { Applied, Answer as EngineAnswer } from './engine-link.js'
 import type { Gateway } from './gateway.js'
 import { RequestError } from './request-error.js'
 
+/** The questions that reach the engine for a client. */
+export type EngineQuestion = typeof QueryKind.TryPlace | typeof QueryKind.FrameResults
+
 /** Asks the engine and turns its answer into a result. @throws RequestError when it cannot be asked. */
 export function askEngine(
   gateway: Gateway,
-  kind: number,
+  kind: EngineQuestion,
   subject: number,
-  depth: number,
   toResult: (value: unknown) => WireValue,
   id: number | bigint = 0,
   record?: Int32Array,
@@ -33,7 +36,7 @@ export function askEngine(
         reject(error as Error)
       }
     }
-    const asked = gateway.link.query(kind, subject, depth, onAnswer, id, record)
+    const asked = gateway.link.query(kind, subject, onAnswer, id, record)
     if (!asked) reject(new RequestError(ErrorCode.EngineBusy, 'nothing was asked', 50))
   })
 }
@@ -65,31 +68,4 @@ export function giveCommand(
     })
     if (!taken) reject(new RequestError(ErrorCode.EngineBusy, 'nothing was taken', 50))
   })
-}
-
-/** An order as an answer's JSON carries it: the client order id is a decimal string. */
-export type WireOrder = Omit<OrderView, 'cloid'> & { readonly cloid: string }
-
-export const balanceEntry = ({ asset, available, reserved }: Balance): WireValue => [
-  asset,
-  available,
-  reserved,
-]
-
-export function orderToWire(order: WireOrder): WireValue {
-  return [
-    order.orderId,
-    BigInt(order.cloid),
-    order.market,
-    order.side,
-    order.ticks,
-    order.lots,
-    order.remaining,
-    order.orderType,
-    order.timeInForce,
-    order.triggerTicks,
-    order.displayLots,
-    order.expiresAtMs,
-    order.waiting ? 1 : 0,
-  ]
 }

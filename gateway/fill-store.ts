@@ -111,10 +111,16 @@ export class FillStore {
   }
 
   /**
-   * Fills of an account with seq above `afterSeq`, oldest first, the oldest `limit` of them.
+   * Fills of an account behind the position (`afterSeq`, `afterIndex`), oldest first, the oldest `limit` of
+   * them; without an index, behind the whole command.
    * `complete` is false when older ones may have been forgotten.
    */
-  ofAccount(account: number, afterSeq: number, limit: number): { fills: FillEntry[]; complete: boolean } {
+  ofAccount(
+    account: number,
+    afterSeq: number,
+    limit: number,
+    afterIndex = Infinity,
+  ): { fills: FillEntry[]; complete: boolean } {
     const fills: FillEntry[] = []
     const oldest = this.#ring.first
     let position = this.#heads.get(account) ?? -1
@@ -125,7 +131,9 @@ export class FillStore {
         break
       }
       const place = position % this.#capacity
-      if (this.#floats[place * RECORD_FLOATS + Ev.SEQ_F64]! <= afterSeq) break
+      const seq = this.#floats[place * RECORD_FLOATS + Ev.SEQ_F64]!
+      const index = this.#floats[place * RECORD_FLOATS + NUMBER_F64]!
+      if (seq < afterSeq || (seq === afterSeq && index <= afterIndex)) break
       const maker = this.#words[place * RECORD_WORDS + Ev.ACCOUNT] === account
       const taker = this.#words[place * RECORD_WORDS + Ev.COUNTER_ACCOUNT] === account
       if (taker) fills.push(this.#entry(place, false))

@@ -15,6 +15,7 @@ import type { WireValue } from '../sdk/wire/msgpack.js'
 import { PROTOCOL_VERSION } from '../sdk/wire/version.js'
 import { AccountStreams } from './account-streams.js'
 import { type Domain, createDomain } from './auth.js'
+import { BalanceView } from './balance-view.js'
 import { BatchList } from './batch-list.js'
 import { Connection, type Socket, type SocketData } from './connection.js'
 import { Directory } from './directory.js'
@@ -23,7 +24,9 @@ import { FillStore } from './fill-store.js'
 import { Figures } from './figures.js'
 import { FrameIntake } from './frames.js'
 import { HistoryStore } from './history-store.js'
+import { EventMemory } from './kept-events.js'
 import { Limits } from './limits.js'
+import { LiveOrders } from './live-orders.js'
 import { createdMarket, loadState } from './load-state.js'
 import { type Receipts, createReceipts } from './receipts.js'
 import { MarketData } from './market-data.js'
@@ -38,7 +41,11 @@ import type {
   GatewayThreadData,
   SettlementFigures,
 } from './messages.js'
+import { OrderCapture } from './order-capture.js'
+import { orderPages } from './page-sources.js'
+import { PagedSnapshots } from './paged-snapshot.js'
 import { Requests } from './requests.js'
+import { SessionList } from './session-list.js'
 import { sessionEvent } from './session-requests.js'
 import { Stream } from './stream.js'
 import { Submissions } from './submissions.js'
@@ -65,6 +72,8 @@ const MARKET_EVENTS: ReadonlySet<number> = new Set([
   EventKind.PriceBandChanged,
   EventKind.Level,
 ])
+/** Follows which streams of accounts and markets are used, and drops what is not. */
+const SWEEP_MEMORY_MS = 1000
 
 export class Gateway implements EngineLinkHandler {
   readonly data: GatewayThreadData
@@ -76,6 +85,17 @@ export class Gateway implements EngineLinkHandler {
   readonly frames: FrameIntake
   readonly metrics: Metrics
   readonly accounts: AccountStreams
+  /** What the engine's state is, as its events tell: questions are answered from here. */
+  readonly orders = new LiveOrders()
+  readonly balances = new BalanceView()
+  readonly sessions = new SessionList()
+  readonly snapshots = new PagedSnapshots(() => this.publish())
+  readonly #memory: EventMemory
+  /** Epoch of streams whose positions are this thread's own. */
+  readonly #ownEpoch = randomBytes(6).readUIntBE(0, 6)
+  /** What waits until the commands that are being told of have been told of whole. */
+  #waitingForWhole: (() => void)[] = []
+  #sweptMemoryMs = 0
   readonly markets = new Map<number, MarketData>()
   readonly fills: FillStore
   readonly history: OrderHistory
@@ -112,7 +132,9 @@ export class Gateway implements EngineLinkHandler {
     this.epoch = this.link.control.epoch
     this.domain = createDomain(data.deployment.chainId, data.deployment.vault)
     this.submissions = new Submissions(this.link)
-    this.limits = new Limits(data.config)
+    this.limits = new Limits(data.config, (account) => this.orders.count(account))
+    this.orders.onChange = (market, orderId) => this.markets.get(market)?.orderChanges(orderId)
+    this.#memory = new EventMemory(data.config.streamBytesMax)
     if (data.receiptKey !== undefined) {
       this.#receipts = createReceipts(data.receiptKey, this.domain, this.link.control)
     }
@@ -137,13 +159,25 @@ export class Gateway implements EngineLinkHandler {
       epoch: this.epoch,
       lastSeq: 0,
       keep: SETTLEMENT_EVENTS_KEPT,
+      keepBytes: data.config.streamBytesKept,
+      memory: this.#memory,
       public: {
         skipFromBytes: data.config.conflateBytes,
         snapshot: () => ({ data: this.batches.latest() as unknown as WireValue }),
         conflate: true,
       },
     })
-    this.accounts = new AccountStreams(this.epoch, data.config.streamEventsKept)
+    this.accounts = new AccountStreams({
+      epoch: this.epoch,
+      keep: data.config.streamEventsKept,
+      keepBytes: data.config.streamBytesKept,
+      memory: this.#memory,
+      idleMsMax: data.config.streamIdleS * 1000,
+      orders: (account) => ({
+        source: () => orderPages(new OrderCapture(this.orders, 'account', account)),
+        begin: (connection, stream) => this.subscriptions.beginPaged(connection, stream),
+      }),
+    })
     this.requests = new Requests(this)
     this.metrics = new Metrics(this)
   }
@@ -192,13 +226,18 @@ export class Gateway implements EngineLinkHandler {
 
   /** Begins to serve a market, whose state at `seq` the caller puts in. */
   addMarket(config: MarketConfig, seq: number): MarketData {
-    const { streamEventsKept, conflateBytes } = this.data.config
+    const { streamEventsKept, streamBytesKept, conflateBytes } = this.data.config
     const market = new MarketData({
       config,
       epoch: this.epoch,
       seq,
       eventsKept: streamEventsKept,
+      eventBytesKept: streamBytesKept,
+      memory: this.#memory,
       conflateBytes,
+      orders: this.orders,
+      ownEpoch: this.#ownEpoch,
+      beginPaged: (connection, stream) => this.subscriptions.beginPaged(connection, stream),
     })
     this.markets.set(config.id, market)
     return market
@@ -304,6 +343,12 @@ export class Gateway implements EngineLinkHandler {
     const idleMs = this.data.config.idleTimeoutS * 1000
     const now = performance.now()
     const timeMs = Date.now()
+    if (now - this.#sweptMemoryMs >= SWEEP_MEMORY_MS) {
+      this.#sweptMemoryMs = now
+      this.accounts.sweep(now)
+      this.snapshots.sweep(now)
+      for (const market of this.markets.values()) market.sweep(now, this.data.config.streamIdleS * 1000)
+    }
     // After a pause of this thread signs of life may wait unread: nobody is closed before they were looked at.
     const judges = now - this.#sweptAtMs < idleMs / 2
     this.#sweptAtMs = now
@@ -368,7 +413,9 @@ export class Gateway implements EngineLinkHandler {
     const fillIndex = kind === EventKind.Fill ? this.fills.add(words, floats, word, timeMs) : 0
     this.accounts.add(words, floats, word, timeMs, fillIndex)
     this.history.add(kind, words, word, timeMs)
-    this.limits.event(kind, words, word)
+    this.orders.event(kind, words, floats, word)
+    this.balances.event(kind, words, floats, word)
+    this.sessions.event(kind, words, floats, word)
     if (MARKET_EVENTS.has(kind)) {
       this.markets.get(words[word + Ev.MARKET]!)?.add(words, floats, word, timeMs, fillIndex)
     } else if (kind === EventKind.MarketCreated) {
@@ -376,18 +423,38 @@ export class Gateway implements EngineLinkHandler {
     } else sessionEvent(this, kind, words, floats, word)
   }
 
+  /** Calls `begin` when what has been told of is a whole state: at once, as a rule. */
+  whole(begin: () => void): void {
+    if (this.link.within) this.#waitingForWhole.push(begin)
+    else begin()
+  }
+
   flush(): void {
+    if (this.link.within) {
+      this.#flushConnections()
+      return
+    }
     this.accounts.publish()
+    if (this.#waitingForWhole.length > 0) {
+      const waiting = this.#waitingForWhole
+      this.#waitingForWhole = []
+      for (const begin of waiting) begin()
+    }
+    this.snapshots.wake()
     this.fills.flush()
     this.history.flush()
     const now = performance.now()
     const due = now >= this.#publicDueAt
     if (due) this.#publishPublic()
+    this.#flushConnections()
+    if (due) this.#publicDueAt = now + PUBLIC_PAUSE * (performance.now() - now)
+    else this.#publicTimer ??= setTimeout(() => this.#publicLater(), Math.ceil(this.#publicDueAt - now))
+  }
+
+  #flushConnections(): void {
     for (const connection of this.#dirty) connection.flush()
     this.#messagesOut += this.#dirty.size
     this.#dirty.clear()
-    if (due) this.#publicDueAt = now + PUBLIC_PAUSE * (performance.now() - now)
-    else this.#publicTimer ??= setTimeout(() => this.#publicLater(), Math.ceil(this.#publicDueAt - now))
   }
 
   #publicLater(): void {
@@ -397,6 +464,7 @@ export class Gateway implements EngineLinkHandler {
 
   /** Sends what the streams gathered; a snapshot taken after it misses nothing. */
   publish(): void {
+    if (this.link.within) return
     this.accounts.publish()
     this.#publishPublic()
     this.fills.flush()
@@ -408,6 +476,7 @@ export class Gateway implements EngineLinkHandler {
 
   /** A connection's socket has room again. */
   drained(connection: Connection): void {
+    this.snapshots.wake()
     if (!connection.slow || connection.unsentBytes > this.data.config.conflateBytes / 2) return
     connection.slow = false
     this.subscriptions.catchUp(connection)

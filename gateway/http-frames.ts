@@ -17,7 +17,6 @@ import type { FrameSource } from './frames.js'
 import type { Gateway } from './gateway.js'
 import type { Reply } from './http-reply.js'
 import { RequestError } from './request-error.js'
-import { knowOpenOrders } from './session-requests.js'
 
 /** What the frames of one account have in common. */
 interface Account {
@@ -108,14 +107,13 @@ export class HttpFrames {
    * Takes one frame; `params` are those of the WebSocket's `frame`, `answer` gets its result.
    * @throws RequestError or FieldError when it names no session.
    */
-  async receive(params: WireValue, reply: Reply, answer: (result: WireValue) => void): Promise<void> {
+  receive(params: WireValue, reply: Reply, answer: (result: WireValue) => void): void {
     const [slotValue] = readArray(params, 'params', 4, 5)
     const slot = readInt(slotValue, 'params.0', 0, SESSIONS_MAX - 1)
     const session = this.#gateway.directory.session(slot)
     if (session === undefined) throw new RequestError(ErrorCode.UnknownSession, `no session ${slot}`)
     if (session.expiresAtMs <= Date.now())
       throw new RequestError(ErrorCode.SessionExpired, `session ${slot} has expired`)
-    await knowOpenOrders(this.#gateway, session.account)
     let account = this.#accounts.get(session.account)
     if (account === undefined) {
       const rest = (): boolean => this.#accounts.delete(session.account)

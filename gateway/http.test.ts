@@ -347,9 +347,10 @@ describe('order entry over HTTP', () => {
       body: [expect.any(Number), [[0, expect.any(Number), 1, 3, 0], [4011]]],
     })
     const authorization = await token(session)
-    expect((await get('/v1/orders', authorization)).body).toEqual([
-      expect.arrayContaining(['18446744073709551615']),
-    ])
+    expect((await get('/v1/orders', authorization)).body).toEqual({
+      orders: [expect.arrayContaining(['18446744073709551615'])],
+      more: false,
+    })
     expect(await get('/v1/frames/' + session.slot + '/1', authorization)).toMatchObject({
       status: 200,
       body: { codes: [0, 4011] },

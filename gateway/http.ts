@@ -10,7 +10,7 @@ import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js'
 import { HTTP_HEAD_BYTES_MAX } from '../engine/limits.js'
 import { ErrorCode } from '../sdk/wire/codes.js'
 import { FieldError } from '../sdk/wire/fields.js'
-import { type HttpEndpoint, httpEndpoints } from '../sdk/wire/http.js'
+import { type HttpEndpoint, httpEndpoints, optionMethods } from '../sdk/wire/http.js'
 import { Method } from '../sdk/wire/layout.js'
 import { MalformedMessage, type WireValue, packMsgpack } from '../sdk/wire/msgpack.js'
 import { methods } from '../sdk/wire/schema.js'
@@ -261,8 +261,7 @@ function questionParams(
     if (fallback === undefined) throw new RequestError(ErrorCode.BadParams, `params.${name}: is missing`)
     return fallback
   })
-  // `fills` takes its options as one object; every other method takes them in order.
-  if (method === Method.Fills)
+  if (optionMethods.has(method))
     return [Object.fromEntries(query.map(({ name }, index) => [name, values[index]]))]
   return [...inPath, ...values]
 }
@@ -275,7 +274,11 @@ function order(gateway: Gateway, frames: HttpFrames, method: Method, reply: Repl
   }
   if (method === Method.Frame) {
     reply.wait()
-    frames.receive(body.params, reply, tell).catch((error: unknown) => fail(reply, error))
+    try {
+      frames.receive(body.params, reply, tell)
+    } catch (error) {
+      fail(reply, error)
+    }
     return
   }
   const caller = { ip: reply.ip, session: undefined, account: undefined }

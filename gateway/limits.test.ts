@@ -297,6 +297,9 @@ test('every limit of the settings has a row here', () => {
     'streamEventsKept',
     'corsOrigins',
     'metricsPort',
+    'streamBytesKept',
+    'streamBytesMax',
+    'streamIdleS',
   ]
   expect([...tested, ...others].sort()).toEqual(Object.keys(gatewayConfigSchema.shape).sort())
 })

@@ -2,8 +2,8 @@
  * What one client may ask for: budgets by account and by address, and the count of an account's live
  * orders. One instance a gateway thread: with several threads each counts for itself.
  */
-import { CommandKind, EventKind } from '../engine/codes.js'
-import { COMMAND_WORDS, Ev } from '../engine/layout.js'
+import { CommandKind } from '../engine/codes.js'
+import { COMMAND_WORDS } from '../engine/layout.js'
 import { ErrorCode } from '../sdk/wire/codes.js'
 import { Control, Kind } from '../sdk/wire/layout.js'
 import { Budget } from './budgets.js'
@@ -31,11 +31,12 @@ export class Limits {
   readonly #cancels: Budget<number>
   /** Open WebSockets and unanswered HTTP requests of each address. */
   readonly #connections = new Map<string, number>()
-  /** Live orders of accounts that have logged on here. */
-  readonly #openOrders = new Map<number, number>()
+  readonly #openOrders: (account: number) => number
 
-  constructor(config: GatewayConfig) {
+  /** `openOrders` tells how many live orders an account has. */
+  constructor(config: GatewayConfig, openOrders: (account: number) => number) {
     this.#config = config
+    this.#openOrders = openOrders
     this.#requestsByAccount = new Budget(config.requestRate)
     this.#requestsByIp = new Budget(config.requestRate)
     this.#allRequestsByIp = new Budget(config.ipRequestRate)
@@ -167,7 +168,7 @@ export class Limits {
 
   /** Whether the account may have `places` more live orders; they count as resting until they do not. */
   openOrders(account: number, places: number): Refusal | undefined {
-    const open = this.#openOrders.get(account) ?? 0
+    const open = this.#openOrders(account)
     const { openOrdersMax } = this.#config
     if (places === 0 || open + places <= openOrdersMax) return undefined
     return {
@@ -181,38 +182,5 @@ export class Limits {
     if (this.#orders.left(account) >= THROTTLE_BELOW || now - connection.warnedAtMs < 1000) return
     connection.warnedAtMs = now
     connection.send([Kind.Control, Control.Throttle, { budget: 'orders' }])
-  }
-
-  /** True when the count of an account's live orders is not known yet. */
-  needsOpenOrders(account: number): boolean {
-    return !this.#openOrders.has(account)
-  }
-
-  setOpenOrders(account: number, count: number): void {
-    this.#openOrders.set(account, count)
-  }
-
-  /** Follows the live orders of the accounts that are known. */
-  event(kind: number, words: Int32Array, word: number): void {
-    if (this.#openOrders.size === 0) return
-    switch (kind) {
-      case EventKind.Accepted:
-        this.#count(words[word + Ev.ACCOUNT]!, 1)
-        break
-      case EventKind.Canceled:
-        this.#count(words[word + Ev.ACCOUNT]!, -1)
-        break
-      case EventKind.Fill:
-        if (words[word + Ev.REMAINING] === 0) this.#count(words[word + Ev.ACCOUNT]!, -1)
-        if (words[word + Ev.COUNTER_REMAINING] === 0) this.#count(words[word + Ev.COUNTER_ACCOUNT]!, -1)
-        break
-      default:
-        break
-    }
-  }
-
-  #count(account: number, change: number): void {
-    const open = this.#openOrders.get(account)
-    if (open !== undefined) this.#openOrders.set(account, open + change)
   }
 }

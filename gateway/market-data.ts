@@ -5,7 +5,7 @@
  */
 import { EventKind, MarketStatus, Side } from '../engine/codes.js'
 import { Ev } from '../engine/layout.js'
-import type { BookLevel, MarketConfig, OrderView } from '../engine/types.js'
+import type { MarketConfig } from '../engine/types.js'
 import { bookChecksum } from '../sdk/wire/checksum.js'
 import {
   BOOK_DEPTHS,
@@ -18,8 +18,14 @@ import {
 import type { WireValue } from '../sdk/wire/msgpack.js'
 import { BookView } from './book-view.js'
 import { type Candle, Candles, INTERVALS } from './candles.js'
+import type { Connection } from './connection.js'
 import { takerSideAt } from './fill-store.js'
+import type { EventMemory } from './kept-events.js'
 import { L3View } from './l3-view.js'
+import type { LiveOrders } from './live-orders.js'
+import { OrderCapture } from './order-capture.js'
+import { bookPages, orderPages } from './page-sources.js'
+import type { PageSource } from './paged-snapshot.js'
 import { type SnapshotData, Stream } from './stream.js'
 
 /** Trades answered and shown in a snapshot at most. */
@@ -33,7 +39,14 @@ export interface MarketDataOptions {
   /** State that the first view is of. */
   readonly seq: number
   readonly eventsKept: number
+  readonly eventBytesKept: number
+  readonly memory: EventMemory
   readonly conflateBytes: number
+  readonly orders: LiveOrders
+  /** What streams are followed by whose events differ from one gateway to the next: a position is this one's only. */
+  readonly ownEpoch: number
+  /** Starts a connection on a stream that is told in pages. */
+  readonly beginPaged: (connection: Connection, stream: Stream) => void
 }
 
 /** A depth stream: the best levels as its subscribers last saw them. */
@@ -45,8 +58,7 @@ interface DepthStream {
 
 export class MarketData {
   readonly book: BookView
-  /** Kept from the first time that somebody asks for it. */
-  #l3View: L3View | undefined
+  readonly #l3View: L3View
   readonly candles: Candles
   readonly #options: MarketDataOptions
   readonly #streams = new Map<string, Stream>()
@@ -66,21 +78,29 @@ export class MarketData {
   #lastTicks = 0
   #lastSeq: number
   #timeMs = 0
+  /** Time of the last trade or change of the best prices: what the ticker tells the state of. */
+  #tickerMs = 0
   #config: MarketConfig
 
   constructor(options: MarketDataOptions) {
     const { config, seq } = options
     this.#options = options
+    this.#lastSeq = seq
     this.#config = config
     this.book = new BookView(config.id)
     this.book.lastSeq = seq
     this.candles = new Candles(config.tickUnits)
-    this.#lastSeq = seq
-    this.#book = this.#stream(StreamName.Book, '', () => ({
-      data: this.book.top(Number.MAX_SAFE_INTEGER),
-      checksum: this.book.checksum(),
-    }))
-    this.#l3 = this.#stream(StreamName.BookL3, '', () => ({ data: this.#l3View?.entries() ?? [] }))
+    this.#l3View = new L3View(options.orders)
+    this.#book = this.#stream(StreamName.Book, '', NOT_WHOLE, {
+      pages: () => bookPages(this.book.top(Number.MAX_SAFE_INTEGER), this.book.checksum()),
+    })
+    this.#l3 = this.#stream(StreamName.BookL3, '', NOT_WHOLE, {
+      ownEpoch: true,
+      pages: () => {
+        const { orders, config: market } = this.#options
+        return orderPages(new OrderCapture(orders, 'market', market.id))
+      },
+    })
     this.#bbo = this.#stream(StreamName.Bbo, '', () => ({ data: this.bbo() }))
     this.#trades = this.#stream(
       StreamName.Trades,
@@ -104,17 +124,30 @@ export class MarketData {
     kind: string,
     suffix: string,
     snapshot: () => SnapshotData,
-    { conflate = true, entriesHaveSeq = false } = {},
+    {
+      conflate = true,
+      entriesHaveSeq = false,
+      ownEpoch = false,
+      pages,
+    }: {
+      readonly conflate?: boolean
+      readonly entriesHaveSeq?: boolean
+      readonly ownEpoch?: boolean
+      readonly pages?: () => PageSource
+    } = {},
   ): Stream {
-    const { config, epoch, seq, eventsKept, conflateBytes } = this.#options
+    const { config, epoch, eventsKept, eventBytesKept, memory, conflateBytes, beginPaged } = this.#options
     const name = `${kind}:${config.id}${suffix}`
     const stream = new Stream({
       name,
-      epoch,
-      lastSeq: seq,
+      epoch: ownEpoch ? this.#options.ownEpoch : epoch,
+      lastSeq: this.#lastSeq,
       keep: eventsKept,
+      keepBytes: eventBytesKept,
+      memory,
       entriesHaveSeq,
       public: { skipFromBytes: conflateBytes, snapshot, conflate },
+      ...(pages === undefined ? {} : { paged: { source: pages, begin: beginPaged } }),
     })
     this.#streams.set(name, stream)
     return stream
@@ -139,34 +172,54 @@ export class MarketData {
     )
     if (depth === undefined) return undefined
     const view = { depth, shown: this.book.top(depth) }
-    const stream = this.#stream(StreamName.Book, `:${depth}`, () => ({
-      data: view.shown,
-      checksum: bookChecksum(...view.shown),
-    }))
+    // Which levels came and went between two events is this thread's own.
+    const stream = this.#stream(
+      StreamName.Book,
+      `:${depth}`,
+      () => ({ data: view.shown, checksum: bookChecksum(...view.shown) }),
+      { ownEpoch: true },
+    )
     this.#depths.push(Object.assign(view, { stream }))
     return stream
   }
 
-  /** Takes the state of the engine at `seq`. */
-  load(
-    levels: { bids: readonly BookLevel[]; asks: readonly BookLevel[]; lastTicks: number },
-    seq: number,
-  ): void {
-    for (const { ticks, lots, orders } of levels.bids) this.book.set(Side.Buy, ticks, lots, orders, seq)
-    for (const { ticks, lots, orders } of levels.asks) this.book.set(Side.Sell, ticks, lots, orders, seq)
+  /** Takes over the price of the last trade, as the engine told it. */
+  loadLastTicks(lastTicks: number): void {
+    this.#lastTicks = lastTicks
+  }
+
+  /** All live orders are known: the book at `seq` is what they show. */
+  loadBook(seq: number): void {
+    const levels = [new Map<number, [lots: number, orders: number]>(), new Map<number, [number, number]>()]
+    this.#options.orders.resting(this.config.id, (side, ticks, visible) => {
+      const level = levels[side]!.get(ticks)
+      if (level === undefined) levels[side]!.set(ticks, [visible, 1])
+      else {
+        level[0] += visible
+        level[1]++
+      }
+    })
+    this.book.clear()
+    for (const side of [Side.Buy, Side.Sell])
+      for (const [ticks, [lots, orders]] of levels[side]!) this.book.set(side, ticks, lots, orders, seq)
     this.book.takeChanges()
-    this.#lastTicks = levels.lastTicks
   }
 
-  get hasL3(): boolean {
-    return this.#l3View !== undefined
+  /** Makes the L3 stream tell what changes from now on; its stream begins here. */
+  followL3(): void {
+    if (this.#l3View.follows) return
+    this.#l3View.follow(true)
+    this.#l3.restart(this.#lastSeq)
   }
 
-  /** Begins the L3 book with every resting order of now. */
-  openL3(orders: readonly OrderView[]): void {
-    const view = new L3View()
-    for (const order of orders) view.load(order)
-    this.#l3View = view
+  /** Stops what costs something and that nobody has followed for `idleMs`. */
+  sweep(now: number, idleMs: number): void {
+    if (this.#l3View.follows && this.#l3.idleMs(now) > idleMs) this.#l3View.follow(false)
+  }
+
+  /** A live order is about to change. */
+  orderChanges(orderId: number): void {
+    this.#l3View.changes(orderId)
   }
 
   /** A trade of before this start, from the fill store: history only. */
@@ -176,6 +229,7 @@ export class MarketData {
     if (seq > this.candles.lastSeq) this.candles.add(seq, timeMs, ticks, lots)
     this.#lastTicks = ticks
     this.#timeMs = timeMs
+    this.#tickerMs = timeMs
   }
 
   /** Forgets which candles changed: what was restored is not news. */
@@ -221,8 +275,8 @@ export class MarketData {
         this.candles.add(seq, timeMs, ticks, lots)
         this.#lastTicks = ticks
         this.#tickerDirty = true
+        this.#tickerMs = timeMs
         this.#candlesDirty = true
-        this.#l3View?.fill(words, floats, word)
         break
       }
       case EventKind.MarketStatusChanged:
@@ -240,7 +294,6 @@ export class MarketData {
         })
         break
       default:
-        this.#l3View?.add(kind, words, floats, word)
         break
     }
   }
@@ -266,10 +319,11 @@ export class MarketData {
       if (shown !== this.#bboShown) {
         this.#bboShown = shown
         this.#tickerDirty = true
+        this.#tickerMs = this.#timeMs
         this.#bbo.publish(seq, bbo)
       }
     }
-    const orders = this.#l3View?.takeChanges() ?? []
+    const orders = this.#l3View.takeChanges()
     if (orders.length > 0) this.#l3.publish(seq, orders)
     for (const [interval, candles] of this.candles.takeChanges()) {
       this.#candles.get(interval)!.publish(
@@ -310,8 +364,8 @@ export class MarketData {
 
   ticker(): WireValue {
     const [[bid = null], [ask = null]] = this.book.top(1)
-    const day = this.candles.day(this.#timeMs)
-    return { market: this.config.id, lastTicks: this.#lastTicks, bid, ask, timeMs: this.#timeMs, ...day }
+    const day = this.candles.day(this.#tickerMs)
+    return { market: this.config.id, lastTicks: this.#lastTicks, bid, ask, timeMs: this.#tickerMs, ...day }
   }
 
   status(): WireValue {
@@ -322,6 +376,11 @@ export class MarketData {
   history(interval: CandleInterval, limit: number): Candle[] {
     return this.candles.latest(interval, limit)
   }
+}
+
+/** Of a stream that is told in pages. */
+const NOT_WHOLE = (): SnapshotData => {
+  throw new Error('this stream has no snapshot in one message')
 }
 
 /** Levels of `now` that differ from `before`, and zero lots for those that left the view. */

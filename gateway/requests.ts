@@ -1,12 +1,11 @@
 /**
- * Every method but frames: validates params with the schema, checks the scope, answers. Methods that
- * need the engine ask it through the ring and answer when it has (engine-requests.ts); what a wallet or a
- * session key signs is in session-requests.ts, streams are in subscriptions.ts.
+ * Every method but frames: validates params with the schema, checks the scope, answers from what this thread
+ * keeps. Two questions go to the engine (engine-requests.ts); what a wallet or a session key signs is in
+ * session-requests.ts, streams are in subscriptions.ts.
  */
 import { CommandKind, Reject } from '../engine/codes.js'
 import { COMMAND_WORDS, Cmd } from '../engine/layout.js'
 import { QueryKind } from '../engine/messages.js'
-import type { Balance } from '../engine/types.js'
 import { ErrorCode, errorName, rejectToCode } from '../sdk/wire/codes.js'
 import { commandToRecord } from '../sdk/wire/commands.js'
 import { FieldError } from '../sdk/wire/fields.js'
@@ -15,13 +14,17 @@ import type { WireValue } from '../sdk/wire/msgpack.js'
 import { type MethodParams, type MethodSchema, methods } from '../sdk/wire/schema.js'
 import type { Connection } from './connection.js'
 import type { SessionInfo } from './directory.js'
-import { type WireOrder, askEngine, balanceEntry, orderToWire } from './engine-requests.js'
+import { askEngine } from './engine-requests.js'
 import type { Gateway } from './gateway.js'
 import type { ProofQuestion } from './messages.js'
 import { RequestError } from './request-error.js'
 import { approveSession, logon, requestWithdrawal, revokeSession } from './session-requests.js'
 
 type Answer = WireValue | Promise<WireValue>
+
+/** Rows of a page unless the caller asks for fewer. */
+const ORDERS_PAGE = 1000
+const FILLS_PAGE = 1000
 
 /** Who asks: a connection, or an HTTP request with a token. */
 export interface Caller {
@@ -131,8 +134,7 @@ export class Requests {
       },
       [Method.ApproveSession]: (_connection, params) => approveSession(gateway, params),
       [Method.RevokeSession]: (_connection, params) => revokeSession(gateway, params),
-      [Method.Sessions]: (connection) =>
-        askEngine(gateway, QueryKind.Sessions, connection.account!, 0, (value) => value as WireValue),
+      [Method.Sessions]: (caller) => gateway.sessions.ofAccount(caller.account!, Date.now()),
       [Method.Logon]: (connection, [slot, signature]) => logon(gateway, connection, slot, signature),
       [Method.Subscribe]: (connection, [name, from], id) =>
         gateway.subscriptions.subscribe(connection, id, name, from),
@@ -140,14 +142,9 @@ export class Requests {
         gateway.subscriptions.unsubscribe(connection, name)
         return { stream: name }
       },
-      [Method.Balances]: (connection) =>
-        askEngine(gateway, QueryKind.Balances, connection.account!, 0, (value) =>
-          (value as Balance[]).map(balanceEntry),
-        ),
-      [Method.Orders]: (connection) =>
-        askEngine(gateway, QueryKind.Orders, connection.account!, 0, (value) =>
-          (value as WireOrder[]).map(orderToWire),
-        ),
+      [Method.Balances]: (caller) => gateway.balances.balances(caller.account!),
+      [Method.Orders]: (caller, [options]) =>
+        gateway.orders.page(caller.account!, options?.afterOrderId ?? 0, options?.limit ?? ORDERS_PAGE),
       [Method.Order]: (caller, [key]) => this.#order(caller.account!, key),
       [Method.FrameOutcome]: (caller, [slot, nonce]) => {
         if (gateway.directory.session(slot)?.account !== caller.account) {
@@ -157,7 +154,6 @@ export class Requests {
           gateway,
           QueryKind.FrameResults,
           slot,
-          0,
           (value) => {
             if (value === null)
               throw new RequestError(ErrorCode.NotFound, 'no such frame was taken, or it is too old')
@@ -167,8 +163,7 @@ export class Requests {
           nonce,
         )
       },
-      [Method.Fills]: (connection, [options]) =>
-        gateway.fills.ofAccount(connection.account!, options?.afterSeq ?? 0, options?.limit ?? 1000),
+      [Method.Fills]: (caller, [options]) => this.#fills(caller.account!, options ?? {}),
       [Method.Depth]: (_connection, [market, depth]) => {
         const { book } = this.#market(market)
         return { seq: book.lastSeq, levels: book.top(depth), checksum: book.checksum() }
@@ -180,7 +175,7 @@ export class Requests {
           .map((candle) => [...candle]),
       [Method.Ticker]: (_connection, [market]) => this.#market(market).ticker(),
       [Method.Fees]: (caller) =>
-        askEngine(gateway, QueryKind.Fees, caller.account!, 0, (value) => value as WireValue),
+        [...gateway.markets.values()].map(({ config }) => gateway.balances.fees(caller.account!, config)),
       [Method.Withdraw]: (_connection, params) => requestWithdrawal(gateway, params),
       [Method.Proof]: (_connection, [account, asset, batch]) =>
         this.#proof(
@@ -228,34 +223,32 @@ export class Requests {
       const code = rejectToCode(value as number)
       throw new RequestError(code, `the engine would refuse it: ${errorName(code)}`)
     }
-    return askEngine(gateway, QueryKind.TryPlace, slot, 0, toResult, 0, record)
+    return askEngine(gateway, QueryKind.TryPlace, slot, toResult, 0, record)
   }
 
-  /** A live order, or how it ended; both are looked for in the state after one seq. */
-  #order(account: number, key: { cloid: bigint } | { orderId: number }): Promise<WireValue> {
-    const gateway = this.#gateway
-    const { history } = gateway
-    const answer = (live: WireOrder | undefined, ended: WireValue | undefined): WireValue => {
-      if (live !== undefined) return { live: orderToWire(live) }
-      if (ended !== undefined) return { ended }
-      throw new RequestError(ErrorCode.NotFound, 'no order of that id is known')
-    }
-    if ('cloid' in key) {
-      return askEngine(
-        gateway,
-        QueryKind.OrderByCloid,
-        account,
-        0,
-        (value) => answer((value as WireOrder | null) ?? undefined, history.byCloid(account, key.cloid)),
-        key.cloid,
-      )
-    }
-    return askEngine(gateway, QueryKind.Orders, account, 0, (value) =>
-      answer(
-        (value as WireOrder[]).find(({ orderId }) => orderId === key.orderId),
-        history.byOrderId(account, key.orderId),
-      ),
-    )
+  /** A live order, or how it ended. */
+  #order(account: number, key: { cloid: bigint } | { orderId: number }): WireValue {
+    const { orders, history } = this.#gateway
+    const live = 'cloid' in key ? orders.byCloid(account, key.cloid) : orders.byOrderId(account, key.orderId)
+    if (live !== undefined) return { live }
+    const ended =
+      'cloid' in key ? history.byCloid(account, key.cloid) : history.byOrderId(account, key.orderId)
+    if (ended !== undefined) return { ended }
+    throw new RequestError(ErrorCode.NotFound, 'no order of that id is known')
+  }
+
+  /** A page of fills behind a position, and whether more follow. */
+  #fills(
+    account: number,
+    options: {
+      readonly afterSeq?: number | undefined
+      readonly afterIndex?: number | undefined
+      readonly limit?: number | undefined
+    },
+  ): WireValue {
+    const { afterSeq = 0, afterIndex, limit = FILLS_PAGE } = options
+    const { fills, complete } = this.#gateway.fills.ofAccount(account, afterSeq, limit + 1, afterIndex)
+    return { fills: fills.slice(0, limit), complete, more: fills.length > limit }
   }
 
   #market(id: number) {

@@ -4,7 +4,7 @@
  */
 import { CommandKind, EventKind } from '../engine/codes.js'
 import { Attr, COMMAND_WORDS, Cmd, EVENT_WORDS, Ev, SessionCmd } from '../engine/layout.js'
-import { AttachmentKind, QueryKind } from '../engine/messages.js'
+import { AttachmentKind } from '../engine/messages.js'
 import { ErrorCode } from '../sdk/wire/codes.js'
 import type { Method } from '../sdk/wire/layout.js'
 import type { WireValue } from '../sdk/wire/msgpack.js'
@@ -13,7 +13,7 @@ import { logonMessage } from '../sdk/wire/signed.js'
 import { isApprovedBy, isRevokedBy, isWithdrawalBy, verifySessionSignature } from './auth.js'
 import type { Connection } from './connection.js'
 import { p256PublicKey, sessionInfo } from './directory.js'
-import { askEngine, giveCommand } from './engine-requests.js'
+import { giveCommand } from './engine-requests.js'
 import type { Gateway } from './gateway.js'
 import { RequestError } from './request-error.js'
 
@@ -109,16 +109,6 @@ export async function requestWithdrawal(
   }))
 }
 
-/** Sees to it that the count of an account's live orders is known, before it may place any. */
-export async function knowOpenOrders(gateway: Gateway, account: number): Promise<void> {
-  const { limits } = gateway
-  if (!limits.needsOpenOrders(account)) return
-  await askEngine(gateway, QueryKind.Orders, account, 0, (value) => {
-    limits.setOpenOrders(account, (value as unknown[]).length)
-    return null
-  })
-}
-
 /** Logs a session on to a connection, whose challenge its key has signed. */
 export async function logon(
   gateway: Gateway,
@@ -144,7 +134,6 @@ export async function logon(
       'the signature is not the session key’s over this challenge',
     )
   if (connection.closed) throw new RequestError(ErrorCode.ShuttingDown, 'the connection has ended')
-  await knowOpenOrders(gateway, session.account)
   connection.session = session
   return {
     account: session.account,

@@ -70,7 +70,14 @@ test('a stream resumes, cuts what was seen, or starts anew', () => {
     send: (message: unknown[]) => sent.push(message),
     sendEncoded: (message: unknown[]) => sent.push(message),
   } as never
-  const stream = new Stream({ name: 'trades:0', epoch: 4, lastSeq: 10, keep: 4, entriesHaveSeq: true })
+  const stream = new Stream({
+    name: 'trades:0',
+    epoch: 4,
+    lastSeq: 10,
+    keep: 4,
+    keepBytes: 1 << 20,
+    entriesHaveSeq: true,
+  })
   for (let seq = 12; seq <= 40; seq += 2)
     stream.publish(seq, [
       [seq - 1, 'a'],
@@ -106,6 +113,7 @@ test('who never reads a public stream is told, skipped, and caught up with the n
     epoch: 1,
     lastSeq: 0,
     keep: 16,
+    keepBytes: 1 << 20,
     public: { skipFromBytes: 2000, conflate: true, snapshot: () => ({ data: ['state', state] }) },
   })
   book.start(connection)
@@ -136,6 +144,7 @@ test('who falls behind on trades gets each that was missed, or a snapshot when t
     epoch: 1,
     lastSeq: 0,
     keep: 50,
+    keepBytes: 1 << 20,
     entriesHaveSeq: true,
     public: { skipFromBytes: 500, conflate: false, snapshot: () => ({ data: 'latest' }) },
   })
@@ -161,7 +170,14 @@ test('who falls behind on trades gets each that was missed, or a snapshot when t
 
 test('who never reads a private stream is closed with a code, and nothing is dropped before', () => {
   const { connection, sent, ended } = deafConnection(0, 5000)
-  const orders = new Stream({ name: 'orders', epoch: 1, lastSeq: 0, keep: 1000, entriesHaveSeq: true })
+  const orders = new Stream({
+    name: 'orders',
+    epoch: 1,
+    lastSeq: 0,
+    keep: 1000,
+    keepBytes: 1 << 20,
+    entriesHaveSeq: true,
+  })
   orders.startFromSnapshot(connection, { data: [] })
   let seq = 0
   while (ended() === undefined && seq < 10_000) {

@@ -3,22 +3,19 @@
  * it was slow, and leaves.
  */
 import { Scope } from '../engine/codes.js'
-import { QueryKind } from '../engine/messages.js'
-import type { Balance, OrderView } from '../engine/types.js'
 import { ErrorCode } from '../sdk/wire/codes.js'
 import { Kind, StreamName } from '../sdk/wire/layout.js'
-import type { WireValue } from '../sdk/wire/msgpack.js'
 import { type PrivateStreamName, isPrivateStream } from './account-streams.js'
 import type { Connection } from './connection.js'
-import { type WireOrder, balanceEntry, orderToWire } from './engine-requests.js'
 import type { Gateway } from './gateway.js'
-import type { MarketData } from './market-data.js'
+import { fillPages } from './page-sources.js'
+import type { PageSource } from './paged-snapshot.js'
 import { RequestError } from './request-error.js'
 import type { Stream } from './stream.js'
 
 export class Subscriptions {
   readonly #gateway: Gateway
-  /** Streams that each connection follows, by name; undefined = its start waits for the engine. */
+  /** Streams that each connection follows, by name; undefined = its snapshot is on its way. */
   readonly #followed = new Map<Connection, Map<string, Stream | undefined>>()
 
   constructor(gateway: Gateway) {
@@ -62,46 +59,35 @@ export class Subscriptions {
     if (market === undefined || stream === undefined) {
       throw new RequestError(ErrorCode.UnknownStream, `no stream "${name}"`)
     }
-    if (kind === StreamName.BookL3 && !market.hasL3) {
-      this.#openL3(connection, id, market, stream, followed, from !== undefined)
-      return undefined
-    }
-    this.#gateway.publish()
-    followed.set(name, stream)
+    followed.set(name, undefined)
     connection.send([Kind.Result, id, { stream: name }])
-    if (from !== undefined && stream.resume(connection, ...from)) {
-      // What a stream puts off while nobody follows is sent now.
+    this.#gateway.whole(() => {
+      if (connection.closed || followed.get(name) !== undefined || !followed.has(name)) return
+      if (kind === StreamName.BookL3) market.followL3()
       this.#gateway.publish()
-      return undefined
-    }
-    if (from !== undefined) stream.tellResync(connection)
-    stream.start(connection)
+      if (from !== undefined && stream.resume(connection, ...from)) {
+        followed.set(name, stream)
+        // What a stream puts off while nobody follows is sent now.
+        this.#gateway.publish()
+        return
+      }
+      if (from !== undefined) stream.tellResync(connection)
+      if (stream.paged === undefined) followed.set(name, stream)
+      stream.start(connection)
+      connection.flush()
+    })
     return undefined
   }
 
-  /** The first subscriber of a market's L3 book waits for the engine's own list of it. */
-  #openL3(
-    connection: Connection,
-    id: number,
-    market: MarketData,
-    stream: Stream,
-    followed: Map<string, Stream | undefined>,
-    comesBack: boolean,
-  ): void {
-    followed.set(stream.name, undefined)
-    const asked = this.#gateway.link.query(QueryKind.BookL3, market.config.id, 0, (answer) => {
-      this.#gateway.publish()
-      if (answer === undefined) return
-      if (!market.hasL3) market.openL3(answer.value as OrderView[])
-      if (connection.closed || !followed.has(stream.name)) return
-      followed.set(stream.name, stream)
-      connection.send([Kind.Result, id, { stream: stream.name }])
-      if (comesBack) stream.tellResync(connection)
-      stream.start(connection)
-    })
-    if (asked) return
-    followed.delete(stream.name)
-    throw new RequestError(ErrorCode.EngineBusy, 'nothing was asked', 50)
+  /** Starts a connection on a stream that is told in pages, of its `own` or shared ones. */
+  beginPaged(connection: Connection, stream: Stream, own?: () => PageSource): void {
+    const followed = this.#followed.get(connection)
+    followed?.set(stream.name, undefined)
+    const started = (): void => {
+      if (followed?.has(stream.name) === true) followed.set(stream.name, stream)
+      else stream.remove(connection)
+    }
+    this.#gateway.snapshots.begin(connection, stream, started, own)
   }
 
   #subscribePrivate(
@@ -116,43 +102,37 @@ export class Subscriptions {
       throw new RequestError(ErrorCode.NotLoggedOn, `"${name}" needs a session that is logged on`)
     if ((session.scopes & Scope.Read) === 0)
       throw new RequestError(ErrorCode.ScopeMissing, 'the session may not read')
-    const { accounts, link, fills } = this.#gateway
-    this.#gateway.publish()
     const { account } = session
-    const accepted = (): void => connection.send([Kind.Result, id, { stream: name }])
-    const known = accounts.stream(account, name)
-    if (from !== undefined && known?.canResume(...from) === true) {
-      accepted()
-      known.resume(connection, ...from)
-      followed.set(name, known)
-      return undefined
-    }
     followed.set(name, undefined)
-    const start = (seq: number, data: WireValue): void => {
-      const stream = accounts.open(account, name, seq)
-      followed.set(name, stream)
+    connection.send([Kind.Result, id, { stream: name }])
+    this.#gateway.whole(() => {
+      const gone = connection.closed || connection.session !== session || !followed.has(name)
+      if (gone || followed.get(name) !== undefined) return
+      const { accounts, link, fills, balances } = this.#gateway
+      this.#gateway.publish()
+      const known = accounts.stream(account, name)
+      if (from !== undefined && known?.resume(connection, ...from) === true) {
+        followed.set(name, known)
+        return
+      }
+      const stream = accounts.open(account, name, link.handledSeq)
       // A snapshot of fills goes on from the position given: nothing is to be forgotten.
       if (from !== undefined && name !== StreamName.Fills) stream.tellResync(connection)
-      stream.startFromSnapshot(connection, { data })
-    }
-    const kind = name === StreamName.Orders ? QueryKind.Orders : QueryKind.Balances
-    const asked = link.query(kind, account, 0, (answer) => {
-      const gone = connection.closed || connection.session !== session || !followed.has(name)
-      if (answer === undefined || gone) return
-      this.#gateway.publish()
-      if (name === StreamName.Fills) {
+      if (name === StreamName.Balances) {
+        followed.set(name, stream)
+        stream.startFromSnapshot(connection, { data: balances.balances(account) })
+      } else if (name === StreamName.Orders || from === undefined) {
+        if (name === StreamName.Orders) stream.start(connection)
+        else {
+          followed.set(name, stream)
+          stream.startFromSnapshot(connection, { data: [1, []] })
+        }
+      } else {
         // What the client missed, whichever epoch it was of: fills are numbered by the engine for ever.
-        const missed =
-          from === undefined ? { fills: [], complete: true } : fills.ofAccount(account, from[1], 100_000)
-        start(answer.seq, [missed.complete ? 1 : 0, missed.fills])
-      } else if (name === StreamName.Orders) start(answer.seq, (answer.value as WireOrder[]).map(orderToWire))
-      else start(answer.seq, (answer.value as Balance[]).map(balanceEntry))
+        this.beginPaged(connection, stream, () => fillPages(fills, account, from[1], stream.lastSeq))
+      }
+      connection.flush()
     })
-    if (!asked) {
-      followed.delete(name)
-      throw new RequestError(ErrorCode.EngineBusy, 'nothing was asked', 50)
-    }
-    accepted()
     return undefined
   }
 
@@ -162,7 +142,9 @@ export class Subscriptions {
     if (followed === undefined || !followed.has(name)) {
       throw new RequestError(ErrorCode.NotSubscribed, `"${name}" is not followed`)
     }
-    followed.get(name)?.remove(connection)
+    const stream = followed.get(name)
+    if (stream === undefined) this.#gateway.snapshots.forget(connection, name)
+    else stream.remove(connection)
     followed.delete(name)
   }
 
@@ -175,6 +157,7 @@ export class Subscriptions {
     const followed = this.#followed.get(connection)
     if (followed === undefined) return
     for (const stream of followed.values()) stream?.remove(connection)
+    this.#gateway.snapshots.forget(connection)
     this.#followed.delete(connection)
   }
 }

@@ -395,6 +395,7 @@ export class ClientCore {
   async #follow(subscription: Subscription): Promise<void> {
     const { name, position } = subscription
     subscription.followed = true
+    subscription.dropPages()
     try {
       await this.call(Method.Subscribe, position === undefined ? [name] : [name, position])
     } catch (error) {

@@ -32,6 +32,21 @@ export const SCOPES = [
   ['withdrawRequest', Scope.WithdrawRequest],
 ] as const
 
+/** Where a page of fills begins, and its length: at most 1000. */
+export interface FillsAfter {
+  readonly afterSeq?: number
+  /** Index of a fill within `afterSeq`; without it, all fills of that seq are behind. */
+  readonly afterIndex?: number
+  readonly limit?: number
+}
+
+export interface FillsPage {
+  readonly fills: TrackedFill[]
+  /** No fill between the position and the page's end is missing. */
+  readonly complete: boolean
+  readonly more: boolean
+}
+
 export class ClientQueries extends ClientCore {
   readonly #trackers = new Map<string, Promise<unknown>>()
 
@@ -132,15 +147,32 @@ export class ClientQueries extends ClientCore {
 
   // ---- questions
 
-  /** The account's live orders. */
+  /** The account's live orders, ascending by order id; as many questions as there are pages. */
   async orders(): Promise<TrackedOrder[]> {
-    return readArray(await this.call(Method.Orders, []), 'orders', 0, 1_000_000).map(readLiveOrder)
+    const orders: TrackedOrder[] = []
+    for (;;) {
+      const answer = readObject(
+        await this.call(Method.Orders, [{ afterOrderId: orders.at(-1)?.orderId ?? 0 }]),
+        'orders',
+      )
+      orders.push(...readArray(answer['orders'], 'orders', 0, 100_000).map(readLiveOrder))
+      if (answer['more'] !== true) return orders
+    }
   }
 
-  /** The account's fills with seq above `afterSeq`, oldest first. */
-  async fills(options: { readonly afterSeq?: number; readonly limit?: number } = {}): Promise<TrackedFill[]> {
+  /** A page of the account's fills, oldest first: those behind `afterSeq`, or behind `afterIndex` within it. */
+  async fills(options: FillsAfter = {}): Promise<TrackedFill[]> {
+    return (await this.fillsPage(options)).fills
+  }
+
+  /** The same with what the page says of itself: `more` = go on after the last fill's seq and index. */
+  async fillsPage(options: FillsAfter = {}): Promise<FillsPage> {
     const answer = readObject(await this.call(Method.Fills, [{ ...options }]), 'fills')
-    return readArray(answer['fills'], 'fills', 0, 100_000).map(readFill)
+    return {
+      fills: readArray(answer['fills'], 'fills', 0, 100_000).map(readFill),
+      complete: answer['complete'] === true,
+      more: answer['more'] === true,
+    }
   }
 
   /** Latest trades as [seq, index, ticks, lots, takerSide, timeMs], newest last. */

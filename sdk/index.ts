@@ -1,7 +1,7 @@
 /** Public face of the SDK. */
 export { ClientCore } from './client-core.js'
 export type * from './client-types.js'
-export { ClientQueries } from './client-queries.js'
+export { ClientQueries, type FillsAfter, type FillsPage } from './client-queries.js'
 export * from './client.js'
 export * from './decimals.js'
 export * from './errors.js'

@@ -3,7 +3,7 @@
  * listens. An event that does not follow makes the stream start anew from a snapshot.
  */
 import { readArray, readSafeInt, readString } from './wire/fields.js'
-import { Kind } from './wire/layout.js'
+import { Kind, StreamName } from './wire/layout.js'
 import type { WireValue } from './wire/msgpack.js'
 
 export interface StreamMessage {
@@ -26,6 +26,8 @@ export class Subscription {
   #epoch = 0
   #lastSeq = 0
   #started = false
+  /** What a snapshot's pages have brought so far. */
+  #pages: WireValue | undefined
 
   constructor(name: string) {
     this.name = name
@@ -43,15 +45,25 @@ export class Subscription {
   /** Forgets where it stands: the next message must be a snapshot. */
   restart(): void {
     this.#started = false
+    this.dropPages()
+  }
+
+  /** Forgets the pages of a snapshot that will not be completed: another one begins. */
+  dropPages(): void {
+    this.#pages = undefined
   }
 
   /** Takes a snapshot or event of this stream. False = it does not follow, or a listener does not agree. */
   take(message: readonly WireValue[]): boolean {
     if (message[0] === Kind.Snapshot) {
+      const data = this.#pages === undefined ? message[4]! : joinPages(this.name, this.#pages, message[4]!)
+      // Nothing is told before the last page of a snapshot is there.
+      this.#pages = message[6] === 1 ? data : undefined
+      if (this.#pages !== undefined) return true
       this.#epoch = readSafeInt(message[2], 'epoch')
       this.#lastSeq = readSafeInt(message[3], 'seq')
       this.#started = true
-      return this.#tell('snapshot', message[4] ?? null, message[5])
+      return this.#tell('snapshot', data, message[5])
     }
     const seq = readSafeInt(message[2], 'seq')
     if (!this.#started || readSafeInt(message[3], 'prevSeq') !== this.#lastSeq) return false
@@ -71,6 +83,19 @@ export class Subscription {
     for (const listener of [...this.listeners]) if (listener(message) === 'restart') agreed = false
     return agreed
   }
+}
+
+/** Pages of one snapshot as one: book sides and fills hang on within their pair, everything else is a list. */
+function joinPages(name: string, before: WireValue, page: WireValue): WireValue {
+  const [first, second] = [readArray(before, name, 0, 1e7), readArray(page, name, 0, 1e7)]
+  if (name.startsWith(`${StreamName.Book}:`))
+    return first.map((side, index) => [...(side as WireValue[]), ...(second[index] as WireValue[])])
+  if (name === StreamName.Fills)
+    return [
+      first[0] === 1 && second[0] === 1 ? 1 : 0,
+      [...(first[1] as WireValue[]), ...(second[1] as WireValue[])],
+    ]
+  return [...first, ...second]
 }
 
 /** Name of the stream that a snapshot or event belongs to. */

@@ -17,7 +17,6 @@ import { localAccount } from '../app/local-chain.js'
 import { demoTokenAbi, settlementAbi, vaultAbi } from '../contracts/abi.js'
 import { type Deployment, receiptOf } from '../contracts/deploy.js'
 import { type Client, createClient } from '../sdk/index.js'
-import { Method } from '../sdk/wire/layout.js'
 
 const main = resolve(fileURLToPath(import.meta.url), '..', '..', 'app', 'main.js')
 /** Long, because a fresh machine builds the proving key first and proves a withdrawal's batch row by row. */
@@ -210,9 +209,7 @@ describe('the whole line', () => {
       return /^glassbook_settlement_posted_batch [1-9]/m.test(text) ? text : undefined
     })
     expect(metrics).toMatch(/^glassbook_settlement_lag_seconds [0-9.]+$/m)
-    // An order's second element is its client order id.
-    const orders = (await buyerAgain.call(Method.Orders, [])) as unknown[][]
-    const live = new Set(orders.map(([, cloid]) => String(cloid)))
+    const live = new Set((await buyerAgain.orders()).map(({ cloid }) => String(cloid)))
     for (const cloid of acknowledged) expect(live.has(String(cloid))).toBe(true)
     expect(live.size === count || live.size === count + 1).toBe(true)
 

@@ -22,6 +22,7 @@ import {
 } from '../limits.js'
 import type {
   AccountFees,
+  AccountPage,
   Balance,
   BookLevel,
   Engine,
@@ -29,6 +30,8 @@ import type {
   FrameResults,
   GenesisConfig,
   MarketConfig,
+  MarketPage,
+  OrderPage,
   OrderView,
   SessionView,
 } from '../types.js'
@@ -56,6 +59,7 @@ import { Sessions } from './sessions.js'
 import { captureState, hashState, restoreState, sealSnapshot } from './snapshot.js'
 import { Counter, type State } from './state.js'
 import { Clock, Trading } from './trading.js'
+import * as pages from './pages.js'
 import * as views from './views.js'
 
 // Local copies: optimised code folds them, but loads and checks an imported constant at each use.
@@ -329,6 +333,18 @@ class Core implements Engine {
 
   restingOrders(market: number): OrderView[] {
     return views.restingOrders(this.#state, market)
+  }
+
+  orderPage(first: number): OrderPage {
+    return pages.orderPage(this.#state, first)
+  }
+
+  accountPage(first: number): AccountPage {
+    return pages.accountPage(this.#state, first)
+  }
+
+  marketPage(first: number): MarketPage {
+    return pages.marketPage(this.#state, first)
   }
 
   liveOrders(): number {

@@ -103,6 +103,11 @@ export class Orders {
     this.count--
   }
 
+  /** Slots at or above it were never used. */
+  get end(): number {
+    return this.used
+  }
+
   /** Unfilled lots, hidden ones included. */
   remaining(slot: number): number {
     const at = (slot << SHIFT) & OFFSETS

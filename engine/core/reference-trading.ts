@@ -229,22 +229,18 @@ export abstract class ReferenceTrading extends ReferenceBase {
 
   protected activate(order: ReferenceOrder): void {
     const market = this.markets.get(order.market)!
-    this.emit(EventKind.Triggered, { ...orderFields(order), counterCloid: BigInt(order.trigger) })
-    if (isMarketType(order.type)) {
-      order.ticks = clampToBand(market, order.ticks)
-      this.enter(order)
-      return
-    }
-    const ticks =
-      order.postOnly === PostOnly.None
+    const isMarket = isMarketType(order.type)
+    const ticks = isMarket
+      ? clampToBand(market, order.ticks)
+      : order.postOnly === PostOnly.None
         ? order.ticks
         : postOnlyTicks(market, order.side, order.ticks, order.postOnly)
-    if (ticks === 0 || clampToBand(market, ticks) !== ticks) {
-      this.cancel(order, CancelReason.TriggerRejected)
-      return
-    }
-    order.ticks = ticks
-    this.enter(order)
+    const enters = isMarket || (ticks !== 0 && clampToBand(market, ticks) === ticks)
+    // It tells the price that the order goes on with.
+    if (enters) order.ticks = ticks
+    this.emit(EventKind.Triggered, { ...orderFields(order), counterCloid: BigInt(order.trigger) })
+    if (enters) this.enter(order)
+    else this.cancel(order, CancelReason.TriggerRejected)
   }
 
   protected triggered(

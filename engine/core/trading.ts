@@ -58,7 +58,7 @@ const {
 } = Order
 const { HEAP: EXTRA_HEAP, TRIGGER: EXTRA_TRIGGER, DISPLAY: EXTRA_DISPLAY } = Extra
 const { Budget: MARK_BUDGET, Expires: MARK_EXPIRES, Waiting: MARK_WAITING, Iceberg: MARK_ICEBERG } = Mark
-const { MARKET: EV_MARKET, ACCOUNT: EV_ACCOUNT } = Ev
+const { MARKET: EV_MARKET, ACCOUNT: EV_ACCOUNT, TICKS: EV_TICKS } = Ev
 const { COUNTER_CLOID_LO: EV_COUNTER_CLOID_LO, COUNTER_REMAINING: EV_COUNTER_REMAINING } = Ev
 const {
   SIDE_SHIFT: ATTR_SIDE_SHIFT,
@@ -367,7 +367,9 @@ export class Trading implements MatchSink {
     this.events.words[event + EV_COUNTER_CLOID_LO] = extras[(slot << EXTRA_SHIFT) + EXTRA_TRIGGER]!
     let ticks = words[at + ORDER_TICKS]!
     if (isMarket(type)) {
-      words[at + ORDER_TICKS] = this.prices.clampToBand(market, ticks)
+      ticks = this.prices.clampToBand(market, ticks)
+      words[at + ORDER_TICKS] = ticks
+      this.events.words[event + EV_TICKS] = ticks
       this.enter(slot)
       return
     }
@@ -384,6 +386,7 @@ export class Trading implements MatchSink {
       return
     }
     words[at + ORDER_TICKS] = ticks
+    this.events.words[event + EV_TICKS] = ticks
     this.enter(slot)
   }
 

@@ -19,6 +19,9 @@ const get = (path: string, method: Method, ...query: HttpEndpoint['query']): Htt
   method,
   query,
 })
+/** Methods that take their query as one object of options instead of params in order. */
+export const optionMethods: ReadonlySet<Method> = new Set<Method>([Method.Fills, Method.Orders])
+
 /** The body is the method's params, as they travel over WebSocket. */
 const post = (path: string, method: Method): HttpEndpoint => ({ verb: 'POST', path, method, query: [] })
 
@@ -37,8 +40,14 @@ export const httpEndpoints: readonly HttpEndpoint[] = [
   ),
   get('/v1/ticker', Method.Ticker, { name: 'market' }),
   get('/v1/sessions', Method.Sessions),
-  get('/v1/orders', Method.Orders),
-  get('/v1/fills', Method.Fills, { name: 'afterSeq', fallback: 0 }, { name: 'limit', fallback: 100 }),
+  get('/v1/orders', Method.Orders, { name: 'afterOrderId', fallback: 0 }, { name: 'limit', fallback: 1000 }),
+  get(
+    '/v1/fills',
+    Method.Fills,
+    { name: 'afterSeq', fallback: 0 },
+    { name: 'afterIndex', fallback: Number.MAX_SAFE_INTEGER },
+    { name: 'limit', fallback: 100 },
+  ),
   get('/v1/balances', Method.Balances),
   get('/v1/fees', Method.Fees),
   get('/v1/frames/{session}/{nonce}', Method.FrameOutcome),

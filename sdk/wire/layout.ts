@@ -16,7 +16,7 @@ export const Kind = {
   Error: 2,
   /** [3, stream, seq, prevSeq, data, checksum?] */
   Event: 3,
-  /** [4, stream, epoch, seq, data, checksum?] */
+  /** [4, stream, epoch, seq, data, checksum or null?, more?]; more = 1: pages of the same snapshot follow */
   Snapshot: 4,
   /** [5, Control, details] */
   Control: 5,
@@ -66,13 +66,13 @@ export const Method = {
   Unsubscribe: 'unsubscribe',
   /** [] -> balances */
   Balances: 'balances',
-  /** [] -> live orders */
+  /** [{afterOrderId?, limit?}?] -> {orders, more} */
   Orders: 'orders',
   /** [{cloid} or {orderId}] -> an order */
   Order: 'order',
   /** [session, nonce] -> {firstSeq, codes}: what became of a frame, while its nonce is in the window */
   FrameOutcome: 'frameOutcome',
-  /** [{afterSeq?, limit?}] -> fills */
+  /** [{afterSeq?, afterIndex?, limit?}?] -> {fills, complete, more} */
   Fills: 'fills',
   /** [market, depth] -> book */
   Depth: 'depth',

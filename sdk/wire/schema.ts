@@ -330,7 +330,20 @@ export const methods = {
     'Leaves a stream.',
   ),
   [Method.Balances]: method(z.tuple([]), z.array(balance), Scope.Read, 5, 'Balances of the account.'),
-  [Method.Orders]: method(z.tuple([]), z.array(liveOrder), Scope.Read, 10, 'Live orders of the account.'),
+  [Method.Orders]: method(
+    z.tuple([
+      z
+        .object({
+          afterOrderId: whole('order id: orders with larger ones').optional(),
+          limit: limit(1000).optional(),
+        })
+        .optional(),
+    ]),
+    z.object({ orders: z.array(liveOrder), more: z.boolean() }),
+    Scope.Read,
+    10,
+    'Live orders of the account, ascending by order id, a page at a time; more = go on after the last id.',
+  ),
   [Method.Order]: method(
     z.tuple([z.union([z.object({ cloid }), z.object({ orderId: whole('order id') })])]),
     z.union([z.object({ live: liveOrder }), z.object({ ended: orderEntry })]),
@@ -346,11 +359,20 @@ export const methods = {
     'What became of a frame whose answer was lost; while its nonce is among the session’s highest 100.',
   ),
   [Method.Fills]: method(
-    z.tuple([z.object({ afterSeq: whole('seq').optional(), limit: limit(1000).optional() }).optional()]),
-    z.object({ fills: z.array(fill), complete: z.boolean() }),
+    z.tuple([
+      z
+        .object({
+          afterSeq: whole('seq; without an index, all of its fills are behind').optional(),
+          afterIndex: whole('index within afterSeq').optional(),
+          limit: limit(1000).optional(),
+        })
+        .optional(),
+    ]),
+    z.object({ fills: z.array(fill), complete: z.boolean(), more: z.boolean() }),
     Scope.Read,
     5,
-    'Fills of the account, oldest first.',
+    'Fills of the account, oldest first, a page at a time: go on after the last one’s seq and index while ' +
+      'more is true. complete = none before them is missing.',
   ),
   [Method.Depth]: method(
     z.tuple([market, limit(BOOK_DEPTH_MAX)]),

@@ -3,9 +3,10 @@
  * HTTP, AsyncAPI 3 for the WebSocket. Served at /v1/openapi.json and /v1/asyncapi.json.
  */
 import { z } from 'zod'
-import { ErrorCode } from '../sdk/wire/codes.js'
 import { type HttpEndpoint, httpEndpoints } from '../sdk/wire/http.js'
 import { Kind, type Method } from '../sdk/wire/layout.js'
+import { type NumberTable, type NumbersName, numbers } from '../sdk/wire/numbers.js'
+import { type EntryName, type Position, commandForms, entries, paramNames } from '../sdk/wire/positions.js'
 import { type MethodSchema, methods, streams } from '../sdk/wire/schema.js'
 import { PROTOCOL_VERSION, Subprotocol } from '../sdk/wire/version.js'
 
@@ -16,7 +17,7 @@ const VERSION = `${PROTOCOL_VERSION}.0.0`
 
 /** JSON Schema of what a reader accepts; fields that travel differently in the two encodings say how. */
 export function jsonSchema(schema: z.ZodType): Json {
-  return z.toJSONSchema(schema, {
+  const document = z.toJSONSchema(schema, {
     io: 'input',
     unrepresentable: 'any',
     override: ({ zodSchema, jsonSchema }) => {
@@ -31,6 +32,78 @@ export function jsonSchema(schema: z.ZodType): Json {
       }
     },
   }) as Json
+  return named(document) as Json
+}
+
+/** Puts names to numbers and positions, where the schema says of which table they are. */
+function named(node: unknown): unknown {
+  if (Array.isArray(node)) return node.map(named)
+  if (typeof node !== 'object' || node === null) return node
+  const { glassbookEntry, glassbookNumbers, ...rest } = node as Json
+  const copy = Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, named(value)]))
+  if (typeof glassbookNumbers === 'string')
+    return { ...copy, ...numberSchema(glassbookNumbers as NumbersName) }
+  if (typeof glassbookEntry === 'string') {
+    return {
+      ...copy,
+      prefixItems: titled(copy['prefixItems'] as Json[], entries[glassbookEntry as EntryName]),
+    }
+  }
+  return copy
+}
+
+/** Elements of an array with the names of their positions. */
+const titled = (items: readonly Json[], positions: readonly Position[]): Json[] =>
+  positions.map(({ name, about, numbers }, index) => ({
+    ...items[index],
+    ...(numbers === undefined ? {} : numberSchema(numbers)),
+    title: name,
+    ...(about === '' || numbers !== undefined ? {} : { description: about }),
+  }))
+
+/** A whole number of a table, with the names of its values. */
+function numberSchema(name: NumbersName): Json {
+  const { about, codes, bits = false, orNone = false }: NumberTable = numbers[name]
+  const named = Object.entries(codes)
+    .map(([value, code]) => `${code} ${value}`)
+    .join(', ')
+  const description = `${about} ${named}`
+  if (bits) return { type: 'integer', description }
+  return {
+    type: 'integer',
+    enum: [...(orNone ? [0] : []), ...Object.values(codes)],
+    'x-enum-varnames': [...(orNone ? ['None'] : []), ...Object.keys(codes)],
+    description,
+  }
+}
+
+/** All tables, for those who generate code. */
+const numberTables = Object.fromEntries(Object.entries(numbers).map(([name, { codes }]) => [name, codes]))
+
+/** JSON Schema of each command of a frame. */
+const commandSchemas: Json[] = commandForms.map(({ kind, name, required, positions, about }) => ({
+  type: 'array',
+  title: name,
+  description: about,
+  minItems: required,
+  maxItems: positions.length,
+  prefixItems: titled(
+    positions.map((position, index) =>
+      index === 0 ? { const: kind } : { type: position.name === 'cloid' ? ['string', 'integer'] : 'integer' },
+    ),
+    positions,
+  ),
+}))
+
+/** JSON Schema of a method's params, each with its name. */
+export function paramsSchema(method: Method): Json {
+  const schema = jsonSchema(methods[method].params as z.ZodType)
+  const names = paramNames[method]
+  const items = (schema['prefixItems'] ?? []) as Json[]
+  return {
+    ...schema,
+    prefixItems: items.map((item, index) => ({ ...item, title: names[index] })),
+  }
 }
 
 const errorSchema: Json = {
@@ -59,7 +132,7 @@ function paramSchema(method: Method, name: string, index: number): Json {
 
 /** One operation of a path. */
 function operation({ verb, path, method, query }: HttpEndpoint): Json {
-  const { about, scope, result, params }: MethodSchema = methods[method]
+  const { about, scope, result }: MethodSchema = methods[method]
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]!)
   return {
     operationId: method,
@@ -83,7 +156,7 @@ function operation({ verb, path, method, query }: HttpEndpoint): Json {
         },
       })),
     ],
-    ...(verb === 'GET' ? {} : { requestBody: { required: true, content: inBoth(jsonSchema(params)) } }),
+    ...(verb === 'GET' ? {} : { requestBody: { required: true, content: inBoth(paramsSchema(method)) } }),
     responses: {
       200: {
         description: about,
@@ -109,7 +182,11 @@ export function openApi(): Json {
     info: { title: TITLE, version: VERSION, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
     paths,
     components: {
-      schemas: { Error: errorSchema },
+      schemas: {
+        Error: errorSchema,
+        Commands: { type: 'array', minItems: 1, items: { anyOf: commandSchemas } },
+        ...Object.fromEntries(Object.keys(numbers).map((name) => [name, numberSchema(name as NumbersName)])),
+      },
       securitySchemes: {
         session: {
           type: 'apiKey',
@@ -144,7 +221,7 @@ export function asyncApi(): Json {
       summary: schema.about,
       'x-scope': schema.scope,
       'x-weight': schema.weight,
-      payload: arrayOf('request', constant(Kind.Request), id, constant(method), jsonSchema(schema.params)),
+      payload: arrayOf('request', constant(Kind.Request), id, constant(method), paramsSchema(method)),
     }
     messages[`result.${method}`] = {
       title: `answer to ${method}`,
@@ -160,7 +237,8 @@ export function asyncApi(): Json {
       { type: 'integer' },
       errorSchema,
     ),
-    'x-codes': ErrorCode,
+    'x-codes': { ...numbers.ErrorCode.codes, ...numbers.RejectCode.codes },
+    'x-close-codes': numbers.CloseCode.codes,
   }
   for (const { name, about, data, snapshot } of streams) {
     messages[messageKey('event', name)] = {
@@ -202,6 +280,8 @@ export function asyncApi(): Json {
     info: {
       title: TITLE,
       version: VERSION,
+      'x-numbers': numberTables,
+      'x-commands': commandSchemas,
       description: `One schema, two subprotocols: ${Object.values(Subprotocol).join(', ')}. Bytes are bin in MessagePack and unpadded base64url in JSON.`,
     },
     channels: {

@@ -1,7 +1,7 @@
 /**
  * The payload of a command frame: an array of 1 to FRAME_COMMANDS_MAX commands, each a positional array
- * whose first element is its CommandKind. Elements from the first optional one on may be left out; a
- * missing one is 0. This file writes them (SDK) and turns them into the engine's command records
+ * whose first element is its CommandKind. Optional elements at the end may be left out; a missing one is
+ * 0. Names and meanings of the positions are in positions.ts. This file writes them (SDK) and turns them into the engine's command records
  * (gateway), so that both directions stand side by side.
  *
  *   place        [1, market, side, ticks, lots, cloid, type, timeInForce, postOnly, stp, triggerTicks,

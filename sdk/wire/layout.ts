@@ -166,8 +166,9 @@ export type OrderEntry = readonly [
   cloid: bigint,
   market: number,
   side: number,
+  /** Price of the order; of a Fill, the price of the fill. */
   ticks: number,
-  /** Total size of the order. */
+  /** Total size of the order; of a Fill, the lots of this fill. */
   lots: number,
   remaining: number,
   state: number,

@@ -10,11 +10,14 @@ import {
   ASSETS_MAX,
   BOOK_DEPTH_MAX,
   FRAME_COMMANDS_MAX,
+  FRAME_NONCE_WINDOW,
   MARKETS_MAX,
   SESSIONS_MAX,
 } from '../../engine/limits.js'
 import { Scope } from '../../engine/codes.js'
 import { FieldError, readBytes, readUint64 } from './fields.js'
+import { type EntryName, entryText } from './positions.js'
+import type { NumbersName } from './numbers.js'
 import {
   CANDLE_INTERVALS,
   type CandleInterval,
@@ -70,9 +73,11 @@ const sessionSignature = bytes(SESSION_SIGNATURE_BYTES, 'P-256 signature r || s'
 const limit = (max: number) => z.int().min(1).max(max).describe(`at most ${max}`)
 const intervals = Object.keys(CANDLE_INTERVALS) as [CandleInterval, ...CandleInterval[]]
 /** Bytes of a command payload, or its text in the JSON protocol. */
-const payload = z
-  .union([z.instanceof(Uint8Array), z.string()])
-  .meta({ description: 'commands, encoded', glassbookType: 'payload' })
+const payload = z.union([z.instanceof(Uint8Array), z.string()]).meta({
+  description:
+    'array of commands: in MessagePack its encoding as bin; in JSON its JSON text as it is, not base64url. These very bytes (of text: UTF-8) are signed',
+  glassbookType: 'payload',
+})
 
 export interface MethodSchema {
   readonly params: z.ZodType<unknown>
@@ -96,46 +101,49 @@ const method = <P extends z.ZodType<unknown>>(
 // ---- what comes back, shared by results and streams
 
 const int = z.int()
+/** One number of a table of numbers.ts. */
+const code = (table: NumbersName) => z.int().meta({ glassbookNumbers: table })
+/** An entry whose positions stand in positions.ts. */
+const entry = <T extends z.ZodType>(name: EntryName, schema: T): T =>
+  schema.meta({ description: entryText(name), glassbookEntry: name }) as T
 /** A 64-bit number: a decimal string in JSON, a bigint or number in MessagePack. */
 const id64 = z
   .union([z.string().regex(/^[0-9]+$/), z.bigint(), z.int()])
   .meta({ description: 'unsigned 64-bit', glassbookType: 'cloid' })
 const text = z.string()
-const level = z.tuple([int, int, int]).describe('[ticks, lots, orders]')
+const level = entry('level', z.tuple([int, int, int]))
 const bookData = z.tuple([z.array(level), z.array(level)]).describe('[bids, asks], best first in a snapshot')
-const trade = z.tuple([int, int, int, int, int, int]).describe('[seq, index, ticks, lots, takerSide, timeMs]')
-const candle = z
-  .tuple([int, int, int, int, int, int, int, int, int])
-  .describe('[startMs, open, high, low, close, lots, quoteUnits, trades, lastSeq]')
-const balance = z.tuple([int, int, int]).describe('[asset, available, reserved]')
-const liveOrder = z
-  .tuple([int, id64, int, int, int, int, int, int, int, int, int, int, int])
-  .describe(
-    '[orderId, cloid, market, side, ticks, lots, remaining, orderType, timeInForce, triggerTicks, displayLots, expiresAtMs, waiting]',
-  )
-const orderEntry = z
-  .tuple([int, int, int, id64, int, int, int, int, int, int, int, int, int])
-  .describe('[seq, event, orderId, cloid, market, side, ticks, lots, remaining, state, reason, timeMs, code]')
-const fill = z
-  .tuple([int, int, int, int, int, int, int, int, int, id64, int, int])
-  .describe('[seq, index, market, side, ticks, lots, feeUnits, maker, orderId, cloid, remaining, timeMs]')
+const l3 = entry('l3', z.tuple([int, int, int, int]))
+const trade = entry('trade', z.tuple([int, int, int, int, int, int]))
+const candle = entry('candle', z.tuple([int, int, int, int, int, int, int, int, int]))
+const balance = entry('balance', z.tuple([int, int, int]))
+const liveOrder = entry(
+  'liveOrder',
+  z.tuple([int, id64, int, int, int, int, int, int, int, int, int, int, int]),
+)
+const orderEntry = entry('order', z.tuple([int, int, int, id64, int, int, int, int, int, int, int, int, int]))
+const fill = entry('fill', z.tuple([int, int, int, int, int, int, int, int, int, id64, int, int]))
 const bestLevels = z.tuple([level.nullable(), level.nullable()]).describe('[best bid, best ask]')
-const ticker = z.object({
-  market: int,
-  lastTicks: int,
-  bid: level.nullable(),
-  ask: level.nullable(),
-  timeMs: int,
-  open: int,
-  high: int,
-  low: int,
-  lots: int,
-  quoteUnits: int,
-  trades: int,
-})
+const ticker = z
+  .object({
+    market: int,
+    lastTicks: int,
+    bid: level.nullable(),
+    ask: level.nullable(),
+    timeMs: int,
+    open: int,
+    high: int,
+    low: int,
+    lots: int,
+    quoteUnits: int,
+    trades: int,
+  })
+  .describe(
+    'lastTicks 0 = no trade yet; open, high, low (ticks), lots, quoteUnits, trades: of the last 24 hours',
+  )
 const marketStatus = z
-  .object({ market: int, status: int, makerFeePpm: int, takerFeePpm: int, bandPpm: int })
-  .describe('status: 0 active, 1 cancel-only, 2 halted')
+  .object({ market: int, status: code('MarketStatus'), makerFeePpm: int, takerFeePpm: int, bandPpm: int })
+  .describe('fees and band in millionths; band 0 = none')
 const batchState = z.enum(['sealed', 'posted', 'proven', 'final'])
 const batch = z.object({
   number: int,
@@ -175,21 +183,22 @@ const frameResult = z
 export const streams = [
   {
     name: 'book:{market}',
-    about: 'L2 book, every level; checksum over the top ten',
+    about: 'L2 book, every level; the checksum is of the whole book’s best ten levels of each side',
     data: bookData,
     snapshot: bookData,
   },
   {
     name: 'book:{market}:{depth}',
-    about: 'L2 book, the best 5, 10, 20 or 50 levels',
+    about:
+      'L2 book, the best 5, 10, 20 or 50 levels; the checksum is of the levels shown, at most ten a side: a level that leaves the view is sent with 0 lots, one that enters it whole',
     data: bookData,
     snapshot: bookData,
   },
   {
     name: 'l3:{market}',
     about: 'every visible resting order; zero lots = gone',
-    data: z.array(z.tuple([int, int, int, int])).describe('[orderId, side, ticks, lots]'),
-    snapshot: z.array(z.tuple([int, int, int, int])),
+    data: z.array(l3),
+    snapshot: z.array(l3),
   },
   { name: 'bbo:{market}', about: 'best bid and offer', data: bestLevels, snapshot: bestLevels },
   { name: 'trades:{market}', about: 'trades', data: z.array(trade), snapshot: z.array(trade) },
@@ -213,7 +222,8 @@ export const streams = [
   },
   {
     name: 'orders',
-    about: 'own orders: what happened to each, and how it stands after it',
+    about:
+      'own orders: what happened to each, and how it stands after it; event 3 (Fill) carries the fill’s ticks and lots, every other the order’s',
     data: z.array(orderEntry),
     snapshot: z.array(liveOrder),
   },
@@ -245,8 +255,18 @@ export const methods = {
       chainId: int,
       vault: text,
       settlement: text,
-      assets: z.array(z.looseObject({ id: int, symbol: text })),
-      markets: z.array(z.looseObject({ id: int, base: int, quote: int, lotUnits: int, tickUnits: int })),
+      assets: z.array(z.looseObject({ id: int, symbol: text, token: text, decimals: int, unitAtoms: text })),
+      markets: z.array(
+        z.looseObject({
+          id: int,
+          base: int,
+          quote: int,
+          lotUnits: int,
+          tickUnits: int,
+          makerFeePpm: int,
+          takerFeePpm: int,
+        }),
+      ),
     }),
     0,
     1,
@@ -306,7 +326,7 @@ export const methods = {
     frameResult,
     Scope.Trade,
     0,
-    `1 to ${FRAME_COMMANDS_MAX} signed commands.`,
+    `1 to ${FRAME_COMMANDS_MAX} signed commands. The first frame of a session may have any nonce; later ones each a nonce of its own, above the session’s highest minus ${FRAME_NONCE_WINDOW}, in any order. Consecutive numbers are best.`,
   ),
   [Method.UnsignedFrame]: method(
     z.tuple([payload, z.object({ receipt: z.boolean().optional() }).optional()]),

@@ -246,7 +246,10 @@ export function protocolPage(read: ReadSource): string {
         [1, 'result: `[1, id, result]`'],
         [2, 'error: `[2, id or null, code, {name, message, retryAfter?, details?}]`; `retryAfter` in ms'],
         [3, 'event: `[3, stream, seq, prevSeq, data, checksum?]`'],
-        [4, 'snapshot: `[4, stream, epoch, seq, data, checksum?, …]`'],
+        [
+          4,
+          'snapshot: `[4, stream, epoch, seq, data, checksum or null?, more?]`; `more` 1 = further pages of the same snapshot follow, each a message like this',
+        ],
         [5, 'control: `[5, what, details]`'],
         [
           6,

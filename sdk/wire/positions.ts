@@ -219,7 +219,7 @@ export const paramNames: Readonly<Record<Method, readonly string[]>> = {
   [Method.Subscribe]: ['stream', 'from'],
   [Method.Unsubscribe]: ['stream'],
   [Method.Balances]: [],
-  [Method.Orders]: [],
+  [Method.Orders]: ['options'],
   [Method.Order]: ['id'],
   [Method.FrameOutcome]: ['session', 'nonce'],
   [Method.Fills]: ['options'],

@@ -1,10 +1,12 @@
 /**
  * The demo traders of `glassbook start --demo`: two market makers and some takers, each with its own
  * wallet, session and WebSocket, like anybody else's. Makers quote both sides around a price that walks
- * at random from a fixed seed; takers cross the spread. After the first batches one taker withdraws
- * what it won and claims it on-chain.
+ * at random from a fixed seed; takers cross the spread.
+ *
+ * The demo tells a story that has an end: what was deposited, the first trade, a balance checked against a
+ * proven batch on the chain, and a withdrawal from its request to the claim on the chain.
  */
-import { type HDAccount, createPublicClient, createWalletClient, http } from 'viem'
+import { type HDAccount, createPublicClient, createWalletClient, formatUnits, http } from 'viem'
 import { foundry } from 'viem/chains'
 import { settlementAbi, vaultAbi } from '../contracts/abi.js'
 import { type Deployment, receiptOf } from '../contracts/deploy.js'
@@ -16,10 +18,13 @@ const LEVELS = 5
 const START_TICKS = 600_000
 const QUOTE_EVERY_MS = 250
 const TAKE_EVERY_MS = 120
-/** Batch after which the withdrawal is asked for. */
-const WITHDRAW_AFTER_BATCH = 2
+/** Fills that the withdrawing trader has seen before it asks. */
+const WITHDRAW_AFTER_FILLS = 3
+/** Index among the traders of the one that withdraws. */
+const LEAVER = 2
 const WITHDRAW_AMOUNT = '25'
 const CLAIM_POLL_MS = 500
+const FILLS_POLL_MS = 50
 
 export interface DemoOptions {
   readonly url: string
@@ -29,7 +34,13 @@ export interface DemoOptions {
   readonly seed: number
   /** One line for the operator to read. */
   readonly onLine: (line: string) => void
+  /** A failure that a client cannot have: the demo is over. */
+  readonly onFailed: (what: string, error: unknown) => void
 }
+
+/** The chapters of the story, in the words of a line. */
+const CHAPTERS = ['deposit', 'trade', 'proven batch', 'claimed withdrawal'] as const
+type Chapter = (typeof CHAPTERS)[number]
 
 /** mulberry32: a small seeded generator; numbers in [0, 1). */
 export function randomFrom(seed: number): () => number {
@@ -49,7 +60,13 @@ export class Demo {
   #stopped = false
   #loops: Promise<void>[] = []
   #mid = START_TICKS
-  #withdrawn = false
+  readonly #told = new Set<Chapter>()
+  #tellStory: () => void = () => {}
+  #provenSeen = 0
+  /** Resolves when every chapter was told. */
+  readonly storyTold = new Promise<void>((resolve) => {
+    this.#tellStory = resolve
+  })
   /** Unexpected failures of any trader; the demo is honest only while this is 0. */
   errors = 0
 
@@ -69,11 +86,13 @@ export class Demo {
       await client.cancelAll()
       this.#clients.push(client)
     }
+    await this.#tellDeposit()
     const [first, second, ...takers] = this.#clients
     this.#loops = [
       this.#every(QUOTE_EVERY_MS, () => this.#quote(first!, 2)),
       this.#every(QUOTE_EVERY_MS, () => this.#quote(second!, 3)),
       ...takers.map((taker) => this.#every(TAKE_EVERY_MS * takers.length, () => this.#take(taker))),
+      this.#guard('follow fills', () => this.#followFills(this.#clients[LEAVER]!)),
     ]
   }
 
@@ -85,21 +104,73 @@ export class Demo {
     for (const client of this.#clients) client.close()
   }
 
-  /** Called when a batch has been posted: proves one balance, and lets one account withdraw. */
-  async batchPosted(number: number): Promise<void> {
-    const client = this.#clients[2]
-    if (client === undefined || this.#stopped) return
-    await this.#guard('verify', async () => {
-      const { amount, asset, state, batch } = await client.verifyBalance({ asset: 0 })
-      this.#options.onLine(
-        `batch ${number}: account ${client.session!.account} has ${amount} ${asset.symbol}, ` +
-          `verified against the root of batch ${batch} on-chain (${state})`,
-      )
+  /** Called when a batch has another state on the chain: proves one balance with it. */
+  batchChanged({ number, state }: { readonly number: number; readonly state: string }): void {
+    if (this.#stopped || number <= this.#provenSeen || (state !== 'proven' && state !== 'final')) return
+    this.#provenSeen = number
+    this.#loops.push(this.#guard('verify', () => this.#verify(number)))
+  }
+
+  /** Says how it ended; the exit code. */
+  finish(): number {
+    const missing = CHAPTERS.filter((chapter) => !this.#told.has(chapter))
+    this.#options.onLine(
+      missing.length === 0
+        ? 'demo: deposit, trades, proven batch and claimed withdrawal: that was all'
+        : `demo: ended before this was seen: ${missing.join(', ')}`,
+    )
+    return this.errors === 0 ? 0 : 1
+  }
+
+  #chapter(chapter: Chapter, line: string): void {
+    this.#options.onLine(line)
+    this.#told.add(chapter)
+    if (this.#told.size === CHAPTERS.length) this.#tellStory()
+  }
+
+  /** What the chain says of the deposits that the exchange has credited. */
+  async #tellDeposit(): Promise<void> {
+    const { deployment, traders } = this.#options
+    const client = this.#clients[LEAVER]!
+    const reader = createPublicClient({ chain: foundry, transport: http(deployment.rpcUrl) })
+    const deposits = await reader.getContractEvents({
+      address: deployment.vault,
+      abi: vaultAbi,
+      eventName: 'Deposited',
+      fromBlock: BigInt(deployment.deployedAtBlock),
     })
-    if (number >= WITHDRAW_AFTER_BATCH && !this.#withdrawn) {
-      this.#withdrawn = true
-      this.#loops.push(this.#guard('withdraw', () => this.#withdraw(client, this.#options.traders[2]!)))
-    }
+    const own = deposits.find(({ args }) => args.owner === traders[LEAVER]!.address && args.asset === 0)
+    if (own === undefined) throw new Error('the chain has no deposit of the demo account')
+    const credited = (await client.balances()).find(({ asset }) => asset.id === 0)
+    this.#chapter(
+      'deposit',
+      `account ${client.session!.account} deposited ${formatUnits(own.args.units!, deployment.assets[0]!.decimals)} USDX on-chain ` +
+        `(${own.transactionHash}); ${credited?.available ?? 'nothing'} USDX are free to trade`,
+    )
+  }
+
+  async #verify(number: number): Promise<void> {
+    const client = this.#clients[LEAVER]!
+    const { amount, asset, state, batch } = await client.verifyBalance({ asset: 0 })
+    this.#chapter(
+      'proven batch',
+      `batch ${number} is proven on-chain: account ${client.session!.account} has ${amount} ${asset.symbol}, ` +
+        `verified against the root of batch ${batch} on-chain (${state})`,
+    )
+  }
+
+  /** Follows the leaver's fills; after a few of them it asks for its withdrawal. */
+  async #followFills(client: Client): Promise<void> {
+    const fills = await client.trackFills()
+    while (!this.#stopped && fills.fills.length < WITHDRAW_AFTER_FILLS)
+      await new Promise((resolve) => setTimeout(resolve, FILLS_POLL_MS))
+    const first = fills.fills[0]
+    if (first === undefined || this.#stopped) return
+    this.#chapter(
+      'trade',
+      `account ${client.session!.account} traded: ${first.lots} lots at ${first.ticks} ticks (seq ${first.seq}), ${fills.fills.length} fills so far`,
+    )
+    await this.#guard('withdraw', () => this.#withdraw(client, this.#options.traders[LEAVER]!))
   }
 
   async #every(pauseMs: number, act: () => Promise<void>): Promise<void> {
@@ -116,7 +187,7 @@ export class Demo {
       if (this.#stopped) return
       this.errors++
       this.#options.onLine(`demo: ${what} failed: ${error instanceof Error ? error.message : String(error)}`)
-      if (!(error instanceof GlassbookError)) throw error
+      if (!(error instanceof GlassbookError)) this.#options.onFailed(what, error)
     }
   }
 
@@ -170,7 +241,8 @@ export class Demo {
           abi: settlementAbi,
           functionName: 'provenCount',
         })
-        onLine(
+        this.#chapter(
+          'claimed withdrawal',
           `account ${account} claimed ${claimable} units of USDX on-chain (batch ${proven} proven): ${hash}`,
         )
         return

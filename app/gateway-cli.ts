@@ -2,13 +2,23 @@
  * `glassbook gateway --connect SOCKET [--config FILE] [--gateway-… value]`: a gateway in a process of its
  * own, for an exchange that was started with `--gateway-socket SOCKET`. When it dies, its connections are
  * lost and nothing else. `--data DIR`, the exchange's data folder, gives it history and the receipt key.
+ * A history folder has one writer: a second gateway of an exchange names another one with `--history DIR`.
  */
 import { parseArgs } from 'node:util'
+import { FolderInUse, lockFolder } from '../engine/journal/lock.js'
 import { ConfigError, loadGatewayConfig } from '../gateway/config.js'
-import { runGatewayProcess } from '../gateway/gateway-process.js'
+import { GatewayProcessError, runGatewayProcess } from '../gateway/gateway-process.js'
 import { GatewayStartError } from '../gateway/start.js'
 import { historyFolder } from './gateway-link.js'
 import { ReceiptKeyError, receiptKey } from './receipt-key.js'
+
+/** Flags beside `--gateway-…`, as parseArgs takes them. */
+export const gatewayFlags = {
+  connect: { type: 'string' },
+  config: { type: 'string' },
+  data: { type: 'string' },
+  history: { type: 'string' },
+} as const
 
 /** Runs the command until the exchange goes; answers with the exit code. */
 export async function runGatewayCommand(argv: string[]): Promise<number> {
@@ -16,11 +26,11 @@ export async function runGatewayCommand(argv: string[]): Promise<number> {
   try {
     const { values } = parseArgs({
       args: own,
-      options: { connect: { type: 'string' }, config: { type: 'string' }, data: { type: 'string' } },
+      options: gatewayFlags,
     })
     if (values.connect === undefined) {
       process.stderr.write(
-        'usage: glassbook gateway --connect SOCKET [--config FILE] [--data DIR] [--gateway-SETTING VALUE …]\n',
+        'usage: glassbook gateway --connect SOCKET [--config FILE] [--data DIR [--history DIR]] [--gateway-SETTING VALUE …]\n',
       )
       return 2
     }
@@ -31,16 +41,20 @@ export async function runGatewayCommand(argv: string[]): Promise<number> {
       )
     }
     const { data } = values
+    const folder = values.history ?? (data === undefined ? undefined : historyFolder(data))
+    if (folder !== undefined) lockFolder(folder, 'history folder')
     await runGatewayProcess({
       path: values.connect,
       config,
-      ...(data === undefined ? {} : { folder: historyFolder(data), receiptKey: receiptKey(data) }),
+      ...(folder === undefined ? {} : { folder }),
+      ...(data === undefined ? {} : { receiptKey: receiptKey(data) }),
       onListening: (port) => process.stdout.write(`gateway: ws://${config.host}:${port}\n`),
     })
     return 0
   } catch (error) {
-    const known =
-      error instanceof ConfigError || error instanceof GatewayStartError || error instanceof ReceiptKeyError
+    const known = [ConfigError, FolderInUse, GatewayProcessError, GatewayStartError, ReceiptKeyError].some(
+      (kind) => error instanceof kind,
+    )
     const system = (error as NodeJS.ErrnoException).code !== undefined
     if (!known && !system) throw error
     process.stderr.write(`glassbook: ${(error as Error).message}\n`)

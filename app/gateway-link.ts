@@ -4,6 +4,7 @@
  * processes need from the data folder, the history folder and the receipt key, is named here for both.
  */
 import { join } from 'node:path'
+import { lockFolder } from '../engine/journal/lock.js'
 import { type RunningBridge, startGatewayBridge } from '../gateway/bridge.js'
 import { type EngineLinkOptions } from '../gateway/engine-link.js'
 import type { GatewayConfig } from '../gateway/config.js'
@@ -55,6 +56,8 @@ export const gatewayCount = (sockets: readonly string[], config: GatewayConfig):
 export async function startGatewayLink(options: GatewayLinkOptions): Promise<GatewayLink> {
   const { dataDir, sockets, config, links, deployment, batches, askProof } = options
   if (sockets.length === 0) {
+    // Also of a gateway process that was given this folder, and belongs to another exchange.
+    const release = lockFolder(historyFolder(dataDir), 'history folder')
     const gateway = await startGateway({
       links,
       config,
@@ -65,7 +68,11 @@ export async function startGatewayLink(options: GatewayLinkOptions): Promise<Gat
       receiptKey: receiptKey(dataDir),
       askProof,
       onDied: options.onDied,
+    }).catch((error: unknown) => {
+      release()
+      throw error
     })
+    void gateway.ended.then(release)
     return {
       url: `ws://127.0.0.1:${gateway.port}`,
       get stats() {
@@ -80,7 +87,12 @@ export async function startGatewayLink(options: GatewayLinkOptions): Promise<Gat
   const bridges: RunningBridge[] = []
   for (const [index, path] of sockets.entries()) {
     const link = links[index]!
-    bridges.push(await startGatewayBridge({ path, link, deployment, batches, askProof }))
+    try {
+      bridges.push(await startGatewayBridge({ path, link, deployment, batches, askProof }))
+    } catch (error) {
+      await Promise.all(bridges.map((bridge) => bridge.stop()))
+      throw error
+    }
   }
   const total = (field: keyof GatewayStats): number =>
     bridges.reduce((sum, { stats }) => sum + stats[field], 0)

@@ -3,14 +3,16 @@
  * accounts funded and deposited once. Every step looks at what the chain already has, so a start that
  * was killed half-way goes on where it stopped.
  */
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { type Hex, type HDAccount, createPublicClient, createWalletClient, http } from 'viem'
+import { existsSync, readFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { type Hex, type HDAccount, createPublicClient, createWalletClient, http, isAddress } from 'viem'
 import { mnemonicToAccount } from 'viem/accounts'
 import { foundry } from 'viem/chains'
 import { demoTokenAbi, vaultAbi } from '../contracts/abi.js'
 import { type Anvil, startAnvil } from '../contracts/anvil.js'
 import { type DeployOptions, type Deployment, deploy, receiptOf } from '../contracts/deploy.js'
+import { journalFolder } from '../engine/journal/segments.js'
+import { writeDurable } from '../settlement/store.js'
 
 /** Anvil's own well-known phrase: its accounts hold coins of the local chain and nothing anywhere else. */
 const LOCAL_MNEMONIC = 'test test test test test test test test test test test junk'
@@ -41,60 +43,95 @@ export function privateKeyOf(account: HDAccount): Hex {
   return `0x${Buffer.from(key).toString('hex')}`
 }
 
+export interface LocalChainHooks {
+  /** What is being done now. */
+  readonly onStep: (step: string) => void
+  /** What is worth a line that stays. */
+  readonly onLine: (line: string) => void
+  /** The chain has died for good. */
+  readonly onDied: (error: Error) => void
+  /** The chain runs from now on, whatever comes; `stop` ends it. */
+  readonly onStarted: (stop: () => Promise<void>) => void
+  /** Waits, but not longer than the run. */
+  readonly during: <T>(work: Promise<T>) => Promise<T>
+}
+
+/** Reads a deployment file. Throws LocalChainError when it is none, undefined when there is no file. */
+function readDeployment(path: string): Deployment | undefined {
+  if (!existsSync(path)) return undefined
+  try {
+    const read = JSON.parse(readFileSync(path, 'utf8')) as Partial<Deployment> | null
+    for (const field of ['vault', 'settlement', 'verifier'] as const)
+      if (!isAddress(read?.[field] ?? '', { strict: false })) throw new Error(`"${field}" is no address`)
+    if (!Array.isArray(read?.assets) || typeof read.constants !== 'object' || read.chainId !== foundry.id)
+      throw new Error(`it is no deployment on chain ${foundry.id}`)
+    return read as Deployment
+  } catch (error) {
+    throw new LocalChainError(
+      `${path} is not what a start wrote (${(error as Error).message}): it says where the contracts are and cannot ` +
+        `be made again: put back a copy, or remove the whole data folder to begin anew`,
+    )
+  }
+}
+
 /**
  * Starts the chain kept in `dataDir`, deploying contracts at the first start, and gives each of
  * `traderCount` accounts its demo deposit.
- * @throws LocalChainError when `dataDir` has a deployment that the chain does not know.
+ * @throws LocalChainError when `dataDir` has a deployment that the chain does not know, or that is none.
  */
 export async function startLocalChain(
   dataDir: string,
   traderCount: number,
   deployOptions: Omit<DeployOptions, 'rpcUrl' | 'privateKey' | 'path' | 'feeOwner'>,
-  onStep: (step: string) => void,
+  hooks: LocalChainHooks,
 ): Promise<LocalChain> {
+  const { onStep, during } = hooks
   const operator = localAccount(0)
   const traders = Array.from({ length: traderCount }, (_, index) => localAccount(2 + index))
   onStep('starting the local chain')
   const path = join(dataDir, 'deployment.json')
-  let deployment = existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Deployment) : undefined
+  const statePath = join(dataDir, 'chain-state.json')
+  let deployment = readDeployment(path)
   const anvil = await startAnvil({
-    statePath: join(dataDir, 'chain-state.json'),
+    statePath,
     // Whoever has the chain's address from an earlier start can go on with it.
     ...(deployment?.rpcUrl === undefined ? {} : { wantedPort: Number(new URL(deployment.rpcUrl).port) }),
+    onLine: hooks.onLine,
+    onDied: hooks.onDied,
   })
-  try {
-    if (deployment !== undefined) {
-      const reader = createPublicClient({ transport: http(anvil.rpcUrl) })
-      const code = await reader.getCode({ address: deployment.settlement })
-      if (code === undefined) {
-        throw new LocalChainError(
-          `${path} names a settlement contract at ${deployment.settlement} that the local chain does not have: ` +
-            `chain-state.json in the same folder was removed or is of another exchange`,
-        )
-      }
-    } else {
-      onStep('deploying contracts')
-      deployment = await deploy({
+  hooks.onStarted(() => anvil.stop())
+  if (deployment !== undefined) {
+    const reader = createPublicClient({ transport: http(anvil.rpcUrl) })
+    const code = await during(reader.getCode({ address: deployment.settlement }))
+    // Killed before the chain first wrote its state: nothing rests on the deployment yet, so it is made again.
+    if (code === undefined && !existsSync(journalFolder(dataDir))) deployment = undefined
+    else if (code === undefined) {
+      throw new LocalChainError(
+        `${path} names a settlement contract at ${deployment.settlement} that the local chain does not have: ` +
+          `${statePath} was removed or is of another exchange. Put back its copy, or remove the whole data folder to begin anew`,
+      )
+    }
+  }
+  if (deployment === undefined) {
+    onStep('deploying contracts')
+    deployment = await during(
+      deploy({
         ...deployOptions,
         rpcUrl: anvil.rpcUrl,
         privateKey: privateKeyOf(operator),
         feeOwner: localAccount(1).address,
         path,
-      })
-    }
-    if (deployment.rpcUrl !== anvil.rpcUrl) {
-      // The port was taken by another program; the tools find the chain through this file.
-      deployment = { ...deployment, rpcUrl: anvil.rpcUrl }
-      writeFileSync(`${path}.new`, JSON.stringify(deployment, null, 2))
-      renameSync(`${path}.new`, path)
-    }
-    onStep('depositing for demo accounts')
-    for (const trader of traders) await depositOnce(anvil.rpcUrl, deployment, trader)
-    return { anvil, deployment, operator, traders }
-  } catch (error) {
-    await anvil.stop()
-    throw error
+      }),
+    )
   }
+  if (deployment.rpcUrl !== anvil.rpcUrl) {
+    // The port was taken by another program; the tools find the chain through this file.
+    deployment = { ...deployment, rpcUrl: anvil.rpcUrl }
+    writeDurable(dirname(path), basename(path), `${JSON.stringify(deployment, null, 2)}\n`)
+  }
+  onStep('depositing for demo accounts')
+  for (const trader of traders) await during(depositOnce(anvil.rpcUrl, deployment, trader))
+  return { anvil, deployment, operator, traders }
 }
 
 /** Mints and deposits each asset of `trader` that it has never deposited. */

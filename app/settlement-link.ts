@@ -8,7 +8,7 @@ import { Worker } from 'node:worker_threads'
 import type { Deployment } from '../contracts/deploy.js'
 import { chainClient } from '../settlement/chain.js'
 import type { ProofQuestion } from '../gateway/messages.js'
-import { startChainWatcher } from '../settlement/chain-watcher.js'
+import { type ChainWatcher, startChainWatcher } from '../settlement/chain-watcher.js'
 import type {
   BatchMessage,
   FromSettlement,
@@ -99,13 +99,14 @@ export async function startSettlement(options: SettlementOptions): Promise<Runni
   let status: SettlementStatus = { lastBatch: 0, provenBatch: 0, lastRoot: '0', settledSeq: 0, prover: null }
   let ticket = 0
   let stopping = false
+  let isStarted = false
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
   const started = new Promise<void>((resolve, reject) => {
     const die = (error: Error): void => {
       for (const { reject: refuse } of flushes.values()) refuse(error)
       for (const answer of proofs.values()) answer(null)
       reject(error)
-      if (!stopping) options.onDied(error)
+      if (!stopping && isStarted) options.onDied(error)
     }
     worker.once('error', die)
     worker.once('exit', () => {
@@ -150,15 +151,27 @@ export async function startSettlement(options: SettlementOptions): Promise<Runni
       }
     })
   })
-  await started
-  const watcher = startChainWatcher({
-    client: chainClient([rpcUrl], { chainId: deployment.chainId }),
-    deployment,
-    depositsConsumed: options.depositsConsumed,
-    statePath: join(options.dataDir, 'settlement', 'deposits.json'),
-    submit: options.submit,
-    onTrouble: options.onLine,
-  })
+  const stopThread = async (): Promise<void> => {
+    stopping = true
+    post({ type: 'stop' })
+    await exited
+  }
+  let watcher: ChainWatcher
+  try {
+    await started
+    isStarted = true
+    watcher = startChainWatcher({
+      client: chainClient([rpcUrl], { chainId: deployment.chainId }),
+      deployment,
+      depositsConsumed: options.depositsConsumed,
+      statePath: join(options.dataDir, 'settlement', 'deposits.json'),
+      submit: options.submit,
+      onTrouble: options.onLine,
+    })
+  } catch (error) {
+    await stopThread()
+    throw error
+  }
   return {
     depositsSeen: watcher.caughtUp,
     status: () => status,
@@ -180,8 +193,7 @@ export async function startSettlement(options: SettlementOptions): Promise<Runni
     async stop() {
       stopping = true
       await watcher.stop()
-      post({ type: 'stop' })
-      await exited
+      await stopThread()
     },
   }
 }

@@ -1,5 +1,5 @@
 /** What `glassbook start` makes of its words about provers. */
-import { parseStartOptions } from './start.js'
+import { parseStartOptions } from './start-options.js'
 
 describe('start options for provers', () => {
   const { GLASSBOOK_PROVER_TOKEN } = process.env

@@ -4,16 +4,16 @@
  *
  * With a state file the chain survives restarts: it is loaded at start, written every second and at a
  * clean stop. It ends with the program that started it, also when that is killed. What a kill -9 of the
- * chain itself loses: the blocks since the last write, at most about a second. Anvil writes
- * the file in place, so a kill inside a write can leave a torn file; a watcher therefore keeps the last
- * two whole copies beside it, and start takes the newest one that parses. Readers of the chain must expect
- * that its head can go back, as on any chain that reorganises.
+ * chain itself loses: the blocks since the last write, at most about a second; a torn file is mended from
+ * copies (anvil-state.ts). Readers of the chain must expect that its head can go back, as on any chain that
+ * reorganises. A chain with a state file that dies by itself is started again on the same port; when that
+ * does not help, `onDied` is told.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
+import { keepBackups, restoreState } from './anvil-state.js'
 
 const require = createRequire(import.meta.url)
 
@@ -32,10 +32,15 @@ export interface AnvilOptions {
   readonly genesisTime?: number
   /** Bound of the wait for the first answer, in milliseconds; 30,000 unless given. */
   readonly readyTimeoutMs?: number
+  /** Told of what was mended, and of restarts. */
+  readonly onLine?: (line: string) => void
+  /** The chain has died and cannot be started again. */
+  readonly onDied?: (error: Error) => void
 }
 
 export interface Anvil {
   readonly rpcUrl: string
+  /** Of the running process: another one after a restart. */
   readonly pid: number
   /** Stops the chain, after it has written its state; resolves when the process has ended. */
   stop(): Promise<void>
@@ -54,7 +59,9 @@ const GUARD =
   'exec 3<&0; "$@" <&- >/dev/null 3<&- & pid=$!; echo $pid; ' +
   '{ read -r _ <&3; kill -TERM $pid 2>/dev/null; } >/dev/null 2>&1 & exec 3<&-; wait $pid'
 const STATE_INTERVAL_SECONDS = 1
-const BACKUP_INTERVAL_MS = 500
+/** A chain that dies so often within the time is not started again. */
+const RESTARTS_MAX = 5
+const RESTARTS_WITHIN_MS = 60_000
 
 /** Path of a Foundry program (`anvil`, `forge`) of this platform; throws AnvilError where there is none. */
 export function foundryBinary(tool: 'anvil' | 'forge'): string {
@@ -83,14 +90,71 @@ async function freePort(wanted = 0): Promise<number> {
   })
 }
 
+interface Running {
+  readonly pid: number
+  /** Lets the guard end the chain, which writes its state first. */
+  end(): void
+  readonly exited: Promise<string>
+}
+
 /**
  * Starts a chain and waits until it answers.
- * @throws AnvilError when the program is missing, ends at once, or does not answer in `readyTimeoutMs`.
+ * @throws AnvilError when the program is missing, ends at once, or does not answer in `readyTimeoutMs`;
+ * ChainStateError when its state file cannot be used.
  */
 export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
-  const { statePath, blockTimeSeconds, chainId = 31337, genesisTime, readyTimeoutMs = 30_000 } = options
+  const { statePath } = options
   const port = options.port || (await freePort(options.wantedPort))
-  if (statePath !== undefined) restoreState(statePath)
+  const onLine = options.onLine ?? (() => {})
+  if (statePath !== undefined) restoreState(statePath, onLine)
+  let running = await run(options, port)
+  const stopBackups = statePath === undefined ? undefined : keepBackups(statePath, onLine)
+  let isStopping = false
+  let restarting: Promise<void> | undefined
+  const deathsMs: number[] = []
+
+  const watch = (): void => {
+    void running.exited.then((how) => {
+      if (!isStopping) restarting = restart(how)
+    })
+  }
+  const restart = async (how: string): Promise<void> => {
+    const nowMs = performance.now()
+    deathsMs.push(nowMs)
+    const recent = deathsMs.filter((at) => nowMs - at < RESTARTS_WITHIN_MS).length
+    try {
+      // Without a state file all of it is gone, and another chain would stand in its place.
+      if (statePath === undefined) throw new AnvilError(`the chain ended by itself (${how})`)
+      if (recent > RESTARTS_MAX)
+        throw new AnvilError(`the chain ended by itself ${recent} times within a minute (${how})`)
+      onLine(`local chain: ended by itself (${how}); started again at port ${port}`)
+      restoreState(statePath, onLine)
+      running = await run(options, port)
+      if (isStopping) running.end()
+      else watch()
+    } catch (error) {
+      if (!isStopping) options.onDied?.(error as Error)
+    }
+  }
+  watch()
+  return {
+    rpcUrl: `http://127.0.0.1:${port}`,
+    get pid() {
+      return running.pid
+    },
+    async stop() {
+      isStopping = true
+      await restarting
+      running.end()
+      await running.exited
+      await stopBackups?.()
+    },
+  }
+}
+
+/** Runs the chain's process until it answers. */
+async function run(options: AnvilOptions, port: number): Promise<Running> {
+  const { statePath, blockTimeSeconds, chainId = 31337, genesisTime, readyTimeoutMs = 30_000 } = options
   const args = ['--silent', '--host', '127.0.0.1', '--port', String(port), '--chain-id', String(chainId)]
   // No rewards and no base fee games: a demo account's balance moves only by what it does.
   if (blockTimeSeconds !== undefined) args.push('--block-time', String(blockTimeSeconds))
@@ -103,36 +167,28 @@ export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
     detached: true,
   })
   child.stdin.on('error', () => {})
-  child.once('exit', () => child.stdin.destroy())
   let errors = ''
   child.stderr.on('data', (chunk: Buffer) => {
     errors = (errors + chunk.toString()).slice(-2000)
   })
-  const rpcUrl = `http://127.0.0.1:${port}`
+  const exited = new Promise<string>((resolve) =>
+    child.once('exit', (code, signal) => {
+      child.stdin.destroy()
+      resolve([signal ?? `code ${code}`, errors.trim()].filter((text) => text !== '').join(': '))
+    }),
+  )
   const pid = await new Promise<number>((resolve, reject) => {
     child.stdout.once('data', (line: Buffer) => resolve(Number(line.toString())))
     child.once('error', (error) => reject(new AnvilError(`anvil does not start: ${error.message}`)))
+    void exited.then((how) => reject(new AnvilError(`anvil ended at start (${how})`)))
   })
   try {
-    await untilReady(child, rpcUrl, chainId, readyTimeoutMs, () => errors)
+    await untilReady(child, `http://127.0.0.1:${port}`, chainId, readyTimeoutMs, () => errors)
   } catch (error) {
     child.stdin.end()
     throw error
   }
-  const backup =
-    statePath === undefined ? undefined : setInterval(() => backupState(statePath), BACKUP_INTERVAL_MS)
-  backup?.unref()
-  const stopped = new Promise<void>((resolve) => child.once('exit', () => resolve()))
-  return {
-    rpcUrl,
-    pid,
-    async stop() {
-      clearInterval(backup)
-      child.stdin.end()
-      await stopped
-      if (statePath !== undefined) backupState(statePath)
-    },
-  }
+  return { pid, end: () => child.stdin.end(), exited }
 }
 
 async function untilReady(
@@ -168,34 +224,4 @@ async function untilReady(
     }
   }
   throw failure ?? new AnvilError(`anvil did not answer at ${rpcUrl} in ${timeoutMs} ms: ${errors().trim()}`)
-}
-
-const parses = (path: string): boolean => {
-  try {
-    JSON.parse(readFileSync(path, 'utf8'))
-    return true
-  } catch {
-    return false
-  }
-}
-
-/** Copies a whole state file aside; a torn one (being written) is left for the next turn. */
-function backupState(statePath: string): void {
-  const copy = `${statePath}.copy`
-  if (!existsSync(statePath)) return
-  if (existsSync(`${statePath}.1`) && statSync(`${statePath}.1`).mtimeMs >= statSync(statePath).mtimeMs)
-    return
-  copyFileSync(statePath, copy)
-  if (!parses(copy)) return rmSync(copy)
-  if (existsSync(`${statePath}.1`)) renameSync(`${statePath}.1`, `${statePath}.2`)
-  renameSync(copy, `${statePath}.1`)
-}
-
-/** Puts the newest whole copy in the place of a state file that does not parse. */
-function restoreState(statePath: string): void {
-  if (existsSync(statePath) && parses(statePath)) return
-  const copy = [`${statePath}.1`, `${statePath}.2`].find((path) => existsSync(path) && parses(path))
-  if (copy !== undefined) copyFileSync(copy, statePath)
-  else if (existsSync(statePath))
-    throw new AnvilError(`${statePath} is not a whole chain state, and there is no whole copy beside it`)
 }

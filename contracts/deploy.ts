@@ -4,7 +4,7 @@
  * contract will get from the deployer's next nonce, and the settlement constructor reverts unless the
  * vault names it. Called by the app, by tests and by benchmarks.
  */
-import { renameSync, writeFileSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs'
 import {
   type Address,
   type Hex,
@@ -297,6 +297,12 @@ export async function receiptOf(
 
 /** Writes a deployment so that a reader sees the old file or the new one, never a part. */
 function writeDeployment(path: string, deployment: Deployment): void {
-  writeFileSync(`${path}.new`, `${JSON.stringify(deployment, null, 2)}\n`)
+  const file = openSync(`${path}.new`, 'w', 0o644)
+  try {
+    writeSync(file, `${JSON.stringify(deployment, null, 2)}\n`)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
   renameSync(`${path}.new`, path)
 }

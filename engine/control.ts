@@ -50,6 +50,8 @@ export const Failure = {
   Journal: 4,
   /** A thread ended without being asked to. */
   ThreadDied: 5,
+  /** Another process writes this journal: this one must not. */
+  JournalFenced: 6,
 } as const
 export type Failure = (typeof Failure)[keyof typeof Failure]
 

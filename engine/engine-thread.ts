@@ -11,6 +11,7 @@ import { Publisher } from './publisher.js'
 import { RingReader, RingWriter, armDoorbell, disarmDoorbell, sleepOnDoorbell } from './ring.js'
 import { RunLoop } from './run.js'
 import { Sequencer } from './sequencer.js'
+import { SteadyClock, clockBehind } from './steady-clock.js'
 import { tuneForEngine } from './tune.js'
 import type { GenesisConfig } from './types.js'
 
@@ -22,6 +23,7 @@ export interface EngineThreadData {
   readonly outbound: readonly SharedArrayBuffer[]
   readonly journal: SharedArrayBuffer
   readonly segmentBytes: number
+  readonly acceptClock: boolean
 }
 
 /** What the engine thread tells the main thread, in this order (logs in between). */
@@ -75,6 +77,15 @@ function prepare(data: EngineThreadData, control: Control): RunLoop {
     onLog: (line) => tell({ type: 'log', line }),
   })
   const { engine, genesis, position, stateHash, snapshotSeq, replayed } = recovered
+  const behind = clockBehind(engine.timeMs, Date.now())
+  if (behind !== undefined && !data.acceptClock) throw new Error(behind)
+  const clock = new SteadyClock({
+    wall: Date.now,
+    monotonic: () => performance.now(),
+    timeMs: engine.timeMs,
+    accept: data.acceptClock,
+    onTrouble: (line) => tell({ type: 'log', line }),
+  })
   control.setDurable(engine.seq, position.head)
   control.sequencedSeq = engine.seq
   const { seq, timeMs, depositsConsumed } = engine
@@ -92,7 +103,7 @@ function prepare(data: EngineThreadData, control: Control): RunLoop {
   return new RunLoop({
     engine,
     genesis,
-    sequencer: new Sequencer(engine.seq, engine.timeMs, Date.now),
+    sequencer: new Sequencer(engine.seq, engine.timeMs, () => clock.now()),
     inbound: data.inbound.map((sab) => new RingReader(sab)),
     journal: new RingWriter(data.journal, control.journalDoorbell),
     publisher,

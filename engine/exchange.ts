@@ -32,6 +32,15 @@ export interface ExchangeOptions {
   /** A snapshot is taken each time so many commands are durable since the last one; 0 = never. */
   readonly snapshotEvery?: number
   readonly onLog?: (line: string) => void
+  /** True: the caller has the folder's lock and keeps it until the exchange has ended. */
+  readonly isLocked?: boolean
+  /**
+   * True: start on a clock that is behind the journal, and follow a clock that jumps. Otherwise the one is
+   * refused and the other not followed (steady-clock.ts).
+   */
+  readonly acceptClock?: boolean
+  /** Told what recovery came to, before anything is written: throws to refuse the start. */
+  readonly onRecovered?: (recovered: { readonly seq: number; readonly depositsConsumed: number }) => void
 }
 
 export interface ExchangeHandles {
@@ -75,7 +84,7 @@ export async function startExchange(options: ExchangeOptions): Promise<ExchangeH
   const producers = options.gateways + (options.operators ?? 0)
   if (!(producers >= 1 && producers <= PRODUCERS_MAX))
     throw new RangeError(`exchange: ${producers} producers, 1 to ${PRODUCERS_MAX}`)
-  const release = lockFolder(options.dataDir)
+  const release = options.isLocked === true ? () => {} : lockFolder(options.dataDir)
   try {
     return await startLocked(options, producers, release)
   } catch (error) {
@@ -108,9 +117,16 @@ async function startLocked(
     outbound,
     journal,
     segmentBytes,
+    acceptClock: options.acceptClock ?? false,
   }
   const engine = new Worker(new URL('./engine-thread.js', import.meta.url), { workerData: engineData })
   const recovered = await recoveredState(engine, log)
+  try {
+    options.onRecovered?.(recovered)
+  } catch (error) {
+    await engine.terminate()
+    throw error
+  }
   const epoch = recovered.position.epoch + 1
   control.epoch = epoch
 

@@ -1,8 +1,9 @@
 /**
  * The exchange's end of a gateway that runs in a process of its own: one pair of rings, relayed over a
  * local socket. When the gateway process dies, its connections are lost and nothing else: the rings go on
- * being emptied, and the next gateway process that connects takes over. It is first told again what the
- * engine lately did, so that fills and orders that ended while no gateway listened are in its history too.
+ * being emptied, and the next gateway process that connects takes over; while one is connected a second one
+ * is refused, and told so. A gateway process is first told again what the engine lately did, so that fills
+ * and orders that ended while no gateway listened are in its history too.
  *
  * Whoever may open the socket trades for everybody: it is made for its owner only (mode 0600).
  *
@@ -37,6 +38,8 @@ const MESSAGES_A_TURN = 256
 const SLEEP_MS_MAX = 1000
 const RETRY_MS = 1
 const NOBODY = -1
+/** The end of a gateway process that died may be noticed a little later than its successor. */
+const SUCCESSION_MS = 2000
 
 /** The first thing that the exchange says. */
 export interface BridgeHello {
@@ -46,8 +49,14 @@ export interface BridgeHello {
   readonly batches: readonly BatchInfo[]
 }
 
+/** Said instead, to a gateway process that is not wanted. */
+export interface BridgeRefusal {
+  readonly type: 'refused'
+  readonly reason: string
+}
+
 export interface BridgeOptions {
-  /** Path of the local socket; a file that is left over there is replaced. */
+  /** Path of the local socket; a file that is left over there is replaced, so the caller has the path's lock. */
   readonly path: string
   readonly link: EngineLinkOptions
   readonly deployment: Deployment
@@ -116,9 +125,33 @@ class Bridge {
     })
   }
 
-  /** A new gateway process takes the place of the one before. */
+  /** A gateway process has come: it is taken when the one before has gone, and refused when that stays. */
   #accept(socket: Socket): void {
-    this.#socket?.destroy()
+    const before = this.#socket
+    if (before === undefined) return this.#take(socket)
+    socket.on('error', () => {})
+    const patience = setTimeout(() => {
+      before.off('close', onClose)
+      const refusal: BridgeRefusal = {
+        type: 'refused',
+        reason: `a gateway process is connected at ${this.#options.path} already`,
+      }
+      socket.resume()
+      socket.end(jsonFrame(refusal))
+    }, SUCCESSION_MS)
+    const onClose = (): void => {
+      clearTimeout(patience)
+      // The close of the one before is seen here first: only then is its place free.
+      setImmediate(() => (socket.destroyed ? undefined : this.#accept(socket)))
+    }
+    before.once('close', onClose)
+    socket.once('close', () => {
+      clearTimeout(patience)
+      before.off('close', onClose)
+    })
+  }
+
+  #take(socket: Socket): void {
     this.#socket = socket
     const generation = ++this.#generation
     this.#waiting.length = 0

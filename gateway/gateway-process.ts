@@ -17,7 +17,7 @@ import {
   sleepOnDoorbellAsync,
 } from '../engine/ring.js'
 import { BridgeFrame, BridgeInbox, bridgeFrame, jsonFrame, readDurable } from './bridge-frames.js'
-import type { BridgeHello } from './bridge.js'
+import type { BridgeHello, BridgeRefusal } from './bridge.js'
 import type { GatewayConfig } from './config.js'
 import type { ProofAnswer, FromGateway, ToGateway } from './messages.js'
 import { type RunningGateway, startGateway } from './start.js'
@@ -39,7 +39,15 @@ export interface GatewayProcessOptions {
   readonly onListening: (port: number) => void
 }
 
-/** Runs until the exchange ends the connection. Rejects when there is no exchange or the port is taken. */
+/** The exchange does not want this gateway process, or has gone without a word. */
+export class GatewayProcessError extends Error {
+  override readonly name = 'GatewayProcessError'
+}
+
+/**
+ * Runs until the exchange stops. Rejects when there is no exchange, when the port is taken, and with
+ * GatewayProcessError when the exchange refuses this process or the connection breaks without a stop.
+ */
 export async function runGatewayProcess(options: GatewayProcessOptions): Promise<void> {
   const socket = connect(options.path)
   const control = new Control(createControl())
@@ -52,8 +60,10 @@ export async function runGatewayProcess(options: GatewayProcessOptions): Promise
   /** Set once the gateway listens; the exchange may speak of batches and stops before. */
   const own: { gateway?: RunningGateway } = {}
   let greet: (hello: BridgeHello) => void
+  let refuse: (error: Error) => void
   const hello = new Promise<BridgeHello>((resolve, reject) => {
     greet = resolve
+    refuse = reject
     socket.once('error', reject)
     socket.once('close', () => reject(new Error('the exchange ended the connection')))
   })
@@ -71,17 +81,24 @@ export async function runGatewayProcess(options: GatewayProcessOptions): Promise
     if (waiting.length > 0) setTimeout(retry, 1)
     else socket.resume()
   }
-  const told = (message: ToGateway | BridgeHello): void => {
+  let isStopped = false
+  let died: Error | undefined
+  const told = (message: ToGateway | BridgeHello | BridgeRefusal): void => {
     if (message.type === 'exchange') greet(message)
+    else if (message.type === 'refused') refuse(new GatewayProcessError(message.reason))
     else if (message.type === 'batch') own.gateway?.batchChanged(message.batch)
     else if (message.type === 'settlement') own.gateway?.settlementChanged(message.figures)
     else if (message.type === 'proof') {
       proofs.get(message.ticket)?.(message.proof)
       proofs.delete(message.ticket)
-    } else void own.gateway?.stop().then(() => socket.end())
+    } else {
+      isStopped = true
+      void (own.gateway?.stop() ?? Promise.resolve()).then(() => socket.end())
+    }
   }
   const inbox = new BridgeInbox((type, body) => {
-    if (type === BridgeFrame.Json) told(JSON.parse(body.toString()) as ToGateway | BridgeHello)
+    if (type === BridgeFrame.Json)
+      told(JSON.parse(body.toString()) as ToGateway | BridgeHello | BridgeRefusal)
     else if (type === BridgeFrame.Durable) {
       const { seq, head } = readDurable(body)
       control.setDurable(seq, head)
@@ -117,7 +134,10 @@ export async function runGatewayProcess(options: GatewayProcessOptions): Promise
         const question: FromGateway = { type: 'askProof', ticket, question: asked }
         socket.write(jsonFrame(question))
       }),
-    onDied: (error) => socket.destroy(error),
+    onDied: (error) => {
+      died ??= error
+      socket.destroy()
+    },
   }).catch((error: unknown) => {
     control.fail(Failure.ThreadDied, 'the gateway could not start')
     socket.destroy()
@@ -135,6 +155,8 @@ export async function runGatewayProcess(options: GatewayProcessOptions): Promise
   // Nothing comes from the engine any more: that ends the gateway's threads.
   control.fail(Failure.ThreadDied, 'the exchange ended the connection')
   await Promise.all([gateway.ended, relayed])
+  if (died !== undefined) throw new GatewayProcessError(`the gateway has died: ${died.message}`)
+  if (!isStopped) throw new GatewayProcessError('the exchange ended the connection without a stop')
 }
 
 /** Sends on what the gateway thread puts into its ring, until `gone`. */

@@ -8,7 +8,8 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { Gateway } from './gateway.js'
 import type { FromGateway, GatewayThreadData, ToGateway } from './messages.js'
-import { type GatewayServer, ListenError, startServer } from './server.js'
+import { ListenError } from './probe-port.js'
+import { type GatewayServer, startServer } from './server.js'
 
 const STATS_EVERY_MS = 500
 const SAVE_EVERY_MS = 5000

@@ -187,7 +187,7 @@ test('unanswered frames of a connection; those that only cancel wait behind twic
     taken,
     TooManyFramesInFlight,
   ])
-  expect(await connection.request(Method.Time, [])).toBeGreaterThan(0)
+  expect(await connection.request(Method.Time, [])).toEqual([expect.any(Number), expect.any(Number)])
   connection.socket.destroy()
 })
 
@@ -228,11 +228,11 @@ test('a message beyond the bound is not decoded: a code, and the connection ends
   const rig = await venue({ messageBytesMax: 300 })
   const fits = await raw(rig)
   await fits.opened
-  fits.socket.send(`[0,1,"time",[]${' '.repeat(280)}]`)
-  fits.socket.send(`[0,2,"time",[]${' '.repeat(290)}]`)
+  fits.socket.send(`[0,1,"markets",[]${' '.repeat(280)}]`)
+  fits.socket.send(`[0,2,"markets",[]${' '.repeat(290)}]`)
   expect(await fits.ended).toBe(closeCode(ErrorCode.MessageTooLarge))
   expect(fits.received.slice(1)).toMatchObject([
-    [Kind.Result, 1, expect.any(Number) as number],
+    [Kind.Result, 1, expect.anything() as unknown],
     [Kind.Error, null, ErrorCode.MessageTooLarge, { name: 'MessageTooLarge' }],
   ])
 })

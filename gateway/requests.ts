@@ -120,7 +120,8 @@ export class Requests {
   #table(): Handlers {
     const gateway = this.#gateway
     return {
-      [Method.Time]: () => Date.now(),
+      [Method.Time]: () =>
+        askEngine(gateway, QueryKind.Time, 0, 0, (engineMs) => [Date.now(), engineMs as number]),
       [Method.Markets]: () => this.#markets(),
       [Method.Account]: (_connection, [owner]) => {
         const account = gateway.directory.accountOf(owner)

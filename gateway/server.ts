@@ -5,7 +5,6 @@
  * uWebSockets.js cannot say why it could not listen, and with several threads on one port it would join
  * another program's port in silence; so the port is first taken and given back by node:net, which can.
  */
-import { type AddressInfo, createServer } from 'node:net'
 import uWS, { type HttpRequest, type TemplatedApp, type us_listen_socket } from 'uWebSockets.js'
 import { ErrorCode, errorName } from '../sdk/wire/codes.js'
 import { type Codec, codecOf } from '../sdk/wire/codec.js'
@@ -16,7 +15,7 @@ import { addHttpRoutes, addMetricsRoutes, headBytes } from './http.js'
 import { httpStatus } from '../sdk/wire/http.js'
 import { STATUS_TEXT } from './http-reply.js'
 import type { Refusal } from './limits.js'
-import type { FromGateway } from './messages.js'
+import { ListenError, probePort } from './probe-port.js'
 
 /** The least idle time that uWebSockets.js takes, and what a close may take beyond the gateway's own. */
 const IDLE_S_MIN = 8
@@ -30,35 +29,6 @@ export interface GatewayServer {
   stopListening(): void
   /** Cuts whatever is still open, idle HTTP connections among it. */
   closeSockets(): void
-}
-
-/** Why the port cannot be had; the message is fit for an operator. */
-export class ListenError extends Error {
-  override readonly name = 'ListenError'
-  constructor(
-    readonly code: Extract<FromGateway, { type: 'failed' }>['code'],
-    message: string,
-  ) {
-    super(message)
-  }
-}
-
-/** Takes the port once, to learn whether it is free. Answers with the port (a free one for 0). */
-function probePort(host: string, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer()
-    probe.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EADDRINUSE') {
-        reject(new ListenError('PortTaken', `port ${port} of ${host} is taken by another program`))
-      } else if (error.code === 'EACCES') {
-        reject(new ListenError('PortDenied', `port ${port} of ${host} needs more rights than this user has`))
-      } else reject(new ListenError('AddressInvalid', `cannot listen on ${host}:${port}: ${error.message}`))
-    })
-    probe.listen({ host, port, exclusive: true }, () => {
-      const taken = (probe.address() as AddressInfo).port
-      probe.close(() => resolve(taken))
-    })
-  })
 }
 
 /**

@@ -188,7 +188,17 @@ export class ClientQueries extends ClientCore {
 
   /** The exchange's clock, ms since 1970. */
   async time(): Promise<number> {
-    return readSafeInt(await this.call(Method.Time, []), 'time')
+    return (await this.#times()).wallMs
+  }
+
+  /** Engine time, ms since 1970: what deadlines and expiries are measured against. */
+  async engineTime(): Promise<number> {
+    return (await this.#times()).engineMs
+  }
+
+  async #times(): Promise<{ wallMs: number; engineMs: number }> {
+    const [wallMs, engineMs] = (await this.call(Method.Time, [])) as unknown[]
+    return { wallMs: readSafeInt(wallMs, 'time.wallMs'), engineMs: readSafeInt(engineMs, 'time.engineMs') }
   }
 
   /** L2 book, best first; levels are [ticks, lots, orders]. */

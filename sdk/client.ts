@@ -68,7 +68,7 @@ export class Client extends ClientQueries {
 
   /**
    * Makes a session key, lets the wallet approve it, and logs on with it.
-   * `maxNotional` bounds one order in quote units, 0 = none; `expiresAtMs` is a day from now by default.
+   * `maxNotional` bounds one order in quote units, 0 = none; `expiresAtMs` is a day of engine time from now by default.
    */
   async createSession(
     options: {
@@ -85,7 +85,7 @@ export class Client extends ClientQueries {
     const names = options.scopes ?? ['read', 'trade']
     const scopes = SCOPES.reduce((bits, [name, bit]) => (names.includes(name) ? bits | bit : bits), 0)
     const maxNotional = whole(options.maxNotional ?? 0, 'maxNotional')
-    const expiresAtMs = whole(options.expiresAtMs ?? Date.now() + 86_400_000, 'expiresAtMs')
+    const expiresAtMs = whole(options.expiresAtMs ?? (await this.engineTime()) + 86_400_000, 'expiresAtMs')
     const approval = async (): Promise<WireValue[]> => {
       const nonce = this.nextWalletNonce()
       const signature = await wallet.sign({

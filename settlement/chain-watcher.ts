@@ -164,6 +164,7 @@ class Watch {
     const head = newest.number - BigInt(confirmations)
     if (head < BigInt(deployment.deployedAtBlock)) return
     const count = await this.queue.count(head)
+    if (this.isUnchecked) await this.checkFile(head)
     await this.checkStanding(count, head)
     if (count > this.progress.position) await this.readUpTo(count, head, isStopped)
     if (isStopped()) return
@@ -178,11 +179,23 @@ class Watch {
     await this.open(FEE_ACCOUNT, owner, origin)
   }
 
+  /** What the state file says of the queue is what the chain says; else the file is not rested on. */
+  private async checkFile(head: bigint): Promise<void> {
+    const { position, hash } = this.progress
+    const known = position <= (await this.queue.count(head)) ? await this.queue.hash(position, head) : hash
+    this.isUnchecked = false
+    if (known === hash) return
+    this.options.onTrouble?.(
+      `chain watcher: ${this.options.statePath} has another hash of ${position} deposits than the vault; deposits are read from the deployment on`,
+    )
+    this.progress = this.beginning
+  }
+
   /** The chain has what was submitted. */
   private async checkStanding(count: number, head: bigint): Promise<void> {
     const { position, hash } = this.progress
-    if (count < position)
-      throw new DepositsTakenBack(`block ${head} has ${count} deposits, ${position} were credited`)
+    if (count < this.position)
+      throw new DepositsTakenBack(`block ${head} has ${count} deposits, ${this.position} were credited`)
     if ((await this.queue.hash(position, head)) !== hash)
       throw new DepositsTakenBack(
         `the first ${position} deposits at block ${head} are not those that were credited`,
@@ -262,21 +275,49 @@ class Watch {
     this.saved = progress.position
   }
 
+  private get beginning(): Progress {
+    return { position: 0, hash: EMPTY_QUEUE, nextBlock: this.options.deployment.deployedAtBlock }
+  }
+
+  /** The progress is the state file's, and the chain was not asked of it yet. */
+  private isUnchecked = true
+
   /** Position that the state file has. */
   private saved: number | undefined
 
   /** Of the state file; the beginning where there is none, or where the journal is an older one. */
   private readProgress(): Progress {
-    const { statePath, deployment, depositsConsumed } = this.options
-    const beginning = { position: 0, hash: EMPTY_QUEUE, nextBlock: deployment.deployedAtBlock }
+    const { statePath, depositsConsumed } = this.options
+    const { beginning } = this
     if (statePath === undefined) return beginning
+    let text: string
     try {
-      const { position, hash, nextBlock } = JSON.parse(readFileSync(statePath, 'utf8')) as Progress
-      return position <= depositsConsumed ? { position, hash, nextBlock } : beginning
+      text = readFileSync(statePath, 'utf8')
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return beginning
       throw error
     }
+    const progress = progressOf(text)
+    if (progress === undefined) {
+      // It only spares reading; the queue's hash on the chain says what was credited.
+      this.options.onTrouble?.(
+        `chain watcher: ${statePath} is not what was written there; deposits are read from the deployment on`,
+      )
+      return beginning
+    }
+    return progress.position <= depositsConsumed ? progress : beginning
+  }
+}
+
+/** undefined for a text that no `move` wrote. */
+function progressOf(text: string): Progress | undefined {
+  try {
+    const { position, hash, nextBlock } = JSON.parse(text) as Partial<Progress>
+    if (!Number.isSafeInteger(position) || !Number.isSafeInteger(nextBlock)) return undefined
+    if (position! < 0 || nextBlock! < 0 || !/^0x[0-9a-f]{64}$/.test(hash ?? '')) return undefined
+    return { position: position!, hash: hash!, nextBlock: nextBlock! }
+  } catch {
+    return undefined
   }
 }
 

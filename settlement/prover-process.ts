@@ -1,6 +1,6 @@
 /**
- * Runs a local prover: the separate prover program as a child process at low priority, started again when
- * it dies. It fetches its work over HTTP like any other.
+ * Runs a local prover: the separate prover program as a child process, at low priority unless it is urgent,
+ * started again when it dies. It fetches its work over HTTP like any other.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { constants, setPriority } from 'node:os'
@@ -17,6 +17,8 @@ export interface ProverProcessOptions {
   readonly rowsPerChunk: number
   /** Folder of a ceremony's key; absent = the development key, built and cached if need be. */
   readonly keyFolder?: string
+  /** Runs at the priority of this process. */
+  readonly isUrgent?: boolean
   /** What the prover is doing, and how far its key is built (0 to 1; 1 = ready). */
   readonly onProgress: (text: string, keyShare: number) => void
 }
@@ -41,7 +43,7 @@ export function startProverProcess(options: ProverProcessOptions): () => Promise
       env: { ...process.env, GLASSBOOK_PROVER_TOKEN: options.token },
     })
     try {
-      setPriority(child.pid!, constants.priority.PRIORITY_LOW)
+      if (options.isUrgent !== true) setPriority(child.pid!, constants.priority.PRIORITY_LOW)
     } catch {
       // It may have ended already; its exit says why.
     }

@@ -39,6 +39,8 @@ export interface SettlementThreadData {
     readonly port?: number
     /** What provers must show; a random one unless given. */
     readonly token?: string
+    /** The local prover is as urgent as the exchange (a demo); else it takes what that leaves. */
+    readonly isUrgent?: boolean
     /** Folder of a ceremony's key; absent = the development key. */
     readonly keyFolder?: string
   }
@@ -243,7 +245,7 @@ const timer = setInterval(tellStatus, data.statusMs ?? 250)
 
 async function stop(): Promise<void> {
   clearInterval(timer)
-  await Promise.all([stopProver(), settler.stop()])
+  await Promise.allSettled([stopProver(), settler.stop()])
   queue?.close()
   post({ type: 'stopped' })
   port!.close()
@@ -313,6 +315,7 @@ async function start(): Promise<void> {
       url,
       token,
       rowsPerChunk,
+      isUrgent: data.prover?.isUrgent ?? false,
       ...(data.prover?.keyFolder === undefined ? {} : { keyFolder: data.prover.keyFolder }),
       onProgress: (text, keyShare) => Object.assign(proving, { text, keyShare }),
     })

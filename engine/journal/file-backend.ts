@@ -4,11 +4,20 @@
  * prepared a little with each append, never in one long stall.
  *
  * Invariant: a segment file bears its final name only when all of it is zeros on disk. Any failed or
- * short write and any failed sync throws, and the backend refuses all further use.
+ * short write and any failed sync throws, and the backend refuses all further use. A block is written only
+ * behind this backend's own last one and onto zeros: a process that was stopped for a while, and whose
+ * folder another one took meanwhile, never writes into the other's journal (EpochFenced).
  */
 import { join } from 'node:path'
-import { JournalSyncError, JournalWriteError, type AppendedBlock, type JournalBackend } from './backend.js'
+import {
+  EpochFenced,
+  JournalSyncError,
+  JournalWriteError,
+  type AppendedBlock,
+  type JournalBackend,
+} from './backend.js'
 import type { Disk, DiskFile } from './disk.js'
+import { BLOCK_HEADER_BYTES, SECTOR_BYTES } from './format.js'
 import { preparingName, segmentName } from './segments.js'
 
 const ZEROS = new Uint8Array(256 * 1024)
@@ -98,6 +107,9 @@ export class FileBackend implements JournalBackend {
   private broken = false
   /** Bytes appended since the last `maintain`. */
   private appended = 0
+  /** Header of the last block that was appended here, and where it stands; nothing before the first. */
+  private last: { readonly offset: number; readonly header: Uint8Array } | undefined
+  private readonly seen = new Uint8Array(SECTOR_BYTES)
   /** Where the next block goes. */
   segment: number
   offset: number
@@ -119,10 +131,15 @@ export class FileBackend implements JournalBackend {
     if (this.broken) throw new JournalWriteError('the journal failed before; nothing more is written')
     this.broken = true
     const { bytes } = block
-    if (this.offset + bytes.length > this.fileBytes) this.roll()
+    this.expectOwnEnd(block)
+    if (this.offset + bytes.length > this.fileBytes) {
+      this.roll()
+      this.expectOwnEnd(block)
+    }
     const what = `segment ${this.segment}`
     writeAll(this.file, bytes, this.offset, what)
     syncAll(() => this.file.sync(), what)
+    this.last = { offset: this.offset, header: bytes.slice(0, BLOCK_HEADER_BYTES) }
     this.offset += bytes.length
     this.appended += bytes.length
     this.broken = false
@@ -149,6 +166,25 @@ export class FileBackend implements JournalBackend {
     this.preparation?.close()
   }
 
+  /** The last block stands where it was put, and nothing stands behind it. Throws EpochFenced. */
+  private expectOwnEnd(block: AppendedBlock): void {
+    const { seen, last } = this
+    const refuse = (what: string): never => {
+      throw new EpochFenced(
+        `segment ${this.segment}: ${what}; another process writes this journal, so block ${block.number} of epoch ${block.epoch} is not written`,
+      )
+    }
+    if (last !== undefined) {
+      const header = seen.subarray(0, BLOCK_HEADER_BYTES)
+      const count = this.file.read(header, last.offset)
+      if (count !== header.length || Buffer.compare(header, last.header) !== 0)
+        refuse(`the last block, at ${last.offset}, is not the one that was written`)
+    }
+    const count = this.file.read(seen, this.offset)
+    for (let at = 0; at < count; at++)
+      if (seen[at] !== 0) refuse(`a block stands at ${this.offset}, where the next one belongs`)
+  }
+
   private exists(segment: number): boolean {
     return this.disk.list(this.folder).includes(segmentName(segment))
   }
@@ -168,6 +204,7 @@ export class FileBackend implements JournalBackend {
     this.file.close()
     this.segment++
     this.offset = 0
+    this.last = undefined
     this.file = this.openSegment()
     this.fileBytes = this.file.size()
     this.nextIsReady = this.exists(this.segment + 1)

@@ -7,7 +7,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { Control, Failure, StopPhase } from '../control.js'
 import { RingReader, armDoorbell, disarmDoorbell, ringDoorbell, sleepOnDoorbell } from '../ring.js'
 import type { GenesisConfig } from '../types.js'
-import { JournalSyncError, JournalWriteError } from './backend.js'
+import { EpochFenced, JournalSyncError, JournalWriteError } from './backend.js'
 import { nodeDisk } from './disk.js'
 import { FileBackend } from './file-backend.js'
 import { journalFolder, type JournalPosition } from './segments.js'
@@ -75,7 +75,9 @@ main(data, control).catch((error: unknown) => {
       ? Failure.JournalSync
       : error instanceof JournalWriteError
         ? Failure.JournalWrite
-        : Failure.Journal
+        : error instanceof EpochFenced
+          ? Failure.JournalFenced
+          : Failure.Journal
   control.fail(failure, error instanceof Error ? error.message : String(error))
   process.exitCode = 1
 })

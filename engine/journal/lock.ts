@@ -1,44 +1,67 @@
 /**
- * One process a data folder: DIR/lock names the process that runs on it. A lock whose process is gone
- * (kill -9) is taken over. The process is told by its id and its start time, so that another process
- * with a recycled id does not keep a folder locked.
+ * One process a folder: DIR/lock is locked by the kernel for as long as its holder has it open. The lock
+ * belongs to the open file, so it ends with the process, however that ends; it holds between processes of
+ * other pid namespaces, and between two places of one process. The file stays: a lock file that is removed
+ * and made again is another file, and would have another holder.
+ *
+ * The holder's process id is written into the file for people to read; nothing rests on it.
  */
-import { closeSync, mkdirSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import type * as NativeExtensions from 'fs-native-extensions'
 
-/** Start time of a process in clock ticks since boot (Linux /proc), 0 where that is not to be had, -1 when it is gone. */
-function startTicks(pid: number): number {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // The name, field 2, may hold spaces: count fields from behind its closing parenthesis.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return fields[0] === 'Z' ? -1 : Number(fields[19])
-  } catch {
+const { tryLock } = createRequire(import.meta.url)('fs-native-extensions') as typeof NativeExtensions
+
+const FILE_MODE = 0o640
+
+/** Another process, or another part of this one, has the folder. */
+export class FolderInUse extends Error {
+  override readonly name = 'FolderInUse'
+}
+
+/** Takes the lock of `folder` (created if absent) and returns its release. Throws FolderInUse. */
+export function lockFolder(folder: string, what = 'data folder'): () => void {
+  mkdirSync(folder, { recursive: true })
+  return lockFile(join(folder, 'lock'), `${what} ${folder}`)
+}
+
+/** Takes the lock of the file at `path` (created if absent); `what` names what it stands for. Throws FolderInUse. */
+export function lockFile(path: string, what: string): () => void {
+  for (;;) {
+    const fd = openSync(path, 'a+', FILE_MODE)
+    let isOurs = false
     try {
-      process.kill(pid, 0)
-      return 0
-    } catch (error) {
-      return (error as NodeJS.ErrnoException).code === 'EPERM' ? 0 : -1
+      if (!tryLock(fd)) {
+        const holder = readFileSync(path, 'utf8').trim()
+        throw new FolderInUse(`${what} is in use by process ${holder === '' ? 'of unknown id' : holder}`)
+      }
+      // A file that was removed between the two calls would be locked by nobody else: then once more.
+      isOurs = statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino
+      if (!isOurs) continue
+      ftruncateSync(fd)
+      writeSync(fd, `${process.pid}\n`)
+      return once(() => closeSync(fd))
+    } finally {
+      if (!isOurs) closeSync(fd)
     }
   }
 }
 
-/** Takes the lock of `dataDir` (created if absent) and returns its release. Throws when a live process holds it. */
-export function lockFolder(dataDir: string): () => void {
-  mkdirSync(dataDir, { recursive: true })
-  const path = join(dataDir, 'lock')
-  for (;;) {
-    try {
-      const fd = openSync(path, 'wx', 0o640)
-      writeSync(fd, `${process.pid} ${startTicks(process.pid)}\n`)
-      closeSync(fd)
-      return () => unlinkSync(path)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    }
-    const [pid = 0, ticks = 0] = readFileSync(path, 'utf8').trim().split(' ').map(Number)
-    if (pid > 0 && startTicks(pid) === ticks)
-      throw new Error(`data folder ${dataDir} is in use by process ${pid}`)
-    unlinkSync(path)
+function once(act: () => void): () => void {
+  let done = false
+  return () => {
+    if (done) return
+    done = true
+    act()
   }
 }

@@ -14,7 +14,6 @@ import type { GenesisConfig } from '../types.js'
 import { EpochFenced, type AppendedBlock, type JournalBackend } from './backend.js'
 import { nodeDisk } from './disk.js'
 import { FileBackend } from './file-backend.js'
-import { lockFolder } from './lock.js'
 import { JournalDamage, JournalReader } from './reader.js'
 import { recover, StateMismatch, type Recovered } from './recovery.js'
 import { journalFolder, segmentName, snapshotFolder } from './segments.js'
@@ -209,15 +208,41 @@ describe('recovery', () => {
     expect(() => start()).toThrow(StateMismatch)
   })
 
-  test('one process a folder; a lock whose process is gone is taken over', () => {
-    const release = lockFolder(dataDir)
-    expect(() => lockFolder(dataDir)).toThrow(`in use by process ${process.pid}`)
-    release()
-    writeFileSync(join(dataDir, 'lock'), '999999 12345\n')
-    lockFolder(dataDir)()
-    // The id lives on in another process: its start time differs.
-    writeFileSync(join(dataDir, 'lock'), `${process.pid} 1\n`)
-    lockFolder(dataDir)()
+  test('a second writer on the same journal is noticed before the first writes again', () => {
+    const open = () => {
+      const { position, stateHash } = start()
+      const sab = createRing(64 * 1024)
+      const backend = new FileBackend({
+        disk: nodeDisk,
+        folder: journalFolder(dataDir),
+        segmentBytes: SEGMENT_BYTES,
+        segment: position.segment,
+        offset: position.offset,
+      })
+      const writer = new JournalWriter({
+        ring: new RingReader(sab),
+        backend,
+        position,
+        epoch: position.epoch + 1,
+        onDurable: () => {},
+      })
+      void writer.start(genesis, stateHash)
+      return { backend, writer, ring: new RingWriter(sab) }
+    }
+    const first = open()
+    put(first.ring, 1, 1)
+    expect(first.writer.turn()).toBe(true)
+    // The first one sleeps; another start takes the folder, and then the first wakes up.
+    const second = open()
+    put(first.ring, 2, 2)
+    expect(() => first.writer.turn()).toThrow(EpochFenced)
+    put(second.ring, 2, 3)
+    expect(second.writer.turn()).toBe(true)
+    put(first.ring, 2, 2)
+    expect(() => first.writer.turn()).toThrow('nothing more is written')
+    first.backend.close()
+    second.backend.close()
+    expect(start().engine.seq).toBe(2)
   })
 })
 

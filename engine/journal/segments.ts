@@ -4,7 +4,7 @@
  *   DIR/journal/00000000.glass     segments, numbered without gap from 0
  *   DIR/journal/00000001.prepare   the next segment while it is being filled with zeros
  *   DIR/snapshots/<seq>.snapshot   16 digits; <seq>.writing while it is being written
- *   DIR/lock                       who runs on this folder
+ *   DIR/lock                       locked by the kernel while a process runs on this folder (lock.ts)
  */
 import { join } from 'node:path'
 

@@ -248,7 +248,13 @@ export const streams = [
 ] as const
 
 export const methods = {
-  [Method.Time]: method(z.tuple([]), int, 0, 1, 'Server time in ms.'),
+  [Method.Time]: method(
+    z.tuple([]),
+    z.tuple([int, int]).describe('[wallMs, engineMs]'),
+    0,
+    1,
+    "The server's clock and engine time, ms since 1970. Deadlines and expiries are measured against engine time, which may be ahead of the clock or behind it.",
+  ),
   [Method.Markets]: method(
     z.tuple([]),
     z.object({

@@ -1,0 +1,73 @@
+/**
+ * What the files of a data folder know of each other, asked at a start. Every file that a start rests on is
+ * written only after what it speaks of is durable in the journal, so a journal that ends before any of them
+ * has lost commands that clients were told of: the start is refused, and nothing is written.
+ */
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { journalFolder, segmentOf, snapshotFolder } from '../engine/journal/segments.js'
+import { BatchStore } from '../settlement/store.js'
+import { historyFolder } from './gateway-link.js'
+
+/** The journal does not hold what other files of the folder speak of. */
+export class JournalLost extends Error {
+  override readonly name = 'JournalLost'
+}
+
+const ADVICE =
+  'Put back the newest copy of the whole folder; a journal cannot be made again from what rests on it'
+
+/** @throws JournalLost when there is no journal where there was one. */
+export function expectNothingLost(dataDir: string): void {
+  if (names(journalFolder(dataDir)).some((name) => segmentOf(name) >= 0)) return
+  const folders = [snapshotFolder(dataDir), join(dataDir, 'settlement', 'batches')]
+  const deposits = join(dataDir, 'settlement', 'deposits.json')
+  const witness =
+    folders.find((path) => names(path).length > 0) ?? (existsSync(deposits) ? deposits : undefined)
+  if (witness !== undefined)
+    throw new JournalLost(
+      `${journalFolder(dataDir)} has no journal, and ${witness} shows that there was one. ${ADVICE}`,
+    )
+}
+
+export interface RecoveredJournal {
+  readonly seq: number
+  readonly depositsConsumed: number
+}
+
+/** @throws JournalLost when settlement or history has seen commands that the journal does not hold. */
+export function expectRecovered(dataDir: string, recovered: RecoveredJournal): void {
+  const lost = (what: string): never => {
+    throw new JournalLost(
+      `the journal ends at seq ${recovered.seq} (${recovered.depositsConsumed} deposits), but ${what}: it is an older copy, or another exchange's. ${ADVICE}`,
+    )
+  }
+  const store = new BatchStore(dataDir)
+  const last = store.numbers().at(-1)
+  if (last !== undefined) {
+    const { lastSeq } = store.read(last).header
+    if (Number(lastSeq) > recovered.seq) lost(`batch ${last} of settlement ends at seq ${lastSeq}`)
+  }
+  const deposits = numberOf(join(dataDir, 'settlement', 'deposits.json'), 'position')
+  if (deposits > recovered.depositsConsumed) lost(`${deposits} deposits were credited`)
+  const history = numberOf(join(historyFolder(dataDir), 'state.json'), 'seq')
+  if (history > recovered.seq) lost(`the gateway has told clients of seq ${history}`)
+}
+
+function names(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
+}
+
+/** A number in a JSON file; 0 when the file is not there or is no such file, which its reader tells. */
+function numberOf(path: string, field: string): number {
+  try {
+    const value = (JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>)[field]
+    return typeof value === 'number' ? value : 0
+  } catch {
+    return 0
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * What ends a running exchange: a signal, the end of a demo or replay, the failure of a part, or an error
+ * that nobody caught. The first one decides the exit code; later ones only say what they are. Whoever
+ * starts or waits asks `during`, so that an end that comes early is not slept through.
+ */
+export class RunEnd {
+  readonly #promise: Promise<number>
+  #resolve: (code: number) => void = () => {}
+  #code: number | undefined
+  readonly #say: (line: string) => void
+  #release: () => void = () => {}
+
+  constructor(say: (line: string) => void) {
+    this.#say = say
+    this.#promise = new Promise((resolve) => {
+      this.#resolve = resolve
+    })
+  }
+
+  /** Takes SIGINT, SIGTERM, and errors that nobody caught, until `release`. */
+  listen(): void {
+    const interrupt = (): void => this.end(0)
+    const broken = (error: unknown): void =>
+      this.fail('an error that nobody expected', error instanceof Error ? (error.stack ?? error) : error)
+    process.on('SIGINT', interrupt)
+    process.on('SIGTERM', interrupt)
+    process.on('uncaughtException', broken)
+    process.on('unhandledRejection', broken)
+    this.#release = () => {
+      process.off('SIGINT', interrupt)
+      process.off('SIGTERM', interrupt)
+      process.off('uncaughtException', broken)
+      process.off('unhandledRejection', broken)
+    }
+  }
+
+  release(): void {
+    this.#release()
+  }
+
+  get hasEnded(): boolean {
+    return this.#code !== undefined
+  }
+
+  end(code: number): void {
+    this.#code ??= code
+    this.#resolve(this.#code)
+  }
+
+  /** A part failed: said in one line; the run ends with code 1 unless it ends already. */
+  fail(what: string, error: unknown): void {
+    this.#say(`glassbook: ${what}: ${error instanceof Error ? error.message : String(error)}`)
+    this.end(1)
+  }
+
+  /** The exit code, when there is one. */
+  get code(): Promise<number> {
+    return this.#promise
+  }
+
+  /** Waits for `work`, but not longer than the run. @throws RunEnded when that ends first. */
+  async during<T>(work: Promise<T>): Promise<T> {
+    work.catch(() => {})
+    const ended = this.#promise.then(() => {
+      throw new RunEnded()
+    })
+    ended.catch(() => {})
+    return Promise.race([work, ended])
+  }
+}
+
+/** The run was ended while something was waited for; not a failure by itself. */
+export class RunEnded extends Error {
+  override readonly name = 'RunEnded'
+}

@@ -1,0 +1,101 @@
+/**
+ * Whole copies of the local chain's state file. Anvil writes the file in place, so a kill inside a write can
+ * leave a torn one; the last two whole copies are kept beside it (FILE.1, FILE.2), and a start takes the newest
+ * one that parses.
+ *
+ * Copies are made in a thread of their own: a state file is parsed to know that it is whole, and that takes
+ * the time of whoever does it. No copy is not the end of anything (a full disk): it is told once, tried again,
+ * and told when it goes on.
+ */
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
+import { Worker } from 'node:worker_threads'
+
+/** There is a state file, and neither it nor a copy of it is whole. */
+export class ChainStateError extends Error {
+  override readonly name = 'ChainStateError'
+}
+
+const BACKUP_INTERVAL_MS = 500
+
+/** A state file's bytes when they are a whole state. */
+function wholeState(path: string): Buffer | undefined {
+  try {
+    const bytes = readFileSync(path)
+    const state: unknown = JSON.parse(bytes.toString('utf8'))
+    return typeof state === 'object' && state !== null ? bytes : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Copies a whole state file aside; a torn one (being written) is left for the next turn. Throws when the disk does. */
+export function backupState(statePath: string): void {
+  const state = statSync(statePath, { throwIfNoEntry: false })
+  const newest = statSync(`${statePath}.1`, { throwIfNoEntry: false })
+  if (state === undefined || (newest !== undefined && newest.mtimeMs >= state.mtimeMs)) return
+  const bytes = wholeState(statePath)
+  if (bytes === undefined) return
+  const copy = `${statePath}.copy`
+  try {
+    const file = openSync(copy, 'w', 0o644)
+    try {
+      for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at)
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+  } catch (error) {
+    // Half a copy would only take the room that others need.
+    rmSync(copy, { force: true })
+    throw error
+  }
+  if (newest !== undefined) renameSync(`${statePath}.1`, `${statePath}.2`)
+  renameSync(copy, `${statePath}.1`)
+}
+
+/**
+ * Puts the newest whole copy in the place of a state file that is not whole; says so in a line.
+ * @throws ChainStateError when there is none.
+ */
+export function restoreState(statePath: string, onLine: (line: string) => void): void {
+  if (wholeState(statePath) !== undefined) return
+  const copy = [`${statePath}.1`, `${statePath}.2`].find((path) => wholeState(path) !== undefined)
+  if (copy !== undefined) {
+    onLine(
+      `local chain: ${statePath} ${existsSync(statePath) ? 'is not a whole state' : 'is missing'}; taken from ${copy}`,
+    )
+    copyFileSync(copy, statePath)
+  } else if (existsSync(statePath))
+    throw new ChainStateError(
+      `${statePath} is not a whole chain state, and there is no whole copy beside it (${statePath}.1, .2): put ` +
+        `back a copy, or remove the whole data folder to begin anew`,
+    )
+}
+
+/** Makes copies until stopped; troubles and their end are told in one line each. */
+export function keepBackups(statePath: string, onLine: (line: string) => void): () => Promise<void> {
+  const worker = new Worker(new URL('./anvil-state-thread.js', import.meta.url), {
+    workerData: { statePath, everyMs: BACKUP_INTERVAL_MS },
+    name: 'chain state copies',
+  })
+  worker.on('message', onLine)
+  worker.on('error', (error) => onLine(`local chain: no more copies of ${statePath}: ${error.message}`))
+  worker.unref()
+  const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
+  return async () => {
+    worker.ref()
+    worker.postMessage('stop')
+    await exited
+  }
+}

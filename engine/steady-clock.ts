@@ -1,0 +1,97 @@
+/**
+ * The clock that the sequencer reads: the wall clock, as long as it goes as fast as the machine's monotonic
+ * clock. A wall clock that jumps by more than a minute is not followed: time goes on at the monotonic
+ * clock's pace, and the operator is told, again each minute, until the clock is right or the exchange is
+ * started anew. So an hour that was wrong for a moment does not stand in the journal for ever, where every
+ * deadline would be measured against it.
+ *
+ * With `accept` (`start --accept-clock`) jumps are followed; and where the clock is behind the journal, time
+ * goes on from the journal's last moment at the clock's pace, so that deadlines fire and sessions can be made.
+ */
+import type { Clock } from './sequencer.js'
+
+/** A clock may differ by so much from what it should say before it is called wrong. */
+export const CLOCK_JUMP_MS_MAX = 60_000
+const TELL_EVERY_MS = 60_000
+
+export interface SteadyClockOptions {
+  /** Milliseconds since 1970. */
+  readonly wall: Clock
+  /** Milliseconds since any moment; never jumps. */
+  readonly monotonic: Clock
+  /** Engine time of the journal's end. */
+  readonly timeMs: number
+  readonly accept: boolean
+  readonly onTrouble: (line: string) => void
+}
+
+/** The clock is so far behind the journal that a start on it would stop all time; undefined = it is not. */
+export function clockBehind(timeMs: number, nowMs: number): string | undefined {
+  const behindMs = timeMs - nowMs
+  if (!(behindMs > CLOCK_JUMP_MS_MAX)) return undefined
+  return (
+    `the clock says ${iso(nowMs)}, the journal ends at ${iso(timeMs)}: ${seconds(behindMs)} s behind, at most ` +
+    `${seconds(CLOCK_JUMP_MS_MAX)} s are taken. Set the clock right; if it is right and was ahead before, start with ` +
+    `--accept-clock: engine time then goes on from the journal's`
+  )
+}
+
+export class SteadyClock {
+  readonly #options: SteadyClockOptions
+  /** Wall time less monotonic time when both were last in step. */
+  #base: number
+  /** What engine time is ahead of the wall clock, on purpose. */
+  #ahead = 0
+  #isWrong = false
+  #toldAtMs = 0
+
+  constructor(options: SteadyClockOptions) {
+    this.#options = options
+    const wallMs = options.wall()
+    this.#base = wallMs - options.monotonic()
+    if (options.accept && clockBehind(options.timeMs, wallMs) !== undefined) {
+      this.#ahead = options.timeMs - wallMs
+      options.onTrouble(
+        `the clock is ${seconds(this.#ahead)} s behind the journal and was accepted: engine time goes on from ${iso(options.timeMs)}`,
+      )
+    }
+  }
+
+  /** Engine time may be this now; never jumps unless jumps are accepted. */
+  now(): number {
+    const { wall, monotonic, accept } = this.#options
+    const monotonicMs = monotonic()
+    const wallMs = wall()
+    const jumpMs = wallMs - monotonicMs - this.#base
+    if (Math.abs(jumpMs) <= CLOCK_JUMP_MS_MAX) {
+      this.#base += jumpMs
+      if (this.#isWrong) this.#told('the clock is right again and is followed')
+      this.#isWrong = false
+      return wallMs + this.#ahead
+    }
+    if (accept) {
+      this.#base += jumpMs
+      // Backwards: the journal's time cannot, so it goes on from where it is.
+      this.#ahead = Math.max(0, this.#ahead - jumpMs)
+      this.#told(`the clock jumped by ${seconds(jumpMs)} s, which was accepted`)
+    } else if (!this.#isWrong || monotonicMs - this.#toldAtMs >= TELL_EVERY_MS) {
+      this.#isWrong = true
+      this.#toldAtMs = monotonicMs
+      this.#told(
+        `THE CLOCK JUMPED by ${seconds(jumpMs)} s to ${iso(wallMs)} and is not followed: engine time goes on at ` +
+          `${iso(monotonicMs + this.#base)}. Set the clock right, or start again (with --accept-clock jumps are followed)`,
+      )
+    }
+    return Math.floor(monotonicMs + this.#base) + this.#ahead
+  }
+
+  #told(line: string): void {
+    this.#options.onTrouble(line)
+  }
+}
+
+const seconds = (ms: number): number => Math.round(ms / 1000)
+const iso = (ms: number): string => {
+  const date = new Date(ms)
+  return Number.isNaN(date.getTime()) ? `${ms} ms` : date.toISOString()
+}

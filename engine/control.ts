@@ -17,9 +17,12 @@ const DURABLE = 16
 const DURABLE_HEAD = 19
 const HEAD_WORDS = 8
 const SEQUENCED = 32
+const CLOCK_AHEAD = 40
 const DOORBELLS = 48
 const DOORBELL_WORDS = 16
 const FAILURE_TEXT_BYTES = 1024
+/** Added to what is written of the clock, which may be negative. */
+const CLOCK_ZERO = 2 ** 52
 
 /** Most gateways, operators and followers together. */
 export const PRODUCERS_MAX = 64
@@ -121,6 +124,17 @@ export class Control {
   /** Engine thread only. */
   set sequencedSeq(seq: number) {
     this.writeSeq(SEQUENCED, seq)
+  }
+
+  /** How far engine time is ahead of the wall clock, in ms; below 0 = behind. 0 unless the clock is or was wrong. */
+  get clockAheadMs(): number {
+    const written = this.readSeq(CLOCK_AHEAD)
+    return written === 0 ? 0 : written - CLOCK_ZERO
+  }
+
+  /** Engine thread only; in a gateway process, whoever relays. */
+  set clockAheadMs(ms: number) {
+    this.writeSeq(CLOCK_AHEAD, Math.trunc(ms) + CLOCK_ZERO)
   }
 
   /** One of StopPhase. */

@@ -85,7 +85,11 @@ function prepare(data: EngineThreadData, control: Control): RunLoop {
     timeMs: engine.timeMs,
     accept: data.acceptClock,
     onTrouble: (line) => tell({ type: 'log', line }),
+    onAhead: (aheadMs) => {
+      control.clockAheadMs = aheadMs
+    },
   })
+  clock.now()
   control.setDurable(engine.seq, position.head)
   control.sequencedSeq = engine.seq
   const { seq, timeMs, depositsConsumed } = engine

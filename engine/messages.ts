@@ -58,8 +58,6 @@ export const QueryKind = {
   AccountPage: 16,
   /** Markets from id `subject` on (MarketPage). */
   MarketPage: 17,
-  /** The time that a command would have now: engine time, or the clock where that is later. */
-  Time: 18,
 } as const
 
 export const OUTBOUND_HEADER_WORDS = 12

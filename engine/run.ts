@@ -261,8 +261,6 @@ export class RunLoop {
         const results = engine.frameResults(subject, nonce)
         return results === undefined ? null : { firstSeq: results.firstSeq, codes: [...results.codes] }
       }
-      case QueryKind.Time:
-        return Math.max(this.sequencer.timeMs, this.sequencer.now())
       case QueryKind.TryPlace: {
         const needed = INBOUND_HEADER_WORDS * 4 + COMMAND_BYTES
         if (ring.length < needed)

@@ -8,6 +8,7 @@ class Clocks {
   wallMs = START_MS
   monotonicMs = 5000
   lines: string[] = []
+  aheadMs = 0
   /** Both clocks go on; the wall clock jumps besides. */
   pass(ms: number, jumpMs = 0): void {
     this.wallMs += ms + jumpMs
@@ -20,6 +21,7 @@ class Clocks {
       timeMs,
       accept,
       onTrouble: (line) => this.lines.push(line),
+      onAhead: (aheadMs) => (this.aheadMs = aheadMs),
     })
   }
 }
@@ -55,8 +57,10 @@ test.each([HOUR_MS, 400 * 24 * HOUR_MS, -HOUR_MS])('a jump of %d ms is not follo
   clock.now()
   // Told again each minute.
   expect(clocks.lines).toHaveLength(2)
+  expect(clocks.aheadMs).toBe(-jumpMs)
   clocks.pass(0, -jumpMs)
   expect(clock.now()).toBe(clocks.wallMs)
+  expect(clocks.aheadMs).toBe(0)
   expect(clocks.lines.at(-1)).toMatch('right again')
 })
 
@@ -66,6 +70,7 @@ test('accepted: engine time goes on from the journal at the pace of the clock', 
   expect(clock.now()).toBe(START_MS + HOUR_MS)
   clocks.pass(5000)
   expect(clock.now()).toBe(START_MS + HOUR_MS + 5000)
+  expect(clocks.aheadMs).toBe(HOUR_MS)
   expect(clocks.lines).toEqual([expect.stringContaining('3600 s behind the journal')])
 })
 

@@ -13,6 +13,7 @@ import type { Clock } from './sequencer.js'
 /** A clock may differ by so much from what it should say before it is called wrong. */
 export const CLOCK_JUMP_MS_MAX = 60_000
 const TELL_EVERY_MS = 60_000
+const TELL_AHEAD_MS = 10
 
 export interface SteadyClockOptions {
   /** Milliseconds since 1970. */
@@ -23,6 +24,8 @@ export interface SteadyClockOptions {
   readonly timeMs: number
   readonly accept: boolean
   readonly onTrouble: (line: string) => void
+  /** Told when engine time begins to differ from the wall clock by another amount, below 0 = it is behind. */
+  readonly onAhead: (aheadMs: number) => void
 }
 
 /** The clock is so far behind the journal that a start on it would stop all time; undefined = it is not. */
@@ -44,6 +47,7 @@ export class SteadyClock {
   #ahead = 0
   #isWrong = false
   #toldAtMs = 0
+  #toldAheadMs = 0
 
   constructor(options: SteadyClockOptions) {
     this.#options = options
@@ -67,7 +71,7 @@ export class SteadyClock {
       this.#base += jumpMs
       if (this.#isWrong) this.#told('the clock is right again and is followed')
       this.#isWrong = false
-      return wallMs + this.#ahead
+      return this.#tell(wallMs, wallMs + this.#ahead)
     }
     if (accept) {
       this.#base += jumpMs
@@ -82,7 +86,17 @@ export class SteadyClock {
           `${iso(monotonicMs + this.#base)}. Set the clock right, or start again (with --accept-clock jumps are followed)`,
       )
     }
-    return Math.floor(monotonicMs + this.#base) + this.#ahead
+    return this.#tell(wallMs, Math.floor(monotonicMs + this.#base) + this.#ahead)
+  }
+
+  /** A held time creeps against the wall clock by roundings: only what matters is told. */
+  #tell(wallMs: number, timeMs: number): number {
+    const aheadMs = timeMs - wallMs
+    if (Math.abs(aheadMs - this.#toldAheadMs) > (aheadMs === 0 ? 0 : TELL_AHEAD_MS)) {
+      this.#toldAheadMs = aheadMs
+      this.#options.onAhead(aheadMs)
+    }
+    return timeMs
   }
 
   #told(line: string): void {

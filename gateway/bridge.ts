@@ -27,7 +27,7 @@ import type {
   FromGateway,
   GatewayStats,
   SettlementFigures,
-  ToGateway,
+  ToGatewayProcess,
 } from './messages.js'
 
 /** A gateway process that has so much unread is given up: the engine waits for nobody. */
@@ -44,6 +44,8 @@ const SUCCESSION_MS = 2000
 /** The first thing that the exchange says. */
 export interface BridgeHello {
   readonly type: 'exchange'
+  /** How far engine time is ahead of the wall clock; told again by `clock`. */
+  readonly clockAheadMs: number
   readonly epoch: number
   readonly deployment: Deployment
   readonly batches: readonly BatchInfo[]
@@ -89,6 +91,7 @@ class Bridge {
   #server: Server | undefined
   #socket: Socket | undefined
   #generation = 0
+  #clockTold = 0
   /** Messages of the gateway process that found the ring full. */
   readonly #waiting: Buffer[] = []
   #retry: NodeJS.Timeout | undefined
@@ -174,6 +177,7 @@ class Bridge {
     })
     const hello: BridgeHello = {
       type: 'exchange',
+      clockAheadMs: this.#control.clockAheadMs,
       epoch: this.#control.epoch,
       deployment,
       batches: this.#batches.latest(),
@@ -229,8 +233,15 @@ class Bridge {
     this.tell({ type: 'batch', batch })
   }
 
-  tell(message: ToGateway): void {
+  tell(message: ToGatewayProcess): void {
     this.#socket?.write(jsonFrame(message))
+  }
+
+  /** Says how engine time stands to the clock, when that has changed. */
+  tellClock(): void {
+    const { clockAheadMs } = this.#control
+    if (clockAheadMs !== this.#clockTold) this.tell({ type: 'clock', clockAheadMs })
+    this.#clockTold = clockAheadMs
   }
 
   /** Empties the outbound ring, into the socket while there is one. */
@@ -313,7 +324,10 @@ export async function startGatewayBridge(options: BridgeOptions): Promise<Runnin
       return bridge.connected
     },
     batchChanged: (batch) => bridge.batchChanged(batch),
-    settlementChanged: (figures) => bridge.tell({ type: 'settlement', figures }),
+    settlementChanged: (figures) => {
+      bridge.tell({ type: 'settlement', figures })
+      bridge.tellClock()
+    },
     stop: () => bridge.stop(),
     ended: bridge.ended,
   }

@@ -19,7 +19,7 @@ import {
 import { BridgeFrame, BridgeInbox, bridgeFrame, jsonFrame, readDurable } from './bridge-frames.js'
 import type { BridgeHello, BridgeRefusal } from './bridge.js'
 import type { GatewayConfig } from './config.js'
-import type { ProofAnswer, FromGateway, ToGateway } from './messages.js'
+import type { ProofAnswer, FromGateway, ToGatewayProcess } from './messages.js'
 import { type RunningGateway, startGateway } from './start.js'
 
 const INBOUND_BYTES = 4 << 20
@@ -83,10 +83,11 @@ export async function runGatewayProcess(options: GatewayProcessOptions): Promise
   }
   let isStopped = false
   let died: Error | undefined
-  const told = (message: ToGateway | BridgeHello | BridgeRefusal): void => {
+  const told = (message: ToGatewayProcess | BridgeHello | BridgeRefusal): void => {
     if (message.type === 'exchange') greet(message)
     else if (message.type === 'refused') refuse(new GatewayProcessError(message.reason))
     else if (message.type === 'batch') own.gateway?.batchChanged(message.batch)
+    else if (message.type === 'clock') control.clockAheadMs = message.clockAheadMs
     else if (message.type === 'settlement') own.gateway?.settlementChanged(message.figures)
     else if (message.type === 'proof') {
       proofs.get(message.ticket)?.(message.proof)
@@ -98,7 +99,7 @@ export async function runGatewayProcess(options: GatewayProcessOptions): Promise
   }
   const inbox = new BridgeInbox((type, body) => {
     if (type === BridgeFrame.Json)
-      told(JSON.parse(body.toString()) as ToGateway | BridgeHello | BridgeRefusal)
+      told(JSON.parse(body.toString()) as ToGatewayProcess | BridgeHello | BridgeRefusal)
     else if (type === BridgeFrame.Durable) {
       const { seq, head } = readDurable(body)
       control.setDurable(seq, head)
@@ -111,8 +112,9 @@ export async function runGatewayProcess(options: GatewayProcessOptions): Promise
   socket.on('data', (chunk: Buffer) => inbox.push(chunk))
   const gone = new Promise<void>((resolve) => socket.once('close', () => resolve()))
 
-  const { epoch, deployment, batches } = await hello
+  const { epoch, deployment, batches, clockAheadMs } = await hello
   control.epoch = epoch
+  control.clockAheadMs = clockAheadMs
   const relayed = relay(
     inbound,
     control,

@@ -131,6 +131,9 @@ export type ToGateway =
   | { readonly type: 'settlement'; readonly figures: SettlementFigures }
   | { readonly type: 'proof'; readonly ticket: number; readonly proof: ProofAnswer | null }
 
+/** The same to a gateway process, and how far engine time is ahead of the wall clock. */
+export type ToGatewayProcess = ToGateway | { readonly type: 'clock'; readonly clockAheadMs: number }
+
 /** Gateway thread -> parent. */
 export type FromGateway =
   | { readonly type: 'listening'; readonly port: number }

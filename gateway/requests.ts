@@ -120,8 +120,10 @@ export class Requests {
   #table(): Handlers {
     const gateway = this.#gateway
     return {
-      [Method.Time]: () =>
-        askEngine(gateway, QueryKind.Time, 0, 0, (engineMs) => [Date.now(), engineMs as number]),
+      [Method.Time]: () => {
+        const wallMs = Date.now()
+        return [wallMs, wallMs + gateway.link.control.clockAheadMs]
+      },
       [Method.Markets]: () => this.#markets(),
       [Method.Account]: (_connection, [owner]) => {
         const account = gateway.directory.accountOf(owner)

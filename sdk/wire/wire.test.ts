@@ -178,6 +178,26 @@ describe('JSON', () => {
       expect(() => unpackJson(text)).toThrow(MalformedMessage)
     },
   )
+  test.each([
+    '{"a":1,"a":2}',
+    '{"a":1,"\\u0061":1}',
+    '[0,1,"fills",[{"limit":1,"limit":1000}]]',
+    '{"a":{"b":[1,{}]},"c":"}","a":0}',
+    '{"a\\"b":1,"a\\u0022b":2}',
+    '{"":1,"":1}',
+    '[{"a":1},{"b":[[],{"c":1,"c":1}]}]',
+  ])('refuses a key that stands twice: %s', (text) => {
+    expect(() => JSON.parse(text) as unknown).not.toThrow()
+    expect(() => unpackJson(text)).toThrow(/stands twice/)
+  })
+  test.each([
+    '{"a":{"a":{"a":1}},"b":"a"}',
+    '[{"a":1},{"a":1}]',
+    '{"a":"{\\"b\\":1,\\"b\\":2}","b":["b","b",{"b":"b"}]}',
+    '{"a\\\\":1,"a":"\\\\","b":",\\"a\\":"}',
+  ])('takes what has every key once: %s', (text) => {
+    expect(unpackJson(text)).toEqual(JSON.parse(text))
+  })
   test('an array a hundred thousand deep is no crash', () => {
     expect(() => JSON.stringify(unpackJson('['.repeat(100_000)))).toThrow(MalformedMessage)
   })

@@ -1,7 +1,59 @@
-import { execFileSync } from 'node:child_process'
+/** The program as it is called: by its name, for help, for its version. */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { asksForHelp, commandHelp, commands, programHelp } from './commands.js'
+
+const program = fileURLToPath(new URL('./main.js', import.meta.url))
+const root = new URL('../../', import.meta.url)
+const source = (name: string): string => readFileSync(new URL(name, root), 'utf8')
+
+const run = (argv: readonly string[]) => spawnSync(process.execPath, [program, ...argv], { encoding: 'utf8' })
 
 test('a build can be run by its name, as npx does', () => {
-  const program = fileURLToPath(new URL('./main.js', import.meta.url))
-  expect(execFileSync(program, ['config', 'names'], { encoding: 'utf8' })).toContain('--gateway-port')
+  expect(run(['config', 'names']).stdout).toContain('--gateway-port')
+  // npx takes what is on node_modules/.bin; for a program of the root package it would install it anew.
+  const linked = fileURLToPath(new URL('node_modules/.bin/glassbook', root))
+  expect(existsSync(linked)).toBe(true)
+  expect(realpathSync(linked)).toBe(realpathSync(fileURLToPath(new URL('bin/glassbook.js', root))))
+  expect(JSON.parse(source('package.json'))).not.toHaveProperty('bin')
+  expect(execFileSync(linked, ['--version'], { encoding: 'utf8' })).toMatch(/^\d+\.\d+\.\d+\n$/)
+})
+
+test.each([['--help'], ['-h'], ['help']])('%s: every command, exit 0', (...argv) => {
+  const { status, stdout } = run(argv)
+  expect([status, stdout]).toEqual([0, programHelp()])
+  for (const { usage } of Object.values(commands)) expect(stdout).toContain(`glassbook ${usage}`)
+})
+
+test.each(Object.keys(commands))('%s answers --help, -h and --version with exit 0', (name) => {
+  const help = run([name, '--help'])
+  expect([help.status, help.stdout, help.stderr]).toEqual([0, commandHelp(commands[name]!), ''])
+  const version = run([name, '--version'])
+  expect([version.status, version.stdout]).toEqual([0, run(['--version']).stdout])
+  expect(asksForHelp([name, '-h'])).toBe(true)
+  expect(asksForHelp([name, '--', '-h'])).toBe(false)
+})
+
+/** Where each command says which flags it takes. */
+const SOURCES: Readonly<Record<string, readonly string[]>> = {
+  start: ['app/start-options.ts'],
+  gateway: ['app/gateway-cli.ts'],
+  journal: ['app/journal-cli.ts'],
+  audit: ['app/audit-cli.ts', 'app/chain-options.ts'],
+  'order-audit': ['app/order-audit-cli.ts'],
+  exit: ['app/exit-cli.ts', 'app/chain-options.ts'],
+  prover: ['settlement/prover/main.ts'],
+  doctor: ['app/doctor.ts'],
+}
+
+test.each(Object.entries(SOURCES))('help of %s names every flag that it takes', (name, files) => {
+  const taken = files.flatMap((file) =>
+    [...source(file).matchAll(/'?([a-z][a-z0-9-]*)'?: \{\s*type: '(?:string|boolean)'/g)].map(
+      ([, flag]) => flag!,
+    ),
+  )
+  expect(taken.length).toBeGreaterThan(0)
+  const text = commandHelp(commands[name]!)
+  expect(taken.filter((flag) => !text.includes(`--${flag}`))).toEqual([])
 })

@@ -121,7 +121,8 @@ export const Ev = {
  *   Accepted          attributes; ticks, lots, remaining = lots, order id; COUNTER_REMAINING display lots;
  *                     COUNTER_CLOID_LO trigger ticks; A expires at ms; B quote budget
  *   Amended           as Accepted, the order as it is now (remaining: unfilled); CODE 1 = it kept its
- *                     place, 0 = it was entered anew; OTHER its ticks before
+ *                     place, 0 = it was entered anew; OTHER its ticks before; B 1 = a stop or take-profit
+ *                     that (still) waits for its trigger
  *   Canceled          attributes; CODE the CancelReason; remaining = lots left unfilled; an order that is
  *                     cancelled after a match has its fills before it
  *   Triggered         attributes; COUNTER_CLOID_LO trigger ticks; ticks after a slide or a tightening: the price

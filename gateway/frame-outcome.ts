@@ -92,6 +92,10 @@ export class FrameOutcome {
   }
 }
 
+/** Lots of an order filled over its life, of an event that tells its total and what is left. */
+const filledBefore = (words: Int32Array, word: number): number =>
+  words[word + Ev.LOTS]! - words[word + Ev.REMAINING]!
+
 function addEvent(
   items: number[],
   at: number,
@@ -106,10 +110,19 @@ function addEvent(
       items[at + Item.CODE] = rejectToCode(words[word + Ev.CODE]!)
       break
     case EventKind.Accepted:
-    case EventKind.Amended:
-      items[at + Item.ORDER_ID] = floats[float + Ev.ORDER_ID_F64]!
+    case EventKind.Amended: {
+      const orderId = floats[float + Ev.ORDER_ID_F64]!
+      // Self-trade prevention makes a maker of the same account smaller: that is another order.
+      if (items[at + Item.ORDER_ID] !== 0 && items[at + Item.ORDER_ID] !== orderId) break
+      items[at + Item.ORDER_ID] = orderId
       items[at + Item.REMAINING] = words[word + Ev.REMAINING]!
-      items[at + Item.STATE] = waits(kind, words[word + Ev.KIND]!) ? OrderState.Waiting : OrderState.Open
+      items[at + Item.FILLED] = filledBefore(words, word)
+      items[at + Item.STATE] = waits(words, floats, word) ? OrderState.Waiting : OrderState.Open
+      break
+    }
+    case EventKind.Triggered:
+      if (items[at + Item.ORDER_ID] === floats[float + Ev.ORDER_ID_F64]!)
+        items[at + Item.STATE] = OrderState.Open
       break
     case EventKind.Fill:
       if (floats[float + Ev.TAKER_ORDER_ID_F64]! !== items[at + Item.ORDER_ID]) break
@@ -123,6 +136,7 @@ function addEvent(
       if (items[at + Item.ORDER_ID] !== 0 && items[at + Item.ORDER_ID] !== orderId) break
       items[at + Item.ORDER_ID] = orderId
       items[at + Item.REMAINING] = words[word + Ev.REMAINING]!
+      items[at + Item.FILLED] = filledBefore(words, word)
       items[at + Item.STATE] = OrderState.Canceled
       break
     }

@@ -16,8 +16,11 @@ export function isRefusedOrder(words: Int32Array, word: number): boolean {
   return words[word + Ev.OTHER] === CommandKind.Place && words[word + Ev.CODE] !== Reject.FrameRejected
 }
 
-/** Whether an event with this head speaks of a stop that has not been triggered. */
-export function waits(kind: number, head: number): boolean {
+/** Whether the event at `word` speaks of a stop that has not been triggered. */
+export function waits(words: Int32Array, floats: Float64Array, word: number): boolean {
+  const head = words[word + Ev.KIND]!
+  const kind = head & 0xff
+  if (kind === EventKind.Amended) return floats[(word >> 1) + Ev.AMOUNT_B_F64] === 1
   return kind === EventKind.Accepted && ((head >>> Attr.TYPE_SHIFT) & 7) > OrderType.Market
 }
 
@@ -42,7 +45,7 @@ export function orderEntry(
     words[word + Ev.TICKS]!,
     words[word + Ev.LOTS]!,
     words[word + Ev.REMAINING]!,
-    ended ? OrderState.Canceled : waits(kind, words[word + Ev.KIND]!) ? OrderState.Waiting : OrderState.Open,
+    ended ? OrderState.Canceled : waits(words, floats, word) ? OrderState.Waiting : OrderState.Open,
     kind === EventKind.Canceled ? code : 0,
     timeMs,
     kind === EventKind.Rejected ? rejectToCode(code) : 0,

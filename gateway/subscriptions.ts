@@ -60,17 +60,24 @@ export class Subscriptions {
       throw new RequestError(ErrorCode.UnknownStream, `no stream "${name}"`)
     }
     followed.set(name, undefined)
-    connection.send([Kind.Result, id, { stream: name }])
+    const accept = acceptor(connection, id, name)
     this.#gateway.whole(() => {
-      if (connection.closed || followed.get(name) !== undefined || !followed.has(name)) return
+      if (connection.closed) return
+      if (followed.get(name) !== undefined || !followed.has(name)) {
+        accept()
+        return
+      }
       if (kind === StreamName.BookL3) market.followL3()
       this.#gateway.publish()
-      if (from !== undefined && stream.resume(connection, ...from)) {
+      if (from !== undefined && stream.canResume(...from)) {
+        accept(stream.lastSeq)
+        stream.resume(connection, ...from)
         followed.set(name, stream)
         // What a stream puts off while nobody follows is sent now.
         this.#gateway.publish()
         return
       }
+      accept()
       if (from !== undefined) stream.tellResync(connection)
       if (stream.paged === undefined) followed.set(name, stream)
       stream.start(connection)
@@ -104,17 +111,24 @@ export class Subscriptions {
       throw new RequestError(ErrorCode.ScopeMissing, 'the session may not read')
     const { account } = session
     followed.set(name, undefined)
-    connection.send([Kind.Result, id, { stream: name }])
+    const accept = acceptor(connection, id, name)
     this.#gateway.whole(() => {
-      const gone = connection.closed || connection.session !== session || !followed.has(name)
-      if (gone || followed.get(name) !== undefined) return
+      if (connection.closed) return
+      const gone = connection.session !== session || !followed.has(name)
+      if (gone || followed.get(name) !== undefined) {
+        accept()
+        return
+      }
       const { accounts, link, fills, balances } = this.#gateway
       this.#gateway.publish()
       const known = accounts.stream(account, name)
-      if (from !== undefined && known?.resume(connection, ...from) === true) {
+      if (from !== undefined && known?.canResume(...from) === true) {
+        accept(known.lastSeq)
+        known.resume(connection, ...from)
         followed.set(name, known)
         return
       }
+      accept()
       const stream = accounts.open(account, name, link.handledSeq)
       // A snapshot of fills goes on from the position given: nothing is to be forgotten.
       if (from !== undefined && name !== StreamName.Fills) stream.tellResync(connection)
@@ -161,3 +175,12 @@ export class Subscriptions {
     this.#followed.delete(connection)
   }
 }
+
+/**
+ * Answers a subscription. What comes next a client knows from the answer: the events up to `resumedTo`, or,
+ * without it, a snapshot.
+ */
+const acceptor =
+  (connection: Connection, id: number, stream: string) =>
+  (resumedTo?: number): void =>
+    connection.send([Kind.Result, id, resumedTo === undefined ? { stream } : { stream, resumedTo }])

@@ -163,14 +163,14 @@ export function amendOrder(
     (expiresAtMs === 0 || expiresAtMs === orders.extraNumbers[2 * slot + EXTRA_EXPIRES_AT]!)
   const showsNoMore = display === 0 || display === oldDisplay || (iceberg ? display < oldDisplay : true)
   if (sameTerms && lots === oldLots && (display === 0 || display === oldDisplay)) {
-    trading.orderEvents.amended(slot, oldTicks, true)
+    trading.orderEvents.amended(slot, oldTicks, true, waiting)
     return Reject.None
   }
   if (sameTerms && lots <= oldLots && showsNoMore) {
     record[from + ORDER_LOTS] = lots
     setDisplay(trading, slot, display)
     trading.shrink(slot, left)
-    trading.orderEvents.amended(slot, oldTicks, true)
+    trading.orderEvents.amended(slot, oldTicks, true, waiting)
     return Reject.None
   }
 
@@ -209,7 +209,7 @@ export function amendOrder(
     trading.expiries.add(slot)
   }
   trading.reserves.set(slot, left)
-  trading.orderEvents.amended(slot, oldTicks, false)
+  trading.orderEvents.amended(slot, oldTicks, false, waiting && !live)
   if (!waiting) trading.enter(slot)
   else if (live) trading.activate(slot)
   else {

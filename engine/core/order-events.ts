@@ -108,10 +108,14 @@ export class OrderEvents {
       this.outFloats[(event >> 1) + EV_AMOUNT_B_F64] = extraNumbers[2 * slot + EXTRA_BUDGET]!
   }
 
-  /** Amended: the order as it is now, its price before, and in CODE whether it kept its place. */
-  amended(slot: number, ticksBefore: number, kept: boolean): void {
+  /**
+   * Amended: the order as it is now, its price before, in CODE whether it kept its place, and in B whether
+   * it `waits` for its trigger.
+   */
+  amended(slot: number, ticksBefore: number, kept: boolean, waits: boolean): void {
     const event = this.about(EVENT_AMENDED, slot, kept ? 1 : 0)
     this.describe(event, slot)
+    if (waits) this.outFloats[(event >> 1) + EV_AMOUNT_B_F64] = 1
     this.out[event + EV_OTHER] = ticksBefore
   }
 

@@ -156,7 +156,8 @@ export abstract class ReferenceBase {
     return maxNotional > 0 && notional > BigInt(maxNotional)
   }
 
-  protected amended(order: ReferenceOrder, ticksBefore: number, kept: boolean): void {
+  /** The order as it is now; `waits` = for its trigger. */
+  protected amended(order: ReferenceOrder, ticksBefore: number, kept: boolean, waits = false): void {
     this.emit(EventKind.Amended, {
       ...orderFields(order),
       code: kept ? 1 : 0,
@@ -164,6 +165,7 @@ export abstract class ReferenceBase {
       counterRemaining: order.display,
       counterCloid: BigInt(isStopType(order.type) ? order.trigger : 0),
       a: order.expiresAtMs,
+      b: waits ? 1 : 0,
     })
   }
 

@@ -176,7 +176,7 @@ export abstract class ReferenceOrders extends ReferenceTrading {
       (expiresAtMs === 0 || expiresAtMs === order.expiresAtMs)
     const sameDisplay = display === 0 || display === order.display
     if (sameTerms && sameDisplay && lots === order.lots) {
-      this.amended(order, order.ticks, true)
+      this.amended(order, order.ticks, true, order.waiting)
       return 0
     }
     const showsNoMore = sameDisplay || order.display === 0 || display < order.display
@@ -187,7 +187,7 @@ export abstract class ReferenceOrders extends ReferenceTrading {
       order.visible = Math.min(order.visible, remaining)
       if (order.display !== 0 && !order.waiting) order.visible = Math.min(order.visible, order.display)
       this.reserve(order, this.need(order, remaining))
-      this.amended(order, order.ticks, true)
+      this.amended(order, order.ticks, true, order.waiting)
       return 0
     }
 
@@ -220,7 +220,7 @@ export abstract class ReferenceOrders extends ReferenceTrading {
     if (display !== 0) order.display = display
     if (expiresAtMs !== 0) order.expiresAtMs = expiresAtMs
     this.reserve(order, need)
-    this.amended(order, before, false)
+    this.amended(order, before, false, wasWaiting && !live)
     if (live) {
       if (wasWaiting) this.activate(order)
       else this.enter(order)

@@ -244,7 +244,7 @@ export class Trading implements MatchSink {
     const at = (maker << ORDER_SHIFT) & OFFSETS
     this.orders.words[at + ORDER_LOTS]! -= lots
     this.shrink(maker, this.orders.remaining(maker) - lots)
-    this.orderEvents.amended(maker, this.orders.words[at + ORDER_TICKS]!, true)
+    this.orderEvents.amended(maker, this.orders.words[at + ORDER_TICKS]!, true, false)
   }
 
   decrementTaker(taker: number, lots: number): void {
@@ -253,7 +253,7 @@ export class Trading implements MatchSink {
     words[at + ORDER_LOTS]! -= lots
     words[at + ORDER_VISIBLE]! -= lots
     if ((words[at + ORDER_ATTR]! & MARK_BUDGET) === 0) this.reserves.set(taker, words[at + ORDER_VISIBLE]!)
-    this.orderEvents.amended(taker, words[at + ORDER_TICKS]!, false)
+    this.orderEvents.amended(taker, words[at + ORDER_TICKS]!, false, false)
   }
 
   // ---- Lives of orders

@@ -22,6 +22,12 @@ export const ErrorCode = {
   HeadersTooLarge: 1009,
   /** A WebSocket of another version than 13. */
   UnsupportedVersion: 1010,
+  /** A client's own words of its connection; no server sends these. */
+  CannotConnect: 1011,
+  NotConnected: 1012,
+  ConnectionLost: 1013,
+  /** No answer came in time; what was asked may have been done. */
+  RequestTimeout: 1014,
 
   NotLoggedOn: 2000,
   BadSignature: 2001,
@@ -77,6 +83,8 @@ export const ErrorCode = {
   SettlementUnavailable: 6004,
   /** A frame whose answer was lost was never taken and, its nonce being too old by now, never will be. */
   NotTaken: 6005,
+  /** A client's own word: the chain refused a transaction, or reverted it. */
+  TransactionFailed: 6006,
 } as const
 export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode]
 

@@ -150,6 +150,9 @@ function positions(command: WireCommand): WireValue[] {
         command.ticks,
         command.lots,
         command.deadlineMs ?? 0,
+        command.displayLots ?? 0,
+        command.triggerTicks ?? 0,
+        command.expiresAtMs ?? 0,
       ]
     case CommandKind.Cancel:
       return [command.kind, command.market, command.cloid, command.deadlineMs ?? 0]

@@ -60,7 +60,10 @@ export const Method = {
   Frame: 'frame',
   /** [commands] -> [seq, items]: only where the operator accepts unsigned frames */
   UnsignedFrame: 'unsignedFrame',
-  /** [stream, [epoch, lastSeq]?] -> {stream}; then a snapshot, or the events that were missed */
+  /**
+   * [stream, [epoch, lastSeq]?] -> {stream, resumedTo?}; then the events that were missed, up to `resumedTo`,
+   * or, without it, a snapshot
+   */
   Subscribe: 'subscribe',
   /** [stream] -> {stream} */
   Unsubscribe: 'unsubscribe',

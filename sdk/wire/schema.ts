@@ -343,7 +343,12 @@ export const methods = {
   ),
   [Method.Subscribe]: method(
     z.tuple([z.string().max(40), z.tuple([whole('epoch'), whole('last seq')]).optional()]),
-    z.object({ stream: text }),
+    z.object({
+      stream: text,
+      resumedTo: int
+        .optional()
+        .describe('it goes on from the position: the events up to this seq follow; absent = a snapshot does'),
+    }),
     0,
     5,
     'Follows a stream, from a snapshot or from where the client left it.',

@@ -4,7 +4,7 @@
  */
 import { generateKeyPairSync } from 'node:crypto'
 import { createWalletClient, custom } from 'viem'
-import { type Rig, startRig } from '../bench/gateway-rig.js'
+import { RIG_DEPLOYMENT, type Rig, startRig } from '../bench/gateway-rig.js'
 import { EventKind, Side, rejectNames } from '../engine/codes.js'
 import { EVENT_WORDS, Ev } from '../engine/layout.js'
 import type { FillProof as FillProofMessage } from '../gateway/messages.js'
@@ -67,11 +67,21 @@ afterAll(async () => {
   await rig.stop()
 })
 
-/** A chain that holds one batch. */
-const chain = (batch: { newRoot?: bigint; fillsRoot?: string }, state = 3) =>
+const COMMITTED_AT_S = 1_700_000_000
+
+/** A chain that holds one batch, number 3, in the contracts that are pinned. */
+const chain = (batch: { newRoot?: bigint; fillsRoot?: string }, state = 3, newest = 3n, chainId = 31337) =>
   ({
-    readContract: ({ functionName }: { functionName: string }) =>
-      Promise.resolve(functionName === 'batchState' ? state : batch),
+    getChainId: () => Promise.resolve(chainId),
+    readContract: ({ address, functionName }: { address: string; functionName: string }) => {
+      expect(address).toBe(RIG_DEPLOYMENT.settlement)
+      const answers = {
+        batchState: state,
+        batchCount: newest,
+        batchOf: { ...batch, committedAt: COMMITTED_AT_S },
+      }
+      return Promise.resolve(answers[functionName as keyof typeof answers])
+    },
   }) as never
 
 const refused = (name: string, code?: string) =>
@@ -90,6 +100,7 @@ test('every method of the protocol has a typed call', async () => {
     url: rig.url,
     wallet: rig.wallets[0]!,
     publicClient: chain({ newRoot: ROOT }),
+    deployment: RIG_DEPLOYMENT,
   }).connect()
   watch(own)
   expect(own.markets.markets.map(({ symbol }) => symbol)).toEqual([MARKET])
@@ -330,7 +341,8 @@ describe('errors', () => {
 
 describe('verification', () => {
   const verify = async (publicClient: never, options = { asset: 'ETH' }) => {
-    const own = await createClient({ url: rig.url, wallet: rig.wallets[0]!, publicClient }).connect()
+    const pins = { publicClient, deployment: RIG_DEPLOYMENT }
+    const own = await createClient({ url: rig.url, wallet: rig.wallets[0]!, ...pins }).connect()
     return own.verifyBalance(options).finally(() => own.close())
   }
 
@@ -339,6 +351,9 @@ describe('verification', () => {
       units: UNITS,
       state: 'committed',
       root: ROOT,
+      newestBatch: 3,
+      committedAtMs: COMMITTED_AT_S * 1000,
+      ageMs: expect.any(Number) as number,
     })
     await expect(verify(chain({ newRoot: ROOT + 1n }))).rejects.toThrow(refused('VerificationError'))
     await expect(verify(chain({ newRoot: ROOT }, 0))).rejects.toThrow(
@@ -388,10 +403,17 @@ describe('verification', () => {
       remaining: 0,
       timeMs: 0,
     }
-    const own = await createClient({ url: rig.url, publicClient: chain({ fillsRoot: root }) }).connect()
+    const publicClient = chain({ fillsRoot: root })
+    const own = await createClient({ url: rig.url, publicClient, deployment: RIG_DEPLOYMENT }).connect()
     const receipt = { firstSeq: 1, lastSeq: 2, headSeq: 3, journalHead: frameHash, frameHash }
     const options = { fill, batch: 3, proof, account: 1, receipt }
-    expect(await own.verifyFill(options)).toEqual({ fill, batch: 3, state: 'final', fillsRoot: root })
+    expect(await own.verifyFill(options)).toEqual({
+      fill,
+      batch: 3,
+      state: 'final',
+      fillsRoot: root,
+      committedAtMs: COMMITTED_AT_S * 1000,
+    })
     // The same, with the proof that the exchange serves; a leaf of another fill is found.
     const served = (of: FillProof): FillProofMessage => ({
       batch: 3,

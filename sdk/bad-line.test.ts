@@ -182,7 +182,8 @@ test(
       stop.signal,
     )
     let quotesDone = false
-    void quoting.finally(() => (quotesDone = true))
+    const done = (): void => void (quotesDone = true)
+    quoting.then(done, done)
     let kills = 0
     let trades = 0
     let lastTrade = 0

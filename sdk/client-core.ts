@@ -1,27 +1,40 @@
 /**
  * The core of a client: one connection that comes back by itself, the session logged on to it, signed
- * frames, streams that go on where they were. What a caller does with it is client.ts's.
+ * frames, streams. What a caller does with it is client.ts's.
  *
- * Frames and the outcomes of those whose answer was lost are frame-sender.ts's.
+ * Frames and the outcomes of those whose answer was lost are frame-sender.ts's, streams are streams.ts's.
  */
 import { sha256 } from '@noble/hashes/sha2.js'
 import type { ClientOptions, ClientState, CommandResult, Notice, Session } from './client-types.js'
-import { AuthenticationError, GlassbookError, TransportError } from './errors.js'
+import { checkPins } from './chain.js'
+import { checkOptions } from './client-options.js'
+import { GlassbookError, VerificationError } from './errors.js'
 import { FrameSender } from './frame-sender.js'
+import { checkFields, checkOneOf, isCloid, isFunction, isString, wholeFrom } from './inputs.js'
+import { Listeners, type Report, callSafely, reportToConsole } from './listeners.js'
 import { Markets } from './markets.js'
+import { Pauses, backoffMs } from './pauses.js'
 import type { SignedReceipt } from './receipt.js'
-import { type Hello, Socket } from './socket.js'
-import { type StreamListener, type StreamMessage, Subscription, streamOf } from './subscription.js'
+import { type Hello, Socket, notConnected } from './socket.js'
+import { Streams } from './streams.js'
+import type { StreamListener, StreamMessage, StreamWatcher } from './subscription.js'
 import { type TrackedOrder, readLiveOrder, readOrderEntry } from './trackers.js'
 import { ErrorCode } from './wire/codes.js'
 import type { WireCommand } from './wire/commands.js'
-import { readObject } from './wire/fields.js'
+import { readArray, readObject, readSafeInt } from './wire/fields.js'
 import { Control, Kind, Method } from './wire/layout.js'
 import type { WireValue } from './wire/msgpack.js'
 import { domainPreimage, logonMessage } from './wire/signed.js'
 import { Subprotocol } from './wire/version.js'
 /** Frames that may wait for others' outcomes by default. */
 const FRAMES_WAITING_MAX = 1000
+const CONNECT_TIMEOUT_MS = 10_000
+const REQUEST_TIMEOUT_MS = 10_000
+/** Below the pause between pings of an exchange in its own words, twice over. */
+const SILENCE_MS = 20_000
+const RECONNECT_DELAY_MS_MAX = 5000
+/** A connection that stood for as long was a good one: the next pause is short again. */
+const STEADY_MS = 10_000
 /** Answers to a logon after which the session is of no use any more. */
 const SESSION_OVER: ReadonlySet<number> = new Set([
   ErrorCode.UnknownSession,
@@ -35,27 +48,44 @@ export class ClientCore {
   protected readonly options: ClientOptions
   #socket: Socket | undefined
   #hello: Hello | undefined
+  /** Engine time less this clock, ms. */
+  #clockAheadMs = 0
   #domain: Uint8Array = new Uint8Array(32)
   #markets: Markets | undefined
   #session: Session | undefined
-  readonly #subscriptions = new Map<string, Subscription>()
-  readonly #stateListeners = new Set<(state: ClientState) => void>()
-  readonly #sessionListeners = new Set<(session: Session) => void>()
-  readonly #noticeListeners = new Set<(notice: Notice) => void>()
+  readonly #errorListeners = new Set<(error: unknown) => unknown>()
+  /** Takes what a callback threw, and what no call waits for. */
+  protected readonly report: Report = (error) => {
+    if (this.#errorListeners.size === 0) reportToConsole(error)
+    for (const listener of [...this.#errorListeners]) callSafely(reportToConsole, listener, error)
+  }
+  readonly #stateListeners = new Listeners<[state: ClientState]>(this.report)
+  readonly #sessionListeners = new Listeners<[session: Session]>(this.report)
+  readonly #noticeListeners = new Listeners<[notice: Notice]>(this.report)
   /** Iterables that wait for a message. */
   readonly #onClose = new Set<() => void>()
   #state: ClientState = 'closed'
   #closing = false
   #reconnecting = false
+  /** Attempts since a connection stood for a while, when the last one was opened, how long the exchange asked to wait. */
+  #attempts = 0
+  #openedAtMs = 0
+  #retryAfterMs = 0
   readonly #frames: FrameSender
+  readonly #streams: Streams
+  protected readonly pauses = new Pauses()
   #lastWalletNonce = 0
   readonly #cloidTag = globalThis.crypto.getRandomValues(new Uint16Array(1))[0]! >> 5
   #cloidMs = 0
   #cloidCount = 0
 
+  /** @throws InputError for options that cannot be. */
   constructor(options: ClientOptions) {
+    checkOptions(options)
     this.options = options
+    if (options.onError !== undefined) this.#errorListeners.add(options.onError)
     this.#frames = new FrameSender({
+      url: options.url,
       json: options.encoding === 'json',
       framesWaitingMax: options.framesWaitingMax ?? FRAMES_WAITING_MAX,
       domain: () => this.#domain,
@@ -63,6 +93,26 @@ export class ClientCore {
       request: (method, params, command) => this.call(method, params, command),
       order: (cloid) => this.order({ cloid }),
     })
+    this.#streams = new Streams({
+      request: (method, params) => this.call(method, params),
+      isOpen: () => this.#socket?.isOpen === true,
+      comesBack: () => this.comesBack,
+      report: this.report,
+      pauses: this.pauses,
+      startMsMax: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
+      pauseMsMax: options.reconnectDelayMsMax ?? RECONNECT_DELAY_MS_MAX,
+    })
+  }
+
+  /**
+   * Calls `listener` with what a callback of yours threw, and with errors that no call waits for, such as the
+   * end of a stream that the exchange refuses. Without one they go to the console; none ends the process.
+   * Returns how to stop that.
+   */
+  onError(listener: (error: unknown) => void): () => void {
+    isFunction(listener, 'onError')
+    this.#errorListeners.add(listener)
+    return () => this.#errorListeners.delete(listener)
   }
 
   // ---- connection
@@ -77,21 +127,20 @@ export class ClientCore {
 
   /** Assets and markets. @throws TransportError before the first `connect`. */
   get markets(): Markets {
-    if (this.#markets === undefined)
-      throw new TransportError('not connected yet', { code: ErrorCode.ShuttingDown })
+    if (this.#markets === undefined) throw notConnected(this.options.url)
     return this.#markets
   }
 
   /** Calls `listener` at every change of state; returns how to stop that. */
   onState(listener: (state: ClientState) => void): () => void {
-    this.#stateListeners.add(listener)
-    return () => this.#stateListeners.delete(listener)
+    isFunction(listener, 'onState')
+    return this.#stateListeners.add(listener)
   }
 
   #setState(state: ClientState): void {
     if (state === this.#state) return
     this.#state = state
-    for (const listener of [...this.#stateListeners]) listener(state)
+    this.#stateListeners.tell(state)
   }
 
   /** Connects, once. @throws TransportError when the exchange cannot be reached. */
@@ -109,27 +158,40 @@ export class ClientCore {
   async #open(): Promise<void> {
     this.#setState('connecting')
     const { url, encoding = 'msgpack' } = this.options
-    const socket = new Socket(url, encoding === 'json' ? Subprotocol.Json : Subprotocol.Msgpack, {
-      message: (message) => this.#message(message),
-      closed: () => {
-        if (socket === this.#socket) this.#closed()
+    const socket = new Socket(
+      {
+        url,
+        subprotocol: encoding === 'json' ? Subprotocol.Json : Subprotocol.Msgpack,
+        connectTimeoutMs: this.options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+        requestTimeoutMs: this.options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
+        silenceMs: this.options.silenceMs ?? SILENCE_MS,
       },
-    })
+      {
+        message: (message) => this.#message(message),
+        closed: () => {
+          if (socket === this.#socket) this.#closed()
+        },
+      },
+    )
     this.#socket = socket
     try {
       const hello = await socket.hello
+      if (this.options.deployment !== undefined) checkPins(this.options.deployment, hello)
       this.#hello = hello
       this.#domain = sha256(domainPreimage(hello.chainId, hello.vault))
       this.#markets ??= new Markets(await socket.request(Method.Markets, []))
+      const [, engineMs] = readArray(await socket.request(Method.Time, []), 'time', 2, 8)
+      this.#clockAheadMs = readSafeInt(engineMs, 'engineMs') - Date.now()
       if (this.#session !== undefined) await this.#logonAgain(this.#session)
-      await this.#followAll()
-      if (!socket.isOpen)
-        throw new TransportError('the connection ended at once', { code: ErrorCode.ShuttingDown })
+      if (!socket.isOpen) throw notConnected(url)
     } catch (error) {
       socket.close()
       throw error
     }
+    this.#openedAtMs = performance.now()
+    this.#retryAfterMs = 0
     this.#frames.opened(this.#session)
+    this.#streams.opened()
     this.#setState('open')
   }
 
@@ -148,7 +210,7 @@ export class ClientCore {
     if (session === undefined) return
     this.#session = undefined
     this.#frames.loggedOn(undefined)
-    for (const listener of [...this.#sessionListeners]) listener(session)
+    this.#sessionListeners.tell(session)
   }
 
   /**
@@ -156,13 +218,14 @@ export class ClientCore {
    * to stop that. Private streams go on where they were after that logon.
    */
   onSessionEnded(listener: (session: Session) => void): () => void {
-    this.#sessionListeners.add(listener)
-    return () => this.#sessionListeners.delete(listener)
+    isFunction(listener, 'onSessionEnded')
+    return this.#sessionListeners.add(listener)
   }
 
   #closed(): void {
     this.#frames.closed()
-    for (const subscription of this.#subscriptions.values()) subscription.followed = false
+    this.#streams.closed()
+    if (this.#state === 'open' && performance.now() - this.#openedAtMs > STEADY_MS) this.#attempts = 0
     this.#setState('closed')
     if (this.#closing || this.options.reconnect === false || this.#reconnecting) return
     void this.#reconnect()
@@ -171,17 +234,18 @@ export class ClientCore {
   /** Tries until it is connected again, for ever. */
   async #reconnect(): Promise<void> {
     this.#reconnecting = true
-    for (let attempt = 0; !this.#closing; attempt++) {
+    while (!this.#closing) {
       // Full jitter: a crowd that lost its exchange does not come back as one.
-      const bound = Math.min(this.options.reconnectDelayMsMax ?? 5000, 100 * 2 ** Math.min(attempt, 10))
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * bound))
+      const bound = backoffMs(this.#attempts++, this.options.reconnectDelayMsMax ?? RECONNECT_DELAY_MS_MAX)
+      await this.pauses.wait(this.#retryAfterMs + Math.random() * bound)
       if (this.#closing) break
       try {
         await this.#open()
         if (this.#socket?.isOpen === true) break
       } catch (error) {
-        // Only our own mistakes end the trying.
-        if (!(error instanceof GlassbookError)) throw error
+        this.#retryAfterMs = error instanceof GlassbookError ? (error.retryAfter ?? 0) : 0
+        // Neither a line that failed nor a refusal: a lie, or a mistake.
+        if (!(error instanceof GlassbookError) || error instanceof VerificationError) this.report(error)
       }
     }
     this.#reconnecting = false
@@ -196,6 +260,7 @@ export class ClientCore {
   close(): void {
     this.#closing = true
     this.#socket?.close()
+    this.pauses.endAll()
     this.#setState('closed')
     for (const onClose of [...this.#onClose]) onClose()
   }
@@ -209,16 +274,24 @@ export class ClientCore {
     params: readonly WireValue[],
     options?: { readonly command?: boolean },
   ): Promise<WireValue> {
-    if (this.#socket === undefined)
-      throw new TransportError('not connected', { code: ErrorCode.ShuttingDown })
+    if (this.#socket === undefined) throw notConnected(this.options.url)
     return this.#socket.request(method, params, options)
   }
 
   /** What the exchange said first. @throws TransportError before the first connection. */
   protected get hello(): Hello {
-    if (this.#hello === undefined)
-      throw new TransportError('not connected yet', { code: ErrorCode.ShuttingDown })
+    if (this.#hello === undefined) throw notConnected(this.options.url)
     return this.#hello
+  }
+
+  /** Engine time as far as it is known, ms since 1970: what deadlines and expiries are measured against. */
+  protected get nowMs(): number {
+    return Date.now() + this.#clockAheadMs
+  }
+
+  /** When the exchange was last heard of, of performance.now(). */
+  get heardAtMs(): number {
+    return this.#socket?.heardAtMs ?? -Infinity
   }
 
   /** Whether a connection that breaks now will be made again. */
@@ -231,40 +304,25 @@ export class ClientCore {
    * reads too slowly and is sent less, that the exchange stops. Returns how to stop that.
    */
   onNotice(listener: (notice: Notice) => void): () => void {
-    this.#noticeListeners.add(listener)
-    return () => this.#noticeListeners.delete(listener)
+    isFunction(listener, 'onNotice')
+    return this.#noticeListeners.add(listener)
   }
 
   #message(message: readonly WireValue[]): void {
-    if (message[0] === Kind.Control) {
-      const notice = noticeOf(message)
-      if (notice !== undefined) for (const listener of [...this.#noticeListeners]) listener(notice)
-      if (message[1] === Control.SessionEnded) {
-        this.#endSession()
-        // The exchange has taken every stream off this connection.
-        for (const subscription of this.#subscriptions.values()) subscription.followed = false
-        void this.#followAll().catch(ignoreOwn)
-      }
-      if (message[1] !== Control.Resync) return
-      const { stream } = readObject(message[2], 'control')
-      if (typeof stream === 'string') this.#subscriptions.get(stream)?.restart()
+    if (message[0] !== Kind.Control) {
+      this.#streams.message(message)
       return
     }
-    const subscription = this.#subscriptions.get(streamOf(message))
-    if (subscription === undefined || subscription.take(message)) return
-    // Something is missing: start this stream anew.
-    subscription.restart()
-    void this.#restart(subscription)
-  }
-
-  async #restart(subscription: Subscription): Promise<void> {
-    try {
-      await this.call(Method.Unsubscribe, [subscription.name])
-      await this.#follow(subscription)
-    } catch (error) {
-      // The connection broke meanwhile: coming back follows every stream anew.
-      ignoreOwn(error)
+    const notice = noticeOf(message)
+    if (notice !== undefined) this.#noticeListeners.tell(notice)
+    if (notice?.kind === 'shutdown') this.#retryAfterMs = notice.retryAfterMs
+    if (message[1] === Control.SessionEnded) {
+      this.#endSession()
+      this.#streams.sessionEnded()
     }
+    if (message[1] !== Control.Resync) return
+    const { stream } = readObject(message[2], 'control')
+    if (typeof stream === 'string') this.#streams.resync(stream)
   }
 
   /** Resolves when the connection stands (again); at once when it does. */
@@ -294,7 +352,7 @@ export class ClientCore {
     await this.#logon(session)
     this.#session = session
     this.#frames.loggedOn(session)
-    await this.#followAll()
+    this.#streams.loggedOn()
   }
 
   async #logon({ slot, key }: Session): Promise<void> {
@@ -361,59 +419,28 @@ export class ClientCore {
 
   /**
    * Follows a stream by its name, across disconnects; returns how to leave it. The first listener of a
-   * stream begins with its snapshot, a later one with what comes next.
+   * stream begins with its snapshot, a later one with what comes next. `watcher` is told when what the listener
+   * holds may be old, when it is whole again, and when the exchange refuses the stream for good.
+   * @throws GlassbookError when the exchange refuses it now.
    */
-  async subscribe(name: string, listener: StreamListener): Promise<() => Promise<void>> {
-    let subscription = this.#subscriptions.get(name)
-    const first = subscription === undefined
-    if (subscription === undefined) {
-      subscription = new Subscription(name)
-      this.#subscriptions.set(name, subscription)
-    }
-    const { listeners } = subscription
-    listeners.add(listener)
-    if (first) {
-      try {
-        await this.#follow(subscription)
-      } catch (error) {
-        // A connection that broke meanwhile is not the stream's fault: coming back follows it.
-        const comesBack =
-          error instanceof TransportError && !this.#closing && this.options.reconnect !== false
-        if (!comesBack) {
-          this.#subscriptions.delete(name)
-          throw error
-        }
-      }
-    }
-    return async () => {
-      listeners.delete(listener)
-      if (listeners.size > 0 || !this.#subscriptions.delete(name)) return
-      if (this.#state === 'open') await this.call(Method.Unsubscribe, [name])
-    }
+  subscribe(
+    name: string,
+    listener: StreamListener,
+    watcher: StreamWatcher = {},
+  ): Promise<() => Promise<void>> {
+    return this.follow(name, listener, watcher, false)
   }
 
-  async #follow(subscription: Subscription): Promise<void> {
-    const { name, position } = subscription
-    subscription.followed = true
-    subscription.dropPages()
-    try {
-      await this.call(Method.Subscribe, position === undefined ? [name] : [name, position])
-    } catch (error) {
-      subscription.followed = false
-      throw error
-    }
-  }
-
-  /** Follows what is not followed; private streams wait for a session that may read. */
-  async #followAll(): Promise<void> {
-    const waiting = [...this.#subscriptions.values()].filter(({ followed }) => !followed)
-    await Promise.all(
-      waiting.map((subscription) =>
-        this.#follow(subscription).catch((error: unknown) => {
-          if (!(error instanceof AuthenticationError)) throw error
-        }),
-      ),
-    )
+  /** The same; `fromSnapshot` = a later listener gets a snapshot too. */
+  protected async follow(
+    name: string,
+    listener: StreamListener,
+    watcher: StreamWatcher,
+    fromSnapshot: boolean,
+  ): Promise<() => Promise<void>> {
+    isString(name, 'name of a stream')
+    isFunction(listener, 'listener')
+    return this.#streams.subscribe(name, listener, watcher, fromSnapshot)
   }
 
   /**
@@ -423,16 +450,23 @@ export class ClientCore {
   async *messages(name: string): AsyncGenerator<StreamMessage, void, undefined> {
     const waiting: StreamMessage[] = []
     let wake = (): void => {}
-    const leave = await this.subscribe(name, (message) => {
+    let refused: GlassbookError | undefined
+    const listener = (message: StreamMessage): void => {
       waiting.push(message)
       wake()
-    })
+    }
+    const ended = (error: GlassbookError): void => {
+      refused = error
+      wake()
+    }
+    const leave = await this.subscribe(name, listener, { ended })
     const onClose = (): void => wake()
     this.#onClose.add(onClose)
     try {
       for (;;) {
         const message = waiting.shift()
         if (message !== undefined) yield message
+        else if (refused !== undefined) throw refused
         else if (this.#closing) return
         else await new Promise<void>((resolve) => (wake = resolve))
       }
@@ -442,10 +476,33 @@ export class ClientCore {
     }
   }
 
+  /**
+   * How an order ended that is not live any more; asked until the exchange answers. Undefined when it knows none
+   * (any more). Rejects only when the client is closed.
+   */
+  protected async howItEnded(orderId: number): Promise<TrackedOrder | undefined> {
+    for (let attempt = 0; !this.#closing; attempt++) {
+      await this.whenOpen()
+      let pauseMs = 0
+      try {
+        const order = await this.order({ orderId })
+        if (order === undefined || (order.state !== 'open' && order.state !== 'waiting')) return order
+      } catch (error) {
+        if (!(error instanceof GlassbookError)) throw error
+        pauseMs = error.retryAfter ?? 0
+      }
+      const bound = backoffMs(attempt, this.options.reconnectDelayMsMax ?? RECONNECT_DELAY_MS_MAX)
+      await this.pauses.wait(pauseMs + Math.random() * bound)
+    }
+    throw notConnected(this.options.url)
+  }
+
   /** An order by either id: live, or how it ended; undefined when the exchange knows none (any more). */
   async order(
     key: { readonly cloid: bigint } | { readonly orderId: number },
   ): Promise<TrackedOrder | undefined> {
+    checkFields('order', key, { cloid: isCloid, orderId: wholeFrom(0) })
+    checkOneOf('order', key, ['cloid', 'orderId'])
     try {
       const answer = readObject(await this.call(Method.Order, [key]), 'order')
       return answer['live'] === undefined
@@ -465,9 +522,4 @@ function noticeOf(message: readonly WireValue[]): Notice | undefined {
   if (message[1] === Control.Slow) return { kind: 'slow', stream: String(stream) }
   if (message[1] !== Control.Shutdown) return undefined
   return { kind: 'shutdown', retryAfterMs: typeof retryAfter === 'number' ? retryAfter : 0 }
-}
-
-/** Lets an error of ours pass: what was asked for is made good when the connection comes back. */
-function ignoreOwn(error: unknown): void {
-  if (!(error instanceof GlassbookError)) throw error
 }

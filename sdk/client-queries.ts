@@ -7,13 +7,16 @@
  * TransportError when the connection ends before the answer.
  */
 import { Scope } from '../engine/codes.js'
+import { BOOK_DEPTH_MAX } from '../engine/limits.js'
 import { ClientCore } from './client-core.js'
 import type { BalanceView, BatchView, FeeRates, SessionView, Ticker } from './client-types.js'
 import { fromUnits } from './decimals.js'
+import { anyOf, checkFields, isIdOrSymbol, isObject, oneOf, refuseInput, wholeFrom } from './inputs.js'
 import { LocalBook } from './local-book.js'
 import { type BatchFillProof, readFillProof } from './fill-proof.js'
 import { type BalanceProof, readProof } from './proof.js'
-import type { StreamListener } from './subscription.js'
+import type { StreamState } from './stream-state.js'
+import type { StreamListener, StreamWatcher } from './subscription.js'
 import {
   BalanceTracker,
   FillTracker,
@@ -24,7 +27,7 @@ import {
   readLiveOrder,
 } from './trackers.js'
 import { readArray, readObject, readSafeInt } from './wire/fields.js'
-import { type CandleInterval, Method, StreamName } from './wire/layout.js'
+import { BOOK_DEPTHS, CANDLE_INTERVALS, type CandleInterval, Method, StreamName } from './wire/layout.js'
 
 export const SCOPES = [
   ['read', Scope.Read],
@@ -47,8 +50,12 @@ export interface FillsPage {
   readonly more: boolean
 }
 
+const isLimit = wholeFrom(1, 1000)
+const isInterval = oneOf(...Object.keys(CANDLE_INTERVALS))
+
 export class ClientQueries extends ClientCore {
   readonly #trackers = new Map<string, Promise<unknown>>()
+  readonly #books = new Map<number, LocalBook>()
 
   // ---- streams
 
@@ -57,6 +64,8 @@ export class ClientQueries extends ClientCore {
    * = the level is gone. `trackBook` keeps it for you. @throws InputError when there is no such market.
    */
   subscribeBook(market: number | string, listener: StreamListener, depth?: 5 | 10 | 20 | 50) {
+    if (depth !== undefined && !BOOK_DEPTHS.includes(depth))
+      refuseInput('depth', depth, `left out (every level), ${anyOf(BOOK_DEPTHS.map(String))}`)
     const { id } = this.markets.market(market)
     return this.subscribe(`${StreamName.Book}:${id}${depth === undefined ? '' : `:${depth}`}`, listener)
   }
@@ -82,6 +91,7 @@ export class ClientQueries extends ClientCore {
   }
   /** Candles that changed: [startMs, open, high, low, close, lots, quoteUnits, trades, lastSeq], prices in ticks. */
   subscribeCandles(market: number | string, interval: CandleInterval, listener: StreamListener) {
+    isInterval(interval, 'interval')
     return this.subscribe(`${StreamName.Candles}:${this.markets.market(market).id}:${interval}`, listener)
   }
   /** What happens to the account's orders; `trackOrders` keeps them. @throws AuthenticationError without a session. */
@@ -108,17 +118,29 @@ export class ClientQueries extends ClientCore {
   /** A market's L2 book that checks and heals itself; returned when its first snapshot is there. */
   trackBook(market: number | string): Promise<LocalBook> {
     const { id } = this.markets.market(market)
-    return this.#track(`${StreamName.Book}:${id}`, () => new LocalBook(id))
+    return this.#track(`${StreamName.Book}:${id}`, () => {
+      const book = new LocalBook(id)
+      this.#books.set(id, book)
+      return book
+    })
+  }
+
+  /** The best price that an order of `side` trades with, of a book that is followed and ready. */
+  protected trackedTouch(market: number | string, side: 'buy' | 'sell'): number | undefined {
+    const book = this.#books.get(this.markets.market(market).id)
+    if (book?.ready !== true) return undefined
+    return (side === 'buy' ? book.bestAsk : book.bestBid)?.ticks
   }
 
   /** The account's live orders, kept through disconnects. */
   trackOrders(): Promise<OrderTracker> {
-    return this.#track(StreamName.Orders, () => new OrderTracker((cloid) => this.order({ cloid })))
+    const ask = (orderId: number) => this.howItEnded(orderId)
+    return this.#track(StreamName.Orders, () => new OrderTracker(ask, this.report))
   }
 
   /** The account's fills since this was first called, each exactly once. */
   trackFills(): Promise<FillTracker> {
-    return this.#track(StreamName.Fills, () => new FillTracker())
+    return this.#track(StreamName.Fills, () => new FillTracker(this.report))
   }
 
   /** The account's balances. */
@@ -126,17 +148,34 @@ export class ClientQueries extends ClientCore {
     return this.#track(StreamName.Balances, () => new BalanceTracker())
   }
 
-  /** The one tracker of a stream, given out when it has taken its first message. */
-  #track<T extends { take: StreamListener }>(name: string, create: () => T): Promise<T> {
+  /** The one tracker of a stream, given out when it has taken its first snapshot. */
+  #track<T extends StreamState & { take: StreamListener }>(name: string, create: () => T): Promise<T> {
     const known = this.#trackers.get(name)
     if (known !== undefined) return known as Promise<T>
     const tracker = create()
+    tracker.heardBy(() => this.heardAtMs)
     const ready = new Promise<T>((resolve, reject) => {
-      this.subscribe(name, (message) => {
-        const agreed = tracker.take(message)
-        resolve(tracker)
-        return agreed
-      }).catch((error: unknown) => {
+      const listener: StreamListener = (message) => {
+        try {
+          const agreed = tracker.take(message)
+          if (message.kind === 'snapshot') resolve(tracker)
+          return agreed
+        } catch (error) {
+          // Words that are none: what is kept is not to be trusted.
+          this.report(error)
+          return 'restart'
+        }
+      }
+      const watcher: StreamWatcher = {
+        gap: () => tracker.lost(),
+        live: () => tracker.caughtUp(),
+        ended: (error) => {
+          tracker.ended(error)
+          this.#trackers.delete(name)
+          reject(error)
+        },
+      }
+      this.follow(name, listener, watcher, true).catch((error: unknown) => {
         this.#trackers.delete(name)
         reject(error as Error)
       })
@@ -167,6 +206,8 @@ export class ClientQueries extends ClientCore {
 
   /** The same with what the page says of itself: `more` = go on after the last fill's seq and index. */
   async fillsPage(options: FillsAfter = {}): Promise<FillsPage> {
+    const isWhole = wholeFrom(0)
+    checkFields('fills', options, { afterSeq: isWhole, afterIndex: isWhole, limit: isLimit })
     const answer = readObject(await this.call(Method.Fills, [{ ...options }]), 'fills')
     return {
       fills: readArray(answer['fills'], 'fills', 0, 100_000).map(readFill),
@@ -177,11 +218,14 @@ export class ClientQueries extends ClientCore {
 
   /** Latest trades as [seq, index, ticks, lots, takerSide, timeMs], newest last. */
   async trades(market: number | string, limit = 100): Promise<number[][]> {
+    isLimit(limit, 'limit')
     return (await this.call(Method.Trades, [this.markets.market(market).id, limit])) as unknown as number[][]
   }
 
   /** Latest candles as [startMs, open, high, low, close, lots, quoteUnits, trades, lastSeq], newest last. */
   async candles(market: number | string, interval: CandleInterval, limit = 100): Promise<number[][]> {
+    isInterval(interval, 'interval')
+    isLimit(limit, 'limit')
     const { id } = this.markets.market(market)
     return (await this.call(Method.Candles, [id, interval, limit])) as unknown as number[][]
   }
@@ -206,6 +250,7 @@ export class ClientQueries extends ClientCore {
     market: number | string,
     depth = 10,
   ): Promise<{ bids: number[][]; asks: number[][]; seq: number }> {
+    wholeFrom(1, BOOK_DEPTH_MAX)(depth, 'depth')
     const answer = readObject(await this.call(Method.Depth, [this.markets.market(market).id, depth]), 'depth')
     const [bids, asks] = readArray(answer['levels'], 'levels', 2, 2)
     return { bids: bids as number[][], asks: asks as number[][], seq: readSafeInt(answer['seq'], 'seq') }
@@ -264,6 +309,7 @@ export class ClientQueries extends ClientCore {
 
   /** The newest settlement batches as the exchange tells of them, newest last; at most 100. */
   async batches(limit = 10): Promise<BatchView[]> {
+    wholeFrom(1, 100)(limit, 'limit')
     return (await this.call(Method.Batches, [limit])) as unknown as BatchView[]
   }
 
@@ -274,6 +320,11 @@ export class ClientQueries extends ClientCore {
     /** After this batch, while the exchange keeps its tree; the last one on the chain unless given. */
     readonly batch?: number
   }): Promise<BalanceProof> {
+    const isWhole = wholeFrom(0)
+    checkFields('proof', options, { account: isWhole, asset: isIdOrSymbol, batch: isWhole }, [
+      'account',
+      'asset',
+    ])
     const params = [options.account, this.markets.asset(options.asset).id]
     if (options.batch !== undefined) params.push(options.batch)
     return readProof(await this.call(Method.Proof, params))
@@ -281,6 +332,9 @@ export class ClientQueries extends ClientCore {
 
   /** The path of a fill to the fills root of its batch, unchecked: `verifyFill` checks it. */
   async fillProof(fill: { readonly seq: number; readonly index: number }): Promise<BatchFillProof> {
+    isObject(fill, 'fill')
+    wholeFrom(0)(fill.seq, 'fill.seq')
+    wholeFrom(0)(fill.index, 'fill.index')
     return readFillProof(await this.call(Method.FillProof, [fill.seq, fill.index]))
   }
 }

@@ -27,8 +27,13 @@ export interface ClientOptions {
   readonly url: string
   /** The wallet; needed to approve sessions and to withdraw. */
   readonly wallet?: Signer
-  /** Reads the chain; needed by `verifyBalance`. */
-  readonly publicClient?: Pick<PublicClient, 'readContract'>
+  /** Reads the chain; needed by `verifyBalance` and `verifyFill`. */
+  readonly publicClient?: Pick<PublicClient, 'readContract' | 'getChainId'>
+  /**
+   * The contracts that you trust, from a source of your own (a deployment file will do). What is proven or paid
+   * on the chain is proven against and paid to these; an exchange that names others is refused.
+   */
+  readonly deployment?: PinnedDeployment
   /** Default 'msgpack'. */
   readonly encoding?: 'msgpack' | 'json'
   /** Come back after a disconnect; default true. */
@@ -37,6 +42,21 @@ export interface ClientOptions {
   readonly reconnectDelayMsMax?: number
   /** Frames that may wait until it is known what became of earlier ones; default 1000. */
   readonly framesWaitingMax?: number
+  /** Until the exchange has said hello; default 10,000 ms. */
+  readonly connectTimeoutMs?: number
+  /** Until a request counts as unanswered; default 10,000 ms. */
+  readonly requestTimeoutMs?: number
+  /** A connection on which nothing was heard for as long has ended; asked at half of it; default 20,000 ms. */
+  readonly silenceMs?: number
+  /** Takes what your callbacks throw, and errors that no call waits for; see `onError`. */
+  readonly onError?: (error: unknown) => void
+}
+
+/** Where an exchange keeps its money: the fields of a deployment file that matter to a client. */
+export interface PinnedDeployment {
+  readonly chainId: number
+  readonly vault: `0x${string}`
+  readonly settlement: `0x${string}`
 }
 
 /** What is known of a command whose outcome the exchange no longer tells: `details` of its error. */
@@ -99,9 +119,14 @@ export interface VerifiedBalance {
   readonly amount: string
   readonly units: bigint
   readonly batch: number
+  /** The newest batch on the chain; `batch`, unless an older one was asked for. */
+  readonly newestBatch: number
   /** As the chain says, not the exchange: 'committed', 'proven' or 'final'. */
   readonly state: 'committed' | 'proven' | 'final'
   readonly root: bigint
+  /** Block time at which the batch was committed, ms since 1970, and how long ago that was by this clock. */
+  readonly committedAtMs: number
+  readonly ageMs: number
 }
 
 /** A fill that stands in a batch on-chain as it was told. */
@@ -111,6 +136,37 @@ export interface VerifiedFill {
   /** As the chain says. */
   readonly state: VerifiedBalance['state']
   readonly fillsRoot: `0x${string}`
+  /** Block time at which the batch was committed, ms since 1970. */
+  readonly committedAtMs: number
+}
+
+/** A deposit that is in a block; the exchange credits it when the block is old enough. */
+export interface Deposited {
+  readonly transactionHash: `0x${string}`
+  readonly account: number
+  /** Place in the vault's queue of deposits. */
+  readonly position: number
+  readonly units: number
+}
+
+export interface WithdrawalStatus {
+  /** What the vault holds ready for `claim`, of all withdrawals of the asset: decimal string of tokens. */
+  readonly claimable: string
+  readonly claimableUnits: number
+  /**
+   * Of the withdrawal with the seq that was given: 'waiting' = in no batch on the chain; 'final' = claimable, or
+   * claimed; 'unknown' = older than the batches that the exchange tells of. Undefined without a seq.
+   */
+  readonly state: 'waiting' | 'committed' | 'proven' | 'final' | 'unknown' | undefined
+  readonly batch: number | undefined
+}
+
+export interface ClaimedWithdrawal {
+  readonly transactionHash: `0x${string}`
+  readonly account: number
+  /** Decimal string of tokens. */
+  readonly amount: string
+  readonly units: number
 }
 
 /** Prices in ticks, sizes in lots; the last six are of the last 24 hours. */

@@ -3,20 +3,27 @@
  * only asked or followed is client-queries.ts's.
  */
 import type { Address } from 'viem'
-import { settlementAbi } from '../contracts/abi.js'
 import { CommandKind, Reject } from '../engine/codes.js'
-import { ClientQueries, SCOPES } from './client-queries.js'
-import type { ClientOptions, CommandResult, Session, VerifiedBalance, VerifiedFill } from './client-types.js'
-import { fromUnits, toUnits } from './decimals.js'
+import { ClientChain } from './client-chain.js'
+import { SCOPES } from './client-queries.js'
+import type { ClientOptions, CommandResult, Session } from './client-types.js'
+import { toUnits } from './decimals.js'
+import { AuthenticationError, GlassbookError, OutcomeUnknownError, TransportError } from './errors.js'
+import { readResults } from './frame-sender.js'
 import {
-  AuthenticationError,
-  ExchangeError,
-  GlassbookError,
-  InputError,
-  OutcomeUnknownError,
-  TransportError,
-  VerificationError,
-} from './errors.js'
+  type Check,
+  DEADLINE_AHEAD_MS_MAX,
+  EXPIRES_AHEAD_MS_MAX,
+  checkFields,
+  checkOneOf,
+  isAmount,
+  isBoolean,
+  isIdOrSymbol,
+  isObject,
+  refuseInput,
+  timeMsWithin,
+  wholeFrom,
+} from './inputs.js'
 import {
   type AmendOrder,
   type CancelAllOrders,
@@ -25,31 +32,30 @@ import {
   amendCommand,
   cancelAllCommand,
   cancelCommand,
-  checkCommands,
+  checkAmend,
+  checkCancel,
+  checkCancelAll,
+  checkPlace,
+  needsTouch,
   placeCommand,
-  whole,
 } from './orders.js'
-import { type FillProof, checkFillLeaf, fillsRootOf } from './fill-proof.js'
-import { readResults } from './frame-sender.js'
-import { readProof, rootOf } from './proof.js'
+import { checkCommands } from './raw-commands.js'
 import { type SessionKey, createSessionKey } from './session-key.js'
-import type { TrackedFill } from './trackers.js'
 import { unknownResults } from './unknown-outcomes.js'
 import { walletOf } from './wallet.js'
 import { toHex } from './wire/bytes.js'
-import { ErrorCode, rejectToCode } from './wire/codes.js'
+import { rejectToCode } from './wire/codes.js'
 import { packJson } from './wire/codec.js'
 import { type WireCommand, commandToWire } from './wire/commands.js'
 import { readObject, readSafeInt } from './wire/fields.js'
 import { Method } from './wire/layout.js'
 import { type WireValue, packMsgpack } from './wire/msgpack.js'
-import { type Receipt, walletDomain, walletTypes } from './wire/signed.js'
+import { walletDomain, walletTypes } from './wire/signed.js'
 const APPROVAL_NONCE_USED = rejectToCode(Reject.ApprovalNonceUsed)
 const WITHDRAWAL_NONCE_USED = rejectToCode(Reject.WithdrawalNonceUsed)
+const isAccount = wholeFrom(0)
 
-const CHAIN_STATES = ['none', 'committed', 'proven', 'final'] as const
-
-export class Client extends ClientQueries {
+export class Client extends ClientChain {
   // ---- who
 
   /** The account of an owner; of the wallet when no address is given. @throws AuthenticationError when it has none. */
@@ -59,6 +65,10 @@ export class Client extends ClientQueries {
       'account',
     )
     return readSafeInt(answer['account'], 'account')
+  }
+
+  protected override async ownAccount(): Promise<number> {
+    return this.session?.account ?? (await this.account())
   }
 
   #walletDomain() {
@@ -79,13 +89,21 @@ export class Client extends ClientQueries {
       readonly account?: number
     } = {},
   ): Promise<Session> {
+    const checks = {
+      key: isObject,
+      scopes: isScopes,
+      maxNotional: wholeFrom(0, Number.MAX_SAFE_INTEGER, ' of quote units'),
+      expiresAtMs: timeMsWithin(this.nowMs, EXPIRES_AHEAD_MS_MAX),
+      account: isAccount,
+    }
+    checkFields('createSession', options, checks)
     const wallet = await walletOf(this.options.wallet)
     const key = options.key ?? (await createSessionKey())
     const account = options.account ?? (await this.account(wallet.address))
     const names = options.scopes ?? ['read', 'trade']
     const scopes = SCOPES.reduce((bits, [name, bit]) => (names.includes(name) ? bits | bit : bits), 0)
-    const maxNotional = whole(options.maxNotional ?? 0, 'maxNotional')
-    const expiresAtMs = whole(options.expiresAtMs ?? (await this.engineTime()) + 86_400_000, 'expiresAtMs')
+    const maxNotional = Number(options.maxNotional ?? 0)
+    const expiresAtMs = options.expiresAtMs ?? (await this.engineTime()) + 86_400_000
     const approval = async (): Promise<WireValue[]> => {
       const nonce = this.nextWalletNonce()
       const signature = await wallet.sign({
@@ -125,50 +143,85 @@ export class Client extends ClientQueries {
 
   // ---- trading
 
-  /** Places one order. @throws OrderError when the engine refuses it. */
+  /**
+   * Places one order. A market order without a price and a budget gets its protection price from the book, a stop
+   * or take-profit from its trigger, `slippagePpm` away.
+   * @throws InputError before anything is sent; OrderError when the engine refuses it.
+   */
   async placeOrder(order: PlaceOrder): Promise<CommandResult> {
-    return single(await this.sendFrame([this.place(order)]))
+    // Nothing is awaited before the frame is under way unless it must be: frames leave in the order of the calls.
+    checkPlace(order, this.nowMs)
+    const touchTicks = needsTouch(order) ? await this.#touch(order) : undefined
+    return single(await this.sendFrame([this.#place(order, touchTicks)]))
   }
 
   /**
-   * Changes price or total size (the filled part included) of a live order; the same price and a smaller size
-   * keep its place. @throws OrderError when the engine refuses it.
+   * Changes price or total size (the filled part included) of a live order, and its display size, trigger or
+   * expiry where given; the same price and a smaller size keep its place. A total of no more than what is filled
+   * cancels it. @throws InputError; OrderError when the engine refuses it.
    */
   async amendOrder(amend: AmendOrder): Promise<CommandResult> {
     return single(await this.sendFrame([this.amend(amend)]))
   }
 
-  /** @throws OrderError when the order is not live. */
+  /** @throws InputError; OrderError when the order is not live. */
   async cancelOrder(cancel: CancelOrder): Promise<CommandResult> {
     return single(await this.sendFrame([this.cancel(cancel)]))
   }
 
-  /** Cancels the account's orders, of a market or side if given; answers with how many. */
+  /** Cancels the account's orders, of a market or side if given; answers with how many. @throws InputError */
   async cancelAll(options: CancelAllOrders = {}): Promise<number> {
     return single(await this.sendFrame([this.cancelAllOf(options)])).count
   }
 
   /**
    * Whether the exchange would take an order now, by the engine's own checks; nothing is placed.
-   * @throws OrderError, LimitError or RequestError with the code that a real place would get.
+   * @throws InputError; OrderError, LimitError or RequestError with the code that a real place would get.
    */
   async placeTest(order: PlaceOrder): Promise<void> {
-    await this.call(Method.PlaceTest, [commandToWire(this.place(order))])
+    checkPlace(order, this.nowMs)
+    const touchTicks = needsTouch(order) ? await this.#touch(order) : undefined
+    await this.call(Method.PlaceTest, [commandToWire(this.#place(order, touchTicks))])
   }
 
-  /** Commands for `batch`; the SDK chooses the client order id where none is given. */
+  /**
+   * Commands for `batch`; the SDK chooses the client order id where none is given. A market order without a
+   * price and a budget needs a book that `trackBook` keeps. @throws InputError
+   */
   place(order: PlaceOrder): WireCommand {
-    return placeCommand(order, this.markets.market(order.market), order.cloid ?? this.nextCloid())
+    checkPlace(order, this.nowMs)
+    const touchTicks = needsTouch(order) ? this.trackedTouch(order.market, order.side) : undefined
+    return this.#place(order, touchTicks)
   }
+  /** @throws InputError */
   amend(amend: AmendOrder): WireCommand {
+    const { nowMs } = this
+    checkAmend(amend, nowMs)
     return amendCommand(amend, this.markets.market(amend.market))
   }
+  /** @throws InputError */
   cancel(cancel: CancelOrder): WireCommand {
+    checkCancel(cancel, this.nowMs)
     return cancelCommand(cancel, this.markets.market(cancel.market))
   }
+  /** @throws InputError */
   cancelAllOf(options: CancelAllOrders = {}): WireCommand {
+    checkCancelAll(options, this.nowMs)
     const { market } = options
     return cancelAllCommand(options, market === undefined ? undefined : this.markets.market(market))
+  }
+
+  #place(order: PlaceOrder, touchTicks: number | undefined): WireCommand {
+    const market = this.markets.market(order.market)
+    return placeCommand(order, market, order.cloid ?? this.nextCloid(), touchTicks)
+  }
+
+  /** The best price that a market order trades with; asked for where the book is not followed. */
+  async #touch({ market, side }: PlaceOrder): Promise<number | undefined> {
+    const tracked = this.trackedTouch(market, side)
+    if (tracked !== undefined) return tracked
+    const { bids, asks } = await this.depth(market, 1)
+    return (side === 'buy' ? asks : bids)[0]?.[0]
   }
 
   /**
@@ -205,12 +258,17 @@ export class Client extends ClientQueries {
 
   /** Cancels all of the account's orders when this connection ends. */
   async cancelOnDisconnect(on: boolean): Promise<void> {
+    isBoolean(on, 'on')
     await this.call(Method.CancelOnDisconnect, [on])
   }
 
-  /** Dead-man switch: all orders are cancelled `afterMs` from now unless this is called again; 0 = off. */
+  /**
+   * Dead-man switch: all orders are cancelled `afterMs` (at most a day) from now unless this is called again;
+   * 0 = off. @throws InputError
+   */
   async cancelAfter(afterMs: number): Promise<void> {
-    const atMs = afterMs === 0 ? 0 : (await this.time()) + afterMs
+    wholeFrom(0, DEADLINE_AHEAD_MS_MAX, ' of milliseconds')(afterMs, 'afterMs')
+    const atMs = afterMs === 0 ? 0 : (await this.engineTime()) + afterMs
     single(await this.sendFrame([{ kind: CommandKind.CancelAfter, atMs }]))
   }
 
@@ -228,6 +286,16 @@ export class Client extends ClientQueries {
       readonly notionalUnits?: number
     },
   ): Promise<void> {
+    isIdOrSymbol(market, 'market')
+    const isCount = wholeFrom(0)
+    const checks = {
+      windowMs: wholeFrom(0, DEADLINE_AHEAD_MS_MAX, ' of milliseconds'),
+      fills: isCount,
+      notional: isAmount,
+      notionalUnits: isCount,
+    }
+    checkFields('setProtection', options, checks, ['windowMs'])
+    checkOneOf('setProtection', options, ['notional', 'notionalUnits'], { optional: true })
     const { id, quote } = this.markets.market(market)
     const { windowMs, fills = 0, notional } = options
     const notionalUnits = notional === undefined ? (options.notionalUnits ?? 0) : toUnits(notional, quote)
@@ -237,6 +305,7 @@ export class Client extends ClientQueries {
 
   /** Allows quoting again after protection has pulled it. */
   async resetProtection(market: number | string): Promise<void> {
+    isIdOrSymbol(market, 'market')
     single(
       await this.sendFrame([{ kind: CommandKind.ResetProtection, market: this.markets.market(market).id }]),
     )
@@ -244,6 +313,8 @@ export class Client extends ClientQueries {
 
   /** Ends a session for good; signed by the wallet. */
   async revokeSession(slot: number, account?: number): Promise<void> {
+    wholeFrom(0)(slot, 'slot')
+    if (account !== undefined) isAccount(account, 'account')
     const wallet = await walletOf(this.options.wallet)
     const owned = account ?? this.session?.account ?? (await this.account(wallet.address))
     const nonce = this.nextWalletNonce()
@@ -270,8 +341,10 @@ export class Client extends ClientQueries {
     readonly amount: string | bigint
     readonly account?: number
   }): Promise<{ seq: number }> {
-    const wallet = await walletOf(this.options.wallet)
+    const checks = { asset: isIdOrSymbol, amount: isAmount, account: isAccount }
+    checkFields('requestWithdrawal', options, checks, ['asset', 'amount'])
     const asset = this.markets.asset(options.asset)
+    const wallet = await walletOf(this.options.wallet)
     const units = toUnits(options.amount, asset)
     const account = options.account ?? this.session?.account ?? (await this.account(wallet.address))
     const nonce = this.nextWalletNonce()
@@ -310,96 +383,16 @@ export class Client extends ClientQueries {
       }
     }
   }
-
-  #publicClient(): NonNullable<ClientOptions['publicClient']> {
-    const { publicClient } = this.options
-    if (publicClient !== undefined) return publicClient
-    throw new InputError('this reads the chain: give createClient a publicClient', {
-      code: ErrorCode.BadParams,
-    })
-  }
-
-  async #batchOnChain(publicClient: NonNullable<ClientOptions['publicClient']>, number: number) {
-    const contract = { address: this.hello.settlement, abi: settlementAbi } as const
-    const [batch, stateCode] = await Promise.all([
-      publicClient.readContract({ ...contract, functionName: 'batchOf', args: [BigInt(number)] }),
-      publicClient.readContract({ ...contract, functionName: 'batchState', args: [BigInt(number)] }),
-    ])
-    const state = CHAIN_STATES[stateCode]
-    if (state === undefined || state === 'none')
-      throw new ExchangeError(`batch ${number} is not on the chain`, { code: ErrorCode.ProofUnavailable })
-    return { batch, state }
-  }
-
-  /**
-   * Checks that one of the account's fills stands in a batch on-chain just as it was told: the leaf is that
-   * fill, and its path leads to the `fillsRoot` which the settlement contract holds. The proof is asked of the
-   * exchange, or comes from whoever has the journal; nobody need be trusted for it. With the receipt of
-   * the order's frame, also that the fill names that very frame as the order's origin.
-   * @throws VerificationError when anything differs; ExchangeError when the batch is not on the chain.
-   */
-  async verifyFill(options: {
-    readonly fill: TrackedFill
-    /** Asked of the exchange unless both are given. */
-    readonly batch?: number
-    readonly proof?: FillProof
-    readonly account?: number
-    readonly receipt?: Receipt
-  }): Promise<VerifiedFill> {
-    const publicClient = this.#publicClient()
-    const { batch: number, proof } =
-      options.batch !== undefined && options.proof !== undefined
-        ? { batch: options.batch, proof: options.proof }
-        : await this.fillProof(options.fill)
-    const account = options.account ?? this.session?.account ?? (await this.account())
-    checkFillLeaf(proof.leaf, options.fill, account, options.receipt)
-    const { batch, state } = await this.#batchOnChain(publicClient, number)
-    const root = toHex(fillsRootOf(proof))
-    if (batch.fillsRoot !== root) {
-      throw new VerificationError(
-        `the proof gives fills root ${root}, but batch ${number} on-chain has ${batch.fillsRoot}`,
-        { code: ErrorCode.ProofUnavailable },
-      )
-    }
-    return { fill: options.fill, batch: number, state, fillsRoot: root }
-  }
-
-  /**
-   * Fetches the proof of a balance, hashes it to a root, and compares that with the root which the
-   * settlement contract holds for the batch. Trusts the chain only.
-   * @throws VerificationError when they differ; ExchangeError while no batch has been posted.
-   */
-  async verifyBalance(options: {
-    readonly asset: number | string
-    readonly account?: number
-  }): Promise<VerifiedBalance> {
-    const publicClient = this.#publicClient()
-    const asset = this.markets.asset(options.asset)
-    const account = options.account ?? this.session?.account ?? (await this.account())
-    const proof = readProof(await this.call(Method.Proof, [account, asset.id]))
-    if (proof.account !== account || proof.asset !== asset.id) {
-      throw new VerificationError('the proof is of another balance', { code: ErrorCode.ProofUnavailable })
-    }
-    const root = rootOf(account, asset.id, proof.units, proof.siblings)
-    const { batch, state } = await this.#batchOnChain(publicClient, proof.batch)
-    if (batch.newRoot !== root) {
-      throw new VerificationError(
-        `the proof gives root ${root}, but batch ${proof.batch} on-chain has root ${batch.newRoot}`,
-        { code: ErrorCode.ProofUnavailable },
-      )
-    }
-    return {
-      asset,
-      amount: fromUnits(proof.units, asset),
-      units: proof.units,
-      batch: proof.batch,
-      state,
-      root,
-    }
-  }
 }
 
-/** Makes a client; call `connect` on it. */
+const isScopes: Check = (value, field) => {
+  const names: readonly unknown[] = SCOPES.map(([name]) => name)
+  const allowed = 'an array of one or more of "read", "trade" and "withdrawRequest"'
+  if (!Array.isArray(value) || value.length === 0) return refuseInput(field, value, allowed)
+  for (const name of value) if (!names.includes(name)) refuseInput(field, name, allowed)
+}
+
+/** Makes a client; call `connect` on it. @throws InputError for options that cannot be. */
 export function createClient(options: ClientOptions): Client {
   return new Client(options)
 }

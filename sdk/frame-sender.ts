@@ -11,9 +11,11 @@
 import { CommandKind, Reject } from '../engine/codes.js'
 import { FRAME_NONCE_WINDOW } from '../engine/limits.js'
 import type { CommandResult, Session } from './client-types.js'
-import { GlassbookError, LimitError, OutcomeUnknownError, TransportError, errorOf } from './errors.js'
-import { checkCommands } from './orders.js'
+import { GlassbookError, LimitError, OutcomeUnknownError, errorOf } from './errors.js'
+import { rejectionOf } from './explain.js'
+import { checkCommands } from './raw-commands.js'
 import { type SignedReceipt, checkReceipt } from './receipt.js'
+import { notConnected } from './socket.js'
 import type { TrackedOrder } from './trackers.js'
 import { type FrameCodes, type LostFrame, type OutcomeSource, resolveLostFrame } from './unknown-outcomes.js'
 import { ErrorCode, rejectToCode } from './wire/codes.js'
@@ -53,6 +55,7 @@ export interface FrameAnswer {
 
 /** What this needs of the client's connection. */
 export interface FrameLine {
+  readonly url: string
   readonly json: boolean
   /** Frames that may wait for others' outcomes. */
   readonly framesWaitingMax: number
@@ -89,6 +92,8 @@ export class FrameSender {
   #resolving = false
   #syncing = false
 
+  readonly #notSent = (): GlassbookError => notConnected(this.#line.url)
+
   constructor(line: FrameLine) {
     this.#line = line
   }
@@ -113,7 +118,7 @@ export class FrameSender {
   /** The connection has ended. What had not left is refused; what had and was not answered is lost. */
   closed(): void {
     this.#open = false
-    this.#refuseWaiting(notSent)
+    this.#refuseWaiting(this.#notSent)
   }
 
   /** Another session, or none, is logged on to the connection that stands. */
@@ -127,11 +132,11 @@ export class FrameSender {
   /** @throws what `CommandResult` does not carry: see `Client.batch`. */
   async send(commands: readonly WireCommand[], wantsReceipt: boolean): Promise<FrameAnswer> {
     checkCommands(commands)
-    if (!this.#open) throw notSent()
+    if (!this.#open) throw this.#notSent()
     if (this.#session === undefined) throw notLoggedOn()
     const { framesWaitingMax } = this.#line
     if (this.#waiting.length >= framesWaitingMax) {
-      const message = `${this.#waiting.length} frames wait for others' outcomes, at most ${framesWaitingMax}`
+      const message = `${this.#waiting.length} frames wait for others' outcomes, at most ${framesWaitingMax}; await some first`
       throw new LimitError(message, { code: ErrorCode.TooManyFramesInFlight, retryAfter: 10 })
     }
     return new Promise((resolve, reject) => {
@@ -178,7 +183,7 @@ export class FrameSender {
       this.#turn = turn.catch(() => {})
       const { message, params } = await turn
       // Not on a later connection: it has to wait there for what was lost here.
-      if (connection !== this.#connection || !this.#open) throw notSent()
+      if (connection !== this.#connection || !this.#open) throw this.#notSent()
       if (wantsReceipt) params.push({ receipt: true })
       const answer = await this.#request(params, { session, nonce, commands })
       return await this.#read(answer, commands, message)
@@ -323,9 +328,8 @@ export class FrameSender {
 /** Above every nonce of an earlier run of this program, as long as its clock is not set back. */
 const firstNonce = (): number => Date.now() * 1000 + Math.floor(Math.random() * 1000)
 
-const notSent = (): TransportError =>
-  new TransportError('not connected; nothing was sent', { code: ErrorCode.ShuttingDown })
-const notLoggedOn = (): GlassbookError => errorOf(ErrorCode.NotLoggedOn, 'log a session on before trading')
+const notLoggedOn = (): GlassbookError =>
+  errorOf(ErrorCode.NotLoggedOn, 'no session is logged on; call createSession or logon before trading')
 
 function undefinedIfMayNotAsk(error: unknown): undefined {
   if (error instanceof GlassbookError && error.code === ErrorCode.ScopeMissing) return undefined
@@ -353,7 +357,7 @@ function resultOf(item: WireValue, command: WireCommand, seq: number): CommandRe
   return {
     cloid: 'cloid' in command ? command.cloid : undefined,
     seq,
-    error: code === 0 ? undefined : errorOf(code, 'the engine refused the command'),
+    error: code === 0 ? undefined : rejectionOf(code, command),
     orderId: order ? number(1) : 0,
     state: order ? (STATE_NAMES[number(2)] ?? 'none') : 'none',
     remainingLots: number(3),

@@ -1,7 +1,9 @@
 /**
  * A market's L2 book kept from its stream: sorted levels, best first, checked against the exchange's
- * CRC-32 after every message. A book that does not agree asks for a new snapshot by itself.
+ * CRC-32 after every message. A book that does not agree asks for a new snapshot by itself, and is not `ready`
+ * from the moment on that it may be wrong.
  */
+import { StreamState } from './stream-state.js'
 import { bookChecksum } from './wire/checksum.js'
 import { readArray, readSafeInt } from './wire/fields.js'
 import type { WireValue } from './wire/msgpack.js'
@@ -44,22 +46,17 @@ class LocalSide {
   }
 }
 
-export class LocalBook {
+export class LocalBook extends StreamState {
   readonly market: number
   #bids = new LocalSide(-1)
   #asks = new LocalSide(1)
   #seq = 0
-  #ready = false
   /** Times that a checksum did not agree and a snapshot was asked for. */
   healed = 0
 
   constructor(market: number) {
+    super()
     this.market = market
-  }
-
-  /** False before the first snapshot and while a new one is on its way. */
-  get ready(): boolean {
-    return this.#ready
   }
 
   /** Seq up to which this book is the exchange's. */
@@ -94,8 +91,11 @@ export class LocalBook {
     this.#bids.apply(bids!)
     this.#asks.apply(asks!)
     this.#seq = seq
-    this.#ready = checksum === undefined || checksum === bookChecksum(this.#bids.levels, this.#asks.levels)
-    if (this.#ready) return undefined
+    if (checksum === undefined || checksum === bookChecksum(this.#bids.levels, this.#asks.levels)) {
+      if (kind === 'snapshot') this.caughtUp()
+      return undefined
+    }
+    this.lost()
     this.healed++
     return 'restart'
   }

@@ -4,6 +4,7 @@
  */
 import type { AssetScale, MarketScale } from './decimals.js'
 import { InputError } from './errors.js'
+import { anyOf, shown } from './inputs.js'
 import { ErrorCode } from './wire/codes.js'
 import { readArray, readObject, readSafeInt, readString } from './wire/fields.js'
 import type { WireValue } from './wire/msgpack.js'
@@ -61,14 +62,29 @@ export class Markets {
   /** By id or symbol. @throws InputError when there is none. */
   asset(key: number | string): Asset {
     const found = this.assets.find(({ id, symbol }) => id === key || symbol === key)
-    if (found === undefined) throw new InputError(`no asset "${key}"`, { code: ErrorCode.UnknownAsset })
+    if (found === undefined) throw none('asset', key, this.assets)
     return found
   }
 
   /** By id or symbol. @throws InputError when there is none. */
   market(key: number | string): Market {
     const found = this.markets.find(({ id, symbol }) => id === key || symbol === key)
-    if (found === undefined) throw new InputError(`no market "${key}"`, { code: ErrorCode.UnknownMarket })
+    if (found === undefined) throw none('market', key, this.markets)
     return found
   }
+}
+
+const SHOWN_MAX = 20
+
+function none(
+  what: 'asset' | 'market',
+  key: unknown,
+  known: readonly { id: number; symbol: string }[],
+): InputError {
+  const names = known.slice(0, SHOWN_MAX).map(({ id, symbol }) => `"${symbol}" (${id})`)
+  const allowed = `${anyOf(names)}${known.length > SHOWN_MAX ? ', or another of the exchange' : ''}`
+  return new InputError(`${what} is ${shown(key)}; it must be ${allowed}`, {
+    code: what === 'asset' ? ErrorCode.UnknownAsset : ErrorCode.UnknownMarket,
+    details: { field: what, value: key, allowed },
+  })
 }

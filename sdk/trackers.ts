@@ -1,9 +1,11 @@
 /**
  * An account's orders, fills and balances, kept from its private streams, through disconnects and restarts
- * of the exchange: after each (re)connection they agree with what the exchange says. Each takes the
- * messages of one stream; client.ts wires them up.
+ * of the exchange: each agrees with what the exchange says, or says that it does not know (`ready`, `unknown`,
+ * `complete`). Each takes the messages of one stream; client-queries.ts wires them up.
  */
 import { EventKind } from '../engine/codes.js'
+import { Listeners, type Report } from './listeners.js'
+import { StreamState } from './stream-state.js'
 import type { StreamMessage } from './subscription.js'
 import { readArray, readInt, readSafeInt, readUint64 } from './wire/fields.js'
 import { OrderState } from './wire/layout.js'
@@ -18,11 +20,14 @@ export interface TrackedOrder {
   /** Total size, the filled part included. */
   readonly lots: number
   readonly remaining: number
-  readonly state: 'open' | 'waiting' | 'filled' | 'canceled'
+  /** 'unknown' = no longer live, and how it ended is not known (yet). */
+  readonly state: 'open' | 'waiting' | 'filled' | 'canceled' | 'unknown'
   /** CancelReason of a cancelled order; 0 otherwise. */
   readonly reason: number
   /** Protocol code of an order that was refused; 0 otherwise. */
   readonly code: number
+  /** true = `ticks` and `lots` are of the order's last fill: its own are not told any more. */
+  readonly isLastFill: boolean
 }
 
 const number = (value: unknown): number => readSafeInt(value, 'number')
@@ -46,6 +51,7 @@ export function readLiveOrder(row: WireValue): TrackedOrder {
     state: waiting === 1 ? 'waiting' : 'open',
     reason: 0,
     code: 0,
+    isLastFill: false,
   }
 }
 
@@ -72,36 +78,40 @@ export function readOrderEntry(row: WireValue): { seq: number; event: number; or
       state: states[number(state) as keyof typeof states] ?? 'open',
       reason: number(reason),
       code: number(code),
+      isLastFill: number(event) === EventKind.Fill,
     },
   }
 }
 
-export type OrderListener = (order: TrackedOrder, event: 'opened' | 'changed' | 'ended') => void
+/** 'unknown' = it is not live any more, and the exchange has not told yet (or does not know) how it ended. */
+export type OrderListener = (order: TrackedOrder, event: 'opened' | 'changed' | 'unknown' | 'ended') => void
 
-export class OrderTracker {
-  /** Live orders by client order id. */
-  readonly live = new Map<bigint, TrackedOrder>()
-  readonly #listeners = new Set<OrderListener>()
-  readonly #lostSight: (cloid: bigint) => Promise<TrackedOrder | undefined>
-  #ready = false
+const FIELDS = ['cloid', 'market', 'side', 'ticks', 'lots', 'remaining', 'state', 'reason', 'code'] as const
 
-  /** `lostSight` asks what became of an order that ended while nobody was listening. */
-  constructor(lostSight: (cloid: bigint) => Promise<TrackedOrder | undefined>) {
-    this.#lostSight = lostSight
+export class OrderTracker extends StreamState {
+  /** Live orders by order id: a client order id may be used again by a later one. */
+  readonly live = new Map<number, TrackedOrder>()
+  /** Orders that are not live any more and of which it is still being asked how they ended, by order id. */
+  readonly unknown = new Map<number, TrackedOrder>()
+  readonly #idOf = new Map<bigint, number>()
+  readonly #listeners: Listeners<Parameters<OrderListener>>
+  readonly #ask: (orderId: number) => Promise<TrackedOrder | undefined>
+
+  /** `ask` resolves with how an order ended, undefined when the exchange knows none (any more). */
+  constructor(ask: (orderId: number) => Promise<TrackedOrder | undefined>, report?: Report) {
+    super()
+    this.#ask = ask
+    this.#listeners = new Listeners(report)
   }
 
-  /** True once the exchange's own list has been taken over. */
-  get ready(): boolean {
-    return this.#ready
+  /** The live order with this client order id. */
+  byCloid(cloid: bigint): TrackedOrder | undefined {
+    const orderId = this.#idOf.get(cloid)
+    return orderId === undefined ? undefined : this.live.get(orderId)
   }
 
   onOrder(listener: OrderListener): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
-  }
-
-  #tell(order: TrackedOrder, event: 'opened' | 'changed' | 'ended'): void {
-    for (const listener of [...this.#listeners]) listener(order, event)
+    return this.#listeners.add(listener)
   }
 
   take({ kind, data }: StreamMessage): void {
@@ -110,42 +120,73 @@ export class OrderTracker {
       return
     }
     const before = new Map(this.live)
-    this.live.clear()
     for (const row of readArray(data, 'orders', 0, 1_000_000)) {
       const order = readLiveOrder(row)
-      this.live.set(order.cloid, order)
-      const known = before.get(order.cloid)
-      before.delete(order.cloid)
-      if (known === undefined) this.#tell(order, 'opened')
-      else if (known.remaining !== order.remaining || known.ticks !== order.ticks)
-        this.#tell(order, 'changed')
+      before.delete(order.orderId)
+      this.#stands(order)
     }
-    this.#ready = true
-    for (const order of before.values()) void this.#ended(order)
+    this.caughtUp()
+    for (const order of before.values()) this.#lostSight(order)
   }
 
-  async #ended(order: TrackedOrder): Promise<void> {
-    const end = await this.#lostSight(order.cloid).catch(() => undefined)
-    this.#tell(end ?? { ...order, state: 'canceled' }, 'ended')
+  #stands(order: TrackedOrder): void {
+    const known = this.live.get(order.orderId)
+    this.live.set(order.orderId, order)
+    this.#idOf.set(order.cloid, order.orderId)
+    if (known === undefined) this.#listeners.tell(order, 'opened')
+    else if (FIELDS.some((field) => known[field] !== order[field])) this.#listeners.tell(order, 'changed')
+  }
+
+  #remove({ orderId, cloid }: TrackedOrder): void {
+    this.live.delete(orderId)
+    if (this.#idOf.get(cloid) === orderId) this.#idOf.delete(cloid)
+  }
+
+  /** It ended while nobody was listening: that is said, and how is asked until it is known. */
+  #lostSight(order: TrackedOrder): void {
+    this.#remove(order)
+    if (this.unknown.has(order.orderId)) return
+    const unknown = { ...order, state: 'unknown' } as const
+    this.unknown.set(order.orderId, unknown)
+    this.#listeners.tell(unknown, 'unknown')
+    void this.#ask(order.orderId).then(
+      (end) => {
+        // An entry of the stream may have told it meanwhile.
+        if (!this.unknown.delete(order.orderId)) return
+        this.#listeners.tell(end === undefined ? unknown : asEnd(end, order), 'ended')
+      },
+      // The client has been closed: it stays unknown.
+      () => {},
+    )
   }
 
   #entry(row: WireValue): void {
     const { event, order } = readOrderEntry(row)
-    const known = this.live.get(order.cloid)
-    // A fill's entry carries the lots of the fill; the order's total is known from before.
-    const now =
-      event === EventKind.Fill && known !== undefined
-        ? { ...order, lots: known.lots, ticks: known.ticks }
-        : order
-    if (now.state === 'filled' || now.state === 'canceled') {
-      // A refused order never was live: it must not end another one of the same id.
-      if (event !== EventKind.Rejected) this.live.delete(order.cloid)
-      this.#tell(now, 'ended')
+    // A refused order never was live: it must not end another one of the same client order id.
+    if (event === EventKind.Rejected) {
+      this.#listeners.tell(order, 'ended')
       return
     }
-    this.live.set(order.cloid, now)
-    this.#tell(now, known === undefined ? 'opened' : 'changed')
+    const known = this.live.get(order.orderId) ?? this.unknown.get(order.orderId)
+    if (order.isLastFill && known === undefined) {
+      // Its price and size were never told here.
+      if (order.state !== 'filled') this.#lostSight(order)
+      else this.#listeners.tell(order, 'ended')
+      return
+    }
+    const now = asEnd(order, known)
+    if (now.state === 'filled' || now.state === 'canceled') {
+      this.#remove(now)
+      this.unknown.delete(now.orderId)
+      this.#listeners.tell(now, 'ended')
+    } else if (!this.unknown.has(now.orderId)) this.#stands(now)
   }
+}
+
+/** An entry with what only an earlier one told: a fill's own price and size are not the order's. */
+function asEnd(order: TrackedOrder, known: TrackedOrder | undefined): TrackedOrder {
+  if (!order.isLastFill || known === undefined) return order
+  return { ...order, lots: known.lots, ticks: known.ticks, isLastFill: false }
 }
 
 export interface TrackedFill {
@@ -184,27 +225,37 @@ export function readFill(row: WireValue): TrackedFill {
   }
 }
 
-export class FillTracker {
+export class FillTracker extends StreamState {
   /** Every fill since the first connection, in order, each exactly once. */
   readonly fills: TrackedFill[] = []
-  /** False = fills were made while disconnected that the exchange no longer tells of; ask `fills` over HTTP or the journal. */
+  /** False = fills were made that this never saw and the exchange no longer tells of; ask `fills`, or the journal. */
   complete = true
-  readonly #listeners = new Set<(fill: TrackedFill) => void>()
+  readonly #listeners: Listeners<[fill: TrackedFill]>
   #last: readonly [seq: number, index: number, maker: number] = [-1, -1, -1]
+  /** Seq up to which every fill is known; undefined before the first snapshot. */
+  #seq: number | undefined
 
-  onFill(listener: (fill: TrackedFill) => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+  constructor(report?: Report) {
+    super()
+    this.#listeners = new Listeners(report)
   }
 
-  take({ kind, data }: StreamMessage): void {
+  onFill(listener: (fill: TrackedFill) => void): () => void {
+    return this.#listeners.add(listener)
+  }
+
+  take({ kind, seq, data, since }: StreamMessage): void {
     let rows = data
     if (kind === 'snapshot') {
       const [complete, missed] = readArray(data, 'fills', 2, 8)
-      if (complete !== 1) this.complete = false
+      // A snapshot tells what was missed since the position that was given: one beyond what is known leaves a hole.
+      const hasHole = this.#seq !== undefined && (since === undefined || since > this.#seq)
+      if (complete !== 1 || hasHole) this.complete = false
       rows = missed!
     }
     for (const row of readArray(rows, 'fills', 0, 1_000_000)) this.#add(readFill(row))
+    this.#seq = seq
+    if (kind === 'snapshot') this.caughtUp()
   }
 
   #add(fill: TrackedFill): void {
@@ -215,18 +266,13 @@ export class FillTracker {
     if (!after) return
     this.#last = [fill.seq, fill.index, own]
     this.fills.push(fill)
-    for (const listener of [...this.#listeners]) listener(fill)
+    this.#listeners.tell(fill)
   }
 }
 
-export class BalanceTracker {
+export class BalanceTracker extends StreamState {
   /** Units by asset id. */
   readonly balances = new Map<number, { readonly available: number; readonly reserved: number }>()
-  #ready = false
-
-  get ready(): boolean {
-    return this.#ready
-  }
 
   take({ kind, data }: StreamMessage): void {
     if (kind === 'snapshot') this.balances.clear()
@@ -234,6 +280,6 @@ export class BalanceTracker {
       const [asset, available, reserved] = readArray(row, 'balance', 3, 8)
       this.balances.set(number(asset), { available: number(available), reserved: number(reserved) })
     }
-    this.#ready = true
+    if (kind === 'snapshot') this.caughtUp()
   }
 }

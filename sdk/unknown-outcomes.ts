@@ -15,6 +15,7 @@
  */
 import type { CommandResult, KnownOutcome, Session } from './client-types.js'
 import { errorOf } from './errors.js'
+import { rejectionOf } from './explain.js'
 import type { TrackedOrder } from './trackers.js'
 import { ErrorCode } from './wire/codes.js'
 import type { WireCommand } from './wire/commands.js'
@@ -66,20 +67,20 @@ export async function resolveLostFrame(source: OutcomeSource, frame: LostFrame):
 }
 
 function notTaken(command: WireCommand): CommandResult {
-  const message = 'the frame was lost before the exchange took it, and never will be taken'
+  const message = 'the frame was lost before the exchange took it, and never will be taken; send it anew'
   return { cloid: cloidOf(command), error: errorOf(ErrorCode.NotTaken, message), ...RESULT }
 }
 
 /** How an order stands, as a command's result has it. */
 function standing(command: WireCommand, order: TrackedOrder | undefined): Partial<CommandResult> {
   // A code on the order is of another command that named the same id.
-  if (order === undefined || order.code !== 0) return {}
-  const lots = 'lots' in command ? command.lots : order.lots
+  if (order === undefined || order.code !== 0 || order.state === 'unknown') return {}
+  // How an order ended by a fill tells that fill; its own size is then what was asked for.
+  const lots = order.isLastFill && 'lots' in command ? command.lots : order.lots
   return {
     orderId: order.orderId,
     state: order.state,
     remainingLots: order.remaining,
-    // How an order ended tells its last fill; how much was filled follows from what was asked.
     filledLots: Math.max(0, lots - order.remaining),
   }
 }
@@ -92,7 +93,7 @@ async function known(
   seq: number,
 ): Promise<CommandResult> {
   const cloid = cloidOf(command)
-  if (code !== 0) return { ...RESULT, cloid, seq, error: errorOf(code, 'the engine refused the command') }
+  if (code !== 0) return { ...RESULT, cloid, seq, error: rejectionOf(code, command) }
   const order = cloid === undefined ? undefined : await source.order(cloid)
   return { ...RESULT, cloid, seq, error: undefined, ...standing(command, order) }
 }
@@ -110,7 +111,8 @@ async function unknown(source: Pick<OutcomeSource, 'order'>, command: WireComman
   const cloid = cloidOf(command)
   const order = cloid === undefined ? undefined : await source.order(cloid)
   const details: KnownOutcome = { order }
-  const message = 'the exchange no longer tells whether this command was taken'
+  const message =
+    'the exchange no longer tells whether this command was taken; look at the order in "details"'
   const error = errorOf(ErrorCode.OutcomeUnknown, message, { details })
   return { ...RESULT, cloid, error, ...standing(command, order) }
 }

@@ -2,7 +2,13 @@
  * A two-sided market maker: one bid and one ask around the middle of what others quote, moved together in
  * one signed frame, leaning against the inventory, pulled when it stops. Run by market-maker-cli.ts.
  */
-import { type Client, type OrderTracker, OutcomeUnknownError, type WireCommand } from '../index.js'
+import {
+  type Client,
+  type OrderTracker,
+  OutcomeUnknownError,
+  TransportError,
+  type WireCommand,
+} from '../index.js'
 
 export interface QuoteOptions {
   readonly market: number | string
@@ -18,7 +24,7 @@ type Level = { readonly ticks: number; readonly lots: number }
 
 /** Best price of a side without the own order. */
 function othersBest(levels: readonly Level[], orders: OrderTracker, cloid: bigint): number | undefined {
-  const mine = orders.live.get(cloid)
+  const mine = orders.byCloid(cloid)
   return levels.find(({ ticks, lots }) => ticks !== mine?.ticks || lots > mine.remaining)?.ticks
 }
 
@@ -35,7 +41,7 @@ export async function makeMarket(client: Client, options: QuoteOptions, stop: Ab
 
   /** Commands that bring one side to where it should be. */
   const quote = (side: 'buy' | 'sell', ticks: number): WireCommand[] => {
-    const live = orders.live.get(own[side])
+    const live = orders.byCloid(own[side])
     if (live?.ticks === ticks && live.remaining === lots) return []
     const pull = live === undefined ? [] : [client.cancel({ market, cloid: live.cloid })]
     own[side] = client.nextCloid()
@@ -43,7 +49,7 @@ export async function makeMarket(client: Client, options: QuoteOptions, stop: Ab
   }
 
   while (!stop.aborted) {
-    if (client.state === 'open' && book.ready && client.unknownFrames === 0) {
+    if (book.ready && orders.ready && client.unknownFrames === 0) {
       const bid = othersBest(book.bids(5), orders, own.buy)
       const ask = othersBest(book.asks(5), orders, own.sell)
       const middle = bid === undefined || ask === undefined ? firstMidTicks : Math.round((bid + ask) / 2)
@@ -54,14 +60,26 @@ export async function makeMarket(client: Client, options: QuoteOptions, stop: Ab
       } catch (error) {
         // Not again before it is known what became of these: an order is never placed twice.
         if (error instanceof OutcomeUnknownError) await Promise.race([error.outcome, stopped])
-        else if (client.state === 'open') throw error
+        // The connection ended before they left: nothing was placed, and the client comes back by itself.
+        else if (!(error instanceof TransportError)) throw error
       }
     }
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
-  if (client.state === 'open') await client.cancelAll({ market })
+  while (client.state === 'open' && !(await pull(client, market)));
   return inventory
 }
+
+/** Takes every quote out; false = the connection ended meanwhile, and nobody knows yet. */
+const pull = (client: Client, market: number | string): Promise<boolean> =>
+  client.cancelAll({ market }).then(
+    () => true,
+    async (error: unknown) => {
+      if (!(error instanceof OutcomeUnknownError || error instanceof TransportError)) throw error
+      if (error instanceof OutcomeUnknownError) await error.outcome
+      return false
+    },
+  )
 
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve())))

@@ -1,0 +1,289 @@
+/**
+ * What a client does with the chain itself: money in and out, and proofs of what the exchange says. All of it
+ * rests on the contracts that the caller has pinned (`deployment`), never on the exchange's word for them.
+ */
+import { type Hex, erc20Abi, parseEventLogs } from 'viem'
+import { vaultAbi } from '../contracts/abi.js'
+import { Chain } from './chain.js'
+import { ClientQueries } from './client-queries.js'
+import type {
+  ClaimedWithdrawal,
+  ClientOptions,
+  Deposited,
+  VerifiedBalance,
+  VerifiedFill,
+  WithdrawalStatus,
+} from './client-types.js'
+import { fromUnits, toAtoms, toUnits } from './decimals.js'
+import { ExchangeError, VerificationError } from './errors.js'
+import { type FillProof, checkFillLeaf, fillsRootOf } from './fill-proof.js'
+import { checkFields, isAmount, isIdOrSymbol, isObject, wholeFrom } from './inputs.js'
+import type { Asset } from './markets.js'
+import { readProof, rootOf } from './proof.js'
+import type { TrackedFill } from './trackers.js'
+import { toHex } from './wire/bytes.js'
+import { ErrorCode } from './wire/codes.js'
+import { Method } from './wire/layout.js'
+import type { Receipt } from './wire/signed.js'
+
+const NATIVE = `0x${'0'.repeat(40)}`
+const isAccount = wholeFrom(0)
+/** Batches that the exchange tells of at most. */
+const BATCHES_MAX = 100
+
+export abstract class ClientChain extends ClientQueries {
+  protected readonly chain: Chain
+
+  constructor(options: ClientOptions) {
+    super(options)
+    this.chain = new Chain(options)
+  }
+
+  /** The account that is logged on, or the wallet's. */
+  protected abstract ownAccount(): Promise<number>
+
+  // ---- money in and out
+
+  /**
+   * An asset with the token and the unit that the vault has for it.
+   * @throws VerificationError when the exchange says something else.
+   */
+  async #assetOnChain(key: number | string): Promise<Asset> {
+    const asset = this.markets.asset(key)
+    const kind = (await this.chain.read('vault', 'assetOf', [BigInt(asset.id)])) as {
+      token: string
+      unitAtoms: bigint
+    }
+    const differ = (field: string, told: unknown, found: unknown): never => {
+      throw new VerificationError(
+        `the exchange says ${field} ${String(told)} of asset ${asset.symbol}, but the chain ${String(found)}`,
+        { code: ErrorCode.ProofUnavailable },
+      )
+    }
+    if (kind.token.toLowerCase() !== asset.token.toLowerCase()) differ('token', asset.token, kind.token)
+    if (kind.unitAtoms !== asset.unitAtoms) differ('unit', asset.unitAtoms, kind.unitAtoms)
+    if (kind.token !== NATIVE) {
+      const decimals = await this.chain.readAt({
+        address: asset.token,
+        abi: erc20Abi,
+        functionName: 'decimals',
+        args: [],
+      })
+      if (decimals !== asset.decimals) differ('decimals', asset.decimals, decimals)
+    }
+    return asset
+  }
+
+  /**
+   * Pays `amount` (decimal string of tokens, or bigint of atoms) of the wallet into the pinned vault, with the
+   * token's approval where it needs one, and waits until that is in a block. The exchange credits it when the
+   * block is old enough. Needs a wallet client or an EIP-1193 provider.
+   * @throws InputError; ExchangeError (TransactionFailed) when the chain refuses it; VerificationError
+   */
+  async deposit(options: {
+    readonly asset: number | string
+    readonly amount: string | bigint
+  }): Promise<Deposited> {
+    checkFields('deposit', options, { asset: isIdOrSymbol, amount: isAmount }, ['asset', 'amount'])
+    const asset = await this.#assetOnChain(options.asset)
+    toUnits(options.amount, asset)
+    const atoms = toAtoms(options.amount, asset.decimals)
+    const { vault } = this.chain.pinned
+    const isNative = asset.token === NATIVE
+    if (!isNative) {
+      const owner = await this.chain.walletAddress()
+      const token = { address: asset.token, abi: erc20Abi } as const
+      const allowed = await this.chain.readAt({ ...token, functionName: 'allowance', args: [owner, vault] })
+      if ((allowed as bigint) < atoms)
+        await this.chain.send('the approval', { ...token, functionName: 'approve', args: [vault, atoms] })
+    }
+    const receipt = await this.chain.send('the deposit', {
+      address: vault,
+      abi: vaultAbi,
+      functionName: 'deposit',
+      args: [BigInt(asset.id), atoms],
+      ...(isNative ? { value: atoms } : {}),
+    })
+    const [event] = parseEventLogs({ abi: vaultAbi, eventName: 'Deposited', logs: receipt.logs }).filter(
+      ({ address }) => address.toLowerCase() === vault.toLowerCase(),
+    )
+    if (event === undefined) throw noEvent('Deposited', receipt.transactionHash)
+    const { account, position, units } = event.args
+    return {
+      transactionHash: receipt.transactionHash,
+      account,
+      position: Number(position),
+      units: Number(units),
+    }
+  }
+
+  /**
+   * How far withdrawals of an asset are: what the vault holds ready to be claimed, and with the `seq` that
+   * `requestWithdrawal` gave, the state of the batch that it is in. States are the chain's; which batch, the
+   * exchange says.
+   */
+  async withdrawalStatus(options: {
+    readonly asset: number | string
+    readonly seq?: number
+    readonly account?: number
+  }): Promise<WithdrawalStatus> {
+    const checks = { asset: isIdOrSymbol, seq: wholeFrom(1), account: isAccount }
+    checkFields('withdrawalStatus', options, checks, ['asset'])
+    const asset = this.markets.asset(options.asset)
+    const account = options.account ?? (await this.ownAccount())
+    const units = (await this.chain.read('vault', 'claimable', [BigInt(account), BigInt(asset.id)])) as bigint
+    const claimable = { claimable: fromUnits(units, asset), claimableUnits: Number(units) }
+    const { seq } = options
+    if (seq === undefined) return { ...claimable, state: undefined, batch: undefined }
+    const batches = await this.batches(BATCHES_MAX)
+    const batch = batches.find(({ firstSeq, lastSeq }) => firstSeq <= seq && seq <= lastSeq)
+    if (batch === undefined) {
+      const oldest = batches[0]?.firstSeq
+      // Before the oldest that is told of: nobody says which batch it was in.
+      const isOlder = oldest !== undefined && seq < oldest
+      return { ...claimable, state: isOlder ? 'unknown' : 'waiting', batch: undefined }
+    }
+    const state = await this.chain.batch(batch.number).then(
+      (found) => found.state,
+      (error: unknown) => {
+        // Told of, and not on the chain (yet, or any more).
+        if (error instanceof ExchangeError && error.code === ErrorCode.ProofUnavailable)
+          return 'waiting' as const
+        throw error
+      },
+    )
+    return { ...claimable, state, batch: batch.number }
+  }
+
+  /**
+   * Takes what the vault holds ready of an asset to the account's owner, whoever sends it, and waits until that
+   * is in a block. @throws ExchangeError (TransactionFailed) when there is nothing to claim.
+   */
+  async claim(options: {
+    readonly asset: number | string
+    readonly account?: number
+  }): Promise<ClaimedWithdrawal> {
+    checkFields('claim', options, { asset: isIdOrSymbol, account: isAccount }, ['asset'])
+    const asset = await this.#assetOnChain(options.asset)
+    const account = options.account ?? (await this.chain.accountOf())
+    const { vault } = this.chain.pinned
+    const receipt = await this.chain.send('the claim', {
+      address: vault,
+      abi: vaultAbi,
+      functionName: 'claim',
+      args: [BigInt(account), BigInt(asset.id)],
+    })
+    const [event] = parseEventLogs({ abi: vaultAbi, eventName: 'Claimed', logs: receipt.logs }).filter(
+      ({ address }) => address.toLowerCase() === vault.toLowerCase(),
+    )
+    if (event === undefined) throw noEvent('Claimed', receipt.transactionHash)
+    const units = Number(event.args.units)
+    return { transactionHash: receipt.transactionHash, account, units, amount: fromUnits(units, asset) }
+  }
+
+  // ---- proofs
+
+  /**
+   * Checks that one of the account's fills stands in a batch on-chain just as it was told: the leaf is that
+   * fill, and its path leads to the `fillsRoot` which the pinned settlement contract holds. The proof is asked of
+   * the exchange, or comes from whoever has the journal; nobody need be trusted for it. With the receipt of
+   * the order's frame, also that the fill names that very frame as the order's origin.
+   * @throws VerificationError when anything differs; ExchangeError when the batch is not on the chain.
+   */
+  async verifyFill(options: {
+    readonly fill: TrackedFill
+    /** Asked of the exchange unless both are given. */
+    readonly batch?: number
+    readonly proof?: FillProof
+    readonly account?: number
+    readonly receipt?: Receipt
+  }): Promise<VerifiedFill> {
+    const checks = {
+      fill: isObject,
+      batch: wholeFrom(1),
+      proof: isObject,
+      account: isAccount,
+      receipt: isObject,
+    }
+    checkFields('verifyFill', options, checks, ['fill'])
+    void this.chain.pinned
+    const { batch: number, proof } =
+      options.batch !== undefined && options.proof !== undefined
+        ? { batch: options.batch, proof: options.proof }
+        : await this.fillProof(options.fill)
+    const account = options.account ?? (await this.ownAccount())
+    checkFillLeaf(proof.leaf, options.fill, account, options.receipt)
+    const { fillsRoot, state, committedAtMs } = await this.chain.batch(number)
+    const root = toHex(fillsRootOf(proof))
+    if (fillsRoot !== root) {
+      throw new VerificationError(
+        `the proof gives fills root ${root}, but batch ${number} on-chain has ${fillsRoot}; keep both, and do not trust the exchange`,
+        { code: ErrorCode.ProofUnavailable },
+      )
+    }
+    return { fill: options.fill, batch: number, state, fillsRoot: root, committedAtMs }
+  }
+
+  /**
+   * Fetches the proof of a balance, hashes it to a root, and compares that with the root which the pinned
+   * settlement contract holds for its newest batch (or for `batch`, when it is asked for). Trusts the chain only;
+   * how old that batch is stands in the answer.
+   * @throws VerificationError when they differ, or the exchange proves an older batch than it was asked for;
+   * ExchangeError while no batch is on the chain.
+   */
+  async verifyBalance(options: {
+    readonly asset: number | string
+    readonly account?: number
+    /** An older batch, while the exchange keeps its tree. */
+    readonly batch?: number
+  }): Promise<VerifiedBalance> {
+    checkFields('verifyBalance', options, { asset: isIdOrSymbol, account: isAccount, batch: wholeFrom(1) }, [
+      'asset',
+    ])
+    const newest = await this.chain.newestBatch()
+    const asset = this.markets.asset(options.asset)
+    const account = options.account ?? (await this.ownAccount())
+    if (newest === 0) {
+      throw new ExchangeError('no batch is on the chain yet; try again when the first has been posted', {
+        code: ErrorCode.ProofUnavailable,
+      })
+    }
+    const number = options.batch ?? newest
+    const proof = readProof(await this.call(Method.Proof, [account, asset.id, number]))
+    if (proof.account !== account || proof.asset !== asset.id || proof.batch !== number) {
+      throw new VerificationError(
+        `the proof is of account ${proof.account}, asset ${proof.asset}, batch ${proof.batch}, but account ${account}, ` +
+          `asset ${asset.id}, batch ${number} was asked for`,
+        { code: ErrorCode.ProofUnavailable },
+      )
+    }
+    const root = rootOf(account, asset.id, proof.units, proof.siblings)
+    const { newRoot, state, committedAtMs } = await this.chain.batch(number)
+    if (newRoot !== root) {
+      throw new VerificationError(
+        `the proof gives root ${root}, but batch ${number} on-chain has root ${newRoot}; keep both, and do not trust the exchange`,
+        { code: ErrorCode.ProofUnavailable },
+      )
+    }
+    return {
+      asset,
+      amount: fromUnits(proof.units, asset),
+      units: proof.units,
+      batch: number,
+      newestBatch: newest,
+      state,
+      root,
+      committedAtMs,
+      ageMs: Math.max(0, Date.now() - committedAtMs),
+    }
+  }
+}
+
+const noEvent = (name: string, transactionHash: Hex): ExchangeError =>
+  new ExchangeError(
+    `transaction ${transactionHash} has no event ${name} of the vault; is the right vault pinned?`,
+    {
+      code: ErrorCode.TransactionFailed,
+      details: { transactionHash },
+    },
+  )

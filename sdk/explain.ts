@@ -1,0 +1,187 @@
+/**
+ * Words for what was refused: a sentence with the value, the bound and what to do. The protocol sends a
+ * command's refusal as a number only; what the number is about stands in the command, and both are here.
+ */
+import { MarketStatus, Reject } from '../engine/codes.js'
+import {
+  ACCOUNT_ORDERS_MAX,
+  FRAME_COMMANDS_MAX,
+  FRAME_NONCE_WINDOW,
+  ICEBERG_PARTS_MAX,
+  LOTS_MAX,
+  TICKS_MAX,
+} from '../engine/limits.js'
+import { type GlassbookError, errorOf } from './errors.js'
+import { ErrorCode, codeToReject } from './wire/codes.js'
+import type { WireCommand } from './wire/commands.js'
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** A value of the command as it was sent. */
+const of = (command: Fields, field: string): string => {
+  const value = command[field]
+  return value === undefined ? `${field} (not given)` : `${field} ${String(value)}`
+}
+const market = (command: Fields): string => `market ${String(command['market'])}`
+const cloid = (command: Fields): string => `client order id ${String(command['cloid'])}`
+
+const TICKS = `a price is 1 to ${TICKS_MAX} ticks: give price or ticks within that`
+const LOTS = `a size is 1 to ${LOTS_MAX} lots: give size or lots within that`
+
+/** What each reject means for the command that got it; [is said, what to do] in one sentence. */
+const REJECTS: Readonly<Record<number, (command: Fields) => string>> = {
+  [Reject.UnknownCommand]: (c) =>
+    `${of(c, 'kind')} is no command; make commands with place, amend, cancel and cancelAllOf`,
+  [Reject.UnknownAccount]: () => 'the account is not open; deposit on the chain first',
+  [Reject.UnknownAsset]: (c) => `${of(c, 'asset')} is none of the exchange's; see client.markets.assets`,
+  [Reject.UnknownMarket]: (c) => `${market(c)} is none of the exchange's; see client.markets.markets`,
+  [Reject.MarketHalted]: (c) =>
+    `${market(c)} is halted (status ${MarketStatus.Halted}); wait for its "status" stream`,
+  [Reject.MarketCancelOnly]: (c) =>
+    `${market(c)} takes cancels only (status ${MarketStatus.CancelOnly}); wait for its "status" stream`,
+  [Reject.BadSide]: (c) => `${of(c, 'side')} is none; it is 0 (buy) or 1 (sell)`,
+  [Reject.BadOrderType]: (c) => `${of(c, 'orderType')} is none; it is 0 to 5`,
+  [Reject.BadTimeInForce]: (c) =>
+    `${of(c, 'timeInForce')} is none, or does not go with ${of(c, 'orderType')}; it is 0 to 3 (GTC, IOC, FOK, GTD)`,
+  [Reject.BadStp]: (c) => `${of(c, 'stp')} is none; it is 0 to 3`,
+  [Reject.ZeroTicks]: (c) => `${of(c, 'ticks')} is no price; ${TICKS}`,
+  [Reject.NegativeTicks]: (c) => `${of(c, 'ticks')} is below 1; ${TICKS}`,
+  [Reject.TicksOverLimit]: (c) => `${of(c, 'ticks')} is above ${TICKS_MAX}; ${TICKS}`,
+  [Reject.ZeroLots]: (c) => `${of(c, 'lots')} is no size; ${LOTS}`,
+  [Reject.NegativeLots]: (c) => `${of(c, 'lots')} is below 1; ${LOTS}`,
+  [Reject.LotsOverLimit]: (c) => `${of(c, 'lots')} is above ${LOTS_MAX}; ${LOTS}`,
+  [Reject.NotAnInteger]: () => 'a number of the command is not whole; give whole ticks, lots and units',
+  [Reject.NotionalOverLimit]: (c) =>
+    `${of(c, 'ticks')} x ${of(c, 'lots')} is 2^53 units or more; make the order smaller`,
+  [Reject.BadDisplayLots]: (c) =>
+    `${of(c, 'displayLots')} does not go with ${of(c, 'lots')}; it is 1 to lots, in at most ${ICEBERG_PARTS_MAX} parts`,
+  [Reject.BadTriggerTicks]: (c) =>
+    `${of(c, 'triggerTicks')} does not go with this order; stops and take-profits that wait need 1 to ${TICKS_MAX}, others none`,
+  [Reject.BadExpiry]: (c) =>
+    `${of(c, 'expiresAtMs')} does not go with this order; GTD orders need a later time in ms since 1970, others none`,
+  [Reject.PostOnlyNotGtc]: (c) => `${of(c, 'timeInForce')} does not go with postOnly; use GTC or GTD`,
+  [Reject.PostOnlyWouldCross]: (c) =>
+    `${of(c, 'ticks')} would trade at once, which postOnly forbids; give a price behind the touch, or postOnly "slide"`,
+  [Reject.DuplicateClientOrderId]: (c) =>
+    `${cloid(c)} is of a live order of this account; choose another, or leave it out`,
+  [Reject.UnknownOrder]: (c) => `${cloid(c)} is of no live order in ${market(c)}; see orders()`,
+  [Reject.InsufficientFunds]: (c) =>
+    `the available balance is less than ${of(c, 'ticks')} x ${of(c, 'lots')} and its fee need; see balances(), or make the order smaller`,
+  [Reject.BalanceOverLimit]: () => 'a balance would reach 2^53 units; withdraw first',
+  [Reject.ZeroUnits]: (c) => `${of(c, 'units')} is no amount; give at least 1 unit`,
+  [Reject.NegativeUnits]: (c) => `${of(c, 'units')} is below 1; give at least 1 unit`,
+  [Reject.UnitsOverLimit]: (c) => `${of(c, 'units')} is 2^53 or more; give less`,
+  [Reject.PriceBand]: (c) =>
+    `${of(c, 'ticks')} is outside the market's price band; give a price nearer to the last trade (see the "status" stream)`,
+  [Reject.OrdersFull]: () => 'the exchange has room for no more orders; try again later',
+  [Reject.LevelsFull]: (c) =>
+    `the exchange has room for no more price levels, and ${of(c, 'ticks')} would be a new one; use a price of the book`,
+  [Reject.AccountsFull]: () => 'the exchange has room for no more accounts',
+  [Reject.MarketsFull]: () => 'the exchange has room for no more markets',
+  [Reject.AccountOrdersFull]: () =>
+    `the account has as many live orders as it may (${ACCOUNT_ORDERS_MAX} at most); cancel some first`,
+  [Reject.BadQuoteBudget]: (c) =>
+    `${of(c, 'quoteBudget')} does not go with this order; market orders that buy may have 1 to 2^53 - 1 units, others none`,
+  [Reject.DeadlinePassed]: (c) =>
+    `${of(c, 'deadlineMs')} had passed when it reached the engine; nothing was done: send it anew`,
+  [Reject.DepositOutOfOrder]: () => 'the deposit is not the next of the queue',
+  [Reject.AccountExists]: () => 'the account is open already',
+  [Reject.UnknownSession]: () => 'the session is none of the exchange; make one with createSession',
+  [Reject.SessionExpired]: () => 'the session has expired; make another with createSession',
+  [Reject.SessionScope]: () => 'the session may not do this; make one with the scope "trade"',
+  [Reject.SessionNotional]: (c) =>
+    `${of(c, 'ticks')} x ${of(c, 'lots')} is above the session's maxNotional; make the order smaller, or another session`,
+  [Reject.SessionsFull]: () => 'there is room for no more sessions; revoke one with revokeSession',
+  [Reject.FrameNonceUsed]: () => "the frame's nonce was used before; use a session in one client at a time",
+  [Reject.FrameNonceTooOld]: () =>
+    `the frame's nonce is ${FRAME_NONCE_WINDOW} or more below the highest; use a session in one client at a time`,
+  [Reject.ApprovalNonceUsed]: () => 'a later approval or revocation of this wallet came first; sign it again',
+  [Reject.BadMarketConfig]: () => "the market's units are not possible",
+  [Reject.BadFees]: () => 'the fees are not possible',
+  [Reject.AssetExists]: () => 'the asset exists already',
+  [Reject.MarketExists]: () => 'the market exists already',
+  [Reject.ProtectionFrozen]: (c) =>
+    `market-maker protection has pulled the quotes of ${market(c)}; call resetProtection before quoting again`,
+  [Reject.SameAccount]: () => 'both accounts are the same',
+  [Reject.BadPriceBand]: () => 'the price band is not possible',
+  [Reject.BadTier]: () => 'the tier is none',
+  [Reject.WithdrawalNonceUsed]: () =>
+    'this withdrawal, or a later one of this wallet, was taken before; sign it again',
+  [Reject.FrameRejected]: () =>
+    'the frame that the command came in was refused as a whole; see the error of the frame',
+  [Reject.WrongAccount]: () => "the session is of another account; log one of this account's on",
+  [Reject.BalancesFull]: () => 'there is room for no more balances; try again later',
+  [Reject.BadTime]: (c) => `${of(c, 'atMs')} is no time to come in ms since 1970`,
+  [Reject.BadPostOnly]: (c) => `${of(c, 'postOnly')} is none; it is 0 to 2`,
+  [Reject.BadStatus]: () => 'the status is none',
+  [Reject.FrameRequired]: () => 'this venue takes signed frames only; use batch',
+  [Reject.BadClientOrderId]: (c) => `${cloid(c)} is no unsigned 64-bit number; use 0n to 2^64 - 1`,
+  [Reject.NotOwner]: () => 'the accounts have different owners',
+  [Reject.BadProtection]: (c) =>
+    `${of(c, 'windowMs')}, ${of(c, 'fills')} and ${of(c, 'notionalUnits')} are no protection; give a window of 1 ms or more, and a bound`,
+  [Reject.BadFrame]: () => `a frame has 1 to ${FRAME_COMMANDS_MAX} commands; send fewer`,
+  [Reject.ProtectionsFull]: () => 'there is room for no more protections; reset one first',
+  [Reject.AccountSessionsFull]: () =>
+    'the account has as many live sessions as it may; revoke one with revokeSession',
+  [Reject.SessionLifetimeOverLimit]: () =>
+    'the session would live longer than the exchange allows; give an earlier expiresAtMs (ms since 1970)',
+  [Reject.BadNonce]: () => 'a nonce of a wallet is a whole number from 1 up; sign it again',
+  [Reject.NonceTooFarAhead]: () =>
+    "the wallet's nonce is more than a day ahead of the exchange's clock; set this clock, and sign it again",
+  [Reject.BadDeadline]: () =>
+    "the wallet's deadline is none, or more than a day ahead of the exchange's clock; set this clock, and sign it again",
+  [Reject.FrameWindowsFull]: () => 'as many sessions trade as the exchange has room for; try again later',
+  [Reject.DeadlineTooFar]: (c) =>
+    `${of(c, 'deadlineMs')} is more than a day ahead; give milliseconds since 1970`,
+  [Reject.MassCancelsFull]: () =>
+    'the account has as many mass cancels under way as it may; wait until one has ended',
+}
+
+/** The rejects that have words of their own. */
+export const explainedRejects: ReadonlySet<number> = new Set(Object.keys(REJECTS).map(Number))
+
+/** The error of a command that the engine refused. */
+export function rejectionOf(code: number, command: WireCommand): GlassbookError {
+  const explain = REJECTS[codeToReject(code)]
+  const words =
+    explain === undefined
+      ? withAdvice('the exchange refused the command', code)
+      : explain(command as unknown as Fields)
+  return errorOf(code, words)
+}
+
+/** What to do about an error that the exchange has described itself. */
+const ADVICE: Readonly<Record<number, string>> = {
+  [ErrorCode.TooManyConnections]: 'close a connection first',
+  [ErrorCode.SlowConsumer]: 'read faster, or follow fewer streams',
+  [ErrorCode.NotLoggedOn]: 'call createSession or logon first',
+  [ErrorCode.BadSignature]: 'sign with the key that was approved, for this chain and vault',
+  [ErrorCode.UnknownSession]: 'make a session with createSession',
+  [ErrorCode.SessionExpired]: 'make another session with createSession',
+  [ErrorCode.SessionRevoked]: 'make another session with createSession',
+  [ErrorCode.ScopeMissing]: 'make a session with this scope',
+  [ErrorCode.UnknownAccount]: 'deposit on the chain first, and wait until it is credited',
+  [ErrorCode.BadApproval]: 'sign the approval with the wallet that owns the account',
+  [ErrorCode.SignatureRequired]: 'use batch',
+  [ErrorCode.WrongAccount]: "log on a session of this account's",
+  [ErrorCode.AlreadyLoggedOn]: 'use another client for another session',
+  [ErrorCode.UnknownStream]: 'see the table of streams in the protocol',
+  [ErrorCode.RateLimited]: 'wait for retryAfter ms',
+  [ErrorCode.TooManyFramesInFlight]: 'wait for answers first',
+  [ErrorCode.TooManySubscriptions]: 'leave a stream first',
+  [ErrorCode.TooManyOpenOrders]: 'cancel orders first',
+  [ErrorCode.OrderRateLimited]: 'wait for retryAfter ms; cancels have a budget of their own',
+  [ErrorCode.CancelRateLimited]: 'wait for retryAfter ms, or use cancelAll',
+  [ErrorCode.IpRateLimited]: 'wait for retryAfter ms',
+  [ErrorCode.IpOrderRateLimited]: 'wait for retryAfter ms',
+  [ErrorCode.ConnectRateLimited]: 'wait before connecting again',
+  [ErrorCode.EngineBusy]: 'try again after retryAfter ms',
+  [ErrorCode.ProofUnavailable]: 'try again when the next batch is on the chain',
+  [ErrorCode.SettlementUnavailable]: 'ask an exchange that settles on a chain',
+}
+
+/** A description with what to do about it. */
+export function withAdvice(message: string, code: number): string {
+  const advice = ADVICE[code]
+  return advice === undefined ? message : `${message}; ${advice}`
+}

@@ -214,7 +214,7 @@ test.each([
 test('an exchange that is not there is named', async () => {
   const absent = createClient({ url: 'ws://127.0.0.1:1', reconnect: false })
   await expect(absent.connect()).rejects.toThrow(
-    /^cannot connect to ws:\/\/127\.0\.0\.1:1: .*check the address.*\(CannotConnect, 1009\)$/,
+    /^cannot connect to ws:\/\/127\.0\.0\.1:1: .*check the address.*\(CannotConnect, 1011\)$/,
   )
 })
 

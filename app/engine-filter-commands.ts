@@ -37,6 +37,7 @@ import {
   writeTime,
   writeTransfer,
   writeWithdraw,
+  type Consent,
 } from '../engine/index.js'
 import { cloidToJson, kindNames, sideNames, timeInForceNames } from './engine-filter-events.js'
 
@@ -192,7 +193,7 @@ export class CommandReader {
           account,
           id(fields['asset']),
           float(fields['units']),
-          optionalFloat(fields, 'nonce'),
+          walletOf(fields),
         )
         return
       case 'transfer':
@@ -441,4 +442,10 @@ function ownerWords(value: unknown): number[] {
   return Array.from({ length: 5 }, (_, word) =>
     digits === undefined ? 0 : Number.parseInt(digits.slice(word * 8, word * 8 + 8), 16) | 0,
   )
+}
+
+/** Who answers for a withdrawal: a wallet where its nonce or deadline is given, else whoever runs the filter. */
+function walletOf(fields: Fields): Consent {
+  if (!has(fields, 'nonce') && !has(fields, 'deadline')) return 'operator'
+  return { nonce: optionalFloat(fields, 'nonce'), deadlineMs: optionalFloat(fields, 'deadline') }
 }

@@ -14,9 +14,11 @@ import { p256 } from '@noble/curves/nist.js'
 import { recoverTypedDataAddress, type Address, type Hex } from 'viem'
 import { settlementAbi, vaultAbi } from '../contracts/abi.js'
 import { CommandKind, EventKind, commandNames } from '../engine/codes.js'
+import { type ApprovalTerms, readApproval } from '../engine/commands.js'
 import { createEngine } from '../engine/index.js'
 import { COMMANDS_AT, JournalReader, genesisOf, type JournalBlock } from '../engine/journal/reader.js'
 import {
+  ApproveCmd,
   Attr,
   COMMAND_WORDS,
   Cmd,
@@ -24,7 +26,6 @@ import {
   Ev,
   FrameCmd,
   OpenAccountCmd,
-  SessionCmd,
 } from '../engine/layout.js'
 import { AttachmentKind } from '../engine/messages.js'
 import { jsonCodec, msgpackCodec } from '../sdk/wire/codec.js'
@@ -48,16 +49,11 @@ const ADDRESS_WORDS = 5
 /** Of a SHA-256 hash, and of a P-256 key's x. */
 const HASH_WORDS = 8
 
-interface Session {
-  readonly slot: number
+interface Session extends ApprovalTerms {
   readonly seq: number
   readonly account: number
   /** SEC1 compressed P-256 key. */
   readonly publicKey: Uint8Array
-  readonly scopes: number
-  readonly maxNotional: number
-  readonly expiresAtMs: number
-  readonly nonce: number
   readonly signature: Uint8Array
 }
 
@@ -70,7 +66,8 @@ interface Party {
 
 interface SignedFrame {
   readonly seq: number
-  readonly session: number
+  /** Nonce of the approval that made the session. */
+  readonly approval: number
   readonly nonce: number
   readonly hash: Uint8Array
   readonly kind: number
@@ -129,14 +126,15 @@ interface Found {
   /** Record of the fill's event. */
   readonly event: Int32Array
   readonly parties: readonly Party[]
-  readonly sessions: ReadonlyMap<number, Session>
+  /** By account and approval. */
+  readonly sessions: ReadonlyMap<string, Session>
   readonly owners: ReadonlyMap<number, Address>
 }
 
 /** Replays up to `seq` and returns the fill's parties and every session and owner until then. */
 function findFill(dataDir: string, seq: number, index: number): Found {
   const reader = new JournalReader(dataDir)
-  const sessions = new Map<number, Session>()
+  const sessions = new Map<string, Session>()
   const owners = new Map<number, Address>()
   const parties: Party[] = []
   let event: Int32Array | undefined
@@ -150,8 +148,8 @@ function findFill(dataDir: string, seq: number, index: number): Found {
       for (let at = 0; at < count * EVENT_WORDS; at += EVENT_WORDS) {
         const kind = words[at]! & 0xff
         if (kind === EventKind.SessionApproved && asked !== undefined) {
-          const session = sessionOf(asked.block, asked.offset, asked.seq, words[at + Ev.CODE]!)
-          sessions.set(session.slot, session)
+          const session = sessionOf(asked.block, asked.offset, asked.seq)
+          sessions.set(sessionKey(session.account, session.nonce), session)
         } else if (kind === EventKind.Fill && floats[at / 2 + Ev.SEQ_F64] === seq && fills++ === index) {
           event = words.slice(at, at + EVENT_WORDS)
           parties.push(partyOf('maker', words, floats, at), partyOf('taker', words, floats, at))
@@ -189,24 +187,22 @@ function partyOf(role: Party['role'], words: Int32Array, floats: Float64Array, a
   }
 }
 
-function sessionOf(block: JournalBlock, offset: number, seq: number, slot: number): Session {
-  const { words, floats, attachments } = block
+const sessionKey = (account: number, approval: number): string => `${account}:${approval}`
+
+function sessionOf(block: JournalBlock, offset: number, seq: number): Session {
+  const { words, attachments } = block
   const publicKey = new Uint8Array(33)
   publicKey[0] = 2 + ((words[offset]! >>> Attr.PARITY_SHIFT) & 1)
-  publicKey.set(wordsToBytes(words, offset + SessionCmd.X, HASH_WORDS), 1)
+  publicKey.set(wordsToBytes(words, offset + ApproveCmd.X, HASH_WORDS), 1)
   const attachment = attachments.find(
     ({ kind, firstSeq, count }) =>
       kind === AttachmentKind.Approval && seq >= firstSeq && seq < firstSeq + count,
   )
   return {
-    slot,
+    ...readApproval(words, offset),
     seq,
     account: words[offset + Cmd.ACCOUNT]!,
     publicKey,
-    scopes: (words[offset]! >>> Attr.SCOPE_SHIFT) & 0xf,
-    maxNotional: floats[offset / 2 + SessionCmd.MAX_NOTIONAL_F64]!,
-    expiresAtMs: floats[offset / 2 + SessionCmd.EXPIRES_AT_F64]!,
-    nonce: floats[offset / 2 + SessionCmd.NONCE_F64]!,
     signature: attachment?.bytes.slice() ?? new Uint8Array(0),
   }
 }
@@ -252,14 +248,14 @@ async function auditParty(
   const placing = frames.find(({ seq, records }) => covers(seq, records, party.orderId))
   checks.push({ what: `${name}: a signed frame placed the order`, holds: placing !== undefined })
   for (const frame of frames) {
-    const session = sessions.get(frame.session)
+    const session = sessions.get(sessionKey(party.account, frame.approval))
     const commands = frame.records.length / COMMAND_WORDS
     const kinds = Array.from(
       { length: commands },
       (_, at) => commandNames[frame.records[at * COMMAND_WORDS]! & 0xff],
     )
     const what = `${name}: frame at seq ${frame.seq}`
-    lines.push(`${what}, nonce ${frame.nonce}, session ${frame.session}: ${kinds.join(', ')}`)
+    lines.push(`${what}, nonce ${frame.nonce}, session ${frame.approval}: ${kinds.join(', ')}`)
     if (session === undefined) {
       checks.push({ what: `${what}: its session was approved`, holds: false })
       continue
@@ -290,7 +286,7 @@ function framesOf(dataDir: string, party: Party): SignedFrame[] {
       const attachment = attachments.find(({ firstSeq }) => firstSeq === seq)
       frames.push({
         seq,
-        session: words[offset + FrameCmd.SESSION]!,
+        approval: floats[offset / 2 + FrameCmd.APPROVAL_F64]!,
         nonce: floats[offset / 2 + FrameCmd.NONCE_F64]!,
         hash: wordsToBytes(words, offset + FrameCmd.HASH, HASH_WORDS),
         kind: attachment?.kind ?? AttachmentKind.None,
@@ -325,14 +321,19 @@ function checkFrame(
   const signature = frame.attachment.subarray(-SIGNATURE_BYTES)
   const payload = signed.subarray(FRAME_HEADER_BYTES)
   const domain = createHash('sha256').update(domainPreimage(chainId, vault)).digest()
-  const expected = frameMessage(domain, frame.session, frame.nonce, payload)
+  const expected = frameMessage(
+    domain,
+    { account: party.account, approval: frame.approval },
+    frame.nonce,
+    payload,
+  )
   checks.push(
     {
       what: `${what}: the journal's frame hash is that of the signed bytes`,
       holds: createHash('sha256').update(signed).digest().equals(frame.hash),
     },
     {
-      what: `${what}: the bytes name this chain, vault, session and nonce`,
+      what: `${what}: the bytes name this chain, vault, account, approval and nonce`,
       holds: Buffer.from(expected).equals(signed),
     },
     {
@@ -385,11 +386,12 @@ async function checkApproval(
       maxNotional: BigInt(session.maxNotional),
       expiresAt: BigInt(session.expiresAtMs),
       nonce: BigInt(session.nonce),
+      deadline: BigInt(session.deadlineMs),
     },
     signature: bytesToHex(session.signature),
   }).catch(() => undefined)
   checks.push({
-    what: `${what}: the wallet ${owner ?? '(unknown)'} approved session ${session.slot} at seq ${session.seq}`,
+    what: `${what}: the wallet ${owner ?? '(unknown)'} approved session ${session.nonce} at seq ${session.seq}`,
     holds: owner !== undefined && recovered?.toLowerCase() === owner.toLowerCase(),
   })
 }

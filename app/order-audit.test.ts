@@ -11,7 +11,8 @@ import type { Address } from 'viem'
 import { mnemonicToAccount } from 'viem/accounts'
 import { settlementAbi } from '../contracts/abi.js'
 import { CommandKind, Side } from '../engine/codes.js'
-import { Attr, COMMAND_WORDS, Cmd, SessionCmd } from '../engine/layout.js'
+import { writeApproveSession } from '../engine/commands.js'
+import { COMMAND_WORDS, Cmd } from '../engine/layout.js'
 import { AttachmentKind } from '../engine/messages.js'
 import { msgpackCodec } from '../sdk/wire/codec.js'
 import { commandToWire, payloadToRecords } from '../sdk/wire/commands.js'
@@ -38,6 +39,8 @@ const SCOPES = 3
 interface Forgery {
   readonly signer?: number
   readonly approver?: number
+  /** Deadline that the wallets signed, where the journal says another. */
+  readonly deadline?: bigint
   readonly lotsInJournal?: number
   readonly payloadByte?: boolean
   readonly vault?: Address
@@ -73,15 +76,15 @@ async function writeExchange(
   for (const account of [1, 2]) {
     const publicKey = p256.getPublicKey(secret(account), true)
     const record = new Int32Array(COMMAND_WORDS)
-    const floats = new Float64Array(record.buffer)
-    record[Cmd.KIND] =
-      CommandKind.ApproveSession | (SCOPES << Attr.SCOPE_SHIFT) | ((publicKey[0]! & 1) << Attr.PARITY_SHIFT)
-    record[Cmd.ACCOUNT] = account
     const view = new DataView(publicKey.buffer, publicKey.byteOffset + 1)
-    for (let word = 0; word < 8; word++) record[SessionCmd.X + word] = view.getInt32(word * 4)
-    floats[SessionCmd.MAX_NOTIONAL_F64] = 2 ** 50
-    floats[SessionCmd.EXPIRES_AT_F64] = 10 ** 13
-    floats[SessionCmd.NONCE_F64] = 1
+    const keyX = Array.from({ length: 8 }, (_, word) => view.getInt32(word * 4))
+    writeApproveSession(record, 0, account, keyX, publicKey[0]! & 1, {
+      scopes: SCOPES,
+      maxNotional: 2 ** 50,
+      expiresAtMs: 2_000_000_000,
+      nonce: 1,
+      deadlineMs: 86_400_000,
+    })
     const signature = await wallet(
       account === 1 ? (forgery.approver ?? forgery.owner ?? 1) : account,
     ).signTypedData({
@@ -93,8 +96,9 @@ async function writeExchange(
         publicKey: bytesToHex(publicKey),
         scopes: SCOPES,
         maxNotional: 2n ** 50n,
-        expiresAt: 10n ** 13n,
+        expiresAt: 2_000_000_000n,
         nonce: 1n,
+        deadline: forgery.deadline ?? 86_400_000n,
       },
     })
     journal.appendProven([record], AttachmentKind.Approval, hexToBytes(signature))
@@ -114,7 +118,7 @@ async function writeExchange(
       cloid: BigInt(account),
     })
     const payload = msgpackCodec.encode([wire]) as Uint8Array
-    const signed = frameMessage(domain, account - 1, 7, payload)
+    const signed = frameMessage(domain, { account, approval: 1 }, 7, payload)
     const signer = isForged ? (forgery.signer ?? account) : account
     const signature = p256.sign(signed, secret(signer), { lowS: false })
     const record = new Int32Array(COMMAND_WORDS)
@@ -127,7 +131,7 @@ async function writeExchange(
       isForged && forgery.unsigned === true
         ? journal.append(record)
         : journal.appendProven(
-            [frameRecord(account, account - 1, 1, 7, hash), record],
+            [frameRecord(account, 1, 1, 7, hash), record],
             AttachmentKind.FrameMsgpack,
             attachment,
           )
@@ -174,6 +178,7 @@ describe('order audit', () => {
   test.each<[string, Forgery]>([
     ['an order signed by another key', { signer: 5 }],
     ['a session that another wallet approved', { approver: 3 }],
+    ['an approval taken after the deadline that was signed', { deadline: 1000n }],
     ['a command that is not the signed one', { lotsInJournal: 4 }],
     ['a payload changed after signing', { payloadByte: true }],
     ['signatures for another vault', { vault: '0x00000000000000000000000000000000000000b1' }],

@@ -108,7 +108,7 @@ export class Screen {
         ? parts.gatewaySockets.map(
             (path) => `  gateway     glassbook gateway --connect ${path} --data ${parts.dataDir}`,
           )
-        : [`  gateway     ${parts.url}  (subprotocols glassbook.v1.msgpack, glassbook.v1.json)`]),
+        : [`  gateway     ${parts.url}  (subprotocols glassbook.v2.msgpack, glassbook.v2.json)`]),
       `  market      0 ${base}-${quote}`,
       '',
       ...(parts.url === undefined

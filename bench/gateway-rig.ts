@@ -20,7 +20,7 @@ import {
   QueryKind,
 } from '../engine/messages.js'
 import { RingReader, RingWriter } from '../engine/ring.js'
-import type { MarketConfig } from '../engine/types.js'
+import type { EngineCapacities, MarketConfig } from '../engine/types.js'
 import { gatewayConfig } from '../gateway/config.js'
 import type { AssetInfo, Deployment, GatewayThreadData } from '../gateway/messages.js'
 import { type GatewayOptions, type RunningGateway, startGateway } from '../gateway/start.js'
@@ -55,6 +55,8 @@ export interface RigOptions {
   /** Gateway settings; the port is a free one. */
   readonly config?: Readonly<Record<string, unknown>>
   readonly markets?: readonly MarketConfig[]
+  /** Of the genesis. */
+  readonly capacities?: EngineCapacities
   /** false = a private venue: unsigned frames are taken. */
   readonly signed?: boolean
   /** Go on in this folder, which is then not removed at the end. */
@@ -100,6 +102,8 @@ export async function startRig(options: RigOptions): Promise<Rig> {
       assets: RIG_ASSETS.map(({ id, symbol }) => ({ id, symbol })),
       markets,
       requireFrames: signed,
+      // Tests open many clients of one account.
+      capacities: { accountSessionsMax: 1024, ...options.capacities },
     },
     gateways: gateways + spare,
     operators: 1,

@@ -107,20 +107,21 @@ async function open(index: number, options: LoadOptions, framesEach: number): Pr
   const raw = await openRaw(options.port)
   const signature = sign(
     'sha256',
-    logonMessage(domain, session.slot, raw.hello[4] as Uint8Array),
+    logonMessage(domain, session, raw.hello[4] as Uint8Array),
     p1363(privateKey),
   )
-  await raw.request(Method.Logon, [session.slot, signature])
+  await raw.request(Method.Logon, [session.account, session.approval, signature])
   const connection: Connection = { raw, frames: [] }
   for (let k = 0; k < framesEach; k++) {
     const payload = packMsgpack(commands(index, k, options.frame).map(commandToWire))
     const nonce = k + 1
     const params: WireValue[] = options.signed
       ? [
-          session.slot,
+          session.account,
+          session.approval,
           nonce,
           payload,
-          sign('sha256', frameMessage(domain, session.slot, nonce, payload), p1363(privateKey)),
+          sign('sha256', frameMessage(domain, session, nonce, payload), p1363(privateKey)),
         ]
       : [payload]
     const method = options.signed ? Method.Frame : Method.UnsignedFrame

@@ -9,6 +9,9 @@
  */
 import { CommandKind, PostOnly, Stp, TimeInForce, type OrderType, type Side } from './codes.js'
 import {
+  APPROVAL_HIGH_BITS,
+  APPROVAL_TIME_END,
+  ApproveCmd,
   AssetCmd,
   Attr,
   COMMAND_WORDS,
@@ -16,7 +19,8 @@ import {
   FrameCmd,
   MarketCmd,
   OpenAccountCmd,
-  SessionCmd,
+  RevokeCmd,
+  WithdrawCmd,
 } from './layout.js'
 
 function begin(words: Int32Array, at: number, kind: number, account: number): void {
@@ -169,7 +173,13 @@ export function writeDeposit(
   floats[(at >> 1) + Cmd.DEADLINE_F64] = chainPosition
 }
 
-/** Withdraw; `nonce` = the wallet's, growing; 0 = none. */
+/**
+ * Who answers for a revocation or a withdrawal: the operator (or the program around an embedded engine), the
+ * signed frame that the command stands in, or a wallet by a nonce from 1 up and a deadline in engine ms.
+ */
+export type Consent = 'operator' | 'frame' | { readonly nonce: number; readonly deadlineMs: number }
+
+/** Withdraw. */
 export function writeWithdraw(
   words: Int32Array,
   floats: Float64Array,
@@ -177,12 +187,16 @@ export function writeWithdraw(
   account: number,
   asset: number,
   units: number,
-  nonce = 0,
+  consent: Consent,
 ): void {
   begin(words, at, CommandKind.Withdraw, account)
   words[at + Cmd.ASSET] = asset
   floats[(at >> 1) + Cmd.AMOUNT_F64] = units
-  floats[(at >> 1) + Cmd.DEADLINE_F64] = nonce
+  if (consent === 'operator') words[at]! |= 1 << Attr.OPERATOR_SHIFT
+  else if (consent !== 'frame') {
+    floats[(at >> 1) + WithdrawCmd.NONCE_F64] = consent.nonce
+    floats[(at >> 1) + WithdrawCmd.DEADLINE_F64] = consent.deadlineMs
+  }
 }
 
 /** Transfer to another account of the same owner. */
@@ -218,59 +232,99 @@ export function writeOpenAccount(
   for (let word = 0; word < 5; word++) words[at + OpenAccountCmd.OWNER + word] = owner[word]!
 }
 
+/** What an ApproveSession says beyond account and key. Units of the quote asset, ms of engine time. */
+export interface ApprovalTerms {
+  /** Bits of Scope. */
+  readonly scopes: number
+  /** Quote units that one order may execute, 0 = no bound. */
+  readonly maxNotional: number
+  readonly expiresAtMs: number
+  /** Grows with each approval and revocation of the account; names the session. */
+  readonly nonce: number
+  /** Engine time after which the approval is refused; at most a day ahead. */
+  readonly deadlineMs: number
+}
+
 /**
- * ApproveSession: `keyX` is the key's x in 8 big-endian words, `parity` that of y; `scopes` bits of Scope;
- * `maxNotional` quote units of one order, 0 = no bound; `nonce` grows with each approval of the wallet.
+ * ApproveSession: `keyX` is the key's x in 8 big-endian words, `parity` that of y.
+ * @throws RangeError for a number that the record cannot carry.
  */
 export function writeApproveSession(
   words: Int32Array,
-  floats: Float64Array,
   at: number,
   account: number,
   keyX: ArrayLike<number>,
   parity: number,
-  scopes: number,
-  maxNotional: number,
-  expiresAtMs: number,
-  nonce: number,
+  terms: ApprovalTerms,
 ): void {
+  const { scopes, maxNotional, expiresAtMs, nonce, deadlineMs } = terms
   begin(words, at, CommandKind.ApproveSession, account)
   words[at]! |= (scopes << Attr.SCOPE_SHIFT) | (parity << Attr.PARITY_SHIFT)
-  for (let word = 0; word < 8; word++) words[at + SessionCmd.X + word] = keyX[word]!
-  const float = at >> 1
-  floats[float + SessionCmd.MAX_NOTIONAL_F64] = maxNotional
-  floats[float + SessionCmd.EXPIRES_AT_F64] = expiresAtMs
-  floats[float + SessionCmd.NONCE_F64] = nonce
+  for (let word = 0; word < 8; word++) words[at + ApproveCmd.X + word] = keyX[word]!
+  words[at + ApproveCmd.MAX_NOTIONAL_LO] = lowOf(maxNotional, 'maxNotional', 2 ** 53)
+  words[at + ApproveCmd.NONCE_LO] = lowOf(nonce, 'nonce', 2 ** 53)
+  words[at + ApproveCmd.EXPIRES_AT_LO] = lowOf(expiresAtMs, 'expiresAtMs', APPROVAL_TIME_END)
+  words[at + ApproveCmd.DEADLINE_LO] = lowOf(deadlineMs, 'deadlineMs', APPROVAL_TIME_END)
+  words[at + ApproveCmd.TERMS_HI] = highOf(maxNotional) | (highOf(expiresAtMs) << APPROVAL_HIGH_BITS)
+  words[at + ApproveCmd.NONCE_DEADLINE_HI] = highOf(nonce) | (highOf(deadlineMs) << APPROVAL_HIGH_BITS)
 }
 
-/** RevokeSession; `nonce` 0 when the signature of a frame or of the gateway's own check stands for it. */
+/** What the ApproveSession record at `at` says. */
+export function readApproval(words: Int32Array, at: number): ApprovalTerms {
+  const terms = words[at + ApproveCmd.TERMS_HI]!
+  const wallet = words[at + ApproveCmd.NONCE_DEADLINE_HI]!
+  const number = (low: number, high: number): number => (words[at + low]! >>> 0) + high * 2 ** 32
+  const numberBits = (1 << APPROVAL_HIGH_BITS) - 1
+  return {
+    scopes: (words[at]! >>> Attr.SCOPE_SHIFT) & 15,
+    maxNotional: number(ApproveCmd.MAX_NOTIONAL_LO, terms & numberBits),
+    expiresAtMs: number(ApproveCmd.EXPIRES_AT_LO, terms >>> APPROVAL_HIGH_BITS),
+    nonce: number(ApproveCmd.NONCE_LO, wallet & numberBits),
+    deadlineMs: number(ApproveCmd.DEADLINE_LO, wallet >>> APPROVAL_HIGH_BITS),
+  }
+}
+
+function lowOf(value: number, name: string, end: number): number {
+  if (!(Number.isInteger(value) && value >= 0 && value < end))
+    throw new RangeError(`${name} ${value} is no whole number from 0 to ${end - 1}`)
+  return value | 0
+}
+
+const highOf = (value: number): number => Math.floor(value / 2 ** 32)
+
+/** RevokeSession: ends the session that `approval` of the account made. */
 export function writeRevokeSession(
   words: Int32Array,
   floats: Float64Array,
   at: number,
   account: number,
-  session: number,
-  nonce = 0,
+  approval: number,
+  consent: Consent,
 ): void {
   begin(words, at, CommandKind.RevokeSession, account)
-  words[at + SessionCmd.X] = session
-  floats[(at >> 1) + SessionCmd.NONCE_F64] = nonce
+  const float = at >> 1
+  floats[float + RevokeCmd.APPROVAL_F64] = approval
+  if (consent === 'operator') words[at]! |= 1 << Attr.OPERATOR_SHIFT
+  else if (consent !== 'frame') {
+    floats[float + RevokeCmd.NONCE_F64] = consent.nonce
+    floats[float + RevokeCmd.DEADLINE_F64] = consent.deadlineMs
+  }
 }
 
-/** Frame: the next `count` commands are signed by `session` under `nonce`; `hash` in 8 words. */
+/** Frame: the next `count` commands are signed by the session of `approval` under `nonce`; `hash` in 8 words. */
 export function writeFrame(
   words: Int32Array,
   floats: Float64Array,
   at: number,
   account: number,
-  session: number,
+  approval: number,
   count: number,
   nonce: number,
   hash?: ArrayLike<number>,
 ): void {
   begin(words, at, CommandKind.Frame, account)
-  words[at + FrameCmd.SESSION] = session
   words[at + FrameCmd.COUNT] = count
+  floats[(at >> 1) + FrameCmd.APPROVAL_F64] = approval
   floats[(at >> 1) + FrameCmd.NONCE_F64] = nonce
   if (hash !== undefined) for (let word = 0; word < 8; word++) words[at + FrameCmd.HASH + word] = hash[word]!
 }

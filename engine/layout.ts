@@ -12,7 +12,9 @@
  *
  * Attributes of word 0: bits 0-7 kind, 8 side, 9-11 order type, 12-14 time in force, 15-16 post-only,
  * 17-19 self-trade prevention, 20-23 scopes, 24 parity of the P-256 key's y, 25 and 26 set by an edge
- * that could not represent the side or the client order id it was given (the engine rejects by name).
+ * that could not represent the side or the client order id it was given (the engine rejects by name),
+ * 27 the operator (or the program around an embedded engine) answers for a RevokeSession or Withdraw: no
+ * edge that takes messages from outside sets it.
  */
 export const COMMAND_WORDS = 16
 export const COMMAND_BYTES = COMMAND_WORDS * 4
@@ -34,14 +36,37 @@ export const Cmd = {
   /** Transfer: the receiving account. CancelAll: side, -1 = both. Deposit: 1 = from the chain. */
   OTHER: 11,
   EXPIRES_AT_F64: 6,
-  /** Float64 index: rejected when engine time is past it; 0 = none. Deposit from the chain: its queue index. */
+  /**
+   * Float64 index: rejected when engine time is past it; 0 = none (a wallet's message must have one). Deposit
+   * from the chain: its queue index.
+   */
   DEADLINE_F64: 7,
 } as const
 
-/** ApproveSession: 2..9 the key's x coordinate as 8 big-endian words in order, then three f64. */
-export const SessionCmd = { X: 2, MAX_NOTIONAL_F64: 5, EXPIRES_AT_F64: 6, NONCE_F64: 7 } as const
-/** Frame: session slot, count of commands that follow, nonce, SHA-256 of the signed bytes in 8 words. */
-export const FrameCmd = { SESSION: 2, COUNT: 3, NONCE_F64: 3, HASH: 8 } as const
+/**
+ * ApproveSession: 2..9 the key's x coordinate as 8 big-endian words in order, then four unsigned integers of
+ * two parts each (`readApproval` in commands.ts): their low 32 bits, then two words with what is above them,
+ * bits 0-20 of a 53-bit number and bits 21-31 of a time below APPROVAL_TIME_END.
+ */
+export const ApproveCmd = {
+  X: 2,
+  MAX_NOTIONAL_LO: 10,
+  NONCE_LO: 11,
+  EXPIRES_AT_LO: 12,
+  DEADLINE_LO: 13,
+  /** Max notional and expiry. */
+  TERMS_HI: 14,
+  /** Nonce and deadline. */
+  NONCE_DEADLINE_HI: 15,
+} as const
+export const APPROVAL_HIGH_BITS = 21
+export const APPROVAL_TIME_END = 2 ** 43
+/** RevokeSession: the approval of the session to end, and the wallet's nonce and deadline. */
+export const RevokeCmd = { APPROVAL_F64: 3, NONCE_F64: 6, DEADLINE_F64: 7 } as const
+/** Withdraw, beside asset and amount: the wallet's nonce and deadline. */
+export const WithdrawCmd = { NONCE_F64: 6, DEADLINE_F64: 7 } as const
+/** Frame: count of commands that follow, approval of its session, nonce, SHA-256 of the signed bytes in 8 words. */
+export const FrameCmd = { COUNT: 3, APPROVAL_F64: 2, NONCE_F64: 3, HASH: 8 } as const
 /** OpenAccount: the 20-byte owner address in 5 words. */
 export const OpenAccountCmd = { OWNER: 2 } as const
 /** CreateMarket: base, quote, fees in ppm; lotUnits and tickUnits as f64. */
@@ -69,6 +94,7 @@ export const Attr = {
   PARITY_SHIFT: 24,
   INVALID_SIDE_SHIFT: 25,
   INVALID_CLOID_SHIFT: 26,
+  OPERATOR_SHIFT: 27,
 } as const
 
 /** Sentinels of an int32 field that the edge could not represent: the engine rejects them by name. */
@@ -132,14 +158,15 @@ export const Ev = {
  *   Rejected          CODE the Reject; OTHER the command's kind; of order commands ticks, lots, cloid;
  *                     of a repeated frame lots = its count of commands, A = seq of its first header
  *   Deposited         asset, account, A units; OTHER 1 = from the chain, then B = its queue index
- *   Withdrawn         asset, account, A units, B the wallet's nonce
+ *   Withdrawn         asset, account, A units, B the wallet's nonce, 0 = no wallet was asked
  *   Transferred       asset, account, counter account, A units
  *   TimeAdvanced      A engine time in ms
  *   AccountOpened     account; words 8-12 the owner's address
- *   SessionApproved   word 0 bits 16-19 scopes, 20 parity; CODE slot; words 8-15 key x; A max notional,
- *                     B expires at ms
- *   SessionRevoked    account; CODE slot
- *   FrameOpened       account; CODE slot; lots = count of commands; A nonce
+ *   SessionApproved   word 0 bits 16-19 scopes, 20 parity; words 8-15 key x; A max notional, B expires at
+ *                     ms; ORDER_ID the approval (its nonce), TAKER_ORDER_ID the approval of the live session
+ *                     of this key that it replaces, 0 = none
+ *   SessionRevoked    account; A approval of the session, B the wallet's nonce, 0 = no wallet was asked
+ *   FrameOpened       account; lots = count of commands; A nonce, B approval of the session
  *   MarketCreated     market; ticks base, lots quote, CODE band, COUNTER_ACCOUNT maker ppm, remaining
  *                     taker ppm; A lot units, B tick units
  *   MarketStatusChanged, PriceBandChanged   market; OTHER the new status or band

@@ -16,7 +16,16 @@ export const ORDERS_MAX = 1 << 20
 export const LEVELS_MAX = 1 << 20
 /** Live orders of one account. */
 export const ACCOUNT_ORDERS_MAX = ORDERS_MAX
-export const SESSIONS_MAX = 4096
+/** Sessions of all accounts, ended ones included until their place is needed. */
+export const SESSIONS_MAX = 1 << 17
+/** Sessions of one account: what is usual, and what a genesis may allow at most. */
+export const ACCOUNT_SESSIONS = 16
+export const ACCOUNT_SESSIONS_MAX = 1024
+/** How far ahead of engine time a session may end: what is usual, and what a genesis may allow at most. */
+export const SESSION_LIFETIME_MS = 30 * 86_400_000
+export const SESSION_LIFETIME_MS_MAX = 365 * 86_400_000
+/** Sessions whose frame nonces are kept at one time (8 KB each); a genesis may allow up to SESSIONS_MAX. */
+export const FRAME_WINDOWS = 1 << 15
 /** Frame nonces at or below highest - FRAME_NONCE_WINDOW are too old. */
 export const FRAME_NONCE_WINDOW = 100
 /** A session's nonces are forgotten, and older ones too old, this long after its last frame. */
@@ -68,3 +77,5 @@ function assert(condition: boolean, relation: string): void {
 assert(ACCOUNT_BITS + ASSET_BITS <= 31, 'a state tree index fits an int32')
 assert(ORDERS_MAX <= 2 ** 30, 'an order slot times its record size stays addressable')
 assert(FRAME_COMMANDS_MAX < FRAME_NONCE_WINDOW, 'a full frame is smaller than the nonce window')
+assert(ACCOUNT_SESSIONS <= ACCOUNT_SESSIONS_MAX, 'the usual sessions of an account may be had')
+assert(FRAME_WINDOWS <= SESSIONS_MAX, 'there are not more windows than sessions')

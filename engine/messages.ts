@@ -46,11 +46,17 @@ export const AttachmentKind = {
 export const QueryKind = {
   /** For operators, tests and benchmarks: takes as long as the state is large. Never a client's. */
   StateHash: 5,
-  /** Sessions, ended ones too, of slots `subject` to `subject + LOAD_ROWS_MAX - 1`. */
+  /** Sessions, ended ones too, from place `subject` of the engine's table on (SessionPage). */
   SessionPage: 8,
-  /** What became of a frame: session `subject`, nonce in QUERY_LOW and QUERY_HIGH; null when it is not known. */
+  /**
+   * What became of a frame: account `subject`; behind the header approval and nonce as doubles. {floor} alone when
+   * it is not known: nonces + 1 up to it are forgotten, one above it was not taken. null = no such session.
+   */
   FrameResults: 11,
-  /** What a Place command would answer: session `subject`, the command record behind the header. A Reject. */
+  /**
+   * What a Place command would answer: approval in QUERY_LOW and QUERY_HIGH (0 = no session), the command record
+   * behind the header. A Reject.
+   */
   TryPlace: 12,
   /** Live orders from slot `subject` on (OrderPage). */
   OrderPage: 15,

@@ -9,7 +9,6 @@
 import { CommandKind } from './codes.js'
 import type { Control } from './control.js'
 import { COMMAND_BYTES, COMMAND_WORDS, Cmd } from './layout.js'
-import { LOAD_ROWS_MAX } from './limits.js'
 import {
   AttachmentKind,
   INBOUND_HEADER_WORDS,
@@ -25,7 +24,7 @@ import {
 import type { Publisher } from './publisher.js'
 import type { RingReader, RingWriter } from './ring.js'
 import type { Sequencer } from './sequencer.js'
-import type { Engine, GenesisConfig, SessionView } from './types.js'
+import type { Engine, GenesisConfig } from './types.js'
 
 /** Questions by which a gateway learns the state, each answered with one bounded piece. */
 const LOADS: ReadonlySet<number> = new Set([
@@ -248,7 +247,7 @@ export class RunLoop {
       case QueryKind.StateHash:
         return { seq: engine.seq, stateHash: Buffer.from(engine.stateHash()).toString('hex') }
       case QueryKind.SessionPage:
-        return sessionPage(engine, subject)
+        return engine.sessionPage(subject)
       case QueryKind.OrderPage:
         return engine.orderPage(subject)
       case QueryKind.AccountPage:
@@ -256,17 +255,20 @@ export class RunLoop {
       case QueryKind.MarketPage:
         return engine.marketPage(subject)
       case QueryKind.FrameResults: {
-        const nonce =
-          (words[word + Inbound.QUERY_HIGH]! >>> 0) * 2 ** 32 + (words[word + Inbound.QUERY_LOW]! >>> 0)
-        const results = engine.frameResults(subject, nonce)
-        return results === undefined ? null : { firstSeq: results.firstSeq, codes: [...results.codes] }
+        const needed = INBOUND_HEADER_WORDS * 4 + 16
+        if (ring.length < needed)
+          return { error: `message of ${ring.length} bytes, the question has ${needed}` }
+        const float = (word + INBOUND_HEADER_WORDS) >> 1
+        return frameAnswer(engine, subject, ring.floats[float]!, ring.floats[float + 1]!)
       }
       case QueryKind.TryPlace: {
         const needed = INBOUND_HEADER_WORDS * 4 + COMMAND_BYTES
         if (ring.length < needed)
           return { error: `message of ${ring.length} bytes, a command needs ${needed}` }
         const record = word + INBOUND_HEADER_WORDS
-        return engine.tryPlace(words, ring.floats, record, subject, this.sequencer.now())
+        const approval =
+          (words[word + Inbound.QUERY_HIGH]! >>> 0) * 2 ** 32 + (words[word + Inbound.QUERY_LOW]! >>> 0)
+        return engine.tryPlace(words, ring.floats, record, approval, this.sequencer.now())
       }
       default:
         return { error: `unknown query kind ${kind}` }
@@ -274,14 +276,12 @@ export class RunLoop {
   }
 }
 
-/** Sessions of LOAD_ROWS_MAX slots from `first` on. */
-function sessionPage(engine: Engine, first: number): SessionView[] {
-  const page: SessionView[] = []
-  for (let slot = first; slot < first + LOAD_ROWS_MAX; slot++) {
-    const session = engine.session(slot)
-    if (session !== undefined) page.push(session)
-  }
-  return page
+/** What became of a frame, or up to where nobody can tell. */
+function frameAnswer(engine: Engine, account: number, approval: number, nonce: number) {
+  const floor = engine.frameFloor(account, approval)
+  if (floor === undefined) return null
+  const results = engine.frameResults(account, approval, nonce)
+  return results === undefined ? { floor } : { floor, firstSeq: results.firstSeq, codes: [...results.codes] }
 }
 
 function whyMalformed(count: number, attachmentBytes: number, length: number): string {

@@ -41,10 +41,16 @@ export interface EngineCapacities {
   readonly accountOrdersMax?: number
   /** Market ids are below it. */
   readonly marketsMax?: number
-  /** Session slots. */
+  /** Sessions of all accounts. */
   readonly sessionsMax?: number
   /** Steps of one message (COMMAND_STEPS_MAX). */
   readonly commandStepsMax?: number
+  /** Sessions of one account; 16 unless given. */
+  readonly accountSessionsMax?: number
+  /** How far ahead of engine time a session may end, in ms; 30 days unless given. */
+  readonly sessionLifetimeMsMax?: number
+  /** Sessions whose frame nonces are kept at one time, 8 KB each; 32,768 unless given. */
+  readonly frameWindowsMax?: number
 }
 
 /** State before the first command. The journal's genesis block carries it, so a replay needs nothing else. */
@@ -106,16 +112,19 @@ export interface OrderView {
 }
 
 export interface SessionView {
-  readonly slot: number
   readonly account: number
+  /** Nonce of the approval that made it: its name within the account. */
+  readonly approval: number
   /** Bits of Scope. */
   readonly scopes: number
   /** x of the P-256 key in 8 big-endian words, and the parity of y. */
   readonly keyX: readonly number[]
   readonly parity: number
-  /** Quote units of one order; 0 = no bound. */
+  /** Quote units that one order may execute over its life, on either side; 0 = no bound. */
   readonly maxNotional: number
+  /** Of a revoked session: when it was revoked, if that was before its expiry. */
   readonly expiresAtMs: number
+  readonly revoked: boolean
   /** -1 before the first frame. */
   readonly highestNonce: number
   /** Neither revoked nor expired. */
@@ -128,6 +137,13 @@ export interface FrameResults {
   readonly firstSeq: number
   /** A Reject for each of its commands; 0 = taken (or not applied yet, while the frame is open). */
   readonly codes: Uint8Array
+}
+
+/** Highest nonces that a wallet has used for an account; 0 = none. */
+export interface WalletNonces {
+  /** Of approvals and revocations. */
+  readonly approval: number
+  readonly withdrawal: number
 }
 
 /** Fees in millionths of the quote amount; a negative maker fee is a rebate. */
@@ -165,7 +181,15 @@ export type AccountRow = readonly [
   owner: string,
   tier: number,
   balances: readonly (readonly [asset: number, available: number, reserved: number])[],
+  /** Highest nonces that its wallet has used. */
+  approvalNonce: number,
+  withdrawalNonce: number,
 ]
+export interface SessionPage {
+  readonly rows: readonly SessionView[]
+  readonly next: number
+}
+
 export interface AccountPage {
   readonly rows: readonly AccountRow[]
   readonly next: number
@@ -208,10 +232,10 @@ export interface Engine {
   apply(words: Int32Array, floats: Float64Array, offset: number): void
   /**
    * What applying the Place command record at `offset` would answer at time `nowMs` (or engine time, if that
-   * is later), in a frame of `session` (-1 = of nobody's): a Reject, or 0. Changes nothing; what time alone
+   * is later), in a frame of the session that `approval` made (0 = of nobody's): a Reject, or 0. Changes nothing; what time alone
    * would bring about until then, such as an order's expiry, is not taken into account.
    */
-  tryPlace(words: Int32Array, floats: Float64Array, offset: number, session: number, nowMs: number): Reject
+  tryPlace(words: Int32Array, floats: Float64Array, offset: number, approval: number, nowMs: number): Reject
   /** Hands the buffered events to the sink. */
   flush(): void
   /** Digest of meaning (books, balances, sessions, markets, seq, time), 32 bytes; equal states, equal hash. */
@@ -250,11 +274,16 @@ export interface Engine {
   lastTicks(market: number): number
   /** The owner's address in 5 big-endian words, zeros when it has none; undefined = no such account. */
   owner(account: number): number[] | undefined
-  /** Sessions of an account, revoked and expired ones included, by slot. */
+  /** Sessions of an account, by approval; ended ones too while they stand. */
   sessions(account: number): SessionView[]
-  session(slot: number): SessionView | undefined
-  /** What became of a frame, while its nonce is among the session's FRAME_NONCE_WINDOW highest. */
-  frameResults(session: number, nonce: number): FrameResults | undefined
+  session(account: number, approval: number): SessionView | undefined
+  /** Sessions from place `first` of the table on, ended ones too. */
+  sessionPage(first: number): SessionPage
+  nonces(account: number): WalletNonces
+  /** What became of a frame, while its nonce is among the FRAME_NONCE_WINDOW highest of a session that trades. */
+  frameResults(account: number, approval: number, nonce: number): FrameResults | undefined
+  /** Frame nonces up to one less than this are too old, or forgotten; undefined = no such session. */
+  frameFloor(account: number, approval: number): number | undefined
   /** Asserts every invariant of ledger and books; slow. Throws with what is broken. */
   checkInvariants(): void
 }

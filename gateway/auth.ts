@@ -33,12 +33,13 @@ export function verifySessionSignature(
   signature: Uint8Array,
   done: (valid: boolean) => void,
 ): void {
-  verify(
-    'sha256',
-    message,
-    { key: session.publicKey, dsaEncoding: 'ieee-p1363' },
-    signature,
-    (error, valid) => done(error === null && valid),
+  const key = session.publicKey
+  if (key === undefined) {
+    setImmediate(() => done(false))
+    return
+  }
+  verify('sha256', message, { key, dsaEncoding: 'ieee-p1363' }, signature, (error, valid) =>
+    done(error === null && valid),
   )
 }
 
@@ -48,7 +49,8 @@ export function isSessionSignature(
   message: Uint8Array,
   signature: Uint8Array,
 ): boolean {
-  return verify('sha256', message, { key: session.publicKey, dsaEncoding: 'ieee-p1363' }, signature)
+  const key = session.publicKey
+  return key !== undefined && verify('sha256', message, { key, dsaEncoding: 'ieee-p1363' }, signature)
 }
 
 export interface ApprovalMessage {
@@ -58,6 +60,22 @@ export interface ApprovalMessage {
   readonly maxNotional: number
   readonly expiresAtMs: number
   readonly nonce: number
+  readonly deadlineMs: number
+}
+
+export interface RevocationMessage {
+  readonly account: number
+  readonly approval: number
+  readonly nonce: number
+  readonly deadlineMs: number
+}
+
+export interface WithdrawalMessage {
+  readonly account: number
+  readonly asset: number
+  readonly units: number
+  readonly nonce: number
+  readonly deadlineMs: number
 }
 
 async function signedBy(owner: `0x${string}`, recovered: () => Promise<`0x${string}`>): Promise<boolean> {
@@ -88,17 +106,18 @@ export function isApprovedBy(
         maxNotional: BigInt(approval.maxNotional),
         expiresAt: BigInt(approval.expiresAtMs),
         nonce: BigInt(approval.nonce),
+        deadline: BigInt(approval.deadlineMs),
       },
       signature: toHex(signature),
     }),
   )
 }
 
-/** Whether `owner` signed the revocation of `session`. */
+/** Whether `owner` signed this revocation. */
 export function isRevokedBy(
   owner: `0x${string}`,
   domain: Domain,
-  { account, session, nonce }: { account: number; session: number; nonce: number },
+  { account, approval, nonce, deadlineMs }: RevocationMessage,
   signature: Uint8Array,
 ): Promise<boolean> {
   return signedBy(owner, () =>
@@ -106,7 +125,12 @@ export function isRevokedBy(
       domain: walletDomain(domain.chainId, domain.vault),
       types: walletTypes,
       primaryType: 'RevokeSession',
-      message: { account, session, nonce: BigInt(nonce) },
+      message: {
+        account,
+        approval: BigInt(approval),
+        nonce: BigInt(nonce),
+        deadline: BigInt(deadlineMs),
+      },
       signature: toHex(signature),
     }),
   )
@@ -116,7 +140,7 @@ export function isRevokedBy(
 export function isWithdrawalBy(
   owner: `0x${string}`,
   domain: Domain,
-  withdrawal: { account: number; asset: number; units: number; nonce: number },
+  withdrawal: WithdrawalMessage,
   signature: Uint8Array,
 ): Promise<boolean> {
   return signedBy(owner, () =>
@@ -129,6 +153,7 @@ export function isWithdrawalBy(
         asset: withdrawal.asset,
         units: BigInt(withdrawal.units),
         nonce: BigInt(withdrawal.nonce),
+        deadline: BigInt(withdrawal.deadlineMs),
       },
       signature: toHex(signature),
     }),

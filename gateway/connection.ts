@@ -54,6 +54,8 @@ export class Connection {
   readonly ip: string
   readonly challenge: Uint8Array
   session: SessionInfo | undefined
+  /** A logon is under way: another one is refused until it has its answer. */
+  loggingOn = false
   /** Account whose orders go when this connection ends, whatever has become of the session by then. */
   cancelOnDisconnect: number | undefined
   /** Frames received and not yet answered. */

@@ -1,21 +1,20 @@
 /**
- * Who is who: accounts by owner address and sessions by slot, as the engine's events and answers tell.
- * A gateway thread keeps its own copy. Read by auth.ts; fed by gateway.ts.
+ * Who is who: accounts by owner address, sessions by account and approval, and what each wallet has used of
+ * its nonces, as the engine's events and answers tell. A gateway thread keeps its own copy, so none of these
+ * questions takes the engine's time. Read by auth.ts and the requests; fed by session-events.ts and
+ * load-state.ts.
+ *
+ * Invariant: a session that was revoked or replaced is not in it. One that has expired is dropped in the
+ * sweep, and is refused by whoever looks at its expiry until then.
  */
 import { ECDH, createPublicKey, type KeyObject } from 'node:crypto'
 import { PUBLIC_KEY_BYTES } from '../sdk/wire/layout.js'
+import type { SessionName } from '../sdk/wire/signed.js'
 
-export interface SessionInfo {
-  readonly slot: number
-  readonly account: number
-  /** Scope bits, engine/codes. */
-  readonly scopes: number
-  /** Units of the quote asset that one order may be worth; 0 = no bound. */
-  readonly maxNotional: number
-  readonly expiresAtMs: number
-  readonly publicKey: KeyObject
-  readonly publicKeyBytes: Uint8Array
-}
+/** Accounts looked at in one sweep. */
+const SWEEP_ACCOUNTS = 1000
+/** Withdrawals of an account that are kept by nonce. */
+const WITHDRAWALS_KEPT = 32
 
 /** SubjectPublicKeyInfo of a P-256 key up to the uncompressed point (RFC 5480). */
 const SPKI_PREFIX = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d030107034200', 'hex')
@@ -37,25 +36,80 @@ export function p256PublicKey(compressed: Uint8Array): KeyObject | undefined {
   }
 }
 
-/** A session as the engine tells of it: x of its key in 8 big-endian words and the parity of y. */
-export function sessionInfo(
-  keyX: ArrayLike<number>,
-  parity: number,
-  told: Omit<SessionInfo, 'publicKey' | 'publicKeyBytes'>,
-): SessionInfo | undefined {
-  const publicKeyBytes = Buffer.alloc(PUBLIC_KEY_BYTES)
-  publicKeyBytes[0] = 2 | (parity & 1)
-  for (let word = 0; word < 8; word++) publicKeyBytes.writeInt32BE(keyX[word]! | 0, 1 + word * 4)
-  const publicKey = p256PublicKey(publicKeyBytes)
-  if (publicKey === undefined) return undefined
-  const { slot, account, scopes, maxNotional, expiresAtMs } = told
-  return { slot, account, scopes, maxNotional, expiresAtMs, publicKey, publicKeyBytes }
+/** What the engine tells of a session, beside its key. */
+export interface SessionTerms extends SessionName {
+  /** Scope bits, engine/codes. */
+  readonly scopes: number
+  /** Units of the quote asset that one order may execute over its life; 0 = no bound. */
+  readonly maxNotional: number
+  readonly expiresAtMs: number
+}
+
+export class SessionInfo implements SessionTerms {
+  readonly account: number
+  readonly approval: number
+  readonly scopes: number
+  readonly maxNotional: number
+  readonly expiresAtMs: number
+  readonly publicKeyBytes: Uint8Array
+  #publicKey: KeyObject | undefined
+
+  /** x of its key in 8 big-endian words and the parity of y. */
+  constructor(keyX: ArrayLike<number>, parity: number, terms: SessionTerms) {
+    this.account = terms.account
+    this.approval = terms.approval
+    this.scopes = terms.scopes
+    this.maxNotional = terms.maxNotional
+    this.expiresAtMs = terms.expiresAtMs
+    const bytes = Buffer.alloc(PUBLIC_KEY_BYTES)
+    bytes[0] = 2 | (parity & 1)
+    for (let word = 0; word < 8; word++) bytes.writeInt32BE(keyX[word]! | 0, 1 + word * 4)
+    this.publicKeyBytes = bytes
+  }
+
+  /** Made when first needed: most of many sessions are never used here. Undefined = no point of the curve. */
+  get publicKey(): KeyObject | undefined {
+    return (this.#publicKey ??= p256PublicKey(this.publicKeyBytes))
+  }
+
+  /** How messages call it. */
+  get text(): string {
+    return `session ${this.approval} of account ${this.account}`
+  }
+}
+
+interface AccountEntry {
+  sessions: SessionInfo[]
+  approvalNonce: number
+  withdrawalNonce: number
+  /** The latest withdrawals that its wallet signed, oldest first. */
+  withdrawals: KnownWithdrawal[]
+  /** Of withdrawals with nonces up to this one it is not known (any more) which were taken. */
+  withdrawalsFrom: number
+}
+
+export interface KnownWithdrawal {
+  readonly nonce: number
+  readonly seq: number
+  readonly asset: number
+  readonly units: number
+}
+
+export interface WithdrawalState {
+  readonly state: 'taken' | 'notTaken' | 'unknown'
+  /** 0 unless taken, like asset and units. */
+  readonly seq: number
+  readonly asset: number
+  readonly units: number
+  /** Highest nonce that a withdrawal of the account has used. */
+  readonly highest: number
 }
 
 export class Directory {
   readonly #accounts = new Map<string, number>()
   readonly #owners = new Map<number, `0x${string}`>()
-  readonly #sessions = new Map<number, SessionInfo>()
+  readonly #entries = new Map<number, AccountEntry>()
+  #sweep: IterableIterator<AccountEntry> | undefined
 
   /** Notes that `owner` (an address, any case) owns `account`. */
   setOwner(account: number, owner: `0x${string}`): void {
@@ -72,24 +126,109 @@ export class Directory {
     return this.#owners.get(account)
   }
 
+  // ---- sessions
+
   setSession(session: SessionInfo): void {
-    this.#sessions.set(session.slot, session)
+    const entry = this.#entry(session.account)
+    entry.sessions = entry.sessions.filter(({ approval }) => approval !== session.approval)
+    entry.sessions.push(session)
   }
 
-  /** The session of a key (SEC1 compressed) of an account, if it is one; looks through all of them. */
+  removeSession({ account, approval }: SessionName): void {
+    const entry = this.#entries.get(account)
+    if (entry !== undefined)
+      entry.sessions = entry.sessions.filter((session) => session.approval !== approval)
+  }
+
+  session({ account, approval }: SessionName): SessionInfo | undefined {
+    return this.#entries.get(account)?.sessions.find((session) => session.approval === approval)
+  }
+
+  /** The session of a key (SEC1 compressed) of an account, if it has one. */
   sessionOfKey(account: number, publicKey: Uint8Array): SessionInfo | undefined {
-    for (const session of this.#sessions.values()) {
-      if (session.account !== account) continue
-      if (session.publicKeyBytes.every((byte, index) => byte === publicKey[index])) return session
+    return this.#entries
+      .get(account)
+      ?.sessions.find(({ publicKeyBytes }) => Buffer.compare(publicKeyBytes, publicKey) === 0)
+  }
+
+  /** True while the session is the one that the engine takes frames of at `timeMs`. */
+  isLive(session: SessionInfo, timeMs: number): boolean {
+    return session.expiresAtMs > timeMs && this.session(session) === session
+  }
+
+  /** Drops sessions that have expired, of some accounts at a time. */
+  sweep(nowMs: number): void {
+    this.#sweep ??= this.#entries.values()
+    for (let looked = 0; looked < SWEEP_ACCOUNTS; looked++) {
+      const next = this.#sweep.next()
+      if (next.done === true) {
+        this.#sweep = undefined
+        return
+      }
+      const { sessions } = next.value
+      if (sessions.some(({ expiresAtMs }) => expiresAtMs <= nowMs))
+        next.value.sessions = sessions.filter(({ expiresAtMs }) => expiresAtMs > nowMs)
     }
-    return undefined
   }
 
-  removeSession(slot: number): void {
-    this.#sessions.delete(slot)
+  // ---- wallet nonces
+
+  nonces(account: number): { approval: number; withdrawal: number } {
+    const entry = this.#entries.get(account)
+    return { approval: entry?.approvalNonce ?? 0, withdrawal: entry?.withdrawalNonce ?? 0 }
   }
 
-  session(slot: number): SessionInfo | undefined {
-    return this.#sessions.get(slot)
+  /** Nonces as the engine tells them at the start: of withdrawals before, only the last nonce is known. */
+  loadNonces(account: number, approval: number, withdrawal: number): void {
+    this.noteApprovalNonce(account, approval)
+    const entry = this.#entry(account)
+    entry.withdrawalNonce = Math.max(entry.withdrawalNonce, withdrawal)
+    // Events that came first tell of their own withdrawals, not of those before.
+    const [first] = entry.withdrawals
+    entry.withdrawalsFrom = first === undefined ? withdrawal : first.nonce - 1
+  }
+
+  noteApprovalNonce(account: number, nonce: number): void {
+    const entry = this.#entry(account)
+    entry.approvalNonce = Math.max(entry.approvalNonce, nonce)
+  }
+
+  noteWithdrawal(account: number, withdrawal: KnownWithdrawal): void {
+    const { nonce } = withdrawal
+    const entry = this.#entry(account)
+    // What a gateway is told again after it was away, it may know.
+    if (nonce <= entry.withdrawalNonce) return
+    entry.withdrawalNonce = nonce
+    entry.withdrawals.push(withdrawal)
+    if (entry.withdrawals.length <= WITHDRAWALS_KEPT) return
+    entry.withdrawalsFrom = Math.max(entry.withdrawalsFrom, entry.withdrawals.shift()!.nonce)
+  }
+
+  /** What became of a withdrawal, by its nonce. */
+  withdrawal(account: number, nonce: number): WithdrawalState {
+    const entry = this.#entries.get(account)
+    const known = entry?.withdrawals.find((withdrawal) => withdrawal.nonce === nonce)
+    const highest = entry?.withdrawalNonce ?? 0
+    if (known === undefined) {
+      const state = nonce > (entry?.withdrawalsFrom ?? 0) ? 'notTaken' : 'unknown'
+      return { state, seq: 0, asset: 0, units: 0, highest }
+    }
+    const { seq, asset, units } = known
+    return { state: 'taken', seq, asset, units, highest }
+  }
+
+  #entry(account: number): AccountEntry {
+    let entry = this.#entries.get(account)
+    if (entry === undefined) {
+      entry = {
+        sessions: [],
+        approvalNonce: 0,
+        withdrawalNonce: 0,
+        withdrawals: [],
+        withdrawalsFrom: 0,
+      }
+      this.#entries.set(account, entry)
+    }
+    return entry
   }
 }

@@ -192,7 +192,7 @@ export function openApi(): Json {
           type: 'apiKey',
           in: 'header',
           name: 'Authorization',
-          description: 'Glassbook SLOT.EXPIRES_MS.SIGNATURE, signed by the session key.',
+          description: 'Glassbook ACCOUNT.APPROVAL.EXPIRES_MS.SIGNATURE, signed by the session key.',
         },
       },
     },

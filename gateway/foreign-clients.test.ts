@@ -15,7 +15,7 @@ import { Packr, Unpackr } from 'msgpackr'
 import { WebSocket } from 'ws'
 import { type Rig, startRig } from '../bench/gateway-rig.js'
 import { createClient, createSessionKey } from '../sdk/index.js'
-import { domainPreimage, frameMessage, logonMessage } from '../sdk/wire/signed.js'
+import { type SessionName, domainPreimage, frameMessage, logonMessage } from '../sdk/wire/signed.js'
 
 const sources = join(resolve(dirname(fileURLToPath(import.meta.url)), '..', '..'), 'gateway', 'foreign')
 const domain = createHash('sha256')
@@ -40,23 +40,23 @@ beforeAll(async () => {
 afterAll(() => rig.stop())
 
 /** A session of account `index` + 1 whose private key another program can be given. */
-async function session(index: number): Promise<{ slot: number; jwk: JsonWebKey }> {
+async function session(index: number): Promise<{ name: SessionName; jwk: JsonWebKey }> {
   const key = await createSessionKey({ extractable: true })
   const client = await createClient({ url: rig.url, wallet: rig.wallets[index]! }).connect()
-  const { slot } = await client.createSession({ key })
+  const { account, approval } = await client.createSession({ key })
   client.close()
-  return { slot, jwk: await key.export() }
+  return { name: { account, approval }, jwk: await key.export() }
 }
 
 const hex = (base64url: string): string => Buffer.from(base64url, 'base64url').toString('hex')
 
 test('ws and msgpackr', async () => {
-  const { slot, jwk } = await session(0)
+  const { name, jwk } = await session(0)
   const signer = { key: jwk as never, format: 'jwk', dsaEncoding: 'ieee-p1363' } as const
   const packr = new Packr({ useRecords: false })
   const unpackr = new Unpackr({ useRecords: false, int64AsType: 'bigint' })
   const open = async () => {
-    const socket = new WebSocket(rig.url, 'glassbook.v1.msgpack')
+    const socket = new WebSocket(rig.url, 'glassbook.v2.msgpack')
     const inbox: unknown[][] = []
     let wake = (): void => {}
     socket.on('message', (data: Buffer) => {
@@ -78,15 +78,16 @@ test('ws and msgpackr', async () => {
       return (await one(1, id))[2]
     }
     const hello = await one(6, undefined)
-    const signature = sign('sha256', logonMessage(domain, slot, hello[4] as Uint8Array), signer)
-    expect(await request('logon', [slot, signature])).toMatchObject({ account: 1 })
+    const signature = sign('sha256', logonMessage(domain, name, hello[4] as Uint8Array), signer)
+    expect(await request('logon', [name.account, name.approval, signature])).toMatchObject({ account: 1 })
     const frame = (nonce: number, commands: unknown[]): Promise<unknown> => {
       const payload = packr.pack(commands)
       return request('frame', [
-        slot,
+        name.account,
+        name.approval,
         nonce,
         payload,
-        sign('sha256', frameMessage(domain, slot, nonce, payload), signer),
+        sign('sha256', frameMessage(domain, name, nonce, payload), signer),
       ])
     }
     return { socket, one, request, frame }
@@ -115,11 +116,12 @@ if (pythonProgram === undefined) {
     ))
 } else {
   test('Python websockets and msgpack', async () => {
-    const { slot, jwk } = await session(1)
+    const { name, jwk } = await session(1)
     const program = spawn(pythonProgram, [
       join(sources, 'client.py'),
       rig.url,
-      String(slot),
+      String(name.account),
+      String(name.approval),
       hex(jwk.d!),
       domain.toString('hex'),
     ])
@@ -151,8 +153,8 @@ if (chromium === undefined) {
   test('skipped: Chromium', () => console.log('skipped: no Chromium on this machine'))
 } else {
   test('Chromium’s WebSocket and WebCrypto', async () => {
-    const { slot, jwk } = await session(2)
-    const options = { url: rig.url, slot, jwk, domainHex: domain.toString('hex') }
+    const { name, jwk } = await session(2)
+    const options = { url: rig.url, ...name, jwk, domainHex: domain.toString('hex') }
     const profile = mkdtempSync(join(tmpdir(), 'glassbook-chromium-'))
     let report: unknown
     const done = new Promise<void>((finish) => {

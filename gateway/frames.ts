@@ -9,7 +9,7 @@
 import { createHash } from 'node:crypto'
 import { CommandKind, Scope } from '../engine/codes.js'
 import { COMMAND_WORDS, Cmd, FrameCmd } from '../engine/layout.js'
-import { SESSIONS_MAX } from '../engine/limits.js'
+import { ACCOUNTS_MAX } from '../engine/limits.js'
 import { AttachmentKind } from '../engine/messages.js'
 import { ErrorCode } from '../sdk/wire/codes.js'
 import { payloadToRecords } from '../sdk/wire/commands.js'
@@ -108,17 +108,18 @@ export class FrameIntake {
     if (session === undefined) return
     let frame: PendingFrame
     try {
-      const values = readArray(params, 'params', 4, 5)
-      const slot = readInt(values[0], 'session', 0, SESSIONS_MAX - 1)
-      if (slot !== session.slot) {
+      const values = readArray(params, 'params', 5, 6)
+      const account = readInt(values[0], 'account', 0, ACCOUNTS_MAX - 1)
+      const approval = readInt(values[1], 'approval', 0, Number.MAX_SAFE_INTEGER)
+      if (account !== session.account || approval !== session.approval) {
         connection.sendError(id, ErrorCode.WrongAccount, {
-          message: `session ${slot} is not the one that is logged on (${session.slot})`,
+          message: `session ${approval} of account ${account} is not the one that is logged on (${session.text})`,
         })
         return
       }
-      const nonce = readInt(values[1], 'nonce', 0, Number.MAX_SAFE_INTEGER)
-      const signature = readBytes(values[3], 'signature', SESSION_SIGNATURE_BYTES)
-      frame = this.#build(id, session, nonce, values[2]!, signature, values[4])
+      const nonce = readInt(values[2], 'nonce', 0, Number.MAX_SAFE_INTEGER)
+      const signature = readBytes(values[4], 'signature', SESSION_SIGNATURE_BYTES)
+      frame = this.#build(id, session, nonce, values[3]!, signature, values[5])
     } catch (error) {
       this.#refuse(connection, id, error)
       return
@@ -214,7 +215,7 @@ export class FrameIntake {
     const payloadBytes = text ? Buffer.from(payload) : readBytes(payload, 'payload')
     const signedBytes = FRAME_HEADER_BYTES + payloadBytes.length
     const attachment = new Uint8Array(signedBytes + SESSION_SIGNATURE_BYTES)
-    putFrameMessage(attachment, 0, this.#domain.hash, session.slot, nonce, payloadBytes)
+    putFrameMessage(attachment, 0, this.#domain.hash, session, nonce, payloadBytes)
     attachment.set(signature, signedBytes)
     const commands = decodePayload(payload)
     const length = Array.isArray(commands) ? commands.length : 0
@@ -224,8 +225,8 @@ export class FrameIntake {
     const hash = createHash('sha256').update(attachment.subarray(0, signedBytes)).digest()
     records[Cmd.KIND] = CommandKind.Frame
     records[Cmd.ACCOUNT] = session.account
-    records[FrameCmd.SESSION] = session.slot
     records[FrameCmd.COUNT] = count
+    floats[FrameCmd.APPROVAL_F64] = session.approval
     floats[FrameCmd.NONCE_F64] = nonce
     for (let word = 0; word < 8; word++) records[FrameCmd.HASH + word] = hash.readInt32BE(word * 4)
     return {

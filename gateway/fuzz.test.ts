@@ -18,7 +18,7 @@ import { COMMAND_WORDS } from '../engine/layout.js'
 import { createClient, createSessionKey } from '../sdk/index.js'
 import { Kind, Method } from '../sdk/wire/layout.js'
 import { type WireValue, packMsgpack, unpackMsgpack } from '../sdk/wire/msgpack.js'
-import { domainPreimage, frameMessage, logonMessage } from '../sdk/wire/signed.js'
+import { type SessionName, domainPreimage, frameMessage, logonMessage } from '../sdk/wire/signed.js'
 import { Subprotocol } from '../sdk/wire/version.js'
 import { verifySessionSignature } from './auth.js'
 import { type SessionInfo, p256PublicKey } from './directory.js'
@@ -44,7 +44,7 @@ const domainOf = (chainId: number, vault: string): Uint8Array =>
 /** A connection with a session logged on, on which hostile messages are sent and their answers counted. */
 interface Line {
   readonly socket: WebSocket
-  readonly slot: number
+  readonly name: SessionName
   readonly sign: (nonce: number, payload: Uint8Array, domain?: Uint8Array) => Uint8Array
   readonly sentAtMs: number[]
 }
@@ -108,7 +108,8 @@ describe('hostile messages', () => {
           wallet: rig.wallets[0]!,
           reconnect: false,
         }).connect()
-        const { slot } = await owner.createSession({ key, ...options })
+        const { account, approval } = await owner.createSession({ key, ...options })
+        const name = { account, approval }
         owner.close()
         const signer = {
           key: (await key.export()) as never,
@@ -126,15 +127,15 @@ describe('hostile messages', () => {
             Kind.Request,
             0,
             Method.Logon,
-            [slot, sign('sha256', logonMessage(home, slot, challenge), signer)],
+            [account, approval, sign('sha256', logonMessage(home, name, challenge), signer)],
           ]),
         )
         expect((await answer())[0]).toBe(Kind.Result)
         return {
           socket,
-          slot,
+          name,
           sign: (nonce, payload, domain = home) =>
-            sign('sha256', frameMessage(domain, slot, nonce, payload), signer),
+            sign('sha256', frameMessage(domain, name, nonce, payload), signer),
           sentAtMs: [],
         }
       }
@@ -144,11 +145,11 @@ describe('hostile messages', () => {
       const expired = await open({ expiresAtMs })
       const revoked = await open()
       const ended = new Promise((resolve) => revoked.socket.once('message', resolve))
-      await client.revokeSession(revoked.slot)
+      await client.revokeSession(revoked.name.approval)
       await ended
       client.close()
       const main = await open()
-      const { slot } = main
+      const { account, approval } = main.name
       while (Date.now() <= expiresAtMs) await new Promise((resolve) => setTimeout(resolve, 20))
 
       // A frame that was taken once: every copy of it is a replay.
@@ -157,7 +158,7 @@ describe('hostile messages', () => {
         Kind.Request,
         5,
         Method.Frame,
-        [slot, 5e15, payload, main.sign(5e15, payload)],
+        [account, approval, 5e15, payload, main.sign(5e15, payload)],
       ])
       const taken = new Promise<Buffer>((resolve) => main.socket.once('message', resolve))
       main.socket.send(used)
@@ -168,14 +169,20 @@ describe('hostile messages', () => {
       const frame = (
         { sign: signFor, ...line }: Line,
         body: Uint8Array,
-        options: { id?: number; slot?: number; nonce?: number; domain?: Uint8Array } = {},
+        options: { id?: number; approval?: number; nonce?: number; domain?: Uint8Array } = {},
       ): Uint8Array => {
         const nonce = options.nonce ?? 5e15 + 1 + Math.floor(next() * 1e9)
         return packMsgpack([
           Kind.Request,
           options.id ?? 6,
           Method.Frame,
-          [options.slot ?? line.slot, nonce, body, signFor(nonce, body, options.domain)],
+          [
+            account,
+            options.approval ?? line.name.approval,
+            nonce,
+            body,
+            signFor(nonce, body, options.domain),
+          ],
         ])
       }
       const array = (...elements: readonly Uint8Array[]): Uint8Array =>
@@ -226,7 +233,12 @@ describe('hostile messages', () => {
           fields[pick([2, 5])] = packMsgpack(-1 - Math.floor(next() * 1000))
           return next() < 0.5
             ? frame(main, array(array(...fields)))
-            : packMsgpack([Kind.Request, 7, Method.Frame, [slot, -1, payload, new Uint8Array(64)]])
+            : packMsgpack([
+                Kind.Request,
+                7,
+                Method.Frame,
+                [account, approval, -1, payload, new Uint8Array(64)],
+              ])
         },
         'wrong arity': () => {
           const count = pick([0, 1, 2, 3, 4, 5, 15])
@@ -235,7 +247,7 @@ describe('hostile messages', () => {
             () => frame(main, count === 15 ? array(...elements) : array(array(...elements))),
             () => frame(main, packMsgpack([])),
             () => frame(main, packMsgpack(Array(65).fill([3, 0, 1n]))),
-            () => packMsgpack([Kind.Request, 7, Method.Frame, [slot, 1, payload]]),
+            () => packMsgpack([Kind.Request, 7, Method.Frame, [account, approval, 1, payload]]),
             () => packMsgpack([Kind.Request, 7, Method.Frame]),
             () => packMsgpack([Kind.Request, 7, Method.Logon, Array(9).fill(0)]),
           ])()
@@ -264,18 +276,24 @@ describe('hostile messages', () => {
             Kind.Request,
             7,
             Method.Frame,
-            [slot, pick<WireValue>([2n ** 53n + 1n, 2n ** 64n - 1n, '7', null]), payload, new Uint8Array(64)],
+            [
+              account,
+              approval,
+              pick<WireValue>([2n ** 53n + 1n, 2n ** 64n - 1n, '7', null]),
+              payload,
+              new Uint8Array(64),
+            ],
           ]),
         'signed for another chain or vault': () =>
           frame(main, payload, {
             domain: pick([domainOf(1, VAULT), domainOf(31337, `0x${'22'.repeat(20)}`)]),
           }),
-        'another session’s slot': () =>
-          frame(main, payload, { slot: pick([slot + 1, expired.slot, 0, 4095]) }),
+        'another session’s name': () =>
+          frame(main, payload, { approval: pick([approval + 1, expired.name.approval, 0, 4095]) }),
         'another session’s signature': () => {
           const nonce = 5e15 + 7
           const signature = expired.sign(nonce, payload)
-          return packMsgpack([Kind.Request, 9, Method.Frame, [slot, nonce, payload, signature]])
+          return packMsgpack([Kind.Request, 9, Method.Frame, [account, approval, nonce, payload, signature]])
         },
         'an expired session’s frame': () => frame(expired, payload),
         'a revoked session’s frame': () => frame(revoked, payload),

@@ -118,7 +118,7 @@ describe.each(['msgpack', 'json'] as const)('gateway over %s', (encoding) => {
     await expect(stranger.subscribe('book:9', () => {})).rejects.toMatchObject({ codeName: 'UnknownStream' })
     await expect(stranger.subscribe('orders', () => {})).rejects.toMatchObject({ codeName: 'NotLoggedOn' })
     const session = maker.session!
-    await expect(stranger.logon({ ...session, slot: 4000 })).rejects.toMatchObject({
+    await expect(stranger.logon({ ...session, approval: 4000 })).rejects.toMatchObject({
       codeName: 'UnknownSession',
     })
     // Somebody else's key does not log this session on.
@@ -165,7 +165,7 @@ describe.each(['msgpack', 'json'] as const)('gateway over %s', (encoding) => {
       reconnect: false,
     }).connect()
     const session = await client.createSession()
-    await maker.revokeSession(session.slot)
+    await maker.revokeSession(session.approval)
     await expect(client.placeOrder({ market: MARKET, side: 'buy', ticks: 1, lots: 1 })).rejects.toMatchObject(
       {
         codeName: 'NotLoggedOn',

@@ -12,6 +12,7 @@ import { ErrorCode } from '../sdk/wire/codes.js'
 import { readArray, readInt } from '../sdk/wire/fields.js'
 import { CHALLENGE_BYTES, Control, Kind, Method, StreamName } from '../sdk/wire/layout.js'
 import type { WireValue } from '../sdk/wire/msgpack.js'
+import type { SessionName } from '../sdk/wire/signed.js'
 import { PROTOCOL_VERSION } from '../sdk/wire/version.js'
 import { AccountStreams } from './account-streams.js'
 import { type Domain, createDomain } from './auth.js'
@@ -46,7 +47,7 @@ import { orderPages } from './page-sources.js'
 import { PagedSnapshots } from './paged-snapshot.js'
 import { Requests } from './requests.js'
 import { SessionList } from './session-list.js'
-import { sessionEvent } from './session-requests.js'
+import { sessionEvent } from './session-events.js'
 import { Stream } from './stream.js'
 import { Submissions } from './submissions.js'
 import { Subscriptions } from './subscriptions.js'
@@ -185,6 +186,11 @@ export class Gateway implements EngineLinkHandler {
   get stats(): GatewayStats {
     const { frames, commands } = this.frames.counts
     return { connections: this.#connections.size, frames, commands, messagesOut: this.#messagesOut }
+  }
+
+  /** Engine time of a command that is given now, as far as this host can tell. */
+  get timeMs(): number {
+    return Date.now() + this.link.control.clockAheadMs
   }
 
   /** Learns the books that this thread serves; to be called once, while the link runs. */
@@ -328,10 +334,14 @@ export class Gateway implements EngineLinkHandler {
     this.subscriptions.closed(connection)
   }
 
-  /** A session was revoked: whoever is logged on with it is told, and is logged on no more. */
-  sessionEnded(slot: number): void {
+  /** A session was revoked or replaced: whoever is logged on with it is told, and is logged on no more. */
+  sessionEnded({ account, approval }: SessionName): void {
     for (const connection of this.#connections) {
-      if (connection.session?.slot === slot) this.#logOff(connection, slot)
+      const { session } = connection
+      if (session?.account !== account || session.approval !== approval) continue
+      // Who has lost the right to trade cancels nobody's orders by leaving.
+      connection.cancelOnDisconnect = undefined
+      this.#logOff(connection, session)
     }
   }
 
@@ -352,6 +362,7 @@ export class Gateway implements EngineLinkHandler {
     // After a pause of this thread signs of life may wait unread: nobody is closed before they were looked at.
     const judges = now - this.#sweptAtMs < idleMs / 2
     this.#sweptAtMs = now
+    this.directory.sweep(this.timeMs)
     for (const connection of this.#connections) {
       const silentMs = now - connection.heardAtMs
       if (connection.pingedAtMs < connection.heardAtMs) {
@@ -360,12 +371,19 @@ export class Gateway implements EngineLinkHandler {
         connection.close(ErrorCode.IdleTimeout, `nothing was heard for ${Math.floor(silentMs / 1000)} s`)
       }
       const { session } = connection
-      if (session !== undefined && session.expiresAtMs <= timeMs) this.#logOff(connection, session.slot)
+      if (session !== undefined && session.expiresAtMs <= timeMs) this.#logOff(connection, session)
     }
   }
 
-  #logOff(connection: Connection, slot: number): void {
-    connection.send([Kind.Control, Control.SessionEnded, { session: slot }])
+  /** A client takes its own session off its connection; every stream leaves with it, as when a session ends. */
+  logoff(connection: Connection): void {
+    connection.cancelOnDisconnect = undefined
+    this.subscriptions.closed(connection)
+    connection.session = undefined
+  }
+
+  #logOff(connection: Connection, { account, approval }: SessionName): void {
+    connection.send([Kind.Control, Control.SessionEnded, { account, approval }])
     this.subscriptions.closed(connection)
     connection.session = undefined
     connection.flush()
@@ -415,7 +433,7 @@ export class Gateway implements EngineLinkHandler {
     this.history.add(kind, words, word, timeMs)
     this.orders.event(kind, words, floats, word)
     this.balances.event(kind, words, floats, word)
-    this.sessions.event(kind, words, floats, word)
+    this.sessions.event(kind, words, floats, word, timeMs)
     if (MARKET_EVENTS.has(kind)) {
       this.markets.get(words[word + Ev.MARKET]!)?.add(words, floats, word, timeMs, fillIndex)
     } else if (kind === EventKind.MarketCreated) {

@@ -6,7 +6,7 @@
  * Frames of one account over HTTP count together as those of one connection do; in which order they
  * reach the engine is only certain for a client that waits for its answers.
  */
-import { SESSIONS_MAX } from '../engine/limits.js'
+import { ACCOUNTS_MAX } from '../engine/limits.js'
 import { ErrorCode } from '../sdk/wire/codes.js'
 import { readArray, readInt } from '../sdk/wire/fields.js'
 import { Kind } from '../sdk/wire/layout.js'
@@ -54,9 +54,8 @@ class HttpFrameSource implements FrameSource {
 
   /** The session, while it is one: what was revoked or replaced meanwhile is none. */
   get session(): SessionInfo | undefined {
-    const { slot, expiresAtMs } = this.#session
-    const live = this.#gateway.directory.session(slot) === this.#session && expiresAtMs > Date.now()
-    return live ? this.#session : undefined
+    const { directory, timeMs } = this.#gateway
+    return directory.isLive(this.#session, timeMs) ? this.#session : undefined
   }
 
   get framesInFlight(): number {
@@ -108,12 +107,14 @@ export class HttpFrames {
    * @throws RequestError or FieldError when it names no session.
    */
   receive(params: WireValue, reply: Reply, answer: (result: WireValue) => void): void {
-    const [slotValue] = readArray(params, 'params', 4, 5)
-    const slot = readInt(slotValue, 'params.0', 0, SESSIONS_MAX - 1)
-    const session = this.#gateway.directory.session(slot)
-    if (session === undefined) throw new RequestError(ErrorCode.UnknownSession, `no session ${slot}`)
+    const values = readArray(params, 'params', 5, 6)
+    const number = readInt(values[0], 'params.0', 0, ACCOUNTS_MAX - 1)
+    const approval = readInt(values[1], 'params.1', 0, Number.MAX_SAFE_INTEGER)
+    const session = this.#gateway.directory.session({ account: number, approval })
+    if (session === undefined)
+      throw new RequestError(ErrorCode.UnknownSession, `no session ${approval} of account ${number}`)
     if (session.expiresAtMs <= Date.now())
-      throw new RequestError(ErrorCode.SessionExpired, `session ${slot} has expired`)
+      throw new RequestError(ErrorCode.SessionExpired, `${session.text} has expired`)
     let account = this.#accounts.get(session.account)
     if (account === undefined) {
       const rest = (): boolean => this.#accounts.delete(session.account)

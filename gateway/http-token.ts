@@ -1,6 +1,6 @@
 /**
- * Whom a private HTTP request speaks for: `Authorization: Glassbook SLOT.EXPIRES_MS.SIGNATURE`, signed by
- * the session key (sdk/wire/signed.ts), good until it expires and for an hour at most.
+ * Whom a private HTTP request speaks for: `Authorization: Glassbook ACCOUNT.APPROVAL.EXPIRES_MS.SIGNATURE`,
+ * signed by the session key (sdk/wire/signed.ts), good until it expires and for an hour at most.
  *
  * A token is paid for before its signature is looked at, and remembered once it was found good, so that
  * its later requests cost no signature. Checked at once rather than in the pool: a request that is
@@ -16,7 +16,7 @@ import type { Gateway } from './gateway.js'
 import { RequestError } from './request-error.js'
 
 const TOKEN_MS_MAX = 3_600_000
-const TOKEN = /^Glassbook ([0-9]{1,4})\.([0-9]{1,16})\.([A-Za-z0-9_-]{86})$/
+const TOKEN = /^Glassbook ([0-9]{1,7})\.([0-9]{1,16})\.([0-9]{1,16})\.([A-Za-z0-9_-]{86})$/
 /** Request weight of a token that has not been seen before. */
 const TOKEN_WEIGHT = 20
 /** Tokens remembered; the oldest is forgotten first. */
@@ -35,9 +35,13 @@ export class HttpTokens {
   session(authorization: string, ip: string): SessionInfo {
     const match = TOKEN.exec(authorization)
     if (match === null) {
-      throw new RequestError(ErrorCode.BadSignature, 'Authorization is "Glassbook SLOT.EXPIRES_MS.SIGNATURE"')
+      throw new RequestError(
+        ErrorCode.BadSignature,
+        'Authorization is "Glassbook ACCOUNT.APPROVAL.EXPIRES_MS.SIGNATURE"',
+      )
     }
-    const [, slotText, expiresText, signatureText] = match
+    const [, accountText, approvalText, expiresText, signatureText] = match
+    const name = { account: Number(accountText), approval: Number(approvalText) }
     const expiresAtMs = Number(expiresText)
     const now = Date.now()
     if (expiresAtMs <= now || expiresAtMs > now + TOKEN_MS_MAX) {
@@ -46,16 +50,16 @@ export class HttpTokens {
         'the token has expired, or is good for more than an hour',
       )
     }
-    const session = this.#gateway.directory.session(Number(slotText))
-    if (session === undefined) throw new RequestError(ErrorCode.UnknownSession, `no session ${slotText}`)
+    const session = this.#gateway.directory.session(name)
+    if (session === undefined)
+      throw new RequestError(ErrorCode.UnknownSession, `no session ${approvalText} of account ${accountText}`)
     if (session.expiresAtMs <= now)
-      throw new RequestError(ErrorCode.SessionExpired, `session ${slotText} has expired`)
-    // Another session in the same slot is another object: nothing is remembered for it.
+      throw new RequestError(ErrorCode.SessionExpired, `${session.text} has expired`)
     if (this.#known.get(authorization) === session) return session
     const refusal = this.#gateway.limits.request(ip, undefined, TOKEN_WEIGHT)
     if (refusal !== undefined) throw new RequestError(refusal.code, refusal.message, refusal.retryAfter)
     const signature = readBytes(signatureText, 'signature', SESSION_SIGNATURE_BYTES)
-    const message = httpTokenMessage(this.#gateway.domain.hash, session.slot, expiresAtMs)
+    const message = httpTokenMessage(this.#gateway.domain.hash, name, expiresAtMs)
     if (!isSessionSignature(session, message, signature))
       throw new RequestError(ErrorCode.BadSignature, 'the token is not signed by the session key')
     if (this.#known.size >= TOKENS_KEPT) this.#known.delete(this.#known.keys().next().value!)

@@ -79,10 +79,17 @@ async function post(path: string, params: WireValue): Promise<Answer> {
   return { status: response.status, body: (await response.json()) as Answer['body'] }
 }
 
+interface Approved {
+  readonly account: number
+  readonly approval: number
+  readonly key: SessionKey
+}
+
 /** A session of account 1, approved over HTTP alone. */
-async function approve(nonce: number): Promise<{ slot: number; key: SessionKey }> {
+async function approve(nonce: number): Promise<Approved> {
   const key = await createSessionKey()
   const expiresAtMs = Date.now() + DAY_MS
+  const deadlineMs = Date.now() + 60_000
   const signature = await rig.wallets[0]!.signTypedData({
     domain: WALLET_DOMAIN,
     types: walletTypes,
@@ -94,28 +101,30 @@ async function approve(nonce: number): Promise<{ slot: number; key: SessionKey }
       maxNotional: 0n,
       expiresAt: BigInt(expiresAtMs),
       nonce: BigInt(nonce),
+      deadline: BigInt(deadlineMs),
     },
   })
   const bytes = Buffer.from(signature.slice(2), 'hex')
-  const { status, body } = await post('/v1/sessions', [1, key.publicKey, 7, 0, expiresAtMs, nonce, bytes])
-  expect([status, body]).toEqual([200, { session: expect.any(Number) as number }])
-  return { slot: body['session'] as number, key }
+  const params = [1, key.publicKey, 7, 0, expiresAtMs, nonce, deadlineMs, bytes]
+  const { status, body } = await post('/v1/sessions', params)
+  expect([status, body]).toEqual([200, { account: 1, approval: nonce }])
+  return { account: 1, approval: nonce, key }
 }
 
 async function frame(
-  { slot, key }: { slot: number; key: SessionKey },
+  { account, approval, key }: Approved,
   nonce: number,
   commands: WireValue,
 ): Promise<WireValue[]> {
   const payload = packJson(commands)
-  const signature = await key.sign(frameMessage(DOMAIN, slot, nonce, Buffer.from(payload)))
-  return [slot, nonce, payload, signature]
+  const signature = await key.sign(frameMessage(DOMAIN, { account, approval }, nonce, Buffer.from(payload)))
+  return [account, approval, nonce, payload, signature]
 }
 
-async function token({ slot, key }: { slot: number; key: SessionKey }): Promise<string> {
+async function token({ account, approval, key }: Approved): Promise<string> {
   const expiresAtMs = Date.now() + 60_000
-  const signature = await key.sign(httpTokenMessage(DOMAIN, slot, expiresAtMs))
-  return `Authorization: Glassbook ${slot}.${expiresAtMs}.${toBase64url(signature)}`
+  const signature = await key.sign(httpTokenMessage(DOMAIN, { account, approval }, expiresAtMs))
+  return `Authorization: Glassbook ${account}.${approval}.${expiresAtMs}.${toBase64url(signature)}`
 }
 
 const get = async (path: string, authorization = ''): Promise<Answer> => {
@@ -229,7 +238,7 @@ describe('HTTP', () => {
       'Connection: Upgrade',
       'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
       'Sec-WebSocket-Version: 13',
-      'Sec-WebSocket-Protocol: glassbook.v1.json',
+      'Sec-WebSocket-Protocol: glassbook.v2.json',
     ]
     for (const bytes of [4096, 8000]) {
       for (const asked of [
@@ -259,7 +268,7 @@ describe('HTTP', () => {
             'Connection: Upgrade',
             'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
             `Sec-WebSocket-Version: ${version}`,
-            'Sec-WebSocket-Protocol: glassbook.v1.json',
+            'Sec-WebSocket-Protocol: glassbook.v2.json',
           ]),
         ],
         /101 Switching|\}$/,
@@ -355,7 +364,7 @@ describe('order entry over HTTP', () => {
       orders: [expect.arrayContaining(['18446744073709551615'])],
       more: false,
     })
-    expect(await get('/v1/frames/' + session.slot + '/1', authorization)).toMatchObject({
+    expect(await get(`/v1/frames/${session.approval}/1`, authorization)).toMatchObject({
       status: 200,
       body: { codes: [0, 4011] },
     })
@@ -363,38 +372,50 @@ describe('order entry over HTTP', () => {
 
     // MessagePack in, MessagePack out; the payload is bytes there.
     const payload = packMsgpack([[3, 0, 2n ** 64n - 1n]])
-    const signature = await session.key.sign(frameMessage(DOMAIN, session.slot, 2, payload))
+    const signature = await session.key.sign(frameMessage(DOMAIN, session, 2, payload))
     const response = await fetch(`${http}/v1/frames`, {
       method: 'POST',
       headers: { 'content-type': 'application/msgpack' },
-      body: packMsgpack([session.slot, 2, payload, signature]),
+      body: packMsgpack([session.account, session.approval, 2, payload, signature]),
     })
     expect([response.status, unpackMsgpack(new Uint8Array(await response.arrayBuffer()))]).toEqual([
       200,
       [expect.any(Number), [[0, expect.any(Number), 3, 3, 0]]],
     ])
 
-    const withdrawal = { account: 1, asset: 1, units: 1000n, nonce: 7n }
+    const deadlineMs = Date.now() + 60_000
+    const deadline = BigInt(deadlineMs)
+    const withdrawal = { account: 1, asset: 1, units: 1000n, nonce: 7n, deadline }
     const signed = await rig.wallets[0]!.signTypedData({
       domain: WALLET_DOMAIN,
       types: walletTypes,
       primaryType: 'Withdraw',
       message: withdrawal,
     })
-    const withdrawn = await post('/v1/withdrawals', [1, 1, 1000, 7, Buffer.from(signed.slice(2), 'hex')])
+    const withdrawn = await post('/v1/withdrawals', [
+      1,
+      1,
+      1000,
+      7,
+      deadlineMs,
+      Buffer.from(signed.slice(2), 'hex'),
+    ])
     expect(withdrawn).toEqual({ status: 200, body: { seq: expect.any(Number) as number } })
 
+    expect((await get('/v1/withdrawals/1/7')).body).toMatchObject({ state: 'taken', asset: 1, units: 1000 })
+    expect((await get('/v1/nonces/1')).body).toMatchObject({ approval: session.approval, withdrawal: 7 })
     const nonce = 9
     const revocation = await rig.wallets[0]!.signTypedData({
       domain: WALLET_DOMAIN,
       types: walletTypes,
       primaryType: 'RevokeSession',
-      message: { account: 1, session: session.slot, nonce: BigInt(nonce) },
+      message: { account: 1, approval: BigInt(session.approval), nonce: BigInt(nonce), deadline },
     })
     const revoked = await post('/v1/sessions/revoke', [
       1,
-      session.slot,
+      session.approval,
       nonce,
+      deadlineMs,
       Buffer.from(revocation.slice(2), 'hex'),
     ])
     expect(revoked.status).toBe(200)
@@ -410,7 +431,7 @@ describe('order entry over HTTP', () => {
     const session = await approve(1)
     const good = await frame(session, 1, [[1, 0, 0, 50, 3, 1]])
     const forged = [...good]
-    forged[2] = packJson([[1, 0, 0, 51, 3, 1]])
+    forged[3] = packJson([[1, 0, 0, 51, 3, 1]])
     expect(await post('/v1/frames', forged)).toMatchObject({ status: 401, body: { name: 'BadSignature' } })
     expect((await post('/v1/frames', good)).status).toBe(200)
     expect(await post('/v1/frames', good)).toMatchObject({ status: 401, body: { name: 'FrameNonceUsed' } })

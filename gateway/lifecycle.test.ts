@@ -42,7 +42,7 @@ async function open(rig: Rig, index: number, options = {}): Promise<Client> {
 
 /** A WebSocket over JSON that shows everything that is said on it. */
 async function listen(rig: Rig) {
-  const socket = new WebSocket(rig.url, 'glassbook.v1.json')
+  const socket = new WebSocket(rig.url, 'glassbook.v2.json')
   const received: unknown[][] = []
   socket.on('message', (data: Buffer) => received.push(JSON.parse(data.toString()) as unknown[]))
   const ended = new Promise<number>((resolve) => socket.once('close', resolve))
@@ -55,9 +55,10 @@ async function listen(rig: Rig) {
     await until(() => answer() !== undefined, method)
     return answer()![2]
   }
-  const logon = async ({ slot, key }: Session): Promise<unknown> => {
+  const logon = async ({ account, approval, key }: Session): Promise<unknown> => {
     const challenge = fromBase64url(received[0]![4] as string)!
-    return request('logon', [slot, toBase64url(await key.sign(logonMessage(domain, slot, challenge)))])
+    const signature = await key.sign(logonMessage(domain, { account, approval }, challenge))
+    return request('logon', [account, approval, toBase64url(signature)])
   }
   const controls = () =>
     received.filter(([kind]) => kind === Kind.Control).map(([, what, more]) => [what, more])
@@ -69,7 +70,7 @@ describe('control', () => {
     const rig = await startRig({ accounts: 1, config: { orderRate: { perSecond: 1, burst: 20 } } })
     const client = await open(rig, 0)
     const expiring = await open(rig, 0, { expiresAtMs: Date.now() + 5000 })
-    const expiringSlot = expiring.session!.slot
+    const { approval: expiringApproval } = expiring.session!
     const revoked = await listen(rig)
     const late = await listen(rig)
     await revoked.logon(client.session!)
@@ -79,7 +80,7 @@ describe('control', () => {
     // The session of another connection signs: a frame may come on any connection of its session.
     const plain = await listen(rig)
     await plain.logon(client.session!)
-    const slot = client.session!.slot
+    const { account, approval } = client.session!
     await client.batch(
       Array.from({ length: 18 }, () => client.place({ market: 0, side: 'buy', ticks: 9, lots: 1 })),
     )
@@ -87,17 +88,17 @@ describe('control', () => {
     const payload = '[[1,0,0,9,1,"900"]]'
     const nonce = Date.now() * 1000
     const signature = await client.session!.key.sign(
-      frameMessage(domain, slot, nonce, new TextEncoder().encode(payload)),
+      frameMessage(domain, { account, approval }, nonce, new TextEncoder().encode(payload)),
     )
-    await plain.request('frame', [slot, nonce, payload, toBase64url(signature)])
+    await plain.request('frame', [account, approval, nonce, payload, toBase64url(signature)])
     expect(plain.controls()).toEqual([[Control.Throttle, { budget: 'orders' }]])
 
-    await client.revokeSession(slot)
+    await client.revokeSession(approval)
     await until(() => revoked.controls().length > 0, 'the end of the revoked session')
-    expect(revoked.controls()).toEqual([[Control.SessionEnded, { session: slot }]])
+    expect(revoked.controls()).toEqual([[Control.SessionEnded, { account, approval }]])
     expect(await revoked.request('orders', [])).toBe(ErrorCode.NotLoggedOn)
     await until(() => late.controls().length > 0, 'the end of the expired session')
-    expect(late.controls()).toEqual([[Control.SessionEnded, { session: expiringSlot }]])
+    expect(late.controls()).toEqual([[Control.SessionEnded, { account, approval: expiringApproval }]])
     expect(await late.request('orders', [])).toBe(ErrorCode.NotLoggedOn)
 
     client.close()

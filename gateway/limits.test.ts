@@ -38,7 +38,7 @@ async function open(rig: Rig, index = 0): Promise<Client> {
 
 /** A WebSocket of nobody here, over JSON: what it received, and how it ended. */
 async function raw(rig: Rig, options: WebSocket.ClientOptions = {}) {
-  const socket = new WebSocket(rig.url, 'glassbook.v1.json', options)
+  const socket = new WebSocket(rig.url, 'glassbook.v2.json', options)
   const received: unknown[][] = []
   socket.on('message', (data: Buffer) => received.push(JSON.parse(data.toString()) as unknown[]))
   const ended = new Promise<number>((resolve) => socket.once('close', resolve))
@@ -158,10 +158,11 @@ test.each(goesOn)('$what: its code, and the connection goes on', async (limit) =
 test('unanswered frames of a connection; those that only cancel wait behind twice as many', async () => {
   const rig = await venue({ framesInFlightMax: 2 })
   const { session } = await open(rig)
-  const { slot, key } = session!
+  const { account, approval, key } = session!
   const connection = await openRaw(rig.port)
   const challenge = connection.hello[4] as Uint8Array
-  await connection.request(Method.Logon, [slot, await key.sign(logonMessage(domain, slot, challenge))])
+  const signature = await key.sign(logonMessage(domain, session!, challenge))
+  await connection.request(Method.Logon, [account, approval, signature])
   const codes = new Map<number, number>()
   connection.onBody = (body) => {
     const [, id, code] = unpackMsgpack(Buffer.from(body)) as number[]
@@ -172,7 +173,7 @@ test('unanswered frames of a connection; those that only cancel wait behind twic
   // One write, so that none is answered before the last has come; their signatures are nothing.
   connection.socket.cork()
   for (const [id, command] of [reset, reset, reset, cancel, cancel, cancel].entries()) {
-    const params = [slot, 1, packMsgpack([command]), new Uint8Array(64)]
+    const params = [account, approval, 1, packMsgpack([command]), new Uint8Array(64)]
     connection.socket.write(webSocketFrame(packMsgpack([Kind.Request, id, Method.Frame, params])))
   }
   connection.socket.uncork()

@@ -7,10 +7,9 @@
  */
 import { MarketStatus } from '../engine/codes.js'
 import { Ev } from '../engine/layout.js'
-import { LOAD_ROWS_MAX, SESSIONS_MAX } from '../engine/limits.js'
 import { QueryKind } from '../engine/messages.js'
-import type { AccountPage, MarketConfig, MarketPage, OrderPage, SessionView } from '../engine/types.js'
-import { sessionInfo } from './directory.js'
+import type { AccountPage, MarketConfig, MarketPage, OrderPage, SessionPage } from '../engine/types.js'
+import { SessionInfo } from './directory.js'
 import type { Answer } from './engine-link.js'
 import type { Gateway } from './gateway.js'
 
@@ -20,10 +19,16 @@ export async function loadState(gateway: Gateway): Promise<number> {
   await loadPages<AccountPage>(gateway, QueryKind.AccountPage, ({ rows }) => {
     for (const row of rows) {
       if (row[1] !== '') gateway.directory.setOwner(row[0], row[1] as `0x${string}`)
+      gateway.directory.loadNonces(row[0], row[4], row[5])
       gateway.balances.load(row)
     }
   })
-  await loadSessions(gateway)
+  await loadPages<SessionPage>(gateway, QueryKind.SessionPage, ({ rows }) => {
+    for (const session of rows) {
+      gateway.sessions.load(session)
+      if (session.active) gateway.directory.setSession(new SessionInfo(session.keyX, session.parity, session))
+    }
+  })
   let from = 0
   await loadPages<MarketPage>(gateway, QueryKind.MarketPage, ({ rows }, seq) => {
     if (from === 0) from = seq
@@ -64,19 +69,6 @@ async function loadPages<P extends { readonly next: number }>(
       const page = value as P
       take(page, seq)
       return page.next
-    })
-  }
-}
-
-async function loadSessions(gateway: Gateway): Promise<void> {
-  for (let first = 0; first < SESSIONS_MAX; first += LOAD_ROWS_MAX) {
-    await ask(gateway, QueryKind.SessionPage, first, ({ value }) => {
-      for (const session of value as SessionView[]) {
-        gateway.sessions.load(session)
-        if (!session.active) continue
-        const known = sessionInfo(session.keyX, session.parity, session)
-        if (known !== undefined) gateway.directory.setSession(known)
-      }
     })
   }
 }

@@ -190,7 +190,7 @@ class Stranger {
   hello!: unknown[]
 
   constructor(url: string) {
-    this.#socket = new WebSocket(url, 'glassbook.v1.json')
+    this.#socket = new WebSocket(url, 'glassbook.v2.json')
   }
 
   async open(): Promise<this> {
@@ -267,7 +267,7 @@ test('a client made from the page alone approves, trades, follows and revokes', 
     }).toString('base64url')
   const walletSigns = async (primaryType: string, message: Record<string, unknown>): Promise<string> => {
     const typed = {
-      domain: { name: 'Glassbook', version: '1', chainId: venue.chainId, verifyingContract: venue.vault },
+      domain: { name: 'Glassbook', version: '2', chainId: venue.chainId, verifyingContract: venue.vault },
     }
     const signature = await wallet.signTypedData({ ...typed, types: walletTypes(), primaryType, message })
     return Buffer.from(signature.slice(2), 'hex').toString('base64url')
@@ -276,6 +276,7 @@ test('a client made from the page alone approves, trades, follows and revokes', 
   const scopes = numbersOf('Scope')
   const both = scopes['Read']! + scopes['Trade']!
   const expiresAt = Date.now() + 3_600_000
+  const deadline = Date.now() + 60_000
   const approval = {
     account,
     publicKey: `0x${point.toString('hex')}`,
@@ -283,6 +284,7 @@ test('a client made from the page alone approves, trades, follows and revokes', 
     maxNotional: 0n,
     expiresAt: BigInt(expiresAt),
     nonce: 5n,
+    deadline: BigInt(deadline),
   }
   const approved = (await stranger.call('approveSession', [
     account,
@@ -291,19 +293,23 @@ test('a client made from the page alone approves, trades, follows and revokes', 
     0,
     expiresAt,
     5,
+    deadline,
     await walletSigns('ApproveSession', approval),
-  ])) as { session: number }
-  const slot = approved.session
-  const named = { domain, 'session slot': slot }
+  ])) as { account: number; approval: number }
+  expect(approved).toEqual({ account, approval: 5 })
+  const named = { domain, account, approval: 5 }
   await stranger.call('logon', [
-    slot,
+    account,
+    5,
     keySigns(signedBytes('logon', { ...named, challenge: Buffer.from(challenge, 'base64url') })),
   ])
 
   const frame = async (nonce: number, commands: unknown[]): Promise<number[][]> => {
     const payload = JSON.stringify(commands)
     const signature = keySigns(signedBytes('frame', { ...named, nonce, payload: Buffer.from(payload) }))
-    return ((await stranger.call('frame', [slot, nonce, payload, signature])) as [number, number[][]])[1]
+    return (
+      (await stranger.call('frame', [account, 5, nonce, payload, signature])) as [number, number[][]]
+    )[1]
   }
   const kinds = numbersOf('CommandKind')
   const place = (fields: Record<string, unknown>): unknown[] => {
@@ -377,12 +383,18 @@ test('a client made from the page alone approves, trades, follows and revokes', 
   const revoke = async (nonce: number): Promise<unknown> =>
     stranger.call('revokeSession', [
       account,
-      slot,
+      5,
       nonce,
-      await walletSigns('RevokeSession', { account, session: slot, nonce: BigInt(nonce) }),
+      deadline,
+      await walletSigns('RevokeSession', {
+        account,
+        approval: 5n,
+        nonce: BigInt(nonce),
+        deadline: BigInt(deadline),
+      }),
     ])
   await expect(revoke(5)).rejects.toThrow('ApprovalNonceUsed')
-  expect(await revoke(6)).toEqual({ session: slot })
+  expect(await revoke(6)).toEqual({ account, approval: 5 })
   await stranger.until(([kind, what]) =>
     kind === numbersOf('MessageKind')['Control'] && what === numbersOf('Control')['SessionEnded']
       ? true

@@ -12,7 +12,7 @@ import { Method } from '../sdk/wire/layout.js'
 import { type NumberTable, numbers } from '../sdk/wire/numbers.js'
 import { type Position, commandForms, entries, entryText, paramNames } from '../sdk/wire/positions.js'
 import { type MethodSchema, methods, streams } from '../sdk/wire/schema.js'
-import { walletTypes } from '../sdk/wire/signed.js'
+import { WALLET_VERSION, walletTypes } from '../sdk/wire/signed.js'
 import { PROTOCOL_VERSION, Subprotocol } from '../sdk/wire/version.js'
 import { type GatewayConfig, gatewayConfig } from './config.js'
 import { jsonSchema } from './documents.js'
@@ -262,9 +262,9 @@ export function protocolPage(read: ReadSource): string {
     '## Signed bytes',
     'This is the comment of `sdk/wire/signed.ts`, which writes and checks them:',
     `\`\`\`text\n${headComment(read('sdk/wire/signed.ts'))}\n\`\`\``,
-    'Typed data of a wallet (EIP-712; domain: name `Glassbook`, version `1`, the chain id, verifyingContract = the vault; a signature is 65 bytes, r, s, v):',
+    `Typed data of a wallet (EIP-712; domain: name \`Glassbook\`, version \`${WALLET_VERSION}\`, the chain id, verifyingContract = the vault; a signature is 65 bytes, r, s, v):`,
     `\`\`\`text\n${walletText()}\n\`\`\``,
-    'Nonces of approvals and revocations are one row: each must be above every earlier one of the account, of either kind. Withdrawals have a row of their own. Wallets that are contracts (EIP-1271) are not accepted.',
+    'Nonces of approvals and revocations are one row: each must be above every earlier one of the account, of either kind. Withdrawals have a row of their own. A nonce is a whole number from 1 to (engine time in ms + 86,400,000) * 1000; `nonces` tells the highest of both rows, and the time. A deadline is in ms of engine time, at most a day ahead; after it the message is refused. The newest approval of a key replaces the one before at once: what was signed for the former session is never valid again, and whoever is logged on with it is told (SessionEnded). The very same approval sent again answers as before. `maxNotional` bounds what one order may execute over its life, in quote units, on either side. A connection has one session: while a logon is under way or stands, another one is refused (AlreadyLoggedOn); `logoff` makes room. Wallets that are contracts (EIP-1271) are not accepted.',
     '## Frames',
     `\`frame\` carries 1 to ${FRAME_COMMANDS_MAX} commands under one signature. ${methods[Method.Frame].about} A frame whose nonce was taken before is refused (FrameNonceUsed), so a frame can be sent again when its answer was lost without being executed twice; \`frameOutcome\` tells what became of it.`,
     `The result is ${resultText(methods[Method.Frame].result)}: the seq of the frame's own command (its first command has the next one) and an item for each command. State: [OrderState](#orderstate). \`[0, count]\` is the answer to commands that are about no single order: of a cancel-all the orders cancelled. \`[code]\` is a refusal of that one command, [ErrorCode](#errorcode) or [RejectCode](#rejectcode).`,

@@ -53,11 +53,11 @@ describe('documents and server', () => {
       },
     })
     client = await createClient({ url: rig.url, wallet: rig.wallets[0]!, encoding: 'json' }).connect()
-    const { slot, key } = await client.createSession()
+    const { account, approval, key } = await client.createSession()
     const expiresAtMs = Date.now() + 60_000
     const { chainId, vault } = { chainId: 31337, vault: `0x${'11'.repeat(20)}` as const }
-    const token = httpTokenMessage(createDomain(chainId, vault).hash, slot, expiresAtMs)
-    authorization = `Glassbook ${slot}.${expiresAtMs}.${toBase64url(await key.sign(token))}`
+    const token = httpTokenMessage(createDomain(chainId, vault).hash, { account, approval }, expiresAtMs)
+    authorization = `Glassbook ${account}.${approval}.${expiresAtMs}.${toBase64url(await key.sign(token))}`
     await client.placeOrder({ market: 0, side: 'sell', ticks: 100, lots: 5 })
     await client.placeOrder({ market: 0, side: 'buy', ticks: 90, lots: 5 })
     const other = await createClient({ url: rig.url, wallet: rig.wallets[1]! }).connect()
@@ -75,6 +75,8 @@ describe('documents and server', () => {
     [Method.Time]: [],
     [Method.Markets]: [],
     [Method.Sessions]: [],
+    [Method.Nonces]: [1],
+    [Method.Withdrawal]: [1, 5],
     [Method.Balances]: [],
     [Method.Orders]: [],
     [Method.Fills]: [],
@@ -184,6 +186,7 @@ describe('documents and server', () => {
         account: '1',
         asset: '0',
         seq: '41',
+        nonce: '5',
         index: '0',
         owner: rig.wallets[0]!.address,
       }

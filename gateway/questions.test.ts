@@ -86,7 +86,7 @@ function listener() {
     ping: () => {},
   }
   const connection = gateway.open(socket as unknown as Socket, { codec: jsonCodec, ip: '127.0.0.1' })
-  connection.session = gateway.directory.session(0)
+  connection.session = gateway.directory.session(client.session!)
   return { connection, sent }
 }
 
@@ -108,7 +108,7 @@ test('a start loads in pieces of the kinds that are bounded', () => {
 })
 
 test('no method asks the engine, but for a place that is tried and a frame’s outcome', async () => {
-  const session = gateway.directory.session(0)!
+  const session = gateway.directory.session(client.session!)!
   const caller: Caller = { ip: '127.0.0.1', session, account: session.account }
   const orders = await client.orders()
   const params: Partial<Record<Method, WireValue[]>> = {
@@ -119,8 +119,11 @@ test('no method asks the engine, but for a place that is tried and a frame’s o
     [Method.Candles]: [0, '1m', 10],
     [Method.Ticker]: [0],
     [Method.Batches]: [10],
-    [Method.FrameOutcome]: [session.slot, 1],
+    [Method.FrameOutcome]: [session.approval, 1],
     [Method.PlaceTest]: [[1, 0, 0, 100, 1, 77]],
+    [Method.Session]: [session.account, session.publicKeyBytes],
+    [Method.Nonces]: [1],
+    [Method.Withdrawal]: [1, 1],
     [Method.Proof]: [1, 0],
     [Method.FillProof]: [1, 0],
   }
@@ -128,6 +131,7 @@ test('no method asks the engine, but for a place that is tried and a frame’s o
   const commands = new Set<string>([Method.ApproveSession, Method.RevokeSession, Method.Withdraw])
   const ofConnections = new Set<string>([
     Method.Logon,
+    Method.Logoff,
     Method.Frame,
     Method.UnsignedFrame,
     Method.Subscribe,
@@ -185,7 +189,7 @@ test('no stream asks the engine, and answers agree with what clients are told el
 })
 
 test('pages of orders and of fills, cut anywhere, hold each exactly once', async () => {
-  const session = gateway.directory.session(0)!
+  const session = gateway.directory.session(client.session!)!
   const caller: Caller = { ip: '127.0.0.1', session, account: session.account }
   for (const limit of [1, 2, 7, 1000]) {
     const orders: number[] = []

@@ -34,7 +34,7 @@ export interface Caller {
 }
 
 /** Methods that change the connection that they come on. */
-type ConnectionMethod = 'logon' | 'subscribe' | 'unsubscribe' | 'cancelOnDisconnect'
+type ConnectionMethod = 'logon' | 'logoff' | 'subscribe' | 'unsubscribe' | 'cancelOnDisconnect'
 type FrameMethod = 'frame' | 'unsignedFrame'
 /** Methods that anybody with the right session may ask, over WebSocket or HTTP. */
 export type PlainMethod = Exclude<Method, ConnectionMethod | FrameMethod>
@@ -87,7 +87,7 @@ export class Requests {
         throw new RequestError(ErrorCode.NotLoggedOn, `${method} needs a session that is logged on`)
       }
       if (session.expiresAtMs <= Date.now())
-        throw new RequestError(ErrorCode.SessionExpired, `session ${session.slot} has expired`)
+        throw new RequestError(ErrorCode.SessionExpired, `${session.text} has expired`)
       if ((session.scopes & schema.scope) === 0) {
         throw new RequestError(ErrorCode.ScopeMissing, `the session lacks scope ${schema.scope}`)
       }
@@ -138,7 +138,26 @@ export class Requests {
       [Method.ApproveSession]: (_connection, params) => approveSession(gateway, params),
       [Method.RevokeSession]: (_connection, params) => revokeSession(gateway, params),
       [Method.Sessions]: (caller) => gateway.sessions.ofAccount(caller.account!, Date.now()),
-      [Method.Logon]: (connection, [slot, signature]) => logon(gateway, connection, slot, signature),
+      [Method.Session]: (_connection, [account, publicKey]) => {
+        const session = gateway.directory.sessionOfKey(account, publicKey)
+        if (session === undefined || !gateway.directory.isLive(session, gateway.timeMs))
+          throw new RequestError(
+            ErrorCode.UnknownSession,
+            `the key has no live session of account ${account}`,
+          )
+        const { approval, scopes, maxNotional, expiresAtMs } = session
+        return { approval, scopes, maxNotional, expiresAtMs, timeMs: gateway.timeMs }
+      },
+      [Method.Nonces]: (_connection, [account]) => ({
+        ...gateway.directory.nonces(account),
+        timeMs: gateway.timeMs,
+      }),
+      [Method.Logon]: (connection, [account, approval, signature]) =>
+        logon(gateway, connection, { account, approval }, signature),
+      [Method.Logoff]: (connection) => {
+        gateway.logoff(connection)
+        return {}
+      },
       [Method.Subscribe]: (connection, [name, from], id) =>
         gateway.subscriptions.subscribe(connection, id, name, from),
       [Method.Unsubscribe]: (connection, [name]) => {
@@ -149,22 +168,26 @@ export class Requests {
       [Method.Orders]: (caller, [options]) =>
         gateway.orders.page(caller.account!, options?.afterOrderId ?? 0, options?.limit ?? ORDERS_PAGE),
       [Method.Order]: (caller, [key]) => this.#order(caller.account!, key),
-      [Method.FrameOutcome]: (caller, [slot, nonce]) => {
-        if (gateway.directory.session(slot)?.account !== caller.account) {
-          throw new RequestError(ErrorCode.UnknownSession, `session ${slot} is not the account's`)
+      [Method.FrameOutcome]: (caller, [approval, nonce]) => {
+        const account = caller.account!
+        const toResult = (value: unknown): WireValue => {
+          if (value === null)
+            throw new RequestError(
+              ErrorCode.UnknownSession,
+              `no session ${approval} of account ${account} is known (any more)`,
+            )
+          const { floor, firstSeq, codes } = value as { floor: number; firstSeq?: number; codes?: number[] }
+          if (firstSeq === undefined || codes === undefined)
+            throw new RequestError(
+              ErrorCode.NotFound,
+              nonce + 1 > floor
+                ? 'no such frame was taken'
+                : 'the nonce is too old: nobody can tell any more',
+            )
+          return { firstSeq, codes: codes.map((reject) => (reject === 0 ? 0 : rejectToCode(reject))) }
         }
-        return askEngine(
-          gateway,
-          QueryKind.FrameResults,
-          slot,
-          (value) => {
-            if (value === null)
-              throw new RequestError(ErrorCode.NotFound, 'no such frame was taken, or it is too old')
-            const { firstSeq, codes } = value as { firstSeq: number; codes: number[] }
-            return { firstSeq, codes: codes.map((reject) => (reject === 0 ? 0 : rejectToCode(reject))) }
-          },
-          nonce,
-        )
+        const name = new Int32Array(Float64Array.of(approval, nonce).buffer)
+        return askEngine(gateway, QueryKind.FrameResults, account, toResult, 0, name)
       },
       [Method.Fills]: (caller, [options]) => this.#fills(caller.account!, options ?? {}),
       [Method.Depth]: (_connection, [market, depth]) => {
@@ -180,6 +203,10 @@ export class Requests {
       [Method.Fees]: (caller) =>
         [...gateway.markets.values()].map(({ config }) => gateway.balances.fees(caller.account!, config)),
       [Method.Withdraw]: (_connection, params) => requestWithdrawal(gateway, params),
+      [Method.Withdrawal]: (_connection, [account, nonce]) => ({
+        ...gateway.directory.withdrawal(account, nonce),
+        timeMs: gateway.timeMs,
+      }),
       [Method.Proof]: (_connection, [account, asset, batch]) =>
         this.#proof(
           // HTTP has no absent parameter in the middle of a query: 0 is no batch's number.
@@ -209,7 +236,7 @@ export class Requests {
   /** Answers as a real place would be, by the same checks of gateway and engine, and does nothing. */
   #placeTest({ session }: Caller, command: WireValue): Promise<WireValue> {
     const gateway = this.#gateway
-    const { slot, account } = session!
+    const { approval, account } = session!
     const record = new Int32Array(COMMAND_WORDS)
     try {
       commandToRecord(command, account, record, new Float64Array(record.buffer), 0)
@@ -226,7 +253,7 @@ export class Requests {
       const code = rejectToCode(value as number)
       throw new RequestError(code, `the engine would refuse it: ${errorName(code)}`)
     }
-    return askEngine(gateway, QueryKind.TryPlace, slot, toResult, 0, record)
+    return askEngine(gateway, QueryKind.TryPlace, account, toResult, approval, record)
   }
 
   /** A live order, or how it ended. */

@@ -162,7 +162,7 @@ function admit(gateway: Gateway, ip: string, request: HttpRequest): { codec: Cod
   const offered = request.getHeader('sec-websocket-protocol').split(',')
   const codec = offered.map((name) => codecOf(name.trim())).find((found) => found !== undefined)
   if (codec === undefined) {
-    const message = 'offer glassbook.v1.msgpack or glassbook.v1.json'
+    const message = 'offer glassbook.v2.msgpack or glassbook.v2.json'
     return { code: ErrorCode.UnsupportedSubprotocol, message }
   }
   if (allowedOrigins.length > 0 && !allowedOrigins.includes(request.getHeader('origin'))) {

@@ -1,6 +1,6 @@
 /**
- * Sessions of each account, ended ones too as long as their slot is not used again: what `sessions` is
- * answered from. Who may do what is directory.ts's.
+ * Sessions of each account, ended ones too while the engine keeps them: what `sessions` is answered from.
+ * Who may do what is directory.ts's.
  */
 import { EventKind } from '../engine/codes.js'
 import { Ev } from '../engine/layout.js'
@@ -10,49 +10,41 @@ import type { WireValue } from '../sdk/wire/msgpack.js'
 type Known = { -readonly [K in keyof SessionView]: SessionView[K] }
 
 export class SessionList {
-  readonly #slots = new Map<number, Known>()
-  readonly #accounts = new Map<number, Set<Known>>()
+  /** By account, then approval; approvals only grow, so each list is in their order. */
+  readonly #accounts = new Map<number, Map<number, Known>>()
 
   load(session: SessionView): void {
-    this.#put({ ...session })
+    // What an event has told already is newer.
+    if (this.#find(session.account, session.approval) === undefined) this.#put({ ...session })
+  }
+
+  #find(account: number, approval: number): Known | undefined {
+    return this.#accounts.get(account)?.get(approval)
   }
 
   #put(session: Known): void {
-    const before = this.#slots.get(session.slot)
-    if (before !== undefined) this.#accounts.get(before.account)?.delete(before)
-    this.#slots.set(session.slot, session)
     const own = this.#accounts.get(session.account)
-    if (own === undefined) this.#accounts.set(session.account, new Set([session]))
-    else own.add(session)
+    if (own === undefined) this.#accounts.set(session.account, new Map([[session.approval, session]]))
+    else own.set(session.approval, session)
   }
 
-  event(kind: number, words: Int32Array, floats: Float64Array, word: number): void {
+  event(kind: number, words: Int32Array, floats: Float64Array, word: number, timeMs: number): void {
     const float = word >> 1
-    const slot = words[word + Ev.CODE]!
+    const account = words[word + Ev.ACCOUNT]!
     switch (kind) {
-      case EventKind.SessionApproved: {
-        const flags = words[word + Ev.KIND]! >>> 16
-        const at = word + Ev.CLOID_LO
-        this.#put({
-          slot,
-          account: words[word + Ev.ACCOUNT]!,
-          scopes: flags & 15,
-          keyX: Array.from(words.subarray(at, at + 8)),
-          parity: (flags >> 4) & 1,
-          maxNotional: floats[float + Ev.AMOUNT_A_F64]!,
-          expiresAtMs: floats[float + Ev.AMOUNT_B_F64]!,
-          highestNonce: -1,
-          active: true,
-        })
+      case EventKind.SessionApproved:
+        this.#approved(words, floats, word, timeMs)
         break
-      }
       case EventKind.SessionRevoked: {
-        const session = this.#slots.get(slot)
-        if (session !== undefined) session.active = false
+        const session = this.#find(account, floats[float + Ev.AMOUNT_A_F64]!)
+        if (session === undefined) break
+        session.revoked = true
+        session.active = false
+        session.expiresAtMs = Math.min(session.expiresAtMs, timeMs)
         break
       }
       case EventKind.FrameOpened: {
-        const session = this.#slots.get(slot)
+        const session = this.#find(account, floats[float + Ev.AMOUNT_B_F64]!)
         const nonce = floats[float + Ev.AMOUNT_A_F64]!
         if (session !== undefined && nonce > session.highestNonce) session.highestNonce = nonce
         break
@@ -62,10 +54,48 @@ export class SessionList {
     }
   }
 
-  /** Sessions of an account by slot, at `timeMs`. */
+  #approved(words: Int32Array, floats: Float64Array, word: number, timeMs: number): void {
+    const float = word >> 1
+    const flags = words[word + Ev.KIND]! >>> 16
+    const at = word + Ev.CLOID_LO
+    const account = words[word + Ev.ACCOUNT]!
+    const keyX = Array.from(words.subarray(at, at + 8))
+    const parity = (flags >> 4) & 1
+    this.#makeRoom(account, keyX, parity, timeMs)
+    this.#put({
+      account,
+      approval: floats[float + Ev.ORDER_ID_F64]!,
+      scopes: flags & 15,
+      keyX,
+      parity,
+      maxNotional: floats[float + Ev.AMOUNT_A_F64]!,
+      expiresAtMs: floats[float + Ev.AMOUNT_B_F64]!,
+      revoked: false,
+      highestNonce: -1,
+      active: true,
+    })
+  }
+
+  /** As the engine does: the session of the same key goes, else the account's that ended first. */
+  #makeRoom(account: number, keyX: readonly number[], parity: number, timeMs: number): void {
+    const own = this.#accounts.get(account)
+    if (own === undefined) return
+    let first: Known | undefined
+    for (const session of own.values()) {
+      if (session.parity === parity && session.keyX.every((part, index) => part === keyX[index])) {
+        own.delete(session.approval)
+        return
+      }
+      const ended = session.expiresAtMs <= timeMs
+      if (ended && (first === undefined || session.expiresAtMs < first.expiresAtMs)) first = session
+    }
+    if (first !== undefined) own.delete(first.approval)
+  }
+
+  /** Sessions of an account by approval, at `timeMs`. */
   ofAccount(account: number, timeMs: number): WireValue[] {
-    return [...(this.#accounts.get(account) ?? [])]
-      .sort((a, b) => a.slot - b.slot)
+    return [...(this.#accounts.get(account)?.values() ?? [])]
+      .sort((a, b) => a.approval - b.approval)
       .map((session) => ({ ...session, active: session.active && session.expiresAtMs > timeMs }))
   }
 }

@@ -2,20 +2,21 @@
  * Who may do what: sessions that a wallet approves and revokes, logons that the session's key signs, and
  * withdrawals, which always need the wallet itself.
  */
-import { CommandKind, EventKind } from '../engine/codes.js'
-import { Attr, COMMAND_WORDS, Cmd, EVENT_WORDS, Ev, SessionCmd } from '../engine/layout.js'
+import { writeApproveSession, writeRevokeSession, writeWithdraw } from '../engine/commands.js'
+import { COMMAND_WORDS } from '../engine/layout.js'
 import { AttachmentKind } from '../engine/messages.js'
 import { ErrorCode } from '../sdk/wire/codes.js'
 import type { Method } from '../sdk/wire/layout.js'
 import type { WireValue } from '../sdk/wire/msgpack.js'
 import type { MethodParams } from '../sdk/wire/schema.js'
-import { logonMessage } from '../sdk/wire/signed.js'
+import { type SessionName, logonMessage } from '../sdk/wire/signed.js'
 import { isApprovedBy, isRevokedBy, isWithdrawalBy, verifySessionSignature } from './auth.js'
 import type { Connection } from './connection.js'
-import { p256PublicKey, sessionInfo } from './directory.js'
+import { p256PublicKey } from './directory.js'
 import { giveCommand } from './engine-requests.js'
 import type { Gateway } from './gateway.js'
 import { RequestError } from './request-error.js'
+import { stillStanding } from './still-standing.js'
 
 function ownerOf(gateway: Gateway, account: number): `0x${string}` {
   const owner = gateway.directory.ownerOf(account)
@@ -23,50 +24,36 @@ function ownerOf(gateway: Gateway, account: number): `0x${string}` {
   return owner
 }
 
-/** Registers a session key. Asked again, it answers with the session that the key has. */
+/**
+ * Registers a session key. The very same approval asked again (its answer was lost) answers with the session
+ * that it made; a newer one of the same key replaces that session.
+ */
 export async function approveSession(
   gateway: Gateway,
   params: MethodParams<typeof Method.ApproveSession>,
 ): Promise<WireValue> {
-  const [account, publicKey, scopes, maxNotional, expiresAtMs, nonce, signature] = params
+  const [account, publicKey, scopes, maxNotional, expiresAtMs, nonce, deadlineMs, signature] = params
   const owner = ownerOf(gateway, account)
   const key = p256PublicKey(publicKey)
   if (key === undefined) throw new RequestError(ErrorCode.BadApproval, 'the public key is no point of P-256')
-  const approval = { account, publicKey, scopes, maxNotional, expiresAtMs, nonce }
-  if (!(await isApprovedBy(owner, gateway.domain, approval, signature))) {
+  const terms = { scopes, maxNotional, expiresAtMs, nonce, deadlineMs }
+  if (!(await isApprovedBy(owner, gateway.domain, { account, publicKey, ...terms }, signature))) {
     throw new RequestError(ErrorCode.BadApproval, `the signature is not ${owner}'s`)
   }
-  // Asked again after an answer was lost: a key has one session, and this is it.
-  const known = (): WireValue | undefined => {
-    const session = gateway.directory.sessionOfKey(account, publicKey)
-    return session === undefined ? undefined : { session: session.slot }
-  }
-  const before = known()
-  if (before !== undefined) return before
+  const name = { account, approval: nonce }
+  const isThere = (): boolean => gateway.directory.sessionOfKey(account, publicKey)?.approval === nonce
+  if (isThere()) return name
   const records = new Int32Array(COMMAND_WORDS)
-  const floats = new Float64Array(records.buffer)
-  records[Cmd.KIND] =
-    CommandKind.ApproveSession | (scopes << Attr.SCOPE_SHIFT) | ((publicKey[0]! & 1) << Attr.PARITY_SHIFT)
-  records[Cmd.ACCOUNT] = account
   const x = Buffer.from(publicKey.subarray(1))
-  for (let word = 0; word < 8; word++) records[SessionCmd.X + word] = x.readInt32BE(word * 4)
-  floats[SessionCmd.MAX_NOTIONAL_F64] = maxNotional
-  floats[SessionCmd.EXPIRES_AT_F64] = expiresAtMs
-  floats[SessionCmd.NONCE_F64] = nonce
-  const asked = giveCommand(gateway, records, signature, AttachmentKind.Approval, ({ words, at, count }) => {
-    for (let index = 0; index < count; index++) {
-      const word = at + index * EVENT_WORDS
-      if ((words[word + Ev.KIND]! & 0xff) !== EventKind.SessionApproved) continue
-      const slot = words[word + Ev.CODE]!
-      return { session: slot }
-    }
-    return undefined
-  })
-  return asked.catch((error: unknown) => {
-    const meanwhile = known()
-    if (meanwhile === undefined) throw error
-    return meanwhile
-  })
+  const keyX = Array.from({ length: 8 }, (_, word) => x.readInt32BE(word * 4))
+  writeApproveSession(records, 0, account, keyX, publicKey[0]! & 1, terms)
+  return giveCommand(gateway, records, signature, AttachmentKind.Approval, () => name).catch(
+    (error: unknown) => {
+      // The same approval was under way twice: the other one has made the session.
+      if (!isThere()) throw error
+      return name
+    },
+  )
 }
 
 /** Ends a session for good. */
@@ -74,17 +61,15 @@ export async function revokeSession(
   gateway: Gateway,
   params: MethodParams<typeof Method.RevokeSession>,
 ): Promise<WireValue> {
-  const [account, session, nonce, signature] = params
+  const [account, approval, nonce, deadlineMs, signature] = params
   const owner = ownerOf(gateway, account)
-  if (!(await isRevokedBy(owner, gateway.domain, { account, session, nonce }, signature))) {
+  const revocation = { account, approval, nonce, deadlineMs }
+  if (!(await isRevokedBy(owner, gateway.domain, revocation, signature))) {
     throw new RequestError(ErrorCode.BadSignature, `the signature is not ${owner}'s`)
   }
   const records = new Int32Array(COMMAND_WORDS)
-  records[Cmd.KIND] = CommandKind.RevokeSession
-  records[Cmd.ACCOUNT] = account
-  records[SessionCmd.X] = session
-  new Float64Array(records.buffer)[SessionCmd.NONCE_F64] = nonce
-  return giveCommand(gateway, records, signature, AttachmentKind.Revocation, () => ({ session }))
+  writeRevokeSession(records, new Float64Array(records.buffer), 0, account, approval, { nonce, deadlineMs })
+  return giveCommand(gateway, records, signature, AttachmentKind.Revocation, () => ({ account, approval }))
 }
 
 /** Takes units out of the account, to be claimed on-chain once their batch is proven. */
@@ -92,18 +77,15 @@ export async function requestWithdrawal(
   gateway: Gateway,
   params: MethodParams<typeof Method.Withdraw>,
 ): Promise<WireValue> {
-  const [account, asset, units, nonce, signature] = params
+  const [account, asset, units, nonce, deadlineMs, signature] = params
   const owner = ownerOf(gateway, account)
-  if (!(await isWithdrawalBy(owner, gateway.domain, { account, asset, units, nonce }, signature))) {
+  const withdrawal = { account, asset, units, nonce, deadlineMs }
+  if (!(await isWithdrawalBy(owner, gateway.domain, withdrawal, signature))) {
     throw new RequestError(ErrorCode.BadSignature, `the signature is not ${owner}'s`)
   }
   const records = new Int32Array(COMMAND_WORDS)
   const floats = new Float64Array(records.buffer)
-  records[Cmd.KIND] = CommandKind.Withdraw
-  records[Cmd.ACCOUNT] = account
-  records[Cmd.ASSET] = asset
-  floats[Cmd.AMOUNT_F64] = units
-  floats[Cmd.DEADLINE_F64] = nonce
+  writeWithdraw(records, floats, 0, account, asset, units, { nonce, deadlineMs })
   return giveCommand(gateway, records, signature, AttachmentKind.Withdrawal, ({ firstSeq }) => ({
     seq: firstSeq,
   }))
@@ -113,78 +95,41 @@ export async function requestWithdrawal(
 export async function logon(
   gateway: Gateway,
   connection: Connection,
-  slot: number,
+  name: SessionName,
   signature: Uint8Array,
 ): Promise<WireValue> {
-  if (connection.session !== undefined) {
-    throw new RequestError(ErrorCode.AlreadyLoggedOn, 'this connection has a session')
+  if (connection.session !== undefined || connection.loggingOn) {
+    throw new RequestError(ErrorCode.AlreadyLoggedOn, 'this connection has a session, or a logon under way')
   }
-  const session = gateway.directory.session(slot)
-  if (session === undefined) throw new RequestError(ErrorCode.UnknownSession, `no session ${slot}`)
+  const session = gateway.directory.session(name)
+  if (session === undefined)
+    throw new RequestError(ErrorCode.UnknownSession, `no session ${name.approval} of account ${name.account}`)
   if (session.expiresAtMs <= Date.now())
-    throw new RequestError(ErrorCode.SessionExpired, `session ${slot} has expired`)
-  const message = logonMessage(gateway.domain.hash, slot, connection.challenge)
+    throw new RequestError(ErrorCode.SessionExpired, `${session.text} has expired`)
+  const message = logonMessage(gateway.domain.hash, name, connection.challenge)
   const copy = signature.slice()
-  const valid = await new Promise<boolean>((resolve) =>
-    verifySessionSignature(session, message, copy, resolve),
-  )
+  connection.loggingOn = true
+  let valid: boolean
+  try {
+    valid = await stillStanding(
+      gateway,
+      { connection, session },
+      new Promise<boolean>((resolve) => verifySessionSignature(session, message, copy, resolve)),
+    )
+  } finally {
+    connection.loggingOn = false
+  }
   if (!valid)
     throw new RequestError(
       ErrorCode.BadSignature,
       'the signature is not the session key’s over this challenge',
     )
-  if (connection.closed) throw new RequestError(ErrorCode.ShuttingDown, 'the connection has ended')
   connection.session = session
   return {
     account: session.account,
-    session: slot,
+    approval: session.approval,
     scopes: session.scopes,
     maxNotional: session.maxNotional,
     expiresAtMs: session.expiresAtMs,
   }
-}
-
-/** Takes over events that change who may do what. */
-export function sessionEvent(
-  gateway: Gateway,
-  kind: number,
-  words: Int32Array,
-  floats: Float64Array,
-  word: number,
-): void {
-  const { directory } = gateway
-  switch (kind) {
-    case EventKind.AccountOpened:
-      directory.setOwner(words[word + Ev.ACCOUNT]!, addressAt(words, word + Ev.CLOID_LO))
-      break
-    case EventKind.SessionApproved:
-      sessionApproved(gateway, words, floats, word)
-      break
-    case EventKind.SessionRevoked:
-      directory.removeSession(words[word + Ev.CODE]!)
-      gateway.sessionEnded(words[word + Ev.CODE]!)
-      break
-    default:
-      break
-  }
-}
-
-function sessionApproved(gateway: Gateway, words: Int32Array, floats: Float64Array, word: number): void {
-  const flags = words[word + Ev.KIND]! >>> 16
-  const at = word + Ev.CLOID_LO
-  const session = sessionInfo(words.subarray(at, at + 8), (flags >> 4) & 1, {
-    slot: words[word + Ev.CODE]!,
-    account: words[word + Ev.ACCOUNT]!,
-    scopes: flags & 15,
-    maxNotional: floats[(word >> 1) + Ev.AMOUNT_A_F64]!,
-    expiresAtMs: floats[(word >> 1) + Ev.AMOUNT_B_F64]!,
-  })
-  if (session !== undefined) gateway.directory.setSession(session)
-}
-
-/** The 20-byte address in five words. */
-function addressAt(words: Int32Array, at: number): `0x${string}` {
-  const bytes = Buffer.alloc(20)
-  for (let word = 0; word < 5; word++) bytes.writeInt32BE(words[at + word]!, word * 4)
-  return `0x${bytes.toString('hex')}`
 }

@@ -40,8 +40,6 @@ const SESSION_OVER: ReadonlySet<number> = new Set([
   ErrorCode.UnknownSession,
   ErrorCode.SessionExpired,
   ErrorCode.SessionRevoked,
-  // Somebody else's session stands in this one's slot.
-  ErrorCode.BadSignature,
 ])
 
 export class ClientCore {
@@ -74,7 +72,6 @@ export class ClientCore {
   readonly #frames: FrameSender
   readonly #streams: Streams
   protected readonly pauses = new Pauses()
-  #lastWalletNonce = 0
   readonly #cloidTag = globalThis.crypto.getRandomValues(new Uint16Array(1))[0]! >> 5
   #cloidMs = 0
   #cloidCount = 0
@@ -316,13 +313,19 @@ export class ClientCore {
     const notice = noticeOf(message)
     if (notice !== undefined) this.#noticeListeners.tell(notice)
     if (notice?.kind === 'shutdown') this.#retryAfterMs = notice.retryAfterMs
-    if (message[1] === Control.SessionEnded) {
+    if (message[1] === Control.SessionEnded && this.#isOurs(message[2])) {
       this.#endSession()
       this.#streams.sessionEnded()
     }
     if (message[1] !== Control.Resync) return
     const { stream } = readObject(message[2], 'control')
     if (typeof stream === 'string') this.#streams.resync(stream)
+  }
+
+  /** Whether what a control message tells of is the session that is logged on, and not one of before. */
+  #isOurs(details: WireValue | undefined): boolean {
+    const { account, approval } = readObject(details ?? {}, 'control')
+    return this.#session?.account === account && this.#session?.approval === approval
   }
 
   /** Resolves when the connection stands (again); at once when it does. */
@@ -355,16 +358,20 @@ export class ClientCore {
     this.#streams.loggedOn()
   }
 
-  async #logon({ slot, key }: Session): Promise<void> {
+  async #logon(session: Session): Promise<void> {
     const { challenge } = this.#hello!
-    const signature = await key.sign(logonMessage(this.#domain, slot, challenge))
-    await this.call(Method.Logon, [slot, signature])
+    const { account, approval, key } = session
+    const signature = await key.sign(logonMessage(this.#domain, session, challenge))
+    await this.call(Method.Logon, [account, approval, signature])
   }
 
-  /** For what a wallet signs: grows with the clock, so that it does not repeat after a restart either. */
-  protected nextWalletNonce(): number {
-    this.#lastWalletNonce = Math.max(this.#lastWalletNonce + 1, Date.now() * 1000)
-    return this.#lastWalletNonce
+  /** Takes the session off this connection, if there is one; streams of the account wait for the next. */
+  protected async leave(): Promise<void> {
+    if (this.#session === undefined) return
+    this.#session = undefined
+    this.#frames.loggedOn(undefined)
+    await this.call(Method.Logoff, [])
+    this.#streams.sessionEnded()
   }
 
   /**

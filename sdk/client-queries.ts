@@ -291,13 +291,13 @@ export class ClientQueries extends ClientCore {
     })
   }
 
-  /** The account's sessions, ended ones included as long as their slot is not used again. */
+  /** The account's sessions, ended ones included as long as their place is not needed. */
   async sessions(): Promise<SessionView[]> {
     return readArray(await this.call(Method.Sessions, []), 'sessions', 0, 100_000).map((value) => {
       const session = readObject(value, 'session')
       const scopes = readSafeInt(session['scopes'], 'scopes')
       return {
-        slot: readSafeInt(session['slot'], 'slot'),
+        approval: readSafeInt(session['approval'], 'approval'),
         scopes: SCOPES.filter(([, bit]) => (scopes & bit) !== 0).map(([name]) => name),
         maxNotional: readSafeInt(session['maxNotional'], 'maxNotional'),
         expiresAtMs: readSafeInt(session['expiresAtMs'], 'expiresAtMs'),

@@ -66,12 +66,13 @@ export interface KnownOutcome {
 }
 
 /**
- * A session: the slot that the exchange knows it by, and the key that signs for it. To be used by one client at
- * a time: each frame takes the next nonce, and the exchange refuses those far below the highest.
+ * A session: account and approval, which the exchange knows it by, and the key that signs for it. To be used by one
+ * client at a time: each frame takes the next nonce, and the exchange refuses those far below the highest.
  */
 export interface Session {
-  readonly slot: number
   readonly account: number
+  /** Nonce of the wallet's approval that made it. */
+  readonly approval: number
   readonly key: SessionKey
 }
 
@@ -194,9 +195,10 @@ export interface FeeRates {
 }
 
 export interface SessionView {
-  readonly slot: number
+  /** Nonce of the wallet's approval that made it: its name within the account. */
+  readonly approval: number
   readonly scopes: readonly ('read' | 'trade' | 'withdrawRequest')[]
-  /** Quote units of one order; 0 = no bound. */
+  /** Quote units that one order may execute over its life, on either side; 0 = no bound. */
   readonly maxNotional: number
   readonly expiresAtMs: number
   /** -1 before the first frame. */

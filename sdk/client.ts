@@ -3,12 +3,12 @@
  * only asked or followed is client-queries.ts's.
  */
 import type { Address } from 'viem'
-import { CommandKind, Reject } from '../engine/codes.js'
+import { CommandKind } from '../engine/codes.js'
 import { ClientChain } from './client-chain.js'
 import { SCOPES } from './client-queries.js'
 import type { ClientOptions, CommandResult, Session } from './client-types.js'
 import { toUnits } from './decimals.js'
-import { AuthenticationError, GlassbookError, OutcomeUnknownError, TransportError } from './errors.js'
+import { OutcomeUnknownError, TransportError } from './errors.js'
 import { readResults } from './frame-sender.js'
 import {
   type Check,
@@ -43,16 +43,13 @@ import { checkCommands } from './raw-commands.js'
 import { type SessionKey, createSessionKey } from './session-key.js'
 import { unknownResults } from './unknown-outcomes.js'
 import { walletOf } from './wallet.js'
-import { toHex } from './wire/bytes.js'
-import { rejectToCode } from './wire/codes.js'
+import { WalletMessages } from './wallet-messages.js'
 import { packJson } from './wire/codec.js'
 import { type WireCommand, commandToWire } from './wire/commands.js'
 import { readObject, readSafeInt } from './wire/fields.js'
 import { Method } from './wire/layout.js'
-import { type WireValue, packMsgpack } from './wire/msgpack.js'
-import { walletDomain, walletTypes } from './wire/signed.js'
-const APPROVAL_NONCE_USED = rejectToCode(Reject.ApprovalNonceUsed)
-const WITHDRAWAL_NONCE_USED = rejectToCode(Reject.WithdrawalNonceUsed)
+import { packMsgpack } from './wire/msgpack.js'
+
 const isAccount = wholeFrom(0)
 
 export class Client extends ClientChain {
@@ -71,14 +68,19 @@ export class Client extends ClientChain {
     return this.session?.account ?? (await this.account())
   }
 
-  #walletDomain() {
-    const { hello } = this
-    return walletDomain(hello.chainId, hello.vault)
-  }
+  readonly #walletMessages = new WalletMessages({
+    wallet: this.options.wallet,
+    domain: () => this.hello,
+    call: (method, params, options) => this.call(method, params, options),
+    comesBack: () => this.comesBack,
+    whenOpen: () => this.whenOpen(),
+  })
 
   /**
-   * Makes a session key, lets the wallet approve it, and logs on with it.
-   * `maxNotional` bounds one order in quote units, 0 = none; `expiresAtMs` is a day of engine time from now by default.
+   * Logs a session on: of `key`, or of the key that is logged on already, or of a new one. Where the exchange
+   * has a live session of that key with the same terms, it is that one; else the wallet approves one, which
+   * replaces the key's former. `maxNotional` bounds what one order may execute, in quote units, 0 = none;
+   * `expiresAtMs` is a day of engine time from now by default, and at most 30 unless the exchange says otherwise.
    */
   async createSession(
     options: {
@@ -97,46 +99,29 @@ export class Client extends ClientChain {
       account: isAccount,
     }
     checkFields('createSession', options, checks)
-    const wallet = await walletOf(this.options.wallet)
-    const key = options.key ?? (await createSessionKey())
-    const account = options.account ?? (await this.account(wallet.address))
+    const before = this.session
+    const account = options.account ?? (await this.account())
+    const key = options.key ?? (before?.account === account ? before.key : await createSessionKey())
     const names = options.scopes ?? ['read', 'trade']
-    const scopes = SCOPES.reduce((bits, [name, bit]) => (names.includes(name) ? bits | bit : bits), 0)
-    const maxNotional = Number(options.maxNotional ?? 0)
-    const expiresAtMs = options.expiresAtMs ?? (await this.engineTime()) + 86_400_000
-    const approval = async (): Promise<WireValue[]> => {
-      const nonce = this.nextWalletNonce()
-      const signature = await wallet.sign({
-        domain: this.#walletDomain(),
-        types: walletTypes,
-        primaryType: 'ApproveSession',
-        message: {
-          account,
-          publicKey: toHex(key.publicKey),
-          scopes,
-          maxNotional: BigInt(maxNotional),
-          expiresAt: BigInt(expiresAtMs),
-          nonce: BigInt(nonce),
-        },
-      })
-      return [account, key.publicKey, scopes, maxNotional, expiresAtMs, nonce, signature]
+    const terms = {
+      account,
+      publicKey: key.publicKey,
+      scopes: SCOPES.reduce((bits, [name, bit]) => (names.includes(name) ? bits | bit : bits), 0),
+      maxNotional: Number(options.maxNotional ?? 0),
+      expiresAtMs: options.expiresAtMs,
     }
-    let params = await approval()
-    for (let overtaken = 0; ;) {
+    // What is about to be replaced leaves first, by our own wish: nobody is told that it ended.
+    await this.leave()
+    for (;;) {
+      const approval = await this.#walletMessages.session(terms)
       try {
-        const answer = readObject(await this.call(Method.ApproveSession, params), 'session')
-        const session = { slot: readSafeInt(answer['session'], 'session'), account, key }
-        await this.enter(session)
+        const session = { account, approval, key }
+        await this.logon(session)
         return session
       } catch (error) {
-        if (error instanceof AuthenticationError && error.code === APPROVAL_NONCE_USED && overtaken < 5) {
-          // Another approval of this wallet, made later, came first: nonces only grow.
-          overtaken++
-          params = await approval()
-        } else if (error instanceof TransportError && this.comesBack) {
-          // The same approval may be sent again: a key has one session.
-          await this.whenOpen()
-        } else throw error
+        // The connection broke before the answer: the session is there, and is found by its key.
+        if (!(error instanceof TransportError) || !this.comesBack) throw error
+        await this.whenOpen()
       }
     }
   }
@@ -311,20 +296,11 @@ export class Client extends ClientChain {
     )
   }
 
-  /** Ends a session for good; signed by the wallet. */
-  async revokeSession(slot: number, account?: number): Promise<void> {
-    wholeFrom(0)(slot, 'slot')
+  /** Ends the session that `approval` of the account made, for good; signed by the wallet. */
+  async revokeSession(approval: number, account?: number): Promise<void> {
+    wholeFrom(1)(approval, 'approval')
     if (account !== undefined) isAccount(account, 'account')
-    const wallet = await walletOf(this.options.wallet)
-    const owned = account ?? this.session?.account ?? (await this.account(wallet.address))
-    const nonce = this.nextWalletNonce()
-    const signature = await wallet.sign({
-      domain: this.#walletDomain(),
-      types: walletTypes,
-      primaryType: 'RevokeSession',
-      message: { account: owned, session: slot, nonce: BigInt(nonce) },
-    })
-    await this.call(Method.RevokeSession, [owned, slot, nonce, signature])
+    await this.#walletMessages.revoke(account ?? (await this.ownAccount()), approval)
   }
 
   // ---- custody
@@ -332,9 +308,9 @@ export class Client extends ClientChain {
   /**
    * Asks for a withdrawal of `amount` (decimal string of tokens, or bigint of atoms), signed by the
    * wallet. It becomes claimable on-chain once its batch is proven.
-   * @throws OutcomeUnknownError when the connection breaks before the answer; its `outcome` sends the same
-   * signed request again, which the exchange takes once only: { seq }, or { seq: 0 } when it (or a later
-   * withdrawal of this wallet) had been taken before; rejects with what the exchange refuses it for.
+   * @throws OutcomeUnknownError when the connection breaks before the answer; its `outcome` finds out by the
+   * withdrawal's nonce: { seq }, or it rejects with NotTaken (never taken, and never will be), OutcomeUnknown
+   * (the exchange tells no more), or what the exchange refuses it for.
    */
   async requestWithdrawal(options: {
     readonly asset: number | string
@@ -344,44 +320,9 @@ export class Client extends ClientChain {
     const checks = { asset: isIdOrSymbol, amount: isAmount, account: isAccount }
     checkFields('requestWithdrawal', options, checks, ['asset', 'amount'])
     const asset = this.markets.asset(options.asset)
-    const wallet = await walletOf(this.options.wallet)
     const units = toUnits(options.amount, asset)
-    const account = options.account ?? this.session?.account ?? (await this.account(wallet.address))
-    const nonce = this.nextWalletNonce()
-    const signature = await wallet.sign({
-      domain: this.#walletDomain(),
-      types: walletTypes,
-      primaryType: 'Withdraw',
-      message: { account, asset: asset.id, units: BigInt(units), nonce: BigInt(nonce) },
-    })
-    const params = [account, asset.id, units, nonce, signature]
-    try {
-      return await this.#withdraw(params)
-    } catch (error) {
-      if (error instanceof OutcomeUnknownError) {
-        error.outcome = this.#withdrawAgain(params)
-        error.outcome.catch(() => {})
-      }
-      throw error
-    }
-  }
-
-  async #withdraw(params: readonly WireValue[]): Promise<{ seq: number }> {
-    const answer = await this.call(Method.Withdraw, params, { command: true })
-    return { seq: readSafeInt(readObject(answer, 'withdrawal')['seq'], 'seq') }
-  }
-
-  /** The very same request once more: its nonce lets it be taken once only. */
-  async #withdrawAgain(params: readonly WireValue[]): Promise<{ seq: number }> {
-    for (;;) {
-      await this.whenOpen()
-      try {
-        return await this.#withdraw(params)
-      } catch (error) {
-        if (error instanceof GlassbookError && error.code === WITHDRAWAL_NONCE_USED) return { seq: 0 }
-        if (!(error instanceof OutcomeUnknownError || error instanceof TransportError)) throw error
-      }
-    }
+    const account = options.account ?? (await this.ownAccount())
+    return this.#walletMessages.withdraw(account, asset.id, units)
   }
 }
 

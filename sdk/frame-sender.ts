@@ -197,9 +197,9 @@ export class FrameSender {
     const wire = commands.map(commandToWire)
     const text = this.#line.json ? packJson(wire) : undefined
     const payload = text === undefined ? packMsgpack(wire) : new TextEncoder().encode(text)
-    const message = frameMessage(this.#line.domain(), session.slot, nonce, payload)
+    const message = frameMessage(this.#line.domain(), session, nonce, payload)
     const signature = await session.key.sign(message)
-    return { message, params: [session.slot, nonce, text ?? payload, signature] }
+    return { message, params: [session.account, session.approval, nonce, text ?? payload, signature] }
   }
 
   /** Sends a frame; when its answer is lost, the error's `outcome` will tell what became of it. */
@@ -251,12 +251,12 @@ export class FrameSender {
   }
 
   /** Puts the next nonce above every one that the exchange has seen of the session, if it may ask. */
-  async readNonce({ slot }: Session): Promise<void> {
+  async readNonce({ approval }: Session): Promise<void> {
     const answer = await this.#line.request(Method.Sessions, []).catch(undefinedIfMayNotAsk)
     for (const value of readArray(answer ?? [], 'sessions', 0, 100_000)) {
       const view = readObject(value, 'session')
       const highest = view['highestNonce']
-      if (view['slot'] !== slot || typeof highest !== 'number' || highest < this.#lastNonce) continue
+      if (view['approval'] !== approval || typeof highest !== 'number' || highest < this.#lastNonce) continue
       this.#lastNonce = highest + FRAME_NONCE_WINDOW + Math.floor(Math.random() * STEP_OVER)
     }
   }
@@ -293,7 +293,7 @@ export class FrameSender {
   async #frameCodes({ session, nonce }: LostFrame): Promise<FrameCodes | undefined> {
     try {
       const answer = readObject(
-        await this.#line.request(Method.FrameOutcome, [session.slot, nonce]),
+        await this.#line.request(Method.FrameOutcome, [session.approval, nonce]),
         'outcome',
       )
       return {
@@ -309,7 +309,8 @@ export class FrameSender {
 
   async #occupy({ session, nonce }: LostFrame, count: number): Promise<'occupied' | 'used' | 'gone'> {
     // Only the session that is logged on may send; another one of before is over.
-    if (session.slot !== this.#session?.slot) return 'gone'
+    const { account, approval } = session
+    if (account !== this.#session?.account || approval !== this.#session.approval) return 'gone'
     // Cancels that are too late by their own word: refused, whatever they name.
     const nothing = { kind: CommandKind.Cancel, market: 0, cloid: 0n, deadlineMs: 1 } as const
     const { params } = await this.#sign(session, nonce, Array<WireCommand>(count).fill(nothing))

@@ -22,7 +22,7 @@ let client: Client
 beforeAll(async () => {
   exchange = await startFakeExchange()
   client = await createClient({ url: exchange.url, requestTimeoutMs: 60_000 }).connect()
-  await client.logon({ slot: 1, account: 1, key: await createSessionKey() })
+  await client.logon({ approval: 1, account: 1, key: await createSessionKey() })
 })
 afterAll(() => {
   client.close()

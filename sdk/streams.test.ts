@@ -22,7 +22,7 @@ async function open(options: Partial<ClientOptions> = {}): Promise<Client> {
   const client = createClient({ url: exchange.url, reconnectDelayMsMax: 20, ...options })
   clients.push(client)
   await client.connect()
-  await client.logon({ slot: 1, account: 1, key: await createSessionKey() })
+  await client.logon({ approval: 1, account: 1, key: await createSessionKey() })
   exchange.requests.length = 0
   return client
 }

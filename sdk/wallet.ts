@@ -4,14 +4,15 @@ import type { ClientOptions, Signer } from './client-types.js'
 import { InputError } from './errors.js'
 import { fromHex } from './wire/bytes.js'
 import { ErrorCode } from './wire/codes.js'
-import type { walletDomain, walletTypes } from './wire/signed.js'
+import { type walletDomain, walletTypes } from './wire/signed.js'
 
 export interface TypedData {
   readonly domain: ReturnType<typeof walletDomain>
-  readonly types: typeof walletTypes
   readonly primaryType: keyof typeof walletTypes
   readonly message: Readonly<Record<string, unknown>>
 }
+
+type SignTypedData = (typed: TypedData & { readonly types: typeof walletTypes }) => Promise<unknown>
 
 export interface Wallet {
   readonly address: Address
@@ -23,12 +24,13 @@ export interface Wallet {
 export async function walletOf(signer: ClientOptions['wallet']): Promise<Wallet> {
   if (signer === undefined) throw new InputError('this needs a wallet', { code: ErrorCode.BadParams })
   const { address, signTypedData } = await typedDataSigner(signer)
-  return { address, sign: async (typed) => signatureBytes(await signTypedData(typed)) }
+  return {
+    address,
+    sign: async (typed) => signatureBytes(await signTypedData({ ...typed, types: walletTypes })),
+  }
 }
 
-async function typedDataSigner(
-  signer: Signer,
-): Promise<{ address: Address; signTypedData: (typed: TypedData) => Promise<unknown> }> {
+async function typedDataSigner(signer: Signer): Promise<{ address: Address; signTypedData: SignTypedData }> {
   if ('account' in signer && signer.account !== undefined) {
     const { account } = signer
     return {

@@ -41,10 +41,10 @@ describe('follower', () => {
     for (let trade = 0; trade < trades; trade++) {
       // The seller rests two orders in one frame; the buyer takes one and a half of them.
       journal.append(
-        frameRecord(2, 1, 2, trade + 1, hashOf(2 * trade)),
+        frameRecord(2, 2, 2, trade + 1, hashOf(2 * trade)),
         placeRecord(2, Side.Sell, 100, 4, 10 * trade + 1),
         placeRecord(2, Side.Sell, 101, 4, 10 * trade + 2),
-        frameRecord(1, 0, 1, trade + 1, hashOf(2 * trade + 1)),
+        frameRecord(1, 1, 1, trade + 1, hashOf(2 * trade + 1)),
         placeRecord(1, Side.Buy, 101, 6, 10 * trade + 3),
         withdrawRecord(1, 1, 5),
       )

@@ -8,7 +8,7 @@
 import { encodeFunctionData, type PublicClient } from 'viem'
 import { settlementAbi } from '../contracts/abi.js'
 import { CancelReason, CommandKind } from '../engine/codes.js'
-import { COMMAND_WORDS, Cmd } from '../engine/layout.js'
+import { Attr, COMMAND_WORDS, Cmd } from '../engine/layout.js'
 import type { Batches, ServedProof } from './batches.js'
 import { sleep, type ChainDeployment } from './chain.js'
 import { decodeUnits } from './commit.js'
@@ -27,7 +27,8 @@ function forcedRecords(account: number, asset: number, units: number): [Int32Arr
   // A reason marks the operator's own cancel, which needs no signed frame.
   cancel[Cmd.LOTS] = CancelReason.CancelAll
   const withdraw = new Int32Array(COMMAND_WORDS)
-  withdraw[Cmd.KIND] = CommandKind.Withdraw
+  // No wallet is asked again: the chain's request stands for it, and the operator answers.
+  withdraw[Cmd.KIND] = CommandKind.Withdraw | (1 << Attr.OPERATOR_SHIFT)
   withdraw[Cmd.ACCOUNT] = account
   withdraw[Cmd.ASSET] = asset
   new Float64Array(withdraw.buffer)[Cmd.AMOUNT_F64] = units

@@ -42,7 +42,7 @@ export function playTape(bytes: Uint8Array, snapshotEvery: number, seen: Seen): 
     if (!funding) drawCommand(tape, words, floats, slow.liveOrders())
     events = []
     slow.apply(words, floats, 0)
-    const tried = fast.tryPlace(words, floats, 0, -1, 0)
+    const tried = fast.tryPlace(words, floats, 0, 0, 0)
     fast.apply(words, floats, 0)
     fast.flush()
     const where = `command ${number} (${commandNames[words[0]! & 0xff] ?? 'unknown'} ${Array.from(words).join(' ')})`

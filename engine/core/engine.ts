@@ -11,14 +11,18 @@ import { Attr, Cmd, Ev } from '../layout.js'
 import {
   ACCOUNTS_MAX,
   ACCOUNT_ORDERS_MAX,
+  ACCOUNT_SESSIONS,
+  ACCOUNT_SESSIONS_MAX,
   ASSETS_MAX,
   BALANCES_MAX,
-  FRAME_COMMANDS_MAX,
+  FRAME_WINDOWS,
   LEVELS_MAX,
   MARKETS_MAX,
   ORDERS_MAX,
   PROTECTIONS_MAX,
   SESSIONS_MAX,
+  SESSION_LIFETIME_MS,
+  SESSION_LIFETIME_MS_MAX,
 } from '../limits.js'
 import type {
   AccountFees,
@@ -33,7 +37,9 @@ import type {
   MarketPage,
   OrderPage,
   OrderView,
+  SessionPage,
   SessionView,
+  WalletNonces,
 } from '../types.js'
 import {
   openAccount,
@@ -197,7 +203,7 @@ class Core implements Engine {
       case COMMAND_OPEN_ACCOUNT:
         return openAccount(state, words, at)
       case COMMAND_APPROVE_SESSION:
-        return state.sessions.approve(words, floats, at)
+        return state.sessions.approve(words, at)
       case COMMAND_REVOKE_SESSION:
         return state.sessions.revoke(words, floats, at)
       case COMMAND_FRAME:
@@ -227,15 +233,16 @@ class Core implements Engine {
     }
   }
 
-  tryPlace(words: Int32Array, floats: Float64Array, offset: number, session: number, nowMs: number): Reject {
+  tryPlace(words: Int32Array, floats: Float64Array, offset: number, approval: number, nowMs: number): Reject {
     const { trading } = this.#state
     const sessions = this.#sessions
     const clock = this.#clock
     const timeMs = clock[CLOCK_TIME]!
     const tryAtMs = Math.max(timeMs, nowMs)
     if ((words[offset]! & 0xff) !== COMMAND_PLACE) return Reject.UnknownCommand
-    if (session >= 0) {
-      const refused = sessions.mayOpen(session, words[offset + CMD_ACCOUNT]!, tryAtMs)
+    const session = approval === 0 ? -1 : sessions.table.find(words[offset + CMD_ACCOUNT]!, approval)
+    if (approval !== 0) {
+      const refused = sessions.mayOpen(session, tryAtMs)
       if (refused !== Reject.None) return refused as Reject
       if ((sessions.scopes(session) & Scope.Trade) === 0) return Reject.SessionScope
     }
@@ -275,9 +282,9 @@ class Core implements Engine {
       out[event + Ev.CLOID_HI] = words[at + CMD_CLOID_HI]!
     }
     if (code === Reject.FrameNonceUsed && kind === COMMAND_FRAME) {
-      const sessions = this.#sessions
-      out[event + Ev.LOTS] = sessions.counts[sessions.repeated]!
-      events.floats[(event >> 1) + Ev.AMOUNT_A_F64] = sessions.firstSeqs[sessions.repeated]!
+      const { windows, repeated } = this.#sessions
+      out[event + Ev.LOTS] = windows.count(repeated)
+      events.floats[(event >> 1) + Ev.AMOUNT_A_F64] = windows.firstSeq(repeated)
     }
   }
 
@@ -375,19 +382,28 @@ class Core implements Engine {
     return views.sessions(this.#state, account)
   }
 
-  session(slot: number): SessionView | undefined {
-    return views.session(this.#state, slot)
+  session(account: number, approval: number): SessionView | undefined {
+    return views.session(this.#state, account, approval)
   }
 
-  frameResults(session: number, nonce: number): FrameResults | undefined {
-    const { sessions } = this.#state
-    const entry = sessions.find(session, nonce)
-    if (entry < 0) return undefined
-    const first = entry * FRAME_COMMANDS_MAX
-    return {
-      firstSeq: sessions.firstSeqs[entry]!,
-      codes: sessions.codes.slice(first, first + sessions.counts[entry]!),
-    }
+  sessionPage(first: number): SessionPage {
+    return views.sessionPage(this.#state, first)
+  }
+
+  nonces(account: number): WalletNonces {
+    return views.nonces(this.#state, account)
+  }
+
+  frameResults(account: number, approval: number, nonce: number): FrameResults | undefined {
+    const { table, windows } = this.#sessions
+    const slot = table.find(account, approval)
+    const entry = slot < 0 ? -1 : this.#sessions.find(slot, nonce)
+    return entry < 0 ? undefined : { firstSeq: windows.firstSeq(entry), codes: windows.codes(entry) }
+  }
+
+  frameFloor(account: number, approval: number): number | undefined {
+    const slot = this.#sessions.table.find(account, approval)
+    return slot < 0 ? undefined : this.#sessions.floor(slot)
   }
 
   checkInvariants(): void {
@@ -442,7 +458,20 @@ function emptyState(options: EngineOptions): State {
     Math.min(BALANCES_MAX, accountsMax * ASSETS_MAX),
   )
   const marketsMax = capacity('marketsMax', given.marketsMax, MARKETS_MAX)
-  const sessionsMax = capacity('sessionsMax', given.sessionsMax, SESSIONS_MAX)
+  const bounds = {
+    sessionsMax: capacity('sessionsMax', given.sessionsMax, SESSIONS_MAX),
+    accountSessionsMax: capacity(
+      'accountSessionsMax',
+      given.accountSessionsMax ?? ACCOUNT_SESSIONS,
+      ACCOUNT_SESSIONS_MAX,
+    ),
+    sessionLifetimeMsMax: capacity(
+      'sessionLifetimeMsMax',
+      given.sessionLifetimeMsMax ?? SESSION_LIFETIME_MS,
+      SESSION_LIFETIME_MS_MAX,
+    ),
+    frameWindowsMax: capacity('frameWindowsMax', given.frameWindowsMax ?? FRAME_WINDOWS, SESSIONS_MAX),
+  }
   const accountOrdersMax = capacity('accountOrdersMax', given.accountOrdersMax, ACCOUNT_ORDERS_MAX)
   const feeAccount = genesis.feeAccount ?? 0
   if (!Number.isInteger(feeAccount) || feeAccount < 0 || feeAccount >= accountsMax)
@@ -463,7 +492,7 @@ function emptyState(options: EngineOptions): State {
     protections,
     trading: new Trading(ordersMax, levelsMax, accountOrdersMax, ledger, markets, protections, events, clock),
     switches: new DeadManSwitches(ledger),
-    sessions: new Sessions(ledger, events, clock, sessionsMax),
+    sessions: new Sessions(ledger, events, clock, bounds),
   }
 }
 

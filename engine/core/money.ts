@@ -8,10 +8,12 @@
  * Called by engine.ts.
  */
 import { EventKind, Reject } from '../codes.js'
-import { Cmd, Ev } from '../layout.js'
+import { Cmd, Ev, WithdrawCmd } from '../layout.js'
 import { UNITS_END } from '../limits.js'
 import { AccountNumber, OWNER_WORDS } from './ledger.js'
 import { Counter, type State } from './state.js'
+import { Clock } from './trading.js'
+import { isOperators, walletReject } from './wallet-consent.js'
 
 /** Reject of an amount that is no whole number of units from 1 to 2^53 - 1, or 0. */
 export function checkUnits(units: number): number {
@@ -51,24 +53,29 @@ export function deposit(state: State, words: Int32Array, floats: Float64Array, a
   return Reject.None
 }
 
-/** Withdraw: takes available units out at once. Returns a Reject. */
+/** Withdraw: takes available units out at once; a wallet, a frame or the operator answers for it. Returns a Reject. */
 export function withdraw(state: State, words: Int32Array, floats: Float64Array, at: number): number {
   const { ledger } = state
   const account = words[at + Cmd.ACCOUNT]!
   const asset = words[at + Cmd.ASSET]!
   const units = floats[(at >> 1) + Cmd.AMOUNT_F64]!
-  const nonce = floats[(at >> 1) + Cmd.DEADLINE_F64]!
   if (!state.markets.hasAsset(asset)) return Reject.UnknownAsset
   if (!ledger.isOpen(account)) return Reject.UnknownAccount
   const code = checkUnits(units)
   if (code !== Reject.None) return code
-  const lastNonce = ledger.accountNumbers[account * 8 + AccountNumber.WITHDRAWAL_NONCE]!
-  if (nonce !== 0 && !(Number.isInteger(nonce) && nonce > lastNonce && nonce < UNITS_END))
-    return Reject.WithdrawalNonceUsed
+  const byWallet = state.sessions.left === 0 && !isOperators(words[at]!)
+  const nonce = byWallet ? floats[(at >> 1) + WithdrawCmd.NONCE_F64]! : 0
+  if (byWallet) {
+    const deadlineMs = floats[(at >> 1) + WithdrawCmd.DEADLINE_F64]!
+    const last = ledger.accountNumbers[account * 8 + AccountNumber.WITHDRAWAL_NONCE]!
+    const timeMs = state.clock[Clock.TIME]!
+    const refused = walletReject(nonce, deadlineMs, last, timeMs, Reject.WithdrawalNonceUsed)
+    if (refused !== Reject.None) return refused
+  }
   const row = ledger.find(account, asset)
   if (row < 0 || ledger.values[2 * row]! < units) return Reject.InsufficientFunds
 
-  if (nonce !== 0) ledger.accountNumbers[account * 8 + AccountNumber.WITHDRAWAL_NONCE] = nonce
+  if (byWallet) ledger.accountNumbers[account * 8 + AccountNumber.WITHDRAWAL_NONCE] = nonce
   ledger.values[2 * row]! -= units
   ledger.changeSupply(asset, -units)
   const event = moneyEvent(state, EventKind.Withdrawn, account, asset, units)

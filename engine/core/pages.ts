@@ -10,7 +10,7 @@ import { EXTRA_SHIFT, Extra, ExtraNumber, Mark, ORDER_SHIFT, Order, OrderNumber 
 import { isStop } from './order-types.js'
 import type { State } from './state.js'
 import { Attr } from '../layout.js'
-import { balances, owner } from './views.js'
+import { balances, nonces, owner } from './views.js'
 
 /** Bits of an order's word that an event's head has too: side, type, time in force, post-only, prevention. */
 const HEAD_BITS = 0xfff00
@@ -70,6 +70,7 @@ export function accountPage(state: State, first: number): AccountPage {
     if (words === undefined && account > 0) return { rows, next: -1 }
     if (words === undefined) continue
     const held = balances(state, account)
+    const { approval, withdrawal } = nonces(state, account)
     rows.push([
       account,
       words.every((part) => part === 0)
@@ -77,6 +78,8 @@ export function accountPage(state: State, first: number): AccountPage {
         : `0x${words.map((part) => (part >>> 0).toString(16).padStart(8, '0')).join('')}`,
       state.trading.reserves.tier(account),
       held.map(({ asset, available, reserved }) => [asset, available, reserved]),
+      approval,
+      withdrawal,
     ])
     told += 1 + held.length
   }

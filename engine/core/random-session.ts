@@ -6,6 +6,7 @@
 import { CancelReason, CommandKind } from '../codes.js'
 import * as commands from '../commands.js'
 import { Attr, COMMAND_WORDS, INT_NOT_AN_INTEGER, INT_OVER_LIMIT } from '../layout.js'
+import { FRAME_WINDOW_IDLE_MS } from '../limits.js'
 import type { EngineOptions, GenesisConfig, MarketConfig } from '../types.js'
 import type { OrderType, PostOnly, Side, Stp, TimeInForce } from '../codes.js'
 
@@ -16,6 +17,8 @@ const BAD_UNITS = [0, -1, 1.5, NaN, Infinity, 2 ** 53, 2 ** 53 - 1]
 export class Tape {
   private at = 0
   private last = 0
+  /** The last approval drawn of each account. */
+  readonly approvals = new Map<number, number>()
   /** Quote units are multiplied by it: large amounts take other paths of the fee arithmetic. */
   scale = 1
 
@@ -85,14 +88,17 @@ export function drawOptions(tape: Tape): Omit<EngineOptions, 'onEvents'> {
     levelsMax: 256,
     accountsMax: 8,
     balancesMax: 64,
-    sessionsMax: 16,
+    sessionsMax: tape.pick([16, 16, 7]),
+    accountSessionsMax: tape.pick([1, 2, 16]),
+    sessionLifetimeMsMax: tape.pick([1000, 200]),
+    frameWindowsMax: tape.pick([16, 16, 2]),
     marketsMax: 4,
   }
 }
 
 /**
  * Writes what a session starts with, one command a call, until it returns false: deposits, and a session
- * key of each account (in the slot of its number), all for the accounts but the last.
+ * key of each account, all for the accounts but the last.
  */
 export function drawFunding(tape: Tape, index: number, words: Int32Array, floats: Float64Array): boolean {
   const account = Math.floor(index / 3)
@@ -101,8 +107,14 @@ export function drawFunding(tape: Tape, index: number, words: Int32Array, floats
     if (holder >= ACCOUNTS - 1) return false
     const scopes = tape.pick([2, 2, 6, 1])
     const maxNotional = tape.pick([0, 0, 1500])
-    const key = [0, 0, 0, 0, 0, 0, 0, holder]
-    commands.writeApproveSession(words, floats, 0, holder, key, 1, scopes, maxNotional, 150, 1)
+    commands.writeApproveSession(words, 0, holder, sessionKey(holder), 1, {
+      scopes,
+      maxNotional,
+      expiresAtMs: 150,
+      nonce: 1,
+      deadlineMs: 200,
+    })
+    tape.approvals.set(holder, 1)
     return true
   }
   const asset = index % 3
@@ -162,11 +174,18 @@ export function drawCommand(
       tape.rarely(5) ? tape.below(3) : -1,
     )
   } else if (kind < 82)
-    commands.writeWithdraw(words, floats, 0, account, tape.below(4), 1 + tape.byte(), tape.pick([0, 1, 2, 3]))
+    commands.writeWithdraw(
+      words,
+      floats,
+      0,
+      account,
+      tape.below(4),
+      1 + tape.byte(),
+      drawConsent(tape, tape.below(4)),
+    )
   else if (kind < 83)
     commands.writeTransfer(words, floats, 0, account, tape.below(ACCOUNTS), tape.below(3), tape.byte())
-  else if (kind < 87)
-    commands.writeTime(words, floats, 0, tape.rarely(20) ? tape.pick(BAD_UNITS) : tape.byte())
+  else if (kind < 87) commands.writeTime(words, floats, 0, drawTime(tape))
   else if (kind < 88) drawSession(tape, words, floats, account)
   else if (kind < 93)
     commands.writeFrame(
@@ -174,13 +193,18 @@ export function drawCommand(
       floats,
       0,
       account,
-      tape.rarely(8) ? tape.below(6) : account,
+      tape.rarely(8) ? tape.below(6) : (tape.approvals.get(account) ?? 1),
       tape.pick([1, 2, 3, 5, 8, 8, 8, 0, 65]),
       drawNonce(tape),
     )
   else drawRare(tape, words, floats, account, market)
 }
 
+/** Now and then past the hour after which a session's nonces are forgotten. */
+const drawTime = (tape: Tape): number => {
+  if (tape.rarely(20)) return tape.pick(BAD_UNITS)
+  return tape.byte() + (tape.rarely(100) ? FRAME_WINDOW_IDLE_MS : 0)
+}
 const drawDeadline = (tape: Tape): number => (tape.rarely(30) ? tape.byte() : 0)
 /** Mostly near one another, now and then far ahead, so that windows slide. */
 const drawNonce = (tape: Tape): number => tape.below(6) + (tape.rarely(6) ? 100 : 0)
@@ -247,26 +271,34 @@ function drawAmend(
 }
 
 function drawSession(tape: Tape, words: Int32Array, floats: Float64Array, account: number): void {
-  const nonce = 1 + tape.byte()
+  const last = tape.approvals.get(account) ?? 0
+  const nonce = tape.rarely(6) ? tape.byte() : last + 1 + tape.below(3)
   if (tape.rarely(4)) {
-    commands.writeRevokeSession(words, floats, 0, account, tape.below(3), tape.rarely(2) ? nonce : 0)
+    const approval = tape.rarely(3) ? tape.byte() : last
+    commands.writeRevokeSession(words, floats, 0, account, approval, drawConsent(tape, nonce))
     return
   }
-  const key = [1, 2, 3, 4, 5, 6, 7, tape.byte()]
-  const maxNotional = tape.pick([0, 0, 1000, 1e9])
-  const expiresAt = 100 + tape.byte()
-  commands.writeApproveSession(
-    words,
-    floats,
-    0,
-    account,
-    key,
-    tape.below(2),
-    tape.pick([2, 2, 6, 7, 1, 0]),
-    maxNotional,
-    expiresAt,
-    nonce,
-  )
+  commands.writeApproveSession(words, 0, account, sessionKey(tape.below(6)), tape.below(2), {
+    scopes: tape.pick([2, 2, 6, 7, 1, 0]),
+    maxNotional: tape.pick([0, 0, 1000, 1e9]),
+    expiresAtMs: 20 + tape.byte() * tape.pick([1, 1, 1, 3]),
+    nonce: tape.rarely(20) ? tape.pick([0, 86_400_001_000, 2 ** 53 - 1]) : nonce,
+    deadlineMs: tape.rarely(8) ? tape.pick([0, 50, 86_400_256, 2 ** 43 - 1]) : 256,
+  })
+  tape.approvals.set(account, nonce)
+}
+
+/** Few keys, so that approvals meet those of before. */
+const sessionKey = (number: number): number[] => [0, 0, 0, 0, 0, 0, 0, number]
+
+/** Mostly a wallet's, with now and then a nonce or deadline that is none, or is too far ahead. */
+function drawConsent(tape: Tape, nonce: number): commands.Consent {
+  if (tape.rarely(4)) return 'operator'
+  if (tape.rarely(6)) return 'frame'
+  return {
+    nonce: tape.rarely(8) ? tape.pick([0, -1, 0.5, NaN, 86_400_001_000, 2 ** 53]) : nonce,
+    deadlineMs: tape.rarely(8) ? tape.pick([0, NaN, 50, 86_400_256, 0.5]) : 256,
+  }
 }
 
 function drawRare(

@@ -34,23 +34,6 @@ export abstract class ReferenceAdmin extends ReferenceOrders {
     return 0
   }
 
-  protected withdraw(command: Command): number {
-    const { account, market: asset, amount, floats, at } = command
-    const nonce = floats[at / 2 + Cmd.DEADLINE_F64]!
-    if (!this.assets.has(asset)) return Reject.UnknownAsset
-    const owner = this.accounts.get(account)
-    if (owner === undefined) return Reject.UnknownAccount
-    const bad = unitsReject(amount)
-    if (bad !== 0) return bad
-    if (nonce !== 0 && !isWhole(nonce, owner.withdrawalNonce + 1)) return Reject.WithdrawalNonceUsed
-    if (owner.balance(asset).available < BigInt(amount)) return Reject.InsufficientFunds
-    if (nonce !== 0) owner.withdrawalNonce = nonce
-    owner.balance(asset).available -= BigInt(amount)
-    this.supply.set(asset, this.supply.get(asset)! - BigInt(amount))
-    this.emit(EventKind.Withdrawn, { subject: asset, account, a: amount, b: nonce })
-    return 0
-  }
-
   protected transfer({ account, market: asset, amount, words, at }: Command): number {
     const receiver = words[at + Cmd.OTHER]!
     if (!this.assets.has(asset)) return Reject.UnknownAsset

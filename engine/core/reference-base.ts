@@ -24,19 +24,28 @@ export interface ReferenceMarket {
   readonly book: ReferenceBook
 }
 
+export interface ReferenceEntry {
+  readonly firstSeq: number
+  readonly count: number
+  readonly codes: number[]
+}
+
 export interface ReferenceSession {
-  state: 'active' | 'revoked'
   readonly account: number
-  readonly attributes: number
-  readonly keyX: number[]
+  /** Nonce of the approval that made it. */
+  readonly approval: number
+  readonly keyX: readonly number[]
+  readonly parity: number
+  readonly scopes: number
   readonly maxNotional: number
-  readonly expiresAtMs: number
-  /** -1 before the first frame. */
+  endsAtMs: number
+  revoked: boolean
+  /** 1 + the highest frame nonce taken; 0 = none. */
   highest: number
-  readonly frames: Map<
-    number,
-    { readonly firstSeq: number; readonly codes: number[]; readonly count: number }
-  >
+  floor: number
+  lastFrameMs: number
+  /** By nonce. */
+  readonly entries: Map<number, ReferenceEntry>
 }
 
 export interface ReferenceProtection {
@@ -86,10 +95,15 @@ export abstract class ReferenceBase {
   readonly assets = new Map<number, string>()
   readonly markets = new Map<number, ReferenceMarket>()
   readonly accounts = new Map<number, ReferenceAccount>()
-  readonly sessions: ReferenceSession[] = []
+  sessions: ReferenceSession[] = []
   readonly protections = new Map<number, Map<number, ReferenceProtection>>()
   readonly supply = new Map<number, bigint>()
-  frame = { left: 0, session: -1, nonce: -1, accepted: false }
+  frame: {
+    left: number
+    session: ReferenceSession | undefined
+    nonce: number
+    entry: ReferenceEntry | undefined
+  } = { left: 0, session: undefined, nonce: 0, entry: undefined }
   /** Events of the last command, as records of EVENT_WORDS words. */
   events: Int32Array[] = []
   protected readonly ordersMax: number
@@ -152,7 +166,7 @@ export abstract class ReferenceBase {
 
   protected overSessionNotional(notional: bigint): boolean {
     if (this.frame.left === 0) return false
-    const { maxNotional } = this.sessions[this.frame.session]!
+    const { maxNotional } = this.frame.session!
     return maxNotional > 0 && notional > BigInt(maxNotional)
   }
 
@@ -170,13 +184,13 @@ export abstract class ReferenceBase {
   }
 
   protected reject(command: Command, code: number): void {
-    const { kind, words, at, account, market } = command
+    const { kind, at, account, market } = command
     const named = kind <= CommandKind.Cancel
     const repeated =
       kind === CommandKind.Frame && code === Reject.FrameNonceUsed
-        ? this.sessions[words[at + FrameCmd.SESSION]!]!.frames.get(
-            command.floats[at / 2 + FrameCmd.NONCE_F64]!,
-          )
+        ? this.sessions
+            .find((own) => own.account === account && own.approval === command.floats[at / 2 + 2])!
+            .entries.get(command.floats[at / 2 + FrameCmd.NONCE_F64]!)
         : undefined
     this.emit(EventKind.Rejected, {
       attributes: kind === CommandKind.Place ? command.head & (1 << Attr.SIDE_SHIFT) : 0,

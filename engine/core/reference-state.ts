@@ -6,9 +6,10 @@ import { ASSETS_MAX, FRAME_NONCE_WINDOW, TIERS_MAX } from '../limits.js'
 import { ByteWriter } from './byte-stream.js'
 import type { ReferenceOrder } from './book-reference.js'
 import type { ReferenceBase, ReferenceMarket } from './reference-base.js'
+import type { ReferenceEngine } from './reference-engine.js'
 
 /** The body of the reference's snapshot. */
-export function referenceBody(engine: ReferenceBase): Uint8Array {
+export function referenceBody(engine: ReferenceEngine): Uint8Array {
   const writer = new ByteWriter(1 << 14)
   writeHead(writer, engine)
   writeMarkets(writer, engine)
@@ -33,10 +34,10 @@ function writeHead(writer: ByteWriter, engine: ReferenceBase): void {
   writer.int(engine.feeAccount)
   writer.int(engine.requireFrames ? 1 : 0)
   writer.int(frame.left)
-  const open = frame.left > 0 && frame.accepted
-  writer.int(open ? frame.session : -1)
-  writer.int(open ? frame.session * FRAME_NONCE_WINDOW + (frame.nonce % FRAME_NONCE_WINDOW) : -1)
-  writer.int(0)
+  const open = frame.left > 0 ? frame.session : undefined
+  writer.int(open?.account ?? -1)
+  writer.float(open?.approval ?? 0)
+  writer.float(open === undefined ? 0 : frame.nonce + 1)
 }
 
 function writeMarkets(writer: ByteWriter, engine: ReferenceBase): void {
@@ -105,22 +106,25 @@ function writeAccounts(writer: ByteWriter, engine: ReferenceBase): void {
   }
 }
 
-function writeSessions(writer: ByteWriter, engine: ReferenceBase): void {
-  writer.section(7, engine.sessions.length)
-  for (const session of engine.sessions) {
-    writer.int(session.state === 'active' ? 1 : 2)
+function writeSessions(writer: ByteWriter, engine: ReferenceEngine): void {
+  const sessions = [...engine.sessions].sort((a, b) => a.account - b.account || a.approval - b.approval)
+  writer.section(7, sessions.length)
+  for (const session of sessions) {
+    const idle = engine.idle(session)
+    const entries = idle ? [] : [...session.entries]
+    entries.sort(([a], [b]) => (a % FRAME_NONCE_WINDOW) - (b % FRAME_NONCE_WINDOW))
+    writer.int(session.revoked ? 2 : 1)
     writer.int(session.account)
-    writer.int(session.attributes)
+    writer.int(session.scopes | (session.parity << 4))
     for (const word of session.keyX) writer.int(word)
-    const nonces = [...session.frames.keys()].sort(
-      (a, b) => (a % FRAME_NONCE_WINDOW) - (b % FRAME_NONCE_WINDOW),
-    )
-    writer.int(nonces.length)
+    writer.int(entries.length)
+    writer.float(session.approval)
     writer.float(session.maxNotional)
-    writer.float(session.expiresAtMs)
-    writer.float(session.highest + 1)
-    for (const nonce of nonces) {
-      const { firstSeq, codes, count } = session.frames.get(nonce)!
+    writer.float(session.endsAtMs)
+    writer.float(idle ? session.highest : session.floor)
+    writer.float(session.highest)
+    writer.float(session.lastFrameMs)
+    for (const [nonce, { firstSeq, codes, count }] of entries) {
       writer.float(nonce + 1)
       writer.float(firstSeq)
       writer.int(count)

@@ -164,35 +164,6 @@ describe('capacities', () => {
     commands.writeOpenAccount(rig.words, 0, 3, [1, 2, 3, 4, 5])
     expect(rig.apply()).toEqual(['Rejected AccountsFull'])
   })
-
-  test('sessions: a revoked slot is used again', () => {
-    const rig = new Rig({ sessionsMax: 2, reference: false }).fund(1)
-    const approve = (nonce: number): string[] => {
-      commands.writeApproveSession(
-        rig.words,
-        rig.floats,
-        0,
-        1,
-        [1, 2, 3, 4, 5, 6, 7, 8],
-        0,
-        2,
-        0,
-        5000,
-        nonce,
-      )
-      return rig.apply()
-    }
-    expect(approve(1)).toEqual(['SessionApproved'])
-    expect(approve(2)).toEqual(['SessionApproved'])
-    expect(approve(3)).toEqual(['Rejected SessionsFull'])
-    commands.writeRevokeSession(rig.words, rig.floats, 0, 1, 0)
-    rig.apply()
-    expect(approve(4)).toEqual(['SessionApproved'])
-    expect(rig.engine.sessions(1).map(({ slot, active }) => [slot, active])).toEqual([
-      [0, true],
-      [1, true],
-    ])
-  })
 })
 
 describe('money', () => {
@@ -207,7 +178,7 @@ describe('money', () => {
     const rig = new Rig().fund(2)
     const before = withoutSeq(rig)
     expect(rig.deposit(1, USD, units)).toEqual([`Rejected ${name}`])
-    commands.writeWithdraw(rig.words, rig.floats, 0, 1, USD, units)
+    commands.writeWithdraw(rig.words, rig.floats, 0, 1, USD, units, 'operator')
     expect(rig.apply()).toEqual([`Rejected ${name}`])
     commands.writeTransfer(rig.words, rig.floats, 0, 1, 2, USD, units)
     expect(rig.apply()).toEqual([`Rejected ${name}`])
@@ -217,8 +188,9 @@ describe('money', () => {
   test('assets, accounts, funds, nonces', () => {
     const rig = new Rig().fund(1)
     expect(rig.deposit(1, 5, 1)).toEqual(['Rejected UnknownAsset'])
-    const withdraw = (account: number, asset: number, units: number, nonce = 0): string[] => {
-      commands.writeWithdraw(rig.words, rig.floats, 0, account, asset, units, nonce)
+    const withdraw = (account: number, asset: number, units: number, nonce?: number): string[] => {
+      const consent = nonce === undefined ? 'operator' : { nonce, deadlineMs: 1000 }
+      commands.writeWithdraw(rig.words, rig.floats, 0, account, asset, units, consent)
       return rig.apply()
     }
     expect(withdraw(1, 5, 1)).toEqual(['Rejected UnknownAsset'])
@@ -227,7 +199,7 @@ describe('money', () => {
     expect(withdraw(1, USD, 1, 5)).toEqual(['Withdrawn'])
     expect(withdraw(1, USD, 1, 5)).toEqual(['Rejected WithdrawalNonceUsed'])
     expect(withdraw(1, USD, 1, 4)).toEqual(['Rejected WithdrawalNonceUsed'])
-    expect(withdraw(1, USD, 1, 6.5)).toEqual(['Rejected WithdrawalNonceUsed'])
+    expect(withdraw(1, USD, 1, 6.5)).toEqual(['Rejected BadNonce'])
     expect(withdraw(1, USD, 1, 6)).toEqual(['Withdrawn'])
   })
 
@@ -267,7 +239,7 @@ describe('money', () => {
     rig.deposit(1, USD, 2 ** 53 - 6)
     expect(fromChain(1)).toEqual(['Rejected BalanceOverLimit'])
     expect(rig.engine.depositsConsumed).toBe(1)
-    commands.writeWithdraw(rig.words, rig.floats, 0, 1, USD, 1000)
+    commands.writeWithdraw(rig.words, rig.floats, 0, 1, USD, 1000, 'operator')
     rig.apply()
     expect(fromChain(1)).toEqual(['Deposited'])
     expect(rig.engine.depositsConsumed).toBe(2)
@@ -380,25 +352,21 @@ describe('the operator', () => {
 })
 
 describe('frames', () => {
-  const open = (rig: Rig, session: number, count: number, nonce: number, account = 1): string[] => {
-    commands.writeFrame(rig.words, rig.floats, 0, account, session, count, nonce)
+  const APPROVAL = 5
+  const open = (rig: Rig, approval: number, count: number, nonce: number, account = 1): string[] => {
+    commands.writeFrame(rig.words, rig.floats, 0, account, approval, count, nonce)
     return rig.apply()
   }
   function setUp(scopes = 2, maxNotional = 0): Rig {
     const rig = new Rig({ requireFrames: true }).fund(2)
     rig.time(1000)
-    commands.writeApproveSession(
-      rig.words,
-      rig.floats,
-      0,
-      1,
-      [1, 2, 3, 4, 5, 6, 7, 8],
-      1,
+    commands.writeApproveSession(rig.words, 0, 1, [1, 2, 3, 4, 5, 6, 7, 8], 1, {
       scopes,
       maxNotional,
-      2000,
-      1,
-    )
+      expiresAtMs: 2000,
+      nonce: APPROVAL,
+      deadlineMs: 1500,
+    })
     expect(rig.apply()).toEqual(['SessionApproved'])
     return rig
   }
@@ -407,28 +375,28 @@ describe('frames', () => {
     const rig = setUp()
     expect(rig.buy(1, 100, 1, 1)).toEqual(['Rejected FrameRequired'])
     expect(rig.cancel(1, 1)).toEqual(['Rejected FrameRequired'])
-    expect(open(rig, 0, 3, 7)).toEqual(['FrameOpened'])
+    expect(open(rig, APPROVAL, 3, 7)).toEqual(['FrameOpened'])
     expect(rig.buy(1, 100, 1, 1)).toEqual(['Accepted 1'])
     expect(rig.buy(2, 100, 1, 1)).toEqual(['Rejected WrongAccount'])
     // Time may be sequenced at any moment and belongs to no frame.
     expect(rig.time(1001)).toEqual(['TimeAdvanced'])
     expect(rig.deposit(1, USD, 1)).toEqual(['Rejected SessionScope'])
     expect(rig.buy(1, 100, 1, 2)).toEqual(['Rejected FrameRequired'])
-    expect(Array.from(rig.engine.frameResults(0, 7)!.codes)).toEqual([
+    expect(Array.from(rig.engine.frameResults(1, APPROVAL, 7)!.codes)).toEqual([
       0,
       Reject.WrongAccount,
       Reject.SessionScope,
     ])
-    expect(open(setUp(1), 0, 1, 1)).toEqual(['FrameOpened'])
+    expect(open(setUp(1), APPROVAL, 1, 1)).toEqual(['FrameOpened'])
   })
 
   test('a repeated frame names the first one, and does nothing', () => {
     const rig = setUp()
-    open(rig, 0, 1, 7)
-    const { firstSeq } = rig.engine.frameResults(0, 7)!
+    open(rig, APPROVAL, 1, 7)
+    const { firstSeq } = rig.engine.frameResults(1, APPROVAL, 7)!
     rig.buy(1, 100, 1, 1)
     rig.restore()
-    expect(open(rig, 0, 1, 7)).toEqual(['Rejected FrameNonceUsed'])
+    expect(open(rig, APPROVAL, 1, 7)).toEqual(['Rejected FrameNonceUsed'])
     const record = rig.records[0]!
     expect(new Float64Array(record.buffer)[8]).toBe(firstSeq)
     expect(rig.buy(1, 100, 1, 2)).toEqual(['Rejected FrameRejected'])
@@ -438,7 +406,7 @@ describe('frames', () => {
   test('the window of nonces slides', () => {
     const rig = setUp()
     const frame = (nonce: number): string => {
-      const answer = open(rig, 0, 1, nonce)[0]!
+      const answer = open(rig, APPROVAL, 1, nonce)[0]!
       rig.cancel(1, 99)
       return answer
     }
@@ -449,68 +417,38 @@ describe('frames', () => {
     expect(frame(151)).toBe('FrameOpened')
     expect(frame(51)).toBe('Rejected FrameNonceTooOld')
     expect(frame(52)).toBe('FrameOpened')
-    expect(rig.engine.frameResults(0, 51)).toBeUndefined()
+    expect(rig.engine.frameResults(1, APPROVAL, 51)).toBeUndefined()
     expect(frame(0.5)).toBe('Rejected BadFrame')
     expect(frame(-1)).toBe('Rejected BadFrame')
   })
 
   test('bad headers', () => {
     const rig = setUp()
-    expect(open(rig, 0, 0, 1)).toEqual(['Rejected BadFrame'])
-    expect(open(rig, 0, 65, 1)).toEqual(['Rejected BadFrame'])
-    expect(open(rig, 5, 1, 1)).toEqual(['Rejected UnknownSession'])
+    expect(open(rig, APPROVAL, 0, 1)).toEqual(['Rejected BadFrame'])
+    expect(open(rig, APPROVAL, 65, 1)).toEqual(['Rejected BadFrame'])
+    expect(open(rig, 9, 1, 1)).toEqual(['Rejected UnknownSession'])
     expect(rig.buy(1, 100, 1, 1)).toEqual(['Rejected FrameRejected'])
-    expect(open(rig, 0, 1, 1, 2)).toEqual(['Rejected WrongAccount'])
+    // An approval is of one account: another has no session of that name.
+    expect(open(rig, APPROVAL, 1, 1, 2)).toEqual(['Rejected UnknownSession'])
     rig.buy(2, 100, 1, 1)
-    expect(open(rig, 0, 2, 1)).toEqual(['FrameOpened'])
-    expect(open(rig, 0, 1, 2)).toEqual(['Rejected BadFrame'])
+    expect(open(rig, APPROVAL, 2, 1)).toEqual(['FrameOpened'])
+    expect(open(rig, APPROVAL, 1, 2)).toEqual(['Rejected BadFrame'])
     expect(rig.buy(1, 100, 1, 1)).toEqual(['Accepted 1'])
     rig.time(2000)
-    expect(open(rig, 0, 1, 3)).toEqual(['Rejected SessionExpired'])
+    expect(open(rig, APPROVAL, 1, 3)).toEqual(['Rejected SessionExpired'])
   })
 
   test('notional of one order, scopes of a withdrawal, revocation', () => {
     const rig = setUp(6, 1000)
-    open(rig, 0, 5, 1)
+    open(rig, APPROVAL, 5, 1)
     expect(rig.buy(1, 100, 11, 1)).toEqual(['Rejected SessionNotional'])
     expect(rig.buy(1, 100, 10, 1)).toEqual(['Accepted 1'])
     expect(rig.amend(1, 1, 101, 10)).toEqual(['Rejected SessionNotional'])
-    commands.writeWithdraw(rig.words, rig.floats, 0, 1, USD, 5)
+    commands.writeWithdraw(rig.words, rig.floats, 0, 1, USD, 5, 'frame')
     expect(rig.apply()).toEqual(['Withdrawn'])
-    commands.writeRevokeSession(rig.words, rig.floats, 0, 1, 0)
+    commands.writeRevokeSession(rig.words, rig.floats, 0, 1, APPROVAL, 'frame')
     expect(rig.apply()).toEqual(['SessionRevoked'])
-    expect(open(rig, 0, 1, 2)).toEqual(['Rejected UnknownSession'])
-  })
-
-  test('approvals', () => {
-    const rig = setUp()
-    const approve = (
-      change: Partial<Record<'account' | 'scopes' | 'maxNotional' | 'expires' | 'nonce', number>>,
-    ): string[] => {
-      const { account = 1, scopes = 2, maxNotional = 0, expires = 3000, nonce = 2 } = change
-      commands.writeApproveSession(
-        rig.words,
-        rig.floats,
-        0,
-        account,
-        [1, 2, 3, 4, 5, 6, 7, 8],
-        0,
-        scopes,
-        maxNotional,
-        expires,
-        nonce,
-      )
-      return rig.apply()
-    }
-    expect(approve({ account: 9 })).toEqual(['Rejected UnknownAccount'])
-    expect(approve({ scopes: 0 })).toEqual(['Rejected SessionScope'])
-    expect(approve({ maxNotional: 0.5 })).toEqual(['Rejected NotAnInteger'])
-    expect(approve({ maxNotional: -1 })).toEqual(['Rejected NegativeUnits'])
-    expect(approve({ maxNotional: 2 ** 53 })).toEqual(['Rejected UnitsOverLimit'])
-    expect(approve({ expires: 1000 })).toEqual(['Rejected BadExpiry'])
-    expect(approve({ nonce: 1 })).toEqual(['Rejected ApprovalNonceUsed'])
-    expect(approve({})).toEqual(['SessionApproved'])
-    expect(rig.engine.session(1)).toMatchObject({ slot: 1, account: 1, scopes: 2, parity: 0, active: true })
+    expect(open(rig, APPROVAL, 1, 2)).toEqual(['Rejected UnknownSession'])
   })
 })
 

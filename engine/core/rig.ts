@@ -124,7 +124,7 @@ export class Rig {
   private tryPlace(): number {
     if ((this.words[0]! & 0xff) !== CommandKind.Place) return Reject.None
     const before = this.engine.stateHash()
-    const tried = this.engine.tryPlace(this.words, this.floats, 0, -1, 0)
+    const tried = this.engine.tryPlace(this.words, this.floats, 0, 0, 0)
     expect(this.events).toEqual([])
     expect(this.engine.stateHash()).toEqual(before)
     return tried

@@ -1,228 +1,290 @@
 /**
- * Session keys and the frames that they sign. A frame's header (session, nonce) opens it; its commands
- * follow and belong to the session's account. Each session remembers its FRAME_NONCE_WINDOW highest
- * nonces with what became of their commands, so that a frame sent twice is told apart from a new one
- * and its sender can be told the first result, also after a restart.
+ * Session keys and the frames that they sign. A wallet's approval makes a session, and its nonce names it
+ * for ever: a later approval of the same key makes another one in its place, so that no frame of the former
+ * is ever valid again. A frame's header (approval, nonce) opens it; its commands follow and belong to the
+ * session's account. What became of recent frames is kept (frame-windows.ts), so that a frame sent twice is
+ * told apart from a new one and its sender can be told the first result, also after a restart.
  *
- *   session (16 words)   0 state   1 account   2 scopes | parity << 4   4..11 key x, big-endian words
- *   numbers (f64)        0 max notional   1 expires at ms   2 highest nonce + 1
- *   window entry         nonce + 1 (f64, 0 = unused), first seq (f64), count, a reject code a command
- *
- * A nonce's entry is its remainder by the window's size: distinct within any window.
- * Called by engine.ts.
+ * The rules, check by check, are docs/internals/engine-rules-sessions.md. Called by engine.ts.
  */
 import { EventKind, Reject } from '../codes.js'
-import { Attr, Cmd, Ev, FrameCmd, SessionCmd } from '../layout.js'
-import { FRAME_COMMANDS_MAX, FRAME_NONCE_WINDOW, UNITS_END } from '../limits.js'
+import { readApproval } from '../commands.js'
+import { ApproveCmd, Attr, Cmd, Ev, FrameCmd, RevokeCmd } from '../layout.js'
+import { FRAME_COMMANDS_MAX, FRAME_NONCE_WINDOW, FRAME_WINDOW_IDLE_MS, UNITS_END } from '../limits.js'
 import type { Events } from './events.js'
+import { FrameWindows } from './frame-windows.js'
 import { AccountNumber, type Ledger } from './ledger.js'
+import {
+  KEY_WORDS,
+  PARITY_BIT,
+  Session,
+  SESSION_SHIFT,
+  SessionNumber,
+  SessionState,
+  SessionTable,
+} from './session-table.js'
 import { Clock } from './trading.js'
+import { isOperators, walletReject } from './wallet-consent.js'
 
-export const SESSION_SHIFT = 4
-export const Session = { STATE: 0, ACCOUNT: 1, ATTR: 2, X: 4 } as const
-export const SessionState = { None: 0, Active: 1, Revoked: 2 } as const
-export const SessionNumber = { MAX_NOTIONAL: 0, EXPIRES_AT: 1, HIGHEST: 2 } as const
-export const SESSION_NUMBERS = 3
-export const KEY_WORDS = 8
+const NONE = -1
+
+export interface SessionBounds {
+  readonly sessionsMax: number
+  /** Sessions of one account. */
+  readonly accountSessionsMax: number
+  readonly sessionLifetimeMsMax: number
+  /** Sessions whose nonces are kept at one time. */
+  readonly frameWindowsMax: number
+}
 
 export class Sessions {
-  readonly words: Int32Array
-  readonly numbers: Float64Array
-  readonly nonces: Float64Array
-  readonly firstSeqs: Float64Array
-  readonly counts: Uint8Array
-  readonly codes: Uint8Array
-  readonly capacity: number
-  /** Slots at or above this were never used. */
-  end = 0
+  readonly table: SessionTable
+  readonly windows: FrameWindows
   /** Commands of the open frame still to come. */
   left = 0
-  /** Session of the open frame. */
-  open = -1
-  /** Window entry of the open frame; -1 = its header was rejected. */
-  entry = -1
+  /** Slot of the open frame's session; -1 = its header was refused. */
+  open = NONE
+  /** Window entry of the open frame; -1 = its header was refused. */
+  entry = NONE
   /** Window entry that a duplicate frame was found to repeat, until the next header; or -1. */
-  repeated = -1
+  repeated = NONE
 
+  private readonly bounds: SessionBounds
   private readonly ledger: Ledger
   private readonly events: Events
   private readonly clock: Float64Array
 
-  constructor(ledger: Ledger, events: Events, clock: Float64Array, capacity: number) {
-    this.capacity = capacity
-    this.words = new Int32Array(capacity << SESSION_SHIFT)
-    this.numbers = new Float64Array(capacity * SESSION_NUMBERS)
-    this.nonces = new Float64Array(capacity * FRAME_NONCE_WINDOW)
-    this.firstSeqs = new Float64Array(capacity * FRAME_NONCE_WINDOW)
-    this.counts = new Uint8Array(capacity * FRAME_NONCE_WINDOW)
-    this.codes = new Uint8Array(capacity * FRAME_NONCE_WINDOW * FRAME_COMMANDS_MAX)
+  constructor(ledger: Ledger, events: Events, clock: Float64Array, bounds: SessionBounds) {
+    this.bounds = bounds
+    this.table = new SessionTable(bounds.sessionsMax, ledger.accountsMax)
+    this.windows = new FrameWindows(bounds.frameWindowsMax)
     this.ledger = ledger
     this.events = events
     this.clock = clock
   }
 
+  /** Bytes of all tables of sessions as they are now. */
+  get bytes(): number {
+    return this.table.bytes + this.windows.bytes
+  }
+
   /** ApproveSession. Returns a Reject. */
-  approve(words: Int32Array, floats: Float64Array, at: number): number {
-    const { ledger, clock } = this
+  approve(words: Int32Array, at: number): number {
+    const { ledger, clock, table } = this
     const account = words[at + Cmd.ACCOUNT]!
-    const float = at >> 1
+    const timeMs = clock[Clock.TIME]!
     if (!ledger.isOpen(account)) return Reject.UnknownAccount
-    const scopes = (words[at]! >>> Attr.SCOPE_SHIFT) & 15
+    const { scopes, maxNotional, expiresAtMs, nonce, deadlineMs } = readApproval(words, at)
     if (scopes === 0) return Reject.SessionScope
-    const maxNotional = floats[float + SessionCmd.MAX_NOTIONAL_F64]!
-    if (!Number.isInteger(maxNotional)) return Reject.NotAnInteger
-    if (maxNotional < 0) return Reject.NegativeUnits
-    if (maxNotional >= UNITS_END) return Reject.UnitsOverLimit
-    const expiresAt = floats[float + SessionCmd.EXPIRES_AT_F64]!
-    if (!(Number.isInteger(expiresAt) && expiresAt > clock[Clock.TIME]! && expiresAt < UNITS_END))
-      return Reject.BadExpiry
-    const nonce = floats[float + SessionCmd.NONCE_F64]!
-    if (!this.nonceIsNew(account, nonce)) return Reject.ApprovalNonceUsed
-    const slot = this.freeSlot()
-    if (slot < 0) return Reject.SessionsFull
+    if (expiresAtMs <= timeMs) return Reject.BadExpiry
+    if (expiresAtMs > timeMs + this.bounds.sessionLifetimeMsMax) return Reject.SessionLifetimeOverLimit
+    const last = ledger.accountNumbers[account * 8 + AccountNumber.APPROVAL_NONCE]!
+    const refused = walletReject(nonce, deadlineMs, last, timeMs, Reject.ApprovalNonceUsed)
+    if (refused !== Reject.None) return refused
+    const parity = (words[at]! >>> Attr.PARITY_SHIFT) & 1
+    const place = this.placeFor(account, words, at + ApproveCmd.X, parity)
+    if (place < 0) return -place
 
     ledger.accountNumbers[account * 8 + AccountNumber.APPROVAL_NONCE] = nonce
-    const attributes = scopes | (((words[at]! >>> Attr.PARITY_SHIFT) & 1) << 4)
-    const to = slot << SESSION_SHIFT
-    this.words[to] = SessionState.Active
-    this.words[to + Session.ACCOUNT] = account
-    this.words[to + Session.ATTR] = attributes
-    for (let word = 0; word < KEY_WORDS; word++)
-      this.words[to + Session.X + word] = words[at + SessionCmd.X + word]!
-    const number = slot * SESSION_NUMBERS
-    this.numbers[number] = maxNotional
-    this.numbers[number + SessionNumber.EXPIRES_AT] = expiresAt
-    this.numbers[number + SessionNumber.HIGHEST] = 0
-    this.nonces.fill(0, slot * FRAME_NONCE_WINDOW, (slot + 1) * FRAME_NONCE_WINDOW)
-    if (slot >= this.end) this.end = slot + 1
+    const replaced = place < table.end ? this.vacate(place, words, at + ApproveCmd.X, account, parity) : 0
+    const attributes = scopes | (parity << PARITY_BIT)
+    table.put(place, account, attributes, words, at + ApproveCmd.X, maxNotional, expiresAtMs, nonce)
 
     const event = this.events.next(EventKind.SessionApproved | (attributes << 16), clock)
     const out = this.events.words
     out[event + Ev.ACCOUNT] = account
-    out[event + Ev.CODE] = slot
     for (let word = 0; word < KEY_WORDS; word++)
-      out[event + Ev.CLOID_LO + word] = words[at + SessionCmd.X + word]!
-    this.events.floats[(event >> 1) + Ev.AMOUNT_A_F64] = maxNotional
-    this.events.floats[(event >> 1) + Ev.AMOUNT_B_F64] = expiresAt
+      out[event + Ev.CLOID_LO + word] = words[at + ApproveCmd.X + word]!
+    const float = event >> 1
+    this.events.floats[float + Ev.AMOUNT_A_F64] = maxNotional
+    this.events.floats[float + Ev.AMOUNT_B_F64] = expiresAtMs
+    this.events.floats[float + Ev.TAKER_ORDER_ID_F64] = replaced
+    this.events.floats[float + Ev.ORDER_ID_F64] = nonce
     return Reject.None
   }
 
-  /** RevokeSession: by the wallet (nonce > 0) or by a frame of the account. Returns a Reject. */
+  /** RevokeSession: by the wallet, by a frame of the account, or by the operator. Returns a Reject. */
   revoke(words: Int32Array, floats: Float64Array, at: number): number {
+    const { ledger, table } = this
     const account = words[at + Cmd.ACCOUNT]!
-    const slot = words[at + SessionCmd.X]!
-    const nonce = floats[(at >> 1) + SessionCmd.NONCE_F64]!
-    if (!this.ledger.isOpen(account)) return Reject.UnknownAccount
-    if (!this.isActive(slot) || this.words[(slot << SESSION_SHIFT) + Session.ACCOUNT] !== account)
-      return Reject.UnknownSession
-    if (nonce !== 0) {
-      if (!this.nonceIsNew(account, nonce)) return Reject.ApprovalNonceUsed
-      this.ledger.accountNumbers[account * 8 + AccountNumber.APPROVAL_NONCE] = nonce
+    const timeMs = this.clock[Clock.TIME]!
+    const float = at >> 1
+    if (!ledger.isOpen(account)) return Reject.UnknownAccount
+    const approval = floats[float + RevokeCmd.APPROVAL_F64]!
+    const slot = table.find(account, approval)
+    if (slot === NONE || table.word(slot, Session.STATE) !== SessionState.Active) return Reject.UnknownSession
+    let nonce = 0
+    if (this.left === 0 && !isOperators(words[at]!)) {
+      nonce = floats[float + RevokeCmd.NONCE_F64]!
+      const deadlineMs = floats[float + RevokeCmd.DEADLINE_F64]!
+      const last = ledger.accountNumbers[account * 8 + AccountNumber.APPROVAL_NONCE]!
+      const refused = walletReject(nonce, deadlineMs, last, timeMs, Reject.ApprovalNonceUsed)
+      if (refused !== Reject.None) return refused
+      ledger.accountNumbers[account * 8 + AccountNumber.APPROVAL_NONCE] = nonce
     }
-    this.words[slot << SESSION_SHIFT] = SessionState.Revoked
+    table.revoke(slot, timeMs)
     const event = this.events.next(EventKind.SessionRevoked, this.clock)
     this.events.words[event + Ev.ACCOUNT] = account
-    this.events.words[event + Ev.CODE] = slot
+    this.events.floats[(event >> 1) + Ev.AMOUNT_A_F64] = approval
+    this.events.floats[(event >> 1) + Ev.AMOUNT_B_F64] = nonce
     return Reject.None
   }
 
   /** Frame: opens a frame of the commands that follow. Returns a Reject; they are then rejected too. */
   openFrame(words: Int32Array, floats: Float64Array, at: number): number {
+    const { table, windows } = this
     const count = words[at + FrameCmd.COUNT]!
-    this.repeated = -1
+    this.repeated = NONE
     // Inside a frame a header is one of its commands, and a wrong one.
     if (this.left > 0 || count < 1 || count > FRAME_COMMANDS_MAX) return Reject.BadFrame
     this.left = count
-    this.open = -1
-    this.entry = -1
-    const slot = words[at + FrameCmd.SESSION]!
+    this.open = NONE
+    this.entry = NONE
     const account = words[at + Cmd.ACCOUNT]!
+    const approval = floats[(at >> 1) + FrameCmd.APPROVAL_F64]!
     const nonce = floats[(at >> 1) + FrameCmd.NONCE_F64]!
-    const refused = this.mayOpen(slot, account, this.clock[Clock.TIME]!)
+    const timeMs = this.clock[Clock.TIME]!
+    const slot = table.find(account, approval)
+    const refused = this.mayOpen(slot, timeMs)
     if (refused !== Reject.None) return refused
-    const number = slot * SESSION_NUMBERS
     if (!(Number.isInteger(nonce) && nonce >= 0 && nonce < UNITS_END)) return Reject.BadFrame
-    const highest = this.numbers[number + SessionNumber.HIGHEST]!
-    if (nonce + 1 <= highest - FRAME_NONCE_WINDOW) return Reject.FrameNonceTooOld
-    const entry = slot * FRAME_NONCE_WINDOW + (nonce % FRAME_NONCE_WINDOW)
-    if (this.nonces[entry] === nonce + 1) {
-      this.repeated = entry
+    if (nonce + 1 <= this.floor(slot)) return Reject.FrameNonceTooOld
+    let window = this.windowOf(slot)
+    if (window !== NONE && windows.nonce(windows.entryOf(window, nonce)) === nonce + 1) {
+      this.repeated = windows.entryOf(window, nonce)
       return Reject.FrameNonceUsed
     }
-    if (nonce + 1 > highest) this.numbers[number + SessionNumber.HIGHEST] = nonce + 1
-    this.nonces[entry] = nonce + 1
-    this.firstSeqs[entry] = this.clock[Clock.SEQ]!
-    this.counts[entry] = count
-    this.codes.fill(0, entry * FRAME_COMMANDS_MAX, (entry + 1) * FRAME_COMMANDS_MAX)
+    if (window === NONE) {
+      window = this.giveWindow(slot)
+      if (window === NONE) return Reject.FrameWindowsFull
+    } else windows.touch(window)
+    const entry = windows.entryOf(window, nonce)
+    if (nonce + 1 > table.number(slot, SessionNumber.HIGHEST))
+      table.setNumber(slot, SessionNumber.HIGHEST, nonce + 1)
+    table.setNumber(slot, SessionNumber.LAST_FRAME, timeMs)
+    windows.set(entry, nonce + 1, this.clock[Clock.SEQ]!, count)
     this.open = slot
     this.entry = entry
     const event = this.events.next(EventKind.FrameOpened, this.clock)
     this.events.words[event + Ev.ACCOUNT] = account
-    this.events.words[event + Ev.CODE] = slot
     this.events.words[event + Ev.LOTS] = count
     this.events.floats[(event >> 1) + Ev.AMOUNT_A_F64] = nonce
+    this.events.floats[(event >> 1) + Ev.AMOUNT_B_F64] = approval
     return Reject.None
   }
 
   /** Notes the result of a command of the open frame and counts it. Call once for each, after applying. */
   closeCommand(code: number): void {
-    if (this.entry >= 0) {
-      const index = this.counts[this.entry]! - this.left
-      this.codes[this.entry * FRAME_COMMANDS_MAX + index] = code
-    }
+    const { entry, windows } = this
+    if (entry >= 0 && code !== 0) windows.setCode(entry, windows.count(entry) - this.left, code)
     this.left--
-  }
-
-  isActive(slot: number): boolean {
-    return slot >= 0 && slot < this.end && this.words[slot << SESSION_SHIFT] === SessionState.Active
   }
 
   /** Account of the open frame's session. */
   openAccount(): number {
-    return this.words[(this.open << SESSION_SHIFT) + Session.ACCOUNT]!
+    return this.table.words[(this.open << SESSION_SHIFT) + Session.ACCOUNT]!
   }
 
   scopes(slot: number): number {
-    return this.words[(slot << SESSION_SHIFT) + Session.ATTR]! & 15
+    return this.table.words[(slot << SESSION_SHIFT) + Session.ATTR]! & 15
   }
 
   maxNotional(slot: number): number {
-    return this.numbers[slot * SESSION_NUMBERS]!
+    return this.table.number(slot, SessionNumber.MAX_NOTIONAL)
   }
 
-  /** Reject of a frame of `account` by this session at `timeMs`, whatever its nonce, or 0. */
-  mayOpen(slot: number, account: number, timeMs: number): number {
-    if (!this.isActive(slot)) return Reject.UnknownSession
-    if (this.words[(slot << SESSION_SHIFT) + Session.ACCOUNT] !== account) return Reject.WrongAccount
-    const expiresAt = this.numbers[slot * SESSION_NUMBERS + SessionNumber.EXPIRES_AT]!
-    return expiresAt <= timeMs ? Reject.SessionExpired : Reject.None
+  /** Reject of a frame by the session in `slot` (-1 = there is none) at `timeMs`, whatever its nonce, or 0. */
+  mayOpen(slot: number, timeMs: number): number {
+    if (slot === NONE || this.table.word(slot, Session.STATE) !== SessionState.Active)
+      return Reject.UnknownSession
+    return this.table.number(slot, SessionNumber.ENDS_AT) <= timeMs ? Reject.SessionExpired : Reject.None
   }
 
-  /** Window entry of a session's nonce that was used and is not too old, or -1. */
+  /** Nonces up to one less than this are too old, or forgotten. */
+  floor(slot: number): number {
+    const { table } = this
+    const highest = table.number(slot, SessionNumber.HIGHEST)
+    if (this.isIdle(slot)) return highest
+    return Math.max(table.number(slot, SessionNumber.FLOOR), highest - FRAME_NONCE_WINDOW)
+  }
+
+  /** Window entry of a session's nonce that was used and is not forgotten, or -1. */
   find(slot: number, nonce: number): number {
-    if (!(slot >= 0 && slot < this.end) || !(Number.isInteger(nonce) && nonce >= 0)) return -1
-    const highest = this.numbers[slot * SESSION_NUMBERS + SessionNumber.HIGHEST]!
-    const entry = slot * FRAME_NONCE_WINDOW + (nonce % FRAME_NONCE_WINDOW)
-    return nonce + 1 > highest - FRAME_NONCE_WINDOW && this.nonces[entry] === nonce + 1 ? entry : -1
+    const window = this.windowOf(slot)
+    if (window === NONE || !(Number.isInteger(nonce) && nonce >= 0)) return NONE
+    const entry = this.windows.entryOf(window, nonce)
+    return nonce + 1 > this.floor(slot) && this.windows.nonce(entry) === nonce + 1 ? entry : NONE
   }
 
-  /** A wallet's nonces grow, so an approval that was once used cannot be used again. */
-  private nonceIsNew(account: number, nonce: number): boolean {
-    return (
-      Number.isInteger(nonce) &&
-      nonce < UNITS_END &&
-      nonce > this.ledger.accountNumbers[account * 8 + AccountNumber.APPROVAL_NONCE]!
-    )
+  /** Window of a session that is in use, or -1. */
+  windowOf(slot: number): number {
+    return this.isIdle(slot) ? NONE : this.table.word(slot, Session.WINDOW)
   }
 
-  /** A slot never used, else the first whose session is revoked or expired; -1 = none. */
-  private freeSlot(): number {
-    if (this.end < this.capacity) return this.end
-    for (let slot = 0; slot < this.capacity; slot++) {
-      if (this.words[slot << SESSION_SHIFT] === SessionState.Revoked) return slot
-      const expiresAt = this.numbers[slot * SESSION_NUMBERS + SessionNumber.EXPIRES_AT]!
-      if (expiresAt <= this.clock[Clock.TIME]! && slot !== this.open) return slot
+  /** True when the session's nonces are forgotten, whether or not its window was taken back. */
+  private isIdle(slot: number): boolean {
+    const { table } = this
+    if (table.number(slot, SessionNumber.HIGHEST) === 0) return false
+    // A frame that is open has not had its last say.
+    if (this.left > 0 && slot === this.open) return false
+    return this.clock[Clock.TIME]! - table.number(slot, SessionNumber.LAST_FRAME) >= FRAME_WINDOW_IDLE_MS
+  }
+
+  /** An empty window for a session that has none in use; -1 = all are in use by others. */
+  giveWindow(slot: number): number {
+    const { table, windows } = this
+    const at = slot << SESSION_SHIFT
+    table.setNumber(slot, SessionNumber.FLOOR, table.number(slot, SessionNumber.HIGHEST))
+    if (table.words[at + Session.WINDOW] !== NONE) this.takeWindow(slot)
+    // Two a grant: what is idle goes back sooner than new ones are asked for.
+    for (let taken = 0; taken < 2; taken++) {
+      if (windows.head === NONE || !this.isIdle(windows.slotOf(windows.head))) break
+      this.takeWindow(windows.slotOf(windows.head))
     }
-    return -1
+    if (!windows.hasFree) return NONE
+    const window = windows.give(slot)
+    table.words[at + Session.WINDOW] = window
+    return window
+  }
+
+  private takeWindow(slot: number): void {
+    const at = (slot << SESSION_SHIFT) + Session.WINDOW
+    this.windows.take(this.table.words[at]!)
+    this.table.words[at] = NONE
+  }
+
+  /**
+   * Slot for a new session of an account: of its own session of the same key, else of its own that ended first,
+   * else a new one, else of whoever ended first. A negative number is a Reject.
+   */
+  private placeFor(account: number, words: Int32Array, keyAt: number, parity: number): number {
+    const { table } = this
+    let count = 0
+    let ended = NONE
+    for (let slot = table.first(account); slot !== NONE; slot = table.next(slot)) {
+      if (table.hasKey(slot, words, keyAt, parity)) return slot
+      if (this.hasEnded(slot) && (ended === NONE || table.endsBefore(slot, ended))) ended = slot
+      count++
+    }
+    if (ended !== NONE) return ended
+    if (count >= this.bounds.accountSessionsMax) return -Reject.AccountSessionsFull
+    if (table.end < table.capacity) return table.end
+    return this.hasEnded(table.firstToEnd) ? table.firstToEnd : -Reject.SessionsFull
+  }
+
+  private hasEnded(slot: number): boolean {
+    return this.table.number(slot, SessionNumber.ENDS_AT) <= this.clock[Clock.TIME]!
+  }
+
+  /** Removes a session with all that is known of its frames. Its approval if it was live and of this key, else 0. */
+  private vacate(slot: number, words: Int32Array, keyAt: number, account: number, parity: number): number {
+    const { table } = this
+    const replaces =
+      !this.hasEnded(slot) &&
+      table.word(slot, Session.ACCOUNT) === account &&
+      table.hasKey(slot, words, keyAt, parity)
+    if (table.word(slot, Session.WINDOW) !== NONE) this.takeWindow(slot)
+    table.remove(slot)
+    return replaces ? table.number(slot, SessionNumber.APPROVAL) : 0
   }
 }

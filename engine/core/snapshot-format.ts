@@ -10,7 +10,7 @@ import { isStop } from './order-types.js'
 import { Mark } from './orders.js'
 
 export const SNAPSHOT_MAGIC = 0x4e534247
-export const SNAPSHOT_VERSION = 1
+export const SNAPSHOT_VERSION = 2
 export const SNAPSHOT_HEADER_BYTES = 16
 export const DIGEST_BYTES = 32
 

@@ -1,12 +1,13 @@
 /** Reads the body of a snapshot (snapshot-format.ts) back into a state. */
-import { FRAME_COMMANDS_MAX, FRAME_NONCE_WINDOW, TIERS_MAX } from '../limits.js'
+import { FRAME_COMMANDS_MAX, TIERS_MAX } from '../limits.js'
 import { ACCOUNT_SHIFT, AccountNumber, OWNER_WORDS, TIER_SHIFT } from './ledger.js'
 import { BOOK_KINDS } from './levels.js'
 import { Fee, Market, SYMBOL_BYTES } from './markets.js'
 import { EXTRA_SHIFT, Extra, ExtraNumber, Mark, ORDER_SHIFT, Order, OrderNumber } from './orders.js'
 import type { ByteReader } from './byte-stream.js'
 import { sortByKey } from './radix-sort.js'
-import { KEY_WORDS, SESSION_NUMBERS, SESSION_SHIFT, Session } from './sessions.js'
+import { KEY_WORDS, SESSION_SHIFT, SessionNumber } from './session-table.js'
+import type { Sessions } from './sessions.js'
 import { Section, SnapshotError, needsExtra, symbolOf } from './snapshot-format.js'
 import { Counter, type State } from './state.js'
 import { Clock } from './trading.js'
@@ -16,12 +17,12 @@ import { Clock } from './trading.js'
  * @throws SnapshotError when the state cannot hold it.
  */
 export function readBody(reader: ByteReader, state: State): void {
-  readHead(reader, state)
+  const open = readHead(reader, state)
   readMarkets(reader, state)
   readAccounts(reader, state)
   readBalances(reader, state)
   linkFeeRows(state)
-  readSessions(reader, state)
+  readSessions(reader, state, open)
   readProtections(reader, state)
   readBooks(reader, state)
 }
@@ -36,7 +37,7 @@ function expectRoom(what: string, needed: number, capacity: number): void {
   if (needed > capacity) throw new SnapshotError(`${what}: ${needed} needed, capacity ${capacity}`)
 }
 
-function readHead(reader: ByteReader, state: State): void {
+function readHead(reader: ByteReader, state: State): OpenFrame {
   expectSection(reader, Section.Head)
   state.clock[Clock.SEQ] = reader.float()
   state.clock[Clock.TIME] = reader.float()
@@ -48,9 +49,15 @@ function readHead(reader: ByteReader, state: State): void {
   if (requireFrames !== (state.genesis.requireFrames === true))
     throw new SnapshotError(`requireFrames ${requireFrames}, genesis says otherwise`)
   state.sessions.left = reader.int()
-  state.sessions.open = reader.int()
-  state.sessions.entry = reader.int()
-  reader.int()
+  return { account: reader.int(), approval: reader.float(), noncePlusOne: reader.float() }
+}
+
+/** The session and nonce of a frame that was open. */
+interface OpenFrame {
+  /** -1 = no frame was open, or its header had been refused. */
+  readonly account: number
+  readonly approval: number
+  readonly noncePlusOne: number
 }
 
 function readMarkets(reader: ByteReader, { markets, ledger }: State): void {
@@ -125,36 +132,72 @@ function linkFeeRows({ markets, ledger, feeAccount }: State): void {
     }
 }
 
-function readSessions(reader: ByteReader, { sessions }: State): void {
-  sessions.end = expectSection(reader, Section.Sessions)
-  if (sessions.end > sessions.capacity)
-    throw new SnapshotError(`sessions: ${sessions.end}, this engine has room for ${sessions.capacity}`)
-  for (let slot = 0; slot < sessions.end; slot++) {
-    const at = slot << SESSION_SHIFT
-    sessions.words[at] = reader.int()
-    sessions.words[at + Session.ACCOUNT] = reader.int()
-    sessions.words[at + Session.ATTR] = reader.int()
-    for (let word = 0; word < KEY_WORDS; word++) sessions.words[at + Session.X + word] = reader.int()
-    const entries = reader.int()
-    for (let number = 0; number < SESSION_NUMBERS; number++)
-      sessions.numbers[slot * SESSION_NUMBERS + number] = reader.float()
-    for (let index = 0; index < entries; index++) {
-      const noncePlusOne = reader.float()
-      const entry = slot * FRAME_NONCE_WINDOW + ((noncePlusOne - 1) % FRAME_NONCE_WINDOW)
-      sessions.nonces[entry] = noncePlusOne
-      sessions.firstSeqs[entry] = reader.float()
-      const count = reader.int()
-      reader.int()
-      sessions.counts[entry] = count
-      for (let code = 0; code < count; code += 4) {
-        const word = reader.int()
-        for (let byte = 0; byte < 4; byte++)
-          if (code + byte < FRAME_COMMANDS_MAX)
-            sessions.codes[entry * FRAME_COMMANDS_MAX + code + byte] = (word >>> (8 * byte)) & 0xff
-      }
-      // Codes are written in pairs of words.
-      if (((count + 3) >> 2) % 2 === 1) reader.int()
-    }
+function readSessions(reader: ByteReader, { sessions, ledger }: State, open: OpenFrame): void {
+  const { table, windows } = sessions
+  const count = expectSection(reader, Section.Sessions)
+  expectRoom('sessions', count, table.capacity)
+  /** Sessions whose nonces are kept, with the entries of each. */
+  const kept: { slot: number; lastFrameMs: number; entries: KeptEntry[] }[] = []
+  for (let slot = 0; slot < count; slot++) {
+    const state = reader.int()
+    const account = reader.int()
+    const attributes = reader.int()
+    if (!(account >= 0 && account < ledger.accountsMax))
+      throw new SnapshotError(`session of account ${account}, accounts are below ${ledger.accountsMax}`)
+    const key = Int32Array.from({ length: KEY_WORDS }, () => reader.int())
+    const entryCount = reader.int()
+    const approval = reader.float()
+    const maxNotional = reader.float()
+    table.put(slot, account, attributes, key, 0, maxNotional, reader.float(), approval)
+    table.words[slot << SESSION_SHIFT] = state
+    table.setNumber(slot, SessionNumber.FLOOR, reader.float())
+    table.setNumber(slot, SessionNumber.HIGHEST, reader.float())
+    const lastFrameMs = reader.float()
+    table.setNumber(slot, SessionNumber.LAST_FRAME, lastFrameMs)
+    const entries = Array.from({ length: entryCount }, () => readEntry(reader))
+    if (entryCount > 0) kept.push({ slot, lastFrameMs, entries })
+  }
+  expectRoom('frame windows', kept.length, windows.capacity)
+  // Windows are given out in the order of their last frames.
+  kept.sort((a, b) => a.lastFrameMs - b.lastFrameMs)
+  for (const { slot, entries } of kept) restoreWindow(sessions, slot, entries)
+  if (open.account < 0) return
+  sessions.open = table.find(open.account, open.approval)
+  sessions.entry = sessions.find(sessions.open, open.noncePlusOne - 1)
+  if (sessions.entry < 0) throw new SnapshotError(`the open frame of account ${open.account} has no entry`)
+}
+
+interface KeptEntry {
+  readonly noncePlusOne: number
+  readonly firstSeq: number
+  readonly codes: Uint8Array
+}
+
+function readEntry(reader: ByteReader): KeptEntry {
+  const noncePlusOne = reader.float()
+  const firstSeq = reader.float()
+  const codes = new Uint8Array(reader.int())
+  reader.int()
+  if (codes.length > FRAME_COMMANDS_MAX) throw new SnapshotError(`a frame of ${codes.length} commands`)
+  for (let from = 0; from < codes.length; from += 4) {
+    const word = reader.int()
+    for (let byte = 0; byte < 4 && from + byte < codes.length; byte++)
+      codes[from + byte] = (word >>> (8 * byte)) & 0xff
+  }
+  // Codes are written in pairs of words.
+  if (((codes.length + 3) >> 2) % 2 === 1) reader.int()
+  return { noncePlusOne, firstSeq, codes }
+}
+
+function restoreWindow(sessions: Sessions, slot: number, entries: readonly KeptEntry[]): void {
+  const { table, windows } = sessions
+  const floor = table.number(slot, SessionNumber.FLOOR)
+  const window = sessions.giveWindow(slot)
+  table.setNumber(slot, SessionNumber.FLOOR, floor)
+  for (const { noncePlusOne, firstSeq, codes } of entries) {
+    const entry = windows.entryOf(window, noncePlusOne - 1)
+    windows.set(entry, noncePlusOne, firstSeq, codes.length)
+    for (let index = 0; index < codes.length; index++) windows.setCode(entry, index, codes[index]!)
   }
 }
 

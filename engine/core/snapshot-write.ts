@@ -1,11 +1,12 @@
 /** Writes the body of a snapshot (snapshot-format.ts): every part of the state, in canonical order. */
-import { ASSETS_MAX, ASSET_BITS, FRAME_COMMANDS_MAX, FRAME_NONCE_WINDOW, TIERS_MAX } from '../limits.js'
+import { ASSETS_MAX, ASSET_BITS, FRAME_NONCE_WINDOW, TIERS_MAX } from '../limits.js'
 import { ACCOUNT_SHIFT, AccountNumber, OWNER_WORDS, TIER_MASK, TIER_SHIFT } from './ledger.js'
 import { BOOK_KINDS, LEVEL_SHIFT, Level, NONE } from './levels.js'
 import { Fee, Market, MarketUnits, SYMBOL_BYTES } from './markets.js'
 import { EXTRA_SHIFT, Extra, ExtraNumber, Mark, ORDER_SHIFT, Order, OrderNumber } from './orders.js'
 import { ByteWriter } from './byte-stream.js'
-import { KEY_WORDS, SESSION_NUMBERS, SESSION_SHIFT, Session } from './sessions.js'
+import { KEY_WORDS, SESSION_SHIFT, Session, SessionNumber } from './session-table.js'
+import type { Sessions } from './sessions.js'
 import {
   DIGEST_BYTES,
   SNAPSHOT_HEADER_BYTES,
@@ -44,7 +45,7 @@ function estimateBytes({ trading, ledger, sessions }: State): number {
     trading.orders.count * 4 * (WORDS.Order + WORDS.OrderExtra) +
     ledger.accountsEnd * 4 * WORDS.Account +
     ledger.rows * 4 * WORDS.Balance +
-    sessions.end * 512
+    sessions.table.end * 512
   )
 }
 
@@ -55,11 +56,12 @@ function writeHead(writer: ByteWriter, { clock, counters, sessions, feeAccount, 
   writer.float(counters[Counter.DEPOSITS_CONSUMED]!)
   writer.int(feeAccount)
   writer.int(genesis.requireFrames === true ? 1 : 0)
-  const inFrame = sessions.left > 0
-  writer.int(sessions.left)
-  writer.int(inFrame ? sessions.open : -1)
-  writer.int(inFrame ? sessions.entry : -1)
-  writer.int(0)
+  const { left, open, table } = sessions
+  const inFrame = left > 0 && open >= 0
+  writer.int(left)
+  writer.int(inFrame ? table.word(open, Session.ACCOUNT) : -1)
+  writer.float(inFrame ? table.number(open, SessionNumber.APPROVAL) : 0)
+  writer.float(inFrame ? sessions.windows.nonce(sessions.entry) : 0)
 }
 
 function writeMarkets(writer: ByteWriter, { markets, ledger }: State): void {
@@ -140,42 +142,59 @@ function writeBalances(writer: ByteWriter, { ledger }: State): void {
   }
 }
 
-function writeSessions(writer: ByteWriter, { sessions }: State): void {
-  writer.section(Section.Sessions, sessions.end)
-  for (let slot = 0; slot < sessions.end; slot++) {
-    const at = slot << SESSION_SHIFT
-    writer.int(sessions.words[at]!)
-    writer.int(sessions.words[at + Session.ACCOUNT]!)
-    writer.int(sessions.words[at + Session.ATTR]!)
-    for (let word = 0; word < KEY_WORDS; word++) writer.int(sessions.words[at + Session.X + word]!)
-    let entries = 0
-    const first = slot * FRAME_NONCE_WINDOW
-    for (let entry = first; entry < first + FRAME_NONCE_WINDOW; entry++)
-      if (inWindow(sessions.nonces[entry]!, sessions.numbers[slot * SESSION_NUMBERS + 2]!)) entries++
-    writer.int(entries)
-    for (let number = 0; number < SESSION_NUMBERS; number++)
-      writer.float(sessions.numbers[slot * SESSION_NUMBERS + number]!)
-    for (let entry = first; entry < first + FRAME_NONCE_WINDOW; entry++) {
-      if (!inWindow(sessions.nonces[entry]!, sessions.numbers[slot * SESSION_NUMBERS + 2]!)) continue
-      writer.float(sessions.nonces[entry]!)
-      writer.float(sessions.firstSeqs[entry]!)
-      const count = sessions.counts[entry]!
-      writer.int(count)
-      writer.int(0)
-      for (let at = 0; at < count; at += 8) {
-        writer.int(codesWord(sessions.codes, entry, at))
-        writer.int(codesWord(sessions.codes, entry, at + 4))
-      }
-    }
+/** By account, then approval; what is idle is written as it counts, whether or not its window was taken back. */
+function writeSessions(writer: ByteWriter, { sessions, ledger }: State): void {
+  const { table } = sessions
+  writer.section(Section.Sessions, table.end)
+  const own: number[] = []
+  for (let account = 0; account < ledger.accountsEnd; account++) {
+    own.length = 0
+    for (let slot = table.first(account); slot >= 0; slot = table.next(slot)) own.push(slot)
+    // An account's list begins with its newest approval.
+    for (let index = own.length - 1; index >= 0; index--) writeSession(writer, sessions, own[index]!)
   }
 }
 
-const inWindow = (noncePlusOne: number, highest: number): boolean =>
-  noncePlusOne !== 0 && noncePlusOne > highest - FRAME_NONCE_WINDOW
+function writeSession(writer: ByteWriter, sessions: Sessions, slot: number): void {
+  const { table, windows } = sessions
+  const at = slot << SESSION_SHIFT
+  writer.int(table.words[at]!)
+  writer.int(table.words[at + Session.ACCOUNT]!)
+  writer.int(table.words[at + Session.ATTR]!)
+  for (let word = 0; word < KEY_WORDS; word++) writer.int(table.words[at + Session.X + word]!)
+  const window = sessions.windowOf(slot)
+  const floor = sessions.floor(slot)
+  const first = window * FRAME_NONCE_WINDOW
+  const entries: number[] = []
+  if (window >= 0)
+    for (let entry = first; entry < first + FRAME_NONCE_WINDOW; entry++)
+      if (windows.nonce(entry) > floor) entries.push(entry)
+  writer.int(entries.length)
+  writer.float(table.number(slot, SessionNumber.APPROVAL))
+  writer.float(table.number(slot, SessionNumber.MAX_NOTIONAL))
+  writer.float(table.number(slot, SessionNumber.ENDS_AT))
+  const highest = table.number(slot, SessionNumber.HIGHEST)
+  // The stored floor, which `floor` is not where the window has moved on.
+  writer.float(window >= 0 || highest === 0 ? table.number(slot, SessionNumber.FLOOR) : highest)
+  writer.float(highest)
+  writer.float(table.number(slot, SessionNumber.LAST_FRAME))
+  for (const entry of entries) {
+    writer.float(windows.nonce(entry))
+    writer.float(windows.firstSeq(entry))
+    writer.int(windows.count(entry))
+    writer.int(0)
+    const codes = windows.codes(entry)
+    for (let from = 0; from < codes.length; from += 4) writer.int(codesWord(codes, from))
+    if (((codes.length + 3) >> 2) % 2 === 1) writer.int(0)
+  }
+}
 
-function codesWord(codes: Uint8Array, entry: number, at: number): number {
-  const from = entry * FRAME_COMMANDS_MAX + at
-  return codes[from]! | (codes[from + 1]! << 8) | (codes[from + 2]! << 16) | (codes[from + 3]! << 24)
+/** Four codes, little-endian, zeros behind their end. */
+function codesWord(codes: Uint8Array, from: number): number {
+  let word = 0
+  for (let index = 0; index < 4 && from + index < codes.length; index++)
+    word |= codes[from + index]! << (8 * index)
+  return word
 }
 
 function writeProtections(writer: ByteWriter, { protections }: State): void {

@@ -4,21 +4,30 @@
  */
 import type { Side } from '../codes.js'
 import { Attr } from '../layout.js'
-import { ASSETS_MAX, TIERS_MAX } from '../limits.js'
-import type { AccountFees, Balance, BookLevel, OrderView, SessionView } from '../types.js'
-import { ACCOUNT_SHIFT, Account, OWNER_WORDS } from './ledger.js'
+import { ASSETS_MAX, LOAD_ROWS_MAX, TIERS_MAX } from '../limits.js'
+import type {
+  AccountFees,
+  Balance,
+  BookLevel,
+  OrderView,
+  SessionPage,
+  SessionView,
+  WalletNonces,
+} from '../types.js'
+import { ACCOUNT_SHIFT, Account, AccountNumber, OWNER_WORDS } from './ledger.js'
 import { BOOK_KINDS, BookKind, LEVEL_SHIFT, Level, NONE, keyMask } from './levels.js'
 import { Fee } from './markets.js'
 import { restingBook } from './match.js'
 import { EXTRA_SHIFT, Extra, ExtraNumber, Mark, ORDER_SHIFT, Order, OrderNumber } from './orders.js'
 import {
   KEY_WORDS,
-  SESSION_NUMBERS,
+  PARITY_BIT,
   SESSION_SHIFT,
   Session,
   SessionNumber,
   SessionState,
-} from './sessions.js'
+  type SessionTable,
+} from './session-table.js'
 import type { State } from './state.js'
 import { isStop } from './order-types.js'
 
@@ -151,30 +160,55 @@ export function owner({ ledger }: State, account: number): number[] | undefined 
   return Array.from(ledger.owners.subarray(at, at + OWNER_WORDS))
 }
 
-export function sessions(state: State, account: number): SessionView[] {
+export function sessions({ sessions, clock }: State, account: number): SessionView[] {
   const found: SessionView[] = []
-  for (let slot = 0; slot < state.sessions.end; slot++) {
-    const view = session(state, slot)
-    if (view !== undefined && view.account === account) found.push(view)
-  }
-  return found
+  const { table } = sessions
+  for (let slot = table.first(account); slot >= 0; slot = table.next(slot))
+    found.push(sessionView(table, slot, clock[1]!))
+  return found.reverse()
 }
 
-export function session({ sessions, clock }: State, slot: number): SessionView | undefined {
-  if (!(Number.isInteger(slot) && slot >= 0 && slot < sessions.end)) return undefined
-  const at = slot << SESSION_SHIFT
-  const number = slot * SESSION_NUMBERS
-  const attributes = sessions.words[at + Session.ATTR]!
-  const expiresAtMs = sessions.numbers[number + SessionNumber.EXPIRES_AT]!
+export function session(
+  { sessions, clock }: State,
+  account: number,
+  approval: number,
+): SessionView | undefined {
+  const slot = sessions.table.find(account, approval)
+  return slot < 0 ? undefined : sessionView(sessions.table, slot, clock[1]!)
+}
+
+export function sessionPage({ sessions, clock }: State, first: number): SessionPage {
+  const { table } = sessions
+  const from = Math.max(0, first)
+  const end = Math.min(table.end, from + LOAD_ROWS_MAX)
+  const rows: SessionView[] = []
+  for (let slot = from; slot < end; slot++) rows.push(sessionView(table, slot, clock[1]!))
+  return { rows, next: end < table.end ? end : -1 }
+}
+
+export function nonces({ ledger }: State, account: number): WalletNonces {
+  if (!ledger.isOpen(account)) return { approval: 0, withdrawal: 0 }
+  const at = account * 8
   return {
-    slot,
-    account: sessions.words[at + Session.ACCOUNT]!,
+    approval: ledger.accountNumbers[at + AccountNumber.APPROVAL_NONCE]!,
+    withdrawal: ledger.accountNumbers[at + AccountNumber.WITHDRAWAL_NONCE]!,
+  }
+}
+
+function sessionView(table: SessionTable, slot: number, timeMs: number): SessionView {
+  const at = slot << SESSION_SHIFT
+  const attributes = table.words[at + Session.ATTR]!
+  const expiresAtMs = table.number(slot, SessionNumber.ENDS_AT)
+  return {
+    account: table.words[at + Session.ACCOUNT]!,
+    approval: table.number(slot, SessionNumber.APPROVAL),
     scopes: attributes & 15,
-    keyX: Array.from(sessions.words.subarray(at + Session.X, at + Session.X + KEY_WORDS)),
-    parity: attributes >> 4,
-    maxNotional: sessions.numbers[number]!,
+    keyX: Array.from(table.words.subarray(at + Session.X, at + Session.X + KEY_WORDS)),
+    parity: attributes >> PARITY_BIT,
+    maxNotional: table.number(slot, SessionNumber.MAX_NOTIONAL),
     expiresAtMs,
-    highestNonce: sessions.numbers[number + SessionNumber.HIGHEST]! - 1,
-    active: sessions.words[at] === SessionState.Active && expiresAtMs > clock[1]!,
+    revoked: table.words[at] === SessionState.Revoked,
+    highestNonce: table.number(slot, SessionNumber.HIGHEST) - 1,
+    active: expiresAtMs > timeMs,
   }
 }

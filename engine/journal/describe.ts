@@ -3,7 +3,18 @@
  * out; a record of an unknown kind is shown as its words.
  */
 import { CommandKind, commandNames } from '../codes.js'
-import { Attr, COMMAND_WORDS, Cmd, FrameCmd, MarketCmd, OpenAccountCmd, SessionCmd } from '../layout.js'
+import { readApproval } from '../commands.js'
+import {
+  ApproveCmd,
+  Attr,
+  COMMAND_WORDS,
+  Cmd,
+  FrameCmd,
+  MarketCmd,
+  OpenAccountCmd,
+  RevokeCmd,
+  WithdrawCmd,
+} from '../layout.js'
 import { AttachmentKind } from '../messages.js'
 
 const attachmentNames = new Map<number, string>(
@@ -58,8 +69,24 @@ export function describeCommand(
       return { ...base, cloid }
     case CommandKind.CancelAll:
       return { ...base, market: words[at + Cmd.MARKET]!, side: words[at + Cmd.OTHER]! }
-    case CommandKind.Deposit:
     case CommandKind.Withdraw:
+      return {
+        ...base,
+        asset: words[at + Cmd.ASSET]!,
+        units: floats[float + Cmd.AMOUNT_F64]!,
+        operator: attribute(Attr.OPERATOR_SHIFT, 1) === 1,
+        nonce: floats[float + WithdrawCmd.NONCE_F64]!,
+        deadlineMs: floats[float + WithdrawCmd.DEADLINE_F64]!,
+      }
+    case CommandKind.RevokeSession:
+      return {
+        ...base,
+        approval: floats[float + RevokeCmd.APPROVAL_F64]!,
+        operator: attribute(Attr.OPERATOR_SHIFT, 1) === 1,
+        nonce: floats[float + RevokeCmd.NONCE_F64]!,
+        deadlineMs: floats[float + RevokeCmd.DEADLINE_F64]!,
+      }
+    case CommandKind.Deposit:
     case CommandKind.Transfer:
       return {
         ...base,
@@ -76,17 +103,14 @@ export function describeCommand(
     case CommandKind.ApproveSession:
       return {
         ...base,
-        scopes: attribute(Attr.SCOPE_SHIFT, 15),
-        keyX: hex(words.subarray(at + SessionCmd.X, at + SessionCmd.X + 8)),
+        keyX: hex(words.subarray(at + ApproveCmd.X, at + ApproveCmd.X + 8)),
         keyParity: attribute(Attr.PARITY_SHIFT, 1),
-        maxNotional: floats[float + SessionCmd.MAX_NOTIONAL_F64]!,
-        expiresAtMs: floats[float + SessionCmd.EXPIRES_AT_F64]!,
-        nonce: floats[float + SessionCmd.NONCE_F64]!,
+        ...readApproval(words, at),
       }
     case CommandKind.Frame:
       return {
         ...base,
-        session: words[at + FrameCmd.SESSION]!,
+        approval: floats[float + FrameCmd.APPROVAL_F64]!,
         count: words[at + FrameCmd.COUNT]!,
         nonce: floats[float + FrameCmd.NONCE_F64]!,
         sha256: hex(words.subarray(at + FrameCmd.HASH, at + FrameCmd.HASH + 8)),

@@ -22,7 +22,7 @@ import { createHash } from 'node:crypto'
 import { COMMAND_BYTES } from '../layout.js'
 import { crc32c } from './crc32c.js'
 
-export const BLOCK_VERSION = 1
+export const BLOCK_VERSION = 2
 export const BLOCK_HEADER_BYTES = 128
 export const BLOCK_FOOTER_BYTES = 8
 export const ATTACHMENT_HEADER_BYTES = 16

@@ -3,7 +3,7 @@
 Written from the protocol's description alone, to show that it suffices. Logs a session on, follows
 streams, trades with signed frames, loses its connection, comes back and resumes. Prints one JSON line.
 
-  python3 client.py URL SESSION_SLOT PRIVATE_KEY_HEX DOMAIN_HASH_HEX
+  python3 client.py URL ACCOUNT APPROVAL PRIVATE_KEY_HEX DOMAIN_HASH_HEX
 """
 import asyncio
 import hashlib
@@ -62,17 +62,18 @@ def sign(key, message):
 
 
 class Client:
-    def __init__(self, url, slot, key, domain):
-        self.url, self.slot, self.key, self.domain = url, slot, key, domain
+    def __init__(self, url, account, approval, key, domain):
+        self.url, self.key, self.domain = url, key, domain
+        self.account, self.approval = account, approval
         self.next_id = 0
         self.pushed = []
 
     async def connect(self):
-        self.socket = await websockets.connect(self.url, subprotocols=["glassbook.v1.msgpack"])
+        self.socket = await websockets.connect(self.url, subprotocols=["glassbook.v2.msgpack"])
         hello = msgpack.unpackb(await self.socket.recv())
         assert hello[0] == 6 and hello[1] == 1, hello
-        message = b"glassbook.v1.logon" + self.domain + struct.pack(">I", self.slot) + hello[4]
-        return await self.request("logon", [self.slot, sign(self.key, message)])
+        message = b"glassbook.v2.logon" + self.domain + struct.pack(">IQ", self.account, self.approval) + hello[4]
+        return await self.request("logon", [self.account, self.approval, sign(self.key, message)])
 
     async def request(self, method, params):
         """Sends a request; keeps what is pushed meanwhile; returns the result or raises with the code."""
@@ -95,13 +96,15 @@ class Client:
 
     async def frame(self, nonce, commands):
         payload = msgpack.packb(commands)
-        header = b"glassbook.v1.frame" + self.domain + struct.pack(">IQ", self.slot, nonce)
-        return await self.request("frame", [self.slot, nonce, payload, sign(self.key, header + payload)])
+        header = b"glassbook.v2.frame" + self.domain + struct.pack(">IQQ", self.account, self.approval, nonce)
+        return await self.request(
+            "frame", [self.account, self.approval, nonce, payload, sign(self.key, header + payload)]
+        )
 
 
 async def main():
-    url, slot, key, domain = sys.argv[1], int(sys.argv[2]), int(sys.argv[3], 16), bytes.fromhex(sys.argv[4])
-    client = Client(url, slot, key, domain)
+    url, account, approval = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    client = Client(url, account, approval, int(sys.argv[4], 16), bytes.fromhex(sys.argv[5]))
     logon = await client.connect()
     await client.request("subscribe", ["book:0"])
     await client.request("subscribe", ["orders"])

@@ -37,7 +37,10 @@ export const Control = {
   Slow: 3,
   /** A budget is nearly spent; `details.budget`. */
   Throttle: 4,
-  /** The session that was logged on here was revoked or has expired; every stream has left the connection. */
+  /**
+   * The session that was logged on here was revoked, replaced by a newer approval of its key, or has expired;
+   * every stream has left the connection. `details` {account, approval}.
+   */
   SessionEnded: 5,
 } as const
 
@@ -48,15 +51,24 @@ export const Method = {
   Markets: 'markets',
   /** [owner address] -> {account} */
   Account: 'account',
-  /** [account, publicKey (33 bytes), scopes, maxNotional, expiresAtMs, nonce, wallet signature (65 bytes)] -> {session} */
+  /**
+   * [account, publicKey (33 bytes), scopes, maxNotional, expiresAtMs, nonce, deadlineMs, wallet signature
+   * (65 bytes)] -> {account, approval}: the session's name; `approval` is the nonce
+   */
   ApproveSession: 'approveSession',
-  /** [account, session, nonce, wallet signature (65 bytes)] -> {session} */
+  /** [account, approval, nonce, deadlineMs, wallet signature (65 bytes)] -> {account, approval} */
   RevokeSession: 'revokeSession',
   /** [] -> sessions of the account that is logged on */
   Sessions: 'sessions',
-  /** [session, signature (64 bytes)] -> {account, session, scopes, maxNotional, expiresAtMs} */
+  /** [account, publicKey (33 bytes)] -> {approval, scopes, maxNotional, expiresAtMs, timeMs}: the live session of a key */
+  Session: 'session',
+  /** [account] -> {approval, withdrawal, timeMs}: highest nonces of the account's wallet, and engine time */
+  Nonces: 'nonces',
+  /** [account, approval, signature (64 bytes)] -> {account, approval, scopes, maxNotional, expiresAtMs} */
   Logon: 'logon',
-  /** [session, nonce, payload, signature (64 bytes), options?] -> [seq, items, receipt?] */
+  /** [] -> {}: takes the session off this connection; every stream and cancelOnDisconnect go with it */
+  Logoff: 'logoff',
+  /** [account, approval, nonce, payload, signature (64 bytes), options?] -> [seq, items, receipt?] */
   Frame: 'frame',
   /** [commands] -> [seq, items]: only where the operator accepts unsigned frames */
   UnsignedFrame: 'unsignedFrame',
@@ -73,7 +85,7 @@ export const Method = {
   Orders: 'orders',
   /** [{cloid} or {orderId}] -> an order */
   Order: 'order',
-  /** [session, nonce] -> {firstSeq, codes}: what became of a frame, while its nonce is in the window */
+  /** [approval, nonce] -> {firstSeq, codes}: what became of a frame, while its nonce is in the window */
   FrameOutcome: 'frameOutcome',
   /** [{afterSeq?, afterIndex?, limit?}?] -> {fills, complete, more} */
   Fills: 'fills',
@@ -85,8 +97,10 @@ export const Method = {
   Candles: 'candles',
   /** [market] -> ticker */
   Ticker: 'ticker',
-  /** [account, asset, units, nonce, wallet signature (65 bytes)] -> {seq} */
+  /** [account, asset, units, nonce, deadlineMs, wallet signature (65 bytes)] -> {seq} */
   Withdraw: 'withdraw',
+  /** [account, nonce] -> {state, seq, asset, units, highest, timeMs}: what became of a withdrawal whose answer was lost */
+  Withdrawal: 'withdrawal',
   /** [account, asset, batch?] -> balance proof */
   Proof: 'proof',
   /** [seq, index] -> proof of a fill */

@@ -12,9 +12,9 @@ import {
   FRAME_COMMANDS_MAX,
   FRAME_NONCE_WINDOW,
   MARKETS_MAX,
-  SESSIONS_MAX,
 } from '../../engine/limits.js'
 import { Scope } from '../../engine/codes.js'
+import { APPROVAL_TIME_END } from '../../engine/layout.js'
 import { FieldError, readBytes, readUint64 } from './fields.js'
 import { type EntryName, entryText } from './positions.js'
 import type { NumbersName } from './numbers.js'
@@ -59,7 +59,9 @@ const bytes = (count: number, what: string) =>
 export const account = index(ACCOUNTS_MAX, 'account id')
 export const asset = index(ASSETS_MAX, 'asset id')
 export const market = index(MARKETS_MAX, 'market id')
-const session = index(SESSIONS_MAX, 'session slot')
+const approval = whole('approval: its nonce names the session')
+const deadline = whole('deadline in ms of engine time, at most a day ahead').min(1)
+const walletNonce = (what: string) => whole(what).min(1)
 export const cloid = readWith(
   (value) => readUint64(value, 'cloid'),
   'client order id: unsigned 64-bit number',
@@ -111,6 +113,7 @@ const id64 = z
   .union([z.string().regex(/^[0-9]+$/), z.bigint(), z.int()])
   .meta({ description: 'unsigned 64-bit', glassbookType: 'cloid' })
 const text = z.string()
+const sessionName = z.object({ account: int, approval: int })
 const level = entry('level', z.tuple([int, int, int]))
 const bookData = z.tuple([z.array(level), z.array(level)]).describe('[bids, asks], best first in a snapshot')
 const l3 = entry('l3', z.tuple([int, int, int, int]))
@@ -290,40 +293,82 @@ export const methods = {
       account,
       bytes(PUBLIC_KEY_BYTES, 'P-256 public key, SEC1 compressed'),
       z.int().min(1).max(7).describe('scope bits'),
-      whole('largest notional of one order in quote units; 0 = no bound'),
-      whole('expiry in ms since 1970'),
-      whole('approval nonce, used once an account'),
+      whole('quote units that one order may execute over its life, on either side; 0 = no bound'),
+      whole('expiry in ms since 1970, at most 30 days ahead unless the exchange says otherwise').max(
+        APPROVAL_TIME_END - 1,
+      ),
+      walletNonce('approval nonce: above every one of the account’s approvals and revocations'),
+      deadline.max(APPROVAL_TIME_END - 1),
       walletSignature,
     ]),
-    z.object({ session: int }),
+    sessionName,
     0,
     50,
-    'Registers a session key that the owner’s wallet approved.',
+    'Registers a session key that the owner’s wallet approved; the newest approval of a key replaces the one before.',
   ),
   [Method.RevokeSession]: method(
-    z.tuple([account, session, whole('revocation nonce'), walletSignature]),
-    z.object({ session: int }),
+    z.tuple([
+      account,
+      approval,
+      walletNonce('revocation nonce: above every one of the account’s approvals and revocations'),
+      deadline,
+      walletSignature,
+    ]),
+    sessionName,
     0,
     50,
     'Ends a session for good.',
   ),
   [Method.Sessions]: method(
     z.tuple([]),
-    z.array(z.looseObject({ slot: int })),
+    z.array(
+      z.looseObject({
+        account: int,
+        approval: int,
+        scopes: int,
+        maxNotional: int,
+        expiresAtMs: int,
+        highestNonce: int,
+        active: z.boolean(),
+        revoked: z.boolean(),
+      }),
+    ),
     Scope.Read,
     5,
-    'Sessions of the account.',
+    'Sessions of the account, ended ones included until their place is needed; keyX is eight 32-bit words of the key’s x, big-endian.',
+  ),
+  [Method.Session]: method(
+    z.tuple([account, bytes(PUBLIC_KEY_BYTES, 'P-256 public key, SEC1 compressed')]),
+    z.object({ approval: int, scopes: int, maxNotional: int, expiresAtMs: int, timeMs: int }),
+    0,
+    2,
+    'The live session that a key has for an account.',
+  ),
+  [Method.Nonces]: method(
+    z.tuple([account]),
+    z.object({ approval: int, withdrawal: int, timeMs: int }),
+    0,
+    1,
+    'Highest nonces that the account’s wallet has used (approvals and revocations share one row), and engine time.',
   ),
   [Method.Logon]: method(
-    z.tuple([session, sessionSignature]),
-    z.object({ account: int, session: int, scopes: int, maxNotional: int, expiresAtMs: int }),
+    z.tuple([account, approval, sessionSignature]),
+    z.object({ account: int, approval: int, scopes: int, maxNotional: int, expiresAtMs: int }),
     0,
     10,
     'Logs a session on to this connection.',
   ),
+  [Method.Logoff]: method(
+    z.tuple([]),
+    z.object({}),
+    0,
+    1,
+    'Takes the session off this connection: every stream and cancelOnDisconnect go with it.',
+  ),
   [Method.Frame]: method(
     z.tuple([
-      session,
+      account,
+      approval,
       whole('frame nonce'),
       payload,
       sessionSignature,
@@ -383,11 +428,11 @@ export const methods = {
     'One order by its client order id or its order id.',
   ),
   [Method.FrameOutcome]: method(
-    z.tuple([session, whole('frame nonce')]),
+    z.tuple([approval, whole('frame nonce')]),
     z.object({ firstSeq: int, codes: z.array(int) }),
     Scope.Read,
     2,
-    'What became of a frame whose answer was lost; while its nonce is among the session’s highest 100.',
+    'What became of a frame whose answer was lost; while its nonce is among the session’s highest 100, and for an hour after the session’s last frame.',
   ),
   [Method.Fills]: method(
     z.tuple([
@@ -428,11 +473,32 @@ export const methods = {
   ),
   [Method.Ticker]: method(z.tuple([market]), ticker, 0, 1, 'Last price, best bid and offer, 24 h figures.'),
   [Method.Withdraw]: method(
-    z.tuple([account, asset, whole('units'), whole('withdrawal nonce'), walletSignature]),
+    z.tuple([
+      account,
+      asset,
+      whole('units'),
+      walletNonce('withdrawal nonce: above every one of the account’s withdrawals'),
+      deadline,
+      walletSignature,
+    ]),
     z.object({ seq: int }),
     0,
     50,
     'Asks for a withdrawal; it becomes claimable on-chain once its batch is proven.',
+  ),
+  [Method.Withdrawal]: method(
+    z.tuple([account, walletNonce('nonce of the withdrawal')]),
+    z.object({
+      state: z.enum(['taken', 'notTaken', 'unknown']),
+      seq: int,
+      asset: int,
+      units: int,
+      highest: int,
+      timeMs: int,
+    }),
+    0,
+    2,
+    'What became of a withdrawal, by its nonce; seq, asset and units are 0 unless it was taken. One that was not taken may still be, until its deadline is before `timeMs` or a later nonce was used (`highest`). Unknown: it is older than what is kept.',
   ),
   [Method.Proof]: method(
     z.tuple([account, asset, whole('batch; the last one on the chain when absent or 0').optional()]),

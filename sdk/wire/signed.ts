@@ -5,11 +5,14 @@
  * or vault is worth nothing elsewhere.
  *
  *   domain      sha256( chain id, uint64 big-endian || vault address, 20 bytes )
- *   frame       "glassbook.v1.frame" || domain || session slot, uint32 BE || nonce, uint64 BE || payload
- *   logon       "glassbook.v1.logon" || domain || session slot, uint32 BE || challenge, 32 bytes
- *   receipt     "glassbook.v1.receipt" || domain || first seq, uint64 BE || last seq, uint64 BE
+ *   frame       "glassbook.v2.frame" || domain || account, uint32 BE || approval, uint64 BE || nonce, uint64 BE || payload
+ *   logon       "glassbook.v2.logon" || domain || account, uint32 BE || approval, uint64 BE || challenge, 32 bytes
+ *   receipt     "glassbook.v2.receipt" || domain || first seq, uint64 BE || last seq, uint64 BE
  *               || SHA-256 of the frame's signed bytes || head seq, uint64 BE || journal head, 32 bytes
- *   HTTP token  "glassbook.v1.http" || domain || session slot, uint32 BE || expiry in ms, uint64 BE
+ *   HTTP token  "glassbook.v2.http" || domain || account, uint32 BE || approval, uint64 BE || expiry in ms, uint64 BE
+ *
+ * A session is named by its account and its approval: the nonce of the wallet's approval that made it. That
+ * nonce never comes back, so nothing that was signed for a session that is over is ever valid again.
  *
  * A receipt is signed by the operator's P-256 key: the commands first..last came from that frame, and the
  * journal's hash chain had that head at head seq, which is at or after last.
@@ -23,15 +26,25 @@ import { fromHex } from './bytes.js'
 import { CHALLENGE_BYTES } from './layout.js'
 
 const ascii = (text: string): Uint8Array => Uint8Array.from(text, (char) => char.charCodeAt(0))
-const FRAME_TAG = ascii('glassbook.v1.frame')
-const LOGON_TAG = ascii('glassbook.v1.logon')
-const RECEIPT_TAG = ascii('glassbook.v1.receipt')
-const HTTP_TAG = ascii('glassbook.v1.http')
+const FRAME_TAG = ascii('glassbook.v2.frame')
+const LOGON_TAG = ascii('glassbook.v2.logon')
+const RECEIPT_TAG = ascii('glassbook.v2.receipt')
+const HTTP_TAG = ascii('glassbook.v2.http')
 const DOMAIN_BYTES = 32
 const HASH_BYTES = 32
 
+/** Bytes that name a session: account and approval. */
+const SESSION_BYTES = 12
+
 /** Bytes of a frame's signed message before its payload. */
-export const FRAME_HEADER_BYTES = FRAME_TAG.length + DOMAIN_BYTES + 4 + 8
+export const FRAME_HEADER_BYTES = FRAME_TAG.length + DOMAIN_BYTES + SESSION_BYTES + 8
+
+/** A session as everything that is signed for it names it. */
+export interface SessionName {
+  readonly account: number
+  /** Nonce of the approval that made it. */
+  readonly approval: number
+}
 
 function putUint32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value >>> 24
@@ -43,6 +56,11 @@ function putUint32(bytes: Uint8Array, at: number, value: number): void {
 function putUint64(bytes: Uint8Array, at: number, value: number): void {
   putUint32(bytes, at, Math.floor(value / 2 ** 32))
   putUint32(bytes, at + 4, value >>> 0)
+}
+
+function putSession(bytes: Uint8Array, at: number, { account, approval }: SessionName): void {
+  putUint32(bytes, at, account)
+  putUint64(bytes, at + 4, approval)
 }
 
 /**
@@ -68,7 +86,7 @@ export function putFrameMessage(
   out: Uint8Array,
   at: number,
   domain: Uint8Array,
-  session: number,
+  session: SessionName,
   nonce: number,
   payload: Uint8Array,
 ): number {
@@ -77,9 +95,9 @@ export function putFrameMessage(
   end += FRAME_TAG.length
   out.set(domain, end)
   end += DOMAIN_BYTES
-  putUint32(out, end, session)
-  putUint64(out, end + 4, nonce)
-  end += 12
+  putSession(out, end, session)
+  putUint64(out, end + SESSION_BYTES, nonce)
+  end += SESSION_BYTES + 8
   out.set(payload, end)
   return end + payload.length - at
 }
@@ -87,7 +105,7 @@ export function putFrameMessage(
 /** A frame's signed message. */
 export function frameMessage(
   domain: Uint8Array,
-  session: number,
+  session: SessionName,
   nonce: number,
   payload: Uint8Array,
 ): Uint8Array<ArrayBuffer> {
@@ -99,15 +117,15 @@ export function frameMessage(
 /** A logon's signed message. */
 export function logonMessage(
   domain: Uint8Array,
-  session: number,
+  session: SessionName,
   challenge: Uint8Array,
 ): Uint8Array<ArrayBuffer> {
   if (challenge.length !== CHALLENGE_BYTES) throw new RangeError(`challenge of ${challenge.length} bytes`)
-  const bytes = new Uint8Array(LOGON_TAG.length + DOMAIN_BYTES + 4 + CHALLENGE_BYTES)
+  const bytes = new Uint8Array(LOGON_TAG.length + DOMAIN_BYTES + SESSION_BYTES + CHALLENGE_BYTES)
   bytes.set(LOGON_TAG)
   bytes.set(domain, LOGON_TAG.length)
-  putUint32(bytes, LOGON_TAG.length + DOMAIN_BYTES, session)
-  bytes.set(challenge, LOGON_TAG.length + DOMAIN_BYTES + 4)
+  putSession(bytes, LOGON_TAG.length + DOMAIN_BYTES, session)
+  bytes.set(challenge, LOGON_TAG.length + DOMAIN_BYTES + SESSION_BYTES)
   return bytes
 }
 
@@ -142,23 +160,32 @@ export function receiptMessage(domain: Uint8Array, receipt: Receipt): Uint8Array
 /** An HTTP token's signed message; the token may read for its session until `expiresAtMs`. */
 export function httpTokenMessage(
   domain: Uint8Array,
-  session: number,
+  session: SessionName,
   expiresAtMs: number,
 ): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(HTTP_TAG.length + DOMAIN_BYTES + 12)
+  const bytes = new Uint8Array(HTTP_TAG.length + DOMAIN_BYTES + SESSION_BYTES + 8)
   bytes.set(HTTP_TAG)
   bytes.set(domain, HTTP_TAG.length)
-  putUint32(bytes, HTTP_TAG.length + DOMAIN_BYTES, session)
-  putUint64(bytes, HTTP_TAG.length + DOMAIN_BYTES + 4, expiresAtMs)
+  putSession(bytes, HTTP_TAG.length + DOMAIN_BYTES, session)
+  putUint64(bytes, HTTP_TAG.length + DOMAIN_BYTES + SESSION_BYTES, expiresAtMs)
   return bytes
 }
 
+/** Version in the EIP-712 domain. */
+export const WALLET_VERSION = '2'
+
 /** EIP-712 domain of everything a wallet signs for the exchange. */
 export function walletDomain(chainId: number, vault: `0x${string}`) {
-  return { name: 'Glassbook', version: '1', chainId, verifyingContract: vault } as const
+  return { name: 'Glassbook', version: WALLET_VERSION, chainId, verifyingContract: vault } as const
 }
 
-/** EIP-712 types. Amounts are units; times are milliseconds; `publicKey` is SEC1 compressed P-256. */
+/**
+ * EIP-712 types. Amounts are units; times are milliseconds of engine time; `publicKey` is SEC1 compressed P-256;
+ * `maxNotional` bounds, in quote units, what one order may execute over its life, on either side, 0 = no bound.
+ * Nonces are from 1 to (engine time + a day) * 1000 and only grow: approvals and revocations of an account share
+ * one row of them, withdrawals have another. A message is refused after its deadline, and when that is more than
+ * a day ahead.
+ */
 export const walletTypes = {
   ApproveSession: [
     { name: 'account', type: 'uint32' },
@@ -167,16 +194,19 @@ export const walletTypes = {
     { name: 'maxNotional', type: 'uint64' },
     { name: 'expiresAt', type: 'uint64' },
     { name: 'nonce', type: 'uint64' },
+    { name: 'deadline', type: 'uint64' },
   ],
   RevokeSession: [
     { name: 'account', type: 'uint32' },
-    { name: 'session', type: 'uint32' },
+    { name: 'approval', type: 'uint64' },
     { name: 'nonce', type: 'uint64' },
+    { name: 'deadline', type: 'uint64' },
   ],
   Withdraw: [
     { name: 'account', type: 'uint32' },
     { name: 'asset', type: 'uint32' },
     { name: 'units', type: 'uint64' },
     { name: 'nonce', type: 'uint64' },
+    { name: 'deadline', type: 'uint64' },
   ],
 } as const

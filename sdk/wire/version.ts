@@ -3,7 +3,7 @@
  * MessagePack for programs that count bytes, JSON for everything else. A client names the encoding it
  * wants in `Sec-WebSocket-Protocol`; the server answers with the one it chose. Used by gateway and sdk.
  */
-export const PROTOCOL_VERSION = 1
+export const PROTOCOL_VERSION = 2
 
-export const Subprotocol = { Msgpack: 'glassbook.v1.msgpack', Json: 'glassbook.v1.json' } as const
+export const Subprotocol = { Msgpack: 'glassbook.v2.msgpack', Json: 'glassbook.v2.json' } as const
 export type Subprotocol = (typeof Subprotocol)[keyof typeof Subprotocol]

@@ -292,16 +292,19 @@ describe('codes', () => {
 })
 
 describe('signed bytes', () => {
-  test('a frame is tag, domain, session, nonce, payload', () => {
+  test('a frame is tag, domain, account, approval, nonce, payload', () => {
     const domain = createHash('sha256')
       .update(domainPreimage(31337, `0x${'ab'.repeat(20)}`))
       .digest()
-    const message = Buffer.from(frameMessage(domain, 5, 2 ** 40 + 1, Uint8Array.of(9)))
-    expect(message.subarray(0, 18).toString()).toBe('glassbook.v1.frame')
+    const message = Buffer.from(
+      frameMessage(domain, { account: 5, approval: 2 ** 50 + 3 }, 2 ** 40 + 1, Uint8Array.of(9)),
+    )
+    expect(message.subarray(0, 18).toString()).toBe('glassbook.v2.frame')
     expect(message.subarray(18, 50)).toEqual(domain)
     expect(message.readUInt32BE(50)).toBe(5)
-    expect(message.readBigUInt64BE(54)).toBe(2n ** 40n + 1n)
-    expect([...message.subarray(62)]).toEqual([9])
+    expect(message.readBigUInt64BE(54)).toBe(2n ** 50n + 3n)
+    expect(message.readBigUInt64BE(62)).toBe(2n ** 40n + 1n)
+    expect([...message.subarray(70)]).toEqual([9])
     expect(domainPreimage(1, `0x${'00'.repeat(20)}`)).not.toEqual(domainPreimage(2, `0x${'00'.repeat(20)}`))
   })
 })

@@ -3,7 +3,9 @@
  * builder and backend as the exchange. One block a call of `append`.
  */
 import { CommandKind, Scope, TimeInForce, type Side } from '../../engine/codes.js'
-import { Attr, COMMAND_BYTES, COMMAND_WORDS, Cmd, FrameCmd, SessionCmd } from '../../engine/layout.js'
+import { writeApproveSession, writeFrame, writeWithdraw } from '../../engine/commands.js'
+import { Attr, COMMAND_BYTES, COMMAND_WORDS, Cmd } from '../../engine/layout.js'
+import { WALLET_AHEAD_MS } from '../../engine/limits.js'
 import { AttachmentKind } from '../../engine/messages.js'
 import type { GenesisConfig } from '../../engine/types.js'
 import { nodeDisk } from '../../engine/journal/disk.js'
@@ -99,41 +101,35 @@ export function placeRecord(
 
 export function withdrawRecord(account: number, asset: number, units: number): Int32Array {
   const record = new Int32Array(COMMAND_WORDS)
-  record[Cmd.KIND] = CommandKind.Withdraw
-  record[Cmd.ACCOUNT] = account
-  record[Cmd.ASSET] = asset
-  new Float64Array(record.buffer)[Cmd.AMOUNT_F64] = units
+  writeWithdraw(record, new Float64Array(record.buffer), 0, account, asset, units, 'operator')
   return record
 }
 
 /** Approves a session of `account`; the engine does not look at the key, which is `keyByte` repeated. */
 export function approveRecord(account: number, keyByte: number): Int32Array {
   const record = new Int32Array(COMMAND_WORDS)
-  const floats = new Float64Array(record.buffer)
-  record[Cmd.KIND] = CommandKind.ApproveSession | ((Scope.Read | Scope.Trade) << Attr.SCOPE_SHIFT)
-  record[Cmd.ACCOUNT] = account
-  record.fill(keyByte * 0x01010101, SessionCmd.X, SessionCmd.X + 8)
-  floats[SessionCmd.MAX_NOTIONAL_F64] = 2 ** 50
-  floats[SessionCmd.EXPIRES_AT_F64] = 10 ** 13
-  floats[SessionCmd.NONCE_F64] = keyByte
+  const key = new Int32Array(8).fill(keyByte * 0x01010101)
+  writeApproveSession(record, 0, account, key, 0, {
+    scopes: Scope.Read | Scope.Trade,
+    maxNotional: 2 ** 50,
+    expiresAtMs: 2_000_000_000,
+    nonce: keyByte,
+    deadlineMs: WALLET_AHEAD_MS,
+  })
   return record
 }
 
-/** Opens a frame of `count` commands under `session`, with the hash that its commands are known by. */
+/** Opens a frame of `count` commands under the session of `approval`, with the hash that its commands are known by. */
 export function frameRecord(
   account: number,
-  session: number,
+  approval: number,
   count: number,
   nonce: number,
   hash: Uint8Array,
 ): Int32Array {
   const record = new Int32Array(COMMAND_WORDS)
-  record[Cmd.KIND] = CommandKind.Frame
-  record[Cmd.ACCOUNT] = account
-  record[FrameCmd.SESSION] = session
-  record[FrameCmd.COUNT] = count
-  new Float64Array(record.buffer)[FrameCmd.NONCE_F64] = nonce
   const view = new DataView(hash.buffer, hash.byteOffset, hash.length)
-  for (let word = 0; word < 8; word++) record[FrameCmd.HASH + word] = view.getInt32(word * 4)
+  const hashWords = Array.from({ length: 8 }, (_, word) => view.getInt32(word * 4))
+  writeFrame(record, new Float64Array(record.buffer), 0, account, approval, count, nonce, hashWords)
   return record
 }

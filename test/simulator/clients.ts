@@ -32,7 +32,7 @@ interface Outstanding {
   sentAt: number
 }
 
-/** A trader: account and session are fixed, frames are random. */
+/** A trader: its account is fixed, frames are random. */
 export class Trader {
   readonly acks = new Map<number, Ack>()
   readonly sent = new Map<number, Frame>()
@@ -44,7 +44,6 @@ export class Trader {
     private readonly random: Random,
     readonly client: number,
     readonly account: number,
-    private readonly session: number,
   ) {}
 
   /** The frame to send now, if any: a new one, or an old one again. */
@@ -56,15 +55,7 @@ export class Trader {
       }
     if (!mayStart || this.outstanding.size >= OUTSTANDING_MAX) return undefined
     const nonce = this.nextNonce++
-    const frame = randomFrame(
-      this.random,
-      this.client,
-      this.account,
-      this.session,
-      nonce,
-      this.nextCloid,
-      nowMs,
-    )
+    const frame = randomFrame(this.random, this.client, this.account, nonce, this.nextCloid, nowMs)
     this.nextCloid += frame.count - 1
     this.outstanding.set(nonce, { frame, sentAt: step })
     this.sent.set(nonce, frame)
@@ -102,12 +93,13 @@ export class Operator {
   constructor(
     private readonly random: Random,
     private readonly accounts: readonly number[],
+    nowMs: number,
   ) {
     const deposits = accounts.flatMap((account) =>
       ASSETS.map((asset) => chainDeposit(account, asset, 4000 + random.below(40_000), this.depositIndex++)),
     )
     // One task sets everything up: each of its commands can be repeated.
-    const openings = accounts.flatMap((account) => [openAccount(account), approveSession(account)])
+    const openings = accounts.flatMap((account) => [openAccount(account), approveSession(account, nowMs)])
     this.tasks.push(together([...openings, ...deposits]))
   }
 
@@ -121,7 +113,7 @@ export class Operator {
   }
 
   /** The task to send now with its number, if any. */
-  act(step: number, mayStart: boolean): { task: number; message: Message } | undefined {
+  act(step: number, mayStart: boolean, nowMs: number): { task: number; message: Message } | undefined {
     if (this.isIdle) {
       if (!mayStart) return undefined
       if (this.random.chance(0.5))
@@ -133,6 +125,7 @@ export class Operator {
             this.random.pick(ASSETS),
             1 + this.random.below(900),
             ++this.withdrawalNonce,
+            nowMs,
           ),
         )
     }

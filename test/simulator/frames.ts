@@ -3,12 +3,18 @@
  * (accounts, sessions, deposits from the chain, withdrawals). Numbers are small, so that orders meet.
  */
 import { CommandKind, OrderType, PostOnly, Scope, Stp, TimeInForce } from '../../engine/codes.js'
-import { Attr, COMMAND_WORDS, Cmd, FrameCmd, OpenAccountCmd, SessionCmd } from '../../engine/layout.js'
+import { writeApproveSession, writeFrame, writeWithdraw } from '../../engine/commands.js'
+import { Attr, COMMAND_WORDS, Cmd, OpenAccountCmd } from '../../engine/layout.js'
 import type { GenesisConfig } from '../../engine/types.js'
 import type { Random } from './random.js'
 
 export const ASSETS = [0, 1, 2] as const
 const MARKETS = [0, 1] as const
+/** Every account has one session, made by this approval. */
+export const APPROVAL = 1
+/** A virtual run is shorter than a session's life; an operator's task is asked again until it is answered. */
+const SESSION_MS = 20 * 86_400_000
+const DEADLINE_MS = 20 * 3_600_000
 /** Commands behind one frame record at most. */
 const COMMANDS_MAX = 4
 
@@ -52,7 +58,6 @@ export function randomFrame(
   random: Random,
   client: number,
   account: number,
-  session: number,
   nonce: number,
   cloid: number,
   nowMs: number,
@@ -62,11 +67,7 @@ export function randomFrame(
   new DataView(frame.attachment.buffer).setUint32(0, client, true)
   new DataView(frame.attachment.buffer).setUint32(4, nonce, true)
   const { words, floats } = frame
-  words[Cmd.KIND] = CommandKind.Frame
-  words[Cmd.ACCOUNT] = account
-  words[FrameCmd.SESSION] = session
-  words[FrameCmd.COUNT] = count
-  floats[FrameCmd.NONCE_F64] = nonce
+  writeFrame(words, floats, 0, account, APPROVAL, count, nonce)
   for (let index = 1; index <= count; index++)
     randomCommand(random, frame, index * COMMAND_WORDS, account, cloid + index - 1, nowMs)
   return { ...frame, client, nonce }
@@ -159,14 +160,16 @@ export const openAccount = (account: number): Message =>
     for (let index = 0; index < 5; index++) words[OpenAccountCmd.OWNER + index] = account * 7 + index + 1
   })
 
-export const approveSession = (account: number): Message =>
-  single(({ words, floats }) => {
-    words[Cmd.KIND] = CommandKind.ApproveSession | ((Scope.Read | Scope.Trade) << Attr.SCOPE_SHIFT)
-    words[Cmd.ACCOUNT] = account
-    for (let index = 0; index < 8; index++) words[SessionCmd.X + index] = account * 1000 + index
-    floats[SessionCmd.MAX_NOTIONAL_F64] = 2 ** 50
-    floats[SessionCmd.EXPIRES_AT_F64] = 2 ** 50
-    floats[SessionCmd.NONCE_F64] = 1
+export const approveSession = (account: number, nowMs: number): Message =>
+  single(({ words }) => {
+    const key = Array.from({ length: 8 }, (_, index) => account * 1000 + index)
+    writeApproveSession(words, 0, account, key, 0, {
+      scopes: Scope.Read | Scope.Trade,
+      maxNotional: 2 ** 50,
+      expiresAtMs: nowMs + SESSION_MS,
+      nonce: APPROVAL,
+      deadlineMs: nowMs + DEADLINE_MS,
+    })
   })
 
 /** A deposit that the chain's queue holds at `index`: credited once, in order. */
@@ -180,11 +183,13 @@ export const chainDeposit = (account: number, asset: number, units: number, inde
     floats[Cmd.DEADLINE_F64] = index
   })
 
-export const withdrawal = (account: number, asset: number, units: number, nonce: number): Message =>
+export const withdrawal = (
+  account: number,
+  asset: number,
+  units: number,
+  nonce: number,
+  nowMs: number,
+): Message =>
   single(({ words, floats }) => {
-    words[Cmd.KIND] = CommandKind.Withdraw
-    words[Cmd.ACCOUNT] = account
-    words[Cmd.ASSET] = asset
-    floats[Cmd.AMOUNT_F64] = units
-    floats[Cmd.DEADLINE_F64] = nonce
+    writeWithdraw(words, floats, 0, account, asset, units, { nonce, deadlineMs: nowMs + DEADLINE_MS })
   })

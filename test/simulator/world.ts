@@ -97,8 +97,8 @@ export class World {
     this.random = new Random(seed)
     this.disk = new FakeDisk(this.random)
     this.accounts = Array.from({ length: TRADERS }, (_, index) => index + 1)
-    this.traders = this.accounts.map((account, index) => new Trader(this.random, index, account, index))
-    this.operator = new Operator(this.random, this.accounts)
+    this.traders = this.accounts.map((account, index) => new Trader(this.random, index, account))
+    this.operator = new Operator(this.random, this.accounts, this.now)
     this.connections = this.traders.map(() => -1)
     this.segmentBytes = this.random.pick([16, 16, 32, 64]) * 1024
     this.crashes = this.random.pick([0, 0.002, 0.005, 0.02])
@@ -294,7 +294,7 @@ export class World {
   }
 
   private operatorActs(mayStart: boolean): void {
-    const next = this.operator.act(this.step, mayStart)
+    const next = this.operator.act(this.step, mayStart, this.now)
     if (next === undefined) return
     const request = this.nextRequest++
     if (this.server!.submit(1, request, next.message)) this.tasks.set(request, next.task)

@@ -1,0 +1,74 @@
+/** What the engine's events change in who may do what. Called by gateway.ts for each of them. */
+import { EventKind } from '../engine/codes.js'
+import { Ev } from '../engine/layout.js'
+import { SessionInfo } from './directory.js'
+import type { Gateway } from './gateway.js'
+
+/** Takes over events that change who may do what. */
+export function sessionEvent(
+  gateway: Gateway,
+  kind: number,
+  words: Int32Array,
+  floats: Float64Array,
+  word: number,
+): void {
+  const { directory } = gateway
+  const account = words[word + Ev.ACCOUNT]!
+  const float = word >> 1
+  switch (kind) {
+    case EventKind.AccountOpened:
+      directory.setOwner(account, addressAt(words, word + Ev.CLOID_LO))
+      break
+    case EventKind.SessionApproved:
+      sessionApproved(gateway, words, floats, word)
+      break
+    case EventKind.SessionRevoked:
+      directory.removeSession({ account, approval: floats[float + Ev.AMOUNT_A_F64]! })
+      directory.noteApprovalNonce(account, floats[float + Ev.AMOUNT_B_F64]!)
+      gateway.sessionEnded({ account, approval: floats[float + Ev.AMOUNT_A_F64]! })
+      break
+    case EventKind.Withdrawn: {
+      const nonce = floats[float + Ev.AMOUNT_B_F64]!
+      // 0: no wallet was asked.
+      if (nonce === 0) break
+      directory.noteWithdrawal(account, {
+        nonce,
+        seq: floats[float + Ev.SEQ_F64]!,
+        asset: words[word + Ev.ASSET]!,
+        units: floats[float + Ev.AMOUNT_A_F64]!,
+      })
+      break
+    }
+    default:
+      break
+  }
+}
+
+function sessionApproved(gateway: Gateway, words: Int32Array, floats: Float64Array, word: number): void {
+  const { directory } = gateway
+  const flags = words[word + Ev.KIND]! >>> 16
+  const at = word + Ev.CLOID_LO
+  const float = word >> 1
+  const account = words[word + Ev.ACCOUNT]!
+  const approval = floats[float + Ev.ORDER_ID_F64]!
+  const replaced = floats[float + Ev.TAKER_ORDER_ID_F64]!
+  if (replaced !== 0) directory.removeSession({ account, approval: replaced })
+  directory.setSession(
+    new SessionInfo(words.subarray(at, at + 8), (flags >> 4) & 1, {
+      account,
+      approval,
+      scopes: flags & 15,
+      maxNotional: floats[float + Ev.AMOUNT_A_F64]!,
+      expiresAtMs: floats[float + Ev.AMOUNT_B_F64]!,
+    }),
+  )
+  directory.noteApprovalNonce(account, approval)
+  if (replaced !== 0) gateway.sessionEnded({ account, approval: replaced })
+}
+
+/** The 20-byte address in five words. */
+function addressAt(words: Int32Array, at: number): `0x${string}` {
+  const bytes = Buffer.alloc(20)
+  for (let word = 0; word < 5; word++) bytes.writeInt32BE(words[at + word]!, word * 4)
+  return `0x${bytes.toString('hex')}`
+}

@@ -47,7 +47,7 @@ export async function runGatewayCommand(argv: string[]): Promise<number> {
       path: values.connect,
       config,
       ...(folder === undefined ? {} : { folder }),
-      ...(data === undefined ? {} : { receiptKey: receiptKey(data) }),
+      ...(data === undefined ? {} : { dataDir: data, receiptKey: receiptKey(data) }),
       onListening: (port) => process.stdout.write(`gateway: ws://${config.host}:${port}\n`),
     })
     return 0

@@ -33,6 +33,8 @@ export interface GatewayLinkOptions {
   /** What settlement has done so far. */
   readonly batches: readonly BatchInfo[]
   readonly askProof: (question: ProofQuestion) => Promise<ProofAnswer | null>
+  /** Lines for the operator, of a gateway in this process. */
+  readonly onLog: (line: string) => void
   readonly onDied: (error: Error) => void
 }
 
@@ -65,6 +67,8 @@ export async function startGatewayLink(options: GatewayLinkOptions): Promise<Gat
       batches,
       owners: [],
       folder: historyFolder(dataDir),
+      dataDir,
+      onLog: options.onLog,
       receiptKey: receiptKey(dataDir),
       askProof,
       onDied: options.onDied,

@@ -24,7 +24,8 @@ import {
   type JournalEnd,
 } from '../engine/journal/reader.js'
 import { applyBlock } from '../engine/journal/recovery.js'
-import { journalFolder, segmentOf } from '../engine/journal/segments.js'
+import { listArchived, listSegments, readArchiveRecord } from '../engine/journal/segment-files.js'
+import { journalFolder, segmentName } from '../engine/journal/segments.js'
 import { takeSnapshot } from '../engine/journal/take-snapshot.js'
 import { COMMAND_WORDS, Cmd } from '../engine/layout.js'
 import type { Engine } from '../engine/types.js'
@@ -51,13 +52,8 @@ class Progress {
     dataDir: string,
     private readonly isQuiet: boolean,
   ) {
-    const folder = journalFolder(dataDir)
-    const sizes = nodeDisk
-      .list(folder)
-      .filter((name) => segmentOf(name) >= 0)
-      .map((name) => statSync(join(folder, name)).size)
     const before = [0]
-    for (const size of sizes) before.push(before.at(-1)! + size)
+    for (const { bytes } of segmentSizes(dataDir)) before.push(before.at(-1)! + bytes)
     this.bytesBefore = before
   }
 
@@ -78,6 +74,20 @@ class Progress {
     if (!this.isQuiet && process.stderr.isTTY) process.stderr.write('\r\x1b[K')
     return (performance.now() - this.startedMs) / 1000
   }
+}
+
+/** Bytes of each segment, and on the disk: fewer where it is archived. */
+function segmentSizes(dataDir: string): { bytes: number; diskBytes: number; archived: boolean }[] {
+  const archived = new Set(listArchived(nodeDisk, dataDir))
+  return listSegments(nodeDisk, dataDir).map((segment) => {
+    const path = join(journalFolder(dataDir), segmentName(segment))
+    if (existsSync(path)) {
+      const { size } = statSync(path)
+      return { bytes: size, diskBytes: size, archived: false }
+    }
+    const { bytes, packedBytes } = readArchiveRecord(nodeDisk, dataDir, segment)
+    return { bytes, diskBytes: packedBytes, archived: archived.has(segment) }
+  })
 }
 
 interface Arguments {
@@ -217,6 +227,13 @@ function stat(dataDir: string, json: boolean): number {
       entry.bytes += bytes.length
     }
   })
+  const segments = segmentSizes(dataDir)
+  const packed = segments.filter(({ archived }) => archived)
+  const sum = (sizes: readonly number[]): number => sizes.reduce((total, size) => total + size, 0)
+  const packedBytes = sum(packed.map(({ diskBytes }) => diskBytes))
+  const orders = commands['Place'] ?? 0
+  const usedBytes =
+    sum(segments.slice(0, all.reader.position.segment).map(({ bytes }) => bytes)) + all.reader.position.offset
   const isoTime = (ms: number): string => (ms === 0 ? 'none' : new Date(ms).toISOString())
   print(json, {
     ...summary(all),
@@ -228,6 +245,17 @@ function stat(dataDir: string, json: boolean): number {
     ),
     commands,
     attachments,
+    segments: segments.length,
+    diskBytes: sum(segments.map(({ diskBytes }) => diskBytes)),
+    usedBytes,
+    archivedSegments: packed.length,
+    archivedBytes: packedBytes,
+    // What is written for a million orders, cancels and all that goes with them; once archived, what is left of it.
+    millionOrdersBytes: orders === 0 ? 'no order yet' : Math.round((usedBytes / orders) * 1e6),
+    millionOrdersArchivedBytes:
+      orders === 0 || packed.length === 0
+        ? 'nothing is archived yet'
+        : Math.round((usedBytes / orders) * 1e6 * (packedBytes / sum(packed.map(({ bytes }) => bytes)))),
     firstTime: isoTime(firstMs),
     lastTime: isoTime(lastMs),
   })

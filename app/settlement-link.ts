@@ -31,6 +31,8 @@ export interface SettlementOptions {
   readonly operatorKey: `0x${string}`
   readonly batchSeconds: number
   readonly batchFills: number
+  /** A final batch stays at hand this long, ms; absent = for ever. */
+  readonly keepBatchesMs?: number
   /** Where provers fetch their work. */
   readonly prover: NonNullable<SettlementThreadData['prover']>
   readonly depositsConsumed: number
@@ -85,6 +87,7 @@ export async function startSettlement(options: SettlementOptions): Promise<Runni
     operatorKey: options.operatorKey,
     prover: options.prover,
     policy: { seconds: options.batchSeconds, fills: options.batchFills },
+    ...(options.keepBatchesMs === undefined ? {} : { keepBatchesMs: options.keepBatchesMs }),
   }
   const worker = new Worker(new URL('../settlement/settlement-thread.js', import.meta.url), {
     workerData: data,

@@ -11,10 +11,13 @@ import { type GatewayConfig, ConfigError, loadGatewayConfig } from '../gateway/c
 const USAGE =
   'usage: glassbook start [--data DIR] [--port N] [--demo] [--seconds N] [--seed N] [--batch-seconds N] ' +
   '[--batch-fills N] [--replay FILE [--orderbook FILE] [--json]] [--config FILE] [--gateway-SETTING VALUE …] ' +
-  '[--gateway-socket PATH …] [--prover-listen [HOST:]PORT] [--no-local-prover] [--accept-clock]'
+  '[--keep-journal-days N] [--keep-batches-days N] [--gateway-socket PATH …] [--prover-listen [HOST:]PORT] [--no-local-prover] [--accept-clock]'
 
 /** Budget of the operator's own replay: it is not to be slowed down by rules made for strangers. */
 const REPLAY_RATE = { perSecond: 1_000_000, burst: 1_000_000 }
+
+/** A hundred years: for ever. */
+const KEEP_DAYS_MAX = 36_500
 
 export interface StartOptions {
   readonly dataDir: string
@@ -29,6 +32,9 @@ export interface StartOptions {
   readonly seed: number
   readonly batchSeconds: number
   readonly batchFills: number
+  /** Days that what is settled stays at hand: journal segments, and batches with their fills. */
+  readonly keepJournalDays: number
+  readonly keepBatchesDays: number
   readonly replay: { readonly messages: string; readonly orderbook?: string } | undefined
   readonly json: boolean
   readonly prover: ProverOptions
@@ -89,6 +95,8 @@ export const startFlags = {
   seed: { type: 'string' },
   'batch-seconds': { type: 'string' },
   'batch-fills': { type: 'string' },
+  'keep-journal-days': { type: 'string' },
+  'keep-batches-days': { type: 'string' },
   replay: { type: 'string' },
   orderbook: { type: 'string' },
   json: { type: 'boolean', default: false },
@@ -177,6 +185,8 @@ export function parseStartOptions(
     seed: number(values.seed, 'seed', 1, 2 ** 31 - 1),
     batchSeconds: number(values['batch-seconds'], 'batch-seconds', values.demo ? 10 : 25, 86_400),
     batchFills: number(values['batch-fills'], 'batch-fills', 10_000, 1e7),
+    keepJournalDays: number(values['keep-journal-days'], 'keep-journal-days', 7, KEEP_DAYS_MAX),
+    keepBatchesDays: number(values['keep-batches-days'], 'keep-batches-days', 30, KEEP_DAYS_MAX),
     replay:
       values.replay === undefined
         ? undefined

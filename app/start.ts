@@ -7,6 +7,7 @@
 import { accessSync, constants, mkdirSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { createPublicClient, http } from 'viem'
+import { startArchiver } from '../engine/archiver.js'
 import { startExchange } from '../engine/exchange.js'
 import { lockFile, lockFolder } from '../engine/journal/lock.js'
 import { BatchList } from '../gateway/batch-list.js'
@@ -32,6 +33,7 @@ const LOCAL_EXIT_DELAY_SECONDS = 60
 /** Batches that may wait for their proofs; beyond it posting waits, and the next batches net more. */
 const LOCAL_UNPROVEN_MAX = 64
 const STATUS_EVERY_MS = 1000
+const DAY_MS = 86_400_000
 /** After the last part has stopped nothing should keep the process; if something does, it is not waited for longer. */
 const LEAVE_MS = 5000
 
@@ -149,6 +151,8 @@ async function startParts(options: StartOptions, screen: Screen, parts: Parts, e
 
   screen.step('starting settlement')
   const demoBatches: ((batch: BatchMessage) => void)[] = []
+  /** Last seq of a final batch: what is up to it may go to the archive. */
+  let finalSeq = 0
   const settlement = await startSettlement({
     dataDir,
     control: exchange.control,
@@ -157,11 +161,13 @@ async function startParts(options: StartOptions, screen: Screen, parts: Parts, e
     operatorKey: privateKeyOf(chain.operator),
     batchSeconds: options.batchSeconds,
     batchFills: options.batchFills,
+    keepBatchesMs: options.keepBatchesDays * DAY_MS,
     prover: options.prover,
     depositsConsumed: exchange.depositsConsumed,
     submit: (record, attachment) => operator.submit(record, attachment),
     onBatch: (batch) => {
       batches.put(batch)
+      if (batch.state === 'final') finalSeq = Math.max(finalSeq, batch.lastSeq)
       late.gateway?.batchChanged(batch)
       for (const listener of demoBatches) listener(batch)
     },
@@ -170,6 +176,13 @@ async function startParts(options: StartOptions, screen: Screen, parts: Parts, e
     onDied: (error) => end.fail('settlement', error),
   })
   parts.started('settlement', () => settlement.stop())
+  const archiver = startArchiver({
+    dataDir: options.dataDir,
+    keepMs: options.keepJournalDays * DAY_MS,
+    settledSeq: () => finalSeq,
+    onLog: (line) => screen.line(line),
+  })
+  parts.started('the archive', () => archiver.stop())
   if (end.hasEnded) throw new RunEnded()
 
   screen.step('starting the gateway')
@@ -186,6 +199,7 @@ async function startParts(options: StartOptions, screen: Screen, parts: Parts, e
     deployment: { ...deployment, rpcUrl },
     batches: batches.latest(),
     askProof: (question) => settlement.proof(question),
+    onLog: (line) => screen.line(line),
     onDied: (error) => end.fail('the gateway', error),
   })
   late.gateway = gateway

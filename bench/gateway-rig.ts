@@ -61,7 +61,7 @@ export interface RigOptions {
   readonly signed?: boolean
   /** Go on in this folder, which is then not removed at the end. */
   readonly dataDir?: string
-  readonly gateway?: Partial<Pick<GatewayOptions, 'askProof' | 'receiptKey' | 'folder'>>
+  readonly gateway?: Partial<Pick<GatewayOptions, 'askProof' | 'receiptKey' | 'folder' | 'onLog'>>
   /** Idle time advances no more often than this, ms. */
   readonly tickMs?: number
   readonly onDied?: (error: Error) => void
@@ -170,6 +170,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     config: gatewayConfig({ port: 0, requireSignedFrames: signed, ...options.config }),
     deployment: RIG_DEPLOYMENT,
     owners,
+    dataDir,
     onDied:
       options.onDied ??
       ((error) => {

@@ -50,13 +50,13 @@ export class JournalMaker {
   private head: Uint8Array = ZERO_HASH
   private nextSeq = 1
 
-  constructor(dataDir: string) {
+  constructor(dataDir: string, segmentBytes = SEGMENT_BYTES) {
     this.engine = createEngine({ genesis, onEvents: () => {} })
     nodeDisk.makeFolder(journalFolder(dataDir))
     this.backend = new FileBackend({
       disk: unsynced,
       folder: journalFolder(dataDir),
-      segmentBytes: SEGMENT_BYTES,
+      segmentBytes,
       segment: 0,
       offset: 0,
     })
@@ -138,9 +138,14 @@ export class JournalMaker {
     }
   }
 
+  /** Writes what was added so far. */
+  sync(): void {
+    if (!this.builder.isEmpty()) this.flush(BlockType.Commands)
+  }
+
   /** Writes what is left; returns the state hash that a replay must reach. */
   end(): Uint8Array {
-    if (!this.builder.isEmpty()) this.flush(BlockType.Commands)
+    this.sync()
     const hash = this.engine.stateHash()
     this.builder.addAttachment(AttachmentKind.StateHash, hash, 0, 0)
     this.flush(BlockType.Close)

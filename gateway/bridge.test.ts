@@ -108,9 +108,13 @@ test('a gateway process may die and be replaced; the exchange goes on', async ()
   await stranger.subscribeSettlement(({ data }) => void batches.push(data))
   const metrics = async (): Promise<string> =>
     (await fetch(`${first.url.replace('ws', 'http')}/metrics`)).text()
-  for (let waited = 0; waited < 5000 && !(await metrics()).includes('settlement_lag_seconds 3'); waited += 5)
+  for (
+    let waited = 0;
+    waited < 5000 && !(await metrics()).includes('settlement_lag_seconds{thread="0"} 3');
+    waited += 5
+  )
     await new Promise((resolve) => setTimeout(resolve, 5))
-  expect(await metrics()).toContain('glassbook_settlement_lag_seconds 3')
+  expect(await metrics()).toContain('glassbook_settlement_lag_seconds{thread="0"} 3')
   // The list is before the figures on the way, so one of the messages has it.
   expect(batches.flat()).toContainEqual(batch)
   stranger.close()

@@ -293,7 +293,10 @@ class Bridge {
     this.#recentBytes += body.length
     if (this.#recentBytes <= 2 * RECENT_BYTES_MAX) return
     let from = 0
-    for (; this.#recentBytes > RECENT_BYTES_MAX; from++) this.#recentBytes -= this.#recent[from]!.length
+    // It begins with whole commands: a fill is numbered within its own.
+    const isMidCommand = (): boolean => this.#recent[from - 1]!.readInt32LE(Outbound.MORE * 4) === 1
+    for (; this.#recentBytes > RECENT_BYTES_MAX || isMidCommand(); from++)
+      this.#recentBytes -= this.#recent[from]!.length
     this.#recent = this.#recent.slice(from)
   }
 

@@ -1,7 +1,7 @@
 /**
  * Candles of one market at every interval: open, high, low and close in ticks, volume in lots and in
  * quote units. A candle exists only where there was a trade. The newest of each interval are kept in
- * memory; history-store.ts keeps them on disk.
+ * memory; history/market-history.ts keeps them on disk.
  */
 import { CANDLE_INTERVALS, type CandleInterval } from '../sdk/wire/layout.js'
 
@@ -26,6 +26,8 @@ export class Candles {
   readonly #series = new Map<CandleInterval, Candle[]>(INTERVALS.map((interval) => [interval, []]))
   readonly #changed = new Map<CandleInterval, Set<Candle>>()
   readonly #tickUnits: number
+  /** Candles of what was before the first trade that came in here, while they are still being found out. */
+  #older: Candles | undefined
 
   /** `tickUnits`: quote units of one lot at one tick. */
   constructor(tickUnits: number) {
@@ -65,15 +67,53 @@ export class Candles {
     if (series.length > KEEP) series.shift()
   }
 
+  /** Sets what was before: shown from now on, and still growing until `absorb`. */
+  setOlder(older: Candles): void {
+    this.#older = older
+  }
+
+  /** What was before is known: it becomes part of this. */
+  absorb(): void {
+    if (this.#older === undefined) return
+    for (const [interval, series] of this.#series) {
+      const all = this.latest(interval, KEEP)
+      // Those that changed are sent as objects of the series: they stay in it.
+      const changed = this.#changed.get(interval)
+      const [first] = series
+      if (first !== undefined) {
+        const merged = all.find(([startMs]) => startMs === first[0])
+        if (merged !== undefined && merged !== first) {
+          for (const [at, value] of merged.entries()) first[at] = value
+          all[all.indexOf(merged)] = first
+          if (changed === undefined) this.#changed.set(interval, new Set([first]))
+          else changed.add(first)
+        }
+      }
+      series.length = 0
+      series.push(...all)
+    }
+    this.#older = undefined
+  }
+
   /** The newest `limit` candles of an interval, newest last. */
   latest(interval: CandleInterval, limit: number): Candle[] {
     const series = this.#series.get(interval)!
-    return limit >= series.length ? series.slice() : series.slice(-limit)
+    if (limit < series.length) return series.slice(-limit)
+    if (this.#older === undefined) return series.slice()
+    const older = this.#older.latest(interval, limit)
+    const [first, ...rest] = series
+    if (first === undefined) return older
+    const last = older.at(-1)
+    const joined =
+      last !== undefined && last[0] === first[0]
+        ? [...older.slice(0, -1), joinCandles(last, first), ...rest]
+        : [...older, first, ...rest]
+    return joined.slice(-limit)
   }
 
   /** Seq of the last trade that candles know. */
   get lastSeq(): number {
-    return this.#series.get('1s')!.at(-1)?.[8] ?? 0
+    return this.#series.get('1s')!.at(-1)?.[8] ?? this.#older?.lastSeq ?? 0
   }
 
   /** Candles changed since the last call, by interval. */
@@ -93,7 +133,7 @@ export class Candles {
     trades: number
   } {
     const figures = { open: 0, high: 0, low: 0, lots: 0, quoteUnits: 0, trades: 0 }
-    for (const [startMs, open, high, low, , lots, quoteUnits, trades] of this.#series.get('1m')!) {
+    for (const [startMs, open, high, low, , lots, quoteUnits, trades] of this.latest('1m', KEEP)) {
       if (startMs <= nowMs - CANDLE_INTERVALS['1d']) continue
       if (figures.trades === 0) figures.open = open
       if (high > figures.high) figures.high = high
@@ -104,4 +144,19 @@ export class Candles {
     }
     return figures
   }
+}
+
+/** One candle of two parts of its time, the earlier one first. */
+function joinCandles(early: Candle, late: Candle): Candle {
+  return [
+    early[0],
+    early[1],
+    Math.max(early[2], late[2]),
+    Math.min(early[3], late[3]),
+    late[4],
+    early[5] + late[5],
+    early[6] + late[6],
+    early[7] + late[7],
+    late[8],
+  ]
 }

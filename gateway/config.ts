@@ -55,7 +55,11 @@ export const gatewayConfigSchema = z.strictObject({
   subscriptionsMax: count(256, 'streams of one connection'),
   openOrdersMax: count(100_000, 'live orders of one account'),
   malformedMax: count(10, 'messages that are no messages before a connection is closed'),
-  fillsKept: count(1 << 17, 'fills kept in memory for answers and resuming'),
+  fillsKept: count(1 << 17, 'fills kept for answers and resuming; each account has its share'),
+  historyRebuildCommandsMax: count(
+    20_000_000,
+    'commands of the journal that a start replays at most, where files of history lack something',
+  ),
   streamEventsKept: count(4096, 'events of a stream kept for clients that come back'),
   streamBytesKept: count(1 << 20, 'bytes of a stream’s events kept for clients that come back'),
   streamBytesMax: count(256 << 20, 'bytes of events that all streams of a thread keep together'),

@@ -33,6 +33,8 @@ export interface GatewayProcessOptions {
   readonly config: GatewayConfig
   /** Folder for history; none = memory only. */
   readonly folder?: string
+  /** The exchange's data folder: its journal says what history lacks; none = that is not to be had. */
+  readonly dataDir?: string
   /** PKCS#8 DER of the operator's key that signs receipts; none = no receipts. */
   readonly receiptKey?: Uint8Array
   /** Told when the gateway listens. */
@@ -128,6 +130,7 @@ export async function runGatewayProcess(options: GatewayProcessOptions): Promise
     batches,
     owners: [],
     ...(options.folder === undefined ? {} : { folder: options.folder }),
+    ...(options.dataDir === undefined ? {} : { dataDir: options.dataDir }),
     ...(options.receiptKey === undefined ? {} : { receiptKey: options.receiptKey }),
     askProof: (asked) =>
       new Promise((resolve) => {

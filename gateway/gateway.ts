@@ -21,10 +21,9 @@ import { BatchList } from './batch-list.js'
 import { Connection, type Socket, type SocketData } from './connection.js'
 import { Directory } from './directory.js'
 import { type Applied, EngineLink, type EngineLinkHandler } from './engine-link.js'
-import { FillStore } from './fill-store.js'
 import { Figures } from './figures.js'
 import { FrameIntake } from './frames.js'
-import { HistoryStore } from './history-store.js'
+import { History } from './history/history.js'
 import { EventMemory } from './kept-events.js'
 import { Limits } from './limits.js'
 import { LiveOrders } from './live-orders.js'
@@ -32,7 +31,6 @@ import { createdMarket, loadState } from './load-state.js'
 import { type Receipts, createReceipts } from './receipts.js'
 import { MarketData } from './market-data.js'
 import { Metrics } from './metrics.js'
-import { OrderHistory } from './order-history.js'
 import type {
   ProofAnswer,
   ProofQuestion,
@@ -98,13 +96,7 @@ export class Gateway implements EngineLinkHandler {
   #waitingForWhole: (() => void)[] = []
   #sweptMemoryMs = 0
   readonly markets = new Map<number, MarketData>()
-  readonly fills: FillStore
-  readonly history: OrderHistory
-  readonly #history: HistoryStore
-  /** Seq of the first event that this thread was told of; 0 = none yet. */
-  #firstSeq = 0
-  /** Seq of the engine when this thread began to serve. */
-  #startSeq = 0
+  readonly history: History
   readonly batches: BatchList
   /** The public stream of what settlement does. */
   readonly settlement: Stream
@@ -148,12 +140,14 @@ export class Gateway implements EngineLinkHandler {
       requireSignedFrames: data.config.requireSignedFrames,
     })
     this.batches = new BatchList(data.batches)
-    this.#history = new HistoryStore(data.folder, data.thread === 0)
-    this.history = new OrderHistory(data.folder, data.thread === 0)
-    this.fills = new FillStore({
-      capacity: data.config.fillsKept,
+    this.history = new History({
+      fillsKept: data.config.fillsKept,
+      rebuildCommandsMax: data.config.historyRebuildCommandsMax,
+      folder: data.folder,
+      dataDir: data.dataDir,
       write: data.thread === 0,
-      ...(data.folder === undefined ? {} : { folder: data.folder }),
+      control: this.link.control,
+      onLog: (line) => post({ type: 'log', line }),
     })
     this.settlement = new Stream({
       name: StreamName.Settlement,
@@ -196,45 +190,21 @@ export class Gateway implements EngineLinkHandler {
   /** Learns the books that this thread serves; to be called once, while the link runs. */
   async load(): Promise<void> {
     for (const [account, owner] of this.data.owners) this.directory.setOwner(account, owner)
-    this.#startSeq = await loadState(this)
-    this.#loadHistory()
-  }
-
-  /** Fills and candles of before this start; what happened while nobody noted it is marked as a gap. */
-  #loadHistory(): void {
-    // What is not durable is never noted: files that are ahead of the journal are another one's.
-    const noted = Math.max(this.#history.loadSeq(), this.fills.fileSeq, this.history.fileSeq)
-    if (noted > this.#startSeq) {
-      this.fills.clear()
-      this.history.clear()
-      this.fills.setGap(0, this.#startSeq)
-      return
-    }
-    for (const market of this.markets.values()) this.#history.loadCandles(market.config.id, market.candles)
-    this.fills.since(0, ({ market, seq, index, ticks, lots, takerSide, timeMs }) => {
-      // What this start has seen itself is not of before it.
-      if (seq > this.#startSeq) return
-      this.markets.get(market)?.restoreTrade([seq, index, ticks, lots, takerSide, timeMs])
-    })
-    for (const market of this.markets.values()) market.startCandles()
-    // Fills are written in order: up to the last one of the file, none is missing; nor behind the first event told.
-    const first = this.#firstSeq === 0 ? this.#startSeq + 1 : this.#firstSeq
-    this.fills.setGap(Math.max(this.#history.loadSeq(), this.fills.fileSeq), first - 1)
+    this.history.begin(await loadState(this))
   }
 
   /** Writes down what a restart should find; called now and then, and at the end. */
   saveHistory(): void {
-    for (const market of this.markets.values()) {
-      if (market.takeCandlesDirty()) this.#history.saveCandles(market.config.id, market.candles)
-    }
-    this.#history.saveSeq(this.link.handledSeq)
+    this.history.save(false)
   }
 
   /** Begins to serve a market, whose state at `seq` the caller puts in. */
   addMarket(config: MarketConfig, seq: number): MarketData {
     const { streamEventsKept, streamBytesKept, conflateBytes } = this.data.config
+    this.history.market(config.id, config.tickUnits)
     const market = new MarketData({
       config,
+      history: () => this.history.market(config.id, config.tickUnits),
       epoch: this.epoch,
       seq,
       eventsKept: streamEventsKept,
@@ -418,7 +388,9 @@ export class Gateway implements EngineLinkHandler {
   applied(applied: Applied): void {
     if (applied.ticket >= 0) this.submissions.settle(applied)
     const { words, floats, at, count, timeMs } = applied
-    if (this.#firstSeq === 0 && count > 0) this.#firstSeq = floats[(at >> 1) + Ev.SEQ_F64]!
+    // The time that the sequencer gave with a message stands before its first command, and has an event.
+    const firstSeq = count > 0 ? floats[(at >> 1) + Ev.SEQ_F64]! : applied.firstSeq
+    this.history.applied(Math.min(firstSeq, applied.firstSeq), applied.lastSeq, applied.more)
     for (let index = 0; index < count; index++) {
       const word = at + index * EVENT_WORDS
       if (applied.ticket >= 0) this.figures.event(words[word + Ev.KIND]! & 0xff)
@@ -428,9 +400,8 @@ export class Gateway implements EngineLinkHandler {
 
   #event(words: Int32Array, floats: Float64Array, word: number, timeMs: number): void {
     const kind = words[word + Ev.KIND]! & 0xff
-    const fillIndex = kind === EventKind.Fill ? this.fills.add(words, floats, word, timeMs) : 0
+    const fillIndex = this.history.event(kind, words, floats, word, timeMs)
     this.accounts.add(words, floats, word, timeMs, fillIndex)
-    this.history.add(kind, words, word, timeMs)
     this.orders.event(kind, words, floats, word)
     this.balances.event(kind, words, floats, word)
     this.sessions.event(kind, words, floats, word, timeMs)
@@ -459,7 +430,6 @@ export class Gateway implements EngineLinkHandler {
       for (const begin of waiting) begin()
     }
     this.snapshots.wake()
-    this.fills.flush()
     this.history.flush()
     const now = performance.now()
     const due = now >= this.#publicDueAt
@@ -485,7 +455,6 @@ export class Gateway implements EngineLinkHandler {
     if (this.link.within) return
     this.accounts.publish()
     this.#publishPublic()
-    this.fills.flush()
   }
 
   #publishPublic(): void {
@@ -503,8 +472,6 @@ export class Gateway implements EngineLinkHandler {
 
   stopped(): void {
     clearTimeout(this.#publicTimer)
-    this.saveHistory()
-    this.fills.close()
     this.history.close()
     this.shutdown()
   }

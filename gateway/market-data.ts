@@ -17,9 +17,10 @@ import {
 } from '../sdk/wire/layout.js'
 import type { WireValue } from '../sdk/wire/msgpack.js'
 import { BookView } from './book-view.js'
-import { type Candle, Candles, INTERVALS } from './candles.js'
+import { type Candle, INTERVALS } from './candles.js'
 import type { Connection } from './connection.js'
 import { takerSideAt } from './fill-store.js'
+import type { MarketHistory } from './history/market-history.js'
 import type { EventMemory } from './kept-events.js'
 import { L3View } from './l3-view.js'
 import type { LiveOrders } from './live-orders.js'
@@ -28,13 +29,13 @@ import { bookPages, orderPages } from './page-sources.js'
 import type { PageSource } from './paged-snapshot.js'
 import { type SnapshotData, Stream } from './stream.js'
 
-/** Trades answered and shown in a snapshot at most. */
-const TRADES_KEPT = 1000
 const SNAPSHOT_TRADES = 100
 const SNAPSHOT_CANDLES = 100
 
 export interface MarketDataOptions {
   readonly config: MarketConfig
+  /** Its candles and trades, which already have what an event tells when `add` is called with it. */
+  readonly history: () => MarketHistory
   readonly epoch: number
   /** State that the first view is of. */
   readonly seq: number
@@ -59,7 +60,6 @@ interface DepthStream {
 export class MarketData {
   readonly book: BookView
   readonly #l3View: L3View
-  readonly candles: Candles
   readonly #options: MarketDataOptions
   readonly #streams = new Map<string, Stream>()
   readonly #book: Stream
@@ -70,11 +70,9 @@ export class MarketData {
   readonly #status: Stream
   readonly #candles = new Map<CandleInterval, Stream>()
   readonly #depths: DepthStream[] = []
-  readonly #latestTrades: TradeEntry[] = []
   #newTrades: TradeEntry[] = []
   #bboShown = ''
   #tickerDirty = false
-  #candlesDirty = false
   #lastTicks = 0
   #lastSeq: number
   #timeMs = 0
@@ -89,7 +87,6 @@ export class MarketData {
     this.#config = config
     this.book = new BookView(config.id)
     this.book.lastSeq = seq
-    this.candles = new Candles(config.tickUnits)
     this.#l3View = new L3View(options.orders)
     this.#book = this.#stream(StreamName.Book, '', NOT_WHOLE, {
       pages: () => bookPages(this.book.top(Number.MAX_SAFE_INTEGER), this.book.checksum()),
@@ -105,7 +102,7 @@ export class MarketData {
     this.#trades = this.#stream(
       StreamName.Trades,
       '',
-      () => ({ data: this.#latestTrades.slice(-SNAPSHOT_TRADES) }),
+      () => ({ data: this.#history.trades(SNAPSHOT_TRADES) }),
       { conflate: false, entriesHaveSeq: true },
     )
     this.#ticker = this.#stream(StreamName.Ticker, '', () => ({ data: this.ticker() }))
@@ -114,7 +111,7 @@ export class MarketData {
       this.#candles.set(
         interval,
         this.#stream(StreamName.Candles, `:${interval}`, () => ({
-          data: this.candles.latest(interval, SNAPSHOT_CANDLES).map((candle) => [...candle]),
+          data: this.#history.candles.latest(interval, SNAPSHOT_CANDLES).map((candle) => [...candle]),
         })),
       )
     }
@@ -222,31 +219,8 @@ export class MarketData {
     this.#l3View.changes(orderId)
   }
 
-  /** A trade of before this start, from the fill store: history only. */
-  restoreTrade(trade: TradeEntry): void {
-    const [seq, , ticks, lots, , timeMs] = trade
-    this.#keepTrade(trade)
-    if (seq > this.candles.lastSeq) this.candles.add(seq, timeMs, ticks, lots)
-    this.#lastTicks = ticks
-    this.#timeMs = timeMs
-    this.#tickerMs = timeMs
-  }
-
-  /** Forgets which candles changed: what was restored is not news. */
-  startCandles(): void {
-    this.candles.takeChanges()
-  }
-
-  /** True when a candle has changed since the last call. */
-  takeCandlesDirty(): boolean {
-    const dirty = this.#candlesDirty
-    this.#candlesDirty = false
-    return dirty
-  }
-
-  #keepTrade(trade: TradeEntry): void {
-    this.#latestTrades.push(trade)
-    if (this.#latestTrades.length >= 2 * TRADES_KEPT) this.#latestTrades.splice(0, TRADES_KEPT)
+  get #history(): MarketHistory {
+    return this.#options.history()
   }
 
   /** One event of this market; `fillIndex` is a Fill's index within its command. */
@@ -271,12 +245,9 @@ export class MarketData {
         const lots = words[word + Ev.LOTS]!
         const trade: TradeEntry = [seq, fillIndex, ticks, lots, takerSideAt(words, word), timeMs]
         this.#newTrades.push(trade)
-        this.#keepTrade(trade)
-        this.candles.add(seq, timeMs, ticks, lots)
         this.#lastTicks = ticks
         this.#tickerDirty = true
         this.#tickerMs = timeMs
-        this.#candlesDirty = true
         break
       }
       case EventKind.MarketStatusChanged:
@@ -325,7 +296,7 @@ export class MarketData {
     }
     const orders = this.#l3View.takeChanges()
     if (orders.length > 0) this.#l3.publish(seq, orders)
-    for (const [interval, candles] of this.candles.takeChanges()) {
+    for (const [interval, candles] of this.#history.candles.takeChanges()) {
       this.#candles.get(interval)!.publish(
         seq,
         candles.map((candle) => [...candle]),
@@ -353,7 +324,7 @@ export class MarketData {
   // ---- answers
 
   trades(limit: number): TradeEntry[] {
-    return this.#latestTrades.slice(-Math.min(limit, TRADES_KEPT))
+    return this.#history.trades(limit)
   }
 
   /** [best bid or null, best ask or null], each [ticks, lots, orders]. */
@@ -364,8 +335,10 @@ export class MarketData {
 
   ticker(): WireValue {
     const [[bid = null], [ask = null]] = this.book.top(1)
-    const day = this.candles.day(this.#tickerMs)
-    return { market: this.config.id, lastTicks: this.#lastTicks, bid, ask, timeMs: this.#tickerMs, ...day }
+    // While its history is made anew, a market may learn of its last trade late.
+    const timeMs = Math.max(this.#tickerMs, this.#history.trades(1)[0]?.[5] ?? 0)
+    const day = this.#history.candles.day(timeMs)
+    return { market: this.config.id, lastTicks: this.#lastTicks, bid, ask, timeMs, ...day }
   }
 
   status(): WireValue {
@@ -374,7 +347,7 @@ export class MarketData {
   }
 
   history(interval: CandleInterval, limit: number): Candle[] {
-    return this.candles.latest(interval, limit)
+    return this.#history.candles.latest(interval, limit)
   }
 }
 

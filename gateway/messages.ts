@@ -37,6 +37,8 @@ export interface GatewayThreadData {
   readonly batches?: readonly BatchInfo[]
   /** Folder for history (fills, orders that ended, candles); none = memory only. */
   readonly folder?: string
+  /** The exchange's data folder: its journal says what history lacks; none = that is not to be had. */
+  readonly dataDir?: string
   /** PKCS#8 DER of the operator's P-256 key that signs receipts; none = no receipts. */
   readonly receiptKey?: Uint8Array
 }
@@ -144,6 +146,8 @@ export type FromGateway =
     }
   | { readonly type: 'askProof'; readonly ticket: number; readonly question: ProofQuestion }
   | { readonly type: 'stats'; readonly stats: GatewayStats }
+  /** A line for the operator. */
+  | { readonly type: 'log'; readonly line: string }
   /** After `stop`: every socket is closed and nothing will be submitted any more. */
   | { readonly type: 'quiet' }
 

@@ -1,172 +1,113 @@
 /**
  * The newest orders that came to their end (filled, cancelled, refused), so that a client can ask what
- * became of one by its client order id after it is gone from the book, also after a restart. Fixed size:
- * the oldest fall out, and are then "not found".
+ * became of one by its client order id or order id after it is gone from the book, also after a restart.
+ * Fixed size, each account with its share (history/account-records.ts): what falls out is "not found".
  *
- * A ring of entries, on disk too (record-ring.ts; a record's number is 1 where it speaks of the taker of a
- * fill), chained from newest to oldest in buckets by a mix of (account, client order id). What
- * has fallen out of the ring ends a chain, so nothing is ever unlinked and nothing is allocated.
+ * A record stands for one party: a fill that ends both its orders is two records.
  */
-import { join } from 'node:path'
 import { EventKind } from '../engine/codes.js'
 import { Ev } from '../engine/layout.js'
 import type { OrderEntry } from '../sdk/wire/layout.js'
+import { AccountRecords } from './history/account-records.js'
+import { RecordIndex } from './history/record-index.js'
+import { Party, RECORD_FLOATS, RECORD_WORDS, TIME_F64, TYPE_WORD } from './history/record.js'
 import { fillOrderEntry, isRefusedOrder, orderEntry } from './order-entry.js'
-import { NUMBER_F64, RECORD_FLOATS, RECORD_WORDS, RecordRing, TIME_F64 } from './record-ring.js'
 
-const KEEP = 1 << 17
-const BUCKETS = 2 * KEEP
-/** Ends a chain, as does a position that the ring no longer holds. */
-const NONE = -1
+/** Orders kept. */
+export const ENDED_ORDERS_KEPT = 1 << 17
+
+/** Parties whose order ended by an event; 0 = none. */
+export function endedParties(kind: number, words: Int32Array, word: number): number {
+  switch (kind) {
+    case EventKind.Fill:
+      return (
+        (words[word + Ev.REMAINING] === 0 ? Party.First : 0) |
+        (words[word + Ev.COUNTER_REMAINING] === 0 ? Party.Counter : 0)
+      )
+    case EventKind.Canceled:
+      return Party.First
+    case EventKind.Rejected:
+      return isRefusedOrder(words, word) ? Party.First : 0
+    default:
+      return 0
+  }
+}
 
 export class OrderHistory {
-  readonly #ring: RecordRing
-  readonly #words: Int32Array
-  readonly #floats: Float64Array
-  /** Position of the newest entry of each bucket; position = how many were kept before it. */
-  readonly #newest = new Float64Array(BUCKETS).fill(NONE)
-  /** Seq of the file's last entry and how many entries have it; how many of them have come again. */
-  #fileSeq = 0
-  #fileCount = 0
-  #again = 0
-  readonly #seqWords = new Int32Array(2)
-  readonly #seq = new Float64Array(this.#seqWords.buffer)
-  /** Position of the entry before it in its bucket, for each place of the ring. */
-  readonly #before = new Float64Array(KEEP)
+  readonly records: AccountRecords
+  readonly #byCloid: RecordIndex
+  readonly #byOrderId: RecordIndex
 
-  /** `folder`: of the file; none = memory only. `write`: whether this thread writes it. */
-  constructor(folder?: string, write = false) {
-    const path = folder === undefined ? undefined : join(folder, 'orders.bin')
-    this.#ring = new RecordRing({ capacity: KEEP, path, write })
-    this.#words = this.#ring.words
-    this.#floats = this.#ring.floats
-    for (let position = this.#ring.first; position < this.#ring.end; position++) {
-      const place = position % KEEP
-      this.#chain(position, this.#words, place * RECORD_WORDS, this.#isTaker(place))
-      const seq = this.#floats[place * RECORD_FLOATS + Ev.SEQ_F64]!
-      this.#fileCount = seq === this.#fileSeq ? this.#fileCount + 1 : 1
-      this.#fileSeq = seq
-    }
+  constructor(capacity = ENDED_ORDERS_KEPT) {
+    this.#byCloid = new RecordIndex(capacity)
+    this.#byOrderId = new RecordIndex(capacity)
+    this.records = new AccountRecords(capacity, (slot) => {
+      this.#byCloid.remove(slot)
+      this.#byOrderId.remove(slot)
+    })
   }
 
-  /** Seq of the newest order that the file had; 0 = none, or newer ones have come. */
-  get fileSeq(): number {
-    return this.#fileSeq
+  /** Takes over the record at `word`, for those of its parties that it names. */
+  add(words: Int32Array, word: number): void {
+    const parties = words[word + TYPE_WORD]! >>> 8
+    if ((parties & Party.First) !== 0) this.#add(words, word, Party.First)
+    if ((parties & Party.Counter) !== 0) this.#add(words, word, Party.Counter)
   }
 
-  /** Forgets everything: the file is of another journal. */
-  clear(): void {
-    this.#ring.clear()
-    this.#newest.fill(NONE)
-    this.#fileSeq = 0
-  }
-
-  /** Writes to the file what was added since the last call. */
-  flush(): void {
-    this.#ring.flush()
-  }
-
-  close(): void {
-    this.#ring.close()
-  }
-
-  /** Notes the event at `word` if an order ended by it. */
-  add(kind: number, words: Int32Array, word: number, timeMs: number): void {
-    switch (kind) {
-      case EventKind.Fill:
-        if (words[word + Ev.REMAINING] === 0) this.#keep(words, word, timeMs, false)
-        if (words[word + Ev.COUNTER_REMAINING] === 0) this.#keep(words, word, timeMs, true)
-        break
-      case EventKind.Canceled:
-        this.#keep(words, word, timeMs, false)
-        break
-      case EventKind.Rejected:
-        if (isRefusedOrder(words, word)) this.#keep(words, word, timeMs, false)
-        break
-      default:
-        break
-    }
-  }
-
-  #keep(words: Int32Array, word: number, timeMs: number, taker: boolean): void {
-    if (this.#fileSeq > 0 && this.#isKnown(words, word)) return
-    this.#ring.add(words, word, taker ? 1 : 0, timeMs)
-    this.#chain(this.#ring.end - 1, words, word, taker)
-  }
-
-  /** Hangs the entry of `position`, whose event lies at `word` of `words`, before the others of its bucket. */
-  #chain(position: number, words: Int32Array, word: number, taker: boolean): void {
-    const bucket = bucketOf(
-      words[word + (taker ? Ev.COUNTER_ACCOUNT : Ev.ACCOUNT)]!,
-      words[word + (taker ? Ev.COUNTER_CLOID_LO : Ev.CLOID_LO)]!,
-      words[word + (taker ? Ev.COUNTER_CLOID_HI : Ev.CLOID_HI)]!,
-    )
-    this.#before[position % KEEP] = this.#newest[bucket]!
-    this.#newest[bucket] = position
-  }
-
-  /** Whether the file had what is told: a gateway process is told again what came before it. */
-  #isKnown(words: Int32Array, word: number): boolean {
-    this.#seqWords[0] = words[word + 2 * Ev.SEQ_F64]!
-    this.#seqWords[1] = words[word + 2 * Ev.SEQ_F64 + 1]!
-    const seq = this.#seq[0]!
-    if (seq < this.#fileSeq) return true
-    if (seq === this.#fileSeq) return this.#again++ < this.#fileCount
-    // Behind the file: from here on everything is new.
-    this.#fileSeq = 0
-    return false
-  }
-
-  #isTaker(place: number): boolean {
-    return this.#floats[place * RECORD_FLOATS + NUMBER_F64] === 1
+  #add(words: Int32Array, word: number, party: number): void {
+    const taker = party === Party.Counter
+    const account = words[word + (taker ? Ev.COUNTER_ACCOUNT : Ev.ACCOUNT)]!
+    const slot = this.records.add(account, words, word)
+    const own = this.records.words
+    const at = slot * RECORD_WORDS
+    own[at + TYPE_WORD] = (own[at + TYPE_WORD]! & 0xff) | (party << 8)
+    const cloid = at + (taker ? Ev.COUNTER_CLOID_LO : Ev.CLOID_LO)
+    this.#byCloid.add(slot, account, own[cloid]!, own[cloid + 1]!)
+    const orderId = at + 2 * (taker ? Ev.TAKER_ORDER_ID_F64 : Ev.ORDER_ID_F64)
+    this.#byOrderId.add(slot, account, own[orderId]!, own[orderId + 1]!)
   }
 
   /** How an order of the account ended; undefined when it is not known to have. */
   byCloid(account: number, cloid: bigint): OrderEntry | undefined {
     const low = Number(cloid & 0xffffffffn) | 0
     const high = Number(cloid >> 32n) | 0
-    let position = this.#newest[bucketOf(account, low, high)]!
-    for (; position >= this.#ring.first; position = this.#before[position % KEEP]!) {
-      const place = position % KEEP
-      const at = place * RECORD_WORDS
-      const taker = this.#isTaker(place)
-      if (
-        this.#words[at + (taker ? Ev.COUNTER_ACCOUNT : Ev.ACCOUNT)] === account &&
-        this.#words[at + (taker ? Ev.COUNTER_CLOID_LO : Ev.CLOID_LO)] === low &&
-        this.#words[at + (taker ? Ev.COUNTER_CLOID_HI : Ev.CLOID_HI)] === high
+    const slot = this.#byCloid.find(account, low, high, (candidate) => {
+      const { words } = this.records
+      const at = candidate * RECORD_WORDS
+      const taker = this.#isTaker(candidate)
+      return (
+        words[at + (taker ? Ev.COUNTER_ACCOUNT : Ev.ACCOUNT)] === account &&
+        words[at + (taker ? Ev.COUNTER_CLOID_LO : Ev.CLOID_LO)] === low &&
+        words[at + (taker ? Ev.COUNTER_CLOID_HI : Ev.CLOID_HI)] === high
       )
-        return this.#entry(place)
-    }
-    return undefined
+    })
+    return slot === undefined ? undefined : this.#entry(slot)
   }
 
-  /** The same by order id; looks through the whole ring. */
+  /** The same by order id. */
   byOrderId(account: number, orderId: number): OrderEntry | undefined {
-    for (let position = this.#ring.end - 1; position >= this.#ring.first; position--) {
-      const place = position % KEEP
-      const at = place * RECORD_WORDS
-      const taker = this.#isTaker(place)
-      if (this.#words[at + (taker ? Ev.COUNTER_ACCOUNT : Ev.ACCOUNT)] !== account) continue
-      const own = this.#floats[(at >> 1) + (taker ? Ev.TAKER_ORDER_ID_F64 : Ev.ORDER_ID_F64)]
-      if (own === orderId) return this.#entry(place)
-    }
-    return undefined
+    const key = new Int32Array(Float64Array.of(orderId).buffer)
+    const slot = this.#byOrderId.find(account, key[0]!, key[1]!, (candidate) => {
+      const { words, floats } = this.records
+      const taker = this.#isTaker(candidate)
+      return (
+        words[candidate * RECORD_WORDS + (taker ? Ev.COUNTER_ACCOUNT : Ev.ACCOUNT)] === account &&
+        floats[candidate * RECORD_FLOATS + (taker ? Ev.TAKER_ORDER_ID_F64 : Ev.ORDER_ID_F64)] === orderId
+      )
+    })
+    return slot === undefined ? undefined : this.#entry(slot)
   }
 
-  #entry(place: number): OrderEntry {
-    const at = place * RECORD_WORDS
-    const timeMs = this.#floats[place * RECORD_FLOATS + TIME_F64]!
-    return (this.#words[at + Ev.KIND]! & 0xff) === EventKind.Fill
-      ? fillOrderEntry(this.#words, this.#floats, at, !this.#isTaker(place), timeMs)
-      : orderEntry(this.#words, this.#floats, at, timeMs)
+  #isTaker(slot: number): boolean {
+    return this.records.words[slot * RECORD_WORDS + TYPE_WORD]! >>> 8 === Party.Counter
   }
-}
 
-/** Bucket of an account and the two words of a client order id, by MurmurHash3's finaliser. */
-function bucketOf(account: number, low: number, high: number): number {
-  let hash =
-    Math.imul(account + 0x9e3779b9, 0x85ebca6b) ^ Math.imul(low, 0xc2b2ae35) ^ Math.imul(high, 0x27d4eb2f)
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return (hash ^ (hash >>> 16)) & (BUCKETS - 1)
+  #entry(slot: number): OrderEntry {
+    const { words, floats } = this.records
+    const at = slot * RECORD_WORDS
+    const timeMs = floats[slot * RECORD_FLOATS + TIME_F64]!
+    return (words[at + Ev.KIND]! & 0xff) === EventKind.Fill
+      ? fillOrderEntry(words, floats, at, !this.#isTaker(slot), timeMs)
+      : orderEntry(words, floats, at, timeMs)
+  }
 }

@@ -4,7 +4,7 @@
  */
 import type { BookData } from '../sdk/wire/layout.js'
 import type { WireValue } from '../sdk/wire/msgpack.js'
-import type { FillStore } from './fill-store.js'
+import type { History } from './history/history.js'
 import type { OrderCapture } from './order-capture.js'
 import type { PageSource } from './paged-snapshot.js'
 
@@ -25,7 +25,7 @@ export function orderPages(capture: OrderCapture): PageSource {
 }
 
 /** Fills behind a position up to `seq`, each page with whether none is missing before its end. */
-export function fillPages(fills: FillStore, account: number, afterSeq: number, seq: number): PageSource {
+export function fillPages(fills: History, account: number, afterSeq: number, seq: number): PageSource {
   let position: readonly [seq: number, index: number] = [afterSeq, Infinity]
   let done = false
   return {

@@ -25,6 +25,8 @@ type Answer = WireValue | Promise<WireValue>
 /** Rows of a page unless the caller asks for fewer. */
 const ORDERS_PAGE = 1000
 const FILLS_PAGE = 1000
+/** When to ask again for what the journal may still tell. */
+const HISTORY_RETRY_MS = 500
 
 /** Who asks: a connection, or an HTTP request with a token. */
 export interface Caller {
@@ -264,6 +266,12 @@ export class Requests {
     const ended =
       'cloid' in key ? history.byCloid(account, key.cloid) : history.byOrderId(account, key.orderId)
     if (ended !== undefined) return { ended }
+    if (history.isRebuilding)
+      throw new RequestError(
+        ErrorCode.HistoryRebuilding,
+        'what ended lately is still read from the journal',
+        HISTORY_RETRY_MS,
+      )
     throw new RequestError(ErrorCode.NotFound, 'no order of that id is known')
   }
 
@@ -277,7 +285,7 @@ export class Requests {
     },
   ): WireValue {
     const { afterSeq = 0, afterIndex, limit = FILLS_PAGE } = options
-    const { fills, complete } = this.#gateway.fills.ofAccount(account, afterSeq, limit + 1, afterIndex)
+    const { fills, complete } = this.#gateway.history.ofAccount(account, afterSeq, limit + 1, afterIndex)
     return { fills: fills.slice(0, limit), complete, more: fills.length > limit }
   }
 

@@ -30,6 +30,8 @@ export interface GatewayOptions extends Omit<GatewayThreadData, 'thread' | 'link
   readonly links: readonly GatewayThreadData['link'][]
   /** Answers with the proof of a balance, or null while there is none. Absent = no settlement. */
   readonly askProof?: (question: ProofQuestion) => Promise<ProofAnswer | null>
+  /** Lines for the operator; standard error unless given. */
+  readonly onLog?: (line: string) => void
   /** A thread has ended without being asked to. */
   readonly onDied: (error: Error) => void
 }
@@ -90,6 +92,10 @@ class GatewayThread {
         case 'quiet':
           onQuiet()
           break
+        case 'log':
+          if (options.onLog === undefined) process.stderr.write(`${message.line}\n`)
+          else options.onLog(message.line)
+          break
         case 'askProof': {
           const { ticket, question } = message
           const answer = (proof: ProofAnswer | null): void => this.post({ type: 'proof', ticket, proof })
@@ -126,7 +132,7 @@ class GatewayThread {
  * @throws GatewayStartError when the port cannot be had; the threads then end with the exchange.
  */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
-  const { links, askProof: _askProof, onDied: _onDied, ...shared } = options
+  const { links, askProof: _askProof, onLog: _onLog, onDied: _onDied, ...shared } = options
   const threads: GatewayThread[] = []
   let port = options.config.port
   for (const [thread, link] of links.entries()) {

@@ -119,7 +119,7 @@ export class Subscriptions {
         accept()
         return
       }
-      const { accounts, link, fills, balances } = this.#gateway
+      const { accounts, link, history, balances } = this.#gateway
       this.#gateway.publish()
       const known = accounts.stream(account, name)
       if (from !== undefined && known?.canResume(...from) === true) {
@@ -143,7 +143,7 @@ export class Subscriptions {
         }
       } else {
         // What the client missed, whichever epoch it was of: fills are numbered by the engine for ever.
-        this.beginPaged(connection, stream, () => fillPages(fills, account, from[1], stream.lastSeq))
+        this.beginPaged(connection, stream, () => fillPages(history, account, from[1], stream.lastSeq))
       }
       connection.flush()
     })

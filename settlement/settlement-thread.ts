@@ -29,6 +29,8 @@ export interface SettlementThreadData {
   readonly policy?: Partial<BatchPolicy>
   readonly confirmations?: number
   readonly capacities?: EngineCapacities
+  /** A final batch stays at hand this long, ms; then it goes to the archive. Absent = for ever. */
+  readonly keepBatchesMs?: number
   /** Milliseconds between status messages. */
   readonly statusMs?: number
   /** For a deployment whose verifier checks proofs; its queue listens on a free local port unless given. */
@@ -243,8 +245,29 @@ function tellStatus(): void {
 
 const timer = setInterval(tellStatus, data.statusMs ?? 250)
 
+const ARCHIVE_EVERY_MS = 60_000
+/** Batches archived at one look: the loop beside goes on. */
+const ARCHIVE_MOST = 20
+let archiveTrouble = ''
+
+function archive(keepMs: number): void {
+  try {
+    settler.store.archive(Date.now() - keepMs, ARCHIVE_MOST)
+    archiveTrouble = ''
+  } catch (error) {
+    const text = `batches were not archived: ${error instanceof Error ? error.message : String(error)}`
+    if (text !== archiveTrouble) post({ type: 'trouble', text })
+    archiveTrouble = text
+  }
+}
+
+const { keepBatchesMs } = data
+const archiving =
+  keepBatchesMs === undefined ? undefined : setInterval(() => archive(keepBatchesMs), ARCHIVE_EVERY_MS)
+
 async function stop(): Promise<void> {
   clearInterval(timer)
+  clearInterval(archiving)
   await Promise.allSettled([stopProver(), settler.stop()])
   queue?.close()
   post({ type: 'stopped' })

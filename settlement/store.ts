@@ -5,6 +5,8 @@
  *   DATA/settlement/batches/00000012.json    BatchRecord
  *   DATA/settlement/batches/00000012.fills   fill leaves, 152 bytes each (fills-root.ts)
  *   DATA/settlement/outbox/00000007.json     the transaction with nonce 7, while it may have to be sent (again)
+ *   DATA/archive/batches/00000012.json.gz    both files of a final batch that is old (batch-archive.ts), with
+ *                                            .fills.gz and .hashes beside it; read as if it were still here
  *
  * Invariant: a file bears its name only when all of it is on the disk (temporary file, fsync, rename,
  * fsync of the folder). A batch's header and data never change once sealed; its state moves one way, except
@@ -23,6 +25,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import type { Hex } from 'viem'
+import { BatchArchive } from './batch-archive.js'
 import { bytesToHex, hexToBytes, type BatchData, type BatchHeader } from './commit.js'
 
 /** Order of a batch's states: sealed, signed (raw transactions stored), sent, mined, proven, final. */
@@ -87,14 +90,16 @@ const toJson = (value: unknown): string =>
 
 const bigintOf = (text: unknown): bigint => BigInt(String(text).replace(/n$/, ''))
 
-const baseName = (number: number): string => String(number).padStart(8, '0')
+export const baseName = (number: number): string => String(number).padStart(8, '0')
 
 export class BatchStore {
   readonly folder: string
   private readonly batches: string
   private readonly outbox: string
+  private readonly archived: BatchArchive
 
   constructor(dataDir: string) {
+    this.archived = new BatchArchive(join(dataDir, 'archive', 'batches'))
     this.folder = join(dataDir, 'settlement')
     this.batches = join(this.folder, 'batches')
     this.outbox = join(this.folder, 'outbox')
@@ -104,11 +109,12 @@ export class BatchStore {
 
   /** Numbers of the sealed batches, ascending. Throws StoreError for a gap. */
   numbers(): number[] {
-    const numbers = readdirSync(this.batches)
+    // In this order: a batch that is moved meanwhile is seen in one place at least.
+    const here = readdirSync(this.batches)
       .map((name) => /^(\d{8})\.json$/.exec(name))
       .filter((match) => match !== null)
       .map((match) => Number(match[1]))
-      .sort((a, b) => a - b)
+    const numbers = [...new Set([...here, ...this.archived.numbers()])].sort((a, b) => a - b)
     numbers.forEach((number, at) => {
       if (number !== at + 1) throw new StoreError(`${this.batches}: batch ${at + 1} is missing`)
     })
@@ -130,7 +136,7 @@ export class BatchStore {
   read(number: number): BatchRecord {
     const path = join(this.batches, `${baseName(number)}.json`)
     try {
-      const parsed = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>
+      const parsed = JSON.parse(Buffer.from(this.file(number, 'json')).toString()) as Record<string, unknown>
       const header = parsed.header as Record<string, unknown>
       const data = parsed.data as Record<string, unknown>
       return {
@@ -159,7 +165,41 @@ export class BatchStore {
 
   /** Fill leaves of a batch. */
   fills(number: number): Uint8Array {
-    return new Uint8Array(readFileSync(join(this.batches, `${baseName(number)}.fills`)))
+    return this.file(number, 'fills')
+  }
+
+  private file(number: number, kind: 'json' | 'fills'): Uint8Array {
+    try {
+      return new Uint8Array(readFileSync(join(this.batches, `${baseName(number)}.${kind}`)))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      const archived = this.archived.read(number, kind)
+      if (archived === undefined) throw error
+      return archived
+    }
+  }
+
+  /**
+   * Moves batches that are final and were sealed before `beforeMs` to the archive, the oldest first, at most
+   * `most` of them; the last one stays. Answers with how many went. Throws StoreError or what the disk throws.
+   */
+  archive(beforeMs: number, most: number): number {
+    let moved = 0
+    const here = readdirSync(this.batches)
+      .map((name) => /^(\d{8})\.json$/.exec(name))
+      .filter((match) => match !== null)
+      .map((match) => Number(match[1]))
+      .sort((a, b) => a - b)
+    for (const number of here.slice(0, -1)) {
+      if (moved === most) break
+      const { state, sealedAtMs } = this.read(number)
+      if (state !== 'final' || sealedAtMs >= beforeMs) break
+      this.archived.put(number, { json: this.file(number, 'json'), fills: this.file(number, 'fills') })
+      for (const kind of ['fills', 'json']) rmSync(join(this.batches, `${baseName(number)}.${kind}`))
+      moved++
+    }
+    if (moved > 0) syncFolder(this.batches)
+    return moved
   }
 
   /** Transactions of the outbox, in order of their nonces. Throws StoreError. */

@@ -51,6 +51,8 @@ const rules: readonly Rule[] = [
       LEAVES,
       NODE,
       /^engine\/(index|ring|control|exchange|journal\/gated-reader)$/,
+      // Its history is made anew from the journal, which it only reads.
+      /^engine\/journal\/(crc32c|disk|replay-events|segment-files)$/,
       /^sdk\/wire\//,
       /^gateway\//,
       /^(uWebSockets\.js|viem|zod|prom-client|msgpackr|@noble\/(hashes|curves))(\/|$)/,

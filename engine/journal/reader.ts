@@ -11,7 +11,6 @@
  * next is written. The first is `torn`, the second `damage`: nothing acknowledged is thrown away as if
  * it were torn.
  */
-import { join } from 'node:path'
 import { AttachmentKind } from '../messages.js'
 import type { GenesisConfig } from '../types.js'
 import { nodeDisk, type Disk, type DiskFile } from './disk.js'
@@ -26,7 +25,8 @@ import {
   sectorsOf,
   type JournalBlock,
 } from './format.js'
-import { journalFolder, segmentName, segmentOf, type JournalPosition } from './segments.js'
+import { listSegments, openSegment } from './segment-files.js'
+import { segmentName, type JournalPosition } from './segments.js'
 
 export type { Attachment, JournalBlock } from './format.js'
 export { BlockType, COMMANDS_AT } from './format.js'
@@ -90,7 +90,7 @@ export class JournalReader {
   /** Place of the last block that `next` returned, and its length in bytes; undefined before the first. */
   last: { readonly position: JournalPosition; readonly length: number } | undefined
   private readonly disk: Disk
-  private readonly folder: string
+  private readonly dataDir: string
   private readonly durableSeq: (() => number) | undefined
   private readonly follow: boolean
   private window = new Uint8Array(0)
@@ -102,7 +102,7 @@ export class JournalReader {
 
   constructor(dataDir: string, options: ReaderOptions = {}) {
     this.disk = options.disk ?? nodeDisk
-    this.folder = journalFolder(dataDir)
+    this.dataDir = dataDir
     this.position = options.from ?? JOURNAL_START
     this.durableSeq = options.durableSeq
     this.follow = options.follow === true
@@ -239,9 +239,10 @@ export class JournalReader {
 
   private openSegment(segment: number): DiskFile | undefined {
     if (segment === this.fileSegment) return this.file
-    if (!this.disk.list(this.folder).includes(segmentName(segment))) return undefined
+    const file = openSegment(this.disk, this.dataDir, segment)
+    if (file === undefined) return undefined
     this.file?.close()
-    this.file = this.disk.openRead(join(this.folder, segmentName(segment)))
+    this.file = file
     this.fileSegment = segment
     return this.file
   }
@@ -293,7 +294,7 @@ export class JournalReader {
     offset: number,
     reason: string,
   ): void {
-    const segments = this.disk.list(this.folder).map(segmentOf)
+    const segments = listSegments(this.disk, this.dataDir)
     for (const candidate of segments.filter((other) => other >= segment)) {
       const from = candidate === segment ? offset : 0
       const size = this.openSegment(candidate)!.size()

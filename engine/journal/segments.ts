@@ -3,6 +3,7 @@
  *
  *   DIR/journal/00000000.glass     segments, numbered without gap from 0
  *   DIR/journal/00000001.prepare   the next segment while it is being filled with zeros
+ *   DIR/archive/00000000.glass.gz  a segment that was moved there (archive.ts), .json beside it: its hashes
  *   DIR/snapshots/<seq>.snapshot   16 digits; <seq>.writing while it is being written
  *   DIR/lock                       locked by the kernel while a process runs on this folder (lock.ts)
  */
@@ -12,6 +13,7 @@ import { join } from 'node:path'
 export const SEGMENT_BYTES = 64 * 1024 * 1024
 
 export const journalFolder = (dataDir: string): string => join(dataDir, 'journal')
+export const archiveFolder = (dataDir: string): string => join(dataDir, 'archive')
 export const snapshotFolder = (dataDir: string): string => join(dataDir, 'snapshots')
 export const segmentName = (segment: number): string => `${String(segment).padStart(8, '0')}.glass`
 export const preparingName = (segment: number): string => `${String(segment).padStart(8, '0')}.prepare`

@@ -85,6 +85,8 @@ export const ErrorCode = {
   NotTaken: 6005,
   /** A client's own word: the chain refused a transaction, or reverted it. */
   TransactionFailed: 6006,
+  /** Not found, but what ended lately is still being read from the journal. Ask again after `retryAfter`. */
+  HistoryRebuilding: 6007,
 } as const
 export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode]
 

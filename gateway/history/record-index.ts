@@ -1,0 +1,55 @@
+/**
+ * Finds slots of a table of records by a 64-bit key: chains in buckets, newest first. Nothing is
+ * allocated after the start, and a slot leaves its chain in constant time, whichever goes first.
+ */
+const NONE = -1
+
+export class RecordIndex {
+  readonly #newest: Int32Array
+  readonly #before: Int32Array
+  readonly #after: Int32Array
+  readonly #bucket: Int32Array
+  readonly #mask: number
+
+  /** `capacity`: slots of the table. */
+  constructor(capacity: number) {
+    const buckets = 2 ** Math.ceil(Math.log2(2 * capacity))
+    this.#mask = buckets - 1
+    this.#newest = new Int32Array(buckets).fill(NONE)
+    this.#before = new Int32Array(capacity)
+    this.#after = new Int32Array(capacity)
+    this.#bucket = new Int32Array(capacity)
+  }
+
+  add(slot: number, a: number, b: number, c: number): void {
+    const bucket = mix(a, b, c) & this.#mask
+    const old = this.#newest[bucket]!
+    this.#before[slot] = old
+    this.#after[slot] = NONE
+    this.#bucket[slot] = bucket
+    if (old !== NONE) this.#after[old] = slot
+    this.#newest[bucket] = slot
+  }
+
+  remove(slot: number): void {
+    const [before, after] = [this.#before[slot]!, this.#after[slot]!]
+    if (before !== NONE) this.#after[before] = after
+    if (after !== NONE) this.#before[after] = before
+    else this.#newest[this.#bucket[slot]!] = before
+  }
+
+  /** The newest slot of the key's chain that `matches`; undefined when there is none. */
+  find(a: number, b: number, c: number, matches: (slot: number) => boolean): number | undefined {
+    for (let slot = this.#newest[mix(a, b, c) & this.#mask]!; slot !== NONE; slot = this.#before[slot]!)
+      if (matches(slot)) return slot
+    return undefined
+  }
+}
+
+/** Three words to one, by MurmurHash3's finaliser. */
+function mix(a: number, b: number, c: number): number {
+  let hash = Math.imul(a + 0x9e3779b9, 0x85ebca6b) ^ Math.imul(b, 0xc2b2ae35) ^ Math.imul(c, 0x27d4eb2f)
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  return hash ^ (hash >>> 16)
+}

@@ -1,0 +1,61 @@
+/** Batches in the archive: which may go, and that the store reads them as if they were still at hand. */
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { BatchStore, type BatchRecord, type BatchState } from './store.js'
+
+const dataDir = mkdtempSync(join(tmpdir(), 'glassbook-batches-'))
+afterAll(() => rmSync(dataDir, { recursive: true, force: true }))
+
+const fills = (number: number): Uint8Array => new Uint8Array(152 * number).fill(number)
+function record(number: number, state: BatchState): BatchRecord {
+  return {
+    header: {
+      number: BigInt(number),
+      firstSeq: BigInt(number * 10),
+      lastSeq: BigInt(number * 10 + 9),
+      oldRoot: 1n,
+      newRoot: 2n,
+      journalHead: '0x01',
+      fillsRoot: '0x02',
+      depositsConsumed: 0n,
+    },
+    data: {
+      chunkRoots: [2n],
+      rows: new Uint8Array([1, 2, number]),
+      deposits: new Uint8Array(0),
+      withdrawals: new Uint8Array(0),
+    },
+    fillCount: number,
+    rowsPerChunk: 1,
+    sealedAtMs: number * 1000,
+    state,
+  }
+}
+
+test('final and old batches go, in order, and are read from there; one that was changed is named', () => {
+  const store = new BatchStore(dataDir)
+  const states: BatchState[] = ['final', 'final', 'final', 'proven', 'final', 'final']
+  states.forEach((state, at) => store.seal(record(at + 1, state), fills(at + 1)))
+  const before = states.map((_state, at) => [store.read(at + 1), store.fills(at + 1)])
+
+  expect(store.archive(0, 100)).toBe(0)
+  expect(store.archive(2500, 100)).toBe(2)
+  // The third is old enough now, the fourth is not final, and nothing passes it.
+  expect(store.archive(1e9, 100)).toBe(1)
+  expect(
+    readdirSync(join(dataDir, 'settlement', 'batches')).filter((name) => name.endsWith('.json')),
+  ).toEqual(['00000004.json', '00000005.json', '00000006.json'])
+  const again = new BatchStore(dataDir)
+  expect(again.numbers()).toEqual([1, 2, 3, 4, 5, 6])
+  expect(states.map((_state, at) => [again.read(at + 1), again.fills(at + 1)])).toEqual(before)
+  // The last one stays, and a look takes no more than it may.
+  again.save(record(4, 'final'))
+  expect([again.archive(1e9, 1), again.archive(1e9, 100)]).toEqual([1, 1])
+
+  const path = join(dataDir, 'archive', 'batches', '00000002.fills.gz')
+  const bytes = readFileSync(path)
+  bytes[bytes.length - 6]! ^= 1
+  writeFileSync(path, bytes)
+  expect(() => again.fills(2)).toThrow(path)
+})

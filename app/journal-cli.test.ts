@@ -3,7 +3,10 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { JournalMaker } from '../bench/journal-data.js'
+import { archiveSegments } from '../engine/journal/archive.js'
+import { nodeDisk } from '../engine/journal/disk.js'
 import { journalFolder, segmentName } from '../engine/journal/segments.js'
+import { takeSnapshot } from '../engine/journal/take-snapshot.js'
 import { runJournalCommand, runReplayCommand, runSnapshotCommand } from './journal-cli.js'
 
 describe('journal commands', () => {
@@ -94,5 +97,51 @@ describe('journal commands', () => {
     expect((await run(runJournalCommand, 'mend', dataDir)).code).toBe(2)
     expect((await run(runJournalCommand, 'dump', dataDir, '--from', 'x')).code).toBe(2)
     expect((await run(runReplayCommand, join(dataDir, 'nowhere'))).code).toBe(1)
+  })
+
+  test('each reads through an archive, and stat says what a million orders cost on disk', async () => {
+    const archived = mkdtempSync(join(tmpdir(), 'glassbook-cli-archive-'))
+    const maker = new JournalMaker(archived, 512 * 1024)
+    maker.fund()
+    for (let round = 0; round < 3; round++) {
+      maker.rest(8000)
+      maker.sync()
+      takeSnapshot({ disk: nodeDisk, dataDir: archived, onLog: () => {} })
+    }
+    maker.end()
+    const ask = async (): Promise<Record<string, unknown>[]> => {
+      const answers = []
+      for (const words of [['verify'], ['stat'], ['dump', '--from', '1', '--to', '3']]) {
+        const { code, out } = await run(runJournalCommand, words[0]!, archived, ...words.slice(1), '--json')
+        expect(code).toBe(0)
+        answers.push(out.split('\n')[0]!)
+      }
+      answers.push((await run(runReplayCommand, archived, '--json')).out)
+      return answers.map((text) => {
+        const {
+          seconds: _seconds,
+          commandsPerSecond: _rate,
+          ...answer
+        } = JSON.parse(text) as Record<string, unknown>
+        return answer
+      })
+    }
+    const [verified, stat, dumped, replayed] = await ask()
+    expect(stat).toMatchObject({ archivedSegments: 0, commands: { Place: 24_000 } })
+    const used = stat!['usedBytes'] as number
+    expect(stat!['millionOrdersBytes']).toBe(Math.round((used / 24_000) * 1e6))
+    const moved = archiveSegments({ disk: nodeDisk, dataDir: archived, settledSeq: Infinity, beforeMs: 1 })
+    expect(moved.length).toBeGreaterThan(1)
+    const [verifiedNow, statNow, dumpedNow, replayedNow] = await ask()
+    expect([verifiedNow, dumpedNow, replayedNow]).toEqual([verified, dumped, replayed])
+    const packed = moved.reduce((sum, { packedBytes }) => sum + packedBytes, 0)
+    expect(statNow).toMatchObject({
+      archivedSegments: moved.length,
+      archivedBytes: packed,
+      usedBytes: used,
+      diskBytes: (stat!['diskBytes'] as number) - moved.length * 512 * 1024 + packed,
+    })
+    expect(statNow!['millionOrdersArchivedBytes']).toBeLessThan(stat!['millionOrdersBytes'] as number)
+    rmSync(archived, { recursive: true })
   })
 })

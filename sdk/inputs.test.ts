@@ -149,7 +149,7 @@ const refusals: readonly (readonly [
   ['createSession', [{ scope: ['read'] }], 'scope', 'no field'],
   ['createSession', [{ maxNotional: null }], 'maxNotional', 'null'],
   ['createSession', [{ expiresAtMs: micros }], 'expiresAtMs', 'milliseconds'],
-  ['revokeSession', ['1'], 'slot', '"1"'],
+  ['revokeSession', ['1'], 'approval', '"1"'],
   ['requestWithdrawal', [{ asset: 'USDC', amount: 5 }], 'amount', 'amount is 5'],
   ['requestWithdrawal', [{ asset: 'USDC', amount: '5', to: '0x' }], 'to', 'no field'],
   ['requestWithdrawal', [{ asset: 'EUR', amount: '5' }], 'asset', '"USDC" (1)'],

@@ -80,7 +80,7 @@ export class Demo {
     const { url, deployment, traders } = this.#options
     for (const wallet of traders) {
       const publicClient = createPublicClient({ chain: foundry, transport: http(deployment.rpcUrl) })
-      const client = await createClient({ url, wallet, publicClient }).connect()
+      const client = await createClient({ url, wallet, publicClient, deployment }).connect()
       await client.createSession({ scopes: ['read', 'trade', 'withdrawRequest'] })
       // What an earlier run left on the book would stand in the way of this run's quotes.
       await client.cancelAll()
@@ -151,7 +151,7 @@ export class Demo {
 
   async #verify(number: number): Promise<void> {
     const client = this.#clients[LEAVER]!
-    const { amount, asset, state, batch } = await client.verifyBalance({ asset: 0 })
+    const { amount, asset, state, batch } = await client.verifyBalance({ asset: 0, batch: number })
     this.#chapter(
       'proven batch',
       `batch ${number} is proven on-chain: account ${client.session!.account} has ${amount} ${asset.symbol}, ` +

@@ -344,7 +344,10 @@ describe('errors', () => {
 })
 
 describe('verification', () => {
-  const verify = async (publicClient: never, options = { asset: 'ETH' }) => {
+  const verify = async (
+    publicClient: never,
+    options: { asset: string; batch?: number } = { asset: 'ETH' },
+  ) => {
     const pins = { publicClient, deployment: RIG_DEPLOYMENT }
     const own = await createClient({ url: rig.url, wallet: rig.wallets[0]!, ...pins }).connect()
     return own.verifyBalance(options).finally(() => own.close())
@@ -367,6 +370,34 @@ describe('verification', () => {
     await expect(verify(chain({ newRoot: ROOT }))).rejects.toThrow(refused('VerificationError'))
     proofOf = { account: 1, asset: 0 }
     await expect(client.verifyBalance({ asset: 'ETH' })).rejects.toThrow(refused('InputError'))
+  })
+
+  test('what is proven is proven against the pins, of the newest batch', async () => {
+    // Proofs are of batch 3; a newer one is on the chain, in which the account may have less.
+    await expect(verify(chain({ newRoot: ROOT }, 3, 4n))).rejects.toThrow(
+      /batch 3, but .* batch 4 was asked for/,
+    )
+    await expect(verify(chain({ newRoot: ROOT }, 3, 0n))).rejects.toThrow('no batch is on the chain yet')
+    expect(await verify(chain({ newRoot: ROOT }, 3, 4n), { asset: 'ETH', batch: 3 })).toMatchObject({
+      batch: 3,
+      newestBatch: 4,
+    })
+    await expect(verify(chain({ newRoot: ROOT }, 3, 3n, 1))).rejects.toThrow('chain 1, but 31337 is pinned')
+    // An exchange that names contracts of its own, in which everything that it says is true.
+    for (const [field, value] of [
+      ['vault', `0x${'ee'.repeat(20)}`],
+      ['settlement', `0x${'ee'.repeat(20)}`],
+      ['chainId', 5],
+    ] as const) {
+      const own = createClient({
+        url: rig.url,
+        publicClient: chain({ newRoot: ROOT }),
+        deployment: { ...RIG_DEPLOYMENT, [field]: value },
+        reconnect: false,
+      })
+      await expect(own.connect()).rejects.toThrow(new RegExp(`the exchange says ${field} .* is pinned`))
+      expect(own.state).toBe('closed')
+    }
   })
 
   test('a fill is believed when its leaf is that fill and the chain has the root of its path', async () => {

@@ -19,17 +19,22 @@ import { ExchangeError, VerificationError } from './errors.js'
 import { type FillProof, checkFillLeaf, fillsRootOf } from './fill-proof.js'
 import { checkFields, isAmount, isIdOrSymbol, isObject, wholeFrom } from './inputs.js'
 import type { Asset } from './markets.js'
+import { backoffMs } from './pauses.js'
 import { readProof, rootOf } from './proof.js'
 import type { TrackedFill } from './trackers.js'
 import { toHex } from './wire/bytes.js'
 import { ErrorCode } from './wire/codes.js'
 import { Method } from './wire/layout.js'
+import type { WireValue } from './wire/msgpack.js'
 import type { Receipt } from './wire/signed.js'
 
 const NATIVE = `0x${'0'.repeat(40)}`
 const isAccount = wholeFrom(0)
 /** Batches that the exchange tells of at most. */
 const BATCHES_MAX = 100
+/** A proof that is not there yet is asked for again, over some three seconds. */
+const PROOF_RETRIES = 5
+const PROOF_PAUSE_MS_MAX = 1000
 
 export abstract class ClientChain extends ClientQueries {
   protected readonly chain: Chain
@@ -224,6 +229,19 @@ export abstract class ClientChain extends ClientQueries {
     return { fill: options.fill, batch: number, state, fillsRoot: root, committedAtMs }
   }
 
+  /** Asks for a proof; of a batch that has just been posted the exchange may learn a little later than the chain. */
+  async #proofOf(account: number, asset: number, batch: number): Promise<WireValue> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await this.call(Method.Proof, [account, asset, batch])
+      } catch (error) {
+        const isEarly = error instanceof ExchangeError && error.code === ErrorCode.ProofUnavailable
+        if (!isEarly || attempt === PROOF_RETRIES) throw error
+        await this.pauses.wait(backoffMs(attempt, PROOF_PAUSE_MS_MAX))
+      }
+    }
+  }
+
   /**
    * Fetches the proof of a balance, hashes it to a root, and compares that with the root which the pinned
    * settlement contract holds for its newest batch (or for `batch`, when it is asked for). Trusts the chain only;
@@ -249,7 +267,7 @@ export abstract class ClientChain extends ClientQueries {
       })
     }
     const number = options.batch ?? newest
-    const proof = readProof(await this.call(Method.Proof, [account, asset.id, number]))
+    const proof = readProof(await this.#proofOf(account, asset.id, number))
     if (proof.account !== account || proof.asset !== asset.id || proof.batch !== number) {
       throw new VerificationError(
         `the proof is of account ${proof.account}, asset ${proof.asset}, batch ${proof.batch}, but account ${account}, ` +

@@ -147,6 +147,7 @@ export class ClientCore {
       await this.#open()
     } catch (error) {
       this.#closing = true
+      this.#setState('closed')
       throw error
     }
     return this

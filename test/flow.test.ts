@@ -97,9 +97,12 @@ async function depositOnChain(
     expect((await receiptOf(reader, hash)).status).toBe('success')
 }
 
-async function connect(running: Running, wallet: HDAccount): Promise<Client> {
-  const publicClient = createPublicClient({ chain: foundry, transport: http(running.rpcUrl) })
-  const client = await createClient({ url: running.url, wallet, publicClient, reconnect: false }).connect()
+async function connect(running: Running, owner: HDAccount, deployment: Deployment): Promise<Client> {
+  const transport = http(running.rpcUrl)
+  const publicClient = createPublicClient({ chain: foundry, transport })
+  const wallet = createWalletClient({ account: owner, chain: foundry, transport, pollingInterval: 20 })
+  const options = { url: running.url, wallet, publicClient, deployment, reconnect: false }
+  const client = await createClient(options).connect()
   await until('the deposit is credited', () => client.account().catch(() => undefined))
   await client.createSession({ scopes: ['read', 'trade', 'withdrawRequest'] })
   return client
@@ -125,8 +128,8 @@ describe('the whole line', () => {
     const [alice, bob] = [localAccount(8), localAccount(9)]
     await depositOnChain(running.rpcUrl, deployment, alice, 1, 500_000_000n)
     await depositOnChain(running.rpcUrl, deployment, bob, 0, 9_000_000_000n)
-    const seller = await connect(running, alice)
-    const buyer = await connect(running, bob)
+    const seller = await connect(running, alice, deployment)
+    const buyer = await connect(running, bob, deployment)
 
     // Trade: 200 lots (0.002 BTCX) at 600,000 ticks (60,000 USDX), exact to the unit.
     const sale = await seller.placeOrder({ market: 0, side: 'sell', ticks: 600_000, lots: 300, cloid: 11n })
@@ -158,26 +161,43 @@ describe('the whole line', () => {
     expect(await buyer.verifyFill({ fill: fill! })).toMatchObject({ batch: verified.batch })
 
     // Withdraw on-chain.
-    const transport = http(running.rpcUrl)
-    const reader = createPublicClient({ chain: foundry, transport, pollingInterval: 20 })
-    const wallet = createWalletClient({ account: alice, chain: foundry, transport })
-    await seller.requestWithdrawal({ asset: 0, amount: '100' })
-    const account = BigInt(seller.session!.account)
-    const vault = { address: deployment.vault, abi: vaultAbi } as const
-    await until('a claim', async () => {
-      const units = await reader.readContract({ ...vault, functionName: 'claimable', args: [account, 0n] })
-      return units === 100_000_000n ? units : undefined
-    })
-    const hash = await wallet.writeContract({ ...vault, functionName: 'claim', args: [account, 0n] })
-    await receiptOf(reader, hash)
-    expect(
-      await reader.readContract({
+    const reader = createPublicClient({ chain: foundry, transport: http(running.rpcUrl) })
+    const ofAlice = () =>
+      reader.readContract({
         address: deployment.assets[0]!.token,
         abi: demoTokenAbi,
         functionName: 'balanceOf',
         args: [alice.address],
-      }),
-    ).toBe(100_000_000n)
+      })
+    await expect(seller.claim({ asset: 0 })).rejects.toMatchObject({
+      codeName: 'TransactionFailed',
+      message: expect.stringContaining('NothingToClaim') as string,
+    })
+    const { seq } = await seller.requestWithdrawal({ asset: 0, amount: '100' })
+    const states = new Set<string | undefined>()
+    await until('a claim', async () => {
+      const { state, claimableUnits } = await seller.withdrawalStatus({ asset: 0, seq })
+      states.add(state)
+      return claimableUnits === 100_000_000 ? state : undefined
+    })
+    expect([...states].at(-1)).toBe('final')
+    expect(await seller.claim({ asset: 0 })).toMatchObject({ amount: '100', units: 100_000_000 })
+    expect(await seller.withdrawalStatus({ asset: 0 })).toMatchObject({ claimable: '0' })
+    expect(await ofAlice()).toBe(100_000_000n)
+
+    // And back in again.
+    const before0 = await total(seller, 0)
+    expect(await seller.deposit({ asset: 0, amount: '40' })).toMatchObject({
+      account: seller.session!.account,
+      units: 40_000_000,
+    })
+    expect(await ofAlice()).toBe(60_000_000n)
+    await expect(seller.deposit({ asset: 0, amount: '61' })).rejects.toMatchObject({
+      codeName: 'TransactionFailed',
+    })
+    await until('the deposit', async () =>
+      (await total(seller, 0)) === before0 + 40_000_000n ? true : undefined,
+    )
 
     // Killed in the middle of a burst: what was acknowledged before is there afterwards.
     const settlement = { address: deployment.settlement, abi: settlementAbi } as const
@@ -199,7 +219,7 @@ describe('the whole line', () => {
     // The tools find the chain through this file.
     const recorded = JSON.parse(readFileSync(join(dataDir, 'deployment.json'), 'utf8')) as { rpcUrl: string }
     expect(recorded.rpcUrl).toBe(running.rpcUrl)
-    const buyerAgain = await connect(running, bob)
+    const buyerAgain = await connect(running, bob, deployment)
     // Batches of the earlier start are told of, and settlement's figures shown.
     const httpUrl = running.url.replace('ws:', 'http:')
     const told = (await (await fetch(`${httpUrl}/v1/batches?limit=100`)).json()) as { number: number }[]

@@ -7,6 +7,7 @@ import {
   type Account,
   type Address,
   BaseError,
+  ContractFunctionRevertedError,
   type Client,
   type Hex,
   type TransactionReceipt,
@@ -206,6 +207,10 @@ export class Chain {
 
 function refusedByChain(what: string, error: unknown): unknown {
   if (!(error instanceof BaseError)) return error
-  const message = `${what} was refused by the chain: ${error.shortMessage.replace(/\s+/g, ' ')}; nothing has changed`
+  const reverted = error.walk((inner) => inner instanceof ContractFunctionRevertedError)
+  const { data, reason } = (reverted ?? {}) as Partial<ContractFunctionRevertedError>
+  const values = (data?.args ?? []).map(String).join(', ')
+  const why = data === undefined ? (reason ?? error.shortMessage) : `${data.errorName}(${values})`
+  const message = `${what} was refused by the chain: ${why.replace(/\s+/g, ' ')}; nothing has changed`
   return new ExchangeError(message, { code: ErrorCode.TransactionFailed, cause: error })
 }

@@ -106,7 +106,6 @@ export const handMutants: readonly Mutant[] = [
   { file: BATCHES, from: 'IChunkVerifier(batch.verifier)', to: 'IChunkVerifier(verifier)' },
   { file: BATCHES, from: '_grantRequests(part, number, batch.committedAt);', to: '' },
   { file: SETTLEMENT, from: 'committedAt <= request.requestedAt || number', to: 'number' },
-  { file: SETTLEMENT, from: ' || number <= request.afterBatch', to: '' },
   { file: SETTLEMENT, from: 'account < Packed.ACCOUNTS_MAX && asset < _assetCount', to: 'account + 1 > 0' },
   { file: SETTLEMENT, from: 'isOperator[msg.sender] && !request.granted', to: '!request.granted' },
   { file: SETTLEMENT, from: 'isOperator[msg.sender] && !request.granted', to: 'isOperator[msg.sender]' },

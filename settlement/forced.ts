@@ -94,12 +94,8 @@ function underWay({ follower, batches }: ForcedOptions, index: number, request: 
     for (const record of records) if (record.index === index) units += record.units
   }
   add(follower.withdrawals)
-  for (const { header, commitBlock, data } of batches.open())
-    if (
-      Number(header.number) > request.afterBatch &&
-      (commitBlock === undefined || commitBlock > request.block)
-    )
-      add(decodeUnits(data.withdrawals))
+  for (const { commitBlock, data } of batches.open())
+    if (commitBlock === undefined || commitBlock > request.block) add(decodeUnits(data.withdrawals))
   return units
 }
 
@@ -116,8 +112,16 @@ async function shownBalance(
     functionName: 'batchOf',
     args: [BigInt(number)],
   })
+  const finalCount = await client.readContract({
+    address: deployment.settlement,
+    abi: settlementAbi,
+    functionName: 'finalCount',
+  })
   const isNewer =
-    batch.committedAt > request.requestedAt && Number(batch.depositsConsumed) >= request.depositsBefore
+    batch.committedAt > request.requestedAt &&
+    Number(batch.depositsConsumed) >= request.depositsBefore &&
+    // What the batches up to this one paid has counted: the contract takes no answer before.
+    finalCount >= BigInt(number)
   return isNewer ? batches.proof(indexOf(request.account, request.asset), number) : undefined
 }
 

@@ -20,8 +20,6 @@ export interface OpenRequest {
   readonly block: number
   /** Deposits that an answer must have consumed. */
   readonly depositsBefore: number
-  /** Withdrawals of batches up to this number do not count. */
-  readonly afterBatch: number
   /** A large part of the time to answer it is over. */
   readonly isLate: boolean
 }
@@ -83,7 +81,6 @@ export class RequestReader {
           requestedAt: request.requestedAt,
           block,
           depositsBefore: Number(request.depositsBefore),
-          afterBatch: Number(request.afterBatch),
           isLate: Number(next.timestamp) - request.requestedAt > this.exitDelay * LATE_SHARE,
         })
     }

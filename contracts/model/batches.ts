@@ -20,6 +20,7 @@ import { type GovernanceConfig, GovernanceModel, Revert } from './governance.js'
 
 export const UNITS_END = 2n ** 53n
 const UINT256_MAX = 2n ** 256n - 1n
+const MAX_FINAL_STEPS = 64
 const MAX_WITHDRAWALS = 256
 
 export interface BatchesConfig extends GovernanceConfig {
@@ -54,6 +55,8 @@ export abstract class BatchesModel extends GovernanceModel {
   /** batches[n] is batch n; 0 is the empty tree. */
   readonly batches: KeptBatch[]
   provenCount = 0
+  /** Number up to which every batch is final, as far as calls have noted it. */
+  finalCount = 0
   frozen = false
 
   constructor(
@@ -138,7 +141,16 @@ export abstract class BatchesModel extends GovernanceModel {
     const from = withdrawals.length - batch.uncredited
     const part = withdrawals.slice(from, from + count)
     batch.uncredited -= part.length
-    for (const withdrawal of part) this.credit(withdrawal, number, batch.committedAt)
+    for (const withdrawal of part) this.credit(withdrawal, batch.committedAt)
+    if (batch.uncredited === 0) this.advanceFinal()
+  }
+
+  /** Moves the final end over batches without withdrawals that are left, some at a time. */
+  advanceFinal(): void {
+    for (let step = 0; step < MAX_FINAL_STEPS && this.finalCount < this.provenCount; step++) {
+      if (this.batches[this.finalCount + 1]!.uncredited !== 0) return
+      this.finalCount++
+    }
   }
 
   finalizeBatch(number: number, withdrawals: readonly BatchRecord[]): void {
@@ -154,7 +166,7 @@ export abstract class BatchesModel extends GovernanceModel {
   }
 
   /** A withdrawal of a proven batch becomes a claim, and counts towards a forced one. */
-  protected abstract credit(withdrawal: BatchRecord, number: number, committedAt: number): void
+  protected abstract credit(withdrawal: BatchRecord, committedAt: number): void
 
   protected strike(): void {
     this.batches.length = this.provenCount + 1
@@ -244,5 +256,6 @@ export abstract class BatchesModel extends GovernanceModel {
       this.batches[this.provenCount + 1]!.chunks.every((c) => c === null)
     )
       this.provenCount++
+    this.advanceFinal()
   }
 }

@@ -33,7 +33,6 @@ export interface ModelRequest {
   remaining: bigint
   readonly requestedAt: number
   readonly depositsBefore: bigint
-  afterBatch: number
   granted: boolean
   readonly fee: bigint
 }
@@ -133,7 +132,6 @@ export class ExchangeModel extends BatchesModel {
       remaining: units,
       requestedAt: this.time,
       depositsBefore: BigInt(this.queue.length),
-      afterBatch: 0,
       granted: false,
       fee,
     })
@@ -153,6 +151,7 @@ export class ExchangeModel extends BatchesModel {
     if (units !== 0n && !this.operators.has(sender)) throw new Revert('NotOperator', [sender])
     if (units >= request.remaining) throw new Revert('AnswerNotLower', [units, request.remaining])
     if (number === 0 || number > this.provenCount) throw new Revert('BatchNotProven', [BigInt(number)])
+    if (number > this.finalCount) throw new Revert('BatchNotFinal', [BigInt(number), BigInt(this.finalCount)])
     const { committedAt, depositsConsumed, newRoot } = this.batches[number]!
     if (committedAt <= request.requestedAt)
       throw new Revert('AnswerTooOld', [BigInt(committedAt), BigInt(request.requestedAt)])
@@ -166,7 +165,6 @@ export class ExchangeModel extends BatchesModel {
       return this.closeRequest(index, forOperator ? sender : this.ownerOf(account))
     }
     request.remaining = units
-    request.afterBatch = number
   }
 
   freeze(account: number, asset: number): void {
@@ -191,10 +189,10 @@ export class ExchangeModel extends BatchesModel {
 
   // --- Steps ---
 
-  protected override credit({ index, value }: BatchRecord, number: number, committedAt: number): void {
+  protected override credit({ index, value }: BatchRecord, committedAt: number): void {
     this.claims.set(index, (this.claims.get(index) ?? 0n) + value)
     const request = this.requests.get(index)
-    if (request === undefined || committedAt <= request.requestedAt || number <= request.afterBatch) return
+    if (request === undefined || committedAt <= request.requestedAt) return
     request.remaining -= value < request.remaining ? value : request.remaining
     request.granted = true
     if (request.remaining === 0n) this.closeRequest(index, this.owners[index >> 6]!)

@@ -132,7 +132,6 @@ export class RebuiltExchange {
         remaining: units,
         requestedAt: time,
         depositsBefore,
-        afterBatch: 0,
         granted: false,
         fee,
       })
@@ -145,7 +144,7 @@ export class RebuiltExchange {
     WithdrawalAnswered: (args: { account: number; asset: number; number: bigint; remaining: bigint }) => {
       const request = this.requests.get(indexOf(args))!
       if (args.remaining === 0n) this.requests.delete(indexOf(args))
-      else Object.assign(request, { remaining: args.remaining, afterBatch: Number(args.number) })
+      else Object.assign(request, { remaining: args.remaining })
     },
     WithdrawalLapsed: (args: { account: number; asset: number }) => {
       this.requests.delete(indexOf(args))

@@ -26,6 +26,7 @@ export interface GovernanceConfig {
 }
 
 const MAX_ROWS_PER_CHUNK = 4096n
+const PROPOSAL_LIFE = 14 * 86_400
 const bytes32 = (name: string): Hex => stringToHex(name, { size: 32 })
 
 export class GovernanceModel {
@@ -98,6 +99,9 @@ export class GovernanceModel {
     if (this.proposedVerifier === zeroAddress) throw new Revert('NoVerifierProposed')
     if (this.time < this.verifierActiveFrom)
       throw new Revert('VerifierDelayNotPassed', [BigInt(this.verifierActiveFrom), BigInt(this.time)])
+    const lapsesAt = this.verifierActiveFrom + PROPOSAL_LIFE
+    if (this.time > lapsesAt)
+      throw new Revert('VerifierProposalLapsed', [BigInt(lapsesAt), BigInt(this.time)])
     this.verifier = this.proposedVerifier
     this.proposedVerifier = zeroAddress
   }

@@ -426,6 +426,10 @@ export class RandomCalls {
     return this.call('proposeVerifier', [verifier], from, () => this.model.proposeVerifier(from, verifier))
   }
 
+  advanceFinal(): Call {
+    return this.call('advanceFinal', [], this.person(), () => this.model.advanceFinal())
+  }
+
   activateVerifier(): Call {
     return this.call('activateVerifier', [], this.person(), () => this.model.activateVerifier())
   }

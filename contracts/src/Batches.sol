@@ -48,6 +48,8 @@ abstract contract Batches is ISettlement, Governed {
     uint256 public constant MAX_WITHDRAWALS = 256;
     uint256 private constant MAX_PROOF_DELAY = 30 days;
     uint256 private constant MAX_UNPROVEN = 64;
+    /// @dev Batches that one call passes at most, when a final one closes a gap.
+    uint256 private constant MAX_FINAL_STEPS = 64;
 
     /// @inheritdoc ISettlement
     IVault public immutable vault;
@@ -61,6 +63,8 @@ abstract contract Batches is ISettlement, Governed {
     uint64 public batchCount;
     /// @inheritdoc ISettlement
     uint64 public provenCount;
+    /// @inheritdoc ISettlement
+    uint64 public finalCount;
     /// @inheritdoc ISettlement
     bool public frozen;
 
@@ -152,6 +156,11 @@ abstract contract Batches is ISettlement, Governed {
     /// @inheritdoc ISettlement
     function finalizePart(uint64 number, bytes calldata withdrawals, uint256 count) external {
         _finalize(number, withdrawals, count);
+    }
+
+    /// @inheritdoc ISettlement
+    function advanceFinal() external {
+        _advanceFinal();
     }
 
     /// @inheritdoc ISettlement
@@ -307,6 +316,18 @@ abstract contract Batches is ISettlement, Governed {
             if (batch.uncredited == 0) emit BatchFinal(proven);
         }
         provenCount = proven;
+        _advanceFinal();
+    }
+
+    /// @dev Moves the final end over every batch that has no withdrawal left to credit, some at a time: the
+    /// batches behind one that was finalised late may be many.
+    function _advanceFinal() private {
+        uint64 last = finalCount;
+        for (uint256 i = 0; i < MAX_FINAL_STEPS && last < provenCount; ++i) {
+            if (_batches[last + 1].uncredited != 0) break;
+            ++last;
+        }
+        finalCount = last;
     }
 
     /// @dev Makes the next withdrawals of a proven batch claims, `max` of them at most.
@@ -321,9 +342,12 @@ abstract contract Batches is ISettlement, Governed {
         uint256 count = max < left ? max : left;
         bytes calldata part = withdrawals[from:from + count * Packed.RECORD_BYTES];
         batch.uncredited = uint16(left - count);
-        _grantRequests(part, number, batch.committedAt);
+        _grantRequests(part, batch.committedAt);
         vault.creditClaims(part);
-        if (count == left) emit BatchFinal(number);
+        if (count == left) {
+            emit BatchFinal(number);
+            _advanceFinal();
+        }
     }
 
     function _strike() internal {
@@ -339,5 +363,5 @@ abstract contract Batches is ISettlement, Governed {
 
     /// @dev Withdrawals of a batch count towards the forced ones that wait.
     /// @param committedAt Block time of the batch's commit, in seconds.
-    function _grantRequests(bytes calldata withdrawals, uint64 number, uint256 committedAt) internal virtual;
+    function _grantRequests(bytes calldata withdrawals, uint256 committedAt) internal virtual;
 }

@@ -7,7 +7,8 @@ import {IGoverned} from "./interfaces/IGoverned.sol";
 /// @title Governed
 /// @notice The whole of governance. The governor names operators (who may commit batches), the guardian
 /// (who may only pause commits), and a next verifier, which takes over after a delay that leaves every
-/// user time to exit first. None of them can touch funds, exits, claims or the past. Each may be any
+/// user time to exit first. None of them pays anybody, or changes exits, claims or the past; but an operator can
+/// commit a batch that no owner wanted, and the governor names operators at once. Each may be any
 /// contract, such as a multi-signature wallet.
 abstract contract Governed is IGoverned {
     /// @inheritdoc IGoverned
@@ -35,6 +36,8 @@ abstract contract Governed is IGoverned {
     /// @inheritdoc IGoverned
     uint256 public verifierActiveFrom;
 
+    /// @inheritdoc IGoverned
+    uint256 public constant PROPOSAL_LIFE = 14 days;
     uint256 private constant MAX_ROWS_PER_CHUNK = 4096;
 
     modifier onlyGovernor() {
@@ -121,6 +124,9 @@ abstract contract Governed is IGoverned {
         if (proposedVerifier == address(0)) revert NoVerifierProposed();
         if (block.timestamp < verifierActiveFrom)
             revert VerifierDelayNotPassed(verifierActiveFrom, block.timestamp);
+        // Who left by the notice and came back must not find an old proposal put in force years later.
+        uint256 lapsesAt = verifierActiveFrom + PROPOSAL_LIFE;
+        if (block.timestamp > lapsesAt) revert VerifierProposalLapsed(lapsesAt, block.timestamp);
         verifier = proposedVerifier;
         rowsPerChunk = proposedRowsPerChunk;
         proposedVerifier = address(0);

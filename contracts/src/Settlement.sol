@@ -72,7 +72,6 @@ contract Settlement is Batches {
             remaining: units,
             requestedAt: uint40(block.timestamp),
             depositsBefore: uint56(depositsBefore),
-            afterBatch: 0,
             granted: false,
             feeStep: uint8(openRequests / REQUESTS_PER_STEP)
         });
@@ -94,6 +93,8 @@ contract Settlement is Batches {
         if (units != 0 && !isOperator[msg.sender]) revert NotOperator(msg.sender);
         if (units >= request.remaining) revert AnswerNotLower(units, request.remaining);
         if (number == 0 || number > provenCount) revert BatchNotProven(number);
+        // A withdrawal that has not counted may have paid what the balance lacks: who was served had something.
+        if (number > finalCount) revert BatchNotFinal(number, finalCount);
         Batch storage batch = _batches[number];
         if (batch.committedAt <= request.requestedAt)
             revert AnswerTooOld(batch.committedAt, request.requestedAt);
@@ -105,11 +106,9 @@ contract Settlement is Batches {
         emit WithdrawalAnswered(uint32(account), uint8(asset), number, units, msg.sender);
         if (units != 0) {
             _requests[index].remaining = units;
-            _requests[index].afterBatch = uint56(number);
             return;
         }
-        // A request for what never was there pays the operator that had to answer it. Not just anybody: a zero
-        // may also be there because the whole was paid by a batch whose withdrawals are not claims yet.
+        // A request for what never was there pays the operator that had to answer it.
         bool forOperator = isOperator[msg.sender] && !request.granted;
         _closeRequest(index, request.feeStep, forOperator ? msg.sender : vault.ownerOf(account));
     }
@@ -154,23 +153,19 @@ contract Settlement is Batches {
     }
 
     /// @inheritdoc Batches
-    function _grantRequests(
-        bytes calldata withdrawals,
-        uint64 number,
-        uint256 committedAt
-    ) internal override {
+    function _grantRequests(bytes calldata withdrawals, uint256 committedAt) internal override {
         if (openRequests == 0) return;
         uint256 count = withdrawals.length / Packed.RECORD_BYTES;
         for (uint256 i = 0; i < count; ++i) {
             (uint256 index, uint256 units) = Packed.unsignedAt(withdrawals, i);
-            _grantRequest(index, units, number, committedAt);
+            _grantRequest(index, units, committedAt);
         }
     }
 
-    function _grantRequest(uint256 index, uint256 units, uint64 number, uint256 committedAt) private {
+    function _grantRequest(uint256 index, uint256 units, uint256 committedAt) private {
         ForcedWithdrawal storage request = _requests[index];
         uint64 owed = request.remaining;
-        if (owed == 0 || committedAt <= request.requestedAt || number <= request.afterBatch) return;
+        if (owed == 0 || committedAt <= request.requestedAt) return;
         uint256 account = index >> Packed.ASSET_BITS;
         uint64 remaining = units >= owed ? 0 : owed - uint64(units);
         emit WithdrawalGranted(uint32(account), uint8(index & Packed.ASSET_MASK), uint64(units), remaining);

@@ -74,8 +74,11 @@ contract ExitAttacksTest is AttackFixture {
         _proveAll(p);
         uint256[28] memory path = tree.path(1 << 6);
         vm.prank(operator);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.BatchNotFinal.selector, 2, 1));
         settlement.answerRequest(1, 0, 2, 20, path);
         settlement.finalizeBatch(2, p.withdrawals);
+        vm.prank(operator);
+        settlement.answerRequest(1, 0, 2, 20, path);
         assertTrue(settlement.requestOf(1, 0).remaining == 20, "the 20 that are left are still owed");
         _settle(_record(1, 0, -int256(20)), 0, _record(1, 0, uint64(20)));
         assertTrue(settlement.openRequests() == 0, "paid later");
@@ -119,6 +122,46 @@ contract ExitAttacksTest is AttackFixture {
         assertTrue(alice.balance == 1 ether - 2 * REQUEST_FEE, "what was too much comes back at once");
     }
 
+    /// @dev The operator has paid all of it, and shows the zero before the payment is a claim: "had nothing".
+    function test_FeeOfAServedRequestTakenByTheOperator() public {
+        _request(alice, 0, 50);
+        vm.warp(block.timestamp + 1);
+        Posted memory p = _build(_record(1, 0, -int256(50)), 0, _record(1, 0, uint64(50)));
+        _commit(p);
+        _proveAll(p);
+        // A later batch that pays nobody is final by itself, but not the one before it.
+        vm.warp(block.timestamp + 1);
+        _settle("", 0, "");
+        uint256[28] memory path = tree.path(1 << 6);
+        for (uint64 number = 2; number <= 3; ++number) {
+            vm.prank(operator);
+            vm.expectRevert(abi.encodeWithSelector(ISettlement.BatchNotFinal.selector, number, 1));
+            settlement.answerRequest(1, 0, number, 0, path);
+        }
+        settlement.finalizeBatch(2, p.withdrawals);
+        assertTrue(settlement.finalCount() == 3, "no gap is left");
+        assertTrue(
+            settlement.refundOf(operator) == 0 && settlement.refundOf(alice) == REQUEST_FEE,
+            "served: alice's fee"
+        );
+    }
+
+    /// @dev More batches behind a late one than a call passes: anybody moves the end on.
+    function test_FinalEndBehindALateBatch() public {
+        Posted memory late = _build(_record(1, 0, -int256(5)), 0, _record(1, 0, uint64(5)));
+        _commit(late);
+        _proveAll(late);
+        for (uint256 i = 0; i < 70; ++i) _settle("", 0, "");
+        assertTrue(settlement.finalCount() == 1, "the late one stops it");
+        settlement.finalizeBatch(2, late.withdrawals);
+        assertTrue(settlement.finalCount() == 65, "64 a call");
+        vm.prank(carol);
+        settlement.advanceFinal();
+        assertTrue(settlement.finalCount() == 72, "all");
+        settlement.advanceFinal();
+        assertTrue(settlement.finalCount() == 72, "and no further");
+    }
+
     /// @dev The operator has paid all of it, and a stranger shows the zero before the payment is a claim.
     function test_FeeOfAServedRequestTakenByAStranger() public {
         _request(alice, 0, 50);
@@ -128,6 +171,7 @@ contract ExitAttacksTest is AttackFixture {
         _proveAll(p);
         uint256[28] memory path = tree.path(1 << 6);
         vm.prank(carol);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.BatchNotFinal.selector, 2, 1));
         settlement.answerRequest(1, 0, 2, 0, path);
         settlement.finalizeBatch(2, p.withdrawals);
         assertTrue(

@@ -128,6 +128,22 @@ contract GovernedTest is Fixture {
         assertTrue(settlement.isOperator(carol), "operator named");
     }
 
+    /// @dev A proposal of years ago must not be put in force without a new notice.
+    function test_Verifier_ProposalLapses() public {
+        StatementVerifier next = new StatementVerifier(2);
+        vm.prank(governor);
+        settlement.proposeVerifier(address(next));
+        uint256 lapsesAt = block.timestamp + VERIFIER_DELAY + settlement.PROPOSAL_LIFE();
+        vm.warp(lapsesAt + 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(IGoverned.VerifierProposalLapsed.selector, lapsesAt, lapsesAt + 1)
+        );
+        settlement.activateVerifier();
+        vm.warp(lapsesAt);
+        settlement.activateVerifier();
+        assertEq(settlement.verifier(), address(next), "at the last moment");
+    }
+
     function test_Verifier_ChangesAfterTheDelay() public {
         _deposit(alice, 0, 50);
         _settleDeposits();

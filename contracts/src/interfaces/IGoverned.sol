@@ -34,6 +34,8 @@ interface IGoverned {
     error NoVerifierProposed();
     /// @notice The proposed verifier has to wait still.
     error VerifierDelayNotPassed(uint256 activeFrom, uint256 time);
+    /// @notice The proposal was not used in time: it has to be made, and waited for, again.
+    error VerifierProposalLapsed(uint256 lapsedAt, uint256 time);
     /// @notice Only the proposed governor may.
     error NotProposedGovernor(address caller);
 
@@ -59,8 +61,8 @@ interface IGoverned {
     /// @notice Governor only: takes a proposal back.
     function withdrawVerifierProposal() external;
 
-    /// @notice Anyone: puts the proposed verifier in force once its delay has passed. Batches that are
-    /// already committed stay with the verifier they were committed under.
+    /// @notice Anyone: puts the proposed verifier in force once its delay has passed, until it lapses
+    /// `PROPOSAL_LIFE` later. Batches that are already committed stay with the verifier they were committed under.
     function activateVerifier() external;
 
     /// @notice Who names operators, guardian and verifiers.
@@ -83,6 +85,8 @@ interface IGoverned {
     function proposedRowsPerChunk() external view returns (uint256);
     /// @notice Block time in seconds from which the proposed verifier may be activated.
     function verifierActiveFrom() external view returns (uint256);
+    /// @notice Seconds after its delay in which a proposed verifier may be put in force.
+    function PROPOSAL_LIFE() external view returns (uint256);
     /// @notice Seconds between the proposal of a verifier and its first use.
     function verifierDelay() external view returns (uint256);
 }

@@ -107,6 +107,8 @@ interface ISettlement is IGoverned {
     error InvalidProof(uint256 number, uint256 chunk);
     /// @notice The batch is not proven.
     error BatchNotProven(uint256 number);
+    /// @notice The batch, or one before it, has withdrawals that are not claims yet: they may serve the request.
+    error BatchNotFinal(uint256 number, uint256 finalCount);
     /// @notice All withdrawals of the batch are claims already.
     error BatchAlreadyFinal(uint256 number);
     /// @notice The bytes are not the withdrawals of the batch; hashes of both.
@@ -173,6 +175,10 @@ interface ISettlement is IGoverned {
     /// a transaction can pay for.
     function finalizePart(uint64 number, bytes calldata withdrawals, uint256 count) external;
 
+    /// @notice Anyone: moves `finalCount` on, should more batches have become final behind a late one than a
+    /// call passes by itself.
+    function advanceFinal() external;
+
     /// @notice Anyone: strikes every unproven batch when the oldest is past its proof deadline.
     function strikeUnproven() external;
 
@@ -183,7 +189,8 @@ interface ISettlement is IGoverned {
     function requestWithdrawal(uint256 account, uint256 asset, uint64 units) external payable;
 
     /// @notice Lowers what a request is owed to the balance that is there, by its path under the root of a
-    /// proven batch that was committed after the request and consumed every deposit made before it. The
+    /// proven batch that was committed after the request and consumed every deposit made before it. That batch
+    /// and all before it must be final, so that what they paid has counted towards the request first. The
     /// withdrawals of later batches must pay that balance (operators only). With zero the request is closed
     /// (anyone); the fee is the operator's if it shows the zero and nothing was granted, else the owner's.
     /// @param units The balance after batch `number`, less than what the request is owed.
@@ -237,6 +244,8 @@ interface ISettlement is IGoverned {
     function batchCount() external view returns (uint64);
     /// @notice Number of the last proven batch.
     function provenCount() external view returns (uint64);
+    /// @notice Number up to which every batch is final, without a gap.
+    function finalCount() external view returns (uint64);
     /// @notice State of a batch; `None` for one that is not there (never, or no longer).
     function batchState(uint64 number) external view returns (BatchState);
     /// @notice What is kept of a batch; all zero for one that is not there.

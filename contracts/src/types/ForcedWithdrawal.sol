@@ -5,15 +5,12 @@ pragma solidity 0.8.37;
 /// @param remaining Units that are owed to it still; 0 = there is no request.
 /// @param requestedAt Block time of the request, in seconds.
 /// @param depositsBefore Length of the deposit queue at the request: an answer must have consumed as many.
-/// @param afterBatch Withdrawals of batches up to this number do not count: the balance that `remaining`
-/// was lowered to is the one after this batch.
 /// @param granted Whether a part was granted already.
 /// @param feeStep The fee that is held until the answer is requestFee << feeStep wei.
 struct ForcedWithdrawal {
     uint64 remaining;
     uint40 requestedAt;
     uint56 depositsBefore;
-    uint56 afterBatch;
     bool granted;
     uint8 feeStep;
 }

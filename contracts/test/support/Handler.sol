@@ -176,7 +176,7 @@ contract Handler is Fixture {
         ForcedWithdrawal memory open = settlement.requestOf(account, asset);
         uint64 number = settlement.provenCount();
         uint64 units = uint64(tree.leaf((account << 6) | asset));
-        if (number == 0 || units >= open.remaining) return;
+        if (number == 0 || number > settlement.finalCount() || units >= open.remaining) return;
         if (settlement.batchOf(number).committedAt <= open.requestedAt) return;
         if (settlement.batchOf(number).depositsConsumed < open.depositsBefore) return;
         uint256[28] memory path = tree.path((account << 6) | asset);

@@ -5,7 +5,9 @@
 import fc from 'fast-check'
 import { EventKind, Side } from '../engine/codes.js'
 import { createEngine } from '../engine/core/engine.js'
-import { Tape, drawCommand, drawFunding, drawOptions } from '../engine/core/random-session.js'
+import { sceneOf } from '../engine/core/random-scene.js'
+import { drawCommand, drawFunding, drawOptions } from '../engine/core/random-session.js'
+import { Tape } from '../engine/core/random-tape.js'
 import { ReferenceEngine } from '../engine/core/reference-engine.js'
 import { COMMAND_WORDS, EVENT_WORDS } from '../engine/layout.js'
 import { LOAD_PLACES_MAX, LOAD_ROWS_MAX } from '../engine/limits.js'
@@ -113,7 +115,7 @@ test('random sessions: what the events tell is what the engine has, at once or l
         let captures: [OrderCapture, WireValue[], WireValue[]][] = []
         for (; !tape.empty; number++) {
           if (funding) funding = drawFunding(tape, number - 1, words, floats)
-          if (!funding) drawCommand(tape, words, floats, slow.liveOrders())
+          if (!funding) drawCommand(tape, words, floats, sceneOf(slow))
           slow.apply(words, floats, 0)
           engine.apply(words, floats, 0)
           engine.flush()

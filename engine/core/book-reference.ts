@@ -29,7 +29,12 @@ export interface ReferenceOrder {
   expiresAtMs: number
   /** Quote units that it may still spend; undefined = bounded by its price alone. */
   budget: bigint | undefined
-  feePpm: number
+  /** The highest rate that it may be charged, in millionths. */
+  feeBound: number
+  /** Millionths of a quote unit that it was charged too much so far: 0 to 999,999. */
+  carry: bigint
+  /** Quote units that a sell may still receive; undefined = no bound. */
+  cap: bigint | undefined
   reserved: bigint
   /** A stop whose trigger has not been reached. */
   waiting: boolean
@@ -67,10 +72,27 @@ export class ReferenceBook {
       .sort((a, b) => (rising ? a.trigger - b.trigger : b.trigger - a.trigger) || a.rank - b.rank)
   }
 
+  /** Price levels: one a side and price of what rests, one a direction and trigger of what waits. */
+  levels(): Set<string> {
+    return new Set(this.orders.map(levelName))
+  }
+
   /** Price of the best resting order of a side; 0 = none. */
   bestTicks(side: number): number {
     return this.resting(side)[0]?.ticks ?? 0
   }
+}
+
+/** The level that an order stands at. */
+export function levelName(order: {
+  readonly waiting: boolean
+  readonly side: number
+  readonly type: number
+  readonly ticks: number
+  readonly trigger: number
+}): string {
+  if (order.waiting) return `${waitsForRise(order) ? 'rise' : 'fall'} ${order.trigger}`
+  return `${order.side === 0 ? 'buy' : 'sell'} ${order.ticks}`
 }
 
 /** Stops (types 2 and 3) of buys and take-profits (4 and 5) of sells wait for a higher price. */
@@ -101,12 +123,4 @@ export class ReferenceAccount {
     const { available, reserved } = this.balance(asset)
     return available + reserved
   }
-}
-
-const MILLION = 1_000_000n
-
-/** A charge rounds up, a rebate (negative) rounds down in size. */
-export function referenceFee(quote: bigint, ppm: number): bigint {
-  if (ppm >= 0) return (quote * BigInt(ppm) + MILLION - 1n) / MILLION
-  return -((quote * BigInt(-ppm)) / MILLION)
 }

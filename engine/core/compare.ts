@@ -4,11 +4,15 @@
  */
 import { CommandKind, EventKind, Reject, commandNames, eventNames, rejectNames } from '../codes.js'
 import { COMMAND_WORDS, EVENT_WORDS, Ev } from '../layout.js'
-import type { Engine } from '../types.js'
+import { writeTime } from '../commands.js'
+import type { Engine, EngineOptions } from '../types.js'
 import { createEngine, restoreEngine } from './engine.js'
-import { Tape, drawCommand, drawFunding, drawOptions } from './random-session.js'
+import { drawCommand, drawFunding, drawOptions } from './random-session.js'
+import { sceneOf } from './random-scene.js'
+import { type Scene, Tape } from './random-tape.js'
 import { ReferenceEngine } from './reference-engine.js'
 import { referenceBody } from './reference-state.js'
+import { SessionAudit } from './session-audit.js'
 import { DIGEST_BYTES, SNAPSHOT_HEADER_BYTES } from './snapshot-format.js'
 
 /** What sessions have shown so far, so that a test can ask for a mix that shows enough. */
@@ -16,48 +20,107 @@ export interface Seen {
   commands: number
   readonly events: Map<number, number>
   readonly codes: Map<string, number>
+  /** Cancel-alls that were cut, and commands that left something pending. */
+  cutCancelAlls: number
+  pending: number
 }
 
-export const newSeen = (): Seen => ({ commands: 0, events: new Map(), codes: new Map() })
+export const newSeen = (): Seen => ({
+  commands: 0,
+  events: new Map(),
+  codes: new Map(),
+  cutCancelAlls: 0,
+  pending: 0,
+})
 
 /**
  * Plays the tape. Every `snapshotEvery` commands the fast engine is replaced by one restored from its own
- * snapshot. @throws Error naming the command at which they part.
+ * snapshot; at the end Time commands come until nothing is pending. @throws Error naming the command at
+ * which they part, or at which something is not so that must be.
  */
 export function playTape(bytes: Uint8Array, snapshotEvery: number, seen: Seen): void {
   const tape = new Tape(bytes)
-  const options = drawOptions(tape)
-  let events: Int32Array[] = []
-  const onEvents = ({ words, count }: { words: Int32Array; count: number }): void => {
-    for (let index = 0; index < count; index++)
-      events.push(words.slice(index * EVENT_WORDS, (index + 1) * EVENT_WORDS))
-  }
-  let fast = createEngine({ ...options, onEvents })
-  const slow = new ReferenceEngine({ ...options, onEvents })
-  const words = new Int32Array(COMMAND_WORDS)
-  const floats = new Float64Array(words.buffer)
+  const pair = new Pair(drawOptions(tape), seen)
+  const { words, floats } = pair
   let funding = true
-  for (let number = 1; !tape.empty; number++) {
-    if (funding) funding = drawFunding(tape, number - 1, words, floats)
-    if (!funding) drawCommand(tape, words, floats, slow.liveOrders())
-    events = []
+  while (!tape.empty) {
+    if (funding) funding = drawFunding(tape, pair.commands, words, floats)
+    if (!funding) drawCommand(tape, words, floats, pair.scene)
+    pair.apply()
+    if (pair.commands % snapshotEvery === 0) pair.restore()
+  }
+  for (let rounds = 0; pair.slow.pending(); rounds++) {
+    if (rounds > ROUNDS_MAX) throw new Error(`something is pending after ${ROUNDS_MAX} Time commands`)
+    writeTime(words, floats, 0, pair.slow.timeMs)
+    pair.apply()
+  }
+  pair.compareState('the end')
+}
+
+/** Far more Time commands than the smallest bound of work needs for the orders of a session. */
+const ROUNDS_MAX = 500
+
+/** The two engines, fed alike. */
+class Pair {
+  readonly slow: ReferenceEngine
+  readonly words = new Int32Array(COMMAND_WORDS)
+  readonly floats = new Float64Array(this.words.buffer)
+  readonly scene: Scene
+  commands = 0
+  private fast: Engine
+  private readonly audit: SessionAudit
+  private events: Int32Array[] = []
+
+  constructor(
+    private readonly options: Omit<EngineOptions, 'onEvents'>,
+    private readonly seen: Seen,
+  ) {
+    this.fast = createEngine({ ...options, onEvents: this.take })
+    this.slow = new ReferenceEngine({ ...options, onEvents: this.take })
+    this.audit = new SessionAudit(options.genesis, this.slow.stepsMax)
+    this.scene = sceneOf(this.slow)
+  }
+
+  private readonly take = ({ words, count }: { words: Int32Array; count: number }): void => {
+    for (let index = 0; index < count; index++)
+      this.events.push(words.slice(index * EVENT_WORDS, (index + 1) * EVENT_WORDS))
+  }
+
+  /** Applies what stands in `words` to both. */
+  apply(): void {
+    const { words, floats, fast, slow, seen } = this
+    this.commands++
+    const where = `command ${this.commands} (${commandNames[words[0]! & 0xff] ?? 'unknown'} ${Array.from(words).join(' ')})`
+    this.events = []
     slow.apply(words, floats, 0)
     const tried = fast.tryPlace(words, floats, 0, 0, 0)
     fast.apply(words, floats, 0)
     fast.flush()
-    const where = `command ${number} (${commandNames[words[0]! & 0xff] ?? 'unknown'} ${Array.from(words).join(' ')})`
-    compareEvents(events, slow.events, where)
-    compareTrial(words, tried, events, where)
+    compareEvents(this.events, slow.events, where)
+    compareTrial(words, tried, this.events, where)
     fast.checkInvariants()
     compareBalances(fast, slow, where)
-    note(seen, events)
-    if (number % snapshotEvery === 0) {
-      compareState(fast, slow, where)
-      fast = restoreEngine(fast.snapshot(), { ...options, onEvents })
-      fast.checkInvariants()
+    if (fast.nextDueMs <= fast.timeMs !== slow.pending())
+      throw new Error(`${where}: next due at ${fast.nextDueMs}, reference pending: ${slow.pending()}`)
+    try {
+      this.audit.check(words, this.events, fast)
+    } catch (error) {
+      throw new Error(`${where}: ${error instanceof Error ? error.message : String(error)}`)
     }
+    note(seen, this.events)
+    if (slow.pending()) seen.pending++
   }
-  compareState(fast, slow, 'the end')
+
+  /** Goes on with a fast engine restored from its own snapshot. */
+  restore(): void {
+    this.compareState(`after command ${this.commands}`)
+    this.fast = restoreEngine(this.fast.snapshot(), { ...this.options, onEvents: this.take })
+    this.fast.checkInvariants()
+  }
+
+  compareState(where: string): void {
+    compareState(this.fast, this.slow, where)
+  }
 }
 
 function note(seen: Seen, events: readonly Int32Array[]): void {
@@ -66,6 +129,7 @@ function note(seen: Seen, events: readonly Int32Array[]): void {
     const kind = event[0]! & 0xff
     seen.events.set(kind, (seen.events.get(kind) ?? 0) + 1)
     const code = `${eventNames[kind]} ${event[7]}`
+    if (kind === EventKind.CanceledAll) seen.cutCancelAlls += event[Ev.COUNTER_REMAINING]!
     seen.codes.set(code, (seen.codes.get(code) ?? 0) + 1)
   }
 }

@@ -1,7 +1,7 @@
 /** The reference's money, time, protections and operator's commands. In tests only. */
 import { CancelReason, CommandKind, EventKind, Reject } from '../codes.js'
 import { Cmd, MarketCmd, OpenAccountCmd } from '../layout.js'
-import { TIERS_MAX } from '../limits.js'
+import { PROTECTIONS_OF_ACCOUNT, TIERS_MAX, TIME_MS_END } from '../limits.js'
 import { ReferenceAccount } from './book-reference.js'
 import type { Command } from './reference-base.js'
 import { type ReferenceProtection, END, isWhole, unitsReject } from './reference-base.js'
@@ -20,6 +20,8 @@ export abstract class ReferenceAdmin extends ReferenceOrders {
     if (bad !== 0) return bad
     if ((this.accounts.get(account)?.total(asset) ?? 0n) + BigInt(amount) >= END)
       return Reject.BalanceOverLimit
+    if (!this.rowsFit(account, asset)) return Reject.BalancesFull
+    this.makeRows(account, asset)
     if (!this.accounts.has(account)) this.accounts.set(account, new ReferenceAccount())
     this.accounts.get(account)!.balance(asset).available += BigInt(amount)
     this.supply.set(asset, (this.supply.get(asset) ?? 0n) + BigInt(amount))
@@ -46,6 +48,8 @@ export abstract class ReferenceAdmin extends ReferenceOrders {
     if (bad !== 0) return bad
     if (from.balance(asset).available < BigInt(amount)) return Reject.InsufficientFunds
     if (to.total(asset) + BigInt(amount) >= END) return Reject.BalanceOverLimit
+    if (!this.rowsFit(receiver, asset)) return Reject.BalancesFull
+    this.makeRows(receiver, asset)
     from.balance(asset).available -= BigInt(amount)
     to.balance(asset).available += BigInt(amount)
     this.emit(EventKind.Transferred, { subject: asset, account, counterAccount: receiver, a: amount })
@@ -53,29 +57,61 @@ export abstract class ReferenceAdmin extends ReferenceOrders {
   }
 
   protected time({ amount }: Command): number {
-    if (!isWhole(amount, 0)) return Reject.BadTime
+    if (!isWhole(amount, 0) || amount >= TIME_MS_END) return Reject.BadTime
     this.timeMs = Math.max(this.timeMs, amount)
     this.emit(EventKind.TimeAdvanced, { a: this.timeMs })
+    this.cancelExpired()
+    this.workOffJobs()
+    this.fireSwitches()
+    this.steps = 0
+    for (const [, market] of [...this.markets].sort(([a], [b]) => a - b)) this.fireTriggers(market)
+    return 0
+  }
+
+  private cancelExpired(): void {
     const expired = this.liveOrders()
-      .filter(({ expiresAtMs }) => expiresAtMs !== 0 && expiresAtMs <= this.timeMs)
+      .filter((order) => this.expired(order))
       .sort((a, b) => a.expiresAtMs - b.expiresAtMs || a.id - b.id)
-    for (const order of expired) this.cancel(order, CancelReason.Expired)
+    for (const order of expired) {
+      if (this.usedUp()) return
+      this.steps++
+      this.cancel(order, CancelReason.Expired)
+    }
+  }
+
+  private workOffJobs(): void {
+    while (this.jobs.length > 0) {
+      if (this.workOff(this.jobs[0]!).rest) return
+      this.jobs.shift()
+    }
+  }
+
+  private fireSwitches(): void {
     const due = [...this.accounts]
-      .filter(([, { cancelAfterMs }]) => cancelAfterMs !== 0 && cancelAfterMs <= this.timeMs)
+      .filter(([, { cancelAfterMs }]) => this.due(cancelAfterMs))
       .sort(([a, first], [b, second]) => first.cancelAfterMs - second.cancelAfterMs || a - b)
     for (const [account, owner] of due) {
+      if (this.usedUp()) return
+      this.steps++
       owner.cancelAfterMs = 0
-      for (const order of this.ordersOf(account)) this.cancel(order, CancelReason.DeadManSwitch)
+      this.massCancel({
+        account,
+        market: -1,
+        side: -1,
+        reason: CancelReason.DeadManSwitch,
+        haltedToo: true,
+        uptoId: this.seq,
+      })
     }
-    return 0
   }
 
   protected cancelAfter(command: Command): number {
     const { account, amount } = command
     const owner = this.accounts.get(account)
     if (owner === undefined) return Reject.UnknownAccount
-    if (this.late(command)) return Reject.DeadlinePassed
-    if (amount !== 0 && !isWhole(amount, this.timeMs + 1)) return Reject.BadExpiry
+    const late = this.deadlineReject(command)
+    if (late !== 0) return late
+    if (amount !== 0 && !this.expiryFits(amount)) return Reject.BadExpiry
     owner.cancelAfterMs = amount
     this.emit(EventKind.CancelAfterSet, { account, a: amount })
     return 0
@@ -89,6 +125,7 @@ export abstract class ReferenceAdmin extends ReferenceOrders {
     const off = lots === 0 && amount === 0
     if (off ? windowMs !== 0 : windowMs < 1) return Reject.BadProtection
     const own = this.protections.get(account) ?? new Map<number, ReferenceProtection>()
+    if (!off && !own.has(market) && own.size >= PROTECTIONS_OF_ACCOUNT) return Reject.ProtectionsFull
     this.protections.set(account, own)
     if (off) own.delete(market)
     else

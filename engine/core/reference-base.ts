@@ -1,13 +1,26 @@
 /**
  * What the reference engine is made of: its state as plain objects, a command record by names, and how
- * events are written. The rules stand in reference-trading.ts (the life of orders), reference-orders.ts
- * (what traders ask for), reference-admin.ts (money, time, the operator) and reference-engine.ts (frames
- * and the switch), each on top of the one before. In tests only.
+ * events are written. The rules are those of docs/internals/engine-rules.md: reference-trading.ts (money and
+ * end of orders, mass cancels), reference-match.ts (matching, triggers), reference-orders.ts (what traders
+ * ask for), reference-admin.ts (money, time, the operator), reference-sessions.ts (frames and consent) and
+ * reference-engine.ts (the switch), each on top of the one before. In tests only.
  */
-import { CommandKind, EventKind, MarketStatus, OrderType, PostOnly, Reject } from '../codes.js'
-import { Attr, Cmd, EVENT_WORDS, Ev, FrameCmd, INT_NOT_AN_INTEGER, INT_OVER_LIMIT } from '../layout.js'
-import { ICEBERG_PARTS_MAX, TICKS_MAX, UNITS_END } from '../limits.js'
-import type { EngineOptions } from '../types.js'
+import { CancelReason, CommandKind, EventKind, MarketStatus, OrderType, PostOnly, Reject } from '../codes.js'
+import { Attr, Cmd, EVENT_WORDS, Ev, INT_NOT_AN_INTEGER, INT_OVER_LIMIT } from '../layout.js'
+import {
+  ACCOUNTS_MAX,
+  BALANCES_MAX,
+  COMMAND_STEPS_MAX,
+  DEADLINE_AHEAD_MS_MAX,
+  EXPIRY_AHEAD_MS_MAX,
+  LEVELS_MAX,
+  MARKETS_MAX,
+  ORDERS_MAX,
+  TICKS_MAX,
+  TIME_MS_END,
+  UNITS_END,
+} from '../limits.js'
+import type { EngineOptions, MarketConfig } from '../types.js'
 import { ReferenceAccount, ReferenceBook, type ReferenceOrder } from './book-reference.js'
 
 export interface ReferenceMarket {
@@ -19,11 +32,14 @@ export interface ReferenceMarket {
   status: number
   bandPpm: number
   lastTicks: number
+  /** Prices of fills whose triggers have not been worked off. */
+  touched: { low: number; high: number } | undefined
   /** By tier; 0 is the market's own. */
   readonly fees: Map<number, { maker: number; taker: number }>
   readonly book: ReferenceBook
 }
 
+/** What is known of a frame: where it began, and the answer to each of its commands so far. */
 export interface ReferenceEntry {
   readonly firstSeq: number
   readonly count: number
@@ -46,6 +62,19 @@ export interface ReferenceSession {
   lastFrameMs: number
   /** By nonce. */
   readonly entries: Map<number, ReferenceEntry>
+}
+
+/** A mass cancel, or what is left of one. */
+export interface ReferenceJob {
+  readonly account: number
+  /** -1 = all. */
+  readonly market: number
+  /** -1 = both. */
+  readonly side: number
+  readonly reason: number
+  readonly haltedToo: boolean
+  /** Orders placed later are none of its business. */
+  uptoId: number
 }
 
 export interface ReferenceProtection {
@@ -98,40 +127,114 @@ export abstract class ReferenceBase {
   sessions: ReferenceSession[] = []
   readonly protections = new Map<number, Map<number, ReferenceProtection>>()
   readonly supply = new Map<number, bigint>()
+  /** Rows of the ledger that were made: `account asset`. */
+  readonly rows = new Set<string>()
+  readonly jobs: ReferenceJob[] = []
   frame: {
     left: number
     session: ReferenceSession | undefined
     nonce: number
     entry: ReferenceEntry | undefined
-  } = { left: 0, session: undefined, nonce: 0, entry: undefined }
+  } = {
+    left: 0,
+    session: undefined,
+    nonce: 0,
+    entry: undefined,
+  }
+  /** Units of work done under the present count, and their bound. */
+  steps = 0
+  readonly stepsMax: number
   /** Events of the last command, as records of EVENT_WORDS words. */
   events: Int32Array[] = []
   protected readonly ordersMax: number
+  protected readonly levelsMax: number
   protected readonly accountsMax: number
-  protected traded: { low: number; high: number } | undefined
+  protected readonly balancesMax: number
+  protected readonly accountOrdersMax: number
+  protected readonly marketsMax: number
   protected reached: { account: number; market: ReferenceMarket }[] = []
 
   constructor(options: EngineOptions) {
     const { genesis } = options
     this.feeAccount = genesis.feeAccount ?? 0
     this.requireFrames = genesis.requireFrames === true
-    this.ordersMax = options.ordersMax ?? 1 << 20
-    this.accountsMax = options.accountsMax ?? 1 << 22
-    for (const { id, symbol } of genesis.assets) this.assets.set(id, symbol)
-    for (const config of genesis.markets)
-      this.markets.set(config.id, {
-        id: config.id,
-        base: config.base,
-        quote: config.quote,
-        lotUnits: BigInt(config.lotUnits),
-        tickUnits: BigInt(config.tickUnits),
-        status: config.status ?? 0,
-        bandPpm: config.bandPpm ?? 0,
-        lastTicks: 0,
-        fees: new Map([[0, { maker: config.makerFeePpm, taker: config.takerFeePpm }]]),
-        book: new ReferenceBook(),
-      })
+    this.stepsMax = options.commandStepsMax ?? COMMAND_STEPS_MAX
+    this.ordersMax = options.ordersMax ?? ORDERS_MAX
+    this.levelsMax = options.levelsMax ?? LEVELS_MAX
+    this.accountsMax = options.accountsMax ?? ACCOUNTS_MAX
+    this.balancesMax = options.balancesMax ?? BALANCES_MAX
+    this.accountOrdersMax = options.accountOrdersMax ?? Math.max(1, Math.floor(this.ordersMax / 8))
+    this.marketsMax = options.marketsMax ?? MARKETS_MAX
     this.accounts.set(this.feeAccount, new ReferenceAccount())
+    for (const { id, symbol } of genesis.assets) this.assets.set(id, symbol)
+    for (const { status, bandPpm, ...config } of genesis.markets)
+      this.addMarket({ ...config, status: status ?? 0, bandPpm: bandPpm ?? 0 })
+  }
+
+  protected addMarket(config: Required<MarketConfig>): void {
+    const { id, base, quote, status, bandPpm } = config
+    this.markets.set(id, {
+      id,
+      base,
+      quote,
+      lotUnits: BigInt(config.lotUnits),
+      tickUnits: BigInt(config.tickUnits),
+      status,
+      bandPpm,
+      lastTicks: 0,
+      touched: undefined,
+      fees: new Map([[0, { maker: config.makerFeePpm, taker: config.takerFeePpm }]]),
+      book: new ReferenceBook(),
+    })
+    // Fees need a row to go to.
+    this.rows.add(`${this.feeAccount} ${quote}`)
+  }
+
+  /** Whether rows of an account can be made, as far as they are missing. */
+  protected rowsFit(account: number, ...assets: readonly number[]): boolean {
+    const missing = assets.filter((asset) => !this.rows.has(`${account} ${asset}`))
+    return this.rows.size + missing.length <= this.balancesMax
+  }
+
+  protected makeRows(account: number, ...assets: readonly number[]): void {
+    for (const asset of assets) this.rows.add(`${account} ${asset}`)
+  }
+
+  protected usedUp(): boolean {
+    return this.steps >= this.stepsMax
+  }
+
+  /** Something waits for the next Time command. */
+  pending(): boolean {
+    return (
+      this.jobs.length > 0 ||
+      this.liveOrders().some((order) => this.expired(order)) ||
+      [...this.accounts.values()].some(({ cancelAfterMs }) => this.due(cancelAfterMs)) ||
+      [...this.markets.values()].some(
+        ({ status, touched }) => status === MarketStatus.Active && touched !== undefined,
+      )
+    )
+  }
+
+  protected due(atMs: number): boolean {
+    return atMs !== 0 && atMs <= this.timeMs
+  }
+
+  protected expired({ expiresAtMs }: ReferenceOrder): boolean {
+    return this.due(expiresAtMs)
+  }
+
+  /** Why an order that still stands will be cancelled at its turn; 0 = it lives. */
+  protected goneReason(order: ReferenceOrder): number {
+    if (this.expired(order)) return CancelReason.Expired
+    const covering = this.jobs.find(
+      ({ account, market, side, uptoId }) =>
+        account === order.account &&
+        (market === -1 || market === order.market) &&
+        (side === -1 || side === order.side) &&
+        order.id <= uptoId,
+    )
+    return covering?.reason ?? 0
   }
 
   /** Every live order. */
@@ -159,19 +262,32 @@ export abstract class ReferenceBase {
     return { order, market }
   }
 
-  protected late({ floats, at }: Command): boolean {
+  protected deadlineReject({ floats, at }: Command): number {
     const deadline = floats[at / 2 + Cmd.DEADLINE_F64]!
-    return deadline !== 0 && !(deadline >= this.timeMs)
+    if (deadline === 0) return 0
+    if (!(deadline >= this.timeMs)) return Reject.DeadlinePassed
+    return deadline > this.timeMs + DEADLINE_AHEAD_MS_MAX ? Reject.DeadlineTooFar : 0
+  }
+
+  protected expiryFits(atMs: number): boolean {
+    return (
+      Number.isInteger(atMs) &&
+      atMs > this.timeMs &&
+      atMs <= this.timeMs + EXPIRY_AHEAD_MS_MAX &&
+      atMs < TIME_MS_END
+    )
+  }
+
+  /** Quote units that one order may execute under the open frame; 0 = no bound. */
+  protected get sessionNotional(): bigint {
+    return this.frame.left === 0 ? 0n : BigInt(this.frame.session?.maxNotional ?? 0)
   }
 
   protected overSessionNotional(notional: bigint): boolean {
-    if (this.frame.left === 0) return false
-    const { maxNotional } = this.frame.session!
-    return maxNotional > 0 && notional > BigInt(maxNotional)
+    return this.sessionNotional > 0n && notional > this.sessionNotional
   }
 
-  /** The order as it is now; `waits` = for its trigger. */
-  protected amended(order: ReferenceOrder, ticksBefore: number, kept: boolean, waits = false): void {
+  protected amended(order: ReferenceOrder, ticksBefore: number, kept: boolean): void {
     this.emit(EventKind.Amended, {
       ...orderFields(order),
       code: kept ? 1 : 0,
@@ -179,19 +295,13 @@ export abstract class ReferenceBase {
       counterRemaining: order.display,
       counterCloid: BigInt(isStopType(order.type) ? order.trigger : 0),
       a: order.expiresAtMs,
-      b: waits ? 1 : 0,
+      b: order.waiting ? 1 : 0,
     })
   }
 
-  protected reject(command: Command, code: number): void {
-    const { kind, at, account, market } = command
+  protected reject(command: Command, code: number, repeated?: ReferenceEntry): void {
+    const { kind, account, market } = command
     const named = kind <= CommandKind.Cancel
-    const repeated =
-      kind === CommandKind.Frame && code === Reject.FrameNonceUsed
-        ? this.sessions
-            .find((own) => own.account === account && own.approval === command.floats[at / 2 + 2])!
-            .entries.get(command.floats[at / 2 + FrameCmd.NONCE_F64]!)
-        : undefined
     this.emit(EventKind.Rejected, {
       attributes: kind === CommandKind.Place ? command.head & (1 << Attr.SIDE_SHIFT) : 0,
       subject: market,
@@ -315,17 +425,23 @@ export function unitsReject(units: number): number {
   return units < 0 ? Reject.NegativeUnits : 0
 }
 
-export const displayFits = (display: number, lots: number): boolean =>
-  display >= 1 && display <= lots && display * ICEBERG_PARTS_MAX >= lots
-
-/** The price within the market's band that is nearest. */
-export function clampToBand(market: ReferenceMarket, ticks: number): number {
-  const { bandPpm, lastTicks } = market
-  if (bandPpm === 0 || lastTicks === 0) return ticks
+/** Prices that a market's band allows. */
+export function band({ bandPpm, lastTicks }: ReferenceMarket): { low: number; high: number } {
+  if (bandPpm === 0 || lastTicks === 0) return { low: 1, high: TICKS_MAX }
   const width = Number((BigInt(lastTicks) * BigInt(bandPpm)) / 1_000_000n)
-  const low = Math.max(1, lastTicks - width)
-  const high = Math.min(TICKS_MAX, lastTicks + width)
-  return Math.min(Math.max(ticks, low), high)
+  return { low: Math.max(1, lastTicks - width), high: Math.min(TICKS_MAX, lastTicks + width) }
+}
+
+export function insideBand(market: ReferenceMarket, ticks: number): boolean {
+  const { low, high } = band(market)
+  return low <= ticks && ticks <= high
+}
+
+/** The protection price of a market type, never wider than it was; undefined = nothing may trade. */
+export function tightened(market: ReferenceMarket, side: number, ticks: number): number | undefined {
+  const { low, high } = band(market)
+  const price = side === 0 ? Math.min(ticks, high) : Math.max(ticks, low)
+  return low <= price && price <= high ? price : undefined
 }
 
 /** Where a post-only order may stand; 0 = nowhere. */
@@ -335,11 +451,12 @@ export function postOnlyTicks(
   ticks: number,
   postOnly: number,
 ): number {
+  if (postOnly === PostOnly.None) return ticks
   const touch = market.book.bestTicks(1 - side)
   if (touch === 0) return ticks
   const crosses = side === 0 ? ticks >= touch : ticks <= touch
   if (!crosses) return ticks
-  if (postOnly !== PostOnly.Slide) return 0
+  if (postOnly === PostOnly.Reject) return 0
   if (side === 0) return touch - 1
   return touch === TICKS_MAX ? 0 : touch + 1
 }

@@ -1,8 +1,8 @@
 /**
  * The reference engine: the rules of the exchange, one after the other, without regard to speed. It takes
  * the same command records as the fast core and answers with the same events; property tests compare
- * events, balances and state after each command. Frames and the switch over kinds stand here; what it is
- * built on is named in reference-base.ts. In tests only.
+ * events, balances and state after each command. The switch over kinds stands here; what it is built on is
+ * named in reference-base.ts. In tests only.
  */
 import { CommandKind, Reject } from '../codes.js'
 import { Command } from './reference-base.js'
@@ -14,19 +14,28 @@ export class ReferenceEngine extends ReferenceSessions {
     this.seq++
     this.events = []
     const command = new Command(words, floats, offset)
-    const inFrame = this.frame.left > 0 && command.kind !== CommandKind.Time
-    let code: number
-    if (inFrame) {
-      code = this.frameAllows(command)
-      if (code === 0) code = this.act(command)
-      this.frame.entry?.codes.push(code)
-      this.frame.left--
-    } else code = this.needsFrame(command) ? Reject.FrameRequired : this.act(command)
+    const isTime = command.kind === CommandKind.Time
+    if (isTime || this.frame.left === 0) this.steps = 0
+    if (isTime || this.frame.left === 0) this.answer(command)
+    else this.answerInFrame(command)
+  }
+
+  private answer(command: Command): void {
+    const code = this.needsFrame(command) ? Reject.FrameRequired : this.act(command)
+    if (code === 0) return
+    const isRepeated = command.kind === CommandKind.Frame && code === Reject.FrameNonceUsed
+    this.reject(command, code, isRepeated ? this.entryNamed(command) : undefined)
+  }
+
+  private answerInFrame(command: Command): void {
+    const refused = this.frameAllows(command)
+    const code = refused === 0 ? this.act(command) : refused
     if (code !== 0) this.reject(command, code)
+    this.frame.entry?.codes.push(code)
+    this.frame.left--
   }
 
   protected act(command: Command): number {
-    this.traded = undefined
     switch (command.kind) {
       case CommandKind.Place:
         return this.place(command)

@@ -10,33 +10,37 @@ import {
   TimeInForce,
 } from '../codes.js'
 import { Attr, Cmd } from '../layout.js'
-import { TICKS_MAX } from '../limits.js'
-import { type ReferenceOrder } from './book-reference.js'
-import type { Command } from './reference-base.js'
+import { ICEBERG_PARTS_MAX, MASS_CANCELS_OF_ACCOUNT, TICKS_MAX } from '../limits.js'
+import { type ReferenceOrder, levelName } from './book-reference.js'
 import {
+  type Command,
   END,
+  type ReferenceJob,
+  type ReferenceMarket,
+  insideBand,
   isMarketType,
   isStopType,
   isWhole,
+  lotsReject,
   orderFields,
+  postOnlyTicks,
+  reserveAsset,
   statusReject,
   ticksReject,
-  lotsReject,
-  clampToBand,
-  postOnlyTicks,
-  displayFits,
-  reserveAsset,
+  tightened,
 } from './reference-base.js'
-import { ReferenceTrading } from './reference-trading.js'
+import { ReferenceMatch, isImmediate } from './reference-match.js'
+import { quoteOf, sameKey } from './reference-trading.js'
 
-export abstract class ReferenceOrders extends ReferenceTrading {
+export abstract class ReferenceOrders extends ReferenceMatch {
   protected place(command: Command): number {
-    const { head, account, ticks: askedTicks, lots, words, at } = command
+    const { head, account, lots, words, at } = command
     const market = this.markets.get(command.market)
     const owner = this.accounts.get(account)
     if (market === undefined) return Reject.UnknownMarket
     if (owner === undefined) return Reject.UnknownAccount
-    if (this.late(command)) return Reject.DeadlinePassed
+    const late = this.deadlineReject(command)
+    if (late !== 0) return late
     const closed = statusReject(market.status)
     if (closed !== 0) return closed
 
@@ -55,42 +59,39 @@ export abstract class ReferenceOrders extends ReferenceTrading {
     if (type === OrderType.Market && timeInForce === TimeInForce.GTC) timeInForce = TimeInForce.IOC
 
     const budgetUnits = command.amount
-    let ticks = askedTicks
-    if (ticks === 0 && budgetUnits > 0 && isMarketType(type)) ticks = TICKS_MAX
-    const badTicks = ticksReject(ticks)
-    if (badTicks !== 0) return badTicks
-    const badLots = lotsReject(lots)
-    if (badLots !== 0) return badLots
+    const openPriced = command.ticks === 0 && budgetUnits > 0 && isMarketType(type)
+    let ticks = openPriced ? TICKS_MAX : command.ticks
+    const badSize = ticksReject(ticks) || lotsReject(lots)
+    if (badSize !== 0) return badSize
 
-    const immediate = timeInForce === TimeInForce.IOC || timeInForce === TimeInForce.FOK
-    const restsNever = immediate || isMarketType(type)
-    if (postOnly !== PostOnly.None && restsNever) return Reject.PostOnlyNotGtc
+    const neverRests = isImmediate(timeInForce) || isMarketType(type)
+    if (postOnly !== PostOnly.None && neverRests) return Reject.PostOnlyNotGtc
     const display = words[at + Cmd.DISPLAY_LOTS]!
-    if (display !== 0 && (restsNever || !displayFits(display, lots))) return Reject.BadDisplayLots
+    const displayFits = display >= 1 && display <= lots && display * ICEBERG_PARTS_MAX >= lots
+    if (display !== 0 && (neverRests || !displayFits)) return Reject.BadDisplayLots
     const trigger = words[at + Cmd.TRIGGER_TICKS]!
-    if (isStopType(type) ? trigger < 1 : trigger !== 0) return Reject.BadTriggerTicks
-    const expiresAtMs = command.expiresAtMs
-    if (timeInForce === TimeInForce.GTD ? !isWhole(expiresAtMs, this.timeMs + 1) : expiresAtMs !== 0)
+    if (isStopType(type) ? trigger <= 0 : trigger !== 0) return Reject.BadTriggerTicks
+    const { expiresAtMs } = command
+    if (timeInForce === TimeInForce.GTD ? !this.expiryFits(expiresAtMs) : expiresAtMs !== 0)
       return Reject.BadExpiry
     if (budgetUnits !== 0 && !(isWhole(budgetUnits, 1) && side === 0 && isMarketType(type)))
       return Reject.BadQuoteBudget
     const budget = budgetUnits === 0 ? undefined : BigInt(budgetUnits)
 
-    const notional = budget ?? BigInt(ticks) * BigInt(lots) * market.tickUnits
+    const notional = budget ?? quoteOf(market, ticks, lots)
     if (notional >= END || BigInt(lots) * market.lotUnits >= END) return Reject.NotionalOverLimit
     if (this.overSessionNotional(notional)) return Reject.SessionNotional
     if (this.protections.get(account)?.get(market.id)?.frozen === true) return Reject.ProtectionFrozen
     if (this.find(account, command.cloid) !== undefined) return Reject.DuplicateClientOrderId
 
     const live = !isStopType(type) || this.triggered(market, { side, type }, trigger)
-    if (live && isMarketType(type)) ticks = clampToBand(market, ticks)
-    if (live && !isMarketType(type) && clampToBand(market, ticks) !== ticks) return Reject.PriceBand
-    if (live && postOnly !== PostOnly.None) {
-      ticks = postOnlyTicks(market, side, ticks, postOnly)
-      if (ticks === 0) return Reject.PostOnlyWouldCross
+    if (live) {
+      const slid = postOnlyTicks(market, side, ticks, postOnly)
+      if (slid === 0) return Reject.PostOnlyWouldCross
+      if (isMarketType(type)) ticks = tightened(market, side, ticks) ?? ticks
+      else if (insideBand(market, slid)) ticks = slid
+      else return Reject.PriceBand
     }
-    const mayRest = isStopType(type) || !immediate
-    if (mayRest && this.liveOrders().length >= this.ordersMax) return Reject.OrdersFull
 
     const order: ReferenceOrder = {
       id: this.seq,
@@ -110,29 +111,37 @@ export abstract class ReferenceOrders extends ReferenceTrading {
       trigger,
       expiresAtMs,
       budget,
-      feePpm: this.worstPpm(market, account),
+      feeBound: this.worstPpm(market, account),
+      carry: 0n,
+      cap: budget === undefined && this.sessionNotional > 0n ? this.sessionNotional : undefined,
       reserved: 0n,
-      waiting: false,
+      waiting: !live,
       rank: 0,
     }
-    if (this.need(order, lots) > owner.balance(reserveAsset(market, side)).available)
+    if (isStopType(type) || !isImmediate(timeInForce)) {
+      if (this.liveOrders().length >= this.ordersMax) return Reject.OrdersFull
+      if (this.ordersOf(account).length >= this.accountOrdersMax) return Reject.AccountOrdersFull
+      if (!(live && isMarketType(type)) && this.levelMissing(market, order)) return Reject.LevelsFull
+    }
+    if (!this.rowsFit(account, market.base, market.quote)) return Reject.BalancesFull
+    if (this.need(order) > owner.balance(reserveAsset(market, side)).available)
       return Reject.InsufficientFunds
 
-    this.reserve(order, this.need(order, lots))
+    this.makeRows(account, market.base, market.quote)
+    this.reserve(order, this.need(order))
     this.emit(EventKind.Accepted, {
       ...orderFields(order),
       counterRemaining: display,
-      counterCloid: BigInt(isStopType(type) ? trigger : 0),
+      counterCloid: BigInt(trigger),
       a: expiresAtMs,
       b: budget ?? 0n,
     })
-    if (live) {
+    if (!live) market.book.append(order)
+    else {
       if (isStopType(type)) this.activate(order)
+      else if (isMarketType(type)) this.enterTightened(order, market)
       else this.enter(order)
-      this.triggerStops(market)
-    } else {
-      order.waiting = true
-      market.book.append(order)
+      this.fireTriggers(market)
     }
     return 0
   }
@@ -141,25 +150,25 @@ export abstract class ReferenceOrders extends ReferenceTrading {
     const found = this.named(command)
     if (typeof found === 'number') return found
     const { order, market } = found
-    if (this.late(command)) return Reject.DeadlinePassed
+    if (this.goneReason(order) !== 0) return Reject.UnknownOrder
+    const late = this.deadlineReject(command)
+    if (late !== 0) return late
     const closed = statusReject(market.status)
     if (closed !== 0) return closed
-    const { lots, words, at } = command
-    let { ticks } = command
-    const badTicks = ticksReject(ticks)
-    if (badTicks !== 0) return badTicks
-    const badLots = lotsReject(lots)
-    if (badLots !== 0) return badLots
+    const { lots, words, at, expiresAtMs } = command
+    const badSize = ticksReject(command.ticks) || lotsReject(lots)
+    if (badSize !== 0) return badSize
     const display = words[at + Cmd.DISPLAY_LOTS]!
-    if (display !== 0 && (isMarketType(order.type) || !displayFits(display, lots)))
+    if (display !== 0 && (isMarketType(order.type) || display < 1 || display > lots))
       return Reject.BadDisplayLots
+    const shown = display === 0 ? order.display : display
+    if (shown !== 0 && shown * ICEBERG_PARTS_MAX < lots) return Reject.BadDisplayLots
     const trigger = words[at + Cmd.TRIGGER_TICKS]!
     if (trigger !== 0 && (trigger < 0 || !order.waiting)) return Reject.BadTriggerTicks
-    const { expiresAtMs } = command
-    if (expiresAtMs !== 0 && (order.expiresAtMs === 0 || !isWhole(expiresAtMs, this.timeMs + 1)))
+    if (expiresAtMs !== 0 && (order.expiresAtMs === 0 || !this.expiryFits(expiresAtMs)))
       return Reject.BadExpiry
     if (command.amount !== 0) return Reject.BadQuoteBudget
-    const notional = order.budget ?? BigInt(ticks) * BigInt(lots) * market.tickUnits
+    const notional = order.budget ?? quoteOf(market, command.ticks, lots)
     if (notional >= END || BigInt(lots) * market.lotUnits >= END) return Reject.NotionalOverLimit
     if (this.overSessionNotional(notional)) return Reject.SessionNotional
     if (this.protections.get(order.account)?.get(market.id)?.frozen === true) return Reject.ProtectionFrozen
@@ -169,65 +178,66 @@ export abstract class ReferenceOrders extends ReferenceTrading {
       this.cancel(order, CancelReason.AmendedToFilled)
       return 0
     }
-    const remaining = lots - filled
     const sameTerms =
-      ticks === order.ticks &&
+      command.ticks === order.ticks &&
       (trigger === 0 || trigger === order.trigger) &&
       (expiresAtMs === 0 || expiresAtMs === order.expiresAtMs)
-    const sameDisplay = display === 0 || display === order.display
-    if (sameTerms && sameDisplay && lots === order.lots) {
-      this.amended(order, order.ticks, true, order.waiting)
-      return 0
-    }
-    const showsNoMore = sameDisplay || order.display === 0 || display < order.display
+    const showsNoMore = display === 0 || order.display === 0 || display <= order.display
     if (sameTerms && showsNoMore && lots <= order.lots) {
       order.lots = lots
-      if (display !== 0) order.display = display
-      order.remaining = remaining
-      order.visible = Math.min(order.visible, remaining)
-      if (order.display !== 0 && !order.waiting) order.visible = Math.min(order.visible, order.display)
-      this.reserve(order, this.need(order, remaining))
-      this.amended(order, order.ticks, true, order.waiting)
+      order.remaining = lots - filled
+      order.display = shown
+      order.visible = Math.min(order.visible, order.remaining)
+      if (shown !== 0 && !order.waiting) order.visible = Math.min(order.visible, shown)
+      this.reserve(order, this.need(order))
+      this.amended(order, order.ticks, true)
       return 0
     }
+    return this.amendAnew(order, market, {
+      ticks: command.ticks,
+      lots,
+      remaining: lots - filled,
+      visible: lots - filled,
+      display: shown,
+      trigger: trigger === 0 ? order.trigger : trigger,
+      expiresAtMs: expiresAtMs === 0 ? order.expiresAtMs : expiresAtMs,
+      feeBound: this.worstPpm(market, order.account),
+    })
+  }
 
-    const newTrigger = trigger === 0 ? order.trigger : trigger
-    const live = !order.waiting || this.triggered(market, order, newTrigger)
-    if (live && !isMarketType(order.type)) {
-      if (ticks !== order.ticks && clampToBand(market, ticks) !== ticks) return Reject.PriceBand
-      if (order.postOnly !== PostOnly.None) {
-        ticks = postOnlyTicks(market, order.side, ticks, order.postOnly)
-        if (ticks === 0) return Reject.PostOnlyWouldCross
-      }
+  /** An amend by which an order leaves its place. */
+  private amendAnew(order: ReferenceOrder, market: ReferenceMarket, terms: Partial<ReferenceOrder>): number {
+    const before = order.ticks
+    const wasWaiting = order.waiting
+    const changed = { ...order, ...terms }
+    const live = !wasWaiting || this.triggered(market, order, changed.trigger)
+    changed.waiting = !live
+    const session = this.sessionNotional
+    if (order.budget === undefined && session > 0n)
+      changed.cap = order.cap === undefined || order.cap > session ? session : order.cap
+    const limited = live && !isMarketType(order.type)
+    if (limited) {
+      changed.ticks = postOnlyTicks(market, order.side, changed.ticks, order.postOnly)
+      if (changed.ticks === 0) return Reject.PostOnlyWouldCross
+      if (!insideBand(market, changed.ticks)) return Reject.PriceBand
     }
-    const feePpm = this.worstPpm(market, order.account)
-    const need = this.need({ ...order, ticks, feePpm }, remaining)
+    const alone = market.book.orders.every(
+      (other) => other === order || levelName(other) !== levelName(order),
+    )
+    if ((limited || !live) && this.levelMissing(market, changed, alone ? 1 : 0)) return Reject.LevelsFull
+    const need = this.need(changed)
     const { available } = this.accounts.get(order.account)!.balance(reserveAsset(market, order.side))
     if (need > available + order.reserved) return Reject.InsufficientFunds
 
-    const before = order.ticks
-    const wasWaiting = order.waiting
     market.book.remove(order)
-    Object.assign(order, {
-      ticks,
-      lots,
-      remaining,
-      visible: remaining,
-      feePpm,
-      trigger: newTrigger,
-      waiting: false,
-    })
-    if (display !== 0) order.display = display
-    if (expiresAtMs !== 0) order.expiresAtMs = expiresAtMs
     this.reserve(order, need)
-    this.amended(order, before, false, wasWaiting && !live)
-    if (live) {
+    Object.assign(order, { ...changed, reserved: order.reserved })
+    this.amended(order, before, false)
+    if (!live) market.book.append(order)
+    else {
       if (wasWaiting) this.activate(order)
       else this.enter(order)
-      this.triggerStops(market)
-    } else {
-      order.waiting = true
-      market.book.append(order)
+      this.fireTriggers(market)
     }
     return 0
   }
@@ -235,7 +245,8 @@ export abstract class ReferenceOrders extends ReferenceTrading {
   protected cancelOne(command: Command): number {
     const found = this.named(command)
     if (typeof found === 'number') return found
-    if (this.late(command)) return Reject.DeadlinePassed
+    const late = this.deadlineReject(command)
+    if (late !== 0) return late
     if (found.market.status === MarketStatus.Halted) return Reject.MarketHalted
     this.cancel(found.order, CancelReason.User)
     return 0
@@ -246,19 +257,27 @@ export abstract class ReferenceOrders extends ReferenceTrading {
     const side = words[at + Cmd.OTHER]!
     if (market !== -1 && !this.markets.has(market)) return Reject.UnknownMarket
     if (!this.accounts.has(account)) return Reject.UnknownAccount
-    if (this.late(command)) return Reject.DeadlinePassed
+    const late = this.deadlineReject(command)
+    if (late !== 0) return late
     if (market !== -1 && this.markets.get(market)!.status === MarketStatus.Halted) return Reject.MarketHalted
-    if (side < -1 || side > 1) return Reject.BadSide
+    if (side !== -1 && side !== 0 && side !== 1) return Reject.BadSide
     const reason = lots === CancelReason.Disconnect ? CancelReason.Disconnect : CancelReason.CancelAll
-    const orders = this.ordersOf(account).filter(
-      (order) =>
-        (market === -1
-          ? this.markets.get(order.market)!.status !== MarketStatus.Halted
-          : order.market === market) &&
-        (side === -1 || order.side === side),
+    const job: ReferenceJob = { account, market, side, reason, haltedToo: false, uptoId: this.seq }
+    const asked = this.jobs.filter(
+      (other) =>
+        other.account === account &&
+        (other.reason === CancelReason.CancelAll || other.reason === CancelReason.Disconnect),
     )
-    for (const order of orders) this.cancel(order, reason)
-    this.emit(EventKind.CanceledAll, { subject: market, account, lots: orders.length, other: side })
+    if (asked.length >= MASS_CANCELS_OF_ACCOUNT && !asked.some((other) => sameKey(other, job)))
+      return Reject.MassCancelsFull
+    const { cancelled, rest } = this.massCancel(job)
+    this.emit(EventKind.CanceledAll, {
+      subject: market,
+      account,
+      lots: cancelled,
+      other: side,
+      counterRemaining: rest ? 1 : 0,
+    })
     return 0
   }
 }

@@ -7,7 +7,14 @@ import { FRAME_COMMANDS_MAX, FRAME_NONCE_WINDOW, FRAME_WINDOW_IDLE_MS, WALLET_AH
 import type { EngineOptions } from '../types.js'
 import type { ReferenceAccount } from './book-reference.js'
 import { ReferenceAdmin } from './reference-admin.js'
-import { type Command, type ReferenceSession, isTrade, isWhole, unitsReject } from './reference-base.js'
+import {
+  type Command,
+  type ReferenceEntry,
+  type ReferenceSession,
+  isTrade,
+  isWhole,
+  unitsReject,
+} from './reference-base.js'
 
 const OPERATOR_BIT = 1 << 27
 const HIGH = 2 ** 32
@@ -164,6 +171,11 @@ export abstract class ReferenceSessions extends ReferenceAdmin {
   protected needsFrame({ kind, lots }: Command): boolean {
     if (!this.requireFrames || !isTrade(kind)) return false
     return !(kind === CommandKind.CancelAll && lots !== 0)
+  }
+
+  /** The entry that a Frame command names. */
+  protected entryNamed({ floats, at, account }: Command): ReferenceEntry | undefined {
+    return this.session(account, floats[at / 2 + 2]!)?.entries.get(floats[at / 2 + 3]!)
   }
 
   session(account: number, approval: number): ReferenceSession | undefined {

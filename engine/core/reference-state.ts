@@ -5,7 +5,7 @@
 import { ASSETS_MAX, FRAME_NONCE_WINDOW, TIERS_MAX } from '../limits.js'
 import { ByteWriter } from './byte-stream.js'
 import type { ReferenceOrder } from './book-reference.js'
-import type { ReferenceBase, ReferenceMarket } from './reference-base.js'
+import type { ReferenceMarket } from './reference-base.js'
 import type { ReferenceEngine } from './reference-engine.js'
 
 /** The body of the reference's snapshot. */
@@ -17,6 +17,7 @@ export function referenceBody(engine: ReferenceEngine): Uint8Array {
   writeSessions(writer, engine)
   writeProtections(writer, engine)
   for (const market of byKey(engine.markets)) writeBooks(writer, market)
+  writeJobs(writer, engine)
   writer.section(10, 0)
   return writer.finish(0)
 }
@@ -25,7 +26,7 @@ const byKey = <T>(map: ReadonlyMap<number, T>): T[] =>
   [...map].sort(([a], [b]) => a - b).map(([, value]) => value)
 const ids = (map: ReadonlyMap<number, unknown>): number[] => [...map.keys()].sort((a, b) => a - b)
 
-function writeHead(writer: ByteWriter, engine: ReferenceBase): void {
+function writeHead(writer: ByteWriter, engine: ReferenceEngine): void {
   const { frame } = engine
   writer.section(1, 1)
   writer.float(engine.seq)
@@ -34,13 +35,14 @@ function writeHead(writer: ByteWriter, engine: ReferenceBase): void {
   writer.int(engine.feeAccount)
   writer.int(engine.requireFrames ? 1 : 0)
   writer.int(frame.left)
-  const open = frame.left > 0 ? frame.session : undefined
-  writer.int(open?.account ?? -1)
-  writer.float(open?.approval ?? 0)
-  writer.float(open === undefined ? 0 : frame.nonce + 1)
+  writer.int(frame.left > 0 && frame.session !== undefined ? frame.session.account : -1)
+  writer.float(frame.left > 0 ? (frame.session?.approval ?? 0) : 0)
+  writer.float(frame.left > 0 && frame.entry !== undefined ? frame.nonce + 1 : 0)
+  writer.int(frame.left > 0 ? engine.steps : 0)
+  writer.int(0)
 }
 
-function writeMarkets(writer: ByteWriter, engine: ReferenceBase): void {
+function writeMarkets(writer: ByteWriter, engine: ReferenceEngine): void {
   writer.section(2, engine.assets.size)
   for (const id of ids(engine.assets)) {
     const symbol = engine.assets.get(id)!
@@ -58,6 +60,8 @@ function writeMarkets(writer: ByteWriter, engine: ReferenceBase): void {
     writer.int(market.status)
     writer.int(market.bandPpm)
     writer.int(market.lastTicks)
+    writer.int(market.touched?.low ?? 0)
+    writer.int(market.touched?.high ?? 0)
     writer.float(Number(market.lotUnits))
     writer.float(Number(market.tickUnits))
     for (let tier = 0; tier < TIERS_MAX; tier++) {
@@ -79,7 +83,7 @@ function writeMarkets(writer: ByteWriter, engine: ReferenceBase): void {
   }
 }
 
-function writeAccounts(writer: ByteWriter, engine: ReferenceBase): void {
+function writeAccounts(writer: ByteWriter, engine: ReferenceEngine): void {
   const accounts = ids(engine.accounts)
   writer.section(5, accounts.length)
   for (const id of accounts) {
@@ -93,9 +97,9 @@ function writeAccounts(writer: ByteWriter, engine: ReferenceBase): void {
     writer.float(account.cancelAfterMs)
   }
   const rows = accounts.flatMap((account) =>
-    ids(engine.accounts.get(account)!.balances)
-      .map((asset) => ({ account, asset, ...engine.accounts.get(account)!.balance(asset) }))
-      .filter(({ available, reserved }) => available !== 0n || reserved !== 0n),
+    [...Array(ASSETS_MAX).keys()]
+      .filter((asset) => engine.rows.has(`${account} ${asset}`))
+      .map((asset) => ({ account, asset, ...engine.accounts.get(account)!.balance(asset) })),
   )
   writer.section(6, rows.length)
   for (const { account, asset, available, reserved } of rows) {
@@ -111,20 +115,21 @@ function writeSessions(writer: ByteWriter, engine: ReferenceEngine): void {
   writer.section(7, sessions.length)
   for (const session of sessions) {
     const idle = engine.idle(session)
-    const entries = idle ? [] : [...session.entries]
-    entries.sort(([a], [b]) => (a % FRAME_NONCE_WINDOW) - (b % FRAME_NONCE_WINDOW))
+    const place = (nonce: number): number => nonce % FRAME_NONCE_WINDOW
+    const nonces = idle ? [] : [...session.entries.keys()].sort((a, b) => place(a) - place(b))
     writer.int(session.revoked ? 2 : 1)
     writer.int(session.account)
     writer.int(session.scopes | (session.parity << 4))
     for (const word of session.keyX) writer.int(word)
-    writer.int(entries.length)
+    writer.int(nonces.length)
     writer.float(session.approval)
     writer.float(session.maxNotional)
     writer.float(session.endsAtMs)
     writer.float(idle ? session.highest : session.floor)
     writer.float(session.highest)
     writer.float(session.lastFrameMs)
-    for (const [nonce, { firstSeq, codes, count }] of entries) {
+    for (const nonce of nonces) {
+      const { firstSeq, codes, count } = session.entries.get(nonce)!
       writer.float(nonce + 1)
       writer.float(firstSeq)
       writer.int(count)
@@ -136,7 +141,20 @@ function writeSessions(writer: ByteWriter, engine: ReferenceEngine): void {
   }
 }
 
-function writeProtections(writer: ByteWriter, engine: ReferenceBase): void {
+function writeJobs(writer: ByteWriter, { jobs }: ReferenceEngine): void {
+  writer.section(11, jobs.length)
+  for (const { account, market, side, reason, haltedToo, uptoId } of jobs) {
+    writer.int(account)
+    writer.int(market)
+    writer.int(side)
+    writer.int(reason)
+    writer.int(haltedToo ? 1 : 0)
+    writer.int(0)
+    writer.float(uptoId)
+  }
+}
+
+function writeProtections(writer: ByteWriter, engine: ReferenceEngine): void {
   const all = ids(engine.protections).flatMap((account) =>
     ids(engine.protections.get(account)!).map((market) => ({
       account,
@@ -174,6 +192,7 @@ function writeOrder(writer: ByteWriter, order: ReferenceOrder): void {
     (order.display === 0 ? 0 : 1 << 24) |
     (order.waiting ? 1 << 25 : 0) |
     (order.budget === undefined ? 0 : 1 << 26) |
+    (order.cap === undefined ? 0 : 1 << 28) |
     (order.expiresAtMs === 0 ? 0 : 1 << 27)
   writer.int(order.account)
   writer.int(
@@ -189,7 +208,9 @@ function writeOrder(writer: ByteWriter, order: ReferenceOrder): void {
   writer.int(order.ticks)
   writer.int(order.lots)
   writer.int(order.visible)
-  writer.int(order.feePpm)
+  writer.int(order.feeBound)
+  writer.int(Number(order.carry))
+  writer.int(0)
   writer.float(Number(order.reserved))
   writer.float(order.id)
   if (marks === 0 && order.type < 2) return
@@ -198,5 +219,5 @@ function writeOrder(writer: ByteWriter, order: ReferenceOrder): void {
   writer.int(order.trigger)
   writer.int(0)
   writer.float(order.expiresAtMs)
-  writer.float(Number(order.budget ?? 0n))
+  writer.float(Number(order.budget ?? order.cap ?? 0n))
 }

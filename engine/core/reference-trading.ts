@@ -1,78 +1,22 @@
 /**
- * The reference's orders from entry to end: matching, self-trade prevention, stops, reserves and fees, as
- * the rules say it and without regard to speed. In tests only.
+ * The money and the end of the reference's orders: fills with exact fees, reserves, cancels, and mass cancels
+ * that may be cut. In tests only.
  */
-import { CancelReason, EventKind, PostOnly, Stp, TimeInForce } from '../codes.js'
+import { CancelReason, EventKind, MarketStatus } from '../codes.js'
 import { Attr } from '../layout.js'
 import { UNITS_END } from '../limits.js'
-import { type ReferenceOrder, referenceFee, waitsForRise } from './book-reference.js'
+import { type ReferenceOrder, levelName } from './book-reference.js'
 import {
-  ReferenceBase,
-  type ReferenceMarket,
   END,
-  isMarketType,
+  ReferenceBase,
+  type ReferenceJob,
+  type ReferenceMarket,
   orderFields,
-  clampToBand,
-  postOnlyTicks,
   reserveAsset,
 } from './reference-base.js'
+import { buyNeed, charge, chargeAtLeast } from './reference-money.js'
 
 export abstract class ReferenceTrading extends ReferenceBase {
-  /** Matches an order that stands nowhere, then lets it rest or ends it. */
-  protected enter(order: ReferenceOrder): void {
-    const market = this.markets.get(order.market)!
-    const immediate = order.timeInForce === TimeInForce.IOC || order.timeInForce === TimeInForce.FOK
-    const killed = order.timeInForce === TimeInForce.FOK && !this.couldFill(order, market)
-    const reason = killed ? CancelReason.FillOrKill : this.match(order, market)
-    if (order.remaining === 0) this.done(order)
-    else if (reason !== 0) this.cancel(order, reason)
-    else if (immediate || isMarketType(order.type)) this.cancel(order, CancelReason.ImmediateOrCancel)
-    else {
-      order.visible = order.display === 0 ? order.remaining : Math.min(order.display, order.remaining)
-      market.book.append(order)
-    }
-    for (const { account, market: where } of this.reached.splice(0)) {
-      this.emit(EventKind.ProtectionTriggered, { account, subject: where.id })
-      for (const own of this.ordersOf(account))
-        if (own.market === where.id) this.cancel(own, CancelReason.Protection)
-    }
-  }
-
-  /** Fills as far as prices reach; a CancelReason when something else ends it, or 0. */
-  protected match(taker: ReferenceOrder, market: ReferenceMarket): number {
-    const { book } = market
-    while (taker.remaining > 0) {
-      const maker = book.resting(1 - taker.side)[0]
-      if (maker === undefined) return 0
-      if (taker.side === 0 ? maker.ticks > taker.ticks : maker.ticks < taker.ticks) return 0
-      if (maker.account === taker.account) {
-        if (this.preventSelfTrade(maker, taker)) return CancelReason.SelfTrade
-        continue
-      }
-      let lots = Math.min(taker.remaining, maker.visible)
-      if (taker.budget !== undefined) {
-        const affordable = taker.budget / (BigInt(maker.ticks) * market.tickUnits)
-        if (affordable === 0n) return CancelReason.QuoteBudgetSpent
-        if (affordable < BigInt(lots)) lots = Number(affordable)
-      }
-      const blocked = this.fill(maker, taker, lots, market)
-      if (blocked === taker) return CancelReason.BalanceOverLimit
-      if (blocked === maker) {
-        this.cancel(maker, CancelReason.BalanceOverLimit)
-        continue
-      }
-      if (maker.remaining === 0) {
-        book.remove(maker)
-        this.done(maker)
-      } else if (maker.visible === 0) {
-        maker.visible = Math.min(maker.display, maker.remaining)
-        book.append(maker)
-        this.emit(EventKind.Refilled, { ...orderFields(maker), counterRemaining: maker.visible })
-      }
-    }
-    return 0
-  }
-
   /** Moves money and lots between two orders, unless a balance would reach 2^53: then says whose. */
   protected fill(
     maker: ReferenceOrder,
@@ -80,41 +24,49 @@ export abstract class ReferenceTrading extends ReferenceBase {
     lots: number,
     market: ReferenceMarket,
   ): ReferenceOrder | undefined {
-    const quote = BigInt(maker.ticks) * BigInt(lots) * market.tickUnits
+    const quote = quoteOf(market, maker.ticks, lots)
     const base = BigInt(lots) * market.lotUnits
-    const takerPpm = Math.min(this.fees(market, taker.account).taker, taker.feePpm)
-    const makerPpm = Math.max(Math.min(this.fees(market, maker.account).maker, maker.feePpm), -takerPpm)
-    const takerFee = referenceFee(quote, takerPpm)
-    const makerFee = referenceFee(quote, makerPpm)
+    const feeAccount = this.accounts.get(this.feeAccount)!
+    const takerPpm = Math.min(this.fees(market, taker.account).taker, taker.feeBound)
+    const makerPpm = Math.max(Math.min(this.fees(market, maker.account).maker, maker.feeBound), -takerPpm)
+    const takerCharge = charge(quote, takerPpm, taker.carry)
+    const paid = feeAccount.balance(market.quote).available + takerCharge.fee
+    const makerCharge = chargeAtLeast(paid, quote, makerPpm, maker.carry)
     const [buyer, seller] = taker.side === 0 ? [taker, maker] : [maker, taker]
-    const buyerFee = buyer === taker ? takerFee : makerFee
-    const sellerFee = seller === taker ? takerFee : makerFee
+    const [buyerCharge, sellerCharge] =
+      buyer === taker ? [takerCharge, makerCharge] : [makerCharge, takerCharge]
     const buyerAccount = this.accounts.get(buyer.account)!
     const sellerAccount = this.accounts.get(seller.account)!
-    const feeAccount = this.accounts.get(this.feeAccount)!
-    const proceeds = quote - sellerFee
+    const fees = takerCharge.fee + makerCharge.fee
+    const proceeds = quote - sellerCharge.fee
     if (buyerAccount.total(market.base) + base >= END) return buyer
     if (sellerAccount.total(market.quote) + proceeds >= END) return seller
     const alsoProceeds = feeAccount === sellerAccount ? proceeds : 0n
-    if (feeAccount.total(market.quote) + takerFee + makerFee + alsoProceeds >= END) return taker
+    if (feeAccount.total(market.quote) + fees + alsoProceeds >= END) return taker
 
-    buyer.reserved -= quote + buyerFee
-    buyerAccount.balance(market.quote).reserved -= quote + buyerFee
-    buyerAccount.balance(market.base).available += base
+    const spent = quote + buyerCharge.fee
+    if (spent > buyer.reserved || base > seller.reserved)
+      throw new Error(`reference: order ${buyer.id} or ${seller.id} spends more than it reserves`)
+    buyer.reserved -= spent
+    buyer.carry = buyerCharge.carry
     seller.reserved -= base
+    seller.carry = sellerCharge.carry
+    buyerAccount.balance(market.quote).reserved -= spent
+    buyerAccount.balance(market.base).available += base
     sellerAccount.balance(market.base).reserved -= base
     sellerAccount.balance(market.quote).available += proceeds
-    feeAccount.balance(market.quote).available += takerFee + makerFee
+    feeAccount.balance(market.quote).available += fees
     for (const order of [maker, taker]) {
       order.remaining -= lots
       order.visible -= lots
+      if (order.budget !== undefined) order.budget -= quote
+      if (order.cap !== undefined) order.cap -= quote
     }
-    if (taker.budget !== undefined) taker.budget -= quote
+    // A taker's surplus goes back when its match ends.
+    this.reserve(maker, this.need(maker))
     market.lastTicks = maker.ticks
-    this.traded = {
-      low: Math.min(this.traded?.low ?? maker.ticks, maker.ticks),
-      high: Math.max(this.traded?.high ?? maker.ticks, maker.ticks),
-    }
+    const { low, high } = market.touched ?? { low: maker.ticks, high: maker.ticks }
+    market.touched = { low: Math.min(low, maker.ticks), high: Math.max(high, maker.ticks) }
     this.emit(EventKind.Fill, {
       attributes: maker.side << Attr.SIDE_SHIFT,
       subject: market.id,
@@ -126,8 +78,8 @@ export abstract class ReferenceTrading extends ReferenceBase {
       remaining: maker.remaining,
       counterCloid: taker.cloid,
       counterRemaining: taker.remaining,
-      a: makerFee,
-      b: takerFee,
+      a: makerCharge.fee,
+      b: takerCharge.fee,
       takerOrderId: taker.id,
       orderId: maker.id,
     })
@@ -135,66 +87,34 @@ export abstract class ReferenceTrading extends ReferenceBase {
     return undefined
   }
 
-  /** True = the taker ends here. */
-  protected preventSelfTrade(maker: ReferenceOrder, taker: ReferenceOrder): boolean {
-    switch (taker.stp) {
-      case Stp.CancelTaker:
-        return true
-      case Stp.CancelMaker:
-        this.cancel(maker, CancelReason.SelfTrade)
-        return false
-      case Stp.CancelBoth:
-        this.cancel(maker, CancelReason.SelfTrade)
-        return true
-      default: {
-        const lots = Math.min(maker.remaining, taker.remaining)
-        const takerEnds = taker.remaining === lots
-        if (maker.remaining === lots) this.cancel(maker, CancelReason.SelfTrade)
-        else this.decrement(maker, lots, true)
-        if (!takerEnds) this.decrement(taker, lots, false)
-        return takerEnds
-      }
-    }
+  protected fees(market: ReferenceMarket, account: number): { maker: number; taker: number } {
+    return market.fees.get(this.accounts.get(account)!.tier) ?? market.fees.get(0)!
   }
 
-  protected decrement(order: ReferenceOrder, lots: number, standing: boolean): void {
-    order.lots -= lots
-    order.remaining -= lots
-    order.visible = standing ? Math.min(order.visible, order.remaining) : order.remaining
-    if (order.budget === undefined) this.reserve(order, this.need(order, order.remaining))
-    this.amended(order, order.ticks, standing)
+  /** The higher of an account's two rates. */
+  protected worstPpm(market: ReferenceMarket, account: number): number {
+    const { maker, taker } = this.fees(market, account)
+    return Math.max(maker, taker)
   }
 
-  /** Plays the match through on copies: true when nothing of the order would be left. */
-  protected couldFill(taker: ReferenceOrder, market: ReferenceMarket): boolean {
-    let wanted = taker.remaining
-    let budget = taker.budget
-    const queue = market.book.resting(1 - taker.side).map((order) => ({ ...order }))
-    while (wanted > 0) {
-      const maker = queue[0]
-      if (maker === undefined) return false
-      if (taker.side === 0 ? maker.ticks > taker.ticks : maker.ticks < taker.ticks) return false
-      if (maker.account === taker.account) {
-        if (taker.stp !== Stp.CancelMaker) return false
-        queue.shift()
-        continue
-      }
-      const lots = Math.min(wanted, maker.visible)
-      if (budget !== undefined) {
-        budget -= BigInt(maker.ticks) * BigInt(lots) * market.tickUnits
-        if (budget < 0n) return false
-      }
-      wanted -= lots
-      maker.visible -= lots
-      maker.remaining -= lots
-      if (maker.visible > 0) continue
-      queue.shift()
-      if (maker.remaining === 0) continue
-      maker.visible = Math.min(maker.display, maker.remaining)
-      const behind = queue.findIndex((order) => order.ticks !== maker.ticks)
-      queue.splice(behind < 0 ? queue.length : behind, 0, maker)
-    }
-    return true
+  /** Units that an order must hold for its unfilled lots. */
+  protected need(order: ReferenceOrder): bigint {
+    const market = this.markets.get(order.market)!
+    if (order.side === 1) return BigInt(order.remaining) * market.lotUnits
+    if (order.remaining === 0) return 0n
+    const quote = order.budget ?? quoteOf(market, order.ticks, order.remaining)
+    return buyNeed(quote, order.feeBound, order.carry)
+  }
+
+  /** Makes an order hold `units`, from what its account has available. */
+  protected reserve(order: ReferenceOrder, units: bigint): void {
+    const market = this.markets.get(order.market)!
+    const balance = this.accounts.get(order.account)!.balance(reserveAsset(market, order.side))
+    balance.available += order.reserved - units
+    balance.reserved += units - order.reserved
+    order.reserved = units
+    if (balance.available < 0n || balance.reserved < 0n)
+      throw new Error(`reference: order ${order.id} leaves a balance below zero`)
   }
 
   protected cancel(order: ReferenceOrder, reason: number): void {
@@ -208,79 +128,59 @@ export abstract class ReferenceTrading extends ReferenceBase {
     this.reserve(order, 0n)
   }
 
-  protected triggerStops(market: ReferenceMarket): void {
-    for (;;) {
-      const { traded } = this
-      if (traded === undefined) return
-      const rising = market.book.waiting(true)[0]
-      const falling = market.book.waiting(false)[0]
-      const next =
-        rising !== undefined && rising.trigger <= traded.high
-          ? rising
-          : falling !== undefined && falling.trigger >= traded.low
-            ? falling
-            : undefined
-      if (next === undefined) return
-      market.book.remove(next)
-      next.waiting = false
-      this.activate(next)
+  /** Levels are all taken, and an order has none to stand at. */
+  protected levelMissing(market: ReferenceMarket, order: ReferenceOrder, freed = 0): boolean {
+    if (market.book.levels().has(levelName(order))) return false
+    const taken = [...this.markets.values()].reduce((sum, { book }) => sum + book.levels().size, 0)
+    return taken - freed >= this.levelsMax
+  }
+
+  /** Cancels what a job names, as far as steps go; what is left stands at the end of the queue. */
+  protected massCancel(job: ReferenceJob): { cancelled: number; rest: boolean } {
+    const result = this.workOff(job)
+    if (!result.rest) return result
+    const queued = this.jobs.find((other) => sameKey(other, job))
+    if (queued === undefined) this.jobs.push(job)
+    else queued.uptoId = job.uptoId
+    return result
+  }
+
+  protected workOff(job: ReferenceJob): { cancelled: number; rest: boolean } {
+    let cancelled = 0
+    for (const group of this.groups(job)) {
+      if (this.usedUp()) return { cancelled, rest: true }
+      this.steps++
+      for (const order of group) {
+        if (this.usedUp()) return { cancelled, rest: true }
+        this.steps++
+        this.cancel(order, job.reason)
+        cancelled++
+      }
     }
+    return { cancelled, rest: false }
   }
 
-  protected activate(order: ReferenceOrder): void {
-    const market = this.markets.get(order.market)!
-    const isMarket = isMarketType(order.type)
-    const ticks = isMarket
-      ? clampToBand(market, order.ticks)
-      : order.postOnly === PostOnly.None
-        ? order.ticks
-        : postOnlyTicks(market, order.side, order.ticks, order.postOnly)
-    const enters = isMarket || (ticks !== 0 && clampToBand(market, ticks) === ticks)
-    // It tells the price that the order goes on with.
-    if (enters) order.ticks = ticks
-    this.emit(EventKind.Triggered, { ...orderFields(order), counterCloid: BigInt(order.trigger) })
-    if (enters) this.enter(order)
-    else this.cancel(order, CancelReason.TriggerRejected)
+  /** Live orders that a job names: by market, buys first, each group as they were placed. */
+  private groups(job: ReferenceJob): ReferenceOrder[][] {
+    const markets = [...this.markets.values()]
+      .filter(({ id }) => job.market === -1 || id === job.market)
+      .filter(({ status }) => job.market !== -1 || job.haltedToo || status !== MarketStatus.Halted)
+      .sort((a, b) => a.id - b.id)
+    return markets
+      .flatMap(({ id }) =>
+        [0, 1]
+          .filter((side) => job.side === -1 || job.side === side)
+          .map((side) =>
+            this.ordersOf(job.account).filter(
+              (order) => order.market === id && order.side === side && order.id <= job.uptoId,
+            ),
+          ),
+      )
+      .filter((group) => group.length > 0)
   }
 
-  protected triggered(
-    market: ReferenceMarket,
-    order: { readonly side: number; readonly type: number },
-    trigger: number,
-  ): boolean {
-    if (market.lastTicks === 0) return false
-    return waitsForRise(order) ? market.lastTicks >= trigger : market.lastTicks <= trigger
-  }
-
-  protected fees(market: ReferenceMarket, account: number): { maker: number; taker: number } {
-    return market.fees.get(this.accounts.get(account)!.tier) ?? market.fees.get(0)!
-  }
-
-  protected worstPpm(market: ReferenceMarket, account: number): number {
-    const { maker, taker } = this.fees(market, account)
-    return Math.max(maker, taker)
-  }
-
-  /** Units that an order must hold for `lots` at its limit. */
-  protected need(order: ReferenceOrder, lots: number): bigint {
-    const market = this.markets.get(order.market)!
-    if (order.side === 1) return BigInt(lots) * market.lotUnits
-    const quote = order.budget ?? BigInt(order.ticks) * BigInt(lots) * market.tickUnits
-    if (order.feePpm === 0) return quote
-    const affordable = order.budget === undefined ? BigInt(lots) : order.budget / market.tickUnits
-    const fills = affordable < BigInt(lots) ? affordable : BigInt(lots)
-    return quote + referenceFee(quote, order.feePpm) + (fills > 0n ? fills - 1n : 0n)
-  }
-
-  protected reserve(order: ReferenceOrder, units: bigint): void {
-    const market = this.markets.get(order.market)!
-    const balance = this.accounts.get(order.account)!.balance(reserveAsset(market, order.side))
-    balance.available += order.reserved - units
-    balance.reserved += units - order.reserved
-    order.reserved = units
-  }
-
-  protected countProtected(account: number, market: ReferenceMarket, notional: number): void {
+  /** Counts a maker's fill; the account is pulled from the market when the match is over. */
+  private countProtected(account: number, market: ReferenceMarket, notional: number): void {
     const protection = this.protections.get(account)?.get(market.id)
     if (protection === undefined || protection.frozen) return
     if (protection.fills === 0 || this.timeMs - protection.windowStartMs >= protection.windowMs)
@@ -294,4 +194,28 @@ export abstract class ReferenceTrading extends ReferenceBase {
     protection.frozen = true
     this.reached.push({ account, market })
   }
+
+  protected pullProtected(): void {
+    for (const { account, market } of this.reached.splice(0)) {
+      this.emit(EventKind.ProtectionTriggered, { account, subject: market.id })
+      this.massCancel({
+        account,
+        market: market.id,
+        side: -1,
+        reason: CancelReason.Protection,
+        haltedToo: true,
+        uptoId: this.seq,
+      })
+    }
+  }
 }
+
+export const quoteOf = (market: ReferenceMarket, ticks: number, lots: number): bigint =>
+  BigInt(ticks) * BigInt(lots) * market.tickUnits
+
+export const sameKey = (a: ReferenceJob, b: ReferenceJob): boolean =>
+  a.account === b.account &&
+  a.market === b.market &&
+  a.side === b.side &&
+  a.reason === b.reason &&
+  a.haltedToo === b.haltedToo

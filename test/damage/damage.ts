@@ -1,0 +1,244 @@
+/**
+ * What a start does with a data folder in which one file is not what it was: each kind of file, flipped, cut,
+ * emptied, deleted, put back from an older copy, or taken from another exchange. The outcome is read from the
+ * real program: it refuses and names what is wrong, or it starts, with or without a word, and then journal,
+ * history, batches and chain are compared with what they were. Starting with something else than that, and
+ * without a word, is "silently wrong".
+ */
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, relative } from 'node:path'
+import { localAccount } from '../../app/local-chain.js'
+import { createClient } from '../../sdk/index.js'
+import { Program, freePort, until } from '../program.js'
+
+export const DAMAGES = ['flipped', 'cut', 'empty', 'deleted', 'older copy', "another exchange's"] as const
+export type Damage = (typeof DAMAGES)[number]
+
+export interface DamageRow {
+  readonly file: string
+  readonly damage: Damage
+  readonly verdict: 'refused' | 'starts, told' | 'starts, nothing lost' | 'not tried' | 'silently wrong'
+  /** What it said of it, or what differs. */
+  readonly words: string
+}
+
+/** What an exchange holds, as its tools and its gateway tell it. */
+interface Facts {
+  readonly fills: string
+  readonly balances: string
+  readonly batches: number
+}
+
+/** Digits are of one file among several of its kind. */
+const kindOf = (path: string): string => path.replaceAll(/\d{4,}/g, 'N')
+
+/** Makes folders, damages copies of them, and starts on each. `kinds` limits to files whose kind has that text. */
+export async function damageTable(
+  onRow: (row: DamageRow) => void,
+  kinds: (kind: string) => boolean = () => true,
+): Promise<DamageRow[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'glassbook-damage-'))
+  const [older, whole, other] = ['older', 'whole', 'other'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ]
+  const rows: DamageRow[] = []
+  try {
+    const data = join(folder, 'data')
+    await trade(data, 3)
+    cpSync(data, older, { recursive: true })
+    const facts = await trade(data, 4)
+    cpSync(data, whole, { recursive: true })
+    await trade(other, 5)
+    for (const file of oneOfEachKind(whole).filter((path) => kinds(kindOf(path))))
+      for (const damage of DAMAGES) {
+        const row = await tryOne(folder, { whole, older, other }, file, damage, facts)
+        rows.push(row)
+        onRow(row)
+      }
+    return rows
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** The newest file of each kind, by its path below the folder. */
+function oneOfEachKind(folder: string): string[] {
+  const newest = new Map<string, string>()
+  const visit = (at: string): void => {
+    for (const entry of readdirSync(at, { withFileTypes: true })) {
+      const path = join(at, entry.name)
+      if (entry.isDirectory()) visit(path)
+      else if (entry.name !== 'lock') newest.set(kindOf(relative(folder, path)), relative(folder, path))
+    }
+  }
+  visit(folder)
+  return [...newest.values()].sort()
+}
+
+async function start(data: string): Promise<{ program: Program; url: string }> {
+  const port = await freePort()
+  const program = new Program([
+    ...['start', '--data', data, '--port', String(port)],
+    ...['--batch-seconds', '1', '--no-local-prover'],
+  ])
+  return { program, url: `ws://127.0.0.1:${port}` }
+}
+
+/** Runs an exchange on `data`, makes `count` fills and a snapshot, and stops it; what it holds then. */
+async function trade(data: string, count: number): Promise<Facts> {
+  const { program, url } = await start(data)
+  await program.says('Ctrl-C')
+  const [maker, taker] = await Promise.all(
+    [4, 5].map(async (index) => {
+      const client = await createClient({ url, wallet: localAccount(index) }).connect()
+      await client.createSession()
+      return client
+    }),
+  )
+  const before = (await maker!.batches(100)).length
+  for (let fill = 0; fill < count; fill++) {
+    await maker!.placeOrder({ market: 0, side: 'sell', ticks: 600_000 + fill, lots: 5 + count })
+    await taker!.placeOrder({
+      market: 0,
+      side: 'buy',
+      ticks: 600_000 + fill,
+      lots: 5 + count,
+      timeInForce: 'IOC',
+    })
+  }
+  await until('a batch', async () => (await maker!.batches(100)).length > before)
+  for (const client of [maker!, taker!]) client.close()
+  const facts = await factsOf(url)
+  if ((await program.kill('SIGTERM')) !== 0) throw new Error(`no clean stop:\n${program.output}`)
+  const snapshot = new Program(['snapshot', data])
+  if ((await snapshot.ends()) !== 0) throw new Error(snapshot.output)
+  return facts
+}
+
+async function factsOf(url: string): Promise<Facts> {
+  const client = await createClient({ url, wallet: localAccount(4) }).connect()
+  try {
+    await client.createSession()
+    let page = await client.fillsPage({ afterSeq: 0, limit: 500 })
+    await until('history says that it is complete', async () => {
+      page = await client.fillsPage({ afterSeq: 0, limit: 500 })
+      return page.complete
+    })
+    const fills = page.fills.map(({ seq, orderId, ticks, lots }) => `${seq}/${orderId}/${ticks}/${lots}`)
+    const balances = (await client.balances()).map(
+      ({ asset, availableUnits, reservedUnits }) => `${asset.id}:${availableUnits}+${reservedUnits}`,
+    )
+    return { fills: fills.join(), balances: balances.join(), batches: (await client.batches(100)).length }
+  } finally {
+    client.close()
+  }
+}
+
+interface Folders {
+  readonly whole: string
+  readonly older: string
+  readonly other: string
+}
+
+/** Puts the damage into `data`; says why it cannot be. */
+function spoil(data: string, file: string, damage: Damage, folders: Folders): string {
+  const path = join(data, file)
+  if (damage === 'deleted') rmSync(path)
+  else if (damage === 'empty') writeFileSync(path, '')
+  else if (damage === 'flipped' || damage === 'cut') {
+    const bytes = readFileSync(path)
+    // A segment is zeros behind its last block: the middle of what was written.
+    let end = bytes.length
+    while (end > 0 && bytes[end - 1] === 0) end--
+    if (end === 0) return 'the file is empty'
+    const middle = end >> 1
+    if (damage === 'cut') writeFileSync(path, bytes.subarray(0, middle))
+    else {
+      bytes[middle]! ^= 0x10
+      writeFileSync(path, bytes)
+    }
+  } else {
+    const from = join(damage === 'older copy' ? folders.older : folders.other, file)
+    if (!existsSync(from)) return 'there is no such file there'
+    if (readFileSync(from).equals(readFileSync(path))) return 'it is the same file'
+    mkdirSync(dirname(path), { recursive: true })
+    cpSync(from, path)
+  }
+  return ''
+}
+
+async function tryOne(
+  folder: string,
+  folders: Folders,
+  file: string,
+  damage: Damage,
+  facts: Facts,
+): Promise<DamageRow> {
+  const data = join(folder, 'tried')
+  rmSync(data, { recursive: true, force: true })
+  cpSync(folders.whole, data, { recursive: true })
+  const kind = kindOf(file)
+  const unable = spoil(data, file, damage, folders)
+  if (unable !== '') return { file: kind, damage, verdict: 'not tried', words: unable }
+  const { program, url } = await start(data)
+  const isOpen = await program.says('Ctrl-C').then(
+    () => true,
+    () => false,
+  )
+  const clean = (): string => program.output.replaceAll(data, 'DIR')
+  if (!isOpen) {
+    await program.kill('SIGTERM')
+    const words = clean()
+      .split('\n')
+      .filter((line) => line !== '' && !line.includes('ended with code'))
+    return { file: kind, damage, verdict: 'refused', words: words.at(-1) ?? 'without a word' }
+  }
+  const told = clean()
+    .slice(0, clean().indexOf('Glassbook is open'))
+    .trim()
+    .split('\n')
+    .filter((line) => line !== '')
+  let differs = ''
+  try {
+    const now = await factsOf(url)
+    for (const field of ['fills', 'balances', 'batches'] as const)
+      if (now[field] !== facts[field]) differs += `${field} are ${now[field]}, were ${facts[field]}. `
+    const replay = new Program([
+      'replay',
+      data,
+      '--rpc',
+      rpcUrlOf(program),
+      '--deployment',
+      join(data, 'deployment.json'),
+    ])
+    if ((await replay.ends()) !== 0) differs += replay.output.replaceAll(data, 'DIR').slice(-200)
+  } catch (error) {
+    differs += error instanceof Error ? error.message : String(error)
+  }
+  const code = await program.kill('SIGTERM')
+  if (code !== 0) differs += `stopped with code ${code}. `
+  const words = [...told, differs].filter((text) => text !== '').join('; ')
+  const verdict =
+    differs === ''
+      ? told.length > 0
+        ? 'starts, told'
+        : 'starts, nothing lost'
+      : told.length > 0
+        ? 'starts, told'
+        : 'silently wrong'
+  return { file: kind, damage, verdict, words }
+}
+
+const rpcUrlOf = (program: Program): string => /chain {7}(\S+)/.exec(program.output)![1]!

@@ -1,5 +1,6 @@
 /** `npm run damage -- [--out FILE] [--only TEXT]`: the damage table, a line for each try; exit code 1 with a row that is silently wrong. */
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type DamageRow, damageTable } from './damage.js'
 
@@ -9,6 +10,7 @@ const { values } = parseArgs({
     only: { type: 'string', default: '' },
   },
 })
+mkdirSync(dirname(values.out), { recursive: true })
 const rows: DamageRow[] = []
 await damageTable(
   (row) => {

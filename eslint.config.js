@@ -24,4 +24,25 @@ export default tseslint.config(
       'prefer-const': 'error',
     },
   },
+  {
+    // What acts for a client waits through stillStanding, which checks again whether it still may.
+    files: [
+      'gateway/frames.ts',
+      'gateway/http.ts',
+      'gateway/http-frames.ts',
+      'gateway/http-token.ts',
+      'gateway/requests.ts',
+      'gateway/session-requests.ts',
+      'gateway/subscriptions.ts',
+    ],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'AwaitExpression:not(:has(> CallExpression[callee.name="stillStanding"]))',
+          message: 'Check, await, act: wait through stillStanding (gateway/still-standing.ts).',
+        },
+      ],
+    },
+  },
 )

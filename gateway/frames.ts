@@ -40,6 +40,8 @@ interface PendingFrame {
   readonly hash: Uint8Array
   readonly receipt: boolean
   readonly cameAtMs: number
+  /** Who was logged on when it came. */
+  readonly session: SessionInfo
   checked: 'waiting' | 'valid' | 'invalid'
 }
 
@@ -168,6 +170,7 @@ export class FrameIntake {
         hash: NO_BYTES,
         receipt: false,
         cameAtMs: performance.now(),
+        session,
         checked: 'valid',
       }
     } catch (error) {
@@ -239,6 +242,7 @@ export class FrameIntake {
       receipt:
         typeof options === 'object' && options !== null && 'receipt' in options && options.receipt === true,
       cameAtMs: performance.now(),
+      session,
       checked: 'waiting',
     }
   }
@@ -276,6 +280,12 @@ export class FrameIntake {
         connection.framesInFlight--
         connection.sendError(frame.id, ErrorCode.BadSignature, {
           message: 'the signature is not the session key’s',
+        })
+      } else if (connection.session !== frame.session) {
+        // It ended while the signature was checked, or while there was no room.
+        connection.framesInFlight--
+        connection.sendError(frame.id, ErrorCode.UnknownSession, {
+          message: `${frame.session.text} has ended; the frame was not taken`,
         })
       } else if (!this.#submit(connection, frame)) {
         this.#wait(connection)

@@ -19,6 +19,7 @@ import type { Gateway } from './gateway.js'
 import type { ProofQuestion } from './messages.js'
 import { RequestError } from './request-error.js'
 import { approveSession, logon, requestWithdrawal, revokeSession } from './session-requests.js'
+import { stillStanding } from './still-standing.js'
 
 type Answer = WireValue | Promise<WireValue>
 
@@ -63,9 +64,12 @@ export class Requests {
           `no method ${JSON.stringify(String(method).slice(0, 40))}`,
         )
       }
+      const { session } = connection
       const answer = this.#call(connection, method as keyof Handlers, params, id)
       if (answer instanceof Promise) {
-        answer.then(
+        // What was asked by a session is told to it only while it is one.
+        const asker = methods[method as keyof Handlers].scope === 0 ? undefined : session
+        stillStanding(this.#gateway, { session: asker }, answer).then(
           (result) => this.#answer(connection, id, result),
           (error: unknown) => this.#fail(connection, id, error),
         )
@@ -77,7 +81,10 @@ export class Requests {
 
   /** Answers one method, at once where nobody else has to be asked. @throws RequestError when it is refused. */
   ask(caller: Caller, method: PlainMethod, params: WireValue): Answer {
-    return this.#call(caller, method, params, 0) ?? null
+    const answer = this.#call(caller, method, params, 0) ?? null
+    if (!(answer instanceof Promise)) return answer
+    const session = methods[method].scope === 0 ? undefined : caller.session
+    return stillStanding(this.#gateway, { session }, answer)
   }
 
   /** Checks scope, budget and params, in that order, then calls the method. */

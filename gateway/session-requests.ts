@@ -37,7 +37,9 @@ export async function approveSession(
   const key = p256PublicKey(publicKey)
   if (key === undefined) throw new RequestError(ErrorCode.BadApproval, 'the public key is no point of P-256')
   const terms = { scopes, maxNotional, expiresAtMs, nonce, deadlineMs }
-  if (!(await isApprovedBy(owner, gateway.domain, { account, publicKey, ...terms }, signature))) {
+  const isSigned = isApprovedBy(owner, gateway.domain, { account, publicKey, ...terms }, signature)
+  // The wallet's word alone counts: whoever carried it may have gone, and the engine checks nonce and deadline.
+  if (!(await stillStanding(gateway, {}, isSigned))) {
     throw new RequestError(ErrorCode.BadApproval, `the signature is not ${owner}'s`)
   }
   const name = { account, approval: nonce }
@@ -64,7 +66,7 @@ export async function revokeSession(
   const [account, approval, nonce, deadlineMs, signature] = params
   const owner = ownerOf(gateway, account)
   const revocation = { account, approval, nonce, deadlineMs }
-  if (!(await isRevokedBy(owner, gateway.domain, revocation, signature))) {
+  if (!(await stillStanding(gateway, {}, isRevokedBy(owner, gateway.domain, revocation, signature)))) {
     throw new RequestError(ErrorCode.BadSignature, `the signature is not ${owner}'s`)
   }
   const records = new Int32Array(COMMAND_WORDS)
@@ -80,7 +82,7 @@ export async function requestWithdrawal(
   const [account, asset, units, nonce, deadlineMs, signature] = params
   const owner = ownerOf(gateway, account)
   const withdrawal = { account, asset, units, nonce, deadlineMs }
-  if (!(await isWithdrawalBy(owner, gateway.domain, withdrawal, signature))) {
+  if (!(await stillStanding(gateway, {}, isWithdrawalBy(owner, gateway.domain, withdrawal, signature)))) {
     throw new RequestError(ErrorCode.BadSignature, `the signature is not ${owner}'s`)
   }
   const records = new Int32Array(COMMAND_WORDS)

@@ -1,0 +1,155 @@
+/**
+ * Check, await, act: what a client began with a session that ends meanwhile does not go on. The gateway runs in
+ * this process, so that a session ends exactly between a check and what follows it.
+ */
+import { createHash } from 'node:crypto'
+import { type Rig, RIG_DEPLOYMENT, startRig } from '../bench/gateway-rig.js'
+import { type Client, type Session, createClient } from '../sdk/index.js'
+import { toBase64url } from '../sdk/wire/bytes.js'
+import { jsonCodec, packJson, unpackJson } from '../sdk/wire/codec.js'
+import { ErrorCode } from '../sdk/wire/codes.js'
+import { Kind, Method } from '../sdk/wire/layout.js'
+import type { WireValue } from '../sdk/wire/msgpack.js'
+import { domainPreimage, frameMessage, logonMessage } from '../sdk/wire/signed.js'
+import { gatewayConfig } from './config.js'
+import type { Connection, Socket } from './connection.js'
+import { Gateway } from './gateway.js'
+
+const MARKET = 'ETH-USDC'
+const domain = createHash('sha256').update(domainPreimage(31337, RIG_DEPLOYMENT.vault)).digest()
+let rig: Rig
+let client: Client
+let gateway: Gateway
+let running: Promise<void>
+
+beforeAll(async () => {
+  rig = await startRig({ accounts: 1, spare: 1 })
+  client = await createClient({ url: rig.url, wallet: rig.wallets[0]! }).connect()
+  gateway = new Gateway(
+    { thread: 1, link: rig.spareLinks[0]!, config: gatewayConfig(), deployment: RIG_DEPLOYMENT, owners: [] },
+    () => {},
+  )
+  running = gateway.link.run(gateway)
+  await gateway.load()
+}, 60_000)
+afterAll(async () => {
+  client.close()
+  await rig.stop()
+  await running
+})
+
+async function until(condition: () => boolean, what: string): Promise<void> {
+  for (let waited = 0; !condition(); waited += 5) {
+    if (waited > 20_000) throw new Error(`waited in vain: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
+/** A session that this gateway knows too. */
+async function session(): Promise<Session> {
+  const made = await client.createSession({ maxNotional: ++different })
+  await until(() => gateway.directory.session(made) !== undefined, 'the session')
+  return made
+}
+/** Other terms each time: the key's session is replaced. */
+let different = 1e9
+
+function connect(): {
+  connection: Connection
+  answers: () => WireValue[][]
+  send: (...parts: WireValue[]) => void
+} {
+  const sent: WireValue[][] = []
+  const socket = {
+    getBufferedAmount: () => 0,
+    cork: (send: () => void) => send(),
+    send: (data: string) => sent.push(unpackJson(data) as WireValue[]),
+    end: () => {},
+    ping: () => {},
+  }
+  const connection = gateway.open(socket as unknown as Socket, { codec: jsonCodec, ip: '127.0.0.1' })
+  return {
+    connection,
+    answers: () => sent.filter(([kind]) => kind === Kind.Result || kind === Kind.Error),
+    send: (...parts) => gateway.receive(connection, Buffer.from(packJson([Kind.Request, ...parts]))),
+  }
+}
+
+const logonOf = async (
+  { account, approval, key }: Session,
+  { challenge }: Connection,
+): Promise<WireValue> => {
+  const message = logonMessage(domain, { account, approval }, challenge)
+  return [account, approval, toBase64url(await key.sign(message))]
+}
+
+test('a logon in flight at the revocation, the replacement or the end of its connection is none', async () => {
+  const own = await session()
+  const endings: [string, (connection: Connection) => void, number][] = [
+    ['revoked', () => gateway.directory.removeSession(own), ErrorCode.UnknownSession],
+    ['closed', (connection) => connection.markClosed(), 0],
+  ]
+  const info = gateway.directory.session(own)!
+  for (const [what, end, code] of endings) {
+    const { connection, answers, send } = connect()
+    send(1, Method.Logon, await logonOf(own, connection))
+    end(connection)
+    await until(() => !connection.loggingOn, what)
+    await until(() => code === 0 || answers().length > 0, what)
+    expect([what, connection.session]).toEqual([what, undefined])
+    if (code !== 0) expect(answers()[0]!.slice(0, 3)).toEqual([Kind.Error, 1, code])
+    gateway.directory.setSession(info)
+  }
+})
+
+test('of two logons in one packet exactly one succeeds; a later one is refused until the first has left', async () => {
+  const own = await session()
+  const { connection, answers, send } = connect()
+  const params = await logonOf(own, connection)
+  send(1, Method.Logon, params)
+  send(2, Method.Logon, params)
+  await until(() => answers().length === 2, 'both answers')
+  const byId = new Map(answers().map(([kind, id, code]) => [id, [kind, code]]))
+  expect(byId.get(2)).toEqual([Kind.Error, ErrorCode.AlreadyLoggedOn])
+  expect(byId.get(1)![0]).toBe(Kind.Result)
+  send(3, Method.Logon, params)
+  await until(() => answers().length === 3, 'the third')
+  expect(answers()[2]!.slice(0, 3)).toEqual([Kind.Error, 3, ErrorCode.AlreadyLoggedOn])
+  send(4, Method.Logoff, [])
+  send(5, Method.Logon, params)
+  await until(() => answers().length === 5, 'the fifth')
+  expect(answers().map(([kind]) => kind)).toEqual([
+    Kind.Error,
+    Kind.Result,
+    Kind.Error,
+    Kind.Result,
+    Kind.Result,
+  ])
+})
+
+test('a revoked key’s cancelOnDisconnect cancels nothing, an answer under way is not told, a frame not taken', async () => {
+  const own = await session()
+  const { cloid } = await client.placeOrder({ market: MARKET, side: 'buy', ticks: 10, lots: 1 })
+  const { connection, answers, send } = connect()
+  send(1, Method.Logon, await logonOf(own, connection))
+  await until(() => connection.session !== undefined, 'the logon')
+  send(2, Method.CancelOnDisconnect, [true])
+  const payload = packJson([[1, 0, 0, 11, 1, '12345']])
+  const signature = await own.key.sign(frameMessage(domain, own, 5, Buffer.from(payload)))
+  send(3, Method.Frame, [own.account, own.approval, 5, payload, toBase64url(signature)])
+  send(4, Method.FrameOutcome, [own.approval, 5])
+  // The revocation is told between the checks and the answers.
+  const info = gateway.directory.session(own)!
+  gateway.directory.removeSession(own)
+  gateway.sessionEnded(own)
+  await until(() => answers().length === 4, 'all answers')
+  const byId = new Map(answers().map(([kind, id, code]) => [id, [kind, code]]))
+  for (const id of [3, 4]) expect([id, byId.get(id)]).toEqual([id, [Kind.Error, ErrorCode.UnknownSession]])
+  gateway.closed(connection)
+  gateway.directory.setSession(info)
+  // Whatever the gateway had put into the ring has been applied behind an order of ours.
+  const marker = await client.placeOrder({ market: MARKET, side: 'buy', ticks: 12, lots: 1 })
+  expect(marker.state).toBe('open')
+  expect(await client.order({ cloid: cloid! })).toMatchObject({ state: 'open' })
+  expect(await client.order({ cloid: 12345n })).toBeUndefined()
+})

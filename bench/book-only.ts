@@ -16,6 +16,7 @@ import { Matcher, type MatchSink, Settled, restingBook } from '../engine/core/ma
 import { OrderIds } from '../engine/core/order-ids.js'
 import * as orders from '../engine/core/orders.js'
 import { Order, Orders } from '../engine/core/orders.js'
+import { Work } from '../engine/core/work.js'
 import { Attr } from '../engine/layout.js'
 
 const WORDS = 5
@@ -41,7 +42,7 @@ const {
   CLOID_HI: ORDER_CLOID_HI,
   ATTR: ORDER_ATTR,
   TICKS: ORDER_TICKS,
-  MARKET: ORDER_MARKET,
+  MARKET_CARRY: ORDER_MARKET_CARRY,
 } = Order
 const { SIDE_SHIFT: ATTR_SIDE_SHIFT } = Attr
 const {
@@ -72,6 +73,7 @@ export class BookOnly implements MatchSink {
   private readonly book: Book
   private readonly ids: OrderIds
   private readonly matcher: Matcher
+  private readonly work = new Work(Number.MAX_SAFE_INTEGER)
   private seq = 0
 
   /** Room for `ordersMax` resting orders and `reportsMax` reports. */
@@ -79,7 +81,7 @@ export class BookOnly implements MatchSink {
     this.orders = new Orders(ordersMax)
     this.book = new Book(this.orders, BOOKS, ordersMax)
     this.ids = new OrderIds(this.orders.words, ordersMax + 1)
-    this.matcher = new Matcher(this.book, new Float64Array([1, 1]), this)
+    this.matcher = new Matcher(this.book, new Float64Array([1, 1]), this.work, this)
     this.reports = new Int32Array(reportsMax * REPORT_SIZE)
   }
 
@@ -138,7 +140,7 @@ export class BookOnly implements MatchSink {
     words[at + ORDER_CLOID_HI] = 0
     words[at + ORDER_ATTR] = side << ATTR_SIDE_SHIFT
     words[at + ORDER_TICKS] = ticks
-    words[at + ORDER_MARKET] = MARKET
+    words[at + ORDER_MARKET_CARRY] = MARKET
     this.report(REPORT_ACCEPTED, side, id, ticks, lots)
     this.matcher.match(slot)
     if (words[at + ORDER_VISIBLE] === 0) this.orders.release(slot)
@@ -219,6 +221,11 @@ export class BookOnly implements MatchSink {
 
   makerRefilled(): never {
     throw new Error('no icebergs here')
+  }
+
+  /** Orders neither expire nor are cancelled in groups here. */
+  goneReason(): number {
+    return 0
   }
 
   cancelMaker(): never {

@@ -79,7 +79,7 @@ const cases: Readonly<Record<string, () => void>> = {
     for (const pick of picks) total += ledger.find(pick % 1000, pick & 1)
   },
   'a fee': () => {
-    for (const pick of picks) total += feeUnits(1_000_000 + pick, 500)
+    for (const pick of picks) total += feeUnits(1_000_000 + pick, 500, pick)
   },
   'claim an event record': () => {
     for (let index = 0; index < BATCH; index++) events.claim(1, clock)

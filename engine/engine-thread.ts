@@ -124,6 +124,11 @@ function run(loop: RunLoop, control: Control): void {
     if (control.failure !== Failure.None) return
     if (loop.turn() > 0) continue
     if (isDraining) break
+    // Work that is left goes on, one bounded command at a time, between messages.
+    if (loop.quietMs() === 0) {
+      loop.tick()
+      continue
+    }
     const seen = armDoorbell(bell)
     if (loop.hasWork() || control.stopPhase >= StopPhase.Draining) {
       disarmDoorbell(bell)

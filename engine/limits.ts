@@ -16,6 +16,8 @@ export const ORDERS_MAX = 1 << 20
 export const LEVELS_MAX = 1 << 20
 /** Live orders of one account. */
 export const ACCOUNT_ORDERS_MAX = ORDERS_MAX
+/** An account may have one part in this many of all orders, unless a capacity says otherwise. */
+export const ACCOUNT_ORDERS_SHARE = 8
 /** Sessions of all accounts, ended ones included until their place is needed. */
 export const SESSIONS_MAX = 1 << 17
 /** Sessions of one account: what is usual, and what a genesis may allow at most. */
@@ -38,6 +40,8 @@ export const FRAME_COMMANDS_MAX = 64
  * with a reason of its own or goes on in the next Time command.
  */
 export const COMMAND_STEPS_MAX = 4096
+/** With fewer, a mass cancel could begin a list of orders and never cancel one. */
+export const COMMAND_STEPS_MIN = 2
 /** Cancel-alls of one account that may be under way at once. */
 export const MASS_CANCELS_OF_ACCOUNT = 8
 /** Market-maker protections of one account. */

@@ -3,6 +3,8 @@
  * them to the journal ring, applies them, publishes. It never touches the disk and waits only for room
  * in a ring. The simulator runs the same code in one thread.
  *
+ * A broken invariant throws out of `turn` before the journal has the message, and the exchange halts.
+ *
  * Invariant: the commands that the journal gets are byte for byte the ones that the engine applies:
  * both come from a private copy, taken once from the ring that the gateway may write.
  */
@@ -98,17 +100,25 @@ export class RunLoop {
     return this.inbound.some((ring) => ring.peek() >= 0)
   }
 
-  /** How long nothing will happen by itself, in ms: until the next expiry or dead-man switch; Infinity = for ever. */
+  /**
+   * How long nothing will happen by itself, in ms: until the next expiry or dead-man switch; Infinity = for
+   * ever, 0 = something waits to happen now.
+   */
   quietMs(): number {
-    return this.engine.nextDueMs - this.sequencer.now()
+    return this.isPending() ? 0 : Math.max(0, this.engine.nextDueMs - this.sequencer.now())
   }
 
   /** Advances time when something is due and nobody asks anything, so that it happens on time. */
   tick(): void {
     if (this.quietMs() > 0) return
-    if (this.sequencer.stampTime(this.scratchWords, this.scratchFloats) === 0) return
+    if (this.sequencer.stampTime(this.scratchWords, this.scratchFloats, this.isPending()) === 0) return
     this.execute(-1, -1, 0, 1, 1, AttachmentKind.None, this.scratchBytes, 0, 0)
     this.control.sequencedSeq = this.sequencer.seq
+  }
+
+  /** True while the engine has work left that earlier commands had no steps for. */
+  private isPending(): boolean {
+    return this.engine.nextDueMs <= this.engine.timeMs
   }
 
   /** Ends the journal with the state hash and tells every producer that nothing follows. */
@@ -144,7 +154,7 @@ export class RunLoop {
       return false
     }
     const kind = words[word + Inbound.ATTACHMENT_KIND]!
-    const stamped = this.sequencer.stampTime(this.scratchWords, this.scratchFloats)
+    const stamped = this.sequencer.stampTime(this.scratchWords, this.scratchFloats, this.isPending())
     const commandsAt = at + INBOUND_HEADER_WORDS * 4
     const commandBytes = count * COMMAND_BYTES
     this.scratchBytes.set(ring.bytes.subarray(commandsAt, commandsAt + commandBytes), stamped * COMMAND_BYTES)
@@ -163,7 +173,7 @@ export class RunLoop {
     return false
   }
 
-  /** Journals and applies the `count` commands in scratch; the first `stamped` of them are the sequencer's. */
+  /** Applies and journals the `count` commands in scratch; the first `stamped` of them are the sequencer's. */
   private execute(
     from: number,
     connection: number,
@@ -188,7 +198,6 @@ export class RunLoop {
         attachment.subarray(attachmentAt, attachmentAt + attachmentBytes),
         body + commandBytes,
       )
-    journal.commit()
     const lastSeq = firstSeq + count - 1
     const askedFirst = Math.min(firstSeq + stamped, lastSeq)
     publisher.begin(from, connection, request, askedFirst, lastSeq, this.sequencer.timeMs)
@@ -196,6 +205,8 @@ export class RunLoop {
       engine.apply(scratchWords, scratchFloats, index * COMMAND_WORDS)
     engine.flush()
     if (engine.seq !== lastSeq) throw new Error(`engine at seq ${engine.seq} after command ${lastSeq}`)
+    // Only now: commands on which the engine breaks never become durable, so nothing of them is handed on.
+    journal.commit()
     publisher.end()
   }
 

@@ -19,7 +19,7 @@ describe('sequencer', () => {
     const stamped: (number | undefined)[] = []
     for (; at < readings.length; at++) {
       words.fill(-1)
-      const count = sequencer.stampTime(words, floats)
+      const count = sequencer.stampTime(words, floats, false)
       stamped.push(count === 0 ? undefined : floats[Cmd.AMOUNT_F64])
       if (count === 1) expect(words[Cmd.KIND]).toBe(CommandKind.Time)
       else expect(words[Cmd.KIND]).toBe(-1)
@@ -27,5 +27,15 @@ describe('sequencer', () => {
     const none = undefined
     expect(stamped).toEqual([none, none, 1001, none, none, none, none, none, 1002])
     expect(sequencer.timeMs).toBe(1002)
+  })
+  test('work that is left asks for a command although the clock stands still, or has jumped back', () => {
+    let now = 1000
+    const sequencer = new Sequencer(0, 1000, () => now)
+    const given: number[] = []
+    for (now of [1000, 400, NaN, 1001]) {
+      expect(sequencer.stampTime(words, floats, true)).toBe(1)
+      given.push(floats[Cmd.AMOUNT_F64]!)
+    }
+    expect(given).toEqual([1000, 1000, 1000, 1001])
   })
 })

@@ -32,15 +32,17 @@ export class Sequencer {
 
   /**
    * Writes a Time command at command index 0 of `words` when the clock has moved past the engine's
-   * time; returns the number of commands written (0 or 1). A reading that is no number changes nothing.
+   * time, or when the engine has work left that only a Time command goes on with (`isPending`); returns the
+   * number of commands written (0 or 1). A reading that is no number, or lies back, leaves the time as it is.
    */
-  stampTime(words: Int32Array, floats: Float64Array): number {
+  stampTime(words: Int32Array, floats: Float64Array, isPending: boolean): number {
     const now = this.now()
-    if (!(now > this.timeMs) || now > Number.MAX_SAFE_INTEGER) return 0
-    this.timeMs = now
+    const moved = now > this.timeMs && now <= Number.MAX_SAFE_INTEGER
+    if (!moved && !isPending) return 0
+    if (moved) this.timeMs = now
     words.fill(0, 0, COMMAND_WORDS)
     words[Cmd.KIND] = CommandKind.Time
-    floats[Cmd.AMOUNT_F64] = now
+    floats[Cmd.AMOUNT_F64] = this.timeMs
     return 1
   }
 

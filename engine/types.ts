@@ -219,7 +219,11 @@ export interface Engine {
   readonly seq: number
   /** Engine time in ms: the largest that a Time command carried. */
   readonly timeMs: number
-  /** Engine time in ms at which something waits to happen (an expiry, a dead-man switch); Infinity = nothing. */
+  /**
+   * Engine time in ms at which something waits to happen (an expiry, a dead-man switch); Infinity = nothing. Not
+   * later than `timeMs` while work is *pending* that earlier commands had no steps left for: each further Time
+   * command, of the same time too, does its share of it.
+   */
   readonly nextDueMs: number
   /** Deposits credited from the chain so far: the next queue index expected. */
   readonly depositsConsumed: number

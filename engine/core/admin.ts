@@ -6,7 +6,7 @@ import { EventKind, MarketStatus, Reject } from '../codes.js'
 import { AssetCmd, Cmd, Ev, MarketCmd, OpenAccountCmd } from '../layout.js'
 import { ASSETS_MAX, TIERS_MAX } from '../limits.js'
 import { ACCOUNT_SHIFT, OWNER_WORDS, TIER_MASK, TIER_SHIFT } from './ledger.js'
-import { Market, bandIsValid, feesAreValid, symbolIsValid, unitsAreValid } from './markets.js'
+import { Market, bandIsValid, feesAreValid, priceIsDecimal, symbolIsValid, unitsAreValid } from './markets.js'
 import { symbolOf } from './snapshot-format.js'
 import type { State } from './state.js'
 
@@ -67,6 +67,7 @@ export function createMarket(state: State, words: Int32Array, floats: Float64Arr
   if (markets.has(market)) return Reject.MarketExists
   if (!markets.hasAsset(base) || !markets.hasAsset(quote)) return Reject.UnknownAsset
   if (base === quote || !unitsAreValid(lotUnits) || !unitsAreValid(tickUnits)) return Reject.BadMarketConfig
+  if (!priceIsDecimal(lotUnits, tickUnits)) return Reject.BadMarketConfig
   if (!feesAreValid(makerPpm, takerPpm)) return Reject.BadFees
   if (!bandIsValid(bandPpm)) return Reject.BadPriceBand
   const feeRow = ledger.findOrAdd(state.feeAccount, quote)

@@ -14,7 +14,7 @@ import * as marketLayout from './markets.js'
 import { Level } from './levels.js'
 import { restingBook } from './match.js'
 import { Extra, ExtraNumber, Mark, Order } from './orders.js'
-import { checkLots, checkStatus, checkTicks, deadlinePassed, displayIsValid, expiryIsValid } from './place.js'
+import { checkDeadline, checkLots, checkStatus, checkTicks, displayIsValid, expiryIsValid } from './place.js'
 import { isMarket, isStop, waitingBook } from './order-types.js'
 import { Clock, type Trading } from './trading.js'
 import * as orders from './orders.js'
@@ -25,12 +25,12 @@ import * as offsets from './offsets.js'
 
 // Local copies: optimised code folds them, but loads and checks an imported constant at each use.
 const { OFFSETS } = offsets
-const { ORDER_SHIFT, EXTRA_SHIFT } = orders
+const { ORDER_SHIFT, EXTRA_SHIFT, MARKET_MASK, CARRY_SHIFT } = orders
 const { LEVEL_SHIFT, NONE } = levels
-const { UNITS_END } = limits
+const { UNITS_END, ICEBERG_PARTS_MAX } = limits
 const { ACCOUNT_SHIFT } = ledger
 const {
-  MARKET: ORDER_MARKET,
+  MARKET_CARRY: ORDER_MARKET_CARRY,
   ATTR: ORDER_ATTR,
   TICKS: ORDER_TICKS,
   LOTS: ORDER_LOTS,
@@ -42,7 +42,13 @@ const {
 } = Order
 const { ORDERS: LEVEL_ORDERS } = Level
 const { DISPLAY: EXTRA_DISPLAY, TRIGGER: EXTRA_TRIGGER, HIDDEN: EXTRA_HIDDEN } = Extra
-const { Waiting: MARK_WAITING, Iceberg: MARK_ICEBERG, Expires: MARK_EXPIRES, Budget: MARK_BUDGET } = Mark
+const {
+  Waiting: MARK_WAITING,
+  Iceberg: MARK_ICEBERG,
+  Expires: MARK_EXPIRES,
+  Budget: MARK_BUDGET,
+  Cap: MARK_CAP,
+} = Mark
 const {
   ACCOUNT: CMD_ACCOUNT,
   MARKET: CMD_MARKET,
@@ -79,7 +85,8 @@ function named(trading: Trading, words: Int32Array, at: number): number {
   if (!trading.ledger.isOpen(account)) return -Reject.UnknownAccount
   if ((words[at]! >>> ATTR_INVALID_CLOID_SHIFT) & 1) return -Reject.BadClientOrderId
   const slot = trading.ids.find(account, words[at + CMD_CLOID_LO]!, words[at + CMD_CLOID_HI]!)
-  if (slot < 0 || trading.orders.words[(slot << ORDER_SHIFT) + ORDER_MARKET] !== market)
+  if (slot < 0) return -Reject.UnknownOrder
+  if ((trading.orders.words[(slot << ORDER_SHIFT) + ORDER_MARKET_CARRY]! & MARKET_MASK) !== market)
     return -Reject.UnknownOrder
   return slot
 }
@@ -88,8 +95,8 @@ function named(trading: Trading, words: Int32Array, at: number): number {
 export function cancelOrder(trading: Trading, words: Int32Array, floats: Float64Array, at: number): number {
   const slot = named(trading, words, at)
   if (slot < 0) return -slot
-  if (deadlinePassed(floats[(at >> 1) + CMD_DEADLINE_F64]!, trading.clock[CLOCK_TIME]!))
-    return Reject.DeadlinePassed
+  const late = checkDeadline(floats[(at >> 1) + CMD_DEADLINE_F64]!, trading.clock[CLOCK_TIME]!)
+  if (late !== Reject.None) return late
   if (trading.markets.isHalted(words[at + CMD_MARKET]!)) return Reject.MarketHalted
   trading.cancel(slot, CancelReason.User)
   return Reject.None
@@ -113,7 +120,10 @@ export function amendOrder(
   const timeMs = trading.clock[CLOCK_TIME]!
   const account = words[at + CMD_ACCOUNT]!
   const market = words[at + CMD_MARKET]!
-  if (deadlinePassed(floats[float + CMD_DEADLINE_F64]!, timeMs)) return Reject.DeadlinePassed
+  // Its turn to be cancelled has only not come yet.
+  if (trading.goneReason(slot) !== 0) return Reject.UnknownOrder
+  const late = checkDeadline(floats[float + CMD_DEADLINE_F64]!, timeMs)
+  if (late !== Reject.None) return late
   const status = markets.words[(market << MARKET_SHIFT) + MARKET_STATUS]!
   if (status !== STATUS_ACTIVE) return checkStatus(status)
 
@@ -132,6 +142,9 @@ export function amendOrder(
   const display = words[at + CMD_DISPLAY_LOTS]!
   const oldDisplay = iceberg ? orders.extras[extra + EXTRA_DISPLAY]! : 0
   if (display !== 0 && (isMarket(type) || !displayIsValid(display, lots))) return Reject.BadDisplayLots
+  // What results counts, not what is said: the parts of an iceberg grow with its size alone, too.
+  const displayAfter = display === 0 ? oldDisplay : display
+  if (displayAfter !== 0 && displayAfter * ICEBERG_PARTS_MAX < lots) return Reject.BadDisplayLots
   const trigger = words[at + CMD_TRIGGER_TICKS]!
   if (trigger !== 0 && (trigger < 0 || !waiting)) return Reject.BadTriggerTicks
   const expiresAtMs = floats[float + CMD_EXPIRES_AT_F64]!
@@ -177,20 +190,21 @@ export function amendOrder(
   // From here on the order loses its place and comes in anew.
   const live = !waiting || trading.isTriggered(market, type, side, newTrigger)
   if (live && !isMarket(type)) {
-    if (ticks !== oldTicks && trading.prices.outsideBand(market, ticks)) return Reject.PriceBand
     const postOnly = (attributes >>> ATTR_POST_ONLY_SHIFT) & 3
     if (postOnly !== POST_ONLY_NONE) {
       ticks = trading.prices.postOnlyTicks(market, side, ticks, postOnly)
       if (ticks === 0) return Reject.PostOnlyWouldCross
     }
+    if (trading.prices.outsideBand(market, ticks)) return Reject.PriceBand
   }
   if (
     trading.book.levels.full &&
     wouldMissLevel(trading, slot, live, waiting, side, type, market, ticks, newTrigger)
   )
     return Reject.LevelsFull
+  const carry = record[from + ORDER_MARKET_CARRY]! >>> CARRY_SHIFT
   const feePpm = trading.reserves.worstPpm(market, account)
-  const need = trading.reserves.needUnits(side, market, ticks, left, feePpm, budget)
+  const need = trading.reserves.needUnits(side, market, ticks, left, feePpm, budget, carry)
   const row = side === 1 ? record[from + ORDER_BASE_ROW]! : record[from + ORDER_QUOTE_ROW]!
   if (need > ledger.values[2 * row]! + orders.numbers[2 * slot]!) return Reject.InsufficientFunds
 
@@ -200,6 +214,7 @@ export function amendOrder(
   record[from + ORDER_VISIBLE] = left
   record[from + ORDER_FEE_PPM] = feePpm
   record[from + ORDER_ATTR]! &= ~MARK_WAITING
+  if (budget === 0 && maxNotional > 0) setCap(trading, slot, maxNotional)
   if (iceberg) orders.extras[extra + EXTRA_HIDDEN] = 0
   setDisplay(trading, slot, display)
   if (isStop(type)) orders.extras[extra + EXTRA_TRIGGER] = newTrigger
@@ -218,6 +233,15 @@ export function amendOrder(
   }
   trading.triggerStops(market)
   return Reject.None
+}
+
+/** Caps what the order may execute from now on, in quote units; never raises a cap that it has. */
+function setCap(trading: Trading, slot: number, units: number): void {
+  const { words, extraNumbers } = trading.orders
+  const at = (slot << ORDER_SHIFT) & OFFSETS
+  const cap = (words[at + ORDER_ATTR]! & MARK_CAP) === 0 ? units : extraNumbers[2 * slot + EXTRA_BUDGET]!
+  words[at + ORDER_ATTR]! |= MARK_CAP
+  extraNumbers[2 * slot + EXTRA_BUDGET] = Math.min(cap, units)
 }
 
 /** Sets a display size; 0 leaves what is. An order that showed itself whole becomes an iceberg. */

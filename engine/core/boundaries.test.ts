@@ -6,8 +6,10 @@ import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { ORDERS, millionOrders } from '../../test/million-orders.js'
+import { CancelReason } from '../codes.js'
 import * as commands from '../commands.js'
 import { COMMAND_WORDS, EVENT_WORDS } from '../layout.js'
+import { COMMAND_STEPS_MAX } from '../limits.js'
 import type { EngineOptions, EventBuffer } from '../types.js'
 import { GenesisError, SnapshotError, createEngine, restoreEngine, sealSnapshot } from './engine.js'
 import { ABC, Rig, Side, TimeInForce, USD, marketConfig } from './rig.js'
@@ -104,16 +106,15 @@ describe('many', () => {
   const words = new Int32Array(COMMAND_WORDS)
   const floats = new Float64Array(words.buffer)
 
-  test('a sweep of 100,000 fills in one command', () => {
+  test('a sweep of 100,000 orders takes a bounded part in each command', () => {
     const FILLS = 100_000
     let fills = 0
-    let remaining = -1
+    let reason = 0
     const count = ({ words: out, count: events }: EventBuffer): void => {
       for (let index = 0; index < events; index++) {
         const at = index * EVENT_WORDS
-        if ((out[at]! & 0xff) !== 3) continue
-        fills++
-        remaining = out[at + 14]!
+        if ((out[at]! & 0xff) === 3) fills++
+        if ((out[at]! & 0xff) === 4) reason = out[at + 7]!
       }
     }
     const engine = createEngine({ ...options(), accountsMax: 4, onEvents: count })
@@ -125,12 +126,17 @@ describe('many', () => {
       commands.writePlace(words, floats, 0, 1, 0, Side.Sell, 1 + (cloid % 1000), 1, cloid)
       engine.apply(words, floats, 0)
     }
-    commands.writePlace(words, floats, 0, 2, 0, Side.Buy, 1000, FILLS, 1)
-    engine.apply(words, floats, 0)
-    engine.flush()
-    expect(fills).toBe(FILLS)
-    expect(remaining).toBe(0)
-    expect(engine.liveOrders()).toBe(0)
+    let taken = 0
+    for (; engine.liveOrders() > 0; taken++) {
+      fills = 0
+      const wanted = engine.liveOrders()
+      commands.writePlace(words, floats, 0, 2, 0, Side.Buy, 1000, wanted, 1)
+      engine.apply(words, floats, 0)
+      engine.flush()
+      expect(fills).toBe(Math.min(wanted, COMMAND_STEPS_MAX))
+      if (wanted > COMMAND_STEPS_MAX) expect(reason).toBe(CancelReason.WorkLimit)
+    }
+    expect(taken).toBe(Math.ceil(FILLS / COMMAND_STEPS_MAX))
     expect(engine.available(2, ABC)).toBe(FILLS)
     engine.checkInvariants()
   })
@@ -238,6 +244,8 @@ describe('genesis', () => {
     [{ base: USD }, 'base and quote are the same asset'],
     [{ lotUnits: 0 }, 'lotUnits 0'],
     [{ tickUnits: 1.5 }, 'tickUnits 1.5'],
+    [{ lotUnits: 3 }, 'lotUnits 3 over tickUnits 1'],
+    [{ lotUnits: 42, tickUnits: 3 }, 'lotUnits 42 over tickUnits 3'],
     [{ makerFeePpm: -1 }, 'fees -1 and 0'],
     [{ bandPpm: -1 }, 'band -1'],
   ])('%j: %s', (change, message) => {
@@ -249,6 +257,7 @@ describe('genesis', () => {
     expect(bad({}, [{ id: 64, symbol: 'A' }])).toThrow('asset id 64')
     expect(bad({}, [{ id: 0, symbol: 'a b' }])).toThrow('symbol "a b"')
     expect(() => createEngine({ ...small(), ordersMax: 0 })).toThrow('ordersMax is 0')
+    expect(() => createEngine({ ...small(), commandStepsMax: 1 })).toThrow('commandStepsMax is 1, 2 to 4096')
     const genesis = { ...options().genesis, feeAccount: -1 }
     expect(() => createEngine({ ...small(), genesis })).toThrow('fee account -1')
   })

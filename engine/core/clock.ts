@@ -1,7 +1,9 @@
 /**
  * Engine time. It moves only by a Time command, and everything that waits for a moment happens inside
- * that command, in this order: orders past their expiry, by (expiry, order id); then accounts whose
- * dead-man switch is due, by (deadline, account), each account's orders in placement order.
+ * that command, in this order: orders past their expiry, by (expiry, order id); mass cancels that are under
+ * way; accounts whose dead-man switch is due, by (deadline, account); then, with steps counted anew, triggers
+ * that an earlier message had no steps left for, by market. What one command has no steps for goes on in
+ * the next: the run loop gives one as long as anything is pending.
  * Called by engine.ts.
  */
 import { CancelReason, EventKind, Reject } from '../codes.js'
@@ -10,7 +12,7 @@ import { TIME_MS_END } from '../limits.js'
 import { Heap } from './heap.js'
 import { AccountNumber, type Ledger } from './ledger.js'
 import { ExtraNumber } from './orders.js'
-import { deadlinePassed } from './place.js'
+import { checkDeadline, expiryIsValid } from './place.js'
 import { Clock, type Trading } from './trading.js'
 
 /** The dead-man switches that are set: accounts by (deadline, account). */
@@ -59,8 +61,13 @@ export class DeadManSwitches {
   }
 }
 
-/** When the first expiry or dead-man switch is due, in ms; Infinity when nothing waits. */
-export function nextDueMs({ expiries, orders }: Trading, switches: DeadManSwitches): number {
+/**
+ * When something waits to happen, in ms: at most engine time while anything is pending that could happen now;
+ * else the first expiry or dead-man switch; Infinity when nothing waits.
+ */
+export function nextDueMs(trading: Trading, switches: DeadManSwitches): number {
+  const { expiries, orders, work, clock } = trading
+  if (work.jobs > 0 || trading.nextUnfired(0) >= 0) return clock[Clock.TIME]!
   const { firstMs } = switches
   if (expiries.size === 0) return firstMs
   return Math.min(firstMs, orders.extraNumbers[2 * expiries.first + ExtraNumber.EXPIRES_AT]!)
@@ -80,12 +87,19 @@ export function advanceTime(
   const now = clock[Clock.TIME]!
   const event = events.next(EventKind.TimeAdvanced, clock)
   events.floats[(event >> 1) + Ev.AMOUNT_A_F64] = now
-  while (expiries.size > 0 && orders.extraNumbers[2 * expiries.first + ExtraNumber.EXPIRES_AT]! <= now)
+  const { work, massCancels } = trading
+  const isPast = (slot: number): boolean => orders.extraNumbers[2 * slot + ExtraNumber.EXPIRES_AT]! <= now
+  while (expiries.size > 0 && isPast(expiries.first) && work.take())
     trading.cancel(expiries.first, CancelReason.Expired)
-  for (let account = switches.due(now); account >= 0; account = switches.due(now)) {
+  massCancels.proceed()
+  for (let account = switches.due(now); account >= 0 && work.take(); account = switches.due(now)) {
     switches.set(account, 0)
-    trading.cancelAll(account, -1, -1, CancelReason.DeadManSwitch, true)
+    const reason = CancelReason.DeadManSwitch
+    massCancels.begin({ account, market: -1, side: -1, reason, haltedToo: true }, clock[Clock.SEQ]!)
   }
+  work.used = 0
+  let market = trading.nextUnfired(0)
+  while (market >= 0 && trading.triggerStops(market)) market = trading.nextUnfired(market + 1)
   return Reject.None
 }
 
@@ -102,9 +116,9 @@ export function cancelAfter(
   const deadlineMs = floats[float + Cmd.AMOUNT_F64]!
   const now = trading.clock[Clock.TIME]!
   if (!trading.ledger.isOpen(account)) return Reject.UnknownAccount
-  if (deadlinePassed(floats[float + Cmd.DEADLINE_F64]!, now)) return Reject.DeadlinePassed
-  if (deadlineMs !== 0 && !(Number.isInteger(deadlineMs) && deadlineMs > now && deadlineMs < TIME_MS_END))
-    return Reject.BadExpiry
+  const late = checkDeadline(floats[float + Cmd.DEADLINE_F64]!, now)
+  if (late !== Reject.None) return late
+  if (deadlineMs !== 0 && !expiryIsValid(deadlineMs, now)) return Reject.BadExpiry
   switches.set(account, deadlineMs)
   const event = trading.events.next(EventKind.CancelAfterSet, trading.clock)
   trading.events.words[event + Ev.ACCOUNT] = account

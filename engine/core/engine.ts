@@ -11,10 +11,13 @@ import { Attr, Cmd, Ev } from '../layout.js'
 import {
   ACCOUNTS_MAX,
   ACCOUNT_ORDERS_MAX,
+  ACCOUNT_ORDERS_SHARE,
   ACCOUNT_SESSIONS,
   ACCOUNT_SESSIONS_MAX,
   ASSETS_MAX,
   BALANCES_MAX,
+  COMMAND_STEPS_MAX,
+  COMMAND_STEPS_MIN,
   FRAME_WINDOWS,
   LEVELS_MAX,
   MARKETS_MAX,
@@ -57,7 +60,15 @@ import { Events } from './events.js'
 import { checkInvariants } from './invariants.js'
 import { Ledger } from './ledger.js'
 import { cancelAllOrders, resetProtection, setProtection } from './mass.js'
-import { Market, Markets, bandIsValid, feesAreValid, symbolIsValid, unitsAreValid } from './markets.js'
+import {
+  Market,
+  Markets,
+  bandIsValid,
+  feesAreValid,
+  priceIsDecimal,
+  symbolIsValid,
+  unitsAreValid,
+} from './markets.js'
 import { deposit, transfer, withdraw } from './money.js'
 import { placeOrder } from './place.js'
 import { Protections } from './protections.js'
@@ -66,6 +77,7 @@ import { captureState, hashState, restoreState, sealSnapshot } from './snapshot.
 import { Counter, type State } from './state.js'
 import { Clock, Trading } from './trading.js'
 import * as pages from './pages.js'
+import { Work } from './work.js'
 import * as views from './views.js'
 
 // Local copies: optimised code folds them, but loads and checks an imported constant at each use.
@@ -126,11 +138,13 @@ class Core implements Engine {
   readonly #clock: Float64Array
   readonly #sessions: Sessions
   readonly #requireFrames: boolean
+  readonly #work: Work
 
   constructor(state: State) {
     this.#state = state
     this.#clock = state.clock
     this.#sessions = state.sessions
+    this.#work = state.trading.work
     this.#requireFrames = state.genesis.requireFrames === true
   }
 
@@ -159,9 +173,13 @@ class Core implements Engine {
       code = this.#mayAct(words, offset, kind)
       if (code === Reject.None) code = this.#act(words, floats, offset, kind)
       sessions.closeCommand(code)
-    } else if (this.#requireFrames && TRADE[kind] === 1 && !isOperatorCancel(words, offset, kind))
-      code = Reject.FrameRequired
-    else code = this.#act(words, floats, offset, kind)
+    } else {
+      // The commands of a frame share what one message may do; Time stands for itself, wherever it comes.
+      this.#work.used = 0
+      if (this.#requireFrames && TRADE[kind] === 1 && !isOperatorCancel(words, offset, kind))
+        code = Reject.FrameRequired
+      else code = this.#act(words, floats, offset, kind)
+    }
     if (code !== Reject.None) this.#reject(words, offset, kind, code)
   }
 
@@ -183,10 +201,8 @@ class Core implements Engine {
     const { trading } = state
     switch (kind) {
       case COMMAND_PLACE:
-        trading.beginTrades()
         return placeOrder(trading, words, floats, at, this.#maxNotional())
       case COMMAND_AMEND:
-        trading.beginTrades()
         return amendOrder(trading, words, floats, at, this.#maxNotional())
       case COMMAND_CANCEL:
         return cancelOrder(trading, words, floats, at)
@@ -439,10 +455,10 @@ export function restoreEngine(bytes: Uint8Array, options: EngineOptions): Engine
   return new Core(state)
 }
 
-function capacity(name: string, given: number | undefined, max: number): number {
+function capacity(name: string, given: number | undefined, max: number, min = 1): number {
   const value = given ?? max
-  if (!Number.isInteger(value) || value < 1 || value > max)
-    throw new GenesisError(`${name} is ${value}, 1 to ${max} allowed`)
+  if (!Number.isInteger(value) || value < min || value > max)
+    throw new GenesisError(`${name} is ${value}, ${min} to ${max} allowed`)
   return value
 }
 
@@ -472,7 +488,12 @@ function emptyState(options: EngineOptions): State {
     ),
     frameWindowsMax: capacity('frameWindowsMax', given.frameWindowsMax ?? FRAME_WINDOWS, SESSIONS_MAX),
   }
-  const accountOrdersMax = capacity('accountOrdersMax', given.accountOrdersMax, ACCOUNT_ORDERS_MAX)
+  const accountOrdersMax = capacity(
+    'accountOrdersMax',
+    given.accountOrdersMax ?? Math.max(1, Math.floor(ordersMax / ACCOUNT_ORDERS_SHARE)),
+    ACCOUNT_ORDERS_MAX,
+  )
+  const stepsMax = capacity('commandStepsMax', given.commandStepsMax, COMMAND_STEPS_MAX, COMMAND_STEPS_MIN)
   const feeAccount = genesis.feeAccount ?? 0
   if (!Number.isInteger(feeAccount) || feeAccount < 0 || feeAccount >= accountsMax)
     throw new GenesisError(`fee account ${feeAccount}, 0 to ${accountsMax - 1} allowed`)
@@ -490,7 +511,17 @@ function emptyState(options: EngineOptions): State {
     ledger,
     markets,
     protections,
-    trading: new Trading(ordersMax, levelsMax, accountOrdersMax, ledger, markets, protections, events, clock),
+    trading: new Trading(
+      ordersMax,
+      levelsMax,
+      accountOrdersMax,
+      ledger,
+      markets,
+      protections,
+      events,
+      clock,
+      new Work(stepsMax),
+    ),
     switches: new DeadManSwitches(ledger),
     sessions: new Sessions(ledger, events, clock, bounds),
   }
@@ -519,6 +550,10 @@ function applyGenesis({ ledger, markets, feeAccount }: State, genesis: GenesisCo
     if (base === quote) wrong('base and quote are the same asset')
     if (!unitsAreValid(lotUnits)) wrong(`lotUnits ${lotUnits} is no whole positive number of units`)
     if (!unitsAreValid(tickUnits)) wrong(`tickUnits ${tickUnits} is no whole positive number of units`)
+    if (!priceIsDecimal(lotUnits, tickUnits))
+      wrong(
+        `prices cannot be written in decimals: lotUnits ${lotUnits} over tickUnits ${tickUnits} has a factor but 2 and 5`,
+      )
     if (!feesAreValid(makerFeePpm, takerFeePpm))
       wrong(`fees ${makerFeePpm} and ${takerFeePpm} ppm are out of bounds`)
     if (!bandIsValid(bandPpm)) wrong(`band ${bandPpm} ppm is out of bounds`)

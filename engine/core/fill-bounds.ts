@@ -11,14 +11,24 @@ import type { Ledger } from './ledger.js'
 import { LEVEL_SHIFT, Level, NONE, keyMask } from './levels.js'
 import { Market, MarketUnits, type Markets } from './markets.js'
 import { restingBook } from './match.js'
-import { ORDER_SHIFT, Order } from './orders.js'
+import { MARKET_MASK, ORDER_SHIFT, Order } from './orders.js'
 
-/** True when the taker in `slot`, every order that it may meet, and the fee account can take what may come. */
-export function allCanReceive(slot: number, book: Book, markets: Markets, ledger: Ledger): boolean {
+/**
+ * True when the taker in `slot`, every order that it may meet, and the fee account can take what may come.
+ * `isGone` says of an order that it never trades again.
+ */
+export function allCanReceive(
+  slot: number,
+  book: Book,
+  markets: Markets,
+  ledger: Ledger,
+  isGone: (maker: number) => boolean,
+): boolean {
   const { words } = book.orders
   const levels = book.levels.words
   const at = slot << ORDER_SHIFT
-  const market = words[at + Order.MARKET]!
+  const market = words[at + Order.MARKET_CARRY]! & MARKET_MASK
+  const account = words[at + Order.ACCOUNT]!
   const sells = ((words[at + Order.ATTR]! >>> Attr.SIDE_SHIFT) & 1) === 1
   const against = restingBook(market, sells ? 0 : 1)
   const mask = keyMask(against)
@@ -43,6 +53,8 @@ export function allCanReceive(slot: number, book: Book, markets: Markets, ledger
       maker !== NONE;
       maker = words[(maker << ORDER_SHIFT) + Order.NEXT]!
     ) {
+      // These are passed over; they fill nothing.
+      if (words[(maker << ORDER_SHIFT) + Order.ACCOUNT] === account || isGone(maker)) continue
       const row = words[(maker << ORDER_SHIFT) + (sells ? Order.BASE_ROW : Order.QUOTE_ROW)]!
       if (!fits(row, sells ? base : quote)) return false
       wanted -= book.orders.remaining(maker)

@@ -4,15 +4,23 @@
  */
 import { Attr } from '../layout.js'
 import { ASSETS_MAX, ASSET_BITS, UNITS_END } from '../limits.js'
-import { ACCOUNT_SHIFT, Account } from './ledger.js'
+import { InvariantError } from './invariant-error.js'
+import { ACCOUNT_SHIFT, Account, AccountFlag } from './ledger.js'
 import { BOOK_KINDS, BookKind, LEVEL_SHIFT, Level, NONE, keyMask } from './levels.js'
-import { EXTRA_SHIFT, Extra, ExtraNumber, Mark, ORDER_SHIFT, Order, OrderNumber } from './orders.js'
+import {
+  CARRY_END,
+  CARRY_SHIFT,
+  EXTRA_SHIFT,
+  Extra,
+  ExtraNumber,
+  MARKET_MASK,
+  Mark,
+  ORDER_SHIFT,
+  Order,
+  OrderNumber,
+} from './orders.js'
+import { Market } from './markets.js'
 import type { State } from './state.js'
-
-/** A broken invariant: a fault of the engine, never of a command. */
-export class InvariantError extends Error {
-  override readonly name = 'InvariantError'
-}
 
 function assert(condition: boolean, what: () => string): void {
   if (!condition) throw new InvariantError(what())
@@ -24,6 +32,7 @@ export function checkInvariants(state: State): void {
   checkAccounts(state, slots)
   checkReserves(state, slots)
   checkSupply(state)
+  checkPending(state)
 }
 
 /** Walks every book; returns the slots that stand in one. */
@@ -108,43 +117,49 @@ function checkBooks({ trading, markets }: State): Set<number> {
   return slots
 }
 
-/** Every live order is in its account's list, in placement order, and found by its id. */
+/** Every live order is in its account's list of its market and side, in placement order, and found by its id. */
 function checkAccounts({ trading, ledger }: State, slots: Set<number>): void {
-  const { words, numbers } = trading.orders
+  const { words } = trading.orders
+  const { accountOrders } = trading
   let listed = 0
   for (let account = 0; account < ledger.accountsEnd; account++) {
     if (!ledger.isOpen(account)) continue
-    const at = account << ACCOUNT_SHIFT
-    let prev = NONE
     let count = 0
-    for (let slot = ledger.accounts[at + Account.FIRST_ORDER]!; slot !== NONE;) {
-      const order = slot << ORDER_SHIFT
-      const before = prev
-      assert(slots.has(slot), () => `account ${account} lists slot ${slot}, which stands in no book`)
-      assert(words[order + Order.ACCOUNT] === account, () => `slot ${slot} is in account ${account}'s list`)
-      assert(
-        words[order + Order.ACCOUNT_PREV] === before,
-        () => `account ${account}'s list breaks at slot ${slot}`,
-      )
-      if (before !== NONE)
-        assert(
-          numbers[2 * before + OrderNumber.ID]! < numbers[2 * slot + OrderNumber.ID]!,
-          () => `account ${account}'s list is out of order at slot ${slot}`,
-        )
-      assert(
-        trading.ids.find(account, words[order + Order.CLOID_LO]!, words[order + Order.CLOID_HI]!) === slot,
-        () => `order in slot ${slot} is not found by its id`,
-      )
-      count++
-      prev = slot
-      slot = words[order + Order.ACCOUNT_NEXT]!
+    let marketBefore = -1
+    for (
+      let entry = accountOrders.firstEntry(account);
+      entry !== NONE;
+      entry = accountOrders.nextEntry(entry)
+    ) {
+      const market = accountOrders.market(entry)
+      assert(market > marketBefore, () => `account ${account}: market ${market} after ${marketBefore}`)
+      marketBefore = market
+      const before = count
+      for (let side = 0; side < 2; side++) {
+        let last = 0
+        for (let slot = accountOrders.first(entry, side); slot !== NONE; slot = accountOrders.next(slot)) {
+          const at = slot << ORDER_SHIFT
+          const id = trading.orders.numbers[2 * slot + OrderNumber.ID]!
+          assert(slots.has(slot), () => `account ${account} lists slot ${slot}, which stands in no book`)
+          assert(
+            words[at + Order.ACCOUNT] === account &&
+              (words[at + Order.MARKET_CARRY]! & MARKET_MASK) === market &&
+              ((words[at + Order.ATTR]! >>> Attr.SIDE_SHIFT) & 1) === side,
+            () => `slot ${slot} is in the list of account ${account}, market ${market}, side ${side}`,
+          )
+          assert(id > last, () => `account ${account}'s list is out of order at slot ${slot}`)
+          assert(
+            trading.ids.find(account, words[at + Order.CLOID_LO]!, words[at + Order.CLOID_HI]!) === slot,
+            () => `order in slot ${slot} is not found by its id`,
+          )
+          last = id
+          count++
+        }
+      }
+      assert(count > before, () => `account ${account} has an entry without orders in market ${market}`)
     }
     assert(
-      prev === ledger.accounts[at + Account.LAST_ORDER],
-      () => `account ${account}'s list ends elsewhere`,
-    )
-    assert(
-      count === ledger.accounts[at + Account.ORDERS],
+      count === ledger.accounts[(account << ACCOUNT_SHIFT) + Account.ORDERS],
       () => `account ${account} counts ${count} orders wrongly`,
     )
     listed += count
@@ -152,7 +167,33 @@ function checkAccounts({ trading, ledger }: State, slots: Set<number>): void {
   assert(listed === slots.size, () => `${listed} orders are listed, ${slots.size} stand in books`)
 }
 
-/** Reserved units are exactly what live orders hold, and each order holds at least what it may need. */
+/** What goes on later: mass cancels are known to their accounts, touched ranges to the clock. */
+function checkPending({ trading, ledger, markets }: State): void {
+  const { work } = trading
+  const jobs = trading.massCancels.jobs()
+  assert(work.used <= work.max, () => `${work.used} steps of ${work.max} are taken`)
+  assert(jobs.length === work.jobs, () => `${jobs.length} mass cancels are under way, ${work.jobs} counted`)
+  const accounts = new Set(jobs.map(({ account }) => account))
+  for (let account = 0; account < ledger.accountsEnd; account++)
+    assert(
+      ((ledger.accounts[account << ACCOUNT_SHIFT]! & AccountFlag.MassCancel) !== 0) === accounts.has(account),
+      () => `account ${account} does not know of its mass cancels`,
+    )
+  for (let market = 0; market < markets.end; market++) {
+    const low = markets.get(market, Market.TOUCHED_LOW)
+    const high = markets.get(market, Market.TOUCHED_HIGH)
+    assert(
+      high === 0 ? low === 0 : low >= 1 && low <= high,
+      () => `market ${market} was touched from ${low} to ${high}`,
+    )
+    assert(
+      (markets.get(market, Market.UNFIRED) === 1) === (high !== 0),
+      () => `market ${market}: triggers wait unknown, or none does`,
+    )
+  }
+}
+
+/** Reserved units are exactly what live orders hold, and each order holds exactly what it may need. */
 function checkReserves({ trading, ledger }: State, slots: Set<number>): void {
   const { words, numbers, extraNumbers } = trading.orders
   const sums = new Map<number, number>()
@@ -162,17 +203,21 @@ function checkReserves({ trading, ledger }: State, slots: Set<number>): void {
     const attributes = words[at + Order.ATTR]!
     const side = (attributes >>> Attr.SIDE_SHIFT) & 1
     const held = numbers[2 * slot]!
+    const carry = words[at + Order.MARKET_CARRY]! >>> CARRY_SHIFT
     const need = trading.reserves.needUnits(
       side,
-      words[at + Order.MARKET]!,
+      words[at + Order.MARKET_CARRY]! & MARKET_MASK,
       words[at + Order.TICKS]!,
       trading.orders.remaining(slot),
       words[at + Order.FEE_PPM]!,
       (attributes & Mark.Budget) === 0 ? 0 : extraNumbers[2 * slot + ExtraNumber.BUDGET]!,
+      carry,
     )
+    assert(held === need, () => `order in slot ${slot} reserves ${held}, needs ${need}`)
+    assert(carry >= 0 && carry < CARRY_END, () => `order in slot ${slot} carries ${carry} millionths`)
     assert(
-      side === 1 ? held === need : held >= need,
-      () => `order in slot ${slot} reserves ${held}, needs ${need}`,
+      (attributes & Mark.Fresh) === 0,
+      () => `order in slot ${slot} stands in a book and is not enlisted`,
     )
     const row = side === 1 ? words[at + Order.BASE_ROW]! : words[at + Order.QUOTE_ROW]!
     sums.set(row, (sums.get(row) ?? 0) + held)

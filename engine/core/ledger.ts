@@ -2,8 +2,8 @@
  * Accounts and balances. A balance row holds the available and the reserved units of one account in one
  * asset; both are integers below 2^53 in doubles, so every sum is exact.
  *
- *   account (16 words)   0 flags (bit 0 open, 1 protected, 8-11 tier)   1 first order   2 last order
- *                        3 live orders   4..6 pair (market + 1, its rows)
+ *   account (16 words)   0 flags (bit 0 open, 1 protected, 2 mass cancel, 8-11 tier)   1 first entry of its
+ *                        orders (account-orders.ts)   3 live orders   4..7 pair (market + 1, its rows, entry)
  *                        9 first protection
  *                        10,11 f64 withdrawal nonce   12,13 f64 approval nonce   14,15 f64 cancel-after ms
  *   row                  key (account * 64 + asset)   available f64   reserved f64
@@ -20,19 +20,21 @@ import { PROBES_MAX, ProbesOverLimit, hashWord, randomTables } from './keyed-has
 export const ACCOUNT_SHIFT = 4
 export const Account = {
   FLAGS: 0,
-  FIRST_ORDER: 1,
-  LAST_ORDER: 2,
+  /** First entry of the account's orders by market, or -1. */
+  ENTRY: 1,
   ORDERS: 3,
   /** Market id + 1 of the pair whose rows follow: the rows last used for an order. 0 = none. */
   PAIR: 4,
   PAIR_BASE_ROW: 5,
   PAIR_QUOTE_ROW: 6,
+  /** Entry of the account's orders in the pair's market; -1 = there may be one or not. */
+  PAIR_ENTRY: 7,
   PROTECTION: 9,
 } as const
 /** Indices of the Float64 view: account * 8 + these. */
 export const AccountNumber = { WITHDRAWAL_NONCE: 5, APPROVAL_NONCE: 6, CANCEL_AFTER: 7 } as const
 export const OWNER_WORDS = 5
-export const AccountFlag = { Open: 1, Protected: 2 } as const
+export const AccountFlag = { Open: 1, Protected: 2, MassCancel: 4 } as const
 export const TIER_SHIFT = 8
 export const TIER_MASK = 15
 
@@ -101,8 +103,8 @@ export class Ledger {
   open(account: number): void {
     const at = account << ACCOUNT_SHIFT
     this.accounts[at]! |= AccountFlag.Open
-    this.accounts[at + Account.FIRST_ORDER] = -1
-    this.accounts[at + Account.LAST_ORDER] = -1
+    this.accounts[at + Account.ENTRY] = -1
+    this.accounts[at + Account.PAIR_ENTRY] = -1
     this.accounts[at + Account.PROTECTION] = -1
     if (account >= this.accountsEnd) this.accountsEnd = account + 1
   }
@@ -122,19 +124,16 @@ export class Ledger {
   }
 
   /**
-   * Makes the rows of an account's pair of assets the ones in its PAIR words; false when rows ran out.
-   * Most orders of an account are in the market of its last one.
+   * Keeps the rows of an account's pair of assets at hand, in its PAIR words: most orders of an account are in
+   * the market of its last one.
    */
-  usePair(account: number, market: number, base: number, quote: number): boolean {
+  usePair(account: number, market: number, baseRow: number, quoteRow: number): void {
     const at = account << ACCOUNT_SHIFT
     const { accounts } = this
-    const baseRow = this.findOrAdd(account, base)
-    const quoteRow = this.findOrAdd(account, quote)
-    if (baseRow < 0 || quoteRow < 0) return false
     accounts[at + Account.PAIR] = market + 1
     accounts[at + Account.PAIR_BASE_ROW] = baseRow
     accounts[at + Account.PAIR_QUOTE_ROW] = quoteRow
-    return true
+    accounts[at + Account.PAIR_ENTRY] = -1
   }
 
   private add(account: number, asset: number): number {

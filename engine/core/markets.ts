@@ -11,7 +11,7 @@ import type { AssetConfig, MarketConfig } from '../types.js'
 export const SYMBOL_BYTES = 16
 
 /** A market's record: `words` at market << MARKET_SHIFT, `units` at 2 * market. */
-export const MARKET_SHIFT = 3
+export const MARKET_SHIFT = 4
 export const Market = {
   /** 1 = exists. */
   EXISTS: 0,
@@ -23,6 +23,11 @@ export const Market = {
   LAST_TICKS: 5,
   /** Row of the fee account in the quote asset. */
   FEE_ROW: 6,
+  /** Lowest and highest price traded since all triggers that these reach have fired; high 0 = none. */
+  TOUCHED_LOW: 7,
+  TOUCHED_HIGH: 8,
+  /** 1 = the steps of a message ended before all triggers in the touched range had fired. */
+  UNFIRED: 9,
 } as const
 export const MarketUnits = { LOT: 0, TICK: 1 } as const
 /** Fees at 2 * (market * TIERS_MAX + tier). */
@@ -84,7 +89,7 @@ export class Markets {
     bandPpm: number,
     feeRow: number,
   ): void {
-    this.words.set([1, base, quote, MarketStatus.Active, bandPpm, 0, feeRow], market << MARKET_SHIFT)
+    this.words.set([1, base, quote, MarketStatus.Active, bandPpm, 0, feeRow, 0, 0, 0], market << MARKET_SHIFT)
     this.units[2 * market + MarketUnits.LOT] = lotUnits
     this.units[2 * market + MarketUnits.TICK] = tickUnits
     if (market >= this.end) this.end = market + 1
@@ -152,6 +157,19 @@ export function bandIsValid(bandPpm: number): boolean {
 /** A whole positive count of units. */
 export function unitsAreValid(units: number): boolean {
   return Number.isInteger(units) && units >= 1 && units < UNITS_END
+}
+
+/**
+ * True when every price can be read back as a decimal number: quote units of one base unit are
+ * ticks * tickUnits / lotUnits, which ends only while lotUnits, reduced, is made of twos and fives.
+ */
+export function priceIsDecimal(lotUnits: number, tickUnits: number): boolean {
+  let [common, rest] = [lotUnits, tickUnits]
+  while (rest !== 0) [common, rest] = [rest, common % rest]
+  let reduced = lotUnits / common
+  while (reduced % 2 === 0) reduced /= 2
+  while (reduced % 5 === 0) reduced /= 5
+  return reduced === 1
 }
 
 /** 1 to 16 printable ASCII characters. */

@@ -4,8 +4,8 @@
  */
 import { CancelReason, EventKind, Reject } from '../codes.js'
 import { Cmd, Ev } from '../layout.js'
-import { UNITS_END } from '../limits.js'
-import { deadlinePassed } from './place.js'
+import { PROTECTIONS_OF_ACCOUNT, UNITS_END } from '../limits.js'
+import { checkDeadline } from './place.js'
 import { Clock, type Trading } from './trading.js'
 
 /** CancelAll: every market or one, both sides or one. Returns a Reject. */
@@ -21,17 +21,21 @@ export function cancelAllOrders(
   const wantedReason = words[at + Cmd.LOTS]!
   if (market !== -1 && !trading.markets.has(market)) return Reject.UnknownMarket
   if (!trading.ledger.isOpen(account)) return Reject.UnknownAccount
-  if (deadlinePassed(floats[(at >> 1) + Cmd.DEADLINE_F64]!, trading.clock[Clock.TIME]!))
-    return Reject.DeadlinePassed
+  const late = checkDeadline(floats[(at >> 1) + Cmd.DEADLINE_F64]!, trading.clock[Clock.TIME]!)
+  if (late !== Reject.None) return late
   if (market !== -1 && trading.markets.isHalted(market)) return Reject.MarketHalted
   if (side < -1 || side > 1) return Reject.BadSide
   const reason = wantedReason === CancelReason.Disconnect ? CancelReason.Disconnect : CancelReason.CancelAll
-  const count = trading.cancelAll(account, market, side, reason, false)
+  const wanted = { account, market, side, reason, haltedToo: false }
+  const { massCancels } = trading
+  if (!massCancels.hasRoom(wanted)) return Reject.MassCancelsFull
+  const isRestLeft = massCancels.begin(wanted, trading.clock[Clock.SEQ]!)
   const event = trading.events.next(EventKind.CanceledAll, trading.clock)
   const out = trading.events.words
   out[event + Ev.MARKET] = market
   out[event + Ev.ACCOUNT] = account
-  out[event + Ev.LOTS] = count
+  out[event + Ev.LOTS] = massCancels.cancelled
+  out[event + Ev.COUNTER_REMAINING] = isRestLeft ? 1 : 0
   out[event + Ev.OTHER] = side
   return Reject.None
 }
@@ -52,7 +56,9 @@ export function setProtection(trading: Trading, words: Int32Array, floats: Float
   if (off ? windowMs !== 0 : windowMs < 1) return Reject.BadProtection
   if (off) protections.clear(account, market)
   else {
-    if (protections.full && protections.find(account, market) < 0) return Reject.ProtectionsFull
+    const known = protections.find(account, market) >= 0
+    if (!known && (protections.full || protections.countOf(account) >= PROTECTIONS_OF_ACCOUNT))
+      return Reject.ProtectionsFull
     protections.set(account, market, windowMs, fills, notional)
   }
   changed(trading, account, market, windowMs, fills, notional)

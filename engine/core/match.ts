@@ -12,27 +12,31 @@ import { Attr } from '../layout.js'
 import type { Book } from './book.js'
 import { MarketUnits } from './markets.js'
 import { BookKind, Level, keyMask } from './levels.js'
-import { ExtraNumber, Mark, Order } from './orders.js'
+import { Extra, ExtraNumber, Mark, Order } from './orders.js'
 import * as orders from './orders.js'
 import * as levels from './levels.js'
 import * as offsets from './offsets.js'
+import type { Work } from './work.js'
 
 // Local copies: optimised code folds them, but loads and checks an imported constant at each use.
 const { OFFSETS } = offsets
-const { ORDER_SHIFT, EXTRA_SHIFT } = orders
+const { ORDER_SHIFT, EXTRA_SHIFT, MARKET_MASK } = orders
 const { LEVEL_SHIFT, NONE, BOOK_KINDS } = levels
 const { HEAD: LEVEL_HEAD, WORSE: LEVEL_WORSE } = Level
 const {
   ATTR: ORDER_ATTR,
-  MARKET: ORDER_MARKET,
+  MARKET_CARRY: ORDER_MARKET_CARRY,
   TICKS: ORDER_TICKS,
   ACCOUNT: ORDER_ACCOUNT,
   VISIBLE: ORDER_VISIBLE,
   NEXT: ORDER_NEXT,
 } = Order
-const { Budget: MARK_BUDGET, Iceberg: MARK_ICEBERG } = Mark
+const { Budget: MARK_BUDGET, Iceberg: MARK_ICEBERG, Expires: MARK_EXPIRES, Cap: MARK_CAP } = Mark
+/** Bounded in the quote units that it executes. */
+const BOUNDED = MARK_BUDGET | MARK_CAP
 const { SIDE_SHIFT: ATTR_SIDE_SHIFT, STP_SHIFT: ATTR_STP_SHIFT } = Attr
 const { Bids: BOOK_BIDS, Asks: BOOK_ASKS } = BookKind
+const { DISPLAY: EXTRA_DISPLAY } = Extra
 const { BUDGET: EXTRA_BUDGET } = ExtraNumber
 const { CancelMaker: STP_CANCEL_MAKER, CancelBoth: STP_CANCEL_BOTH, Decrement: STP_DECREMENT } = Stp
 
@@ -52,6 +56,8 @@ export interface MatchSink {
   makerFilled(maker: number): void
   /** The iceberg shows its next part, at the end of its level. */
   makerRefilled(maker: number): void
+  /** Reason why a standing order never trades again and only waits for its turn to be cancelled, or 0. */
+  goneReason(maker: number): number
   /** Cancels a standing order. */
   cancelMaker(maker: number, reason: number): void
   /** Both orders lose `lots` unfilled; the maker keeps some. */
@@ -68,6 +74,7 @@ export function restingBook(market: number, side: number): number {
 export class Matcher {
   private readonly book: Book
   private readonly sink: MatchSink
+  private readonly work: Work
   private readonly units: Float64Array
   // The tables themselves: one load away instead of three.
   private readonly orders: Int32Array
@@ -76,9 +83,10 @@ export class Matcher {
   private readonly best: Int32Array
 
   /** `units`: base units of a lot and quote units of a lot and tick, in turn, by market (markets.ts). */
-  constructor(book: Book, units: Float64Array, sink: MatchSink) {
+  constructor(book: Book, units: Float64Array, work: Work, sink: MatchSink) {
     this.book = book
     this.sink = sink
+    this.work = work
     this.units = units
     this.orders = book.orders.words
     this.levels = book.levels.words
@@ -87,25 +95,36 @@ export class Matcher {
   }
 
   /**
-   * Fills the taker as far as prices reach. Returns the CancelReason that ends it early, or 0: then it
-   * is filled, or nothing is left at its price.
+   * Fills the taker as far as prices and steps reach. Returns the CancelReason that ends it early, or 0: then
+   * it is filled, or nothing is left at its price.
    */
   match(taker: number): number {
     const { orders, levels, best } = this
     const at = (taker << ORDER_SHIFT) & OFFSETS
     const attributes = orders[at + ORDER_ATTR]!
-    const against = restingBook(orders[at + ORDER_MARKET]!, ((attributes >>> ATTR_SIDE_SHIFT) & 1) ^ 1)
+    const market = orders[at + ORDER_MARKET_CARRY]! & MARKET_MASK
+    const against = restingBook(market, ((attributes >>> ATTR_SIDE_SHIFT) & 1) ^ 1)
     const limit = orders[at + ORDER_TICKS]! ^ keyMask(against)
     const account = orders[at + ORDER_ACCOUNT]!
     let remaining = orders[at + ORDER_VISIBLE]!
-    const { book, sink, levelLots } = this
+    const { book, sink, work, levelLots } = this
     while (remaining > 0) {
       const level = best[against]!
       if (level === NONE) return 0
       const levelAt = (level << LEVEL_SHIFT) & OFFSETS
       if (levels[levelAt]! > limit) return 0
+      if (work.used >= work.max) return CancelReason.WorkLimit
+      work.used++
       const maker = levels[levelAt + LEVEL_HEAD]!
       const makerAt = (maker << ORDER_SHIFT) & OFFSETS
+      const makerAttributes = orders[makerAt + ORDER_ATTR]!
+      if ((makerAttributes & MARK_EXPIRES) !== 0 || work.jobs > 0) {
+        const gone = sink.goneReason(maker)
+        if (gone !== 0) {
+          sink.cancelMaker(maker, gone)
+          continue
+        }
+      }
       if (orders[makerAt + ORDER_ACCOUNT] === account) {
         if (this.preventSelfTrade(maker, taker)) return CancelReason.SelfTrade
         remaining = orders[at + ORDER_VISIBLE]!
@@ -113,9 +132,10 @@ export class Matcher {
       }
       const visible = orders[makerAt + ORDER_VISIBLE]!
       let lots = remaining < visible ? remaining : visible
-      if ((attributes & MARK_BUDGET) !== 0) {
+      if ((attributes & BOUNDED) !== 0) {
         lots = Math.min(lots, this.affordable(taker, maker))
-        if (lots === 0) return CancelReason.QuoteBudgetSpent
+        if (lots === 0)
+          return attributes & MARK_CAP ? CancelReason.SessionNotional : CancelReason.QuoteBudgetSpent
       }
       const settled = sink.fill(maker, taker, lots)
       if (settled !== SETTLED_DONE) {
@@ -125,14 +145,11 @@ export class Matcher {
       }
       remaining -= lots
       orders[at + ORDER_VISIBLE] = remaining
-      if ((attributes & MARK_BUDGET) !== 0) this.spend(taker, maker, lots)
+      if ((attributes & BOUNDED) !== 0) this.spend(taker, maker, lots)
       if (lots < visible) {
         orders[makerAt + ORDER_VISIBLE] = visible - lots
         levelLots[level]! -= lots
-      } else if (
-        (orders[makerAt + ORDER_ATTR]! & MARK_ICEBERG) !== 0 &&
-        book.orders.extras[maker << EXTRA_SHIFT]! > 0
-      ) {
+      } else if ((makerAttributes & MARK_ICEBERG) !== 0 && book.orders.extras[maker << EXTRA_SHIFT]! > 0) {
         book.refill(maker)
         sink.makerRefilled(maker)
       } else {
@@ -144,22 +161,27 @@ export class Matcher {
   }
 
   /**
-   * True when the whole taker could be filled now, under its own limit, budget and self-trade mode.
-   * Icebergs count in full, unless an order of the taker's own account would stop it before they refill.
+   * 0 when the whole taker can be filled now, under its own limit, budget and self-trade mode and with the
+   * steps that are left; else the CancelReason that says why not. Each order that is looked at takes a step, as
+   * it will when it is matched. Icebergs count in full, unless an order of the taker's own account would stop it
+   * before they refill.
    */
-  couldFill(taker: number): boolean {
-    const { orders, levels } = this
+  whyUnfillable(taker: number): number {
+    const { orders, levels, work } = this
+    const { extras } = this.book.orders
     const at = (taker << ORDER_SHIFT) & OFFSETS
     const attributes = orders[at + ORDER_ATTR]!
-    const market = orders[at + ORDER_MARKET]!
+    const market = orders[at + ORDER_MARKET_CARRY]! & MARKET_MASK
     const against = restingBook(market, ((attributes >>> ATTR_SIDE_SHIFT) & 1) ^ 1)
     const mask = keyMask(against)
     const limit = orders[at + ORDER_TICKS]! ^ mask
     const account = orders[at + ORDER_ACCOUNT]!
     const skipsOwn = ((attributes >>> ATTR_STP_SHIFT) & 7) === STP_CANCEL_MAKER
-    const budgeted = (attributes & MARK_BUDGET) !== 0
-    let budget = this.book.orders.extraNumbers[2 * taker + EXTRA_BUDGET]!
+    const bounded = (attributes & BOUNDED) !== 0
+    let budget = bounded ? this.book.orders.extraNumbers[2 * taker + EXTRA_BUDGET]! : 0
     let wanted = orders[at + ORDER_VISIBLE]!
+    /** Steps that matching will take. */
+    let planned = 0
     for (
       let level = this.book.levels.best[against]!;
       level !== NONE && levels[level << LEVEL_SHIFT]! <= limit;
@@ -173,25 +195,38 @@ export class Matcher {
         maker !== NONE;
         maker = orders[(maker << ORDER_SHIFT) + ORDER_NEXT]!
       ) {
-        if (orders[(maker << ORDER_SHIFT) + ORDER_ACCOUNT] === account) {
+        if (!work.take()) return CancelReason.WorkLimit
+        planned++
+        const makerAt = (maker << ORDER_SHIFT) & OFFSETS
+        const makerAttributes = orders[makerAt + ORDER_ATTR]!
+        if (((makerAttributes & MARK_EXPIRES) !== 0 || work.jobs > 0) && this.sink.goneReason(maker) !== 0)
+          continue
+        if (orders[makerAt + ORDER_ACCOUNT] === account) {
           if (skipsOwn) continue
-          return false
+          return CancelReason.FillOrKill
         }
-        const visible = orders[(maker << ORDER_SHIFT) + ORDER_VISIBLE]!
-        const lots = Math.min(wanted, visible)
+        const lots = Math.min(wanted, orders[makerAt + ORDER_VISIBLE]!)
         budget -= lots * unit
-        if (budgeted && budget < 0) return false
+        if (bounded && budget < 0) return CancelReason.FillOrKill
         wanted -= lots
-        if (wanted === 0) return true
-        hidden += this.book.orders.remaining(maker) - visible
+        if (wanted === 0) return this.hasSteps(planned)
+        if ((makerAttributes & MARK_ICEBERG) !== 0) {
+          const more = extras[maker << EXTRA_SHIFT]!
+          hidden += more
+          planned += Math.ceil(more / extras[(maker << EXTRA_SHIFT) + EXTRA_DISPLAY]!)
+        }
       }
       const lots = Math.min(wanted, hidden)
       budget -= lots * unit
-      if (budgeted && budget < 0) return false
+      if (bounded && budget < 0) return CancelReason.FillOrKill
       wanted -= lots
-      if (wanted === 0) return true
+      if (wanted === 0) return this.hasSteps(planned)
     }
-    return false
+    return CancelReason.FillOrKill
+  }
+
+  private hasSteps(planned: number): number {
+    return this.work.used + planned > this.work.max ? CancelReason.WorkLimit : 0
   }
 
   /** The head of the queue is the taker's own: acts by the taker's mode; true = the taker ends here. */
@@ -220,11 +255,10 @@ export class Matcher {
     }
   }
 
-  /** Lots that the taker's quote budget still buys at the maker's price. */
+  /** Lots that the taker's quote budget or cap still covers at the maker's price. */
   private affordable(taker: number, maker: number): number {
     const { words, extraNumbers } = this.book.orders
-    const at = (maker << ORDER_SHIFT) & OFFSETS
-    const unit = words[at + ORDER_TICKS]! * this.units[2 * words[at + ORDER_MARKET]! + UNITS_TICK]!
+    const unit = this.quoteOfLot(maker, words)
     const budget = extraNumbers[2 * taker + EXTRA_BUDGET]!
     const lots = Math.floor(budget / unit)
     // The quotient of two doubles can round up to the next whole number.
@@ -233,8 +267,13 @@ export class Matcher {
 
   private spend(taker: number, maker: number, lots: number): void {
     const { words, extraNumbers } = this.book.orders
+    extraNumbers[2 * taker + EXTRA_BUDGET]! -= lots * this.quoteOfLot(maker, words)
+  }
+
+  /** Quote units of one lot at the maker's price. */
+  private quoteOfLot(maker: number, words: Int32Array): number {
     const at = (maker << ORDER_SHIFT) & OFFSETS
-    extraNumbers[2 * taker + EXTRA_BUDGET]! -=
-      words[at + ORDER_TICKS]! * lots * this.units[2 * words[at + ORDER_MARKET]! + UNITS_TICK]!
+    const market = words[at + ORDER_MARKET_CARRY]! & MARKET_MASK
+    return words[at + ORDER_TICKS]! * this.units[2 * market + UNITS_TICK]!
   }
 }

@@ -13,10 +13,10 @@ import * as orders from './orders.js'
 
 // Local copies: optimised code folds them, but loads and checks an imported constant at each use.
 const { OFFSETS, EVENTS } = offsets
-const { ORDER_SHIFT, EXTRA_SHIFT, ORDER_ATTR_MASK } = orders
+const { ORDER_SHIFT, EXTRA_SHIFT, ORDER_ATTR_MASK, MARKET_MASK } = orders
 const {
   ATTR: ORDER_ATTR,
-  MARKET: ORDER_MARKET,
+  MARKET_CARRY: ORDER_MARKET_CARRY,
   TICKS: ORDER_TICKS,
   ACCOUNT: ORDER_ACCOUNT,
   CLOID_LO: ORDER_CLOID_LO,
@@ -78,7 +78,7 @@ export class OrderEvents {
     const at = (slot << ORDER_SHIFT) & OFFSETS
     const event = EVENTS & events.claim(kind | (words[at + ORDER_ATTR]! & ORDER_ATTR_MASK), this.clock)
     const float = event >> 1
-    out[event + EV_MARKET] = words[at + ORDER_MARKET]!
+    out[event + EV_MARKET] = words[at + ORDER_MARKET_CARRY]! & MARKET_MASK
     out[event + EV_TICKS] = words[at + ORDER_TICKS]!
     out[event + EV_LOTS] = words[at + ORDER_LOTS]!
     out[event + EV_ACCOUNT] = words[at + ORDER_ACCOUNT]!
@@ -140,7 +140,7 @@ export class OrderEvents {
     const makerSide = (words[makerAt + ORDER_ATTR]! >>> ATTR_SIDE_SHIFT) & 1
     const event = EVENTS & events.claim(EVENT_FILL | (makerSide << ATTR_SIDE_SHIFT), this.clock)
     const float = event >> 1
-    out[event + EV_MARKET] = words[makerAt + ORDER_MARKET]!
+    out[event + EV_MARKET] = words[makerAt + ORDER_MARKET_CARRY]! & MARKET_MASK
     out[event + EV_TICKS] = words[makerAt + ORDER_TICKS]!
     out[event + EV_LOTS] = lots
     out[event + EV_ACCOUNT] = words[makerAt + ORDER_ACCOUNT]!

@@ -151,7 +151,7 @@ describe('kinds and times in force', () => {
     expect(rig.buy(1, 98, 5, 1)).toEqual(['Accepted 1'])
   })
 
-  test('cancel all: by account, by market, by side, in the order of placement', () => {
+  test('cancel all: by account, by market, by side; buys before sells, each in the order of placement', () => {
     const rig = new Rig().fund(2)
     const cancelAll = (market: number, side: number): string[] => {
       commands.writeCancelAll(rig.words, rig.floats, 0, 1, market, side)
@@ -167,7 +167,7 @@ describe('kinds and times in force', () => {
       'CanceledAll 2',
     ])
     rig.buy(1, 98, 1, 3)
-    expect(cancelAll(-1, -1)).toEqual(['Canceled 1 CancelAll 1', 'Canceled 3 CancelAll 1', 'CanceledAll 2'])
+    expect(cancelAll(-1, -1)).toEqual(['Canceled 3 CancelAll 1', 'Canceled 1 CancelAll 1', 'CanceledAll 2'])
     expect(cancelAll(-1, 2)).toEqual(['Rejected BadSide'])
     expect(rig.book()).toBe('99:1 | ')
   })
@@ -329,8 +329,8 @@ describe('amend', () => {
     rig.sell(3, 103, 4, 3)
     expect(rig.amend(1, 1, 105, 10)).toEqual(['Amended 1 10@105 anew', 'Fill 3<1 4@103'])
     expect(rig.book()).toBe('105:6 100:10 | ')
-    // What it paid less than its limit is its own again once it is done.
-    expect(rig.balance(1, USD)).toBe(`${RICH - 412 - 6 * 105 - 8}/${6 * 105 + 8}`)
+    // What it paid less than its limit is its own again at once.
+    expect(rig.balance(1, USD)).toBe(`${RICH - 412 - 6 * 105}/${6 * 105}`)
     rig.cancel(1, 1)
     expect(rig.balance(1, USD)).toBe(`${RICH - 412}/0`)
   })
@@ -650,7 +650,7 @@ describe('time', () => {
 })
 
 describe('fees and reserves', () => {
-  test('charges round up, rebates down, per fill; what rounding leaves goes to the fee account', () => {
+  test('charges round up, rebates down, once an order; what rounding leaves goes to the fee account', () => {
     const rig = new Rig({ market: { makerFeePpm: -333, takerFeePpm: 1001 } }).fund(2)
     rig.sell(1, 7, 100, 1)
     expect(rig.buy(2, 7, 100, 2)).toEqual(['Accepted 2', 'Fill 1<2 100@7 fees 0/1'])
@@ -659,14 +659,14 @@ describe('fees and reserves', () => {
     expect(rig.balance(0, USD)).toBe('7/0')
   })
 
-  test('a buy reserves its limit, the worst fee on the whole and a unit for each further fill', () => {
+  test('a buy reserves its limit and the worst fee on the whole, however many fills there are', () => {
     const rig = new Rig({ market: { makerFeePpm: 2000, takerFeePpm: 1000 } }).fund(2)
     rig.buy(1, 100, 10, 1)
-    expect(rig.balance(1, USD)).toBe(`${RICH - 1011}/1011`)
-    // Ten fills of one lot: the maker pays 2000 ppm of 100, rounded up, ten times.
+    expect(rig.balance(1, USD)).toBe(`${RICH - 1002}/1002`)
+    // Ten fills of one lot: the maker pays 2000 ppm of 1000, a fifth of a unit each; every taker its own unit.
     for (let cloid = 1; cloid <= 10; cloid++)
-      expect(rig.sell(2, 100, 1, cloid)[1]).toBe(`Fill 1<${cloid} 1@100 fees 1/1`)
-    expect(rig.balance(1, USD)).toBe(`${RICH - 1010}/0`)
+      expect(rig.sell(2, 100, 1, cloid)[1]).toBe(`Fill 1<${cloid} 1@100 fees ${cloid % 5 === 1 ? 1 : 0}/1`)
+    expect(rig.balance(1, USD)).toBe(`${RICH - 1002}/0`)
     const free = new Rig().fund(1)
     free.buy(1, 100, 10, 1)
     expect(free.balance(1, USD)).toBe(`${RICH - 1000}/1000`)
@@ -683,11 +683,11 @@ describe('fees and reserves', () => {
     expect(rig.buy(1, 80, 10, 3)).toEqual(['Accepted 3'])
   })
 
-  test('a better price leaves its difference reserved until the order is done', () => {
+  test('a better price gives its difference back at once', () => {
     const rig = new Rig().fund(2)
     rig.sell(1, 90, 5, 1)
     rig.buy(2, 100, 10, 2)
-    expect(rig.balance(2, USD)).toBe(`${RICH - 1000}/550`)
+    expect(rig.balance(2, USD)).toBe(`${RICH - 950}/500`)
     rig.sell(1, 100, 5, 1)
     expect(rig.balance(2, USD)).toBe(`${RICH - 950}/0`)
   })

@@ -5,13 +5,14 @@
  *
  *   words (16)    0 next   1 prev   2 level   3 visible lots   4 account   5,6 client order id
  *                 7 total lots   8 attributes   9,10 account's list   11,12 ledger rows (base, quote)
- *                 13 limit ticks   14 market   15 fee bound in ppm
+ *                 13 limit ticks   14 market | carry << 10   15 fee bound in ppm
  *   numbers (2)   0 reserved units   1 order id (seq of its placement)
  *   extras (6)    0 hidden lots   1 display lots   2 trigger ticks   3 place in the expiry heap
- *   extraNumbers  0 expires at, ms   1 quote budget left
+ *   extraNumbers  0 expires at, ms   1 quote budget or cap left
  *
  * Slots carry no meaning: they are reused last in, first out, and never leave the engine.
  */
+import { MARKETS_MAX } from '../limits.js'
 import * as offsets from './offsets.js'
 
 const SHIFT = 4
@@ -29,15 +30,27 @@ export const Order = {
   /** Total size, filled part included. */
   LOTS: 7,
   ATTR: 8,
+  /** Neighbours in the account's list (account-orders.ts); negative at its ends. */
   ACCOUNT_NEXT: 9,
   ACCOUNT_PREV: 10,
   BASE_ROW: 11,
   QUOTE_ROW: 12,
   TICKS: 13,
-  MARKET: 14,
+  /**
+   * Market in the low MARKET_BITS; above them the order's carry: millionths of a quote unit, 0 to 999,999, that
+   * it was charged too much so far (fees.ts).
+   */
+  MARKET_CARRY: 14,
   /** Highest fee rate that its reserve pays for; a later, higher rate does not bind it. */
   FEE_PPM: 15,
 } as const
+const MARKET_BITS = 10
+export const MARKET_MASK = (1 << MARKET_BITS) - 1
+export const CARRY_SHIFT = MARKET_BITS
+/** Exclusive bound of a carry: a whole unit. */
+export const CARRY_END = 1_000_000
+if (MARKETS_MAX > 1 << MARKET_BITS || CARRY_END > 2 ** (31 - MARKET_BITS))
+  throw new Error('orders: a market id and a carry do not fit one word')
 export const OrderNumber = { RESERVED: 0, ID: 1 } as const
 
 const EXTRAS_SHIFT = 2
@@ -57,8 +70,12 @@ export const Mark = {
   Waiting: 1 << 25,
   /** Bounded by a quote budget. */
   Budget: 1 << 26,
-  /** Stands in the expiry heap. */
+  /** Has an expiry, and stands in the expiry heap. */
   Expires: 1 << 27,
+  /** Bounded by a cap: what its session lets one order execute. Never together with a budget. */
+  Cap: 1 << 28,
+  /** Just placed: in no list, id table or heap yet; whoever lets it rest or wait enlists it. */
+  Fresh: 1 << 29,
 } as const
 
 // Local copies: optimised code folds them, but loads and checks an imported constant at each use.

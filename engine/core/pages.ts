@@ -6,7 +6,16 @@
 import { LOAD_MARKETS_MAX, LOAD_PLACES_MAX, LOAD_ROWS_MAX, TIERS_MAX } from '../limits.js'
 import type { AccountPage, AccountRow, MarketPage, OrderPage, OrderRow, TierFees } from '../types.js'
 import { Fee, Market } from './markets.js'
-import { EXTRA_SHIFT, Extra, ExtraNumber, Mark, ORDER_SHIFT, Order, OrderNumber } from './orders.js'
+import {
+  EXTRA_SHIFT,
+  Extra,
+  ExtraNumber,
+  MARKET_MASK,
+  Mark,
+  ORDER_SHIFT,
+  Order,
+  OrderNumber,
+} from './orders.js'
 import { isStop } from './order-types.js'
 import type { State } from './state.js'
 import { Attr } from '../layout.js'
@@ -44,7 +53,7 @@ function orderRow({ trading }: State, slot: number): OrderRow {
   return [
     numbers[2 * slot + OrderNumber.ID]!,
     words[at + Order.ACCOUNT]!,
-    words[at + Order.MARKET]!,
+    words[at + Order.MARKET_CARRY]! & MARKET_MASK,
     words[at + Order.CLOID_LO]!,
     words[at + Order.CLOID_HI]!,
     attributes & HEAD_BITS,

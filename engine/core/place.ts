@@ -3,10 +3,10 @@
  * first write, so a rejected order has changed nothing.
  *
  * Order of reasons: market and account; deadline; market status; attributes; ticks and lots; what does
- * not go together; notional; protection; duplicate id; band; post-only; capacity; funds.
+ * not go together; notional; protection; duplicate id; post-only; band; capacity; funds.
  * Called by engine.ts.
  */
-import { MarketStatus, OrderType, PostOnly, Reject, Stp, TimeInForce } from '../codes.js'
+import { CancelReason, MarketStatus, OrderType, PostOnly, Reject, Stp, TimeInForce } from '../codes.js'
 import { Attr, Cmd } from '../layout.js'
 import { Account, AccountFlag } from './ledger.js'
 import { Market, MarketUnits } from './markets.js'
@@ -27,6 +27,7 @@ const { OFFSETS } = offsets
 const { ORDER_SHIFT, EXTRA_SHIFT, ORDER_ATTR_MASK } = orders
 const { NONE } = levels
 const { UNITS_END, TICKS_MAX, ICEBERG_PARTS_MAX, TIME_MS_END } = limits
+const { DEADLINE_AHEAD_MS_MAX, EXPIRY_AHEAD_MS_MAX } = limits
 const { ACCOUNT_SHIFT } = ledger
 const { INT_NOT_AN_INTEGER, INT_OVER_LIMIT } = layout
 const {
@@ -40,11 +41,17 @@ const {
   BASE_ROW: ORDER_BASE_ROW,
   QUOTE_ROW: ORDER_QUOTE_ROW,
   TICKS: ORDER_TICKS,
-  MARKET: ORDER_MARKET,
+  MARKET_CARRY: ORDER_MARKET_CARRY,
   FEE_PPM: ORDER_FEE_PPM,
 } = Order
 const { HIDDEN: EXTRA_HIDDEN, DISPLAY: EXTRA_DISPLAY, TRIGGER: EXTRA_TRIGGER } = Extra
-const { Iceberg: MARK_ICEBERG, Budget: MARK_BUDGET, Expires: MARK_EXPIRES } = Mark
+const {
+  Iceberg: MARK_ICEBERG,
+  Budget: MARK_BUDGET,
+  Expires: MARK_EXPIRES,
+  Cap: MARK_CAP,
+  Fresh: MARK_FRESH,
+} = Mark
 const {
   ACCOUNT: CMD_ACCOUNT,
   MARKET: CMD_MARKET,
@@ -108,9 +115,11 @@ export function checkStatus(status: number): number {
   return status === STATUS_HALTED ? Reject.MarketHalted : Reject.MarketCancelOnly
 }
 
-/** True when a command's deadline (0 = none) lies before engine time, or is no number. */
-export function deadlinePassed(deadlineMs: number, timeMs: number): boolean {
-  return deadlineMs !== 0 && !(deadlineMs >= timeMs)
+/** Reject of a command's deadline (0 = none) that engine time has passed, or that is no moment of its next day. */
+export function checkDeadline(deadlineMs: number, timeMs: number): number {
+  if (deadlineMs === 0) return Reject.None
+  if (!(deadlineMs >= timeMs)) return Reject.DeadlinePassed
+  return deadlineMs > timeMs + DEADLINE_AHEAD_MS_MAX ? Reject.DeadlineTooFar : Reject.None
 }
 
 /** True when an iceberg of `lots` may show `displayLots` at a time. */
@@ -118,9 +127,14 @@ export function displayIsValid(displayLots: number, lots: number): boolean {
   return displayLots >= 1 && displayLots <= lots && displayLots * ICEBERG_PARTS_MAX >= lots
 }
 
-/** True for a moment that engine time has not reached. */
+/** True for a moment that engine time has not reached and will reach within a year. */
 export function expiryIsValid(expiresAtMs: number, timeMs: number): boolean {
-  return Number.isInteger(expiresAtMs) && expiresAtMs > timeMs && expiresAtMs < TIME_MS_END
+  return (
+    Number.isInteger(expiresAtMs) &&
+    expiresAtMs > timeMs &&
+    expiresAtMs <= timeMs + EXPIRY_AHEAD_MS_MAX &&
+    expiresAtMs < TIME_MS_END
+  )
 }
 
 /**
@@ -143,7 +157,11 @@ export function placeOrder(
   const timeMs = trading.clock[CLOCK_TIME]!
   if (!markets.has(market)) return Reject.UnknownMarket
   if (!ledger.isOpen(account)) return Reject.UnknownAccount
-  if (deadlinePassed(floats[float + CMD_DEADLINE_F64]!, timeMs)) return Reject.DeadlinePassed
+  const deadlineMs = floats[float + CMD_DEADLINE_F64]!
+  if (deadlineMs !== 0) {
+    const late = checkDeadline(deadlineMs, timeMs)
+    if (late !== Reject.None) return late
+  }
   const status = markets.words[marketAt + MARKET_STATUS]!
   if (status !== STATUS_ACTIVE) return checkStatus(status)
 
@@ -204,19 +222,26 @@ export function placeOrder(
   if (trading.ids.find(account, low, high) >= 0) return Reject.DuplicateClientOrderId
 
   const live = !stop || trading.isTriggered(market, type, side, trigger)
-  if (markets.words[marketAt + MARKET_BAND_PPM] !== 0 && live) {
-    if (marketable) ticks = trading.prices.clampToBand(market, ticks)
-    else if (trading.prices.outsideBand(market, ticks)) return Reject.PriceBand
-  }
   if (postOnly !== POST_ONLY_NONE && live) {
     ticks = trading.prices.postOnlyTicks(market, side, ticks, postOnly)
     if (ticks === 0) return Reject.PostOnlyWouldCross
+  }
+  /** A market order whose protection price the band leaves no room for: accepted, and ended at once. */
+  let isBarred = false
+  if (markets.words[marketAt + MARKET_BAND_PPM] !== 0 && live) {
+    if (!marketable) {
+      if (trading.prices.outsideBand(market, ticks)) return Reject.PriceBand
+    } else {
+      const tightened = trading.prices.tightened(market, side, ticks)
+      if (tightened === 0) isBarred = true
+      else ticks = tightened
+    }
   }
 
   const { orders } = trading
   const mayRest = stop || !immediate
   if (mayRest && orders.count >= orders.capacity) return Reject.OrdersFull
-  if (ledger.accounts[accountAt + ACCOUNT_ORDERS]! >= trading.accountOrdersMax)
+  if (mayRest && ledger.accounts[accountAt + ACCOUNT_ORDERS]! >= trading.accountOrdersMax)
     return Reject.AccountOrdersFull
   if (mayRest && trading.book.levels.full) {
     const missing = live
@@ -224,31 +249,34 @@ export function placeOrder(
       : trading.book.levelMissing(waitingBook(market, type, side), trigger)
     if (missing) return Reject.LevelsFull
   }
-  if (trading.isTrial) return tryFunds(trading, account, market, side, ticks, lots, budget)
+  // The rows of the pair are known from the account's last order, or looked for; a rejected order makes none.
   const { accounts } = ledger
-  if (
-    accounts[accountAt + ACCOUNT_PAIR] !== market + 1 &&
-    !ledger.usePair(
-      account,
-      market,
-      markets.words[marketAt + MARKET_BASE]!,
-      markets.words[marketAt + MARKET_QUOTE]!,
-    )
-  )
-    return Reject.BalancesFull
-  const baseRow = accounts[accountAt + ACCOUNT_PAIR_BASE_ROW]!
-  const quoteRow = accounts[accountAt + ACCOUNT_PAIR_QUOTE_ROW]!
+  const known = accounts[accountAt + ACCOUNT_PAIR] === market + 1
+  const base = markets.words[marketAt + MARKET_BASE]!
+  const quote = markets.words[marketAt + MARKET_QUOTE]!
+  let baseRow = known ? accounts[accountAt + ACCOUNT_PAIR_BASE_ROW]! : ledger.find(account, base)
+  let quoteRow = known ? accounts[accountAt + ACCOUNT_PAIR_QUOTE_ROW]! : ledger.find(account, quote)
+  const missing = (baseRow < 0 ? 1 : 0) + (quoteRow < 0 ? 1 : 0)
+  if (missing > 0 && ledger.rows + missing > ledger.rowsMax) return Reject.BalancesFull
   const feePpm = trading.reserves.worstPpm(market, account)
-  const need = trading.reserves.needUnits(side, market, ticks, lots, feePpm, budget)
+  const need = trading.reserves.needUnits(side, market, ticks, lots, feePpm, budget, 0)
   const row = side === 1 ? baseRow : quoteRow
-  if (need > ledger.values[2 * row]!) return Reject.InsufficientFunds
+  if (need > (row < 0 ? 0 : ledger.values[2 * row]!)) return Reject.InsufficientFunds
+  if (trading.isTrial) return Reject.None
+  if (!known) {
+    if (baseRow < 0) baseRow = ledger.findOrAdd(account, base)
+    if (quoteRow < 0) quoteRow = ledger.findOrAdd(account, quote)
+    ledger.usePair(account, market, baseRow, quoteRow)
+  }
 
   const slot = orders.allocate()
   const record = orders.words
   const to = (slot << ORDER_SHIFT) & OFFSETS
-  let attributes = (head & ORDER_ATTR_MASK & ~(7 << ATTR_TIF_SHIFT)) | (timeInForce << ATTR_TIF_SHIFT)
+  let attributes =
+    MARK_FRESH | (head & ORDER_ATTR_MASK & ~(7 << ATTR_TIF_SHIFT)) | (timeInForce << ATTR_TIF_SHIFT)
   if (display !== 0) attributes |= MARK_ICEBERG
   if (budget > 0) attributes |= MARK_BUDGET
+  else if (maxNotional > 0) attributes |= MARK_CAP
   if (expiresAtMs !== 0) attributes |= MARK_EXPIRES
   record[to + ORDER_LEVEL] = NONE
   record[to + ORDER_VISIBLE] = lots
@@ -260,50 +288,28 @@ export function placeOrder(
   record[to + ORDER_BASE_ROW] = baseRow
   record[to + ORDER_QUOTE_ROW] = quoteRow
   record[to + ORDER_TICKS] = ticks
-  record[to + ORDER_MARKET] = market
+  record[to + ORDER_MARKET_CARRY] = market
   record[to + ORDER_FEE_PPM] = feePpm
   orders.numbers[2 * slot] = need
   orders.numbers[2 * slot + NUMBER_ID] = trading.clock[CLOCK_SEQ]!
-  if (stop || (attributes & (MARK_ICEBERG | MARK_BUDGET | MARK_EXPIRES)) !== 0) {
+  if (stop || (attributes & (MARK_ICEBERG | MARK_BUDGET | MARK_EXPIRES | MARK_CAP)) !== 0) {
     const extra = (slot << EXTRA_SHIFT) & OFFSETS
     orders.extras[extra + EXTRA_HIDDEN] = 0
     orders.extras[extra + EXTRA_DISPLAY] = display
     orders.extras[extra + EXTRA_TRIGGER] = trigger
     orders.extraNumbers[2 * slot + EXTRA_EXPIRES_AT] = expiresAtMs
-    orders.extraNumbers[2 * slot + EXTRA_BUDGET] = budget
+    orders.extraNumbers[2 * slot + EXTRA_BUDGET] = budget > 0 ? budget : maxNotional
   }
   ledger.values[2 * row]! -= need
   ledger.values[2 * row + 1]! += need
-  trading.enlist(slot, true)
   trading.orderEvents.accepted(slot)
-  if (!stop) trading.enter(slot)
-  else if (live) trading.activate(slot)
+  if (stop && live) trading.activate(slot)
+  else if (isBarred) trading.cancel(slot, CancelReason.PriceBand)
+  else if (!stop) trading.enter(slot)
   else {
     trading.wait(slot)
     return Reject.None
   }
   trading.triggerStops(market)
   return Reject.None
-}
-
-/** The last two checks of an order that is only tried: the rows that it would need are not made. */
-function tryFunds(
-  trading: Trading,
-  account: number,
-  market: number,
-  side: number,
-  ticks: number,
-  lots: number,
-  budget: number,
-): number {
-  const { ledger, markets, reserves } = trading
-  const marketAt = market << MARKET_SHIFT
-  const baseRow = ledger.find(account, markets.words[marketAt + MARKET_BASE]!)
-  const quoteRow = ledger.find(account, markets.words[marketAt + MARKET_QUOTE]!)
-  const missing = (baseRow < 0 ? 1 : 0) + (quoteRow < 0 ? 1 : 0)
-  if (ledger.rows + missing > ledger.rowsMax) return Reject.BalancesFull
-  const row = side === 1 ? baseRow : quoteRow
-  const available = row < 0 ? 0 : ledger.values[2 * row]!
-  const need = reserves.needUnits(side, market, ticks, lots, reserves.worstPpm(market, account), budget)
-  return need > available ? Reject.InsufficientFunds : Reject.None
 }

@@ -26,19 +26,24 @@ export class Prices {
 
   /** True when a limit price is further from the last trade than the market's band allows. */
   outsideBand(market: number, ticks: number): boolean {
-    return (
-      this.markets.words[(market << MARKET_SHIFT) + MARKET_BAND_PPM] !== 0 &&
-      this.clampToBand(market, ticks) !== ticks
-    )
+    const at = market << MARKET_SHIFT
+    const band = this.markets.words[at + MARKET_BAND_PPM]!
+    const last = this.markets.words[at + MARKET_LAST_TICKS]!
+    return band !== 0 && last !== 0 && Math.abs(ticks - last) > widthOf(last, band)
   }
 
-  /** The price inside the market's band that is nearest to `ticks`. */
-  clampToBand(market: number, ticks: number): number {
-    const band = this.markets.words[(market << MARKET_SHIFT) + MARKET_BAND_PPM]!
-    const last = this.markets.words[(market << MARKET_SHIFT) + MARKET_LAST_TICKS]!
+  /**
+   * The protection price of a market order or triggered stop, brought inside the market's band where it
+   * allows worse prices than that; never the other way: 0 when the band begins beyond it.
+   */
+  tightened(market: number, side: number, ticks: number): number {
+    const at = market << MARKET_SHIFT
+    const band = this.markets.words[at + MARKET_BAND_PPM]!
+    const last = this.markets.words[at + MARKET_LAST_TICKS]!
     if (band === 0 || last === 0) return ticks
-    const width = Math.floor((last * band) / 1_000_000)
-    return Math.max(Math.max(1, last - width), Math.min(Math.min(TICKS_MAX, last + width), ticks))
+    const width = widthOf(last, band)
+    if (side === 0) return ticks < last - width ? 0 : Math.min(ticks, last + width)
+    return ticks > last + width ? 0 : Math.max(ticks, last - width)
   }
 
   /** Price at which a post-only order may stand; 0 when it would cross and may not slide. */
@@ -50,4 +55,9 @@ export class Prices {
     if (side === 0) return touch - 1
     return touch === TICKS_MAX ? 0 : touch + 1
   }
+}
+
+/** Ticks that a band reaches to each side of the last price; prices end at 1 and TICKS_MAX by themselves. */
+function widthOf(last: number, band: number): number {
+  return Math.floor((last * band) / 1_000_000)
 }

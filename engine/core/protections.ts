@@ -54,6 +54,14 @@ export class Protections {
     return entry
   }
 
+  /** Entries of an account: at most PROTECTIONS_OF_ACCOUNT. */
+  countOf(account: number): number {
+    let count = 0
+    let entry = this.ledger.accounts[(account << ACCOUNT_SHIFT) + Account.PROTECTION]!
+    for (; entry >= 0; entry = this.words[entry << SHIFT]!) count++
+    return count
+  }
+
   /** Sets the bounds (0 = none) and begins anew, unfrozen. The caller has checked `full`. */
   set(account: number, market: number, windowMs: number, fillsMax: number, notionalMax: number): void {
     const { words, numbers } = this

@@ -7,6 +7,9 @@ import * as commands from '../commands.js'
 import { Attr, Cmd, INT_NOT_AN_INTEGER, INT_OVER_LIMIT, MarketCmd } from '../layout.js'
 import { ABC, OrderType, PostOnly, Rig, Side, TimeInForce, USD, marketConfig } from './rig.js'
 
+const DAY_MS = 86_400_000
+const YEAR_MS = 366 * DAY_MS
+
 const hash = (rig: Rig): string => Buffer.from(rig.engine.stateHash()).toString('hex')
 
 /** State hash without the seq, which a rejected command moves. */
@@ -22,7 +25,7 @@ describe('place', () => {
   ]
   /** Engine with a last trade at 1000, a bid at 990, an ask at 1010, funds in account 1 to 4. */
   function setUp(): Rig {
-    const rig = new Rig({ markets, ordersMax: 8 }).fund(4)
+    const rig = new Rig({ markets, ordersMax: 8, accountOrdersMax: 8 }).fund(4)
     rig.buy(2, 1000, 1, 1)
     rig.sell(3, 1000, 1, 1)
     rig.buy(2, 990, 1, 2)
@@ -39,6 +42,7 @@ describe('place', () => {
     [Reject.UnknownMarket, ({ words }) => (words[Cmd.MARKET] = 3)],
     [Reject.UnknownAccount, ({ words }) => (words[Cmd.ACCOUNT] = 9)],
     [Reject.DeadlinePassed, ({ floats }) => (floats[Cmd.DEADLINE_F64] = 999)],
+    [Reject.DeadlineTooFar, ({ floats }) => (floats[Cmd.DEADLINE_F64] = 1000 + DAY_MS + 1)],
     [Reject.MarketHalted, ({ words }) => (words[Cmd.MARKET] = 1)],
     [Reject.MarketCancelOnly, ({ words }) => (words[Cmd.MARKET] = 2)],
     [Reject.BadSide, (rig) => attribute(rig, Attr.INVALID_SIDE_SHIFT, 1, 1)],
@@ -68,7 +72,6 @@ describe('place', () => {
     [Reject.BadQuoteBudget, ({ floats }) => (floats[Cmd.AMOUNT_F64] = 5)],
     [Reject.NotionalOverLimit, ({ words }) => (words[Cmd.LOTS] = 2 ** 31 - 1)],
     [Reject.DuplicateClientOrderId, ({ words }) => (words[Cmd.CLOID_LO] = 77)],
-    [Reject.PriceBand, ({ words }) => (words[Cmd.TICKS] = 1101)],
     [
       Reject.PostOnlyWouldCross,
       (rig) => {
@@ -76,6 +79,7 @@ describe('place', () => {
         rig.words[Cmd.TICKS] = 1010
       },
     ],
+    [Reject.PriceBand, ({ words }) => (words[Cmd.TICKS] = 1101)],
     [Reject.InsufficientFunds, ({ words }) => (words[Cmd.LOTS] = 1_000_001)],
   ]
   test.each(rows.map(([code], index) => ({ name: rejectNames[code]!, code, index })))(
@@ -116,7 +120,7 @@ describe('place', () => {
 
 describe('capacities', () => {
   test('orders: a full table still takes what never rests', () => {
-    const rig = new Rig({ ordersMax: 2 }).fund(2)
+    const rig = new Rig({ ordersMax: 2, accountOrdersMax: 2 }).fund(2)
     rig.sell(1, 100, 1, 1)
     rig.sell(1, 101, 1, 2)
     expect(rig.buy(2, 90, 1, 3)).toEqual(['Rejected OrdersFull'])
@@ -143,12 +147,42 @@ describe('capacities', () => {
     expect(rig.book()).toBe(' | 101:3 103:1')
   })
 
-  test('orders of one account', () => {
-    const rig = new Rig({ accountOrdersMax: 2, reference: false }).fund(2)
+  test('orders of one account, waiting stops with them; what never rests is still taken', () => {
+    const rig = new Rig({ accountOrdersMax: 2 }).fund(2)
+    rig.sell(1, 100, 1, 1)
+    rig.buy(1, 90, 1, 2, { type: OrderType.Stop, triggerTicks: 200 })
+    expect(rig.sell(1, 102, 1, 3)).toEqual(['Rejected AccountOrdersFull'])
+    expect(rig.sell(1, 102, 1, 3, { type: OrderType.StopLimit, triggerTicks: 9 })).toEqual([
+      'Rejected AccountOrdersFull',
+    ])
+    expect(rig.buy(1, 50, 1, 3, { timeInForce: TimeInForce.IOC })).toEqual([
+      'Accepted 3',
+      'Canceled 3 ImmediateOrCancel 1',
+    ])
+    expect(rig.sell(2, 102, 1, 3)).toEqual(['Accepted 3'])
+  })
+
+  test('by default an account has an eighth of all orders, so levels are left to others too', () => {
+    const rig = new Rig({ ordersMax: 16, levelsMax: 16 }).fund(2)
     rig.sell(1, 100, 1, 1)
     rig.sell(1, 101, 1, 2)
     expect(rig.sell(1, 102, 1, 3)).toEqual(['Rejected AccountOrdersFull'])
-    expect(rig.sell(2, 102, 1, 3)).toEqual(['Accepted 3'])
+    expect(new Rig({ ordersMax: 7 }).fund(1).sell(1, 100, 1, 1)).toEqual(['Accepted 1'])
+  })
+
+  test('protections of one account', () => {
+    const markets = Array.from({ length: 66 }, (_, id) => marketConfig({ id }))
+    const rig = new Rig({ markets, marketsMax: 66, accountsMax: 32 }).fund(2)
+    const protect = (account: number, market: number, fills = 1): string[] => {
+      commands.writeProtection(rig.words, rig.floats, 0, account, market, fills === 0 ? 0 : 1000, fills, 0)
+      return rig.apply()
+    }
+    for (let market = 0; market < 64; market++) expect(protect(1, market)).toEqual(['ProtectionChanged'])
+    expect(protect(1, 64)).toEqual(['Rejected ProtectionsFull'])
+    expect(protect(1, 3, 2)).toEqual(['ProtectionChanged'])
+    expect(protect(2, 64)).toEqual(['ProtectionChanged'])
+    expect(protect(1, 3, 0)).toEqual(['ProtectionChanged'])
+    expect(protect(1, 64)).toEqual(['ProtectionChanged'])
   })
 
   test('accounts, balances', () => {
@@ -275,6 +309,11 @@ describe('the operator', () => {
     expect(create(({ floats }) => (floats[MarketCmd.TICK_UNITS_F64] = 0.5))).toEqual([
       'Rejected BadMarketConfig',
     ])
+    // A price of three or seven lots a unit would have no last decimal.
+    for (const lotUnits of [3, 7, 14, 30])
+      expect(create(({ floats }) => (floats[MarketCmd.LOT_UNITS_F64] = lotUnits))).toEqual([
+        'Rejected BadMarketConfig',
+      ])
     expect(create(({ words }) => (words[MarketCmd.MAKER_FEE_PPM] = -11))).toEqual(['Rejected BadFees'])
     expect(create(({ words }) => (words[MarketCmd.TAKER_FEE_PPM] = -1))).toEqual(['Rejected BadFees'])
     expect(create(({ words }) => (words[MarketCmd.TAKER_FEE_PPM] = 100_001))).toEqual(['Rejected BadFees'])
@@ -476,4 +515,33 @@ test('amend and cancel name their order or say why not', () => {
   expect(rig.amend(1, 1, 2 ** 31 - 1, 2 ** 31 - 1)).toEqual(['Rejected NotionalOverLimit'])
   expect(rig.amend(1, 1, 2_000_000, 1_000_000)).toEqual(['Rejected InsufficientFunds'])
   expect(rig.place({ account: 1, cloid: 2, side: Side.Buy, ticks: 1, lots: 1 })).toEqual(['Accepted 2'])
+})
+
+test('deadlines end within a day, expiries and dead-man switches within a year', () => {
+  const rig = new Rig().fund(1)
+  const now = 1_795_000_000_000
+  rig.time(now)
+  const micros = (now + 60_000) * 1000
+  expect(rig.buy(1, 100, 5, 1, { deadlineMs: micros })).toEqual(['Rejected DeadlineTooFar'])
+  expect(rig.buy(1, 100, 5, 1, { deadlineMs: now + DAY_MS + 1 })).toEqual(['Rejected DeadlineTooFar'])
+  expect(rig.buy(1, 100, 5, 1, { deadlineMs: now + DAY_MS })).toEqual(['Accepted 1'])
+  expect(rig.buy(1, 100, 5, 2, { deadlineMs: NaN })).toEqual(['Rejected DeadlinePassed'])
+  expect(rig.amend(1, 1, 101, 5, { deadlineMs: micros })).toEqual(['Rejected DeadlineTooFar'])
+  commands.writeCancel(rig.words, rig.floats, 0, 1, 0, 1, 0, micros)
+  expect(rig.apply()).toEqual(['Rejected DeadlineTooFar'])
+  commands.writeCancelAll(rig.words, rig.floats, 0, 1, -1, -1, 0, micros)
+  expect(rig.apply()).toEqual(['Rejected DeadlineTooFar'])
+  commands.writeCancelAfter(rig.words, rig.floats, 0, 1, now + 1, micros)
+  expect(rig.apply()).toEqual(['Rejected DeadlineTooFar'])
+  commands.writeCancelAfter(rig.words, rig.floats, 0, 1, now + YEAR_MS + 1)
+  expect(rig.apply()).toEqual(['Rejected BadExpiry'])
+  commands.writeCancelAfter(rig.words, rig.floats, 0, 1, now + YEAR_MS)
+  expect(rig.apply()).toEqual(['CancelAfterSet'])
+  const { GTD } = TimeInForce
+  const gtd = (expiresAtMs: number): string[] => rig.buy(1, 100, 5, 3, { timeInForce: GTD, expiresAtMs })
+  expect(gtd(micros)).toEqual(['Rejected BadExpiry'])
+  expect(gtd(now + YEAR_MS + 1)).toEqual(['Rejected BadExpiry'])
+  expect(gtd(now + YEAR_MS)).toEqual(['Accepted 3'])
+  expect(rig.amend(1, 3, 100, 5, { expiresAtMs: now + YEAR_MS + 1 })).toEqual(['Rejected BadExpiry'])
+  expect(rig.amend(1, 3, 100, 5, { expiresAtMs: now + YEAR_MS - 1 })).toEqual(['Amended 3 5@100 anew'])
 })

@@ -1,11 +1,12 @@
 /**
- * What orders reserve: base of a sell; of a buy the quote at its limit (or its budget) and the worst fee.
+ * What orders reserve: base of a sell; of a buy the quote at its limit (or its budget) and the worst fee on it.
  *
- * Invariant: an order's reserved units are part of its account's reserved balance in one row (ledger.ts).
+ * Invariant: an order's reserved units are part of its account's reserved balance in one row (ledger.ts), and
+ * between commands they are exactly what its unfilled lots need.
  * Called by place.ts, amend.ts and trading.ts.
  */
 import { Attr } from '../layout.js'
-import { chargeUnits } from './fees.js'
+import { feeUnits } from './fees.js'
 import type { Ledger } from './ledger.js'
 import { Fee, MarketUnits, type Markets } from './markets.js'
 import { ExtraNumber, Mark, Order, type Orders } from './orders.js'
@@ -16,7 +17,7 @@ import * as orders from './orders.js'
 
 // Local copies: optimised code folds them, but loads and checks an imported constant at each use.
 const { OFFSETS } = offsets
-const { ORDER_SHIFT } = orders
+const { ORDER_SHIFT, MARKET_MASK, CARRY_SHIFT } = orders
 const { TIERS_MAX } = limits
 const { ACCOUNT_SHIFT, TIER_SHIFT, TIER_MASK } = ledger
 const { LOT: UNITS_LOT, TICK: UNITS_TICK } = MarketUnits
@@ -25,7 +26,7 @@ const {
   ATTR: ORDER_ATTR,
   BASE_ROW: ORDER_BASE_ROW,
   QUOTE_ROW: ORDER_QUOTE_ROW,
-  MARKET: ORDER_MARKET,
+  MARKET_CARRY: ORDER_MARKET_CARRY,
   TICKS: ORDER_TICKS,
   FEE_PPM: ORDER_FEE_PPM,
 } = Order
@@ -66,17 +67,22 @@ export class Reserves {
   }
 
   /**
-   * Units that an order must reserve: base of a sell; of a buy the quote at its limit (or its budget)
-   * and the worst fee, each fill of which may round up by one unit.
+   * Units that an order must reserve: base of a sell; of a buy the quote at its limit (or its budget) and the
+   * worst fee on it, less what it was charged too much so far (`carry`, in millionths).
    */
-  needUnits(side: number, market: number, ticks: number, lots: number, ppm: number, budget: number): number {
+  needUnits(
+    side: number,
+    market: number,
+    ticks: number,
+    lots: number,
+    ppm: number,
+    budget: number,
+    carry: number,
+  ): number {
     const { units } = this
     if (side === 1) return lots * units[2 * market + UNITS_LOT]!
-    const unit = units[2 * market + UNITS_TICK]!
-    const quote = budget > 0 ? budget : ticks * lots * unit
-    if (ppm <= 0) return quote
-    const fills = budget > 0 ? Math.min(lots, Math.floor(budget / unit)) : lots
-    return quote + chargeUnits(quote, ppm) + Math.max(0, fills - 1)
+    const quote = budget > 0 ? budget : ticks * lots * units[2 * market + UNITS_TICK]!
+    return ppm > 0 ? quote + Math.max(0, feeUnits(quote, ppm, carry)) : quote
   }
 
   /** Row of the asset that the order reserves. */
@@ -93,14 +99,15 @@ export class Reserves {
     const words = this.words
     const at = (slot << ORDER_SHIFT) & OFFSETS
     const attributes = words[at + ORDER_ATTR]!
-    const budget = (attributes & MARK_BUDGET) === 0 ? 0 : this.extraNumbers[2 * slot + EXTRA_BUDGET]!
+    const marketCarry = words[at + ORDER_MARKET_CARRY]!
     const units = this.needUnits(
       (attributes >>> ATTR_SIDE_SHIFT) & 1,
-      words[at + ORDER_MARKET]!,
+      marketCarry & MARKET_MASK,
       words[at + ORDER_TICKS]!,
       lots,
       words[at + ORDER_FEE_PPM]!,
-      budget,
+      (attributes & MARK_BUDGET) === 0 ? 0 : this.extraNumbers[2 * slot + EXTRA_BUDGET]!,
+      marketCarry >>> CARRY_SHIFT,
     )
     const change = units - this.numbers[2 * slot]!
     const row = this.row(slot)

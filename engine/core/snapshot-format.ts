@@ -25,17 +25,20 @@ export const Section = {
   Protections: 8,
   Book: 9,
   End: 10,
+  /** Mass cancels that are under way; between the books and the end. */
+  MassCancels: 11,
 } as const
 
 /** Words of a record; an order of a kind that needs extras has ORDER_EXTRA words more. */
 export const WORDS = {
   Asset: 6,
-  Market: 10 + 3 * TIERS_MAX,
+  Market: 12 + 3 * TIERS_MAX,
   Supply: 6,
   Account: 14,
   Balance: 6,
   Protection: 12,
-  Order: 12,
+  MassCancel: 8,
+  Order: 14,
   OrderExtra: 8,
 } as const
 
@@ -46,7 +49,8 @@ export class SnapshotError extends Error {
 
 /** Whether an order's record goes on with its extras. */
 export const needsExtra = (attributes: number): boolean =>
-  isStop((attributes >>> 9) & 7) || (attributes & (Mark.Iceberg | Mark.Budget | Mark.Expires)) !== 0
+  isStop((attributes >>> 9) & 7) ||
+  (attributes & (Mark.Iceberg | Mark.Budget | Mark.Expires | Mark.Cap)) !== 0
 
 /** Four characters of a symbol from place `at` on, little-endian, zeros behind its end. */
 export function symbolWord(symbol: string, at: number): number {

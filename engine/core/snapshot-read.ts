@@ -3,7 +3,17 @@ import { FRAME_COMMANDS_MAX, TIERS_MAX } from '../limits.js'
 import { ACCOUNT_SHIFT, AccountNumber, OWNER_WORDS, TIER_SHIFT } from './ledger.js'
 import { BOOK_KINDS } from './levels.js'
 import { Fee, Market, SYMBOL_BYTES } from './markets.js'
-import { EXTRA_SHIFT, Extra, ExtraNumber, Mark, ORDER_SHIFT, Order, OrderNumber } from './orders.js'
+import {
+  CARRY_SHIFT,
+  EXTRA_SHIFT,
+  Extra,
+  ExtraNumber,
+  MARKET_MASK,
+  Mark,
+  ORDER_SHIFT,
+  Order,
+  OrderNumber,
+} from './orders.js'
 import type { ByteReader } from './byte-stream.js'
 import { sortByKey } from './radix-sort.js'
 import { KEY_WORDS, SESSION_SHIFT, SessionNumber } from './session-table.js'
@@ -49,7 +59,10 @@ function readHead(reader: ByteReader, state: State): OpenFrame {
   if (requireFrames !== (state.genesis.requireFrames === true))
     throw new SnapshotError(`requireFrames ${requireFrames}, genesis says otherwise`)
   state.sessions.left = reader.int()
-  return { account: reader.int(), approval: reader.float(), noncePlusOne: reader.float() }
+  const open = { account: reader.int(), approval: reader.float(), noncePlusOne: reader.float() }
+  state.trading.work.used = reader.int()
+  reader.int()
+  return open
 }
 
 /** The session and nonce of a frame that was open. */
@@ -60,7 +73,7 @@ interface OpenFrame {
   readonly noncePlusOne: number
 }
 
-function readMarkets(reader: ByteReader, { markets, ledger }: State): void {
+function readMarkets(reader: ByteReader, { markets, ledger, trading }: State): void {
   for (let count = expectSection(reader, Section.Assets); count > 0; count--) {
     const id = reader.int()
     const length = reader.int()
@@ -76,11 +89,16 @@ function readMarkets(reader: ByteReader, { markets, ledger }: State): void {
     const status = reader.int()
     const bandPpm = reader.int()
     const lastTicks = reader.int()
+    const touchedLow = reader.int()
+    const touchedHigh = reader.int()
     const lotUnits = reader.float()
     const tickUnits = reader.float()
     markets.add(id, base, quote, lotUnits, tickUnits, 0, 0, bandPpm, -1)
     markets.set(id, Market.STATUS, status)
     markets.set(id, Market.LAST_TICKS, lastTicks)
+    markets.set(id, Market.TOUCHED_LOW, touchedLow)
+    markets.set(id, Market.TOUCHED_HIGH, touchedHigh)
+    if (touchedHigh !== 0) trading.markUnfired(id)
     for (let tier = 0; tier < TIERS_MAX; tier++) {
       const at = id * TIERS_MAX + tier
       markets.tierSet[at] = reader.int()
@@ -122,7 +140,7 @@ function readBalances(reader: ByteReader, { ledger }: State): void {
   }
 }
 
-/** Rows that are zero are not in a snapshot; the fee account's must exist. */
+/** Markets name the fee account's rows by number, which a snapshot does not. */
 function linkFeeRows({ markets, ledger, feeAccount }: State): void {
   for (let market = 0; market < markets.end; market++)
     if (markets.has(market)) {
@@ -232,7 +250,7 @@ function readBooks(reader: ByteReader, state: State): void {
   const { orders } = trading
   const slots = new Int32Array(orders.capacity)
   let read = 0
-  for (let tag = reader.int(); tag !== Section.End; tag = reader.int()) {
+  for (let tag = reader.int(); tag !== Section.MassCancels; tag = reader.int()) {
     if (tag !== Section.Book) throw new SnapshotError(`section ${tag} where a book belongs`)
     const count = reader.int()
     expectRoom('orders', orders.count + count, orders.capacity)
@@ -245,13 +263,28 @@ function readBooks(reader: ByteReader, state: State): void {
   for (const slot of placed) {
     const at = slot << ORDER_SHIFT
     const account = orders.words[at + Order.ACCOUNT]!
-    const market = orders.words[at + Order.MARKET]!
+    const market = orders.words[at + Order.MARKET_CARRY]! & MARKET_MASK
     const baseRow = ledger.findOrAdd(account, state.markets.get(market, Market.BASE))
     const quoteRow = ledger.findOrAdd(account, state.markets.get(market, Market.QUOTE))
     if (baseRow < 0 || quoteRow < 0) throw new SnapshotError('balances: more than the capacity')
     orders.words[at + Order.BASE_ROW] = baseRow
     orders.words[at + Order.QUOTE_ROW] = quoteRow
     trading.enlist(slot, false)
+  }
+  readMassCancels(reader, state)
+  expectSection(reader, Section.End)
+}
+
+/** The rest of the section, whose tag has been read. */
+function readMassCancels(reader: ByteReader, { trading }: State): void {
+  for (let count = reader.int(); count > 0; count--) {
+    const account = reader.int()
+    const market = reader.int()
+    const side = reader.int()
+    const reason = reader.int()
+    const haltedToo = reader.int() === 1
+    reader.int()
+    trading.massCancels.add({ account, market, side, reason, haltedToo, uptoId: reader.float() })
   }
 }
 
@@ -269,7 +302,8 @@ function readOrder(reader: ByteReader, { trading }: State, book: number): number
   words[at + Order.LOTS] = reader.int()
   words[at + Order.VISIBLE] = reader.int()
   words[at + Order.FEE_PPM] = reader.int()
-  words[at + Order.MARKET] = Math.floor(book / BOOK_KINDS)
+  words[at + Order.MARKET_CARRY] = Math.floor(book / BOOK_KINDS) | (reader.int() << CARRY_SHIFT)
+  reader.int()
   numbers[2 * slot] = reader.float()
   numbers[2 * slot + OrderNumber.ID] = reader.float()
   if (needsExtra(attributes)) {

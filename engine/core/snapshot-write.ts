@@ -3,7 +3,16 @@ import { ASSETS_MAX, ASSET_BITS, FRAME_NONCE_WINDOW, TIERS_MAX } from '../limits
 import { ACCOUNT_SHIFT, AccountNumber, OWNER_WORDS, TIER_MASK, TIER_SHIFT } from './ledger.js'
 import { BOOK_KINDS, LEVEL_SHIFT, Level, NONE } from './levels.js'
 import { Fee, Market, MarketUnits, SYMBOL_BYTES } from './markets.js'
-import { EXTRA_SHIFT, Extra, ExtraNumber, Mark, ORDER_SHIFT, Order, OrderNumber } from './orders.js'
+import {
+  CARRY_SHIFT,
+  EXTRA_SHIFT,
+  Extra,
+  ExtraNumber,
+  Mark,
+  ORDER_SHIFT,
+  Order,
+  OrderNumber,
+} from './orders.js'
 import { ByteWriter } from './byte-stream.js'
 import { KEY_WORDS, SESSION_SHIFT, Session, SessionNumber } from './session-table.js'
 import type { Sessions } from './sessions.js'
@@ -34,6 +43,7 @@ export function captureState(state: State): Uint8Array {
   writeSessions(writer, state)
   writeProtections(writer, state)
   for (let book = 0; book < state.markets.end * BOOK_KINDS; book++) writeBook(writer, state, book)
+  writeMassCancels(writer, state)
   writer.section(Section.End, 0)
   writer.floatAt(1, writer.length - SNAPSHOT_HEADER_BYTES)
   return writer.finish(DIGEST_BYTES)
@@ -49,7 +59,8 @@ function estimateBytes({ trading, ledger, sessions }: State): number {
   )
 }
 
-function writeHead(writer: ByteWriter, { clock, counters, sessions, feeAccount, genesis }: State): void {
+function writeHead(writer: ByteWriter, state: State): void {
+  const { clock, counters, sessions, feeAccount, genesis, trading } = state
   writer.section(Section.Head, 1)
   writer.float(clock[Clock.SEQ]!)
   writer.float(clock[Clock.TIME]!)
@@ -62,6 +73,8 @@ function writeHead(writer: ByteWriter, { clock, counters, sessions, feeAccount, 
   writer.int(inFrame ? table.word(open, Session.ACCOUNT) : -1)
   writer.float(inFrame ? table.number(open, SessionNumber.APPROVAL) : 0)
   writer.float(inFrame ? sessions.windows.nonce(sessions.entry) : 0)
+  writer.int(left > 0 ? trading.work.used : 0)
+  writer.int(0)
 }
 
 function writeMarkets(writer: ByteWriter, { markets, ledger }: State): void {
@@ -81,6 +94,8 @@ function writeMarkets(writer: ByteWriter, { markets, ledger }: State): void {
     writer.int(markets.get(id, Market.STATUS))
     writer.int(markets.get(id, Market.BAND_PPM))
     writer.int(markets.get(id, Market.LAST_TICKS))
+    writer.int(markets.get(id, Market.TOUCHED_LOW))
+    writer.int(markets.get(id, Market.TOUCHED_HIGH))
     writer.float(markets.units[2 * id + MarketUnits.LOT]!)
     writer.float(markets.units[2 * id + MarketUnits.TICK]!)
     for (let tier = 0; tier < TIERS_MAX; tier++) {
@@ -125,14 +140,13 @@ function writeAccounts(writer: ByteWriter, { ledger }: State): void {
 
 function writeBalances(writer: ByteWriter, { ledger }: State): void {
   const { values } = ledger
-  // Keys sort as (account, asset). Rows stand in the order of their making, which means nothing.
+  // Keys sort as (account, asset). Rows stand in the order of their making, which means nothing; empty ones
+  // are written too: a restored engine has no more room for new ones than this one.
   const keys = new Float64Array(ledger.rows)
-  let count = 0
-  for (let row = 0; row < ledger.rows; row++)
-    if (values[2 * row] !== 0 || values[2 * row + 1] !== 0) keys[count++] = ledger.keys[row]! * 2 ** 24 + row
-  const sorted = keys.subarray(0, count).sort()
-  writer.section(Section.Balances, count)
-  for (let index = 0; index < count; index++) {
+  for (let row = 0; row < ledger.rows; row++) keys[row] = ledger.keys[row]! * 2 ** 24 + row
+  const sorted = keys.sort()
+  writer.section(Section.Balances, ledger.rows)
+  for (let index = 0; index < ledger.rows; index++) {
     const key = Math.floor(sorted[index]! / 2 ** 24)
     const row = sorted[index]! % 2 ** 24
     writer.int(key >>> ASSET_BITS)
@@ -240,6 +254,8 @@ function writeBook(writer: ByteWriter, { trading }: State, book: number): void {
       writer.int(words[at + Order.LOTS]!)
       writer.int(words[at + Order.VISIBLE]!)
       writer.int(words[at + Order.FEE_PPM]!)
+      writer.int(words[at + Order.MARKET_CARRY]! >>> CARRY_SHIFT)
+      writer.int(0)
       writer.float(numbers[2 * slot]!)
       writer.float(numbers[2 * slot + OrderNumber.ID]!)
       if (!needsExtra(attributes)) continue
@@ -249,7 +265,23 @@ function writeBook(writer: ByteWriter, { trading }: State, book: number): void {
       writer.int(isStop((attributes >>> 9) & 7) ? extras[extra + Extra.TRIGGER]! : 0)
       writer.int(0)
       writer.float((attributes & Mark.Expires) === 0 ? 0 : extraNumbers[2 * slot + ExtraNumber.EXPIRES_AT]!)
-      writer.float((attributes & Mark.Budget) === 0 ? 0 : extraNumbers[2 * slot + ExtraNumber.BUDGET]!)
+      writer.float(
+        (attributes & (Mark.Budget | Mark.Cap)) === 0 ? 0 : extraNumbers[2 * slot + ExtraNumber.BUDGET]!,
+      )
     }
+  }
+}
+
+function writeMassCancels(writer: ByteWriter, { trading }: State): void {
+  const jobs = trading.massCancels.jobs()
+  writer.section(Section.MassCancels, jobs.length)
+  for (const { account, market, side, reason, haltedToo, uptoId } of jobs) {
+    writer.int(account)
+    writer.int(market)
+    writer.int(side)
+    writer.int(reason)
+    writer.int(haltedToo ? 1 : 0)
+    writer.int(0)
+    writer.float(uptoId)
   }
 }

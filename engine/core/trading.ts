@@ -2,22 +2,24 @@
  * The lives of orders: accepted, matched, resting, triggered, cancelled, done; and what each step means
  * in money. Everything here has been checked by place.ts or amend.ts, so nothing here refuses.
  *
- * Invariants, true between commands: an order is live exactly while its id finds it, it stands in its
- * account's list and it reserves units; it then rests in a book or waits for its trigger. An account's
- * list is in the order of placement.
+ * Invariants, true between commands: an order is live exactly while its id finds it, it stands in one of its
+ * account's lists and it reserves units, exactly what its unfilled lots need; it then rests in a book or waits
+ * for its trigger. An account's lists are in the order of placement.
  * Called by place.ts, amend.ts, clock.ts and engine.ts; calls match.ts, which calls back (MatchSink).
  */
-import { CancelReason, EventKind, PostOnly, TimeInForce } from '../codes.js'
+import { CancelReason, EventKind, MarketStatus, PostOnly, TimeInForce } from '../codes.js'
 import { Attr, Ev } from '../layout.js'
+import { AccountOrders } from './account-orders.js'
 import { Book } from './book.js'
 import type { Events } from './events.js'
-import { feeUnits } from './fees.js'
 import { allCanReceive } from './fill-bounds.js'
+import { Fills } from './fills.js'
 import { Heap } from './heap.js'
-import { Account, AccountFlag, type Ledger } from './ledger.js'
+import { AccountFlag, type Ledger } from './ledger.js'
 import { BookKind } from './levels.js'
-import { Fee, Market, MarketUnits, type Markets } from './markets.js'
+import { Market, MarketUnits, type Markets } from './markets.js'
 import * as marketLayout from './markets.js'
+import { MassCancels } from './mass-cancels.js'
 import { Matcher, type MatchSink, Settled, restingBook } from './match.js'
 import { OrderIds } from './order-ids.js'
 import { OrderEvents } from './order-events.js'
@@ -26,39 +28,45 @@ import { Extra, ExtraNumber, Mark, Order, OrderNumber, Orders } from './orders.j
 import { Prices } from './prices.js'
 import type { Protections } from './protections.js'
 import { Reserves } from './reserves.js'
+import type { Work } from './work.js'
 import * as orders from './orders.js'
 import * as levels from './levels.js'
-import * as limits from '../limits.js'
 import * as ledger from './ledger.js'
 import * as offsets from './offsets.js'
 
 // Local copies: optimised code folds them, but loads and checks an imported constant at each use.
 const { OFFSETS } = offsets
 const { MARKET_SHIFT } = marketLayout
-const { FEE_ROW: MARKET_FEE_ROW, LAST_TICKS: MARKET_LAST_TICKS } = Market
-const { LOT: UNITS_LOT, TICK: UNITS_TICK } = MarketUnits
-const { MAKER: FEE_MAKER, TAKER: FEE_TAKER } = Fee
-const { ORDER_SHIFT, EXTRA_SHIFT } = orders
+const {
+  LAST_TICKS: MARKET_LAST_TICKS,
+  STATUS: MARKET_STATUS,
+  TOUCHED_LOW: MARKET_TOUCHED_LOW,
+  TOUCHED_HIGH: MARKET_TOUCHED_HIGH,
+  UNFIRED: MARKET_UNFIRED,
+} = Market
+const { Active: STATUS_ACTIVE } = MarketStatus
+const { TICK: UNITS_TICK } = MarketUnits
+const { ORDER_SHIFT, EXTRA_SHIFT, MARKET_MASK } = orders
 const { NONE, BOOK_KINDS } = levels
-const { UNITS_END, TIERS_MAX } = limits
 const { ACCOUNT_SHIFT } = ledger
 const {
   ATTR: ORDER_ATTR,
-  BASE_ROW: ORDER_BASE_ROW,
-  QUOTE_ROW: ORDER_QUOTE_ROW,
-  MARKET: ORDER_MARKET,
+  MARKET_CARRY: ORDER_MARKET_CARRY,
   TICKS: ORDER_TICKS,
-  FEE_PPM: ORDER_FEE_PPM,
   ACCOUNT: ORDER_ACCOUNT,
   VISIBLE: ORDER_VISIBLE,
   LOTS: ORDER_LOTS,
-  ACCOUNT_PREV: ORDER_ACCOUNT_PREV,
-  ACCOUNT_NEXT: ORDER_ACCOUNT_NEXT,
   LEVEL: ORDER_LEVEL,
 } = Order
 const { HEAP: EXTRA_HEAP, TRIGGER: EXTRA_TRIGGER, DISPLAY: EXTRA_DISPLAY } = Extra
-const { Budget: MARK_BUDGET, Expires: MARK_EXPIRES, Waiting: MARK_WAITING, Iceberg: MARK_ICEBERG } = Mark
-const { MARKET: EV_MARKET, ACCOUNT: EV_ACCOUNT, TICKS: EV_TICKS } = Ev
+const {
+  Cap: MARK_CAP,
+  Expires: MARK_EXPIRES,
+  Waiting: MARK_WAITING,
+  Iceberg: MARK_ICEBERG,
+  Fresh: MARK_FRESH,
+} = Mark
+const { MARKET: EV_MARKET, ACCOUNT: EV_ACCOUNT } = Ev
 const { COUNTER_CLOID_LO: EV_COUNTER_CLOID_LO, COUNTER_REMAINING: EV_COUNTER_REMAINING } = Ev
 const {
   SIDE_SHIFT: ATTR_SIDE_SHIFT,
@@ -67,10 +75,9 @@ const {
   POST_ONLY_SHIFT: ATTR_POST_ONLY_SHIFT,
 } = Attr
 const { ID: NUMBER_ID } = OrderNumber
-const { EXPIRES_AT: EXTRA_EXPIRES_AT } = ExtraNumber
-const { LAST_ORDER: ACCOUNT_LAST_ORDER, FIRST_ORDER: ACCOUNT_FIRST_ORDER, ORDERS: ACCOUNT_ORDERS } = Account
+const { EXPIRES_AT: EXTRA_EXPIRES_AT, BUDGET: EXTRA_BUDGET } = ExtraNumber
 const { Protected: ACCOUNT_PROTECTED } = AccountFlag
-const { TakerCannot: SETTLED_TAKER_CANNOT, MakerCannot: SETTLED_MAKER_CANNOT, Done: SETTLED_DONE } = Settled
+const { Done: SETTLED_DONE } = Settled
 const { RisingStops: BOOK_RISING_STOPS, FallingStops: BOOK_FALLING_STOPS } = BookKind
 const { FOK: TIF_FOK, IOC: TIF_IOC, GTC: TIF_GTC, GTD: TIF_GTD } = TimeInForce
 const { None: POST_ONLY_NONE } = PostOnly
@@ -83,12 +90,14 @@ const {
 
 /** Places in the clock: seq of the command that is applied, engine time in ms. */
 export const Clock = { SEQ: 0, TIME: 1 } as const
-const { TIME: CLOCK_TIME } = Clock
+const { SEQ: CLOCK_SEQ, TIME: CLOCK_TIME } = Clock
 
 export class Trading implements MatchSink {
   readonly orders: Orders
   readonly book: Book
   readonly ids: OrderIds
+  readonly accountOrders: AccountOrders
+  readonly massCancels: MassCancels
   readonly ledger: Ledger
   readonly reserves: Reserves
   readonly prices: Prices
@@ -97,6 +106,7 @@ export class Trading implements MatchSink {
   readonly events: Events
   readonly orderEvents: OrderEvents
   readonly clock: Float64Array
+  readonly work: Work
   /** Orders with an expiry, by (expiry, order id). */
   readonly expiries: Heap
   /** Live orders that one account may have. */
@@ -104,9 +114,9 @@ export class Trading implements MatchSink {
   /** True while an order is only tried: it is checked like any other, and nothing may be written. */
   isTrial = false
   private readonly matcher: Matcher
-  /** Lowest and highest price traded by the command so far; high is 0 before its first trade. */
-  private tradeLow = 0
-  private tradeHigh = 0
+  private readonly fills: Fills
+  /** Markets in which triggers were reached that have not fired yet. */
+  private unfired = 0
   /** Protections that a fill of the match in progress has reached. */
   private readonly reached: Int32Array
   private reachedCount = 0
@@ -120,11 +130,22 @@ export class Trading implements MatchSink {
     protections: Protections,
     events: Events,
     clock: Float64Array,
+    work: Work,
   ) {
+    this.work = work
     this.accountOrdersMax = accountOrdersMax
     this.orders = new Orders(ordersMax)
     this.book = new Book(this.orders, markets.capacity * BOOK_KINDS, levelsMax)
     this.ids = new OrderIds(this.orders.words, ordersMax + 1)
+    this.accountOrders = new AccountOrders(this.orders, ledger)
+    this.massCancels = new MassCancels(
+      this.orders,
+      this.accountOrders,
+      ledger,
+      markets,
+      work,
+      (slot, reason) => this.cancel(slot, reason),
+    )
     this.ledger = ledger
     this.markets = markets
     this.reserves = new Reserves(this.orders, ledger, markets)
@@ -133,7 +154,8 @@ export class Trading implements MatchSink {
     this.events = events
     this.clock = clock
     this.orderEvents = new OrderEvents(this.orders, events, clock)
-    this.matcher = new Matcher(this.book, markets.units, this)
+    this.fills = new Fills(this.orders, ledger, markets, this.reserves, this.orderEvents)
+    this.matcher = new Matcher(this.book, markets.units, work, this)
     this.reached = new Int32Array(protections.capacity)
     const { extras, extraNumbers, numbers } = this.orders
     this.expiries = new Heap(ordersMax + 1, {
@@ -153,77 +175,28 @@ export class Trading implements MatchSink {
   // ---- MatchSink
 
   fill(maker: number, taker: number, lots: number): number {
-    const words = this.orders.words
-    const numbers = this.orders.numbers
-    const { values } = this.ledger
-    const { markets } = this
-    const makerAt = (maker << ORDER_SHIFT) & OFFSETS
-    const takerAt = (taker << ORDER_SHIFT) & OFFSETS
-    const market = words[makerAt + ORDER_MARKET]!
-    const ticks = words[makerAt + ORDER_TICKS]!
-    const makerAccount = words[makerAt + ORDER_ACCOUNT]!
-    const takerAccount = words[takerAt + ORDER_ACCOUNT]!
-    const makerAttributes = words[makerAt + ORDER_ATTR]!
-    const { fees: rates, units } = markets
-    const quote = ticks * lots * units[2 * market + UNITS_TICK]!
-    const base = lots * units[2 * market + UNITS_LOT]!
-    const marketAt = (market << MARKET_SHIFT) & OFFSETS
-
-    const takerPpm = Math.min(
-      rates[2 * (market * TIERS_MAX + this.reserves.tier(takerAccount)) + FEE_TAKER]!,
-      words[takerAt + ORDER_FEE_PPM]!,
-    )
-    // Tiers may pair a rebate with a lower taker's fee: the rebate is then what that fee pays for.
-    const makerPpm = Math.max(
-      Math.min(
-        rates[2 * (market * TIERS_MAX + this.reserves.tier(makerAccount)) + FEE_MAKER]!,
-        words[makerAt + ORDER_FEE_PPM]!,
-      ),
-      -takerPpm,
-    )
-    const takerFee = feeUnits(quote, takerPpm)
-    const makerFee = feeUnits(quote, makerPpm)
-
-    const makerSells = (makerAttributes >>> ATTR_SIDE_SHIFT) & 1
-    const buyerAt = makerSells ? takerAt : makerAt
-    const sellerAt = makerSells ? makerAt : takerAt
-    const buyer = makerSells ? taker : maker
-    const seller = makerSells ? maker : taker
-    const buyerFee = makerSells ? takerFee : makerFee
-    const sellerFee = makerSells ? makerFee : takerFee
-    const buyerBase = 2 * words[buyerAt + ORDER_BASE_ROW]!
-    const buyerQuote = 2 * words[buyerAt + ORDER_QUOTE_ROW]!
-    const sellerBase = 2 * words[sellerAt + ORDER_BASE_ROW]!
-    const sellerQuote = 2 * words[sellerAt + ORDER_QUOTE_ROW]!
-    const feeRow = 2 * markets.words[marketAt + MARKET_FEE_ROW]!
-
-    // No balance may reach 2^53: look before anything moves.
-    const proceeds = quote - sellerFee
-    if (values[buyerBase]! + values[buyerBase + 1]! + base >= UNITS_END)
-      return makerSells ? SETTLED_TAKER_CANNOT : SETTLED_MAKER_CANNOT
-    if (values[sellerQuote]! + values[sellerQuote + 1]! + proceeds >= UNITS_END)
-      return makerSells ? SETTLED_MAKER_CANNOT : SETTLED_TAKER_CANNOT
-    const fees = takerFee + makerFee
-    if (values[feeRow]! + values[feeRow + 1]! + fees + (feeRow === sellerQuote ? proceeds : 0) >= UNITS_END)
-      return SETTLED_TAKER_CANNOT
-
-    const spent = quote + buyerFee
-    numbers[2 * buyer]! -= spent
-    values[buyerQuote + 1]! -= spent
-    values[buyerBase]! += base
-    numbers[2 * seller]! -= base
-    values[sellerBase + 1]! -= base
-    values[sellerQuote]! += proceeds
-    values[feeRow]! += fees
-
-    markets.words[marketAt + MARKET_LAST_TICKS] = ticks
-    if (this.tradeHigh === 0 || ticks < this.tradeLow) this.tradeLow = ticks
-    if (ticks > this.tradeHigh) this.tradeHigh = ticks
-
-    this.orderEvents.fill(maker, taker, lots, makerFee, takerFee)
-    if ((this.ledger.accounts[makerAccount << ACCOUNT_SHIFT]! & ACCOUNT_PROTECTED) !== 0)
-      this.countProtected(makerAccount, market, quote)
+    const settled = this.fills.settle(maker, taker, lots)
+    if (settled !== SETTLED_DONE) return settled
+    const { words } = this.orders
+    const account = words[(maker << ORDER_SHIFT) + ORDER_ACCOUNT]!
+    if ((this.ledger.accounts[account << ACCOUNT_SHIFT]! & ACCOUNT_PROTECTED) !== 0)
+      this.countProtected(maker, account, lots)
     return SETTLED_DONE
+  }
+
+  goneReason(slot: number): number {
+    const { words, extraNumbers } = this.orders
+    const at = (slot << ORDER_SHIFT) & OFFSETS
+    const attributes = words[at + ORDER_ATTR]!
+    if (
+      (attributes & MARK_EXPIRES) !== 0 &&
+      extraNumbers[2 * slot + EXTRA_EXPIRES_AT]! <= this.clock[CLOCK_TIME]!
+    )
+      return CancelReason.Expired
+    if (this.work.jobs === 0) return 0
+    const market = words[at + ORDER_MARKET_CARRY]! & MARKET_MASK
+    const side = (attributes >>> ATTR_SIDE_SHIFT) & 1
+    return this.massCancels.reasonFor(slot, words[at + ORDER_ACCOUNT]!, market, side)
   }
 
   makerFilled(maker: number): void {
@@ -252,37 +225,29 @@ export class Trading implements MatchSink {
     const at = (taker << ORDER_SHIFT) & OFFSETS
     words[at + ORDER_LOTS]! -= lots
     words[at + ORDER_VISIBLE]! -= lots
-    if ((words[at + ORDER_ATTR]! & MARK_BUDGET) === 0) this.reserves.set(taker, words[at + ORDER_VISIBLE]!)
     this.orderEvents.amended(taker, words[at + ORDER_TICKS]!, false, false)
   }
 
   // ---- Lives of orders
 
-  /** Forgets the trades of the command before. Call first for each command that may trade. */
-  beginTrades(): void {
-    this.tradeLow = 0
-    this.tradeHigh = 0
-  }
-
   /**
-   * Enters a filled-in order into the ids and its account's list; `missed`: its id was the last that
-   * `ids.find` was asked for.
+   * Enters a filled-in order into the ids, its account's list and the expiries; `missed`: its id was the last
+   * that `ids.find` was asked for, unless orders have ended since.
    */
   enlist(slot: number, missed: boolean): void {
     const { words } = this.orders
-    const { accounts } = this.ledger
     const at = (slot << ORDER_SHIFT) & OFFSETS
-    const accountAt = words[at + ORDER_ACCOUNT]! << ACCOUNT_SHIFT
-    const last = accounts[accountAt + ACCOUNT_LAST_ORDER]!
-    words[at + ORDER_ACCOUNT_PREV] = last
-    words[at + ORDER_ACCOUNT_NEXT] = NONE
-    if (last === NONE) accounts[accountAt + ACCOUNT_FIRST_ORDER] = slot
-    else words[(last << ORDER_SHIFT) + ORDER_ACCOUNT_NEXT] = slot
-    accounts[accountAt + ACCOUNT_LAST_ORDER] = slot
-    accounts[accountAt + ACCOUNT_ORDERS]!++
+    const attributes = words[at + ORDER_ATTR]!
+    words[at + ORDER_ATTR] = attributes & ~MARK_FRESH
+    this.accountOrders.add(
+      slot,
+      words[at + ORDER_ACCOUNT]!,
+      words[at + ORDER_MARKET_CARRY]! & MARKET_MASK,
+      (attributes >>> ATTR_SIDE_SHIFT) & 1,
+    )
     if (missed) this.ids.addMissed(slot)
     else this.ids.add(slot)
-    if ((words[at + ORDER_ATTR]! & MARK_EXPIRES) !== 0) this.expiries.add(slot)
+    if ((attributes & MARK_EXPIRES) !== 0) this.expiries.add(slot)
   }
 
   /** Matches an order that stands in no book, then lets it rest or ends it. */
@@ -291,10 +256,11 @@ export class Trading implements MatchSink {
     const at = (slot << ORDER_SHIFT) & OFFSETS
     const attributes = words[at + ORDER_ATTR]!
     const timeInForce = (attributes >>> ATTR_TIF_SHIFT) & 7
-    let reason: number = 0
-    if (timeInForce === TIF_FOK && !this.couldSettle(slot)) reason = CancelReason.FillOrKill
-    else reason = this.matcher.match(slot)
-    if (words[at + ORDER_VISIBLE] === 0) this.finish(slot)
+    const wanted = words[at + ORDER_VISIBLE]!
+    let reason = timeInForce === TIF_FOK ? this.whyUnfillable(slot) : 0
+    if (reason === 0) reason = this.matcher.match(slot)
+    const left = words[at + ORDER_VISIBLE]!
+    if (left === 0) this.finish(slot)
     else if (reason !== 0) this.cancel(slot, reason)
     else if (
       isMarket((attributes >>> ATTR_TYPE_SHIFT) & 7) ||
@@ -302,13 +268,31 @@ export class Trading implements MatchSink {
       timeInForce === TIF_FOK
     )
       this.cancel(slot, CancelReason.ImmediateOrCancel)
-    else this.rest(slot, restingBook(words[at + ORDER_MARKET]!, (attributes >>> ATTR_SIDE_SHIFT) & 1))
+    else if ((attributes & MARK_CAP) !== 0 && this.passesCap(slot, left))
+      this.cancel(slot, CancelReason.SessionNotional)
+    else {
+      // What it held for worse prices or fees than it met goes back.
+      if (left !== wanted) this.reserves.set(slot, left)
+      this.rest(
+        slot,
+        restingBook(words[at + ORDER_MARKET_CARRY]! & MARKET_MASK, (attributes >>> ATTR_SIDE_SHIFT) & 1),
+      )
+    }
     if (this.reachedCount > 0) this.pullProtected()
+  }
+
+  /** True when `lots` at the order's limit come to more than its cap: it may not rest with them. */
+  private passesCap(slot: number, lots: number): boolean {
+    const { words, extraNumbers } = this.orders
+    const at = (slot << ORDER_SHIFT) & OFFSETS
+    const unit = this.markets.units[2 * (words[at + ORDER_MARKET_CARRY]! & MARKET_MASK) + UNITS_TICK]!
+    return words[at + ORDER_TICKS]! * lots * unit > extraNumbers[2 * slot + EXTRA_BUDGET]!
   }
 
   /** Puts an order into its book, with the part of it that shows. */
   private rest(slot: number, book: number): void {
     const at = (slot << ORDER_SHIFT) & OFFSETS
+    if ((this.orders.words[at + ORDER_ATTR]! & MARK_FRESH) !== 0) this.enlist(slot, true)
     this.book.show(slot, this.orders.words[at + ORDER_VISIBLE]!)
     this.book.append(slot, book, this.orders.words[at + ORDER_TICKS]!)
   }
@@ -317,39 +301,87 @@ export class Trading implements MatchSink {
   wait(slot: number): void {
     const { words, extras } = this.orders
     const at = (slot << ORDER_SHIFT) & OFFSETS
+    if ((words[at + ORDER_ATTR]! & MARK_FRESH) !== 0) this.enlist(slot, true)
     const attributes = words[at + ORDER_ATTR]!
     words[at + ORDER_ATTR] = attributes | MARK_WAITING
     const book = waitingBook(
-      words[at + ORDER_MARKET]!,
+      words[at + ORDER_MARKET_CARRY]! & MARKET_MASK,
       (attributes >>> ATTR_TYPE_SHIFT) & 7,
       (attributes >>> ATTR_SIDE_SHIFT) & 1,
     )
     this.book.append(slot, book, extras[(slot << EXTRA_SHIFT) + EXTRA_TRIGGER]!)
   }
 
-  /** True when a stop's trigger has been reached by the last trade. */
+  /** True when a stop's trigger has been reached: by the last trade, or by those whose triggers still fire. */
   isTriggered(market: number, type: number, side: number, triggerTicks: number): boolean {
-    const last = this.markets.words[(market << MARKET_SHIFT) + MARKET_LAST_TICKS]!
+    const { words } = this.markets
+    const at = market << MARKET_SHIFT
+    const last = words[at + MARKET_LAST_TICKS]!
     if (last === 0) return false
-    return waitingBook(market, type, side) & 1 ? last >= triggerTicks : last <= triggerTicks
+    const high = words[at + MARKET_TOUCHED_HIGH]!
+    if (waitingBook(market, type, side) & 1) return last >= triggerTicks || high >= triggerTicks
+    return last <= triggerTicks || (high !== 0 && words[at + MARKET_TOUCHED_LOW]! <= triggerTicks)
   }
 
-  /** Triggers every stop that the command's trades have reached, one after the other, cascades included. */
-  triggerStops(market: number): void {
-    if (this.tradeHigh === 0) return
+  /**
+   * Fires every trigger that the market's trades have reached, one after the other, cascades included, while
+   * at least half of the message's steps are left; false when the rest must wait for the next Time command.
+   */
+  triggerStops(market: number): boolean {
+    const { words } = this.markets
+    const at = (market << MARKET_SHIFT) & OFFSETS
+    if (words[at + MARKET_TOUCHED_HIGH] === 0) return true
     const rising = market * BOOK_KINDS + BOOK_RISING_STOPS
     const falling = market * BOOK_KINDS + BOOK_FALLING_STOPS
     const { best } = this.book.levels
+    const { work } = this
     for (;;) {
-      if (best[rising]! >= 0 && this.book.bestTicks(rising) <= this.tradeHigh)
-        this.trigger(this.book.first(rising))
-      else if (best[falling]! >= 0 && this.book.bestTicks(falling) >= this.tradeLow)
-        this.trigger(this.book.first(falling))
-      else return
+      let slot: number
+      if (best[rising]! >= 0 && this.book.bestTicks(rising) <= words[at + MARKET_TOUCHED_HIGH]!)
+        slot = this.book.first(rising)
+      else if (best[falling]! >= 0 && this.book.bestTicks(falling) >= words[at + MARKET_TOUCHED_LOW]!)
+        slot = this.book.first(falling)
+      else break
+      if (work.used * 2 > work.max || !work.take()) {
+        this.markUnfired(market)
+        return false
+      }
+      this.trigger(slot)
     }
+    words[at + MARKET_TOUCHED_LOW] = 0
+    words[at + MARKET_TOUCHED_HIGH] = 0
+    if (words[at + MARKET_UNFIRED] === 1) {
+      words[at + MARKET_UNFIRED] = 0
+      this.unfired--
+    }
+    return true
+  }
+
+  /** Notes that triggers of the market wait for a Time command. */
+  markUnfired(market: number): void {
+    const at = market << MARKET_SHIFT
+    if (this.markets.words[at + MARKET_UNFIRED] === 1) return
+    this.markets.words[at + MARKET_UNFIRED] = 1
+    this.unfired++
+  }
+
+  /** The first active market from `from` on in which triggers wait for a Time command, or -1. */
+  nextUnfired(from: number): number {
+    if (this.unfired === 0) return -1
+    const { words, end } = this.markets
+    for (let market = from; market < end; market++) {
+      const at = market << MARKET_SHIFT
+      if (words[at + MARKET_UNFIRED] === 1 && words[at + MARKET_STATUS] === STATUS_ACTIVE) return market
+    }
+    return -1
   }
 
   private trigger(slot: number): void {
+    const gone = this.goneReason(slot)
+    if (gone !== 0) {
+      this.cancel(slot, gone)
+      return
+    }
     this.book.remove(slot)
     this.orders.words[(slot << ORDER_SHIFT) + ORDER_ATTR]! &= ~MARK_WAITING
     this.activate(slot)
@@ -359,35 +391,34 @@ export class Trading implements MatchSink {
   activate(slot: number): void {
     const { words, extras } = this.orders
     const at = (slot << ORDER_SHIFT) & OFFSETS
-    const attributes = words[at + ORDER_ATTR]!
-    const type = (attributes >>> ATTR_TYPE_SHIFT) & 7
-    const side = (attributes >>> ATTR_SIDE_SHIFT) & 1
-    const market = words[at + ORDER_MARKET]!
+    const type = (words[at + ORDER_ATTR]! >>> ATTR_TYPE_SHIFT) & 7
+    const ticks = this.triggeredTicks(slot, type)
+    if (ticks !== 0 && ticks !== words[at + ORDER_TICKS]) {
+      words[at + ORDER_TICKS] = ticks
+      this.reserves.set(slot, words[at + ORDER_VISIBLE]!)
+    }
     const event = this.orderEvents.about(EVENT_TRIGGERED, slot, 0)
     this.events.words[event + EV_COUNTER_CLOID_LO] = extras[(slot << EXTRA_SHIFT) + EXTRA_TRIGGER]!
-    let ticks = words[at + ORDER_TICKS]!
-    if (isMarket(type)) {
-      ticks = this.prices.clampToBand(market, ticks)
-      words[at + ORDER_TICKS] = ticks
-      this.events.words[event + EV_TICKS] = ticks
-      this.enter(slot)
-      return
-    }
+    if (ticks !== 0) this.enter(slot)
+    else this.cancel(slot, isMarket(type) ? CancelReason.PriceBand : CancelReason.TriggerRejected)
+  }
+
+  /** The price that a triggered order goes on with; 0 = it may not be placed. */
+  private triggeredTicks(slot: number, type: number): number {
+    const { words } = this.orders
+    const at = (slot << ORDER_SHIFT) & OFFSETS
+    const attributes = words[at + ORDER_ATTR]!
+    const side = (attributes >>> ATTR_SIDE_SHIFT) & 1
+    const market = words[at + ORDER_MARKET_CARRY]! & MARKET_MASK
+    const limit = words[at + ORDER_TICKS]!
+    if (isMarket(type)) return this.prices.tightened(market, side, limit)
     const postOnly = (attributes >>> ATTR_POST_ONLY_SHIFT) & 3
-    if (postOnly !== POST_ONLY_NONE) ticks = this.prices.postOnlyTicks(market, side, ticks, postOnly)
+    const ticks =
+      postOnly === POST_ONLY_NONE ? limit : this.prices.postOnlyTicks(market, side, limit, postOnly)
+    if (ticks === 0 || this.prices.outsideBand(market, ticks)) return 0
     const timeInForce = (attributes >>> ATTR_TIF_SHIFT) & 7
     const mayRest = timeInForce === TIF_GTC || timeInForce === TIF_GTD
-    if (
-      ticks === 0 ||
-      this.prices.outsideBand(market, ticks) ||
-      (mayRest && this.book.levelMissing(restingBook(market, side), ticks))
-    ) {
-      this.cancel(slot, CancelReason.TriggerRejected)
-      return
-    }
-    words[at + ORDER_TICKS] = ticks
-    this.events.words[event + EV_TICKS] = ticks
-    this.enter(slot)
+    return mayRest && this.book.levelMissing(restingBook(market, side), ticks) ? 0 : ticks
   }
 
   /** Cancels a live order wherever it stands, or one that was just matched and stands nowhere. */
@@ -400,7 +431,7 @@ export class Trading implements MatchSink {
   /** The end of an order that stands in no book: what it still reserves is given back. */
   private finish(slot: number): void {
     const { words, numbers } = this.orders
-    const { accounts, values } = this.ledger
+    const { values } = this.ledger
     const at = (slot << ORDER_SHIFT) & OFFSETS
     const left = numbers[2 * slot]!
     if (left !== 0) {
@@ -408,16 +439,12 @@ export class Trading implements MatchSink {
       values[2 * row]! += left
       values[2 * row + 1]! -= left
     }
-    if ((words[at + ORDER_ATTR]! & MARK_EXPIRES) !== 0) this.expiries.remove(slot)
-    this.ids.remove(slot)
-    const accountAt = words[at + ORDER_ACCOUNT]! << ACCOUNT_SHIFT
-    const next = words[at + ORDER_ACCOUNT_NEXT]!
-    const prev = words[at + ORDER_ACCOUNT_PREV]!
-    if (prev === NONE) accounts[accountAt + ACCOUNT_FIRST_ORDER] = next
-    else words[(prev << ORDER_SHIFT) + ORDER_ACCOUNT_NEXT] = next
-    if (next === NONE) accounts[accountAt + ACCOUNT_LAST_ORDER] = prev
-    else words[(next << ORDER_SHIFT) + ORDER_ACCOUNT_PREV] = prev
-    accounts[accountAt + ACCOUNT_ORDERS]!--
+    const attributes = words[at + ORDER_ATTR]!
+    if ((attributes & MARK_FRESH) === 0) {
+      if ((attributes & MARK_EXPIRES) !== 0) this.expiries.remove(slot)
+      this.ids.remove(slot)
+      this.accountOrders.remove(slot, words[at + ORDER_ACCOUNT]!, (attributes >>> ATTR_SIDE_SHIFT) & 1)
+    }
     this.orders.release(slot)
   }
 
@@ -440,33 +467,13 @@ export class Trading implements MatchSink {
     this.reserves.set(slot, remaining)
   }
 
-  /**
-   * Cancels an account's live orders in placement order, in one market or all (-1), of one side or both
-   * (-1). With all markets, orders of halted ones stay. Returns how many.
-   */
-  cancelAll(account: number, market: number, side: number, reason: number, haltedToo: boolean): number {
-    const { words } = this.orders
-    let count = 0
-    let slot = this.ledger.accounts[(account << ACCOUNT_SHIFT) + ACCOUNT_FIRST_ORDER]!
-    while (slot !== NONE) {
-      const at = (slot << ORDER_SHIFT) & OFFSETS
-      const next = words[at + ORDER_ACCOUNT_NEXT]!
-      const own = words[at + ORDER_MARKET]!
-      if (
-        (market < 0 ? haltedToo || !this.markets.isHalted(own) : own === market) &&
-        (side < 0 || ((words[at + ORDER_ATTR]! >>> ATTR_SIDE_SHIFT) & 1) === side)
-      ) {
-        this.cancel(slot, reason)
-        count++
-      }
-      slot = next
-    }
-    return count
-  }
-
   // ---- Protections
 
-  private countProtected(account: number, market: number, quote: number): void {
+  private countProtected(maker: number, account: number, lots: number): void {
+    const { words } = this.orders
+    const at = (maker << ORDER_SHIFT) & OFFSETS
+    const market = words[at + ORDER_MARKET_CARRY]! & MARKET_MASK
+    const quote = words[at + ORDER_TICKS]! * lots * this.markets.units[2 * market + UNITS_TICK]!
     const entry = this.protections.countFill(account, market, quote, this.clock[CLOCK_TIME]!)
     if (entry >= 0) this.reached[this.reachedCount++] = entry
   }
@@ -480,22 +487,30 @@ export class Trading implements MatchSink {
       const event = this.events.next(EVENT_PROTECTION_TRIGGERED, this.clock)
       this.events.words[event + EV_ACCOUNT] = account
       this.events.words[event + EV_MARKET] = market
-      this.cancelAll(account, market, -1, CancelReason.Protection, true)
+      this.massCancels.begin(
+        { account, market, side: -1, reason: CancelReason.Protection, haltedToo: true },
+        this.clock[CLOCK_SEQ]!,
+      )
     }
     this.reachedCount = 0
   }
 
   // ---- Fill or kill
 
-  /** True when the whole order can be filled now, and settling it can bring no balance to 2^53. */
-  private couldSettle(slot: number): boolean {
-    if (!this.matcher.couldFill(slot)) return false
+  /**
+   * 0 when the whole order can be filled now, and settling it can bring no balance to 2^53; else the reason
+   * that kills it.
+   */
+  private whyUnfillable(slot: number): number {
+    const reason = this.matcher.whyUnfillable(slot)
+    if (reason !== 0) return reason
     const { supply } = this.ledger
-    const market = this.orders.words[(slot << ORDER_SHIFT) + ORDER_MARKET]!
+    const market = this.orders.words[(slot << ORDER_SHIFT) + ORDER_MARKET_CARRY]! & MARKET_MASK
     const base = this.markets.get(market, Market.BASE)
     const quote = this.markets.get(market, Market.QUOTE)
     // No balance can reach 2^53 unless there is that much of an asset.
-    if (supply[2 * base + 1] === 0 && supply[2 * quote + 1] === 0) return true
-    return allCanReceive(slot, this.book, this.markets, this.ledger)
+    if (supply[2 * base + 1] === 0 && supply[2 * quote + 1] === 0) return 0
+    const isGone = (maker: number): boolean => this.goneReason(maker) !== 0
+    return allCanReceive(slot, this.book, this.markets, this.ledger, isGone) ? 0 : CancelReason.FillOrKill
   }
 }

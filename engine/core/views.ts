@@ -14,11 +14,20 @@ import type {
   SessionView,
   WalletNonces,
 } from '../types.js'
-import { ACCOUNT_SHIFT, Account, AccountNumber, OWNER_WORDS } from './ledger.js'
+import { AccountNumber, OWNER_WORDS } from './ledger.js'
 import { BOOK_KINDS, BookKind, LEVEL_SHIFT, Level, NONE, keyMask } from './levels.js'
 import { Fee } from './markets.js'
 import { restingBook } from './match.js'
-import { EXTRA_SHIFT, Extra, ExtraNumber, Mark, ORDER_SHIFT, Order, OrderNumber } from './orders.js'
+import {
+  EXTRA_SHIFT,
+  Extra,
+  ExtraNumber,
+  MARKET_MASK,
+  Mark,
+  ORDER_SHIFT,
+  Order,
+  OrderNumber,
+} from './orders.js'
 import {
   KEY_WORDS,
   PARITY_BIT,
@@ -90,14 +99,12 @@ export function level(
 export function orders(state: State, account: number): OrderView[] {
   const found: OrderView[] = []
   if (!state.ledger.isOpen(account)) return found
-  const { words } = state.trading.orders
-  for (
-    let slot = state.ledger.accounts[(account << ACCOUNT_SHIFT) + Account.FIRST_ORDER]!;
-    slot !== NONE;
-    slot = words[(slot << ORDER_SHIFT) + Order.ACCOUNT_NEXT]!
-  )
-    found.push(orderView(state, slot))
-  return found
+  const { accountOrders } = state.trading
+  for (let entry = accountOrders.firstEntry(account); entry !== NONE; entry = accountOrders.nextEntry(entry))
+    for (let side = 0; side < 2; side++)
+      for (let slot = accountOrders.first(entry, side); slot !== NONE; slot = accountOrders.next(slot))
+        found.push(orderView(state, slot))
+  return found.sort((a, b) => a.orderId - b.orderId)
 }
 
 export function orderByCloid(state: State, account: number, cloid: bigint): OrderView | undefined {
@@ -135,7 +142,7 @@ function orderView({ trading }: State, slot: number): OrderView {
   return {
     orderId: numbers[2 * slot + OrderNumber.ID]!,
     account: words[at + Order.ACCOUNT]!,
-    market: words[at + Order.MARKET]!,
+    market: words[at + Order.MARKET_CARRY]! & MARKET_MASK,
     cloid: (BigInt(words[at + Order.CLOID_HI]! >>> 0) << 32n) | BigInt(words[at + Order.CLOID_LO]! >>> 0),
     side: ((attributes >>> Attr.SIDE_SHIFT) & 1) as Side,
     ticks: words[at + Order.TICKS]!,

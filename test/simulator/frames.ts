@@ -24,7 +24,7 @@ export const genesis: GenesisConfig = {
     id,
     base: id,
     quote: 2,
-    lotUnits: 3,
+    lotUnits: 5,
     tickUnits: 2,
     makerFeePpm: id === 0 ? -50 : 100,
     takerFeePpm: 300,

@@ -1,0 +1,157 @@
+/**
+ * The live orders of each account, by market and side, in placement order: what cancel-all, protections and
+ * dead-man switches go through, so that they meet no order that they do not cancel.
+ *
+ * An account's entries (one a market in which it has live orders) are linked by ascending market. An entry
+ * holds two lists, buys and sells; their ends link back to it as its complement, so taking an order out asks
+ * for nothing. An account's last pair of assets knows its entry (ledger.ts).
+ *
+ *   entry (8 words)   0 next   1 previous   2 market   3 account   4,5 first buy, sell   6,7 last buy, sell
+ *
+ * Invariant: an entry stands exactly while one of its lists has an order, so there are no more entries than
+ * live orders. Called by trading.ts, mass-cancels.ts and views.ts.
+ */
+import { Account, type Ledger } from './ledger.js'
+import { Order, type Orders } from './orders.js'
+import * as ledger from './ledger.js'
+import * as levels from './levels.js'
+import * as offsets from './offsets.js'
+import * as orders from './orders.js'
+
+// Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+const { OFFSETS } = offsets
+const { NONE } = levels
+const { ORDER_SHIFT } = orders
+const { ACCOUNT_SHIFT } = ledger
+const { ACCOUNT_NEXT: ORDER_NEXT, ACCOUNT_PREV: ORDER_PREV } = Order
+const {
+  ENTRY: ACCOUNT_ENTRY,
+  PAIR: ACCOUNT_PAIR,
+  PAIR_ENTRY: ACCOUNT_PAIR_ENTRY,
+  ORDERS: ACCOUNT_ORDERS,
+} = Account
+const SHIFT = 3
+const Entry = { NEXT: 0, PREV: 1, MARKET: 2, ACCOUNT: 3, FIRST: 4, LAST: 6 } as const
+const { PREV: ENTRY_PREV, MARKET: ENTRY_MARKET, ACCOUNT: ENTRY_ACCOUNT, FIRST, LAST } = Entry
+
+export class AccountOrders {
+  private readonly words: Int32Array
+  private readonly orders: Int32Array
+  private readonly accounts: Int32Array
+  private free = NONE
+  private used = 0
+
+  constructor(orders: Orders, ledger: Ledger) {
+    this.words = new Int32Array((orders.capacity + 1) << SHIFT)
+    this.orders = orders.words
+    this.accounts = ledger.accounts
+  }
+
+  /** Appends an order to its account's list of a market and side. */
+  add(slot: number, account: number, market: number, side: number): void {
+    const { words, orders, accounts } = this
+    const accountAt = (account << ACCOUNT_SHIFT) & OFFSETS
+    const cached = accounts[accountAt + ACCOUNT_PAIR] === market + 1
+    let entry = cached ? accounts[accountAt + ACCOUNT_PAIR_ENTRY]! : NONE
+    if (entry === NONE) {
+      entry = this.findOrInsert(account, market)
+      if (cached) accounts[accountAt + ACCOUNT_PAIR_ENTRY] = entry
+    }
+    const at = ((entry << SHIFT) + side) & OFFSETS
+    const orderAt = (slot << ORDER_SHIFT) & OFFSETS
+    const last = words[at + LAST]!
+    orders[orderAt + ORDER_NEXT] = ~entry
+    if (last === NONE) {
+      words[at + FIRST] = slot
+      orders[orderAt + ORDER_PREV] = ~entry
+    } else {
+      orders[(last << ORDER_SHIFT) + ORDER_NEXT] = slot
+      orders[orderAt + ORDER_PREV] = last
+    }
+    words[at + LAST] = slot
+    accounts[accountAt + ACCOUNT_ORDERS]!++
+  }
+
+  /** Takes an order out of its list, and the entry away with its last one. */
+  remove(slot: number, account: number, side: number): void {
+    const { words, orders } = this
+    const orderAt = (slot << ORDER_SHIFT) & OFFSETS
+    const next = orders[orderAt + ORDER_NEXT]!
+    const prev = orders[orderAt + ORDER_PREV]!
+    this.accounts[(account << ACCOUNT_SHIFT) + ACCOUNT_ORDERS]!--
+    if (prev < 0 && next < 0) {
+      const at = (~prev << SHIFT) & OFFSETS
+      words[at + FIRST + side] = NONE
+      words[at + LAST + side] = NONE
+      if (words[at + FIRST + (side ^ 1)] === NONE) this.release(~prev)
+      return
+    }
+    if (prev < 0) words[(~prev << SHIFT) + FIRST + side] = next
+    else orders[(prev << ORDER_SHIFT) + ORDER_NEXT] = next
+    if (next < 0) words[(~next << SHIFT) + LAST + side] = prev
+    else orders[(next << ORDER_SHIFT) + ORDER_PREV] = prev
+  }
+
+  /** An account's first entry, or NONE. */
+  firstEntry(account: number): number {
+    return this.accounts[(account << ACCOUNT_SHIFT) + ACCOUNT_ENTRY]!
+  }
+
+  /** The entry of the next market, or NONE. */
+  nextEntry(entry: number): number {
+    return this.words[entry << SHIFT]!
+  }
+
+  market(entry: number): number {
+    return this.words[(entry << SHIFT) + ENTRY_MARKET]!
+  }
+
+  /** First order of an entry's list of a side, or NONE. */
+  first(entry: number, side: number): number {
+    return this.words[(entry << SHIFT) + FIRST + side]!
+  }
+
+  /** The order behind one in its list, or NONE. */
+  next(slot: number): number {
+    const next = this.orders[(slot << ORDER_SHIFT) + ORDER_NEXT]!
+    return next < 0 ? NONE : next
+  }
+
+  private findOrInsert(account: number, market: number): number {
+    const { words, accounts } = this
+    const head = (account << ACCOUNT_SHIFT) + ACCOUNT_ENTRY
+    let before = NONE
+    let entry = accounts[head]!
+    while (entry !== NONE && words[(entry << SHIFT) + ENTRY_MARKET]! < market) {
+      before = entry
+      entry = words[entry << SHIFT]!
+    }
+    if (entry !== NONE && words[(entry << SHIFT) + ENTRY_MARKET] === market) return entry
+    const made = this.free === NONE ? this.used++ : this.free
+    const at = made << SHIFT
+    if (made === this.free) this.free = words[at]!
+    words[at] = entry
+    words[at + ENTRY_PREV] = before
+    words[at + ENTRY_MARKET] = market
+    words[at + ENTRY_ACCOUNT] = account
+    words.fill(NONE, at + FIRST, at + FIRST + 4)
+    if (before === NONE) accounts[head] = made
+    else words[before << SHIFT] = made
+    if (entry !== NONE) words[(entry << SHIFT) + ENTRY_PREV] = made
+    return made
+  }
+
+  private release(entry: number): void {
+    const { words, accounts } = this
+    const at = (entry << SHIFT) & OFFSETS
+    const accountAt = (words[at + ENTRY_ACCOUNT]! << ACCOUNT_SHIFT) & OFFSETS
+    const next = words[at]!
+    const prev = words[at + ENTRY_PREV]!
+    if (prev === NONE) accounts[accountAt + ACCOUNT_ENTRY] = next
+    else words[prev << SHIFT] = next
+    if (next !== NONE) words[(next << SHIFT) + ENTRY_PREV] = prev
+    if (accounts[accountAt + ACCOUNT_PAIR_ENTRY] === entry) accounts[accountAt + ACCOUNT_PAIR_ENTRY] = NONE
+    words[at] = this.free
+    this.free = entry
+  }
+}

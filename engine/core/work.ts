@@ -1,0 +1,30 @@
+/**
+ * How much the message that is applied has done, in steps: makers met, orders scanned, expired, cancelled or
+ * triggered. One bound for all of them keeps every message near a millisecond; what is left over ends with a
+ * reason of its own or goes on in the next Time command.
+ *
+ * Invariant: used <= max, between messages and within. Called by engine.ts (which sets it to zero), match.ts,
+ * trading.ts, mass-cancels.ts and clock.ts.
+ */
+export class Work {
+  /** Steps of the message so far; the commands of a frame share it. */
+  used = 0
+  readonly max: number
+  /** Mass cancels that are under way: while there are none, no order is covered by one. */
+  jobs = 0
+
+  constructor(max: number) {
+    this.max = max
+  }
+
+  get isUsedUp(): boolean {
+    return this.used >= this.max
+  }
+
+  /** Takes one step; false when none is left. */
+  take(): boolean {
+    if (this.used >= this.max) return false
+    this.used++
+    return true
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * The run loop beside a ring each for what comes in, for the journal and for what goes out: work that is left
+ * goes on by itself and before every message, and commands on which the engine breaks never reach the journal.
+ */
+import { CommandKind, Side } from './codes.js'
+import * as commands from './commands.js'
+import { Control, createControl } from './control.js'
+import { createEngine } from './core/engine.js'
+import { InvariantError } from './core/invariant-error.js'
+import { COMMAND_BYTES, COMMAND_WORDS } from './layout.js'
+import {
+  INBOUND_HEADER_WORDS,
+  Inbound,
+  InboundType,
+  JOURNAL_HEADER_WORDS,
+  JournalMessage,
+} from './messages.js'
+import { Publisher } from './publisher.js'
+import { RingReader, RingWriter, createRing } from './ring.js'
+import { RunLoop } from './run.js'
+import { Sequencer } from './sequencer.js'
+import type { Engine, GenesisConfig } from './types.js'
+
+const genesis: GenesisConfig = {
+  assets: [
+    { id: 0, symbol: 'USD' },
+    { id: 1, symbol: 'ABC' },
+  ],
+  markets: [{ id: 0, base: 1, quote: 0, lotUnits: 1, tickUnits: 1, makerFeePpm: 0, takerFeePpm: 0 }],
+  capacities: { ordersMax: 256, levelsMax: 256, accountsMax: 8, sessionsMax: 2, commandStepsMax: 4 },
+}
+const noRoom = (): never => {
+  throw new Error('a ring of this test is too small')
+}
+
+/** A loop at a clock that stands still, and both ends of its rings. `broken` wraps the engine. */
+function setUp(broken = (engine: Engine): Engine => engine) {
+  const control = new Control(createControl())
+  const [inboundRing, journalRing, outboundRing] = [1 << 16, 1 << 20, 1 << 20].map(createRing)
+  const doorbell = control.producerDoorbell(0)
+  const publisher = new Publisher([{ ring: new RingWriter(outboundRing!), doorbell }], control, noRoom)
+  const engine = broken(createEngine({ genesis, onEvents: (events) => publisher.onEvents(events) }))
+  const loop = new RunLoop({
+    engine,
+    genesis,
+    sequencer: new Sequencer(0, 1000, () => 1000),
+    inbound: [new RingReader(inboundRing!)],
+    journal: new RingWriter(journalRing!),
+    publisher,
+    control,
+    waitForRoom: noRoom,
+  })
+  const inbound = new RingWriter(inboundRing!)
+  const journal = new RingReader(journalRing!)
+  const outbound = new RingReader(outboundRing!)
+  const words = new Int32Array(COMMAND_WORDS)
+  const floats = new Float64Array(words.buffer)
+  const submit = (): void => {
+    const at = inbound.tryClaim(INBOUND_HEADER_WORDS * 4 + COMMAND_BYTES)
+    const word = at / 4
+    inbound.words.fill(0, word, word + INBOUND_HEADER_WORDS)
+    inbound.words[word + Inbound.TYPE] = InboundType.Commands
+    inbound.words[word + Inbound.COUNT] = 1
+    inbound.words.set(words, word + INBOUND_HEADER_WORDS)
+    inbound.commit()
+  }
+  /** Kinds of the commands of each message that the journal got since the last call. */
+  const journaled = (): number[][] => {
+    const kinds: number[][] = []
+    for (let at = journal.peek(); at >= 0; at = journal.peek()) {
+      const count = journal.words[at / 4 + JournalMessage.COUNT]!
+      kinds.push(
+        Array.from(
+          { length: count },
+          (_, index) => journal.words[at / 4 + JOURNAL_HEADER_WORDS + index * COMMAND_WORDS]! & 0xff,
+        ),
+      )
+      journal.release()
+    }
+    for (let at = outbound.peek(); at >= 0; at = outbound.peek()) outbound.release()
+    return kinds
+  }
+  return { loop, engine, words, floats, submit, journaled }
+}
+
+test('work that is left goes on before every message, and by itself', () => {
+  const { loop, engine, words, floats, submit, journaled } = setUp()
+  commands.writeDeposit(words, floats, 0, 1, 0, 1_000_000)
+  submit()
+  for (let order = 1; order <= 20; order++) {
+    commands.writePlace(words, floats, 0, 1, 0, Side.Buy, order, 1, order)
+    submit()
+  }
+  loop.turn()
+  journaled()
+  expect(loop.quietMs()).toBe(Infinity)
+  commands.writeCancelAll(words, floats, 0, 1)
+  submit()
+  loop.turn()
+  expect(journaled()).toEqual([[CommandKind.CancelAll]])
+  expect([loop.quietMs(), engine.liveOrders()]).toEqual([0, 17])
+  // The clock stands still, and yet each message has its Time command.
+  commands.writeDeposit(words, floats, 0, 1, 0, 1)
+  submit()
+  submit()
+  loop.turn()
+  const { Deposit, Time } = CommandKind
+  expect(journaled()).toEqual([
+    [Time, Deposit],
+    [Time, Deposit],
+  ])
+  expect(engine.liveOrders()).toBe(11)
+  let ticks = 0
+  for (; loop.quietMs() === 0; ticks++) loop.tick()
+  expect([ticks, engine.liveOrders(), loop.quietMs()]).toEqual([4, 0, Infinity])
+  loop.tick()
+  expect(journaled()).toEqual(Array.from({ length: ticks }, () => [Time]))
+})
+
+test('a message on which the engine breaks stops the loop before the journal has it', () => {
+  const breaks = (engine: Engine): Engine =>
+    new Proxy(engine, {
+      get(target, key): unknown {
+        if (key === 'apply')
+          return (words: Int32Array, floats: Float64Array, at: number): void => {
+            target.apply(words, floats, at)
+            target.flush()
+            if ((words[at]! & 0xff) === CommandKind.Transfer) throw new InvariantError('a test breaks it')
+          }
+        const value: unknown = Reflect.get(target, key, target)
+        return typeof value === 'function' ? (value as () => unknown).bind(target) : value
+      },
+    })
+  const { loop, words, floats, submit, journaled } = setUp(breaks)
+  commands.writeDeposit(words, floats, 0, 1, 0, 1_000_000)
+  submit()
+  loop.turn()
+  expect(journaled()).toEqual([[CommandKind.Deposit]])
+  commands.writeTransfer(words, floats, 0, 1, 2, 0, 5)
+  submit()
+  expect(() => loop.turn()).toThrow(InvariantError)
+  expect(journaled()).toEqual([])
+})

@@ -54,6 +54,9 @@ export const DEADLINE_AHEAD_MS_MAX = 86_400_000
 export const FRAME_BYTES_MAX = 16 * 1024
 /** Bytes of an HTTP request's first line and headers, those of a WebSocket's handshake among them. */
 export const HTTP_HEAD_BYTES_MAX = 4 * 1024
+/** Bytes that one command of a frame may take, in whatever encoding, and what stands around all of them. */
+export const COMMAND_PAYLOAD_BYTES_MAX = 256
+export const FRAME_ENVELOPE_BYTES_MAX = 256
 /** Absolute bound of a fee, in millionths. */
 export const FEE_PPM_MAX = 100_000
 export const TIERS_MAX = 16

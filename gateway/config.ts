@@ -69,6 +69,18 @@ export const gatewayConfigSchema = z.strictObject({
   cancelRate: rate(20_000, 40_000, 'cancels of one account; a cancel-all counts as one'),
   connectRate: rate(1000, 20_000, 'connections opened from one address'),
   ipRequestRate: rate(10_000, 100_000, 'requests of all accounts of one address, by weight'),
+  messageRate: rate(20_000, 40_000, 'messages of one connection, whatever they say'),
+  ipMessageRate: rate(100_000, 200_000, 'messages of all connections of one address'),
+  ipByteRate: rate(32 << 20, 64 << 20, 'bytes of messages of one address'),
+  frameByteRate: rate(4 << 20, 8 << 20, 'bytes of one account’s frames'),
+  refusalRate: rate(
+    100,
+    1000,
+    'refusals of one connection; beyond, it is closed; a bad signature counts as 50',
+  ),
+  ipRefusalRate: rate(1000, 10_000, 'refusals of one address'),
+  ipOffenceRate: rate(1, 8, 'connections of one address closed for refusals; beyond, it is kept out'),
+  keptOutS: z.int().min(1).max(3600).default(10).describe('seconds that an address is kept out'),
   ipOrderRate: rate(100_000, 200_000, 'orders placed and amended by all accounts of one address'),
 })
 export type GatewayConfig = z.output<typeof gatewayConfigSchema>

@@ -63,6 +63,8 @@ export class Connection {
   /** Messages that were no messages; too many close the connection. */
   malformed = 0
   closed = false
+  /** It was refused too often: what it sends is not looked at any more, and it is closed after its last error. */
+  ending = false
   /** When it was last told that a budget is nearly spent. */
   warnedAtMs = -Infinity
   /** When a message or a pong last came, and whether it has been pinged since; of performance.now(). */

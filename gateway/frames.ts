@@ -256,6 +256,11 @@ export class FrameIntake {
 
   /** Puts a frame behind the connection's others; false = it is over a budget and has been refused. */
   #enqueue(connection: FrameSource, frame: PendingFrame, account: number): boolean {
+    const bytes = this.#limits.frameBytes(account, frame.attachment.length, frame.count)
+    if (bytes !== undefined) {
+      connection.sendError(frame.id, bytes.code, bytes)
+      return false
+    }
     const refusal = this.#limits.frame(connection, account, frame.records, headersOf(frame), frame.count)
     if (refusal !== undefined) {
       connection.sendError(frame.id, refusal.code, refusal)

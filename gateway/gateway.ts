@@ -15,6 +15,7 @@ import type { WireValue } from '../sdk/wire/msgpack.js'
 import type { SessionName } from '../sdk/wire/signed.js'
 import { PROTOCOL_VERSION } from '../sdk/wire/version.js'
 import { AccountStreams } from './account-streams.js'
+import { Admission, Turns } from './admission.js'
 import { type Domain, createDomain } from './auth.js'
 import { BalanceView } from './balance-view.js'
 import { BatchList } from './batch-list.js'
@@ -104,6 +105,8 @@ export class Gateway implements EngineLinkHandler {
   settlementFigures: SettlementFigures | undefined
   readonly epoch: number
   readonly limits: Limits
+  readonly admission: Admission
+  readonly #turns = new Turns((connection, message) => this.#handle(connection, message))
   readonly #receipts: Receipts | undefined
   readonly #connections = new Set<Connection>()
   readonly #dirty = new Set<Connection>()
@@ -127,6 +130,7 @@ export class Gateway implements EngineLinkHandler {
     this.submissions = new Submissions(this.link)
     this.limits = new Limits(data.config, (account) => this.orders.count(account))
     this.orders.onChange = (market, orderId) => this.markets.get(market)?.orderChanges(orderId)
+    this.admission = new Admission(data.config)
     this.#memory = new EventMemory(data.config.streamBytesMax)
     if (data.receiptKey !== undefined) {
       this.#receipts = createReceipts(data.receiptKey, this.domain, this.link.control)
@@ -230,7 +234,7 @@ export class Gateway implements EngineLinkHandler {
       challenge: randomBytes(CHALLENGE_BYTES),
       unsentBytesMax: this.data.config.unsentBytesMax,
       onDirty: (dirty) => this.#dirty.add(dirty),
-      onRefused: (code) => this.figures.reject(code),
+      onRefused: (code) => this.#refused(connection, code),
     })
     this.#connections.add(connection)
     const { chainId, vault, settlement } = this.data.deployment
@@ -252,8 +256,31 @@ export class Gateway implements EngineLinkHandler {
     return connection
   }
 
-  /** One message of a client; `message` is a view that dies with the call. */
+  /** One message of a client, paid for before it is looked at; `message` is a view that dies with the call. */
   receive(connection: Connection, message: Uint8Array): void {
+    if (connection.ending) return
+    const refusal = this.admission.message(connection, message.length)
+    if (refusal !== undefined) connection.sendError(null, refusal.code, refusal)
+    else if (!this.#turns.take(connection, message)) {
+      const message = 'too many messages of this connection wait for their turn'
+      connection.sendError(null, ErrorCode.RateLimited, { message, retryAfter: 100 })
+    } else return
+    connection.flush()
+  }
+
+  /** An error goes to a client: one too many ends the connection, after it. */
+  #refused(connection: Connection, code: number): void {
+    this.figures.reject(code)
+    if (connection.closed || connection.ending || !this.admission.refused(connection, code)) return
+    connection.ending = true
+    queueMicrotask(() => {
+      connection.flush()
+      connection.close(ErrorCode.TooManyErrors, 'too much was asked that is refused')
+    })
+  }
+
+  #handle(connection: Connection, message: Uint8Array): void {
+    if (connection.ending) return
     let decoded: WireValue
     try {
       decoded = connection.codec.decode(message)
@@ -300,6 +327,7 @@ export class Gateway implements EngineLinkHandler {
     if (connection.cancelOnDisconnect !== undefined) this.#cancelAll(connection.cancelOnDisconnect)
     this.#connections.delete(connection)
     this.#dirty.delete(connection)
+    this.#turns.forget(connection)
     this.frames.forget(connection)
     this.subscriptions.closed(connection)
   }

@@ -301,6 +301,15 @@ test('every limit of the settings has a row here', () => {
     'streamBytesKept',
     'streamBytesMax',
     'streamIdleS',
+    // admission.test's.
+    'messageRate',
+    'ipMessageRate',
+    'ipByteRate',
+    'frameByteRate',
+    'refusalRate',
+    'ipRefusalRate',
+    'ipOffenceRate',
+    'keptOutS',
   ]
   expect([...tested, ...others].sort()).toEqual(Object.keys(gatewayConfigSchema.shape).sort())
 })

@@ -4,6 +4,7 @@
  */
 import { CommandKind } from '../engine/codes.js'
 import { COMMAND_WORDS } from '../engine/layout.js'
+import { COMMAND_PAYLOAD_BYTES_MAX, FRAME_ENVELOPE_BYTES_MAX } from '../engine/limits.js'
 import { ErrorCode } from '../sdk/wire/codes.js'
 import { Control, Kind } from '../sdk/wire/layout.js'
 import { Budget } from './budgets.js'
@@ -29,6 +30,7 @@ export class Limits {
   readonly #orders: Budget<number>
   readonly #ordersByIp: Budget<string>
   readonly #cancels: Budget<number>
+  readonly #frameBytes: Budget<number>
   /** Open WebSockets and unanswered HTTP requests of each address. */
   readonly #connections = new Map<string, number>()
   readonly #openOrders: (account: number) => number
@@ -44,6 +46,7 @@ export class Limits {
     this.#orders = new Budget(config.orderRate)
     this.#ordersByIp = new Budget(config.ipOrderRate)
     this.#cancels = new Budget(config.cancelRate)
+    this.#frameBytes = new Budget(config.frameByteRate)
   }
 
   /** Whether an address may open one more WebSocket. */
@@ -103,6 +106,21 @@ export class Limits {
       message: `the request budget of ${ip} is spent`,
       retryAfter: ofIp,
     }
+  }
+
+  /**
+   * Takes a frame's bytes from its account's budget; the journal keeps every one of them. Blanks around its
+   * commands are refused: beyond what commands of any encoding need, they are load and nothing else.
+   */
+  frameBytes(account: number, bytes: number, commands: number): Refusal | undefined {
+    const most = FRAME_ENVELOPE_BYTES_MAX + commands * COMMAND_PAYLOAD_BYTES_MAX
+    if (bytes > most) {
+      const message = `a frame of ${bytes} bytes, at most ${most} with ${commands} commands`
+      return { code: ErrorCode.BadParams, message }
+    }
+    const retryAfter = this.#frameBytes.take(account, bytes, performance.now())
+    if (retryAfter === 0) return undefined
+    return { code: ErrorCode.RateLimited, message: 'the budget of frame bytes is spent', retryAfter }
   }
 
   /**

@@ -168,5 +168,5 @@ function admit(gateway: Gateway, ip: string, request: HttpRequest): { codec: Cod
   if (allowedOrigins.length > 0 && !allowedOrigins.includes(request.getHeader('origin'))) {
     return { code: ErrorCode.OriginNotAllowed, message: 'this Origin may not connect' }
   }
-  return gateway.limits.connect(ip) ?? { codec }
+  return gateway.admission.connect(ip) ?? gateway.limits.connect(ip) ?? { codec }
 }

@@ -6,12 +6,14 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { PrivateKeyAccount } from 'viem/accounts'
+import { WebSocket } from 'ws'
 import { startRig } from '../bench/gateway-rig.js'
 import { type Client, createClient } from '../sdk/index.js'
 import { jsonCodec, unpackJson } from '../sdk/wire/codec.js'
 import { Control, Kind } from '../sdk/wire/layout.js'
 import type { WireValue } from '../sdk/wire/msgpack.js'
 import { Connection, type Socket } from './connection.js'
+import { EventMemory } from './kept-events.js'
 import { Stream } from './stream.js'
 
 async function until(condition: () => boolean | Promise<boolean>, what: string, ms = 10_000): Promise<void> {
@@ -301,3 +303,111 @@ test('orders go with the connection that asked for it', async () => {
   watching.close()
   await rig.stop()
 })
+
+test('what a stream keeps is bounded in bytes, whatever an event holds, and so are all streams together', () => {
+  const memory = new EventMemory(300_000)
+  const make = (name: string, lastSeq = 0): Stream =>
+    new Stream({ name, epoch: 1, lastSeq, keep: 4096, keepBytes: 100_000, memory, entriesHaveSeq: true })
+  const stream = make('orders')
+  const entries = (seq: number, count: number): WireValue[] =>
+    Array.from({ length: count }, () => [seq, 1, 2, 3n, 4, 5, 6, 7, 8, 9, 10, 11, 12])
+  for (let seq = 1; seq <= 1000; seq++) stream.publish(seq, entries(seq, 100))
+  expect(stream.keptBytes).toBeLessThanOrEqual(100_000)
+  expect(stream.keptBytes).toBeGreaterThan(10_000)
+  expect(stream.canResume(1, 999)).toBe(true)
+  expect(stream.canResume(1, 1)).toBe(false)
+  // One event that is larger than all that may be kept: nobody resumes across it.
+  stream.publish(1001, entries(1001, 10_000))
+  expect(stream.canResume(1, 1000)).toBe(false)
+  expect(stream.keptBytes).toBeLessThanOrEqual(100_000)
+  const others = Array.from({ length: 20 }, (_, index) => make(`other${index}`))
+  for (const other of others) for (let seq = 1; seq <= 50; seq++) other.publish(seq, entries(seq, 20))
+  expect(memory.bytes).toBeLessThanOrEqual(300_000)
+  // The newest stream keeps its events; the oldest has lost them, and says so.
+  expect(others.at(-1)!.canResume(1, 49)).toBe(true)
+  expect(others[0]!.canResume(1, 49)).toBe(false)
+})
+
+test('an event of many commands is told in several, none of which ends within a command', () => {
+  const sent: WireValue[][] = []
+  const connection = {
+    codec: { encode: (message: unknown) => message },
+    unsentBytes: 0,
+    send: (message: WireValue[]) => sent.push(message),
+    sendEncoded: (message: WireValue[]) => sent.push(message),
+  } as never
+  const stream = new Stream({
+    name: 'orders',
+    epoch: 1,
+    lastSeq: 0,
+    keep: 99,
+    keepBytes: 1e9,
+    entriesHaveSeq: true,
+  })
+  stream.startFromSnapshot(connection, { data: [] })
+  const entries = Array.from({ length: 3000 }, (_, index) => [1 + Math.floor(index / 300), index])
+  stream.publish(10, entries)
+  const events = sent.slice(1)
+  expect(events.map(([, , seq, prevSeq, data]) => [seq, prevSeq, (data as unknown[]).length])).toEqual([
+    [2, 0, 600],
+    [4, 2, 600],
+    [6, 4, 600],
+    [8, 6, 600],
+    [10, 8, 600],
+  ])
+  expect(events.flatMap(([, , , , data]) => data)).toEqual(entries)
+})
+
+test('depth and L3 positions of another gateway thread start from a snapshot; ticker times agree with HTTP', async () => {
+  const rig = await startRig({ accounts: 2, gateways: 2 })
+  const maker = await open(rig.url, rig.wallets[0])
+  /** Position and first message of a stream on whatever thread the connection falls to. */
+  const follow = (name: string, from?: WireValue) =>
+    new Promise<{ message: WireValue[]; close: () => void }>((resolve, reject) => {
+      const socket = new WebSocket(rig.url, 'glassbook.v1.json')
+      socket.onopen = () =>
+        socket.send(JSON.stringify([0, 1, 'subscribe', from === undefined ? [name] : [name, from]]))
+      socket.onerror = () => reject(new Error('no connection'))
+      socket.onmessage = ({ data }) => {
+        const message = unpackJson((data as Buffer).toString()) as WireValue[]
+        if (message[0] !== Kind.Snapshot && message[0] !== Kind.Event) return
+        if (message[1] === name) resolve({ message, close: () => socket.close() })
+      }
+    })
+  await maker.placeOrder({ market: 0, side: 'buy', ticks: 10, lots: 1 })
+  for (const name of ['book:0:5', 'l3:0']) {
+    const epochs = new Map<number, number>()
+    for (let count = 0; count < 200 && epochs.size < 2; count++) {
+      const { message, close } = await follow(name)
+      expect(message[0]).toBe(Kind.Snapshot)
+      epochs.set(message[2] as number, message[3] as number)
+      close()
+    }
+    // The two threads never take each other's positions for their own.
+    expect(epochs.size).toBe(2)
+    const [[epoch, seq]] = [...epochs] as [[number, number]]
+    await maker.placeOrder({ market: 0, side: 'buy', ticks: 11 + epochs.size, lots: 1 })
+    const kinds = new Map<number, WireValue>()
+    for (let count = 0; count < 200 && kinds.size < 2; count++) {
+      const { message, close } = await follow(name, [epoch, seq])
+      // Resumed where the history is the same; anew, with another epoch, where it is not.
+      if (message[0] === Kind.Snapshot) expect(message[2]).not.toBe(epoch)
+      kinds.set(message[0] as number, message[2]!)
+      close()
+    }
+    expect([...kinds.keys()].sort()).toEqual([Kind.Event, Kind.Snapshot])
+  }
+
+  const taker = await open(rig.url, rig.wallets[1])
+  const told: { timeMs: number; lastTicks: number }[] = []
+  await taker.subscribe('ticker:0', ({ data }) => told.push(data as never))
+  await taker.placeOrder({ market: 0, side: 'sell', ticks: 1, lots: 1, timeInForce: 'IOC' })
+  await until(() => (told.at(-1)?.lastTicks ?? 0) > 0, 'the trade')
+  // An order behind the best price changes nothing that the ticker tells.
+  await maker.placeOrder({ market: 0, side: 'buy', ticks: 2, lots: 1 })
+  const answer = await taker.ticker(0)
+  expect({ ...answer }).toEqual(told.at(-1))
+  taker.close()
+  maker.close()
+  await rig.stop()
+}, 60_000)

@@ -1,0 +1,139 @@
+/**
+ * What messages cost before they are looked at: budgets of connections and addresses, refusals that close and
+ * keep out, turns in which every socket is served.
+ */
+import { WebSocket } from 'ws'
+import { type Rig, startRig } from '../bench/gateway-rig.js'
+import { createClient } from '../sdk/index.js'
+import { ErrorCode, closeCode } from '../sdk/wire/codes.js'
+import { Admission, Turns } from './admission.js'
+import { gatewayConfig } from './config.js'
+import type { Connection } from './connection.js'
+
+const connection = (id: number, ip = '10.0.0.1'): Connection => ({ id, ip, closed: false }) as never
+const NONE = { perSecond: 1, burst: 10 }
+
+test('a message takes from its connection and its address, whatever it says', () => {
+  const admission = new Admission(
+    gatewayConfig({
+      messageRate: NONE,
+      ipMessageRate: { perSecond: 1, burst: 15 },
+      ipByteRate: { perSecond: 1, burst: 1000 },
+    }),
+  )
+  for (let count = 0; count < 10; count++) expect(admission.message(connection(1), 10)).toBeUndefined()
+  expect(admission.message(connection(1), 10)).toMatchObject({ code: ErrorCode.RateLimited })
+  for (let count = 0; count < 5; count++) expect(admission.message(connection(2), 10)).toBeUndefined()
+  expect(admission.message(connection(2), 10)).toMatchObject({ code: ErrorCode.IpRateLimited })
+  expect(admission.message(connection(3, '10.0.0.2'), 900)).toBeUndefined()
+  expect(admission.message(connection(3, '10.0.0.2'), 900)).toMatchObject({
+    code: ErrorCode.IpRateLimited,
+    message: expect.stringContaining('bytes') as string,
+  })
+})
+
+test('refusals close a connection, a bad signature sooner, and an address that goes on is kept out', () => {
+  const admission = new Admission(
+    gatewayConfig({
+      refusalRate: { perSecond: 1, burst: 100 },
+      ipRefusalRate: { perSecond: 1, burst: 10_000 },
+      ipOffenceRate: { perSecond: 1, burst: 3 },
+    }),
+  )
+  const refusedAt = (of: Connection, code: number): number => {
+    let count = 1
+    while (!admission.refused(of, code)) count++
+    return count
+  }
+  expect(refusedAt(connection(1), ErrorCode.UnknownMethod)).toBeGreaterThan(100)
+  expect(refusedAt(connection(2), ErrorCode.BadSignature)).toBe(3)
+  // What the engine refuses has paid for itself; what is not there is an answer.
+  for (const code of [ErrorCode.NotFound, 4011, 2104, 5100, 6001])
+    for (let count = 0; count < 1000; count++) expect(admission.refused(connection(3), code)).toBe(false)
+  expect(admission.connect('10.0.0.1')).toBeUndefined()
+  // A token comes back each second: a few more than the three, however slow this machine is.
+  for (let id = 4; id < 40 && admission.connect('10.0.0.1') === undefined; id++)
+    expect(refusedAt(connection(id), ErrorCode.NotLoggedOn)).toBeGreaterThan(100)
+  expect(admission.connect('10.0.0.1')).toMatchObject({ code: ErrorCode.ConnectRateLimited })
+  expect(admission.connect('10.0.0.2')).toBeUndefined()
+})
+
+test('a socket that sends thousands of messages at once does not keep another waiting, and keeps its order', async () => {
+  const handled: [id: number, text: string][] = []
+  const turns = new Turns(({ id }, message) => handled.push([id, Buffer.from(message).toString()]))
+  const [loud, quiet] = [connection(1), connection(2)]
+  for (let count = 0; count < 5000; count++) turns.take(loud, Buffer.from(String(count)))
+  turns.take(quiet, Buffer.from('here'))
+  const place = (): number => handled.findIndex(([id]) => id === 2)
+  for (let turn = 0; place() < 0 && turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve))
+  expect(place()).toBeGreaterThanOrEqual(0)
+  expect(place()).toBeLessThan(512)
+  while (turns.size > 0) await new Promise((resolve) => setImmediate(resolve))
+  expect(handled.filter(([id]) => id === 1).map(([, text]) => text)).toEqual(
+    Array.from({ length: 5000 }, (_, count) => String(count)),
+  )
+})
+
+test('what waits of one socket is bounded, and forgotten with it', () => {
+  const turns = new Turns(() => {})
+  const loud = connection(1)
+  let taken = 0
+  while (turns.take(loud, Buffer.alloc(16 << 10))) taken++
+  expect(taken * (16 << 10)).toBeLessThan(2 << 20)
+  turns.forget(loud)
+  expect(turns.size).toBe(0)
+})
+
+describe('on a real socket', () => {
+  let rig: Rig
+  beforeAll(async () => {
+    rig = await startRig({
+      accounts: 1,
+      config: { refusalRate: { perSecond: 1, burst: 50 }, ipOffenceRate: { perSecond: 1, burst: 1 } },
+    })
+  })
+  afterAll(() => rig.stop())
+
+  /** A socket of an address of its own that asks for what there is not until it is closed. */
+  async function shout(localAddress: string): Promise<{ code: number; answers: number }> {
+    const socket = new WebSocket(rig.url, 'glassbook.v1.json', { localAddress })
+    let answers = 0
+    socket.on('message', () => answers++)
+    await new Promise((resolve, reject) => {
+      socket.once('open', resolve)
+      socket.once('error', reject)
+    })
+    for (let id = 0; id < 500; id++) socket.send(JSON.stringify([0, id, 'nonsense', []]))
+    const code = await new Promise<number>((resolve) => socket.once('close', resolve))
+    return { code, answers }
+  }
+
+  test('who asks for nonsense is closed; its address is kept out; others trade on', async () => {
+    const client = await createClient({ url: rig.url, wallet: rig.wallets[0]! }).connect()
+    await client.createSession()
+    const first = await shout('127.0.0.77')
+    expect(first.code).toBe(closeCode(ErrorCode.TooManyErrors))
+    // The hello, fifty errors, and those of the message in hand.
+    expect(first.answers).toBeLessThan(100)
+    const again = async (): Promise<void> => {
+      for (let count = 0; count < 20; count++) await shout('127.0.0.77')
+    }
+    await expect(again()).rejects.toThrow(/429/)
+    const placed = await client.placeOrder({ market: 0, side: 'buy', ticks: 10, lots: 1 })
+    expect(placed.state).toBe('open')
+    client.close()
+  })
+
+  test('a frame that is mostly blanks is refused', async () => {
+    // Refused before its signature counts.
+    const client = await createClient({ url: rig.url, wallet: rig.wallets[0]!, encoding: 'json' }).connect()
+    await client.createSession()
+    const payload = `[[1,0,0,10,1,"77"]]${' '.repeat(4000)}`
+    const signature = Buffer.alloc(64).toString('base64url')
+    const slot = (await client.sessions()).at(-1)!.slot
+    await expect(client.call('frame', [slot, 1e9, payload, signature])).rejects.toMatchObject({
+      code: ErrorCode.BadParams,
+    })
+    client.close()
+  })
+})

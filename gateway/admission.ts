@@ -1,0 +1,211 @@
+/**
+ * What a client's messages may cost before anybody has looked at them. Each message takes one token and its
+ * bytes from its connection's and its address's budgets before it is decoded. Who is refused again and again
+ * is closed, and an address that goes on with it is kept out for a while. One socket gets a bounded number of
+ * messages and bytes handled a turn of the event loop; the rest waits in its own queue, in order, while
+ * others have their turn.
+ *
+ * Called by gateway.ts for every message; `refused` for every error that is sent.
+ */
+import { ErrorCode } from '../sdk/wire/codes.js'
+import { Budget } from './budgets.js'
+import type { GatewayConfig } from './config.js'
+import type { Connection } from './connection.js'
+import type { Refusal } from './limits.js'
+
+/** Messages and bytes of one socket handled in a turn, and messages of all. */
+const SOCKET_MESSAGES_A_TURN = 32
+const SOCKET_BYTES_A_TURN = 64 << 10
+const MESSAGES_A_TURN = 256
+/** Bytes of one socket's messages that wait for their turn. */
+const WAITING_BYTES_MAX = 1 << 20
+/** What a refusal takes from the budget of refusals, and what a signature does that is not right. */
+const REFUSAL = 1
+const BAD_SIGNATURE = 50
+
+/** Errors that are answers rather than mistakes: what is not there, what only the engine could know. */
+const ANSWERS: ReadonlySet<number> = new Set([
+  ErrorCode.NotFound,
+  ErrorCode.UnknownAccount,
+  ErrorCode.ProofUnavailable,
+])
+const SIGNATURES: ReadonlySet<number> = new Set([ErrorCode.BadSignature, ErrorCode.BadApproval])
+
+/** What an error takes from the budget of refusals; 0 = it is the engine's, which has taken its price already. */
+function priceOf(code: number): number {
+  if (SIGNATURES.has(code)) return BAD_SIGNATURE
+  const isOurs =
+    (code >= 1000 && code < 4000 && !(code >= 2100 && code < 3000)) || (code >= 5000 && code < 5100)
+  return isOurs && !ANSWERS.has(code) ? REFUSAL : 0
+}
+
+export class Admission {
+  readonly #config: GatewayConfig
+  readonly #messages: Budget<number>
+  readonly #messagesByIp: Budget<string>
+  readonly #bytesByIp: Budget<string>
+  readonly #refusals: Budget<number>
+  readonly #refusalsByIp: Budget<string>
+  /** Connections of an address that were closed for what they asked. */
+  readonly #closed: Budget<string>
+  /** Until when an address is kept out, of performance.now(). */
+  readonly #out = new Map<string, number>()
+
+  constructor(config: GatewayConfig) {
+    this.#config = config
+    this.#messages = new Budget(config.messageRate)
+    this.#messagesByIp = new Budget(config.ipMessageRate)
+    this.#bytesByIp = new Budget(config.ipByteRate)
+    this.#refusals = new Budget(config.refusalRate)
+    this.#refusalsByIp = new Budget(config.ipRefusalRate)
+    this.#closed = new Budget(config.ipOffenceRate)
+  }
+
+  /** Whether an address may connect just now. */
+  connect(ip: string): Refusal | undefined {
+    const until = this.#out.get(ip)
+    const now = performance.now()
+    if (until === undefined) return undefined
+    if (until > now) {
+      const message = `${ip} asked too often for what it may not have`
+      return { code: ErrorCode.ConnectRateLimited, message, retryAfter: Math.ceil(until - now) }
+    }
+    this.#out.delete(ip)
+    return undefined
+  }
+
+  /** Takes what a message costs, whatever it says. */
+  message({ id, ip }: Connection, bytes: number): Refusal | undefined {
+    const now = performance.now()
+    const own = this.#messages.take(id, 1, now)
+    if (own > 0) return refusal(ErrorCode.RateLimited, 'the connection’s budget of messages is spent', own)
+    const ofIp = this.#messagesByIp.take(ip, 1, now)
+    if (ofIp > 0) return refusal(ErrorCode.IpRateLimited, `the budget of messages of ${ip} is spent`, ofIp)
+    const ofBytes = this.#bytesByIp.take(ip, bytes, now)
+    if (ofBytes > 0) return refusal(ErrorCode.IpRateLimited, `the budget of bytes of ${ip} is spent`, ofBytes)
+    return undefined
+  }
+
+  /** An error goes to the connection; true = it was one too many, and the connection is to be closed. */
+  refused({ id, ip }: Connection, code: number): boolean {
+    const price = priceOf(code)
+    if (price === 0) return false
+    const now = performance.now()
+    const own = this.#refusals.take(id, price, now)
+    const ofIp = this.#refusalsByIp.take(ip, price, now)
+    if (own === 0 && ofIp === 0) return false
+    if (this.#closed.take(ip, 1, now) > 0) this.#keepOut(ip, now)
+    return true
+  }
+
+  #keepOut(ip: string, now: number): void {
+    this.#out.delete(ip)
+    this.#out.set(ip, now + this.#config.keptOutS * 1000)
+    // In order of time: those whose time is over stand first.
+    for (const [oldest, until] of this.#out) {
+      if (until > now) break
+      this.#out.delete(oldest)
+    }
+  }
+}
+
+const refusal = (code: number, message: string, retryAfter: number): Refusal => ({
+  code,
+  message,
+  retryAfter,
+})
+
+/** Messages of one connection that wait for a turn. */
+interface Queue {
+  messages: Uint8Array[]
+  bytes: number
+}
+
+/** Lets every socket have its turn. */
+export class Turns {
+  readonly #handle: (connection: Connection, message: Uint8Array) => void
+  readonly #queues = new Map<Connection, Queue>()
+  /** What sockets were served in this turn. */
+  readonly #served = new Map<Connection, { messages: number; bytes: number }>()
+  #messages = 0
+  #scheduled = false
+
+  constructor(handle: (connection: Connection, message: Uint8Array) => void) {
+    this.#handle = handle
+  }
+
+  /** Connections that wait. */
+  get size(): number {
+    return this.#queues.size
+  }
+
+  /** Handles a message now or in a later turn; false = too much of this connection waits already. */
+  take(connection: Connection, message: Uint8Array): boolean {
+    this.#schedule()
+    const queue = this.#queues.get(connection)
+    if (queue === undefined && this.#admit(connection, message.length)) {
+      this.#handle(connection, message)
+      return true
+    }
+    if (queue !== undefined && queue.bytes + message.length > WAITING_BYTES_MAX) return false
+    // The message is a view that dies with the socket's callback.
+    const copy = message.slice()
+    if (queue === undefined) this.#queues.set(connection, { messages: [copy], bytes: copy.length })
+    else {
+      queue.messages.push(copy)
+      queue.bytes += copy.length
+    }
+    return true
+  }
+
+  forget(connection: Connection): void {
+    this.#queues.delete(connection)
+    this.#served.delete(connection)
+  }
+
+  #admit(connection: Connection, bytes: number): boolean {
+    const served = this.#served.get(connection)
+    if (this.#messages >= MESSAGES_A_TURN) return false
+    if (served === undefined) this.#served.set(connection, { messages: 1, bytes })
+    else {
+      if (served.messages >= SOCKET_MESSAGES_A_TURN || served.bytes >= SOCKET_BYTES_A_TURN) return false
+      served.messages++
+      served.bytes += bytes
+    }
+    this.#messages++
+    return true
+  }
+
+  /** The next turn begins after the event loop has looked at every socket. */
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      this.#served.clear()
+      this.#messages = 0
+      this.#turn()
+      if (this.#queues.size > 0) this.#schedule()
+    })
+  }
+
+  #turn(): void {
+    // A connection that was served goes behind the others.
+    const waiting = [...this.#queues]
+    for (const [connection, queue] of waiting) {
+      if (this.#messages >= MESSAGES_A_TURN) return
+      let at = 0
+      while (at < queue.messages.length && !connection.closed) {
+        const message = queue.messages[at]!
+        if (!this.#admit(connection, message.length)) break
+        queue.bytes -= message.length
+        at++
+        this.#handle(connection, message)
+      }
+      this.#queues.delete(connection)
+      if (connection.closed || at === queue.messages.length) continue
+      queue.messages = queue.messages.slice(at)
+      this.#queues.set(connection, queue)
+    }
+  }
+}

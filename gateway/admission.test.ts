@@ -136,4 +136,46 @@ describe('on a real socket', () => {
     })
     client.close()
   })
+
+  test('an account and an address have a share of connections, streams and proofs, with a code of its own', async () => {
+    const small = await startRig({
+      accounts: 2,
+      config: { connectionsPerAccount: 2, subscriptionsPerIp: 3, proofsPerIp: 2 },
+      gateway: { askProof: () => new Promise(() => {}) },
+    })
+    const open = async (index: number) => {
+      const client = createClient({ url: small.url, wallet: small.wallets[index]!, reconnect: false })
+      await client.connect()
+      await client.createSession()
+      return client
+    }
+    const [first, second] = [await open(0), await open(0)]
+    await expect(open(0)).rejects.toMatchObject({ code: ErrorCode.TooManyConnections })
+    // Another account's share is its own; a connection that ends gives its place back.
+    const other = await open(1)
+    second.close()
+    let third = await open(0).catch(() => undefined)
+    for (let waited = 0; third === undefined && waited < 200; waited++) {
+      await new Promise((resolve) => setTimeout(resolve, 25))
+      third = await open(0).catch(() => undefined)
+    }
+    expect(third).toBeDefined()
+
+    await first.subscribe('bbo:0', () => {})
+    const leave = await first.subscribe('ticker:0', () => {})
+    await other.subscribe('bbo:0', () => {})
+    await expect(other.subscribe('trades:0', () => {})).rejects.toMatchObject({
+      code: ErrorCode.TooManySubscriptions,
+    })
+    await leave()
+    await other.subscribe('trades:0', () => {})
+
+    void first.proof({ account: 1, asset: 0 }).catch(() => {})
+    void first.proof({ account: 1, asset: 0 }).catch(() => {})
+    await expect(other.proof({ account: 1, asset: 0 })).rejects.toMatchObject({
+      code: ErrorCode.IpRateLimited,
+    })
+    for (const client of [first, other, third!]) client.close()
+    await small.stop()
+  })
 })

@@ -51,6 +51,9 @@ export const gatewayConfigSchema = z.strictObject({
     .default(60)
     .describe('seconds without a message or pong until a connection is closed; it is pinged at half of it'),
   connectionsPerIp: count(20_000, 'open connections of one IP address'),
+  connectionsPerAccount: count(1000, 'connections on which one account is logged on'),
+  subscriptionsPerIp: count(50_000, 'streams of all connections of one address'),
+  proofsPerIp: count(64, 'proofs that one address waits for'),
   framesInFlightMax: count(256, 'unanswered frames of one connection; twice as many where they only cancel'),
   subscriptionsMax: count(256, 'streams of one connection'),
   openOrdersMax: count(100_000, 'live orders of one account'),

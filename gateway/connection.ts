@@ -46,6 +46,8 @@ export interface ConnectionOptions {
   readonly onDirty: (connection: Connection) => void
   /** Called for each error that is sent. */
   readonly onRefused: (code: number) => void
+  /** Called when another account, or none, is logged on. */
+  readonly onAccount?: (before: number | undefined, now: number | undefined) => void
 }
 
 export class Connection {
@@ -53,9 +55,9 @@ export class Connection {
   readonly codec: Codec
   readonly ip: string
   readonly challenge: Uint8Array
-  session: SessionInfo | undefined
   /** A logon is under way: another one is refused until it has its answer. */
   loggingOn = false
+  #session: SessionInfo | undefined
   /** Account whose orders go when this connection ends, whatever has become of the session by then. */
   cancelOnDisconnect: number | undefined
   /** Frames received and not yet answered. */
@@ -76,6 +78,7 @@ export class Connection {
   readonly #unsentBytesMax: number
   readonly #onDirty: (connection: Connection) => void
   readonly #onRefused: (code: number) => void
+  readonly #onAccount: (before: number | undefined, now: number | undefined) => void
   #outbox: Encoded[] = []
   #outboxBytes = 0
 
@@ -88,6 +91,18 @@ export class Connection {
     this.#unsentBytesMax = options.unsentBytesMax
     this.#onDirty = options.onDirty
     this.#onRefused = options.onRefused
+    this.#onAccount = options.onAccount ?? (() => {})
+  }
+
+  /** Who is logged on. */
+  get session(): SessionInfo | undefined {
+    return this.#session
+  }
+
+  set session(session: SessionInfo | undefined) {
+    const before = this.#session?.account
+    this.#session = session
+    if (before !== session?.account) this.#onAccount(before, session?.account)
   }
 
   get account(): number | undefined {

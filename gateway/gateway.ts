@@ -235,6 +235,7 @@ export class Gateway implements EngineLinkHandler {
       unsentBytesMax: this.data.config.unsentBytesMax,
       onDirty: (dirty) => this.#dirty.add(dirty),
       onRefused: (code) => this.#refused(connection, code),
+      onAccount: (before, now) => this.limits.loggedOn(before, now),
     })
     this.#connections.add(connection)
     const { chainId, vault, settlement } = this.data.deployment
@@ -330,6 +331,7 @@ export class Gateway implements EngineLinkHandler {
     this.#turns.forget(connection)
     this.frames.forget(connection)
     this.subscriptions.closed(connection)
+    connection.session = undefined
   }
 
   /** A session was revoked or replaced: whoever is logged on with it is told, and is logged on no more. */

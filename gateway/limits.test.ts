@@ -310,6 +310,9 @@ test('every limit of the settings has a row here', () => {
     'ipRefusalRate',
     'ipOffenceRate',
     'keptOutS',
+    'connectionsPerAccount',
+    'subscriptionsPerIp',
+    'proofsPerIp',
   ]
   expect([...tested, ...others].sort()).toEqual(Object.keys(gatewayConfigSchema.shape).sort())
 })

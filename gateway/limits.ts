@@ -33,6 +33,8 @@ export class Limits {
   readonly #frameBytes: Budget<number>
   /** Open WebSockets and unanswered HTTP requests of each address. */
   readonly #connections = new Map<string, number>()
+  /** Connections on which each account is logged on. */
+  readonly #loggedOn = new Map<number, number>()
   readonly #openOrders: (account: number) => number
 
   /** `openOrders` tells how many live orders an account has. */
@@ -75,6 +77,26 @@ export class Limits {
     const open = (this.#connections.get(ip) ?? 1) - 1
     if (open === 0) this.#connections.delete(ip)
     else this.#connections.set(ip, open)
+  }
+
+  /** Whether one more connection may log on for an account. */
+  logon(account: number): Refusal | undefined {
+    const { connectionsPerAccount } = this.#config
+    if ((this.#loggedOn.get(account) ?? 0) < connectionsPerAccount) return undefined
+    return {
+      code: ErrorCode.TooManyConnections,
+      message: `account ${account} is logged on on ${connectionsPerAccount} connections, which is the most`,
+    }
+  }
+
+  /** A connection speaks for another account than before. */
+  loggedOn(before: number | undefined, now: number | undefined): void {
+    if (before !== undefined) {
+      const left = (this.#loggedOn.get(before) ?? 1) - 1
+      if (left === 0) this.#loggedOn.delete(before)
+      else this.#loggedOn.set(before, left)
+    }
+    if (now !== undefined) this.#loggedOn.set(now, (this.#loggedOn.get(now) ?? 0) + 1)
   }
 
   /** Takes what an HTTP request costs before it is looked at; a frame's commands are paid for later. */

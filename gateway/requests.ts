@@ -50,6 +50,8 @@ type AnyHandler = (caller: Caller, params: unknown, id: number) => Answer | unde
 export class Requests {
   readonly #gateway: Gateway
   readonly #handlers: Handlers
+  /** Proofs that each address waits for. */
+  readonly #proofsWaiting = new Map<string, number>()
 
   constructor(gateway: Gateway) {
     this.#gateway = gateway
@@ -216,14 +218,15 @@ export class Requests {
         ...gateway.directory.withdrawal(account, nonce),
         timeMs: gateway.timeMs,
       }),
-      [Method.Proof]: (_connection, [account, asset, batch]) =>
+      [Method.Proof]: (caller, [account, asset, batch]) =>
         this.#proof(
+          caller,
           // HTTP has no absent parameter in the middle of a query: 0 is no batch's number.
           { kind: 'balance', account, asset, ...(batch ? { batch } : {}) },
           'no such batch is on the chain, or its tree is not kept any more',
         ),
-      [Method.FillProof]: (_connection, [seq, index]) =>
-        this.#proof({ kind: 'fill', seq, index }, 'no batch on the chain has that fill'),
+      [Method.FillProof]: (caller, [seq, index]) =>
+        this.#proof(caller, { kind: 'fill', seq, index }, 'no batch on the chain has that fill'),
       [Method.Batches]: (_connection, [limit]) => gateway.batches.latest(limit) as unknown as WireValue,
       [Method.CancelOnDisconnect]: (connection, [on]) => {
         connection.cancelOnDisconnect = on ? connection.account : undefined
@@ -233,9 +236,21 @@ export class Requests {
     }
   }
 
-  #proof(question: ProofQuestion, absent: string): Promise<WireValue> {
+  #proof({ ip }: Caller, question: ProofQuestion, absent: string): Promise<WireValue> {
+    const { proofsPerIp } = this.#gateway.data.config
+    const waiting = this.#proofsWaiting.get(ip) ?? 0
+    if (waiting >= proofsPerIp)
+      throw new RequestError(
+        ErrorCode.IpRateLimited,
+        `${ip} waits for ${waiting} proofs, at most ${proofsPerIp}`,
+        1000,
+      )
+    this.#proofsWaiting.set(ip, waiting + 1)
     return new Promise((resolve, reject) => {
       this.#gateway.askProof(question, (proof) => {
+        const left = this.#proofsWaiting.get(ip)! - 1
+        if (left === 0) this.#proofsWaiting.delete(ip)
+        else this.#proofsWaiting.set(ip, left)
         if (proof !== null) resolve(proof as unknown as WireValue)
         else reject(new RequestError(ErrorCode.ProofUnavailable, absent))
       })

@@ -126,6 +126,8 @@ export async function logon(
       ErrorCode.BadSignature,
       'the signature is not the session key’s over this challenge',
     )
+  const refusal = gateway.limits.logon(session.account)
+  if (refusal !== undefined) throw new RequestError(refusal.code, refusal.message, refusal.retryAfter)
   connection.session = session
   return {
     account: session.account,

@@ -13,10 +13,38 @@ import type { PageSource } from './paged-snapshot.js'
 import { RequestError } from './request-error.js'
 import type { Stream } from './stream.js'
 
+/** Streams that a connection follows; `onChange` is told how many more, or fewer, they have become. */
+class Followed extends Map<string, Stream | undefined> {
+  readonly #onChange: (change: number) => void
+
+  constructor(onChange: (change: number) => void) {
+    super()
+    this.#onChange = onChange
+  }
+
+  override set(name: string, stream: Stream | undefined): this {
+    if (!this.has(name)) this.#onChange(1)
+    return super.set(name, stream)
+  }
+
+  override delete(name: string): boolean {
+    const had = super.delete(name)
+    if (had) this.#onChange(-1)
+    return had
+  }
+
+  override clear(): void {
+    this.#onChange(-this.size)
+    super.clear()
+  }
+}
+
 export class Subscriptions {
   readonly #gateway: Gateway
   /** Streams that each connection follows, by name; undefined = its snapshot is on its way. */
-  readonly #followed = new Map<Connection, Map<string, Stream | undefined>>()
+  readonly #followed = new Map<Connection, Followed>()
+  /** How many streams all connections of an address follow. */
+  readonly #ofIp = new Map<string, number>()
 
   constructor(gateway: Gateway) {
     this.#gateway = gateway
@@ -34,14 +62,20 @@ export class Subscriptions {
   ): undefined {
     let followed = this.#followed.get(connection)
     if (followed === undefined) {
-      followed = new Map()
+      followed = new Followed((change) => this.#count(connection.ip, change))
       this.#followed.set(connection, followed)
     }
     if (followed.has(name))
       throw new RequestError(ErrorCode.AlreadySubscribed, `"${name}" is followed already`)
-    const { subscriptionsMax } = this.#gateway.data.config
+    const { subscriptionsMax, subscriptionsPerIp } = this.#gateway.data.config
     if (followed.size >= subscriptionsMax) {
       throw new RequestError(ErrorCode.TooManySubscriptions, `${subscriptionsMax} streams are followed`)
+    }
+    if ((this.#ofIp.get(connection.ip) ?? 0) >= subscriptionsPerIp) {
+      throw new RequestError(
+        ErrorCode.TooManySubscriptions,
+        `${connection.ip} follows ${subscriptionsPerIp} streams, which is the most`,
+      )
     }
     if (name === StreamName.Settlement) {
       // Small enough to begin anew with every connection; each gateway counts its events for itself.
@@ -162,6 +196,12 @@ export class Subscriptions {
     followed.delete(name)
   }
 
+  #count(ip: string, change: number): void {
+    const count = (this.#ofIp.get(ip) ?? 0) + change
+    if (count === 0) this.#ofIp.delete(ip)
+    else this.#ofIp.set(ip, count)
+  }
+
   /** The connection reads again: its streams go on. */
   catchUp(connection: Connection): void {
     for (const stream of this.#followed.get(connection)?.values() ?? []) stream?.catchUp(connection)
@@ -172,6 +212,7 @@ export class Subscriptions {
     if (followed === undefined) return
     for (const stream of followed.values()) stream?.remove(connection)
     this.#gateway.snapshots.forget(connection)
+    followed.clear()
     this.#followed.delete(connection)
   }
 }

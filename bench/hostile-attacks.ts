@@ -1,0 +1,141 @@
+/**
+ * The attacks of bench/hostile.ts, each run in a process of its own by name: what one account, or nobody,
+ * can ask of the exchange within its limits. A connection that is closed comes again; a refusal is no reason
+ * to stop.
+ */
+import { WebSocket } from 'ws'
+import { createClient, type Client } from '../sdk/index.js'
+import { rigWallet } from './gateway-rig.js'
+
+export const ATTACKS = [
+  'unknown-methods',
+  'never-reads',
+  'l3-again',
+  'order-by-id',
+  'list-orders',
+  'cancel-all-empty',
+  'iceberg-sweeps',
+  'padded-frames',
+  'bad-signatures',
+  'documents',
+] as const
+export interface AttackOrder {
+  readonly name: (typeof ATTACKS)[number]
+  readonly port: number
+}
+
+/** The attackers' own address. */
+const ADDRESS = '127.0.0.9'
+const MARKET = 0
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** A connection of nobody that sends `texts` without end, and comes again when it is closed. */
+function shouter(port: number, texts: readonly string[], reads: boolean): void {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}`, 'glassbook.v1.json', { localAddress: ADDRESS })
+  const send = (): void => {
+    if (socket.readyState !== WebSocket.OPEN) return
+    if (socket.bufferedAmount < 1 << 20) for (const text of texts) socket.send(text)
+    setImmediate(send)
+  }
+  socket.once('open', () => {
+    if (!reads) socket.pause()
+    send()
+  })
+  socket.on('error', () => {})
+  socket.once('close', () => setTimeout(() => shouter(port, texts, reads), 50))
+}
+
+async function member(port: number, index: number): Promise<Client> {
+  const client = await createClient({ url: `ws://127.0.0.1:${port}`, wallet: rigWallet(index) }).connect()
+  await client.createSession()
+  return client
+}
+
+/** Asks `width` times at once, for ever. */
+async function hammer(ask: () => Promise<unknown>, width: number): Promise<void> {
+  for (;;) {
+    await Promise.all(Array.from({ length: width }, () => ask().catch(() => pause(1))))
+  }
+}
+
+async function run({ name, port }: AttackOrder): Promise<void> {
+  const many = (method: string, params: unknown[]): string[] =>
+    Array.from({ length: 100 }, (_, id) => JSON.stringify([0, id, method, params]))
+  const started = (): void => void process.send?.('started')
+  switch (name) {
+    case 'unknown-methods':
+      for (let count = 0; count < 10; count++) shouter(port, many('nonsense', []), true)
+      started()
+      return
+    case 'never-reads':
+      for (let count = 0; count < 100; count++) shouter(port, many('depth', [MARKET, 1000]), false)
+      started()
+      return
+    case 'l3-again':
+      for (let count = 0; count < 4; count++)
+        shouter(
+          port,
+          [...many('subscribe', ['l3:0']).slice(0, 1), ...many('unsubscribe', ['l3:0']).slice(0, 1)],
+          true,
+        )
+      started()
+      return
+    case 'documents':
+      started()
+      await hammer(async () => (await fetch(`http://127.0.0.1:${port}/v1/openapi.json`)).text(), 16)
+      return
+    default:
+  }
+  const client = await member(port, 1)
+  started()
+  switch (name) {
+    case 'order-by-id':
+      await hammer(() => client.order({ orderId: 1 }), 16)
+      return
+    case 'list-orders':
+      await hammer(() => client.orders(), 4)
+      return
+    case 'cancel-all-empty':
+      await hammer(
+        () =>
+          client.batch(Array.from({ length: 64 }, () => client.cancelAllOf({ market: MARKET, side: 'buy' }))),
+        8,
+      )
+      return
+    case 'iceberg-sweeps': {
+      const taker = await member(port, 2)
+      await Promise.all(
+        [client, taker].flatMap((each) => [each.subscribeOrders(() => {}), each.subscribeFills(() => {})]),
+      )
+      await hammer(async () => {
+        const part = client.place({ market: MARKET, side: 'sell', ticks: 50_000, lots: 10_000 })
+        await client.batch([{ ...part, displayLots: 1 } as typeof part])
+        await taker.placeOrder({
+          market: MARKET,
+          side: 'buy',
+          ticks: 50_000,
+          lots: 10_000,
+          timeInForce: 'IOC',
+        })
+      }, 1)
+      return
+    }
+    case 'padded-frames':
+    case 'bad-signatures': {
+      const { slot } = (await client.sessions()).at(-1)!
+      const blanks = name === 'padded-frames' ? ' '.repeat(15_000) : ''
+      const signature = new Uint8Array(64)
+      let nonce = 1
+      await hammer(
+        () => client.call('frame', [slot, Date.now() * 1000 + nonce++, `[[3,0,"1"]]${blanks}`, signature]),
+        64,
+      )
+      return
+    }
+    default:
+      throw new Error(`no attack ${name}`)
+  }
+}
+
+const [, , order] = process.argv
+if (process.send !== undefined && order !== undefined) await run(JSON.parse(order) as AttackOrder)

@@ -122,12 +122,13 @@ async function run({ name, port }: AttackOrder): Promise<void> {
     }
     case 'padded-frames':
     case 'bad-signatures': {
-      const { slot } = (await client.sessions()).at(-1)!
+      const { approval } = (await client.sessions()).at(-1)!
       const blanks = name === 'padded-frames' ? ' '.repeat(15_000) : ''
       const signature = new Uint8Array(64)
       let nonce = 1
       await hammer(
-        () => client.call('frame', [slot, Date.now() * 1000 + nonce++, `[[3,0,"1"]]${blanks}`, signature]),
+        () =>
+          client.call('frame', [2, approval, Date.now() * 1000 + nonce++, `[[3,0,"1"]]${blanks}`, signature]),
         64,
       )
       return

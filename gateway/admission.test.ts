@@ -130,8 +130,8 @@ describe('on a real socket', () => {
     await client.createSession()
     const payload = `[[1,0,0,10,1,"77"]]${' '.repeat(4000)}`
     const signature = Buffer.alloc(64).toString('base64url')
-    const slot = (await client.sessions()).at(-1)!.slot
-    await expect(client.call('frame', [slot, 1e9, payload, signature])).rejects.toMatchObject({
+    const { approval } = (await client.sessions()).at(-1)!
+    await expect(client.call('frame', [1, approval, 1e9, payload, signature])).rejects.toMatchObject({
       code: ErrorCode.BadParams,
     })
     client.close()

@@ -5,6 +5,7 @@
  */
 import { WebSocket } from 'ws'
 import { createClient, type Client } from '../sdk/index.js'
+import { Subprotocol } from '../sdk/wire/version.js'
 import { rigWallet } from './gateway-rig.js'
 
 export const ATTACKS = [
@@ -31,7 +32,7 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 
 /** A connection of nobody that sends `texts` without end, and comes again when it is closed. */
 function shouter(port: number, texts: readonly string[], reads: boolean): void {
-  const socket = new WebSocket(`ws://127.0.0.1:${port}`, 'glassbook.v1.json', { localAddress: ADDRESS })
+  const socket = new WebSocket(`ws://127.0.0.1:${port}`, Subprotocol.Json, { localAddress: ADDRESS })
   const send = (): void => {
     if (socket.readyState !== WebSocket.OPEN) return
     if (socket.bufferedAmount < 1 << 20) for (const text of texts) socket.send(text)

@@ -5,6 +5,7 @@
 import { WebSocket } from 'ws'
 import { type Rig, startRig } from '../bench/gateway-rig.js'
 import { createClient } from '../sdk/index.js'
+import { Subprotocol } from '../sdk/wire/version.js'
 import { ErrorCode, closeCode } from '../sdk/wire/codes.js'
 import { Admission, Turns } from './admission.js'
 import { gatewayConfig } from './config.js'
@@ -96,7 +97,7 @@ describe('on a real socket', () => {
 
   /** A socket of an address of its own that asks for what there is not until it is closed. */
   async function shout(localAddress: string): Promise<{ code: number; answers: number }> {
-    const socket = new WebSocket(rig.url, 'glassbook.v1.json', { localAddress })
+    const socket = new WebSocket(rig.url, Subprotocol.Json, { localAddress })
     let answers = 0
     socket.on('message', () => answers++)
     await new Promise((resolve, reject) => {

@@ -9,6 +9,7 @@ import type { PrivateKeyAccount } from 'viem/accounts'
 import { WebSocket } from 'ws'
 import { startRig } from '../bench/gateway-rig.js'
 import { type Client, createClient } from '../sdk/index.js'
+import { Subprotocol } from '../sdk/wire/version.js'
 import { jsonCodec, unpackJson } from '../sdk/wire/codec.js'
 import { Control, Kind } from '../sdk/wire/layout.js'
 import type { WireValue } from '../sdk/wire/msgpack.js'
@@ -364,7 +365,7 @@ test('depth and L3 positions of another gateway thread start from a snapshot; ti
   /** Position and first message of a stream on whatever thread the connection falls to. */
   const follow = (name: string, from?: WireValue) =>
     new Promise<{ message: WireValue[]; close: () => void }>((resolve, reject) => {
-      const socket = new WebSocket(rig.url, 'glassbook.v1.json')
+      const socket = new WebSocket(rig.url, Subprotocol.Json)
       socket.onopen = () =>
         socket.send(JSON.stringify([0, 1, 'subscribe', from === undefined ? [name] : [name, from]]))
       socket.onerror = () => reject(new Error('no connection'))

@@ -3,7 +3,7 @@
  * as commands like any other's, and comes back applied and durable. Also counts what passes, for the
  * status line.
  */
-import { CommandKind, EventKind } from '../engine/codes.js'
+import { CommandKind, EventKind, Reject, rejectNames } from '../engine/codes.js'
 import { Ev, EVENT_WORDS } from '../engine/layout.js'
 import { AttachmentKind } from '../engine/messages.js'
 import { type Applied, EngineLink, type EngineLinkOptions } from '../gateway/engine-link.js'
@@ -19,7 +19,11 @@ export class OperatorLink {
   orders = 0
   fills = 0
 
-  constructor(options: EngineLinkOptions) {
+  /** Told of each deposit from the chain that the engine could not keep: it goes back to its owner as a claim. */
+  readonly #onReturned: (text: string) => void
+
+  constructor(options: EngineLinkOptions, onReturned: (text: string) => void) {
+    this.#onReturned = onReturned
     this.#link = new EngineLink(options)
     this.ended = this.#link.run({
       applied: (applied) => this.#applied(applied),
@@ -52,7 +56,7 @@ export class OperatorLink {
     this.#link.leave()
   }
 
-  #applied({ words, at, count, ticket }: Applied): void {
+  #applied({ words, floats, at, count, ticket }: Applied): void {
     let code = 0
     for (let event = 0, offset = at; event < count; event++, offset += EVENT_WORDS) {
       const kind = words[offset + Ev.KIND]! & 0xff
@@ -60,6 +64,11 @@ export class OperatorLink {
       else if (kind === EventKind.Fill) this.fills++
       else if (kind === EventKind.Rejected && words[offset + Ev.OTHER] !== CommandKind.Time)
         code = words[offset + Ev.CODE]!
+      else if (kind === EventKind.Withdrawn && words[offset + Ev.CODE] !== Reject.None)
+        this.#onReturned(
+          `a deposit of ${floats[(offset >> 1) + Ev.AMOUNT_A_F64]} units of asset ${words[offset + Ev.ASSET]} for account ` +
+            `${words[offset + Ev.ACCOUNT]} goes back to its owner: ${rejectNames[words[offset + Ev.CODE]!]}`,
+        )
     }
     const resolve = this.#waiting.get(ticket)
     if (resolve === undefined) return

@@ -131,12 +131,15 @@ async function startParts(options: StartOptions, screen: Screen, parts: Parts, e
     onLog: (line) => screen.line(line),
   })
   exchange.onFailure((_failure, reason) => end.fail('the exchange halted', reason))
-  const operator = new OperatorLink({
-    producer: gateways,
-    inbound: exchange.inbound[gateways]!,
-    outbound: exchange.outbound[gateways]!,
-    control: exchange.control,
-  })
+  const operator = new OperatorLink(
+    {
+      producer: gateways,
+      inbound: exchange.inbound[gateways]!,
+      outbound: exchange.outbound[gateways]!,
+      control: exchange.control,
+    },
+    (text) => screen.line(`chain: ${text}`),
+  )
   // Started last, but spoken to by parts that start before it.
   const late: { gateway?: GatewayLink } = {}
   /** What settlement tells before there is a gateway. */

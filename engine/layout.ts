@@ -81,6 +81,12 @@ export const MarketCmd = {
   TICK_UNITS_F64: 6,
 } as const
 
+/**
+ * Deposit from the chain: the owner's 20-byte address in 5 words, for settlement; the engine reads none of it (zeros =
+ * the account's own owner).
+ */
+export const DepositCmd = { OWNER: [3, 4, 5, 8, 9] } as const
+
 /** CreateAsset: the symbol's length in characters, and its ASCII characters, four a word, little-endian. */
 export const AssetCmd = { LENGTH: 3, SYMBOL: 8 } as const
 
@@ -158,7 +164,9 @@ export const Ev = {
  *   Rejected          CODE the Reject; OTHER the command's kind; of order commands ticks, lots, cloid;
  *                     of a repeated frame lots = its count of commands, A = seq of its first header
  *   Deposited         asset, account, A units; OTHER 1 = from the chain, then B = its queue index
- *   Withdrawn         asset, account, A units, B the wallet's nonce, 0 = no wallet was asked
+ *   Withdrawn         asset, account, A units, B the wallet's nonce, 0 = no wallet was asked; CODE not 0 = the Reject
+ *                     for which a deposit from the chain (its Deposited stands before it) could not be kept, and goes
+ *                     back
  *   Transferred       asset, account, counter account, A units
  *   TimeAdvanced      A engine time in ms
  *   AccountOpened     account; words 8-12 the owner's address

@@ -9,9 +9,9 @@
  */
 import { readFileSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
-import { type Address, type Hex, type PublicClient } from 'viem'
+import { zeroAddress, type Address, type Hex, type PublicClient } from 'viem'
 import { CommandKind, Reject, rejectNames } from '../engine/codes.js'
-import { COMMAND_WORDS, Cmd, OpenAccountCmd } from '../engine/layout.js'
+import { COMMAND_WORDS, Cmd, DepositCmd, OpenAccountCmd } from '../engine/layout.js'
 import { chainErrorText, sleep, type ChainDeployment } from './chain.js'
 import { hexToBytes } from './commit.js'
 import {
@@ -82,13 +82,24 @@ export function openAccountRecord(account: number, owner: Address): Int32Array {
   const record = new Int32Array(COMMAND_WORDS)
   record[Cmd.KIND] = CommandKind.OpenAccount
   record[Cmd.ACCOUNT] = account
-  const bytes = new DataView(hexToBytes(owner).slice().buffer)
-  for (let word = 0; word < 5; word++) record[OpenAccountCmd.OWNER + word] = bytes.getInt32(word * 4)
+  ownerWords(owner).forEach((word, at) => (record[OpenAccountCmd.OWNER + at] = word))
   return record
 }
 
-/** Deposit from the chain at `position` of the vault's queue. */
-export function depositRecord(account: number, asset: number, units: number, position: number): Int32Array {
+/** An address as five big-endian words. */
+function ownerWords(owner: Address): number[] {
+  const bytes = new DataView(hexToBytes(owner).slice().buffer)
+  return Array.from({ length: 5 }, (_, word) => bytes.getInt32(word * 4))
+}
+
+/** Deposit of `owner` from the chain at `position` of the vault's queue. */
+export function depositRecord(
+  account: number,
+  asset: number,
+  units: number,
+  position: number,
+  owner: Address = zeroAddress,
+): Int32Array {
   const record = new Int32Array(COMMAND_WORDS)
   const floats = new Float64Array(record.buffer)
   record[Cmd.KIND] = CommandKind.Deposit
@@ -97,6 +108,7 @@ export function depositRecord(account: number, asset: number, units: number, pos
   record[Cmd.OTHER] = 1
   floats[Cmd.AMOUNT_F64] = units
   floats[Cmd.DEADLINE_F64] = position
+  ownerWords(owner).forEach((word, at) => (record[DepositCmd.OWNER[at]!] = word))
   return record
 }
 
@@ -254,7 +266,7 @@ class Watch {
   private async submit({ position, account, asset, units, owner, origin }: DepositEvent): Promise<void> {
     if (!this.opened.has(account)) await this.open(account, owner, origin)
     const code = await this.options.submit(
-      depositRecord(account, asset, units, position),
+      depositRecord(account, asset, units, position, owner),
       attachmentOf(origin),
     )
     if (code !== Reject.None)

@@ -10,12 +10,12 @@
  */
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { keccak256, type Address, type Hex, type PublicClient } from 'viem'
+import type { Address, PublicClient } from 'viem'
 import { settlementAbi, vaultAbi } from '../contracts/abi.js'
 import { UNITS_END } from '../engine/limits.js'
 import type { ChainDeployment } from './chain.js'
+import { extendQueue } from './deposit-queue.js'
 import type { QueuedDeposit } from './history.js'
-import { indexOf } from './net.js'
 import { StateTree, TREE_DEPTH } from './tree.js'
 
 const FORMAT = 'glassbook checkpoint 1'
@@ -182,17 +182,9 @@ export async function checkCheckpoint(
       `batch ${head.batch} ends at seq ${batch.lastSeq} and deposit ${batch.depositsConsumed} on the chain, ` +
         `at ${head.lastSeq} and ${head.depositsConsumed} in the checkpoint`,
     )
-  const hash = head.waiting.reduce(queueHash, before!)
+  const hash = head.waiting.reduce(extendQueue, before!)
   if (hash !== after)
     throw new CheckpointError(
       `the deposits ${head.depositsConsumed} to ${head.depositsConsumed + head.waiting.length - 1} of the checkpoint are not the vault's`,
     )
-}
-
-/** Hash of the vault's queue with one more deposit (IVault.depositHash). */
-function queueHash(hash: Hex, { account, asset, units, owner }: QueuedDeposit): Hex {
-  const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, '0')
-  return keccak256(
-    `${hash}${hex(indexOf(account, asset), 8)}${hex(units, 16)}${owner.slice(2).toLowerCase()}` as Hex,
-  )
 }

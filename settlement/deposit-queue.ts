@@ -28,7 +28,10 @@ export interface DepositEvent {
 export const EMPTY_QUEUE: Hex = `0x${'00'.repeat(32)}`
 
 /** Hash of the queue that has one more deposit than the one of `hash`. */
-export function extendQueue(hash: Hex, { account, asset, units, owner }: DepositEvent): Hex {
+export function extendQueue(
+  hash: Hex,
+  { account, asset, units, owner }: Pick<DepositEvent, 'account' | 'asset' | 'units' | 'owner'>,
+): Hex {
   return keccak256(
     encodePacked(
       ['bytes32', 'uint32', 'uint64', 'address'],

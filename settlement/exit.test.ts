@@ -19,7 +19,7 @@ import { planExit } from './exit.js'
 import { readBatches } from './history.js'
 import { replayAgainstChain } from './replay.js'
 import { Settler } from './settler.js'
-import { placeRecord } from './test/journal-fixture.js'
+import { placeRecord, testGenesis } from './test/journal-fixture.js'
 
 const EXIT_DELAY_SECONDS = 3600
 const REVERTS = '0x60006000fd'
@@ -384,4 +384,26 @@ test('a batch that was sealed before the change is cut again before its commit',
   expect(settler.store.read(1).rowsPerChunk).toBe(1)
   const { report } = await audit(chainClient([fixture.anvil.rpcUrl]), fixture.deployment, { calldata: true })
   expect(report).toMatchObject({ batches: 1, findings: [] })
+})
+
+test('a deposit that the engine has no room for goes back as a claim, and those behind it go on', async () => {
+  // Room for the fee account and one other.
+  const fixture = await SettlementFixture.start({}, { ...testGenesis, capacities: { accountsMax: 2 } })
+  running.push(fixture)
+  await fixture.deposit(1, 0, 1_000)
+  await fixture.deposit(2, 0, 77)
+  await fixture.deposit(1, 0, 500)
+  await fixture.credit()
+  const settler = await startSettler(fixture)
+  await settler.flush()
+  const claimable = (account: bigint) => fixture.readVault('claimable', account, 0n)
+  await until('the claim', async () => (await claimable(2n)) === 77n)
+  expect(settler.proof(1, 0)!.balance).toBe(1_500)
+  expect(settler.proof(2, 0)!.balance).toBe(0)
+  const { report } = await audit(chainClient([fixture.anvil.rpcUrl]), fixture.deployment, { calldata: true })
+  expect(report).toMatchObject({ batches: 1, deposits: 3, findings: [] })
+  expect(report.totals[0]).toBe(1_500n)
+  process.env.GLASSBOOK_OWNER_KEY = keyOf(2)
+  expect((await told(() => runExit([...exitArgs(fixture, 2), '--send']))).code).toBe(0)
+  expect(await held(fixture, 2, 0)).toBe(77n)
 })

@@ -8,7 +8,7 @@
  */
 import { CommandKind, EventKind, Side } from '../engine/codes.js'
 import { createEngine, restoreEngine } from '../engine/index.js'
-import { Attr, COMMAND_WORDS, Cmd, EVENT_WORDS, Ev, FrameCmd } from '../engine/layout.js'
+import { Attr, Cmd, COMMAND_WORDS, DepositCmd, Ev, EVENT_WORDS, FrameCmd } from '../engine/layout.js'
 import type { Engine, EngineOptions, EventBuffer, GenesisConfig } from '../engine/types.js'
 import {
   COMMANDS_AT,
@@ -96,6 +96,8 @@ export class Follower {
   private fillIndex = 0
   private isSkipping = false
   private isFromChain = false
+  /** Owner that the deposit in hand names; zeros = none. */
+  private depositOwner: readonly number[] = NO_OWNER
 
   /** Throws JournalDamage, or FollowError when the journal does not begin with a genesis block. */
   constructor(options: FollowOptions) {
@@ -242,6 +244,7 @@ export class Follower {
       else this.frame = undefined
     }
     this.isFromChain = kind === CommandKind.Deposit && words[offset + Cmd.OTHER] === 1
+    if (this.isFromChain) this.depositOwner = DepositCmd.OWNER.map((word) => words[offset + word]!)
     this.engine.apply(words, floats, offset)
     this.engine.flush()
     this.at++
@@ -318,8 +321,10 @@ export class Follower {
         `the deposit at seq ${this.engine.seq} is not from the chain: an exchange with such deposits cannot be settled`,
       )
     this.net.add(index, units)
-    // The chain knows the owner, too, and refuses the batch if it is another one there.
-    this.deposits.push({ index, units, owner: this.engine.owner(account) ?? NO_OWNER })
+    // The chain knows the owner, too, and refuses the batch if it is another one there. An account that the
+    // engine had no room for has none: the deposit names it.
+    const named = this.depositOwner.some((word) => word !== 0) ? this.depositOwner : undefined
+    this.deposits.push({ index, units, owner: this.engine.owner(account) ?? named ?? NO_OWNER })
   }
 
   private takeWithdrawal(words: Int32Array, floats: Float64Array, offset: number): void {

@@ -21,7 +21,8 @@ import { startAnvil, type Anvil } from '../contracts/anvil.js'
 import { deploy, type DeployOptions, type Deployment } from '../contracts/deploy.js'
 import { chainClient, sleep } from '../settlement/chain.js'
 import { startChainWatcher } from '../settlement/chain-watcher.js'
-import { JournalFixture } from '../settlement/test/journal-fixture.js'
+import { JournalFixture, testGenesis } from '../settlement/test/journal-fixture.js'
+import type { GenesisConfig } from '../engine/types.js'
 
 const MNEMONIC = 'test test test test test test test test test test test junk'
 const WAIT_MS = 120_000
@@ -42,22 +43,28 @@ export async function until(what: string, isTrue: () => boolean | Promise<boolea
 
 export class SettlementFixture {
   readonly dataDir = mkdtempSync(join(tmpdir(), 'glassbook-settlement-'))
-  readonly journal = new JournalFixture(this.dataDir)
+  readonly journal: JournalFixture
   readonly client: PublicClient
   deposits = 0
 
   private constructor(
     readonly anvil: Anvil,
     readonly deployment: Deployment,
+    genesis: GenesisConfig,
   ) {
+    this.journal = new JournalFixture(this.dataDir, genesis)
     this.client = createPublicClient({ transport: http(anvil.rpcUrl), pollingInterval: 20 })
   }
 
-  static async start(options: Partial<DeployOptions> = {}): Promise<SettlementFixture> {
+  static async start(
+    options: Partial<DeployOptions> = {},
+    genesis: GenesisConfig = testGenesis,
+  ): Promise<SettlementFixture> {
     const anvil = await startAnvil()
     return new SettlementFixture(
       anvil,
       await deploy({ rpcUrl: anvil.rpcUrl, privateKey: keyOf(0), ...options }),
+      genesis,
     )
   }
 

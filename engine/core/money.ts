@@ -1,15 +1,15 @@
 /**
  * Money that moves outside of trades: deposits, withdrawals, transfers between one owner's accounts.
  *
- * A deposit from the chain carries its index in the chain's queue and is taken only in order, once. The
- * vault keeps each asset's custody below 2^53 units, so such a deposit always fits; where an operator
- * also credits accounts by hand it may not, and is then rejected without being consumed, so that the
- * same deposit can be given again later: none is lost.
+ * A deposit from the chain carries its index in the chain's queue and is taken only in order, once. One that
+ * cannot be kept (a table is full, a balance would reach 2^53, the asset is not listed here) must not hold up the
+ * deposits behind it: it is consumed and withdrawn in the same command, so that its owner can claim it, and the
+ * Withdrawn event names the reason.
  * Called by engine.ts.
  */
 import { EventKind, Reject } from '../codes.js'
 import { Cmd, Ev, WithdrawCmd } from '../layout.js'
-import { UNITS_END } from '../limits.js'
+import { ACCOUNTS_MAX, ASSETS_MAX, UNITS_END } from '../limits.js'
 import { AccountNumber, OWNER_WORDS } from './ledger.js'
 import { Counter, type State } from './state.js'
 import { Clock } from './trading.js'
@@ -31,26 +31,47 @@ export function deposit(state: State, words: Int32Array, floats: Float64Array, a
   const units = floats[(at >> 1) + Cmd.AMOUNT_F64]!
   const fromChain = words[at + Cmd.OTHER] === 1
   const position = floats[(at >> 1) + Cmd.DEADLINE_F64]!
-  if (!state.markets.hasAsset(asset)) return Reject.UnknownAsset
-  if (account < 0) return Reject.UnknownAccount
-  if (account >= ledger.accountsMax) return Reject.AccountsFull
+  if (account < 0 || account >= ACCOUNTS_MAX) return Reject.UnknownAccount
+  if (asset < 0 || asset >= ASSETS_MAX) return Reject.UnknownAsset
   if (fromChain && position !== counters[Counter.DEPOSITS_CONSUMED]) return Reject.DepositOutOfOrder
   const code = checkUnits(units)
   if (code !== Reject.None) return code
-  const known = ledger.isOpen(account) ? ledger.find(account, asset) : -1
-  const held = known < 0 ? 0 : ledger.values[2 * known]! + ledger.values[2 * known + 1]!
-  if (held + units >= UNITS_END) return Reject.BalanceOverLimit
+  const obstacle = keepsFrom(state, account, asset, units)
+  if (obstacle !== Reject.None) {
+    if (!fromChain) return obstacle
+    depositedEvent(state, account, asset, units, position)
+    counters[Counter.DEPOSITS_CONSUMED]!++
+    const event = moneyEvent(state, EventKind.Withdrawn, account, asset, units)
+    state.events.words[event + Ev.CODE] = obstacle
+    return Reject.None
+  }
   const row = ledger.findOrAdd(account, asset)
-  if (row < 0) return Reject.BalancesFull
 
   if (!ledger.isOpen(account)) ledger.open(account)
   ledger.values[2 * row]! += units
   ledger.changeSupply(asset, units)
   if (fromChain) counters[Counter.DEPOSITS_CONSUMED]!++
-  const event = moneyEvent(state, EventKind.Deposited, account, asset, units)
-  state.events.words[event + Ev.OTHER] = fromChain ? 1 : 0
-  if (fromChain) state.events.floats[(event >> 1) + Ev.AMOUNT_B_F64] = position
+  depositedEvent(state, account, asset, units, fromChain ? position : -1)
   return Reject.None
+}
+
+/** The Reject for which an account cannot hold `units` more of an asset, or 0. */
+function keepsFrom(state: State, account: number, asset: number, units: number): number {
+  const { ledger } = state
+  if (!state.markets.hasAsset(asset)) return Reject.UnknownAsset
+  if (account >= ledger.accountsMax) return Reject.AccountsFull
+  const row = ledger.isOpen(account) ? ledger.find(account, asset) : -1
+  const held = row < 0 ? 0 : ledger.values[2 * row]! + ledger.values[2 * row + 1]!
+  if (held + units >= UNITS_END) return Reject.BalanceOverLimit
+  return row < 0 && ledger.rows === ledger.rowsMax ? Reject.BalancesFull : Reject.None
+}
+
+/** Deposited; `position` = its place in the chain's queue, -1 = not from the chain. */
+function depositedEvent(state: State, account: number, asset: number, units: number, position: number): void {
+  const event = moneyEvent(state, EventKind.Deposited, account, asset, units)
+  if (position < 0) return
+  state.events.words[event + Ev.OTHER] = 1
+  state.events.floats[(event >> 1) + Ev.AMOUNT_B_F64] = position
 }
 
 /** Withdraw: takes available units out at once; a wallet, a frame or the operator answers for it. Returns a Reject. */

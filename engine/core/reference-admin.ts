@@ -1,7 +1,7 @@
 /** The reference's money, time, protections and operator's commands. In tests only. */
 import { CancelReason, CommandKind, EventKind, Reject } from '../codes.js'
 import { Cmd, MarketCmd, OpenAccountCmd } from '../layout.js'
-import { PROTECTIONS_OF_ACCOUNT, TIERS_MAX, TIME_MS_END } from '../limits.js'
+import { ACCOUNTS_MAX, ASSETS_MAX, PROTECTIONS_OF_ACCOUNT, TIERS_MAX, TIME_MS_END } from '../limits.js'
 import { ReferenceAccount } from './book-reference.js'
 import type { Command } from './reference-base.js'
 import { type ReferenceProtection, END, isWhole, unitsReject } from './reference-base.js'
@@ -12,15 +12,19 @@ export abstract class ReferenceAdmin extends ReferenceOrders {
     const { account, market: asset, amount, words, at, floats } = command
     const fromChain = words[at + Cmd.OTHER] === 1
     const position = floats[at / 2 + Cmd.DEADLINE_F64]!
-    if (!this.assets.has(asset)) return Reject.UnknownAsset
-    if (account < 0) return Reject.UnknownAccount
-    if (account >= this.accountsMax) return Reject.AccountsFull
+    if (account < 0 || account >= ACCOUNTS_MAX) return Reject.UnknownAccount
+    if (asset < 0 || asset >= ASSETS_MAX) return Reject.UnknownAsset
     if (fromChain && position !== this.depositsConsumed) return Reject.DepositOutOfOrder
     const bad = unitsReject(amount)
     if (bad !== 0) return bad
-    if ((this.accounts.get(account)?.total(asset) ?? 0n) + BigInt(amount) >= END)
-      return Reject.BalanceOverLimit
-    if (!this.rowsFit(account, asset)) return Reject.BalancesFull
+    const obstacle = this.obstacle(account, asset, BigInt(amount))
+    if (obstacle !== 0) {
+      if (!fromChain) return obstacle
+      this.depositsConsumed++
+      this.emit(EventKind.Deposited, { subject: asset, account, a: amount, b: position, other: 1 })
+      this.emit(EventKind.Withdrawn, { subject: asset, account, a: amount, code: obstacle })
+      return 0
+    }
     this.makeRows(account, asset)
     if (!this.accounts.has(account)) this.accounts.set(account, new ReferenceAccount())
     this.accounts.get(account)!.balance(asset).available += BigInt(amount)
@@ -34,6 +38,14 @@ export abstract class ReferenceAdmin extends ReferenceOrders {
       other: fromChain ? 1 : 0,
     })
     return 0
+  }
+
+  /** Why an account cannot keep a deposit, or 0. */
+  private obstacle(account: number, asset: number, units: bigint): number {
+    if (!this.assets.has(asset)) return Reject.UnknownAsset
+    if (account >= this.accountsMax) return Reject.AccountsFull
+    if ((this.accounts.get(account)?.total(asset) ?? 0n) + units >= END) return Reject.BalanceOverLimit
+    return this.rowsFit(account, asset) ? 0 : Reject.BalancesFull
   }
 
   protected transfer({ account, market: asset, amount, words, at }: Command): number {

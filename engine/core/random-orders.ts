@@ -29,7 +29,9 @@ export function drawPlace(
   const side = tape.below(2) as Side
   const type = (tape.rarely(2) ? tape.below(tape.rarely(30) ? 7 : 6) : 0) as OrderType
   const isMarket = (type & 1) === 1
-  const timeInForce = (tape.rarely(3) ? tape.below(tape.rarely(20) ? 5 : 4) : 0) as TimeInForce
+  const expires = tape.mood === 'expiring' && type !== OrderType.Market && tape.rarely(2)
+  const anyTimeInForce = (tape.rarely(3) ? tape.below(tape.rarely(20) ? 5 : 4) : 0) as TimeInForce
+  const timeInForce = expires ? TimeInForce.GTD : anyTimeInForce
   // Protection prices in and out of the band.
   const ticks = isMarket && tape.rarely(2) ? tape.pick([1, 2, 50, 200, 100_000]) : tape.ticks()
   const lots = tape.rarely(50) ? tape.pick(BAD_INTS) : tape.rarely(3) ? 1 : 1 + tape.below(20)

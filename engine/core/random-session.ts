@@ -57,7 +57,7 @@ export function drawOptions(tape: Tape): Omit<EngineOptions, 'onEvents'> {
     sessionLifetimeMsMax: tape.pick([1000, 200]),
     frameWindowsMax: tape.pick([16, 16, 2]),
     marketsMax: 4,
-    commandStepsMax: tape.pick([3, 8, 8, 64, 4096]),
+    commandStepsMax: tape.pick([2, 3, 3, 8, 64, 4096]),
   }
 }
 
@@ -83,7 +83,7 @@ export function drawFunding(tape: Tape, index: number, words: Int32Array, floats
 const ORDER_KINDS = 71
 
 /** What each mood draws more of: any command, withdrawals, mass cancels, frames. */
-const MOOD_KIND: Record<Mood, number> = { plain: 0, emptying: 75, cancelling: 68, framed: 88 }
+const MOOD_KIND: Record<Mood, number> = { plain: 0, emptying: 75, cancelling: 68, framed: 88, expiring: 0 }
 
 /** Writes the next command of the tape at word 0; amends and cancels mostly name a live order. */
 export function drawCommand(tape: Tape, words: Int32Array, floats: Float64Array, scene: Scene): void {

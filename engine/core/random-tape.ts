@@ -10,9 +10,9 @@ export const ACCOUNTS = 5
 export const BAD_INTS = [0, -1, INT_OVER_LIMIT, INT_NOT_AN_INTEGER, 2 ** 31 - 1]
 export const BAD_UNITS = [0, -1, 1.5, NaN, Infinity, 2 ** 53, 2 ** 53 - 1]
 
-/** Plain; the fee account is emptied; mass cancels are many; frames and sessions are many. */
-export type Mood = 'plain' | 'emptying' | 'cancelling' | 'framed'
-export const MOODS: readonly Mood[] = ['plain', 'plain', 'emptying', 'cancelling', 'framed']
+/** Plain; the fee account is emptied; mass cancels are many; frames are many; orders expire in crowds. */
+export type Mood = 'plain' | 'emptying' | 'cancelling' | 'framed' | 'expiring'
+export const MOODS: readonly Mood[] = ['plain', 'plain', 'emptying', 'cancelling', 'framed', 'expiring']
 
 export class Tape {
   private at = 0

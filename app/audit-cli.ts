@@ -21,7 +21,7 @@ const REPLAY_USAGE =
 
 /**
  * Audits an exchange from the chain; `--balances FILE` writes account, asset and units as CSV, `--checkpoint FILE`
- * the state after the last proven batch, for `--from` and for `glassbook exit`.
+ * the state after the last final batch, for `--from` and for `glassbook exit`.
  */
 export function runAudit(argv: string[]): Promise<number> {
   return guarded('audit', AUDIT_USAGE, async () => {
@@ -42,9 +42,9 @@ export function runAudit(argv: string[]): Promise<number> {
       onProgress: progressBar('reading batches'),
       calldata: values.calldata,
       ...(values.from === undefined ? {} : { checkpoint: readCheckpoint(values.from, deployment) }),
-      onProven: (proven, { lastSeq, ...position }) => {
+      onFinal: (final, { lastSeq, ...position }) => {
         if (file === undefined) return
-        writeCheckpoint(file, { chainId, settlement, ...position, lastSeq: String(lastSeq) }, proven)
+        writeCheckpoint(file, { chainId, settlement, ...position, lastSeq: String(lastSeq) }, final)
       },
     })
     if (values.balances !== undefined) {

@@ -76,9 +76,10 @@ export async function guarded(name: string, usage: string, body: () => Promise<n
     return await body()
   } catch (error) {
     const text = chainErrorText(error)
+    // Errors of RPC nodes have a code as well, a number.
+    const { code } = error as { code?: unknown }
     const isUsage =
-      error instanceof UsageError ||
-      (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS') === true
+      error instanceof UsageError || (typeof code === 'string' && code.startsWith('ERR_PARSE_ARGS'))
     process.stderr.write(`glassbook ${name}: ${text}\n${isUsage ? `usage: ${usage}\n` : ''}`)
     return isUsage ? 2 : 1
   }

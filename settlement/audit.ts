@@ -3,11 +3,12 @@
  * each batch as the contract and the circuit do. Needs no journal and no operator.
  */
 import { availableParallelism } from 'node:os'
-import type { PublicClient } from 'viem'
+import { erc20Abi, zeroAddress, type Address, type Hex, type PublicClient } from 'viem'
 import { settlementAbi, vaultAbi } from '../contracts/abi.js'
-import type { ChainDeployment } from './chain.js'
+import { isContractAnswer, type ChainDeployment } from './chain.js'
 import { bytesToHex, challenge, decodeRows, decodeUnits, type BatchData } from './commit.js'
 import { checkCheckpoint, type Checkpoint } from './checkpoint.js'
+import { extendQueue } from './deposit-queue.js'
 import { readBatches, readDeposits, type PostedBatch, type QueuedDeposit } from './history.js'
 import { NotConserved, assertConserved, indexOf, type Rows } from './net.js'
 import { StateTree } from './tree.js'
@@ -50,8 +51,8 @@ export interface AuditOptions {
   readonly calldata?: boolean
   /** Begin behind it, once the chain has confirmed it. */
   readonly checkpoint?: Checkpoint
-  /** Called when the tree stands at the last proven batch, with what a checkpoint needs beside it. */
-  readonly onProven?: (tree: StateTree, position: AuditPosition) => void
+  /** Called when the tree stands at the last final batch, with what a checkpoint needs beside it. */
+  readonly onFinal?: (tree: StateTree, position: AuditPosition) => void
 }
 
 /** Where an audit stands. */
@@ -82,21 +83,17 @@ export async function audit(
   deployment: ChainDeployment,
   options: AuditOptions = {},
 ): Promise<AuditResult> {
-  const { onProgress = () => {}, untilBatch = Infinity, calldata = false, checkpoint, onProven } = options
+  const { onProgress = () => {}, untilBatch = Infinity, calldata = false, checkpoint, onFinal } = options
   if (checkpoint !== undefined) await checkCheckpoint(client, deployment, checkpoint)
   const from = checkpoint?.head
-  const read = (functionName: 'provenCount' | 'provenRoot' | 'lastRoot' | 'batchCount'): Promise<bigint> =>
-    client.readContract({ address: deployment.settlement, abi: settlementAbi, functionName })
-  // The counts first: a batch that is posted while events are read is one too many, not one too few.
-  const [provenCount, provenRoot, lastRoot, batchCount] = await Promise.all([
-    read('provenCount'),
-    read('provenRoot'),
-    read('lastRoot'),
-    read('batchCount'),
-  ])
+  // All that the chain itself says is of one block: an exchange goes on while its events are read.
+  const head = await client.getBlockNumber({ cacheTime: 0 })
+  const chain = await readChain(client, deployment, head)
+  const { provenCount, provenRoot, lastRoot, batchCount } = chain
   const all = await readBatches(client, deployment, {
     onProgress,
     calldata,
+    until: head,
     ...(from === undefined ? {} : { after: { block: from.block, batch: from.batch } }),
   })
   const last = Math.min(untilBatch, Number(batchCount))
@@ -105,6 +102,7 @@ export async function audit(
   const deposits = await readDeposits(
     client,
     deployment,
+    head,
     from === undefined ? undefined : { block: from.block, consumed: queueFrom, waiting: from.waiting },
   )
   const tree = checkpoint?.tree ?? new StateTree(Math.min(HASH_THREADS_MAX, availableParallelism()))
@@ -116,22 +114,23 @@ export async function audit(
     block: from?.block ?? deployment.deployedAtBlock,
     rows: 0,
   }
-  const atProven = (): void => {
-    if (BigInt(done.batches) !== provenCount || findings.length > 0) return
-    if (tree.root !== provenRoot)
+  const look = (): void => {
+    if (findings.length > 0) return
+    if (BigInt(done.batches) === provenCount && tree.root !== provenRoot)
       findings.push({ batch: done.batches, text: `the proven root is ${provenRoot}, rebuilt ${tree.root}` })
-    else {
+    else if (BigInt(done.batches) === chain.finalCount) {
       const { batches: batch, consumed: depositsConsumed, lastSeq, block } = done
       const waiting = deposits.filter((each) => each.position >= depositsConsumed && each.blockNumber < block)
-      onProven?.(tree, { batch, lastSeq, block, depositsConsumed, waiting })
+      onFinal?.(tree, { batch, lastSeq, block, depositsConsumed, waiting })
     }
   }
-  atProven()
+  look()
   for (const batch of batches) {
     findings.push(...checkBatch(tree, deployment, deposits, queueFrom, batch, done))
-    atProven()
+    look()
     if (findings.length > 0) break
   }
+  if (findings.length === 0) await compareQueue(client, deployment, deposits, queueFrom, chain, findings)
   await tree.close()
   const isWhole = findings.length === 0 && untilBatch === Infinity
   if (isWhole && (tree.root !== lastRoot || BigInt(done.batches) !== batchCount))
@@ -142,8 +141,10 @@ export async function audit(
   const balances = tree.balances()
   const totals = deployment.assets.map(() => 0n)
   for (const [index, units] of balances) totals[index & 63] = (totals[index & 63] ?? 0n) + BigInt(units)
-  const unconsumed = queueFrom + deposits.length - done.consumed
-  if (isWhole) await compareCustody(client, deployment, totals, unconsumed, findings, done.batches)
+  if (isWhole) {
+    const unconsumed = deposits.filter(({ position }) => position >= done.consumed)
+    findings.push(...compareCustody(deployment, totals, unconsumed, chain, done.batches))
+  }
   return {
     tree,
     batches,
@@ -290,26 +291,129 @@ function applyRows(tree: StateTree, batch: PostedBatch, { indices, deltas }: Row
   tree.restore(changes.keys, changes.before)
 }
 
-/** Solvency: what the vault holds covers every balance of the last root. */
-async function compareCustody(
+/** What the contracts say at one block. */
+interface ChainState {
+  readonly provenCount: bigint
+  readonly finalCount: bigint
+  readonly batchCount: bigint
+  readonly provenRoot: bigint
+  readonly lastRoot: bigint
+  readonly frozen: boolean
+  readonly depositCount: bigint
+  /** Hash of the whole deposit queue. */
+  readonly depositHash: Hex
+  /** Of each asset: units that the vault counts in its custody, and atoms that its token says are the vault's. */
+  readonly custody: readonly { readonly units: bigint; readonly atoms: bigint | undefined }[]
+}
+
+async function readChain(
   client: PublicClient,
+  { vault, settlement, assets }: ChainDeployment,
+  blockNumber: bigint,
+): Promise<ChainState> {
+  const read = <T>(functionName: string): Promise<T> =>
+    client.readContract({
+      address: settlement,
+      abi: settlementAbi,
+      functionName,
+      blockNumber,
+    } as never) as Promise<T>
+  const ask = <T>(functionName: string, ...args: unknown[]): Promise<T> =>
+    client.readContract({
+      address: vault,
+      abi: vaultAbi,
+      functionName,
+      args,
+      blockNumber,
+    } as never) as Promise<T>
+  const [provenCount, finalCount, batchCount, provenRoot, lastRoot, frozen, depositCount] = await Promise.all(
+    [
+      read<bigint>('provenCount'),
+      read<bigint>('finalCount'),
+      read<bigint>('batchCount'),
+      read<bigint>('provenRoot'),
+      read<bigint>('lastRoot'),
+      read<boolean>('frozen'),
+      ask<bigint>('depositCount'),
+    ],
+  )
+  const custody = await Promise.all(
+    assets.map(async ({ id }) => {
+      const [units, { token }] = await Promise.all([
+        ask<bigint>('custodyUnits', BigInt(id)),
+        ask<{ token: Address }>('assetOf', BigInt(id)),
+      ])
+      if (token === zeroAddress)
+        return { units, atoms: await client.getBalance({ address: vault, blockNumber }) }
+      try {
+        const balance = { address: token, abi: erc20Abi, functionName: 'balanceOf', args: [vault] } as const
+        return { units, atoms: await client.readContract({ ...balance, blockNumber }) }
+      } catch (error) {
+        if (!isContractAnswer(error)) throw error
+        return { units, atoms: undefined }
+      }
+    }),
+  )
+  return {
+    provenCount,
+    finalCount,
+    batchCount,
+    provenRoot,
+    lastRoot,
+    frozen,
+    depositCount,
+    depositHash: await ask<Hex>('depositHash', depositCount),
+    custody,
+  }
+}
+
+/** The deposits that were read are the vault's queue, to its end: an endpoint, or a checkpoint, may leave some out. */
+async function compareQueue(
+  client: PublicClient,
+  { vault }: ChainDeployment,
+  deposits: readonly QueuedDeposit[],
+  queueFrom: number,
+  { depositCount, depositHash }: ChainState,
+  findings: Finding[],
+): Promise<void> {
+  const say = (text: string): void => void findings.push({ batch: 0, text })
+  const count = queueFrom + deposits.length
+  if (BigInt(count) !== depositCount)
+    return say(`the vault has ${depositCount} deposits, the events that were read ${count}`)
+  const before = await client.readContract({
+    address: vault,
+    abi: vaultAbi,
+    functionName: 'depositHash',
+    args: [BigInt(queueFrom)],
+  })
+  if (deposits.reduce(extendQueue, before) !== depositHash)
+    say(`the deposits ${queueFrom} to ${count - 1} that were read are not those of the vault`)
+}
+
+/**
+ * Solvency: the vault's count covers every balance of the last root and every deposit that waits, and its tokens cover
+ * the count. Of a frozen exchange the count falls as balances escape, so only the tokens are compared.
+ */
+function compareCustody(
   deployment: ChainDeployment,
   totals: readonly bigint[],
-  unconsumed: number,
-  findings: Finding[],
+  unconsumed: readonly QueuedDeposit[],
+  { custody, frozen }: ChainState,
   batch: number,
-): Promise<void> {
-  for (const { id } of deployment.assets) {
-    const custody = await client.readContract({
-      address: deployment.vault,
-      abi: vaultAbi,
-      functionName: 'custodyUnits',
-      args: [BigInt(id)],
-    })
-    if (custody < totals[id]!)
-      findings.push({
-        batch,
-        text: `asset ${id}: the vault holds ${custody} units (with ${unconsumed} deposits not consumed), balances sum to ${totals[id]}`,
-      })
-  }
+): Finding[] {
+  const findings: Finding[] = []
+  const say = (text: string): void => void findings.push({ batch, text })
+  deployment.assets.forEach(({ id, unitAtoms }, at) => {
+    const { units, atoms } = custody[at]!
+    const waiting = unconsumed.reduce((sum, each) => sum + (each.asset === id ? BigInt(each.units) : 0n), 0n)
+    const owed = totals[id]! + waiting
+    if (!frozen && units < owed)
+      say(
+        `asset ${id}: the vault counts ${units} units, ${totals[id]} are in balances and ${waiting} in waiting deposits`,
+      )
+    if (atoms === undefined) say(`asset ${id}: its token does not tell what the vault has`)
+    else if (atoms < units * BigInt(unitAtoms))
+      say(`asset ${id}: the vault counts ${units} units, its token says that it has ${atoms} atoms`)
+  })
+  return findings
 }

@@ -6,6 +6,7 @@ import {
   AbiDecodingDataSizeTooSmallError,
   AbiDecodingZeroDataError,
   BaseError,
+  BlockNotFoundError,
   ContractFunctionRevertedError,
   ContractFunctionZeroDataError,
   ExecutionRevertedError,
@@ -18,6 +19,7 @@ import {
   type PublicClient,
 } from 'viem'
 import { groth16ChunkVerifierAbi, settlementAbi, vaultAbi } from '../contracts/abi.js'
+import { isRefusal } from './log-ranges.js'
 import { isLocalChain, refuseDevelopmentKey } from './development-key.js'
 import { EndpointsDisagree, agreeing, type RpcOptions } from './rpc.js'
 import { BadAnswer } from './rpc-endpoint.js'
@@ -120,6 +122,21 @@ function networkTrouble(error: BaseError): string | undefined {
   return bad === null
     ? undefined
     : `network: the RPC endpoint gives no usable answer (${(bad as BaseError).shortMessage})`
+}
+
+/**
+ * Time of the block that comes next, in seconds since 1970: a chain without new blocks has an old newest one, and a
+ * deadline may have passed since. Many nodes have no pending block: then the newest one's.
+ */
+export async function nextBlockTime(client: PublicClient): Promise<number> {
+  const latest = await client.getBlock({ blockTag: 'latest' })
+  try {
+    const pending = await client.getBlock({ blockTag: 'pending' })
+    return Math.max(Number(latest.timestamp), Number(pending.timestamp))
+  } catch (error) {
+    if (error instanceof BlockNotFoundError || isRefusal(error)) return Number(latest.timestamp)
+    throw error
+  }
 }
 
 /** One line about any chain failure; a contract's custom error by name and arguments. */

@@ -1,5 +1,5 @@
 /**
- * A checkpoint: every balance after a proven batch, and the deposits that no batch up to it consumed, in a file.
+ * A checkpoint: every balance after a final batch, and the deposits that no batch up to it consumed, in a file.
  * Anybody can make one from the chain (`glassbook audit --checkpoint FILE`), and everybody can check one against
  * it: the tree over its balances must have the root that the contract keeps of that batch, and the deposits must
  * continue the contract's hash of its queue. So a file from a stranger serves as well as one's own, and nothing
@@ -25,7 +25,7 @@ export interface CheckpointHead {
   readonly format: typeof FORMAT
   readonly chainId: number
   readonly settlement: Address
-  /** Last batch in it, proven; 0 = before the first. */
+  /** Last batch in it, final with all before it; 0 = before the first. */
   readonly batch: number
   /** Last journal seq in it. */
   readonly lastSeq: string
@@ -145,7 +145,7 @@ function headOf(file: string, line: string, deployment: ChainDeployment): Checkp
 }
 
 /**
- * Compares a checkpoint with the chain: the batch is proven, its root and count of deposits are the contract's, and
+ * Compares a checkpoint with the chain: the batch is final, its root and count of deposits are the contract's, and
  * the waiting deposits continue the queue's hash. Throws CheckpointError.
  */
 export async function checkCheckpoint(
@@ -154,8 +154,8 @@ export async function checkCheckpoint(
   { head }: Checkpoint,
 ): Promise<void> {
   const { settlement, vault } = deployment
-  const [proven, batch, before, after] = await Promise.all([
-    client.readContract({ address: settlement, abi: settlementAbi, functionName: 'provenCount' }),
+  const [final, batch, before, after] = await Promise.all([
+    client.readContract({ address: settlement, abi: settlementAbi, functionName: 'finalCount' }),
     client.readContract({
       address: settlement,
       abi: settlementAbi,
@@ -171,8 +171,11 @@ export async function checkCheckpoint(
       }),
     ),
   ] as const)
-  if (BigInt(head.batch) > proven)
-    throw new CheckpointError(`batch ${head.batch} of the checkpoint is not proven: ${proven} are`)
+  // Withdrawals of batches in it must be claims already: nobody would look for them there.
+  if (BigInt(head.batch) > final)
+    throw new CheckpointError(
+      `batch ${head.batch} of the checkpoint is not final: ${final} are, without a gap`,
+    )
   if (String(batch.newRoot) !== head.root)
     throw new CheckpointError(
       `batch ${head.batch} has root ${batch.newRoot} on the chain, ${head.root} in the checkpoint`,

@@ -5,7 +5,9 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { RpcRequestError, createTestClient, http, type PublicClient } from 'viem'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { BlockNotFoundError, RpcRequestError, createTestClient, http, type PublicClient } from 'viem'
 import { runAudit } from '../app/audit-cli.js'
 import { runExit } from '../app/exit-cli.js'
 import { demoTokenAbi, settlementAbi } from '../contracts/abi.js'
@@ -13,13 +15,18 @@ import { unprovenVerifierCode } from '../contracts/bytecode.js'
 import { Side } from '../engine/codes.js'
 import { SettlementFixture, keyOf, owner, until } from '../test/settlement-fixture.js'
 import { audit } from './audit.js'
+import { sealBatch } from './batch.js'
 import { chainClient, chainErrorText } from './chain.js'
 import { CheckpointError, checkCheckpoint, readCheckpoint } from './checkpoint.js'
+import { commitArguments, publicInputs } from './commit.js'
 import { planExit } from './exit.js'
+import { Follower } from './follow.js'
 import { readBatches } from './history.js'
 import { replayAgainstChain } from './replay.js'
 import { Settler } from './settler.js'
-import { placeRecord, testGenesis } from './test/journal-fixture.js'
+import { StateTree } from './tree.js'
+import { RequestReader } from './withdrawal-requests.js'
+import { placeRecord, testGenesis, withdrawRecord } from './test/journal-fixture.js'
 
 const EXIT_DELAY_SECONDS = 3600
 const REVERTS = '0x60006000fd'
@@ -227,9 +234,8 @@ test('a checkpoint from anybody: checked against the chain, and nothing older is
   const oldest = BigInt(checkpoint().head.block)
   const pruned = {
     ...client,
-    getLogs: (request: { fromBlock: bigint; toBlock: bigint; event?: { name: string } }) => {
-      if (request.fromBlock < oldest && request.event?.name !== 'VerifierSet')
-        throw new Error('logs are gone')
+    getLogs: (request: { fromBlock: bigint; toBlock: bigint }) => {
+      if (request.fromBlock < oldest) throw new Error('logs are gone')
       return client.getLogs(request as never)
     },
   } as never
@@ -406,4 +412,112 @@ test('a deposit that the engine has no room for goes back as a claim, and those 
   process.env.GLASSBOOK_OWNER_KEY = keyOf(2)
   expect((await told(() => runExit([...exitArgs(fixture, 2), '--send']))).code).toBe(0)
   expect(await held(fixture, 2, 0)).toBe(77n)
+})
+
+test('a batch that is proven and not final stands in no checkpoint: its withdrawals are looked for', async () => {
+  const fixture = await start()
+  await fixture.deposit(1, 0, 1_000)
+  await fixture.credit()
+  const settler = await startSettler(fixture)
+  await settler.flush()
+  await until('a proven batch', () => settler.status().provenBatch === 1)
+  await settler.stop()
+  const client = chainClient([fixture.anvil.rpcUrl])
+  // The operator proves a withdrawal of everything, and dies before it is made a claim.
+  const rows = fixture.deployment.constants.rowsPerChunk
+  const [posted] = await readBatches(client, fixture.deployment)
+  const follower = new Follower({ dataDir: fixture.dataDir })
+  const tree = new StateTree()
+  follower.advance(() => false, Infinity, Number(posted!.header.lastSeq))
+  sealBatch(1, follower.close(), tree, rows)
+  fixture.journal.append(withdrawRecord(1, 0, 1_000))
+  follower.advance(() => false)
+  const { header, data } = sealBatch(2, follower.close(), tree, rows)
+  follower.stop()
+  const call = (functionName: string, args: readonly unknown[]) =>
+    fixture.write(0, { address: fixture.deployment.settlement, abi: settlementAbi, functionName, args })
+  await call('commitBatch', commitArguments(header, data))
+  const domain = { chainId: fixture.deployment.chainId, settlement: fixture.deployment.settlement }
+  await call('proveChunk', [2n, 0n, publicInputs(domain, header, data, 0, rows), Array(8).fill(0n)])
+  expect(await fixture.readSettlement('provenCount')).toBe(2n)
+  const folder = mkdtempSync(join(tmpdir(), 'glassbook-checkpoint-'))
+  running.push({ stop: () => Promise.resolve(rmSync(folder, { recursive: true })) })
+  const file = join(folder, 'state')
+  const chainArgs = ['--rpc', fixture.anvil.rpcUrl, '--settlement', fixture.deployment.settlement]
+  expect((await told(() => runAudit([...chainArgs, '--checkpoint', file]))).code).toBe(0)
+  expect(readCheckpoint(file, fixture.deployment).head.batch).toBe(1)
+  const checkpoint = () => readCheckpoint(file, fixture.deployment)
+  const plan = await planExit(client, fixture.deployment, owner(1).address, { checkpoint })
+  expect(plan.steps.map(({ what }) => what)).toEqual(['finalise batch 2'])
+})
+
+test('deposits that an endpoint or a checkpoint leaves out at the end are missed, never "nothing to do"', async () => {
+  const fixture = await start()
+  await (await traded(fixture)).stop()
+  const folder = mkdtempSync(join(tmpdir(), 'glassbook-checkpoint-'))
+  running.push({ stop: () => Promise.resolve(rmSync(folder, { recursive: true })) })
+  const file = join(folder, 'state')
+  const chainArgs = ['--rpc', fixture.anvil.rpcUrl, '--settlement', fixture.deployment.settlement]
+  expect((await told(() => runAudit([...chainArgs, '--checkpoint', file]))).code).toBe(0)
+  await fixture.deposit(3, 0, 777_000)
+  const client = chainClient([fixture.anvil.rpcUrl])
+  await fixture.client.request({ method: 'anvil_mine' as never, params: ['0x5'] as never })
+  // A stranger's checkpoint that says it is of the newest block.
+  const head = Number(await client.getBlockNumber({ cacheTime: 0 }))
+  writeFileSync(file, readFileSync(file, 'utf8').replace(/"block":\d+/, `"block":${head}`))
+  const checkpoint = () => readCheckpoint(file, fixture.deployment)
+  await expect(planExit(client, fixture.deployment, owner(3).address, { checkpoint })).rejects.toThrow(
+    /the vault has 3 deposits, the events that were read 2/,
+  )
+  // An endpoint that leaves out the newest deposit.
+  const hiding = {
+    ...client,
+    getLogs: async (request: { address: string }) => {
+      const logs = await client.getLogs(request as never)
+      return request.address === fixture.deployment.vault ? logs.slice(0, 2) : logs
+    },
+  } as never
+  await expect(planExit(hiding, fixture.deployment, owner(3).address)).rejects.toThrow(
+    /the vault has 3 deposits/,
+  )
+  const { report } = await audit(hiding, fixture.deployment)
+  expect(report.findings[0]?.text).toMatch(/the vault has 3 deposits, the events that were read 2/)
+})
+
+test('the audit of a vault whose tokens are gone says so; a node without a pending block will do', async () => {
+  const fixture = await start()
+  await (await traded(fixture)).stop()
+  const client = chainClient([fixture.anvil.rpcUrl])
+  const plain = {
+    ...client,
+    getBlock: (request: { blockTag?: string }) => {
+      if (request.blockTag === 'pending') throw new BlockNotFoundError({})
+      return client.getBlock(request as never)
+    },
+  } as never
+  expect((await planExit(plain, fixture.deployment, owner(1).address)).steps).toHaveLength(2)
+  expect(await new RequestReader(plain, fixture.deployment).open()).toEqual([])
+  const chain = createTestClient({ mode: 'anvil', transport: http(fixture.anvil.rpcUrl) })
+  await chain.setCode({ address: fixture.deployment.assets[1]!.token, bytecode: REVERTS })
+  const { report } = await audit(client, fixture.deployment)
+  expect(report.findings.map(({ text }) => text)).toEqual([
+    'asset 1: its token does not tell what the vault has',
+  ])
+})
+
+test('what a node refuses is told in its own words', async () => {
+  const server = createServer((_request, response) => {
+    response.setHeader('content-type', 'application/json')
+    response.end(
+      JSON.stringify({ jsonrpc: '2.0', id: 1, error: { code: -32000, message: 'header not found' } }),
+    )
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  running.push({ stop: () => new Promise<void>((resolve) => void server.close(() => resolve())) })
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const settlement = '0x00000000000000000000000000000000000000aa'
+  const { code, out } = await told(() => runAudit(['--rpc', url, '--settlement', settlement]))
+  expect(code).toBe(1)
+  expect(out).toMatch(/^glassbook audit: /)
+  expect(out).not.toContain('is not a function')
 })

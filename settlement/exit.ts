@@ -20,7 +20,7 @@ import {
 } from 'viem'
 import { settlementAbi, vaultAbi } from '../contracts/abi.js'
 import { audit } from './audit.js'
-import { chainErrorText, isContractAnswer, isRevert, type ChainDeployment } from './chain.js'
+import { chainErrorText, isContractAnswer, isRevert, nextBlockTime, type ChainDeployment } from './chain.js'
 import type { Checkpoint } from './checkpoint.js'
 import { bytesToHex, decodeUnits } from './commit.js'
 import type { QueuedDeposit } from './history.js'
@@ -207,20 +207,6 @@ export async function planExit(
     steps,
     waiting,
     chainTime,
-  }
-}
-
-/**
- * Time of the block that comes next: a chain without new blocks has an old newest one, and a deadline may have
- * passed since. Nodes without a pending block give the newest one's.
- */
-async function nextBlockTime(client: PublicClient): Promise<number> {
-  const latest = await client.getBlock({ blockTag: 'latest' })
-  try {
-    const pending = await client.getBlock({ blockTag: 'pending' })
-    return Math.max(Number(latest.timestamp), Number(pending.timestamp))
-  } catch {
-    return Number(latest.timestamp)
   }
 }
 

@@ -146,6 +146,8 @@ export interface ReadBatchesOptions {
   readonly calldata?: boolean
   /** First block to read, and batches up to this number are left out; where a checkpoint ends. */
   readonly after?: { readonly block: number; readonly batch: number }
+  /** Last block to read; the newest unless given. */
+  readonly until?: bigint
 }
 
 /** Every batch that stands, in order of its number. Throws what the node says when it fails. */
@@ -154,17 +156,19 @@ export async function readBatches(
   deployment: ChainDeployment,
   options: ReadBatchesOptions = {},
 ): Promise<PostedBatch[]> {
-  const { onProgress = () => {}, calldata = false, after } = options
+  const { onProgress = () => {}, calldata = false, after, until } = options
   const known = after?.batch ?? 0
   const first = BigInt(after?.block ?? deployment.deployedAtBlock)
-  const head = await client.getBlockNumber({ cacheTime: 0 })
+  const head = until ?? (await client.getBlockNumber({ cacheTime: 0 }))
   const events = [
     getAbiItem({ abi: settlementAbi, name: 'BatchCommitted' }),
     getAbiItem({ abi: settlementAbi, name: 'BatchesStruck' }),
     getAbiItem({ abi: settlementAbi, name: 'VerifierSet' }),
   ]
-  // A checkpoint's block lies behind the constructor's event; the last change before it is looked up then.
-  let rows = after === undefined ? undefined : await rowsPerChunkAt(client, deployment, first)
+  // Chunks matter only beside their calldata. Behind a checkpoint the last change of verifier is an old event, which
+  // nodes that have dropped old logs are not asked for without need.
+  const isAsked = after !== undefined && calldata
+  let rows = isAsked ? await rowsPerChunkAt(client, deployment, first) : undefined
   const batches: PostedBatch[] = []
   const walk = new LogRanges(RANGE_BLOCKS).walk(first, head, (fromBlock, toBlock) =>
     client.getLogs({ address: deployment.settlement, events, fromBlock, toBlock, strict: true }),
@@ -249,15 +253,16 @@ async function calldataOf(
 }
 
 /**
- * The vault's deposit queue, in order, from `after` on: deposits that were known unconsumed at that block, and all
- * later ones. Throws when the node's events leave one out.
+ * The vault's deposit queue up to block `head`, in order, from `after` on: deposits that were known unconsumed at that
+ * block, and all later ones. Throws when the node's events leave one out in between; whether the end is there, the
+ * caller asks the vault.
  */
 export async function readDeposits(
   client: PublicClient,
   deployment: ChainDeployment,
+  head: bigint,
   after?: { readonly block: number; readonly consumed: number; readonly waiting: readonly QueuedDeposit[] },
 ): Promise<QueuedDeposit[]> {
-  const head = await client.getBlockNumber({ cacheTime: 0 })
   const deposits: QueuedDeposit[] = [...(after?.waiting ?? [])]
   const known = (after?.consumed ?? 0) + deposits.length
   const event = getAbiItem({ abi: vaultAbi, name: 'Deposited' })

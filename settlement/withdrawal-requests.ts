@@ -6,7 +6,7 @@
  */
 import { getAbiItem, type PublicClient } from 'viem'
 import { settlementAbi } from '../contracts/abi.js'
-import type { ChainDeployment } from './chain.js'
+import { nextBlockTime, type ChainDeployment } from './chain.js'
 import { LogRanges } from './log-ranges.js'
 
 /** A request that waits on the chain. */
@@ -55,7 +55,7 @@ export class RequestReader {
   async open(): Promise<OpenRequest[]> {
     const { client, deployment, seen } = this
     await this.readEvents()
-    const next = await client.getBlock({ blockTag: 'pending' })
+    const nextTime = await nextBlockTime(client)
     this.exitDelay ??= Number(
       await client.readContract({
         address: deployment.settlement,
@@ -73,7 +73,7 @@ export class RequestReader {
         args: [BigInt(account), BigInt(asset)],
       })
       if (request.remaining === 0n) seen.delete(key)
-      else if (BigInt(request.requestedAt) < next.timestamp)
+      else if (request.requestedAt < nextTime)
         requests.push({
           account,
           asset,
@@ -81,7 +81,7 @@ export class RequestReader {
           requestedAt: request.requestedAt,
           block,
           depositsBefore: Number(request.depositsBefore),
-          isLate: Number(next.timestamp) - request.requestedAt > this.exitDelay * LATE_SHARE,
+          isLate: nextTime - request.requestedAt > this.exitDelay * LATE_SHARE,
         })
     }
     await this.lookBackUnless(seen.size)

@@ -28,6 +28,9 @@ export const SESSION_LIFETIME_MS = 30 * 86_400_000
 export const SESSION_LIFETIME_MS_MAX = 365 * 86_400_000
 /** Sessions whose frame nonces are kept at one time (8 KB each); a genesis may allow up to SESSIONS_MAX. */
 export const FRAME_WINDOWS = 1 << 15
+/** Messages of wallets that wait for their check, of one address and of all. */
+export const WALLET_CHECKS_PER_IP = 32
+export const WALLET_CHECKS_WAITING = 512
 /** Frame nonces at or below highest - FRAME_NONCE_WINDOW are too old. */
 export const FRAME_NONCE_WINDOW = 100
 /** A session's nonces are forgotten, and older ones too old, this long after its last frame. */

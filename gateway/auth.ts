@@ -1,16 +1,15 @@
 /**
  * Every signature that reaches the exchange. Frames and logons carry P-256 signatures, checked by
  * OpenSSL in the thread pool, so that neither the sockets nor the engine wait for them. Approvals,
- * revocations and withdrawals carry a wallet's EIP-712 signature, checked here too; they are rare and
- * their budget is small.
+ * revocations and withdrawals carry a wallet's EIP-712 signature, which wallet-checks.ts has checked in a worker.
  *
  * Wallets that are contracts (EIP-1271) would need a call to the chain and are not accepted.
  */
 import { createHash, verify } from 'node:crypto'
-import { recoverTypedDataAddress } from 'viem'
 import { toHex } from '../sdk/wire/bytes.js'
-import { domainPreimage, walletDomain, walletTypes } from '../sdk/wire/signed.js'
+import { domainPreimage, walletDomain } from '../sdk/wire/signed.js'
 import type { SessionInfo } from './directory.js'
+import type { WalletMessage } from './wallet-checks.js'
 
 export interface Domain {
   readonly chainId: number
@@ -78,84 +77,58 @@ export interface WithdrawalMessage {
   readonly deadlineMs: number
 }
 
-async function signedBy(owner: `0x${string}`, recovered: () => Promise<`0x${string}`>): Promise<boolean> {
-  try {
-    return (await recovered()).toLowerCase() === owner.toLowerCase()
-  } catch {
-    // A signature that no key could have made does not recover.
-    return false
-  }
-}
-
-/** Whether `owner` signed this approval of a session key for `domain`. */
-export function isApprovedBy(
-  owner: `0x${string}`,
+/** An approval of a session key as its wallet signed it. */
+export function approvalMessage(
   domain: Domain,
   approval: ApprovalMessage,
   signature: Uint8Array,
-): Promise<boolean> {
-  return signedBy(owner, () =>
-    recoverTypedDataAddress({
-      domain: walletDomain(domain.chainId, domain.vault),
-      types: walletTypes,
-      primaryType: 'ApproveSession',
-      message: {
-        account: approval.account,
-        publicKey: toHex(approval.publicKey),
-        scopes: approval.scopes,
-        maxNotional: BigInt(approval.maxNotional),
-        expiresAt: BigInt(approval.expiresAtMs),
-        nonce: BigInt(approval.nonce),
-        deadline: BigInt(approval.deadlineMs),
-      },
-      signature: toHex(signature),
-    }),
-  )
+): WalletMessage {
+  return {
+    domain: walletDomain(domain.chainId, domain.vault),
+    primaryType: 'ApproveSession',
+    message: {
+      account: approval.account,
+      publicKey: toHex(approval.publicKey),
+      scopes: approval.scopes,
+      maxNotional: BigInt(approval.maxNotional),
+      expiresAt: BigInt(approval.expiresAtMs),
+      nonce: BigInt(approval.nonce),
+      deadline: BigInt(approval.deadlineMs),
+    },
+    signature,
+  }
 }
 
-/** Whether `owner` signed this revocation. */
-export function isRevokedBy(
-  owner: `0x${string}`,
+/** A revocation as its wallet signed it. */
+export function revocationMessage(
   domain: Domain,
   { account, approval, nonce, deadlineMs }: RevocationMessage,
   signature: Uint8Array,
-): Promise<boolean> {
-  return signedBy(owner, () =>
-    recoverTypedDataAddress({
-      domain: walletDomain(domain.chainId, domain.vault),
-      types: walletTypes,
-      primaryType: 'RevokeSession',
-      message: {
-        account,
-        approval: BigInt(approval),
-        nonce: BigInt(nonce),
-        deadline: BigInt(deadlineMs),
-      },
-      signature: toHex(signature),
-    }),
-  )
+): WalletMessage {
+  return {
+    domain: walletDomain(domain.chainId, domain.vault),
+    primaryType: 'RevokeSession',
+    message: { account, approval: BigInt(approval), nonce: BigInt(nonce), deadline: BigInt(deadlineMs) },
+    signature,
+  }
 }
 
-/** Whether `owner` signed this withdrawal. */
-export function isWithdrawalBy(
-  owner: `0x${string}`,
+/** A withdrawal as its wallet signed it. */
+export function withdrawalMessage(
   domain: Domain,
-  withdrawal: WithdrawalMessage,
+  { account, asset, units, nonce, deadlineMs }: WithdrawalMessage,
   signature: Uint8Array,
-): Promise<boolean> {
-  return signedBy(owner, () =>
-    recoverTypedDataAddress({
-      domain: walletDomain(domain.chainId, domain.vault),
-      types: walletTypes,
-      primaryType: 'Withdraw',
-      message: {
-        account: withdrawal.account,
-        asset: withdrawal.asset,
-        units: BigInt(withdrawal.units),
-        nonce: BigInt(withdrawal.nonce),
-        deadline: BigInt(withdrawal.deadlineMs),
-      },
-      signature: toHex(signature),
-    }),
-  )
+): WalletMessage {
+  return {
+    domain: walletDomain(domain.chainId, domain.vault),
+    primaryType: 'Withdraw',
+    message: {
+      account,
+      asset,
+      units: BigInt(units),
+      nonce: BigInt(nonce),
+      deadline: BigInt(deadlineMs),
+    },
+    signature,
+  }
 }

@@ -50,6 +50,7 @@ import { sessionEvent } from './session-events.js'
 import { Stream } from './stream.js'
 import { Submissions } from './submissions.js'
 import { Subscriptions } from './subscriptions.js'
+import { WalletChecks } from './wallet-checks.js'
 
 const REQUEST_ID_MAX = 2 ** 31 - 1
 /** Nobody resumes this stream: it begins anew with every connection. */
@@ -80,6 +81,7 @@ export class Gateway implements EngineLinkHandler {
   readonly link: EngineLink
   readonly domain: Domain
   readonly directory = new Directory()
+  readonly walletChecks = new WalletChecks()
   readonly submissions: Submissions
   readonly figures = new Figures()
   readonly frames: FrameIntake

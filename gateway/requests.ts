@@ -146,8 +146,8 @@ export class Requests {
         }
         return { account }
       },
-      [Method.ApproveSession]: (_connection, params) => approveSession(gateway, params),
-      [Method.RevokeSession]: (_connection, params) => revokeSession(gateway, params),
+      [Method.ApproveSession]: ({ ip }, params) => approveSession(gateway, ip, params),
+      [Method.RevokeSession]: ({ ip }, params) => revokeSession(gateway, ip, params),
       [Method.Sessions]: (caller) => gateway.sessions.ofAccount(caller.account!, Date.now()),
       [Method.Session]: (_connection, [account, publicKey]) => {
         const session = gateway.directory.sessionOfKey(account, publicKey)
@@ -213,7 +213,7 @@ export class Requests {
       [Method.Ticker]: (_connection, [market]) => this.#market(market).ticker(),
       [Method.Fees]: (caller) =>
         [...gateway.markets.values()].map(({ config }) => gateway.balances.fees(caller.account!, config)),
-      [Method.Withdraw]: (_connection, params) => requestWithdrawal(gateway, params),
+      [Method.Withdraw]: ({ ip }, params) => requestWithdrawal(gateway, ip, params),
       [Method.Withdrawal]: (_connection, [account, nonce]) => ({
         ...gateway.directory.withdrawal(account, nonce),
         timeMs: gateway.timeMs,

@@ -10,7 +10,7 @@ import type { Method } from '../sdk/wire/layout.js'
 import type { WireValue } from '../sdk/wire/msgpack.js'
 import type { MethodParams } from '../sdk/wire/schema.js'
 import { type SessionName, logonMessage } from '../sdk/wire/signed.js'
-import { isApprovedBy, isRevokedBy, isWithdrawalBy, verifySessionSignature } from './auth.js'
+import { approvalMessage, revocationMessage, verifySessionSignature, withdrawalMessage } from './auth.js'
 import type { Connection } from './connection.js'
 import { p256PublicKey } from './directory.js'
 import { giveCommand } from './engine-requests.js'
@@ -30,6 +30,7 @@ function ownerOf(gateway: Gateway, account: number): `0x${string}` {
  */
 export async function approveSession(
   gateway: Gateway,
+  ip: string,
   params: MethodParams<typeof Method.ApproveSession>,
 ): Promise<WireValue> {
   const [account, publicKey, scopes, maxNotional, expiresAtMs, nonce, deadlineMs, signature] = params
@@ -37,7 +38,12 @@ export async function approveSession(
   const key = p256PublicKey(publicKey)
   if (key === undefined) throw new RequestError(ErrorCode.BadApproval, 'the public key is no point of P-256')
   const terms = { scopes, maxNotional, expiresAtMs, nonce, deadlineMs }
-  const isSigned = isApprovedBy(owner, gateway.domain, { account, publicKey, ...terms }, signature)
+  const isSigned = gateway.walletChecks.isSignedBy(
+    owner,
+    account,
+    ip,
+    approvalMessage(gateway.domain, { account, publicKey, ...terms }, signature),
+  )
   // The wallet's word alone counts: whoever carried it may have gone, and the engine checks nonce and deadline.
   if (!(await stillStanding(gateway, {}, isSigned))) {
     throw new RequestError(ErrorCode.BadApproval, `the signature is not ${owner}'s`)
@@ -61,12 +67,24 @@ export async function approveSession(
 /** Ends a session for good. */
 export async function revokeSession(
   gateway: Gateway,
+  ip: string,
   params: MethodParams<typeof Method.RevokeSession>,
 ): Promise<WireValue> {
   const [account, approval, nonce, deadlineMs, signature] = params
   const owner = ownerOf(gateway, account)
   const revocation = { account, approval, nonce, deadlineMs }
-  if (!(await stillStanding(gateway, {}, isRevokedBy(owner, gateway.domain, revocation, signature)))) {
+  if (
+    !(await stillStanding(
+      gateway,
+      {},
+      gateway.walletChecks.isSignedBy(
+        owner,
+        account,
+        ip,
+        revocationMessage(gateway.domain, revocation, signature),
+      ),
+    ))
+  ) {
     throw new RequestError(ErrorCode.BadSignature, `the signature is not ${owner}'s`)
   }
   const records = new Int32Array(COMMAND_WORDS)
@@ -77,12 +95,24 @@ export async function revokeSession(
 /** Takes units out of the account, to be claimed on-chain once their batch is proven. */
 export async function requestWithdrawal(
   gateway: Gateway,
+  ip: string,
   params: MethodParams<typeof Method.Withdraw>,
 ): Promise<WireValue> {
   const [account, asset, units, nonce, deadlineMs, signature] = params
   const owner = ownerOf(gateway, account)
   const withdrawal = { account, asset, units, nonce, deadlineMs }
-  if (!(await stillStanding(gateway, {}, isWithdrawalBy(owner, gateway.domain, withdrawal, signature)))) {
+  if (
+    !(await stillStanding(
+      gateway,
+      {},
+      gateway.walletChecks.isSignedBy(
+        owner,
+        account,
+        ip,
+        withdrawalMessage(gateway.domain, withdrawal, signature),
+      ),
+    ))
+  ) {
     throw new RequestError(ErrorCode.BadSignature, `the signature is not ${owner}'s`)
   }
   const records = new Int32Array(COMMAND_WORDS)

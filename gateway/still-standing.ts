@@ -25,13 +25,16 @@ export function checkStanding(gateway: Gateway, { connection, session }: Standin
   throw new RequestError(ErrorCode.UnknownSession, `${session.text} has been revoked or replaced`)
 }
 
-/** What `promise` gives, if all still stands by then. @throws what it rejects with, or RequestError. */
+/** What `promise` gives or rejects with, if all still stands by then. @throws RequestError when it does not. */
 export async function stillStanding<T>(
   gateway: Gateway,
   standing: Standing,
   promise: Promise<T>,
 ): Promise<T> {
-  const value = await promise
-  checkStanding(gateway, standing)
-  return value
+  try {
+    return await promise
+  } finally {
+    // A refusal tells something too: who may not ask any more is told that, and nothing else.
+    checkStanding(gateway, standing)
+  }
 }

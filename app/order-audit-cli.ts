@@ -129,6 +129,8 @@ interface Found {
   /** By account and approval. */
   readonly sessions: ReadonlyMap<string, Session>
   readonly owners: ReadonlyMap<number, Address>
+  /** Amends that stand in no frame: nobody signed them. An honest journal has none. */
+  readonly bareAmends: readonly { readonly seq: number; readonly account: number; readonly cloid: bigint }[]
 }
 
 /** Replays up to `seq` and returns the fill's parties and every session and owner until then. */
@@ -140,6 +142,8 @@ function findFill(dataDir: string, seq: number, index: number): Found {
   let event: Int32Array | undefined
   let asked: { block: JournalBlock; offset: number; seq: number } | undefined
   let fills = 0
+  let frameLeft = 0
+  const bareAmends: { seq: number; account: number; cloid: bigint }[] = []
   const first = reader.next()
   if (first === undefined) throw new UsageError(`no journal in ${dataDir}`)
   const engine = createEngine({
@@ -165,13 +169,21 @@ function findFill(dataDir: string, seq: number, index: number): Found {
         const owner = wordsToBytes(block.words, offset + OpenAccountCmd.OWNER, ADDRESS_WORDS)
         owners.set(block.words[offset + Cmd.ACCOUNT]!, bytesToHex(owner))
       }
+      if (frameLeft > 0) frameLeft--
+      else if (kind === CommandKind.Frame) frameLeft = block.words[offset + FrameCmd.COUNT]!
+      else if (kind === CommandKind.Amend)
+        bareAmends.push({
+          seq: engine.seq + 1,
+          account: block.words[offset + Cmd.ACCOUNT]!,
+          cloid: cloidAt(block.words, offset),
+        })
       asked = { block, offset, seq: engine.seq + 1 }
       engine.apply(block.words, block.floats, offset)
       engine.flush()
     }
   reader.close()
   if (event === undefined) throw new UsageError(`the command at seq ${seq} has no fill ${index}`)
-  return { event, parties, sessions, owners }
+  return { event, parties, sessions, owners, bareAmends }
 }
 
 function partyOf(role: Party['role'], words: Int32Array, floats: Float64Array, at: number): Party {
@@ -237,7 +249,7 @@ async function ownersOf(
 async function auditParty(
   dataDir: string,
   deployment: ChainDeployment,
-  { sessions }: Found,
+  { sessions, bareAmends }: Found,
   party: Party,
   owners: ReadonlyMap<number, Address>,
   checks: Check[],
@@ -247,6 +259,9 @@ async function auditParty(
   const frames = framesOf(dataDir, party)
   const placing = frames.find(({ seq, records }) => covers(seq, records, party.orderId))
   checks.push({ what: `${name}: a signed frame placed the order`, holds: placing !== undefined })
+  for (const { seq, account, cloid } of bareAmends)
+    if (account === party.account && cloid === party.cloid && seq > party.orderId)
+      checks.push({ what: `${name}: the amend at seq ${seq} stands in a signed frame`, holds: false })
   for (const frame of frames) {
     const session = sessions.get(sessionKey(party.account, frame.approval))
     const commands = frame.records.length / COMMAND_WORDS
@@ -302,11 +317,14 @@ function framesOf(dataDir: string, party: Party): SignedFrame[] {
 function amends(records: Int32Array, cloid: bigint): boolean {
   for (let at = 0; at < records.length; at += COMMAND_WORDS) {
     if ((records[at]! & 0xff) !== CommandKind.Amend) continue
-    const low = BigInt(records[at + Cmd.CLOID_LO]! >>> 0)
-    if (((BigInt(records[at + Cmd.CLOID_HI]! >>> 0) << 32n) | low) === cloid) return true
+    if (cloidAt(records, at) === cloid) return true
   }
   return false
 }
+
+/** Client order id of the command record at `at`. */
+const cloidAt = (records: Int32Array, at: number): bigint =>
+  (BigInt(records[at + Cmd.CLOID_HI]! >>> 0) << 32n) | BigInt(records[at + Cmd.CLOID_LO]! >>> 0)
 
 /** Hash, domain, session, nonce, signature, and that the signed payload is the journal's commands. */
 function checkFrame(

@@ -48,6 +48,8 @@ interface Forgery {
   readonly owner?: number
   /** The buyer's order has no frame. */
   readonly unsigned?: boolean
+  /** The seller's resting order is amended to a lower price by a command that nobody signed. */
+  readonly bareAmend?: boolean
   /** What the settled leaf says instead: one byte of it is another. */
   readonly leafByte?: number
 }
@@ -108,6 +110,15 @@ async function writeExchange(
     [2, Side.Sell],
     [1, Side.Buy],
   ] as const) {
+    if (account === 1 && forgery.bareAmend === true) {
+      const amend = new Int32Array(COMMAND_WORDS)
+      amend[Cmd.KIND] = CommandKind.Amend
+      amend[Cmd.ACCOUNT] = 2
+      amend[Cmd.TICKS] = 99
+      amend[Cmd.LOTS] = 5
+      amend[Cmd.CLOID_LO] = 2
+      journal.append(amend)
+    }
     const isForged = account === 1
     const wire = commandToWire({
       kind: CommandKind.Place,
@@ -183,6 +194,7 @@ describe('order audit', () => {
     ['a payload changed after signing', { payloadByte: true }],
     ['signatures for another vault', { vault: '0x00000000000000000000000000000000000000b1' }],
     ['an order without a frame', { unsigned: true }],
+    ['an order whose price was changed by a command that nobody signed', { bareAmend: true }],
     ['a leaf at another price', { leafByte: 19 }],
     ['a leaf with another size', { leafByte: 23 }],
     ['a leaf of another account', { leafByte: 27 }],

@@ -11,6 +11,7 @@
  *   capture                 snapshot of 100,000 live orders
  *   ids:ordinary|hostile    ids added and removed, as clients and as attackers choose them (id-tables.ts)
  *   growth                  the worst single insert while the tables grow
+ *   worst                   the worst command of each kind, at full tables (worst-commands.ts)
  */
 import { PerformanceObserver, performance } from 'node:perf_hooks'
 import { build, type Histogram } from 'hdr-histogram-js'
@@ -25,6 +26,7 @@ import { bareBook } from './bare-book.js'
 import { MESSAGE_WORDS, REPORT_WORDS } from './book-only.js'
 import { REPORTS_PER_MESSAGE, hashReports, readMessages, timePasses } from './conformance.js'
 import { growth, idFlow } from './id-tables.js'
+import { worstCommands } from './worst-commands.js'
 import { type MixName, type Workload, makeWorkload, streamInPieces, workloadOptions } from './workload.js'
 
 export const SEED = 23
@@ -311,6 +313,8 @@ async function contest(name: string, seconds: number): Promise<Result> {
       return idFlow(subject === 'hostile')
     case 'growth':
       return growth()
+    case 'worst':
+      return worstCommands()
     default:
       throw new Error(`no contestant "${name}"`)
   }

@@ -73,6 +73,7 @@ async function main(): Promise<void> {
       'ids:ordinary',
       'ids:hostile',
       'growth',
+      'worst',
     ]
     const results = new Map<string, Result[]>(names.map((name) => [name, []]))
     for (let index = 0; index < rounds; index++)
@@ -150,6 +151,7 @@ function report(
     `Snapshot at ${results.get('capture')![0]!['orders']} live orders: captured in ${round(median(captures))} ms (at most ${round(Math.max(...captures))}), ` +
       `sealed in ${round(median(seals))} ms, ${results.get('capture')![0]!['bytes']} bytes.`,
     ...tables(results),
+    ...worst(results.get('worst')!),
   )
   const about = machine()
   const head = `# Engine benchmark\n\n${about.cpu}, ${about.cores} cores, ${about.memoryGiB} GiB, Node ${about.node}, seed ${SEED}, ${settings.rounds} rounds, medians.\n\n`
@@ -180,6 +182,16 @@ function tables(results: ReadonlyMap<string, readonly Result[]>): string[] {
     `Ids: one added and one removed, 50,000 live of one account: ordinary ${flow('ordinary')}, chosen to collide under a known formula ${flow('hostile')}.`,
     `Growth to 2^20 entries, one insert: order ids ${over('orderP9999')} µs at p99.99, ${over('orderMax')} at most; balances ${over('balanceP9999')} and ${over('balanceMax')} µs.`,
   ]
+}
+
+/** One command's time at full tables, by kind: the median, and the largest of all runs. */
+function worst(results: readonly Result[]): string[] {
+  const lines = ['', '| worst command of each kind, in ms | median | largest |', '| --- | --- | --- |']
+  for (const kind of Object.keys(results[0]!)) {
+    const all = results.flatMap((each) => each[kind] as number[])
+    lines.push(`| ${kind} | ${round(median(all), 3)} | ${round(Math.max(...all), 3)} |`)
+  }
+  return lines
 }
 
 await main()

@@ -42,7 +42,7 @@ export const FRAME_COMMANDS_MAX = 64
  * Steps of one message: makers met, orders scanned, expired, cancelled or triggered. What is left over ends
  * with a reason of its own or goes on in the next Time command.
  */
-export const COMMAND_STEPS_MAX = 4096
+export const COMMAND_STEPS_MAX = 1024
 /** With fewer, a mass cancel could begin a list of orders and never cancel one. */
 export const COMMAND_STEPS_MIN = 2
 /** Cancel-alls of one account that may be under way at once. */

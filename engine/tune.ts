@@ -8,6 +8,6 @@
 import { setFlagsFromString } from 'node:v8'
 
 export function tuneForEngine(): void {
-  setFlagsFromString('--max-inlined-bytecode-size=1000')
-  setFlagsFromString('--max-inlined-bytecode-size-cumulative=8000')
+  setFlagsFromString('--max-inlined-bytecode-size=1600')
+  setFlagsFromString('--max-inlined-bytecode-size-cumulative=12000')
 }

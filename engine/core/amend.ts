@@ -120,14 +120,18 @@ export function amendOrder(
   const timeMs = trading.clock[CLOCK_TIME]!
   const account = words[at + CMD_ACCOUNT]!
   const market = words[at + CMD_MARKET]!
+  const attributes = record[from + ORDER_ATTR]!
   // Its turn to be cancelled has only not come yet.
-  if (trading.goneReason(slot) !== 0) return Reject.UnknownOrder
-  const late = checkDeadline(floats[float + CMD_DEADLINE_F64]!, timeMs)
-  if (late !== Reject.None) return late
+  if (((attributes & MARK_EXPIRES) !== 0 || trading.work.jobs > 0) && trading.goneReason(slot) !== 0)
+    return Reject.UnknownOrder
+  const deadlineMs = floats[float + CMD_DEADLINE_F64]!
+  if (deadlineMs !== 0) {
+    const late = checkDeadline(deadlineMs, timeMs)
+    if (late !== Reject.None) return late
+  }
   const status = markets.words[(market << MARKET_SHIFT) + MARKET_STATUS]!
   if (status !== STATUS_ACTIVE) return checkStatus(status)
 
-  const attributes = record[from + ORDER_ATTR]!
   const side = (attributes >>> ATTR_SIDE_SHIFT) & 1
   const type = (attributes >>> ATTR_TYPE_SHIFT) & 7
   const waiting = (attributes & MARK_WAITING) !== 0

@@ -257,7 +257,7 @@ describe('genesis', () => {
     expect(bad({}, [{ id: 64, symbol: 'A' }])).toThrow('asset id 64')
     expect(bad({}, [{ id: 0, symbol: 'a b' }])).toThrow('symbol "a b"')
     expect(() => createEngine({ ...small(), ordersMax: 0 })).toThrow('ordersMax is 0')
-    expect(() => createEngine({ ...small(), commandStepsMax: 1 })).toThrow('commandStepsMax is 1, 2 to 4096')
+    expect(() => createEngine({ ...small(), commandStepsMax: 1 })).toThrow('commandStepsMax is 1, 2 to 1024')
     const genesis = { ...options().genesis, feeAccount: -1 }
     expect(() => createEngine({ ...small(), genesis })).toThrow('fee account -1')
   })

@@ -25,11 +25,8 @@ export class DeadManSwitches {
     this.deadlines = ledger.accountNumbers
     this.places = new Int32Array(ledger.accountsMax)
     this.heap = new Heap(ledger.accountsMax, {
-      before: (a, b) => {
-        const first = this.deadline(a)
-        const second = this.deadline(b)
-        return first === second ? a < b : first < second
-      },
+      first: (account) => this.deadline(account),
+      second: (account) => account,
       place: (account) => this.places[account]!,
       setPlace: (account, place) => {
         this.places[account] = place

@@ -273,7 +273,8 @@ test('heap: removes in order, and from the middle', () => {
         const places = new Int32Array(64).fill(-1)
         const before = (a: number, b: number): boolean => (keys[a] === keys[b] ? a < b : keys[a]! < keys[b]!)
         const heap = new Heap(64, {
-          before,
+          first: (id) => keys[id]!,
+          second: (id) => id,
           place: (id) => places[id]!,
           setPlace: (id, place) => {
             places[id] = place

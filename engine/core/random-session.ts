@@ -6,7 +6,7 @@
 import { CancelReason, CommandKind } from '../codes.js'
 import * as commands from '../commands.js'
 import { COMMAND_WORDS } from '../layout.js'
-import { EXPIRY_AHEAD_MS_MAX } from '../limits.js'
+import { COMMAND_STEPS_MAX, EXPIRY_AHEAD_MS_MAX } from '../limits.js'
 import type { EngineOptions, GenesisConfig, MarketConfig } from '../types.js'
 import { drawAmend, drawDeadline, drawPlace } from './random-orders.js'
 import { ACCOUNTS, BAD_UNITS, MOODS, type Mood, type Scene, type Tape } from './random-tape.js'
@@ -57,7 +57,7 @@ export function drawOptions(tape: Tape): Omit<EngineOptions, 'onEvents'> {
     sessionLifetimeMsMax: tape.pick([1000, 200]),
     frameWindowsMax: tape.pick([16, 16, 2]),
     marketsMax: 4,
-    commandStepsMax: tape.pick([2, 3, 3, 8, 64, 4096]),
+    commandStepsMax: tape.pick([2, 3, 3, 8, 64, COMMAND_STEPS_MAX]),
   }
 }
 

@@ -46,9 +46,11 @@ export class SessionTable {
     this.words = new Int32Array(capacity << SESSION_SHIFT)
     this.numbers = new Float64Array(capacity << SESSION_NUMBER_SHIFT)
     this.newest = new Int32Array(accountsMax)
-    this.endIds = capacity * Int32Array.BYTES_PER_ELEMENT
+    this.endIds = capacity * (Int32Array.BYTES_PER_ELEMENT + 2 * Float64Array.BYTES_PER_ELEMENT)
     this.ends = new Heap(capacity, {
-      before: (a, b) => this.endsBefore(a, b),
+      first: (slot) => this.number(slot, SessionNumber.ENDS_AT),
+      second: (slot) => this.word(slot, Session.ACCOUNT),
+      isFirst: (a, b) => this.endsBefore(a, b),
       place: (slot) => this.words[(slot << SESSION_SHIFT) + Session.PLACE]!,
       setPlace: (slot, place) => {
         this.words[(slot << SESSION_SHIFT) + Session.PLACE] = place

@@ -159,12 +159,8 @@ export class Trading implements MatchSink {
     this.reached = new Int32Array(protections.capacity)
     const { extras, extraNumbers, numbers } = this.orders
     this.expiries = new Heap(ordersMax + 1, {
-      before: (a, b) => {
-        const first = extraNumbers[2 * a + EXTRA_EXPIRES_AT]!
-        const second = extraNumbers[2 * b + EXTRA_EXPIRES_AT]!
-        if (first !== second) return first < second
-        return numbers[2 * a + NUMBER_ID]! < numbers[2 * b + NUMBER_ID]!
-      },
+      first: (slot) => extraNumbers[2 * slot + EXTRA_EXPIRES_AT]!,
+      second: (slot) => numbers[2 * slot + NUMBER_ID]!,
       place: (slot) => extras[(slot << EXTRA_SHIFT) + EXTRA_HEAP]!,
       setPlace: (slot, place) => {
         extras[(slot << EXTRA_SHIFT) + EXTRA_HEAP] = place

@@ -13,11 +13,10 @@ import { accountOf, assetOf } from '../settlement/net.js'
 import { replayAgainstChain } from '../settlement/replay.js'
 import { unitsText } from '../settlement/units-text.js'
 import { UsageError, chainArgs, connect, guarded, progressBar, toJson } from './chain-options.js'
+import { usageOf } from './commands.js'
 
-const AUDIT_USAGE =
-  'glassbook audit (--settlement 0x… | --deployment FILE) --rpc URL [--from CHECKPOINT] [--checkpoint FILE] [--balances FILE] [--calldata] [--json]'
-const REPLAY_USAGE =
-  'glassbook replay DIR --rpc URL [--settlement 0x… | --deployment FILE] [--calldata] [--json]'
+const AUDIT_USAGE = usageOf('audit')
+const REPLAY_USAGE = usageOf('replay')
 
 /**
  * Audits an exchange from the chain; `--balances FILE` writes account, asset and units as CSV, `--checkpoint FILE`

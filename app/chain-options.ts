@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { isAddress, type Address, type PublicClient } from 'viem'
 import { chainClient, chainErrorText, type ChainDeployment } from '../settlement/chain.js'
-import { discoverDeployment } from '../settlement/history.js'
+import { NoSettlement, discoverDeployment } from '../settlement/history.js'
 
 /** Wrong use of a command; told in one line, exit code 2. */
 export class UsageError extends Error {
@@ -48,6 +48,8 @@ export async function connect(
     const chainId = await client.getChainId()
     if (chainId !== read.chainId)
       throw new UsageError(`${rpcUrls[0]!} is chain ${chainId}, ${file!} names chain ${read.chainId}`)
+    const code = await client.getCode({ address: read.settlement })
+    if (code === undefined) throw new NoSettlement(read.settlement, chainId)
     return { client, deployment: read, rpcUrls }
   }
   return { client, deployment: await discoverDeployment(client, address(values.settlement!)), rpcUrls }

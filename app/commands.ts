@@ -33,6 +33,12 @@ export const commands: Readonly<Record<string, Command>> = {
       ['--seed N', "of the demo's random walk"],
       ['--batch-seconds N', 'close a batch after so long; 25 unless given, 10 with --demo'],
       ['--batch-fills N', 'close a batch after so many fills; 10000 unless given'],
+      [
+        '--confirmations N',
+        'blocks on top of a deposit or a transaction of settlement before it counts; 0 unless given',
+      ],
+      ['--keep-journal-days N', 'then settled segments of the journal go to the archive; 7 unless given'],
+      ['--keep-batches-days N', 'then final batches and their fills go to the archive; 30 unless given'],
       ['--replay FILE', 'feed a LOBSTER day of messages through the exchange, settle it, report, end'],
       ['--orderbook FILE', 'with --replay: compare the books with these rows'],
       JSON_FLAG,
@@ -46,6 +52,12 @@ export const commands: Readonly<Record<string, Command>> = {
       ...GATEWAY_FLAGS,
     ],
     load: async () => (await import('./start.js')).runStart,
+  },
+  chain: {
+    usage: 'chain DIR',
+    about: 'the local chain of a data folder alone, without its operator: for whoever leaves',
+    flags: [],
+    load: async () => (await import('./chain-cli.js')).runChain,
   },
   gateway: {
     usage: 'gateway --connect SOCKET [FLAGS]',
@@ -118,7 +130,7 @@ export const commands: Readonly<Record<string, Command>> = {
       ...CHAIN_FLAGS,
       ['--owner 0x…', 'whose money'],
       ['--send', 'do it; otherwise the steps are shown only'],
-      ['--key-file FILE', 'the private key that signs, instead of GLASSBOOK_EXIT_KEY'],
+      ['--key-file FILE', 'the private key that signs, instead of GLASSBOOK_OWNER_KEY'],
       ['--checkpoint FILE', 'begin at a checkpoint of "audit"'],
       JSON_FLAG,
     ],
@@ -171,6 +183,11 @@ const FLAG_COLUMNS = 30
 export function commandHelp({ usage, about, flags }: Command): string {
   const rows = flags.map(([flag, what]) => `  ${flag.padEnd(FLAG_COLUMNS)} ${what}\n`)
   return `Usage: glassbook ${usage}\n\n${about}\n${rows.length === 0 ? '' : `\n${rows.join('')}`}`
+}
+
+/** How a command is called, for whoever called it wrongly. */
+export function usageOf(name: string): string {
+  return `glassbook ${commands[name]!.usage}\n"glassbook ${name} --help" lists its flags`
 }
 
 /** Help of the program. */

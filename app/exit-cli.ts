@@ -14,9 +14,9 @@ import { readCheckpoint } from '../settlement/checkpoint.js'
 import { planExit, sendSteps, type ExitPlan, type FailedStep, type PlanOptions } from '../settlement/exit.js'
 import { unitsText, type AssetText } from '../settlement/units-text.js'
 import { UsageError, address, chainArgs, connect, guarded, progressBar, toJson } from './chain-options.js'
+import { usageOf } from './commands.js'
 
-const USAGE =
-  'glassbook exit --owner 0x… (--settlement 0x… | --deployment FILE) --rpc URL [--checkpoint FILE] [--send] [--key-file FILE] [--json]'
+const USAGE = usageOf('exit')
 const MORE_TO_DO = 3
 const STEPS_REFUSED = 4
 /** A freeze opens the escapes, an escape may leave a fee to fetch: plans in a row that still find steps. */

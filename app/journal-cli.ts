@@ -29,10 +29,13 @@ import { journalFolder, segmentName } from '../engine/journal/segments.js'
 import { takeSnapshot } from '../engine/journal/take-snapshot.js'
 import { COMMAND_WORDS, Cmd } from '../engine/layout.js'
 import type { Engine } from '../engine/types.js'
+import { usageOf } from './commands.js'
 
-const JOURNAL_USAGE = 'glassbook journal verify|dump|stat DIR [--from SEQ] [--to SEQ] [--json]'
-const REPLAY_USAGE = 'glassbook replay DIR [--json]'
-const SNAPSHOT_USAGE = 'glassbook snapshot DIR [--json]'
+const JOURNAL_USAGE = usageOf('journal')
+const REPLAY_USAGE = usageOf('replay')
+const SNAPSHOT_USAGE = usageOf('snapshot')
+/** Below it, what is written once (genesis, deposits, padding) outweighs what orders cost. */
+const MEASURED_ORDERS_MIN = 10_000
 const PROGRESS_MS = 500
 const BAR_CELLS = 30
 
@@ -234,6 +237,10 @@ function stat(dataDir: string, json: boolean): number {
   const orders = commands['Place'] ?? 0
   const usedBytes =
     sum(segments.slice(0, all.reader.position.segment).map(({ bytes }) => bytes)) + all.reader.position.offset
+  const millionOrders = (share: number): number | string =>
+    orders < MEASURED_ORDERS_MIN
+      ? `too few orders to tell: ${orders}, at least ${MEASURED_ORDERS_MIN} are needed`
+      : Math.round((usedBytes / orders) * 1e6 * share)
   const isoTime = (ms: number): string => (ms === 0 ? 'none' : new Date(ms).toISOString())
   print(json, {
     ...summary(all),
@@ -251,11 +258,11 @@ function stat(dataDir: string, json: boolean): number {
     archivedSegments: packed.length,
     archivedBytes: packedBytes,
     // What is written for a million orders, cancels and all that goes with them; once archived, what is left of it.
-    millionOrdersBytes: orders === 0 ? 'no order yet' : Math.round((usedBytes / orders) * 1e6),
+    millionOrdersBytes: millionOrders(1),
     millionOrdersArchivedBytes:
-      orders === 0 || packed.length === 0
+      packed.length === 0
         ? 'nothing is archived yet'
-        : Math.round((usedBytes / orders) * 1e6 * (packedBytes / sum(packed.map(({ bytes }) => bytes)))),
+        : millionOrders(packedBytes / sum(packed.map(({ bytes }) => bytes))),
     firstTime: isoTime(firstMs),
     lastTime: isoTime(lastMs),
   })

@@ -17,6 +17,8 @@ import { writeDurable } from '../settlement/store.js'
 /** Anvil's own well-known phrase: its accounts hold coins of the local chain and nothing anywhere else. */
 const LOCAL_MNEMONIC = 'test test test test test test test test test test test junk'
 
+const DEPLOYMENT_FILE = 'deployment.json'
+
 /** Units that each demo account deposits of assets 0 (USDX, 1e-6) and 1 (BTCX, 1e-8). */
 export const DEMO_DEPOSIT_UNITS = [100_000_000_000_000n, 1_000_000_000_000n] as const
 
@@ -74,6 +76,14 @@ function readDeployment(path: string): Deployment | undefined {
   }
 }
 
+/** The deployment that a start wrote to `dataDir`; undefined before the first. Throws LocalChainError. */
+export function deploymentOf(dataDir: string): Deployment | undefined {
+  return readDeployment(join(dataDir, DEPLOYMENT_FILE))
+}
+
+/** Where anvil keeps the chain. */
+export const chainStatePath = (dataDir: string): string => join(dataDir, 'chain-state.json')
+
 /**
  * Starts the chain kept in `dataDir`, deploying contracts at the first start, and gives each of
  * `traderCount` accounts its demo deposit.
@@ -83,17 +93,20 @@ export async function startLocalChain(
   dataDir: string,
   traderCount: number,
   deployOptions: Omit<DeployOptions, 'rpcUrl' | 'privateKey' | 'path' | 'feeOwner'>,
+  /** Blocks come so often by themselves; undefined = one for each transaction only. */
+  blockTimeSeconds: number | undefined,
   hooks: LocalChainHooks,
 ): Promise<LocalChain> {
   const { onStep, during } = hooks
   const operator = localAccount(0)
   const traders = Array.from({ length: traderCount }, (_, index) => localAccount(2 + index))
   onStep('starting the local chain')
-  const path = join(dataDir, 'deployment.json')
-  const statePath = join(dataDir, 'chain-state.json')
+  const path = join(dataDir, DEPLOYMENT_FILE)
+  const statePath = chainStatePath(dataDir)
   let deployment = readDeployment(path)
   const anvil = await startAnvil({
     statePath,
+    ...(blockTimeSeconds === undefined ? {} : { blockTimeSeconds, mixedMining: true }),
     // Whoever has the chain's address from an earlier start can go on with it.
     ...(deployment?.rpcUrl === undefined ? {} : { wantedPort: Number(new URL(deployment.rpcUrl).port) }),
     onLine: hooks.onLine,

@@ -43,6 +43,7 @@ const SOURCES: Readonly<Record<string, readonly string[]>> = {
   audit: ['app/audit-cli.ts', 'app/chain-options.ts'],
   'order-audit': ['app/order-audit-cli.ts'],
   exit: ['app/exit-cli.ts', 'app/chain-options.ts'],
+  replay: ['app/chain-options.ts'],
   prover: ['settlement/prover/main.ts'],
   doctor: ['app/doctor.ts'],
 }
@@ -56,4 +57,28 @@ test.each(Object.entries(SOURCES))('help of %s names every flag that it takes', 
   expect(taken.length).toBeGreaterThan(0)
   const text = commandHelp(commands[name]!)
   expect(taken.filter((flag) => !text.includes(`--${flag}`))).toEqual([])
+})
+
+test('README names every flag of start, and help the environment that a command reads', () => {
+  const flags = [...source('app/start-options.ts').matchAll(/'?([a-z][a-z0-9-]*)'?: \{\s*type: '/g)]
+  const readme = source('README.md')
+  expect(flags.map(([, flag]) => flag!).filter((flag) => !readme.includes(`--${flag}`))).toEqual([])
+  expect(commandHelp(commands['exit']!)).toContain('GLASSBOOK_OWNER_KEY')
+  expect(source('app/exit-cli.ts')).toContain('process.env.GLASSBOOK_OWNER_KEY')
+})
+
+test('wrong use points at the one help text', () => {
+  const { status, stderr } = run(['replay'])
+  expect([status, stderr]).toEqual([2, expect.stringContaining(`glassbook ${commands['replay']!.usage}`)])
+  expect(run(['start', '--nope']).stderr).toContain('"glassbook start --help" lists its flags')
+  expect(run(['chain'])).toMatchObject({ status: 2, stderr: expect.stringContaining('glassbook chain DIR') })
+  const none = run(['chain', fileURLToPath(new URL('nothing-here', root))])
+  expect(none).toMatchObject({ status: 1, stderr: expect.stringContaining('has no chain') })
+})
+
+test.each([['config names'], ['--help'], ['start --help']])('%s | head: quiet', (words) => {
+  // Output that nobody reads any more when it is written.
+  const script = `("$0" "$1" ${words}; echo "code $?" >&2) | true`
+  const { stderr } = spawnSync('bash', ['-c', script, process.execPath, program], { encoding: 'utf8' })
+  expect(stderr).toBe('code 0\n')
 })

@@ -52,6 +52,14 @@ async function main(argv: string[]): Promise<number> {
   return run(rest)
 }
 
+// Whoever read the output has gone (`| head`): what runs until a signal stops in order, all else is done.
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    if (process.listenerCount('SIGTERM') > 0) process.kill(process.pid, 'SIGTERM')
+    else process.exit()
+  })
+
 main(process.argv.slice(2)).then(
   (code) => {
     process.exitCode = code

@@ -42,8 +42,9 @@ import { bytesToHex, wordsToBytes } from '../settlement/commit.js'
 import { FillLeaves, decodeFill, fillProof, verifyFill, FILL_BYTES } from '../settlement/fills-root.js'
 import { BatchStore } from '../settlement/store.js'
 import { UsageError, guarded, toJson } from './chain-options.js'
+import { usageOf } from './commands.js'
 
-const USAGE = 'glassbook order-audit DIR --fill SEQ[:INDEX] [--deployment FILE] [--rpc URL] [--json]'
+const USAGE = usageOf('order-audit')
 const SIGNATURE_BYTES = 64
 const ADDRESS_WORDS = 5
 /** Of a SHA-256 hash, and of a P-256 key's x. */

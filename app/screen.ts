@@ -76,18 +76,22 @@ export class Screen {
     this.#out.write(`${text}\n`)
   }
 
-  /** A line that the next one takes the place of, on a terminal. */
+  /** What is being done: a line that the next one takes the place of, on a terminal. */
   step(text: string): void {
-    if (!this.#out.isTTY) return
+    if (this.#out.isTTY) this.#replace(text)
+    else this.#out.write(`${text} …\n`)
+  }
+
+  #replace(text: string): void {
     this.#out.write(`\r\x1b[K${text.slice(0, Math.max(20, this.#out.columns - 1))}`)
     this.#temporary = true
   }
 
   progress(what: string, done: number, total: number): void {
-    if (done !== total && done % 97 !== 0) return
+    if (!this.#out.isTTY || (done !== total && done % 97 !== 0)) return
     const width = 24
     const filled = Math.floor((width * done) / total)
-    this.step(`${what} [${'#'.repeat(filled)}${'.'.repeat(width - filled)}] ${done}/${total}`)
+    this.#replace(`${what} [${'#'.repeat(filled)}${'.'.repeat(width - filled)}] ${done}/${total}`)
   }
 
   start(parts: StartedParts): void {
@@ -139,7 +143,7 @@ export class Screen {
       `seq ${numbers.sequencedSeq}  journal lag ${numbers.sequencedSeq - numbers.durableSeq}  ` +
       `batch ${settlement.lastBatch} (proven ${settlement.provenBatch}), ${numbers.sequencedSeq - settlement.settledSeq} to settle  ` +
       `root ${short(settlement.lastRoot)}  ${proverText(settlement.prover)}${numbers.connections} clients`
-    if (this.#out.isTTY) this.step(text)
+    if (this.#out.isTTY) this.#replace(text)
     else this.line(text)
   }
 

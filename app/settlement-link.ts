@@ -31,6 +31,8 @@ export interface SettlementOptions {
   readonly operatorKey: `0x${string}`
   readonly batchSeconds: number
   readonly batchFills: number
+  /** Blocks on top of what the chain says before it counts. */
+  readonly confirmations: number
   /** A final batch stays at hand this long, ms; absent = for ever. */
   readonly keepBatchesMs?: number
   /** Where provers fetch their work. */
@@ -86,6 +88,7 @@ export async function startSettlement(options: SettlementOptions): Promise<Runni
     rpcUrls: [rpcUrl],
     operatorKey: options.operatorKey,
     prover: options.prover,
+    confirmations: options.confirmations,
     policy: { seconds: options.batchSeconds, fills: options.batchFills },
     ...(options.keepBatchesMs === undefined ? {} : { keepBatchesMs: options.keepBatchesMs }),
   }
@@ -167,6 +170,7 @@ export async function startSettlement(options: SettlementOptions): Promise<Runni
       client: chainClient([rpcUrl], { chainId: deployment.chainId }),
       deployment,
       depositsConsumed: options.depositsConsumed,
+      confirmations: options.confirmations,
       statePath: join(options.dataDir, 'settlement', 'deposits.json'),
       submit: options.submit,
       onTrouble: options.onLine,

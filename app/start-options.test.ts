@@ -1,6 +1,15 @@
 /** What `glassbook start` makes of its words about provers. */
 import { parseStartOptions } from './start-options.js'
 
+test('confirmations are whole and bounded', () => {
+  expect(parseStartOptions([]).confirmations).toBe(0)
+  expect(parseStartOptions(['--confirmations', '1000']).confirmations).toBe(1000)
+  for (const wrong of ['-1', '1.5', '1001', 'many'])
+    expect(() => parseStartOptions([`--confirmations=${wrong}`])).toThrow(
+      `--confirmations is ${wrong}, not a whole number from 0 to 1000`,
+    )
+})
+
 describe('start options for provers', () => {
   const { GLASSBOOK_PROVER_TOKEN } = process.env
   afterEach(() => {

@@ -7,17 +7,17 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type GatewayConfig, ConfigError, loadGatewayConfig } from '../gateway/config.js'
+import { usageOf } from './commands.js'
 
-const USAGE =
-  'usage: glassbook start [--data DIR] [--port N] [--demo] [--seconds N] [--seed N] [--batch-seconds N] ' +
-  '[--batch-fills N] [--replay FILE [--orderbook FILE] [--json]] [--config FILE] [--gateway-SETTING VALUE …] ' +
-  '[--keep-journal-days N] [--keep-batches-days N] [--gateway-socket PATH …] [--prover-listen [HOST:]PORT] [--no-local-prover] [--accept-clock]'
+const USAGE = `usage: ${usageOf('start')}`
 
 /** Budget of the operator's own replay: it is not to be slowed down by rules made for strangers. */
 const REPLAY_RATE = { perSecond: 1_000_000, burst: 1_000_000 }
 
 /** A hundred years: for ever. */
 const KEEP_DAYS_MAX = 36_500
+/** Some hours of blocks on any chain; deeper than that nothing is taken back that anybody could mend. */
+const CONFIRMATIONS_MAX = 1000
 
 export interface StartOptions {
   readonly dataDir: string
@@ -32,6 +32,8 @@ export interface StartOptions {
   readonly seed: number
   readonly batchSeconds: number
   readonly batchFills: number
+  /** Blocks on top of a deposit, and of a transaction of settlement, before it counts; 0 on the local chain only. */
+  readonly confirmations: number
   /** Days that what is settled stays at hand: journal segments, and batches with their fills. */
   readonly keepJournalDays: number
   readonly keepBatchesDays: number
@@ -95,6 +97,7 @@ export const startFlags = {
   seed: { type: 'string' },
   'batch-seconds': { type: 'string' },
   'batch-fills': { type: 'string' },
+  confirmations: { type: 'string' },
   'keep-journal-days': { type: 'string' },
   'keep-batches-days': { type: 'string' },
   replay: { type: 'string' },
@@ -185,6 +188,7 @@ export function parseStartOptions(
     seed: number(values.seed, 'seed', 1, 2 ** 31 - 1),
     batchSeconds: number(values['batch-seconds'], 'batch-seconds', values.demo ? 10 : 25, 86_400),
     batchFills: number(values['batch-fills'], 'batch-fills', 10_000, 1e7),
+    confirmations: number(values.confirmations, 'confirmations', 0, CONFIRMATIONS_MAX),
     keepJournalDays: number(values['keep-journal-days'], 'keep-journal-days', 7, KEEP_DAYS_MAX),
     keepBatchesDays: number(values['keep-batches-days'], 'keep-batches-days', 30, KEEP_DAYS_MAX),
     replay:

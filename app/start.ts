@@ -4,7 +4,7 @@
  * started when what it needs is there, and stopped in the opposite order. A part that fails to start is one
  * clear line, the end of all that was started, and a non-zero exit.
  */
-import { accessSync, constants, mkdirSync, rmSync } from 'node:fs'
+import { accessSync, constants, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { createPublicClient, http } from 'viem'
 import { startArchiver } from '../engine/archiver.js'
@@ -32,6 +32,8 @@ const TRADERS = 5
 const LOCAL_EXIT_DELAY_SECONDS = 60
 /** Batches that may wait for their proofs; beyond it posting waits, and the next batches net more. */
 const LOCAL_UNPROVEN_MAX = 64
+/** With confirmations the local chain makes blocks by itself. */
+const BLOCK_SECONDS = 1
 const STATUS_EVERY_MS = 1000
 const DAY_MS = 86_400_000
 /** After the last part has stopped nothing should keep the process; if something does, it is not waited for longer. */
@@ -67,20 +69,30 @@ export async function runStart(argv: string[]): Promise<number> {
     code = 1
   }
   if (options.isTemporary) rmSync(options.dataDir, { recursive: true, force: true })
-  screen.line(code === 0 ? 'glassbook: stopped, everything is on disk' : `glassbook: ended with code ${code}`)
+  // Any other end has said its reason.
+  if (code === 0) screen.line('glassbook: stopped, everything is on disk')
   setTimeout(() => process.exit(code), LEAVE_MS).unref()
   return code
 }
 
-/** Makes the folder if need be and takes its lock: before anything that another exchange could share. */
+/**
+ * Makes the folder if need be and takes its lock: before anything that another exchange could share. A folder
+ * that was made here goes again when nothing was written to it.
+ */
 function takeFolder(dataDir: string, parts: Parts): void {
+  let isNew
   try {
-    mkdirSync(dataDir, { recursive: true })
+    isNew = mkdirSync(dataDir, { recursive: true }) !== undefined
     accessSync(dataDir, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (error) {
     throw new StartError(`the data folder ${dataDir} cannot be used: ${(error as Error).message}`)
   }
-  parts.started('the lock', lockFolder(dataDir))
+  const release = lockFolder(dataDir)
+  parts.started('the lock', () => {
+    if (isNew && readdirSync(dataDir).every((name) => name === 'lock'))
+      rmSync(dataDir, { recursive: true, force: true })
+    release()
+  })
 }
 
 /** What clients will come to must be free: looked at before anything is made. */
@@ -107,6 +119,8 @@ async function startParts(options: StartOptions, screen: Screen, parts: Parts, e
       verificationKey: developmentVerificationKey,
       rowsPerChunk: DEVELOPMENT_ROWS,
     },
+    // Confirmations need blocks, also where nobody sends transactions.
+    options.confirmations === 0 ? undefined : BLOCK_SECONDS,
     {
       onStep: (step) => screen.step(step),
       onLine: (line) => screen.line(line),
@@ -164,6 +178,7 @@ async function startParts(options: StartOptions, screen: Screen, parts: Parts, e
     operatorKey: privateKeyOf(chain.operator),
     batchSeconds: options.batchSeconds,
     batchFills: options.batchFills,
+    confirmations: options.confirmations,
     keepBatchesMs: options.keepBatchesDays * DAY_MS,
     prover: options.prover,
     depositsConsumed: exchange.depositsConsumed,

@@ -26,6 +26,8 @@ export interface AnvilOptions {
   readonly statePath?: string
   /** Seconds between blocks; absent = a block for each transaction. */
   readonly blockTimeSeconds?: number
+  /** With `blockTimeSeconds`: a block for each transaction too. */
+  readonly mixedMining?: boolean
   /** 31337 unless given. */
   readonly chainId?: number
   /** Seconds since 1970 of the genesis block; absent = now. */
@@ -158,6 +160,7 @@ async function run(options: AnvilOptions, port: number): Promise<Running> {
   const args = ['--silent', '--host', '127.0.0.1', '--port', String(port), '--chain-id', String(chainId)]
   // No rewards and no base fee games: a demo account's balance moves only by what it does.
   if (blockTimeSeconds !== undefined) args.push('--block-time', String(blockTimeSeconds))
+  if (options.mixedMining === true) args.push('--mixed-mining')
   if (genesisTime !== undefined) args.push('--timestamp', String(genesisTime))
   if (statePath !== undefined)
     args.push('--state', statePath, '--state-interval', String(STATE_INTERVAL_SECONDS))

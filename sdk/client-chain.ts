@@ -24,6 +24,7 @@ import { readProof, rootOf } from './proof.js'
 import type { TrackedFill } from './trackers.js'
 import { toHex } from './wire/bytes.js'
 import { ErrorCode } from './wire/codes.js'
+import { readObject, readSafeInt } from './wire/fields.js'
 import { Method } from './wire/layout.js'
 import type { WireValue } from './wire/msgpack.js'
 import type { Receipt } from './wire/signed.js'
@@ -125,7 +126,8 @@ export abstract class ClientChain extends ClientQueries {
   /**
    * How far withdrawals of an asset are: what the vault holds ready to be claimed, and with the `seq` that
    * `requestWithdrawal` gave, the state of the batch that it is in. States are the chain's; which batch, the
-   * exchange says.
+   * exchange says. A seq that is behind the account's newest withdrawal, or of one of another asset, is `unknown`;
+   * of older ones the caller must know that they are withdrawals.
    */
   async withdrawalStatus(options: {
     readonly asset: number | string
@@ -140,6 +142,8 @@ export abstract class ClientChain extends ClientQueries {
     const claimable = { claimable: fromUnits(units, asset), claimableUnits: Number(units) }
     const { seq } = options
     if (seq === undefined) return { ...claimable, state: undefined, batch: undefined }
+    if (await this.#isNoWithdrawal(account, asset.id, seq))
+      return { ...claimable, state: 'unknown', batch: undefined }
     const batches = await this.batches(BATCHES_MAX)
     const batch = batches.find(({ firstSeq, lastSeq }) => firstSeq <= seq && seq <= lastSeq)
     if (batch === undefined) {
@@ -158,6 +162,17 @@ export abstract class ClientChain extends ClientQueries {
       },
     )
     return { ...claimable, state, batch: batch.number }
+  }
+
+  /** Whether the account's newest withdrawal shows that `seq` is none of the account's, or of another asset. */
+  async #isNoWithdrawal(account: number, asset: number, seq: number): Promise<boolean> {
+    const nonces = readObject(await this.call(Method.Nonces, [account]), 'nonces')
+    const nonce = readSafeInt(nonces['withdrawal'], 'withdrawal')
+    if (nonce === 0) return true
+    const newest = readObject(await this.call(Method.Withdrawal, [account, nonce]), 'withdrawal')
+    if (newest['state'] !== 'taken') return false
+    const newestSeq = readSafeInt(newest['seq'], 'seq')
+    return seq > newestSeq || (seq === newestSeq && newest['asset'] !== asset)
   }
 
   /**

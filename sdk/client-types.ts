@@ -156,7 +156,8 @@ export interface WithdrawalStatus {
   readonly claimableUnits: number
   /**
    * Of the withdrawal with the seq that was given: 'waiting' = in no batch on the chain; 'final' = claimable, or
-   * claimed; 'unknown' = older than the batches that the exchange tells of. Undefined without a seq.
+   * claimed; 'unknown' = older than the batches that the exchange tells of, or no withdrawal of this account and asset.
+   * Undefined without a seq.
    */
   readonly state: 'waiting' | 'committed' | 'proven' | 'final' | 'unknown' | undefined
   readonly batch: number | undefined

@@ -61,11 +61,17 @@ function safe(value: bigint, what: string): number {
   return Number(value)
 }
 
+/** What the caller gave, beside bounds in tokens: a bigint counts atoms. */
+const told = (given: string | bigint, decimals: number): string =>
+  typeof given === 'string' ? given : `${given} atoms (${fromAtoms(given, decimals)})`
+
 /** Units of an amount (decimal string of tokens, or bigint of atoms). */
 export function toUnits(amount: string | bigint, asset: AssetScale): number {
   const atoms = toAtoms(amount, asset.decimals)
   if (atoms % asset.unitAtoms !== 0n) {
-    refuse(`amount ${amount} is not whole units of ${fromAtoms(asset.unitAtoms, asset.decimals)}`)
+    refuse(
+      `amount ${told(amount, asset.decimals)} is not whole units of ${fromAtoms(asset.unitAtoms, asset.decimals)}`,
+    )
   }
   return safe(atoms / asset.unitAtoms, 'amount in units')
 }
@@ -80,7 +86,9 @@ export function toLots(size: string | bigint, market: MarketScale): number {
   const atoms = toAtoms(size, market.base.decimals)
   const lotAtoms = BigInt(market.lotUnits) * market.base.unitAtoms
   if (atoms % lotAtoms !== 0n) {
-    refuse(`size ${size} is not a multiple of the lot ${fromAtoms(lotAtoms, market.base.decimals)}`)
+    refuse(
+      `size ${told(size, market.base.decimals)} is not a multiple of the lot ${fromAtoms(lotAtoms, market.base.decimals)}`,
+    )
   }
   return safe(atoms / lotAtoms, 'size in lots')
 }

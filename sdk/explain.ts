@@ -2,7 +2,16 @@
  * Words for what was refused: a sentence with the value, the bound and what to do. The protocol sends a
  * command's refusal as a number only; what the number is about stands in the command, and both are here.
  */
-import { MarketStatus, Reject } from '../engine/codes.js'
+import {
+  CommandKind,
+  MarketStatus,
+  OrderType,
+  PostOnly,
+  Reject,
+  Side,
+  Stp,
+  TimeInForce,
+} from '../engine/codes.js'
 import {
   ACCOUNT_ORDERS_MAX,
   FRAME_COMMANDS_MAX,
@@ -17,16 +26,30 @@ import type { WireCommand } from './wire/commands.js'
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** A value of the command as it was sent. */
+/** Names of what a command carries as a number. */
+const NAMES: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  side: Side,
+  orderType: OrderType,
+  timeInForce: TimeInForce,
+  stp: Stp,
+  postOnly: PostOnly,
+}
+
+/** A value of the command as it was sent, by its name where it has one. */
 const of = (command: Fields, field: string): string => {
   const value = command[field]
-  return value === undefined ? `${field} (not given)` : `${field} ${String(value)}`
+  if (value === undefined) return `${field} (not given)`
+  const [name] = Object.entries(NAMES[field] ?? {}).find(([, number]) => number === value) ?? []
+  return `${field} ${name ?? String(value)}`
 }
 const market = (command: Fields): string => `market ${String(command['market'])}`
 const cloid = (command: Fields): string => `client order id ${String(command['cloid'])}`
 
 const TICKS = `a price is 1 to ${TICKS_MAX} ticks: give price or ticks within that`
 const LOTS = `a size is 1 to ${LOTS_MAX} lots: give size or lots within that`
+
+const isMarketType = (type: unknown): boolean =>
+  type === OrderType.Market || type === OrderType.Stop || type === OrderType.TakeProfit
 
 /** What each reject means for the command that got it; [is said, what to do] in one sentence. */
 const REJECTS: Readonly<Record<number, (command: Fields) => string>> = {
@@ -58,15 +81,27 @@ const REJECTS: Readonly<Record<number, (command: Fields) => string>> = {
   [Reject.BadTriggerTicks]: (c) =>
     `${of(c, 'triggerTicks')} does not go with this order; stops and take-profits that wait need 1 to ${TICKS_MAX}, others none`,
   [Reject.BadExpiry]: (c) =>
-    `${of(c, 'expiresAtMs')} does not go with this order; GTD orders need a later time in ms since 1970, others none`,
-  [Reject.PostOnlyNotGtc]: (c) => `${of(c, 'timeInForce')} does not go with postOnly; use GTC or GTD`,
+    c['kind'] === CommandKind.CancelAfter
+      ? `${of(c, 'atMs')} had passed when it reached the engine, or is too far ahead; give cancelAfter more time, at most a day`
+      : `${of(c, 'expiresAtMs')} does not go with this order; GTD orders need a later time in ms since 1970, others none`,
+  [Reject.PostOnlyNotGtc]: (c) =>
+    isMarketType(c['orderType'])
+      ? `${of(c, 'orderType')} trades at once, which postOnly forbids; give a limit order, or leave postOnly out`
+      : `${of(c, 'timeInForce')} does not go with postOnly; use GTC or GTD`,
   [Reject.PostOnlyWouldCross]: (c) =>
     `${of(c, 'ticks')} would trade at once, which postOnly forbids; give a price behind the touch, or postOnly "slide"`,
   [Reject.DuplicateClientOrderId]: (c) =>
     `${cloid(c)} is of a live order of this account; choose another, or leave it out`,
   [Reject.UnknownOrder]: (c) => `${cloid(c)} is of no live order in ${market(c)}; see orders()`,
-  [Reject.InsufficientFunds]: (c) =>
-    `the available balance is less than ${of(c, 'ticks')} x ${of(c, 'lots')} and its fee need; see balances(), or make the order smaller`,
+  [Reject.InsufficientFunds]: (c) => {
+    const needed =
+      c['side'] === Side.Sell
+        ? of(c, 'lots')
+        : c['quoteBudget']
+          ? of(c, 'quoteBudget')
+          : `${of(c, 'ticks')} x ${of(c, 'lots')} and its fee`
+    return `the available balance is less than ${needed}; see balances(), or make the order smaller`
+  },
   [Reject.BalanceOverLimit]: () => 'a balance would reach 2^53 units; withdraw first',
   [Reject.ZeroUnits]: (c) => `${of(c, 'units')} is no amount; give at least 1 unit`,
   [Reject.NegativeUnits]: (c) => `${of(c, 'units')} is below 1; give at least 1 unit`,
@@ -118,7 +153,9 @@ const REJECTS: Readonly<Record<number, (command: Fields) => string>> = {
   [Reject.BadClientOrderId]: (c) => `${cloid(c)} is no unsigned 64-bit number; use 0n to 2^64 - 1`,
   [Reject.NotOwner]: () => 'the accounts have different owners',
   [Reject.BadProtection]: (c) =>
-    `${of(c, 'windowMs')}, ${of(c, 'fills')} and ${of(c, 'notionalUnits')} are no protection; give a window of 1 ms or more, and a bound`,
+    c['kind'] === CommandKind.ResetProtection
+      ? `${market(c)} has no protection of this account; make one with setProtection`
+      : `${of(c, 'windowMs')}, ${of(c, 'fills')} and ${of(c, 'notionalUnits')} are no protection; give a window of 1 ms or more, and a bound`,
   [Reject.BadFrame]: () => `a frame has 1 to ${FRAME_COMMANDS_MAX} commands; send fewer`,
   [Reject.ProtectionsFull]: () => 'there is room for no more protections; reset one first',
   [Reject.AccountSessionsFull]: () =>

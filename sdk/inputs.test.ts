@@ -284,6 +284,24 @@ describe('words', () => {
     expect(rejectionOf(rejectToCode(Reject.LotsOverLimit), place).message).toBe(
       'lots 2147483648 is above 2147483647; a size is 1 to 2147483647 lots: give size or lots within that (LotsOverLimit, 4016)',
     )
+    const said = (reject: number, fields: object): string =>
+      rejectionOf(rejectToCode(reject), fields as WireCommand).message
+    expect(said(Reject.BadExpiry, { kind: CommandKind.CancelAfter, atMs: 5 })).toMatch(
+      /^atMs 5 had passed when it reached the engine/,
+    )
+    expect(said(Reject.BadProtection, { kind: CommandKind.ResetProtection, market: 3 })).toMatch(
+      /^market 3 has no protection of this account; make one with setProtection/,
+    )
+    expect(said(Reject.PostOnlyNotGtc, { ...place, orderType: OrderType.Market })).toMatch(
+      /^orderType Market trades at once, which postOnly forbids/,
+    )
+    expect(said(Reject.PostOnlyNotGtc, { ...place, timeInForce: 1 })).toMatch(/^timeInForce IOC does not go/)
+    expect(said(Reject.InsufficientFunds, { ...place, side: Side.Sell, lots: 9 })).toMatch(
+      /less than lots 9;/,
+    )
+    expect(said(Reject.InsufficientFunds, { ...place, side: Side.Buy, ticks: 0, quoteBudget: 7 })).toMatch(
+      /less than quoteBudget 7;/,
+    )
     expect(rejectionOf(4999, place).message).toBe('the exchange refused the command (Unknown, 4999)')
   })
 

@@ -52,6 +52,14 @@ const RANGE_BLOCKS = 5000
 /** Transactions asked for at a time. */
 const TRANSACTIONS_AT_ONCE = 8
 
+/** What stands at the address, if anything, is no settlement contract. */
+export class NoSettlement extends Error {
+  override readonly name = 'NoSettlement'
+  constructor(address: Address, chainId: number) {
+    super(`no settlement contract at ${address} on chain ${chainId}`)
+  }
+}
+
 /**
  * The deployment as far as the settlement contract itself tells it. The deployment block is found by
  * bisection, or 0 where the endpoint keeps no old state.
@@ -60,8 +68,14 @@ export async function discoverDeployment(
   client: PublicClient,
   settlement: Address,
 ): Promise<ChainDeployment> {
+  const chainId = await client.getChainId()
   const read = <T>(functionName: string): Promise<T> =>
-    client.readContract({ address: settlement, abi: settlementAbi, functionName } as never) as Promise<T>
+    (
+      client.readContract({ address: settlement, abi: settlementAbi, functionName } as never) as Promise<T>
+    ).catch((error: unknown) => {
+      if (isContractAnswer(error)) throw new NoSettlement(settlement, chainId)
+      throw error
+    })
   const [vault, verifier, rowsPerChunk, maxUnproven] = await Promise.all([
     read<Address>('vault'),
     read<Address>('verifier'),
@@ -88,7 +102,7 @@ export async function discoverDeployment(
       throw error
     })
   return {
-    chainId: await client.getChainId(),
+    chainId,
     vault,
     settlement,
     verifier,

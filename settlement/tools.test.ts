@@ -88,6 +88,11 @@ describe('audit, replay and exit', () => {
       vault: fixture.deployment.vault,
       constants: { rowsPerChunk: fixture.deployment.constants.rowsPerChunk, proven: false },
     })
+    // An account of the chain, no contract; and a contract that is another.
+    for (const other of ['0x00000000000000000000000000000000000000aa', fixture.deployment.vault] as const)
+      await expect(discoverDeployment(client, other)).rejects.toThrow(
+        `no settlement contract at ${other} on chain 31337`,
+      )
     const { report, tree } = await audit(client, found)
     expect(report).toMatchObject({ batches: 3, provenBatches: 3, findings: [] })
     expect(report.totals).toEqual([1_000_000n, 1_000n])

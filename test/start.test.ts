@@ -87,9 +87,20 @@ test('a port that is taken is said before anything is made', async () => {
   const refused = run(['start', '--data', data, '--port', String(port)])
   expect(await refused.ends()).toBe(1)
   expect(refused.output).toContain(`port ${port} of 127.0.0.1 is taken by another program`)
-  expect(() => statSync(join(data, 'chain-state.json'))).toThrow('ENOENT')
-  expect(() => statSync(journalFolder(data))).toThrow('ENOENT')
+  expect(refused.output).not.toContain('ended with code')
+  // Nothing is left of it.
+  expect(() => statSync(data)).toThrow('ENOENT')
   taken.close()
+})
+
+test('with confirmations: the chain goes on by itself, deposits are credited, a batch counts', async () => {
+  const data = join(folder, 'confirmed')
+  const program = await start(data, '--confirmations', '3', '--batch-seconds', '1')
+  // At once, and also where no terminal is.
+  await program.says('starting the local chain')
+  await program.says('Ctrl-C')
+  await program.says(/batch [1-9]\d* \(proven/)
+  expect(await program.kill('SIGTERM')).toBe(0)
 })
 
 describe('a folder that is not whole', () => {
@@ -99,7 +110,8 @@ describe('a folder that is not whole', () => {
     cpSync(dataDir, data, { recursive: true })
     change(data)
     const program = await start(data)
-    expect([await program.ends(), program.output]).toEqual([1, expect.stringContaining('ended with code 1')])
+    expect([await program.ends(), program.output]).toEqual([1, expect.stringMatching(/^glassbook: .+/m)])
+    expect(program.output).not.toContain('ended with code')
     await until('the chain has ended', () => anvilOf(data) === undefined)
     return program.output
   }

@@ -5,7 +5,8 @@
  * messages and bytes handled a turn of the event loop; the rest waits in its own queue, in order, while
  * others have their turn.
  *
- * Called by gateway.ts for every message; `refused` for every error that is sent.
+ * Called by gateway.ts for every message; `refused` for every error that is sent. HTTP requests have no
+ * connection that could be closed: their refusals take from their address alone (`refusedOverHttp`).
  */
 import { ErrorCode } from '../sdk/wire/codes.js'
 import { Budget } from './budgets.js'
@@ -61,7 +62,7 @@ export class Admission {
     this.#closed = new Budget(config.ipOffenceRate)
   }
 
-  /** Whether an address may connect just now. */
+  /** Whether an address may connect, or ask over HTTP, just now. */
   connect(ip: string): Refusal | undefined {
     const until = this.#out.get(ip)
     const now = performance.now()
@@ -81,9 +82,14 @@ export class Admission {
     if (own > 0) return refusal(ErrorCode.RateLimited, 'the connection’s budget of messages is spent', own)
     const ofIp = this.#messagesByIp.take(ip, 1, now)
     if (ofIp > 0) return refusal(ErrorCode.IpRateLimited, `the budget of messages of ${ip} is spent`, ofIp)
-    const ofBytes = this.#bytesByIp.take(ip, bytes, now)
-    if (ofBytes > 0) return refusal(ErrorCode.IpRateLimited, `the budget of bytes of ${ip} is spent`, ofBytes)
-    return undefined
+    return this.bytes(ip, bytes)
+  }
+
+  /** Takes the bytes of a message, or of a request's body, from its address. */
+  bytes(ip: string, bytes: number): Refusal | undefined {
+    const retryAfter = this.#bytesByIp.take(ip, bytes, performance.now())
+    if (retryAfter === 0) return undefined
+    return refusal(ErrorCode.IpRateLimited, `the budget of bytes of ${ip} is spent`, retryAfter)
   }
 
   /** An error goes to the connection; true = it was one too many, and the connection is to be closed. */
@@ -96,6 +102,16 @@ export class Admission {
     if (own === 0 && ofIp === 0) return false
     if (this.#closed.take(ip, 1, now) > 0) this.#keepOut(ip, now)
     return true
+  }
+
+  /** An error answers an HTTP request; an address whose budget is spent has each counted as a closed connection. */
+  refusedOverHttp(ip: string, code: number): void {
+    const price = priceOf(code)
+    // Being kept out is told, and is no new offence.
+    if (price === 0 || this.#out.has(ip)) return
+    const now = performance.now()
+    if (this.#refusalsByIp.take(ip, price, now) === 0) return
+    if (this.#closed.take(ip, 1, now) > 0) this.#keepOut(ip, now)
   }
 
   #keepOut(ip: string, now: number): void {

@@ -60,6 +60,8 @@ export class Connection {
   #session: SessionInfo | undefined
   /** Account whose orders go when this connection ends, whatever has become of the session by then. */
   cancelOnDisconnect: number | undefined
+  /** Its session signed a challenge before it became this connection's. */
+  readonly isLoggedOn = true
   /** Frames received and not yet answered. */
   framesInFlight = 0
   /** Messages that were no messages; too many close the connection. */

@@ -125,9 +125,13 @@ function addEvent(
         items[at + Item.STATE] = OrderState.Open
       break
     case EventKind.Fill:
-      if (floats[float + Ev.TAKER_ORDER_ID_F64]! !== items[at + Item.ORDER_ID]) break
+      if (floats[float + Ev.TAKER_ORDER_ID_F64]! === items[at + Item.ORDER_ID])
+        items[at + Item.REMAINING] = words[word + Ev.COUNTER_REMAINING]!
+      // It rests by then: a stop that its own fill has fired takes it within the same command.
+      else if (floats[float + Ev.ORDER_ID_F64]! === items[at + Item.ORDER_ID])
+        items[at + Item.REMAINING] = words[word + Ev.REMAINING]!
+      else break
       items[at + Item.FILLED]! += words[word + Ev.LOTS]!
-      items[at + Item.REMAINING] = words[word + Ev.COUNTER_REMAINING]!
       if (items[at + Item.REMAINING] === 0) items[at + Item.STATE] = OrderState.Filled
       break
     case EventKind.Canceled: {

@@ -3,8 +3,9 @@
  * records at once; its signature is checked in the thread pool; frames of one connection then reach the
  * ring in the order in which they came, whatever order the pool finished them in.
  *
- * Invariant: nothing enters the ring whose signature has not been found valid for the session that is
- * logged on to the connection (or, on a private venue, without a session that is logged on).
+ * Invariants: nothing enters the ring whose signature has not been found valid for the session that is
+ * logged on to the connection (or, on a private venue, without a session that is logged on). Nothing is taken
+ * from an account's budgets for a sender who has shown neither by a logon nor by this signature that he has its key.
  */
 import { createHash } from 'node:crypto'
 import { CommandKind, Scope } from '../engine/codes.js'
@@ -23,7 +24,7 @@ import type { ErrorDetails } from './connection.js'
 import type { Figures } from './figures.js'
 import { FrameOutcome } from './frame-outcome.js'
 import type { SessionInfo } from './directory.js'
-import type { Limits } from './limits.js'
+import type { Limits, Refusal } from './limits.js'
 import type { Submissions } from './submissions.js'
 
 const NO_BYTES = new Uint8Array(0)
@@ -50,6 +51,8 @@ export interface FrameSource {
   readonly ip: string
   /** Whose key signs; undefined from the moment that it may not. */
   readonly session: SessionInfo | undefined
+  /** Whether its sender has shown that he has the session's key: until then his address alone pays. */
+  readonly isLoggedOn: boolean
   /** Frames received and not yet answered. */
   framesInFlight: number
   /** When it was last told that a budget is nearly spent. */
@@ -126,7 +129,9 @@ export class FrameIntake {
       this.#refuse(connection, id, error)
       return
     }
-    if (!this.#enqueue(connection, frame, session.account)) return
+    const { isLoggedOn } = connection
+    if (isLoggedOn ? !this.#enqueue(connection, frame, false) : !this.#admitUnproven(connection, frame))
+      return
     const { attachment } = frame
     verifySessionSignature(
       session,
@@ -134,9 +139,27 @@ export class FrameIntake {
       attachment.subarray(attachment.length - SESSION_SIGNATURE_BYTES),
       (valid) => {
         frame.checked = valid ? 'valid' : 'invalid'
+        if (!isLoggedOn && !this.#enqueueProven(connection, frame)) return
         this.#advance(connection)
       },
     )
+  }
+
+  /** Takes what a frame costs from its address; false = it has been refused. */
+  #admitUnproven(connection: FrameSource, frame: PendingFrame): boolean {
+    const refusal =
+      this.#limits.frameSize(frame.attachment.length, frame.count) ??
+      this.#limits.unprovenFrame(connection.ip, frame.records, headersOf(frame), frame.count)
+    if (refusal !== undefined) connection.sendError(frame.id, refusal.code, refusal)
+    return refusal === undefined
+  }
+
+  /** Puts a frame whose signature alone proves its sender behind its others; false = it has been refused. */
+  #enqueueProven(connection: FrameSource, frame: PendingFrame): boolean {
+    const refusal = this.#refusalOf(connection, frame)
+    if (refusal === undefined) return this.#enqueue(connection, frame, true)
+    connection.sendError(frame.id, refusal.code, refusal)
+    return false
   }
 
   /** Takes commands without a signature where the operator accepts them. */
@@ -177,7 +200,7 @@ export class FrameIntake {
       this.#refuse(connection, id, error)
       return
     }
-    if (this.#enqueue(connection, frame, session.account)) this.#advance(connection)
+    if (this.#enqueue(connection, frame, false)) this.#advance(connection)
   }
 
   /** The connection is gone: frames that are not in the ring yet never will be. */
@@ -255,13 +278,14 @@ export class FrameIntake {
   }
 
   /** Puts a frame behind the connection's others; false = it is over a budget and has been refused. */
-  #enqueue(connection: FrameSource, frame: PendingFrame, account: number): boolean {
-    const bytes = this.#limits.frameBytes(account, frame.attachment.length, frame.count)
-    if (bytes !== undefined) {
-      connection.sendError(frame.id, bytes.code, bytes)
-      return false
-    }
-    const refusal = this.#limits.frame(connection, account, frame.records, headersOf(frame), frame.count)
+  #enqueue(connection: FrameSource, frame: PendingFrame, addressHasPaid: boolean): boolean {
+    const limits = this.#limits
+    const { attachment, count, records, session } = frame
+    const { account } = session
+    const refusal =
+      limits.frameSize(attachment.length, count) ??
+      limits.frameBytes(account, attachment.length) ??
+      limits.frame(connection, account, records, headersOf(frame), count, addressHasPaid)
     if (refusal !== undefined) {
       connection.sendError(frame.id, refusal.code, refusal)
       return false
@@ -281,17 +305,10 @@ export class FrameIntake {
     for (; done < queue.length; done++) {
       const frame = queue[done]!
       if (frame.checked === 'waiting') break
-      if (frame.checked === 'invalid') {
+      const refusal = this.#refusalOf(connection, frame)
+      if (refusal !== undefined) {
         connection.framesInFlight--
-        connection.sendError(frame.id, ErrorCode.BadSignature, {
-          message: 'the signature is not the session key’s',
-        })
-      } else if (connection.session !== frame.session) {
-        // It ended while the signature was checked, or while there was no room.
-        connection.framesInFlight--
-        connection.sendError(frame.id, ErrorCode.UnknownSession, {
-          message: `${frame.session.text} has ended; the frame was not taken`,
-        })
+        connection.sendError(frame.id, refusal.code, refusal)
       } else if (!this.#submit(connection, frame)) {
         this.#wait(connection)
         break
@@ -300,6 +317,16 @@ export class FrameIntake {
     if (done === queue.length) this.#queues.delete(connection)
     else if (done > 0) queue.splice(0, done)
     connection.flush()
+  }
+
+  /** Why a frame whose signature was checked may not go on. */
+  #refusalOf(connection: FrameSource, { checked, session }: PendingFrame): Refusal | undefined {
+    if (checked === 'invalid')
+      return { code: ErrorCode.BadSignature, message: 'the signature is not the session key’s' }
+    // It ended while the signature was checked, or while there was no room.
+    if (connection.session !== session)
+      return { code: ErrorCode.UnknownSession, message: `${session.text} has ended; the frame was not taken` }
+    return undefined
   }
 
   /** The way to the engine is full: goes on with this connection when there may be room again. */

@@ -282,6 +282,12 @@ export class Gateway implements EngineLinkHandler {
     })
   }
 
+  /** An error answers an HTTP request. */
+  refusedOverHttp(ip: string, code: number): void {
+    this.figures.reject(code)
+    this.admission.refusedOverHttp(ip, code)
+  }
+
   #handle(connection: Connection, message: Uint8Array): void {
     if (connection.ending) return
     let decoded: WireValue

@@ -8,6 +8,7 @@ import { jsonCodec, msgpackCodec } from '../sdk/wire/codec.js'
 import { ErrorCode } from '../sdk/wire/codes.js'
 import { MalformedMessage, type WireValue } from '../sdk/wire/msgpack.js'
 import type { Reply } from './http-reply.js'
+import type { Refusal } from './limits.js'
 import { RequestError } from './request-error.js'
 
 export interface Body {
@@ -21,12 +22,16 @@ const CODECS = new Map([
   ['application/msgpack', msgpackCodec],
 ])
 
-/** Reads the body and hands it on, or answers with why not. To be called within the request's handler. */
+/**
+ * Reads the body and hands it on once `pay` has taken its bytes, or answers with why not. To be called within
+ * the request's handler.
+ */
 export function readBody(
   reply: Reply,
   request: HttpRequest,
   response: HttpResponse,
   bytesMax: number,
+  pay: (bytes: number) => Refusal | undefined,
   take: (body: Body) => void,
 ): void {
   const type = request.getHeader('content-type').split(';')[0]!.trim().toLowerCase()
@@ -52,6 +57,11 @@ export function readBody(
     // The chunk dies with this call.
     chunks.push(Buffer.from(chunk.slice(0)))
     if (!isLast) return
+    const refusal = pay(bytes)
+    if (refusal !== undefined) {
+      reply.error(new RequestError(refusal.code, refusal.message, refusal.retryAfter))
+      return
+    }
     let params: WireValue
     try {
       params = codec.decode(Buffer.concat(chunks))

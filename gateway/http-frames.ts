@@ -1,7 +1,7 @@
 /**
  * Order entry over HTTP: the body of `POST /v1/frames` is the params of the WebSocket's `frame`, and goes
- * the same way (frames.ts) under the same limits. A frame needs no logon here: its own signature names
- * its session and is checked in any case.
+ * the same way (frames.ts) under the same limits. A frame needs no logon here: its own signature proves
+ * its session. Until it is found valid the address pays, as anybody can write an account's name.
  *
  * Frames of one account over HTTP count together as those of one connection do; in which order they
  * reach the engine is only certain for a client that waits for its answers.
@@ -18,32 +18,27 @@ import type { Gateway } from './gateway.js'
 import type { Reply } from './http-reply.js'
 import { RequestError } from './request-error.js'
 
-/** What the frames of one account have in common. */
-interface Account {
-  framesInFlight: number
-  warnedAtMs: number
-  /** None of them is under way any more. */
-  readonly rest: () => void
-}
-
 /** One request as the sender of its frame. */
 class HttpFrameSource implements FrameSource {
   readonly #gateway: Gateway
   readonly #session: SessionInfo
-  readonly #account: Account
+  readonly #inFlight: Map<number, number>
   readonly #reply: Reply
   readonly #answer: (result: WireValue) => void
+  readonly isLoggedOn = false
+  /** Nobody is warned here, so nobody was. */
+  warnedAtMs = -Infinity
 
   constructor(
     gateway: Gateway,
     session: SessionInfo,
-    account: Account,
+    inFlight: Map<number, number>,
     reply: Reply,
     answer: (result: WireValue) => void,
   ) {
     this.#gateway = gateway
     this.#session = session
-    this.#account = account
+    this.#inFlight = inFlight
     this.#reply = reply
     this.#answer = answer
   }
@@ -59,20 +54,12 @@ class HttpFrameSource implements FrameSource {
   }
 
   get framesInFlight(): number {
-    return this.#account.framesInFlight
+    return this.#inFlight.get(this.#session.account) ?? 0
   }
 
   set framesInFlight(frames: number) {
-    this.#account.framesInFlight = frames
-    if (frames === 0) this.#account.rest()
-  }
-
-  get warnedAtMs(): number {
-    return this.#account.warnedAtMs
-  }
-
-  set warnedAtMs(atMs: number) {
-    this.#account.warnedAtMs = atMs
+    if (frames === 0) this.#inFlight.delete(this.#session.account)
+    else this.#inFlight.set(this.#session.account, frames)
   }
 
   get closed(): boolean {
@@ -96,7 +83,8 @@ class HttpFrameSource implements FrameSource {
 
 export class HttpFrames {
   readonly #gateway: Gateway
-  readonly #accounts = new Map<number, Account>()
+  /** Frames of each account that have been taken and have no answer yet. */
+  readonly #inFlight = new Map<number, number>()
 
   constructor(gateway: Gateway) {
     this.#gateway = gateway
@@ -115,13 +103,7 @@ export class HttpFrames {
       throw new RequestError(ErrorCode.UnknownSession, `no session ${approval} of account ${number}`)
     if (session.expiresAtMs <= Date.now())
       throw new RequestError(ErrorCode.SessionExpired, `${session.text} has expired`)
-    let account = this.#accounts.get(session.account)
-    if (account === undefined) {
-      const rest = (): boolean => this.#accounts.delete(session.account)
-      account = { framesInFlight: 0, warnedAtMs: -Infinity, rest }
-      this.#accounts.set(session.account, account)
-    }
-    const source = new HttpFrameSource(this.#gateway, session, account, reply, answer)
+    const source = new HttpFrameSource(this.#gateway, session, this.#inFlight, reply, answer)
     this.#gateway.frames.receive(source, 0, params)
   }
 }

@@ -36,12 +36,12 @@ export class Reply {
   readonly #head: boolean
   readonly #headers: [name: string, value: string][] = [['cache-control', 'no-store']]
   readonly #onEnd: (() => void)[] = []
-  readonly #onRefused: (code: number) => void
+  readonly #onRefused: (code: number, ip: string) => void
   #done = false
   #waits = false
 
-  /** `onRefused` is told the code of the error that it ends with. */
-  constructor(response: HttpResponse, request: HttpRequest, onRefused: (code: number) => void) {
+  /** `onRefused` is told the code of the error that it ends with, and whose request it was. */
+  constructor(response: HttpResponse, request: HttpRequest, onRefused: (code: number, ip: string) => void) {
     this.#onRefused = onRefused
     this.#response = response
     this.#head = request.getMethod() === 'head'
@@ -93,7 +93,7 @@ export class Reply {
 
   /** Refuses; `close` also ends the connection, where what follows cannot be understood. */
   error({ code, message, retryAfter }: RequestError, close = false): void {
-    this.#onRefused(code)
+    this.#onRefused(code, this.ip)
     if (retryAfter !== undefined) this.header('retry-after', String(Math.ceil(retryAfter / 1000)))
     const body = packJson({ code, name: errorName(code), message, retryAfter })
     this.send(httpStatus(code), 'application/json', body, close)

@@ -70,6 +70,29 @@ interface Answer {
   >
 }
 
+/** Posts from an address of its own. */
+function postFrom(localAddress: string, path: string, params: WireValue): Promise<Answer> {
+  const options = {
+    port: rig.port,
+    host: '127.0.0.1',
+    localAddress,
+    path,
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+  }
+  return new Promise((resolve, reject) => {
+    ask(options, (response) => {
+      let text = ''
+      response.on('data', (chunk: Buffer) => (text += chunk.toString()))
+      response.on('end', () =>
+        resolve({ status: response.statusCode!, body: JSON.parse(text) as Answer['body'] }),
+      )
+    })
+      .on('error', reject)
+      .end(packJson(params))
+  })
+}
+
 async function post(path: string, params: WireValue): Promise<Answer> {
   const response = await fetch(http + path, {
     method: 'POST',
@@ -85,10 +108,15 @@ interface Approved {
   readonly key: SessionKey
 }
 
-/** A session of account 1, approved over HTTP alone. */
-async function approve(nonce: number): Promise<Approved> {
-  const key = await createSessionKey()
-  const expiresAtMs = Date.now() + DAY_MS
+interface Terms {
+  readonly scopes: number
+  readonly maxNotional: number
+  readonly expiresAtMs: number
+}
+
+/** Asks for a session of account 1 with the wallet's consent. */
+async function approvedWith(nonce: number, key: SessionKey, terms: Terms): Promise<Answer> {
+  const { scopes, maxNotional, expiresAtMs } = terms
   const deadlineMs = Date.now() + 60_000
   const signature = await rig.wallets[0]!.signTypedData({
     domain: WALLET_DOMAIN,
@@ -97,17 +125,25 @@ async function approve(nonce: number): Promise<Approved> {
     message: {
       account: 1,
       publicKey: toHex(key.publicKey),
-      scopes: 7,
-      maxNotional: 0n,
+      scopes,
+      maxNotional: BigInt(maxNotional),
       expiresAt: BigInt(expiresAtMs),
       nonce: BigInt(nonce),
       deadline: BigInt(deadlineMs),
     },
   })
   const bytes = Buffer.from(signature.slice(2), 'hex')
-  const params = [1, key.publicKey, 7, 0, expiresAtMs, nonce, deadlineMs, bytes]
-  const { status, body } = await post('/v1/sessions', params)
-  expect([status, body]).toEqual([200, { account: 1, approval: nonce }])
+  return post('/v1/sessions', [1, key.publicKey, scopes, maxNotional, expiresAtMs, nonce, deadlineMs, bytes])
+}
+
+/** A session of account 1, approved over HTTP alone. */
+async function approve(nonce: number): Promise<Approved> {
+  const key = await createSessionKey()
+  const terms = { scopes: 7, maxNotional: 0, expiresAtMs: Date.now() + DAY_MS }
+  expect(await approvedWith(nonce, key, terms)).toEqual({
+    status: 200,
+    body: { account: 1, approval: nonce },
+  })
   return { account: 1, approval: nonce, key }
 }
 
@@ -426,6 +462,72 @@ describe('order entry over HTTP', () => {
     expect((await get('/v1/orders', authorization)).status).toBe(401)
   })
 
+  test('a stranger who names an account spends nothing of it, and is kept out', async () => {
+    await start({
+      orderRate: { perSecond: 1, burst: 8 },
+      cancelRate: { perSecond: 1, burst: 8 },
+      frameByteRate: { perSecond: 1, burst: 2000 },
+      framesInFlightMax: 1,
+      openOrdersMax: 8,
+      ipRefusalRate: { perSecond: 1, burst: 500 },
+      ipOffenceRate: { perSecond: 1, burst: 2 },
+    })
+    const session = await approve(1)
+    const place = (cloid: number): WireValue => [1, 0, 0, 50, 3, cloid]
+    const places = Array.from({ length: 8 }, (_, index) => place(index + 1))
+    const cancels = Array.from({ length: 8 }, (_, index) => [3, 0, index + 1])
+    const forged = (commands: WireValue): WireValue => [
+      session.account,
+      session.approval,
+      5,
+      packJson(commands),
+      Buffer.alloc(64, 1),
+    ]
+    const answers: Answer[] = []
+    for (let round = 0; answers.at(-1)?.body.name !== 'ConnectRateLimited'; round++) {
+      if (round > 200) throw new Error(`never kept out: ${JSON.stringify(answers.at(-1))}`)
+      const several = [places, cancels, places].map((commands) =>
+        postFrom('127.0.0.66', '/v1/frames', forged(commands)),
+      )
+      answers.push(...(await Promise.all(several)))
+    }
+    expect(new Set(answers.map(({ body }) => body.name))).toEqual(
+      new Set(['BadSignature', 'ConnectRateLimited']),
+    )
+    expect(answers.at(-1)).toMatchObject({
+      status: 429,
+      body: { retryAfter: expect.any(Number) as number },
+    })
+    // Whole budgets: eight orders, eight cancels.
+    const placed = await post('/v1/frames', await frame(session, 1, places))
+    expect(placed).toMatchObject({
+      status: 200,
+      body: [expect.any(Number), places.map(() => [0, expect.any(Number), 1, 3, 0])],
+    })
+    const canceled = await post('/v1/frames', await frame(session, 2, cancels))
+    expect(canceled.status).toBe(200)
+    // His own signature makes the account pay.
+    expect(await post('/v1/frames', await frame(session, 3, cancels))).toMatchObject({
+      status: 429,
+      body: { name: 'CancelRateLimited' },
+    })
+  })
+
+  test('an approval of the same nonce and other terms is refused', async () => {
+    await start()
+    const key = await createSessionKey()
+    const expiresAtMs = Date.now() + DAY_MS
+    const terms = { scopes: 7, maxNotional: 0, expiresAtMs }
+    expect(await approvedWith(5, key, terms)).toMatchObject({ status: 200, body: { approval: 5 } })
+    expect(await approvedWith(5, key, terms)).toMatchObject({ status: 200, body: { approval: 5 } })
+    for (const other of [{ scopes: 1 }, { maxNotional: 100 }, { expiresAtMs: expiresAtMs - 1 }]) {
+      expect(await approvedWith(5, key, { ...terms, ...other })).toMatchObject({
+        status: 401,
+        body: { name: 'ApprovalNonceUsed' },
+      })
+    }
+  })
+
   test('what is refused over WebSocket is refused here, with the same codes', async () => {
     await start({ orderRate: { perSecond: 1, burst: 3 }, openOrdersMax: 2 })
     const session = await approve(1)
@@ -447,7 +549,11 @@ describe('order entry over HTTP', () => {
       status: 429,
       body: { name: 'TooManyOpenOrders' },
     })
-    expect(await post('/v1/frames', await frame(session, 2, [[1, 0, 0, 50, 3, 2]]))).toMatchObject({
+    // A frame that is found to be his pays, also one that the engine then refuses.
+    let paid = await post('/v1/frames', good)
+    for (let count = 0; count < 50 && paid.body.name === 'FrameNonceUsed'; count++)
+      paid = await post('/v1/frames', good)
+    expect(paid).toMatchObject({
       status: 429,
       body: { name: 'OrderRateLimited', retryAfter: expect.any(Number) as number },
     })

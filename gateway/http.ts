@@ -73,8 +73,13 @@ function routes(gateway: Gateway): Map<string, Route> {
         ...route,
         isPublic: false,
         post: (reply, request, response) =>
-          readBody(reply, request, response, gateway.data.config.messageBytesMax, (body) =>
-            guard(reply, () => take(reply, body)),
+          readBody(
+            reply,
+            request,
+            response,
+            gateway.data.config.messageBytesMax,
+            (bytes) => gateway.admission.bytes(reply.ip, bytes),
+            (body) => guard(reply, () => take(reply, body)),
           ),
       })
     }
@@ -139,7 +144,7 @@ function addRoute(app: TemplatedApp, gateway: Gateway, path: string, route: Rout
 }
 
 function replyTo(gateway: Gateway, response: HttpResponse, request: HttpRequest): Reply {
-  return new Reply(response, request, (code) => gateway.figures.reject(code))
+  return new Reply(response, request, (code, ip) => gateway.refusedOverHttp(ip, code))
 }
 
 /** Runs a handler; whatever it throws becomes the answer, and a fault of our own ends this thread. */
@@ -165,11 +170,11 @@ function fail(reply: Reply, error: unknown): void {
   }
 }
 
-/** Takes a request's cost from its address. @throws RequestError when it is refused. */
+/** Takes a request's cost from its address, which may be kept out. @throws RequestError when it is refused. */
 function admit(gateway: Gateway, reply: Reply, request: HttpRequest): void {
   const isFrame = request.getMethod() === 'post' && request.getUrl() === FRAMES_PATH
   const { limits } = gateway
-  const refusal = limits.http(reply.ip, isFrame)
+  const refusal = gateway.admission.connect(reply.ip) ?? limits.http(reply.ip, isFrame)
   if (refusal !== undefined) throw new RequestError(refusal.code, refusal.message, refusal.retryAfter)
   limits.opened(reply.ip)
   reply.onEnd(() => limits.closed(reply.ip))

@@ -295,6 +295,7 @@ test('every limit of the settings has a row here', () => {
     'unsentBytesMax',
     'conflateBytes',
     'fillsKept',
+    'historyRebuildCommandsMax',
     'streamEventsKept',
     'corsOrigins',
     'metricsPort',

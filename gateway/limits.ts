@@ -130,25 +130,38 @@ export class Limits {
     }
   }
 
-  /**
-   * Takes a frame's bytes from its account's budget; the journal keeps every one of them. Blanks around its
-   * commands are refused: beyond what commands of any encoding need, they are load and nothing else.
-   */
-  frameBytes(account: number, bytes: number, commands: number): Refusal | undefined {
+  /** Refuses blanks around a frame's commands: beyond what commands of any encoding need, they are only load. */
+  frameSize(bytes: number, commands: number): Refusal | undefined {
     const most = FRAME_ENVELOPE_BYTES_MAX + commands * COMMAND_PAYLOAD_BYTES_MAX
-    if (bytes > most) {
-      const message = `a frame of ${bytes} bytes, at most ${most} with ${commands} commands`
-      return { code: ErrorCode.BadParams, message }
-    }
+    if (bytes <= most) return undefined
+    const message = `a frame of ${bytes} bytes, at most ${most} with ${commands} commands`
+    return { code: ErrorCode.BadParams, message }
+  }
+
+  /** Takes a frame's bytes from its account's budget; the journal keeps every one of them. */
+  frameBytes(account: number, bytes: number): Refusal | undefined {
     const retryAfter = this.#frameBytes.take(account, bytes, performance.now())
     if (retryAfter === 0) return undefined
     return { code: ErrorCode.RateLimited, message: 'the budget of frame bytes is spent', retryAfter }
   }
 
+  /** Takes the orders and amends of a frame from its address alone: nobody has shown yet whose frame it is. */
+  unprovenFrame(ip: string, records: Int32Array, first: number, count: number): Refusal | undefined {
+    const { orders } = countKinds(records, first, count)
+    if (orders === 0) return undefined
+    const retryAfter = this.#ordersByIp.take(ip, orders, performance.now())
+    if (retryAfter === 0) return undefined
+    return {
+      code: ErrorCode.IpOrderRateLimited,
+      message: `the order (of ${ip}) budget is spent`,
+      retryAfter,
+    }
+  }
+
   /**
-   * Takes a frame's commands from their budgets: orders and amends from the account's and the address's,
-   * cancels from one of the account's own that nothing else touches. All or nothing: a frame is not taken
-   * in part. A frame that only cancels may also wait behind twice as many others.
+   * Takes a frame's commands from their budgets: orders and amends from the account's and the address's
+   * (unless `addressHasPaid`), cancels from one of the account's own that nothing else touches. All or nothing:
+   * a frame is not taken in part. A frame that only cancels may also wait behind twice as many others.
    */
   frame(
     connection: FrameSource,
@@ -156,16 +169,9 @@ export class Limits {
     records: Int32Array,
     first: number,
     count: number,
+    addressHasPaid: boolean,
   ): Refusal | undefined {
-    let orders = 0
-    let places = 0
-    let cancels = 0
-    for (let index = first; index < first + count; index++) {
-      const kind = records[index * COMMAND_WORDS]! & 0xff
-      if (kind === CommandKind.Cancel || kind === CommandKind.CancelAll) cancels++
-      else orders++
-      if (kind === CommandKind.Place) places++
-    }
+    const { orders, places, cancels } = countKinds(records, first, count)
     const inFlightMax = this.#config.framesInFlightMax * (cancels === count ? 2 : 1)
     if (connection.framesInFlight >= inFlightMax) {
       return {
@@ -185,7 +191,7 @@ export class Limits {
     if (orders > 0) {
       const ofAccount = this.#orders.take(account, orders, now)
       if (ofAccount !== 0) return refused(ErrorCode.OrderRateLimited, 'order', ofAccount)
-      const ofIp = this.#ordersByIp.take(connection.ip, orders, now)
+      const ofIp = addressHasPaid ? 0 : this.#ordersByIp.take(connection.ip, orders, now)
       if (ofIp !== 0) {
         this.#orders.take(account, -orders, now)
         return refused(ErrorCode.IpOrderRateLimited, `order (of ${connection.ip})`, ofIp)
@@ -223,4 +229,22 @@ export class Limits {
     connection.warnedAtMs = now
     connection.send([Kind.Control, Control.Throttle, { budget: 'orders' }])
   }
+}
+
+/** Commands of a frame by what they take: cancels, and all others; new orders are counted among these. */
+function countKinds(
+  records: Int32Array,
+  first: number,
+  count: number,
+): { orders: number; places: number; cancels: number } {
+  let orders = 0
+  let places = 0
+  let cancels = 0
+  for (let index = first; index < first + count; index++) {
+    const kind = records[index * COMMAND_WORDS]! & 0xff
+    if (kind === CommandKind.Cancel || kind === CommandKind.CancelAll) cancels++
+    else orders++
+    if (kind === CommandKind.Place) places++
+  }
+  return { orders, places, cancels }
 }

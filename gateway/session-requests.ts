@@ -26,7 +26,7 @@ function ownerOf(gateway: Gateway, account: number): `0x${string}` {
 
 /**
  * Registers a session key. The very same approval asked again (its answer was lost) answers with the session
- * that it made; a newer one of the same key replaces that session.
+ * that it made; one of the same nonce and other terms is refused, a newer one of the same key replaces that session.
  */
 export async function approveSession(
   gateway: Gateway,
@@ -49,7 +49,15 @@ export async function approveSession(
     throw new RequestError(ErrorCode.BadApproval, `the signature is not ${owner}'s`)
   }
   const name = { account, approval: nonce }
-  const isThere = (): boolean => gateway.directory.sessionOfKey(account, publicKey)?.approval === nonce
+  const isThere = (): boolean => {
+    const there = gateway.directory.sessionOfKey(account, publicKey)
+    return (
+      there?.approval === nonce &&
+      there.scopes === scopes &&
+      there.maxNotional === maxNotional &&
+      there.expiresAtMs === expiresAtMs
+    )
+  }
   if (isThere()) return name
   const records = new Int32Array(COMMAND_WORDS)
   const x = Buffer.from(publicKey.subarray(1))

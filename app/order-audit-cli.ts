@@ -112,6 +112,9 @@ export function runOrderAudit(argv: string[]): Promise<number> {
     for (const party of found.parties)
       placed.push(await auditParty(dataDir, deployment, found, party, owners, checks, lines))
     await auditLeaf(dataDir, deployment, seq, index, leafOf(found.event, index, placed), values.rpc, checks)
+    // What was not looked at must not be taken for what holds.
+    if (!checks.some(({ what }) => what.startsWith('leaf ')))
+      lines.push(`not compared with a batch: none in ${join(dataDir, 'settlement')} covers seq ${seq}`)
     const holds = checks.every((check) => check.holds)
     if (values.json)
       process.stdout.write(`${toJson({ seq, index, parties: found.parties, checks, holds })}\n`)
@@ -130,6 +133,7 @@ interface Found {
   /** By account and approval. */
   readonly sessions: ReadonlyMap<string, Session>
   readonly owners: ReadonlyMap<number, Address>
+  readonly fillSeq: number
   /** Amends that stand in no frame: nobody signed them. An honest journal has none. */
   readonly bareAmends: readonly { readonly seq: number; readonly account: number; readonly cloid: bigint }[]
 }
@@ -184,7 +188,7 @@ function findFill(dataDir: string, seq: number, index: number): Found {
     }
   reader.close()
   if (event === undefined) throw new UsageError(`the command at seq ${seq} has no fill ${index}`)
-  return { event, parties, sessions, owners, bareAmends }
+  return { event, parties, sessions, owners, fillSeq: seq, bareAmends }
 }
 
 function partyOf(role: Party['role'], words: Int32Array, floats: Float64Array, at: number): Party {
@@ -250,14 +254,14 @@ async function ownersOf(
 async function auditParty(
   dataDir: string,
   deployment: ChainDeployment,
-  { sessions, bareAmends }: Found,
+  { sessions, bareAmends, fillSeq }: Found,
   party: Party,
   owners: ReadonlyMap<number, Address>,
   checks: Check[],
   lines: string[],
 ): Promise<Uint8Array> {
   const name = `${party.role} (account ${party.account}, order ${party.orderId})`
-  const frames = framesOf(dataDir, party)
+  const frames = framesOf(dataDir, party, fillSeq)
   const placing = frames.find(({ seq, records }) => covers(seq, records, party.orderId))
   checks.push({ what: `${name}: a signed frame placed the order`, holds: placing !== undefined })
   for (const { seq, account, cloid } of bareAmends)
@@ -285,8 +289,8 @@ async function auditParty(
 const covers = (frameSeq: number, records: Int32Array, seq: number): boolean =>
   seq > frameSeq && seq <= frameSeq + records.length / COMMAND_WORDS
 
-/** Frames that placed or amended the party's order, in order. */
-function framesOf(dataDir: string, party: Party): SignedFrame[] {
+/** Frames up to the fill at `fillSeq` that placed or amended the party's order, in order. */
+function framesOf(dataDir: string, party: Party, fillSeq: number): SignedFrame[] {
   const reader = new JournalReader(dataDir)
   const frames: SignedFrame[] = []
   for (let block = reader.next(); block !== undefined; block = reader.next()) {
@@ -298,6 +302,8 @@ function framesOf(dataDir: string, party: Party): SignedFrame[] {
       const seq = block.firstSeq + command
       const count = words[offset + FrameCmd.COUNT]!
       const records = words.slice(offset + COMMAND_WORDS, offset + (count + 1) * COMMAND_WORDS)
+      // Behind the fill the same client order id may be another order's.
+      if (seq > fillSeq) continue
       if (!covers(seq, records, party.orderId) && !amends(records, party.cloid)) continue
       const attachment = attachments.find(({ firstSeq }) => firstSeq === seq)
       frames.push({

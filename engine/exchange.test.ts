@@ -248,6 +248,9 @@ describe('exchange', () => {
         [0, 2, 0],
         [1, 1_000_000 - 500, 300],
       ],
+      // Highest nonces of the wallet's approvals and withdrawals.
+      0,
+      0,
     ])
     // Both gateways saw the same events; only the asker saw its connection.
     const forAlice = alice.seen.find(({ seq }) => seq === fill.seq)!

@@ -82,6 +82,10 @@ describe('hostile messages', () => {
         requestRate: { perSecond: 1e9, burst: 1e9 },
         orderRate: { perSecond: 1e9, burst: 1e9 },
         cancelRate: { perSecond: 1e9, burst: 1e9 },
+        // Nearly all is refused: a client that is kept out would test nothing.
+        messageRate: { perSecond: 1e9, burst: 1e9 },
+        refusalRate: { perSecond: 1e9, burst: 1e9 },
+        ipRefusalRate: { perSecond: 1e9, burst: 1e9 },
       },
     })
   })

@@ -90,8 +90,13 @@ export async function planExit(
       args,
     } as never) as Promise<T>
   const account = await readVault<number>('accountOf', owner).catch((error: unknown) => {
-    // A node that fails is not an owner without an account.
+    // A node that fails, or has no such contract yet, is not an owner without an account.
     if (!isContractAnswer(error)) throw error
+    const answer = chainErrorText(error)
+    if (!answer.startsWith('UnknownOwner'))
+      throw new ExitError(
+        `the node has no vault at ${vault} (${answer}): is it this chain, and has it read all of it?`,
+      )
     throw new ExitError(`${owner} has no account in the vault ${vault}: it never deposited`)
   })
   const [isFrozen, provenCount, provenRoot, consumed, chainTime] = await Promise.all([

@@ -6,6 +6,7 @@
  * same batches. Commands are applied one by one, so a batch may end after any of them; where the journal
  * carries a state hash, ours must equal it.
  */
+import type { Address } from 'viem'
 import { CommandKind, EventKind, Side } from '../engine/codes.js'
 import { createEngine, restoreEngine } from '../engine/index.js'
 import { Attr, Cmd, COMMAND_WORDS, DepositCmd, Ev, EVENT_WORDS, FrameCmd } from '../engine/layout.js'
@@ -96,6 +97,8 @@ export class Follower {
   private fillIndex = 0
   private isSkipping = false
   private isFromChain = false
+  /** Accounts whose owner was named. */
+  private readonly opened: number[] = []
   /** Owner that the deposit in hand names; zeros = none. */
   private depositOwner: readonly number[] = NO_OWNER
 
@@ -193,6 +196,15 @@ export class Follower {
     return range
   }
 
+  /** Owners that the commands followed so far gave to accounts. */
+  *owners(): Generator<[number, Address]> {
+    for (const account of this.opened) {
+      const words = this.engine.owner(account)
+      if (words === undefined || words.every((word) => word === 0)) continue
+      yield [account, `0x${words.map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('')}`]
+    }
+  }
+
   /** Units of (account, asset) now: available and reserved. */
   total(account: number, asset: number): number {
     return this.engine.available(account, asset) + this.engine.reserved(account, asset)
@@ -262,6 +274,9 @@ export class Follower {
           break
         case EventKind.Canceled:
           this.frames.delete(floats[(offset >> 1) + Ev.ORDER_ID_F64]!)
+          break
+        case EventKind.AccountOpened:
+          this.opened.push(words[offset + Ev.ACCOUNT]!)
           break
         case EventKind.Deposited:
           this.takeDeposit(words, floats, offset)

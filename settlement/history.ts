@@ -302,3 +302,21 @@ export async function readDeposits(
   })
   return deposits
 }
+
+/** Owners by account, as the vault registered them. */
+export async function readOwners(
+  client: PublicClient,
+  deployment: ChainDeployment,
+): Promise<Map<number, Address>> {
+  const head = await client.getBlockNumber({ cacheTime: 0 })
+  const event = getAbiItem({ abi: vaultAbi, name: 'AccountRegistered' })
+  const owners = new Map<number, Address>()
+  const walk = new LogRanges(RANGE_BLOCKS).walk(
+    BigInt(deployment.deployedAtBlock),
+    head,
+    (fromBlock, toBlock) =>
+      client.getLogs({ address: deployment.vault, event, fromBlock, toBlock, strict: true }),
+  )
+  for await (const { value: logs } of walk) for (const { args } of logs) owners.set(args.account, args.owner)
+  return owners
+}

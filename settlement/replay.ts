@@ -3,13 +3,13 @@
  * fills root, journal head, deposits, withdrawals) and compare. The same follower and the same sealing as the
  * live settler's, cut where the chain's headers say.
  */
-import type { PublicClient } from 'viem'
+import type { Address, PublicClient } from 'viem'
 import { Beside } from './beside.js'
 import type { ChainDeployment } from './chain.js'
 import { RECORD_BYTES, bytesToHex, decodeRows } from './commit.js'
 import { Follower, type EngineCapacities } from './follow.js'
 import { FILL_BYTES } from './fills-root.js'
-import { readBatches, type PostedBatch } from './history.js'
+import { readBatches, readOwners, type PostedBatch } from './history.js'
 import { TREE_DEPTH, emptyRoots } from './tree.js'
 import type { ApplyAnswer, ApplyQuestion } from './tree-thread.js'
 
@@ -30,6 +30,8 @@ export interface ReplayBatchesOptions {
   readonly dataDir: string
   readonly capacities?: EngineCapacities
   readonly batches: readonly PostedBatch[]
+  /** Owners by account, as the vault registered them; absent = not compared. */
+  readonly owners?: ReadonlyMap<number, Address>
   readonly onProgress?: (batch: number, batches: number) => void
 }
 
@@ -60,7 +62,8 @@ export interface ReplayDifference {
 export async function replayAgainstChain(options: ReplayOptions): Promise<ReplayReport> {
   const { client, deployment, calldata = false, ...rest } = options
   const batches = await readBatches(client, deployment, { calldata })
-  return replayBatches({ ...rest, batches })
+  const owners = await readOwners(client, deployment)
+  return replayBatches({ ...rest, batches, owners })
 }
 
 /** A batch whose parts are being recomputed. */
@@ -76,7 +79,7 @@ interface OpenBatch {
  * are hashed on threads of their own, some batches behind.
  */
 export async function replayBatches(options: ReplayBatchesOptions): Promise<ReplayReport> {
-  const { dataDir, capacities, batches, onProgress } = options
+  const { dataDir, capacities, batches, owners, onProgress } = options
   const follower = new Follower({ dataDir, ...(capacities === undefined ? {} : { capacities }) })
   const tree = new Beside<ApplyQuestion, ApplyAnswer>(new URL('./tree-thread.js', import.meta.url))
   const hasher = new Beside<Uint8Array, Uint8Array>(new URL('./fills-thread.js', import.meta.url))
@@ -125,6 +128,11 @@ export async function replayBatches(options: ReplayBatchesOptions): Promise<Repl
       if (difference !== undefined) break
     }
     await judge(0)
+    if (owners !== undefined && difference === undefined) {
+      // Accounts that no batch has reached yet count as well.
+      follower.advance(() => false)
+      difference = compareOwners(follower, owners, agreed)
+    }
     return {
       batches: agreed,
       commands: follower.seq,
@@ -138,6 +146,20 @@ export async function replayBatches(options: ReplayBatchesOptions): Promise<Repl
     follower.stop()
     await Promise.all([tree.close(), hasher.close()])
   }
+}
+
+/** Who owns an account is for the vault to say: a journal that says otherwise gives a balance to somebody else. */
+function compareOwners(
+  follower: Follower,
+  owners: ReadonlyMap<number, Address>,
+  batch: number,
+): ReplayDifference | undefined {
+  for (const [account, owner] of follower.owners()) {
+    const chain = owners.get(account)
+    if (chain?.toLowerCase() !== owner.toLowerCase())
+      return { batch, part: `owner of account ${account}`, chain: chain ?? 'none', journal: owner }
+  }
+  return undefined
 }
 
 function compareFills(posted: PostedBatch, journal: string, batch: number): ReplayDifference | undefined {

@@ -16,9 +16,10 @@ import { chainClient } from './chain.js'
 import { hexToBytes } from './commit.js'
 import { planExit, sendSteps } from './exit.js'
 import { decodeFill, verifyFill } from './fills-root.js'
-import { discoverDeployment } from './history.js'
+import { openAccountRecord } from './chain-watcher.js'
+import { discoverDeployment, readOwners } from './history.js'
 import { indexOf } from './net.js'
-import { replayAgainstChain } from './replay.js'
+import { replayAgainstChain, replayBatches } from './replay.js'
 import { Settler } from './settler.js'
 import { rootOfProof } from './tree.js'
 import { JournalFixture, placeRecord, testGenesis } from './test/journal-fixture.js'
@@ -136,6 +137,25 @@ describe('audit, replay and exit', () => {
     expect(wrong.difference).toMatchObject({ batch: 2, part: 'row', row: 1, index: indexOf(1, 0) })
     const args = ['--rpc', fixture.anvil.rpcUrl, '--settlement', fixture.deployment.settlement]
     expect(await runChainReplay([folder, ...args])).toBe(1)
+    rmSync(folder, { recursive: true })
+  })
+
+  test('a journal that gives an account another owner than the vault has is found', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'glassbook-owner-'))
+    const other = new JournalFixture(folder, testGenesis)
+    // The operator's fee account is Alice's, says the journal: what is moved there stays in the family.
+    other.append(openAccountRecord(0, owner(1).address))
+    other.close()
+    const report = await replayBatches({
+      dataDir: folder,
+      batches: [],
+      owners: await readOwners(chainClient([fixture.anvil.rpcUrl]), fixture.deployment),
+    })
+    expect(report.difference).toMatchObject({
+      part: 'owner of account 0',
+      chain: owner(0).address,
+      journal: owner(1).address.toLowerCase(),
+    })
     rmSync(folder, { recursive: true })
   })
 

@@ -130,6 +130,11 @@ const TRADE_KINDS = new Set<number>([
   COMMAND_SET_PROTECTION,
   COMMAND_RESET_PROTECTION,
 ])
+/**
+ * Nobody signs a transfer yet: where genesis requires frames it is refused, or a journal could move a balance that
+ * nobody gave away.
+ */
+const needsFrame = (kind: number): boolean => TRADE[kind] === 1 || kind === COMMAND_TRANSFER
 /** TRADE_KINDS by number. */
 const TRADE = Uint8Array.from({ length: 256 }, (_, kind) => (TRADE_KINDS.has(kind) ? 1 : 0))
 
@@ -176,7 +181,7 @@ class Core implements Engine {
     } else {
       // The commands of a frame share what one message may do; Time stands for itself, wherever it comes.
       this.#work.used = 0
-      if (this.#requireFrames && TRADE[kind] === 1 && !isOperatorCancel(words, offset, kind))
+      if (this.#requireFrames && needsFrame(kind) && !isOperatorCancel(words, offset, kind))
         code = Reject.FrameRequired
       else code = this.#act(words, floats, offset, kind)
     }

@@ -169,7 +169,7 @@ export abstract class ReferenceSessions extends ReferenceAdmin {
   }
 
   protected needsFrame({ kind, lots }: Command): boolean {
-    if (!this.requireFrames || !isTrade(kind)) return false
+    if (!this.requireFrames || !(isTrade(kind) || kind === CommandKind.Transfer)) return false
     return !(kind === CommandKind.CancelAll && lots !== 0)
   }
 

@@ -62,7 +62,10 @@ export async function runStart(argv: string[]): Promise<number> {
     else screen.line(`glassbook: ${error instanceof Error ? error.message : String(error)}`)
   }
   end.end(code)
-  for (const { name, error } of await parts.stopAll((part) => screen.step(`stopping ${part}`))) {
+  for (const { name, error } of await parts.stopAll((part) => {
+    // After a reason for the end nothing else is said.
+    if (code === 0) screen.step(`stopping ${part}`)
+  })) {
     screen.line(
       `glassbook: ${name} did not stop cleanly: ${error instanceof Error ? error.message : String(error)}`,
     )

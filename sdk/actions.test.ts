@@ -170,6 +170,26 @@ test('every method of the protocol has a typed call', async () => {
   expect([...called].sort()).toEqual(Object.values(Method).sort())
 })
 
+test('the status of what is no withdrawal of the account is unknown, and not waited for', async () => {
+  const own = await createClient({
+    url: rig.url,
+    wallet: rig.wallets[1]!,
+    publicClient: {
+      getChainId: () => Promise.resolve(31337),
+      readContract: () => Promise.resolve(0n),
+    } as never,
+    deployment: RIG_DEPLOYMENT,
+  }).connect()
+  await own.createSession()
+  const stateOf = async (seq: number, asset = 'USDC') => (await own.withdrawalStatus({ asset, seq })).state
+  expect(await stateOf(1)).toBe('unknown')
+  const { seq } = await own.requestWithdrawal({ asset: 'USDC', amount: 10n ** 6n })
+  expect(await stateOf(seq)).toBe('waiting')
+  expect(await stateOf(seq + 1_000_000)).toBe('unknown')
+  expect(await stateOf(seq, 'ETH')).toBe('unknown')
+  own.close()
+})
+
 test('a private venue takes commands without a signature', async () => {
   const venue = await startRig({ accounts: 1, signed: false })
   const own = await createClient({ url: venue.url, wallet: venue.wallets[0]! }).connect()

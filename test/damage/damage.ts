@@ -40,6 +40,8 @@ interface Facts {
 }
 
 /** Digits are of one file among several of its kind. */
+/** Ends a line that says what a start is doing. */
+const STEP_END = ' …'
 const kindOf = (path: string): string => path.replaceAll(/\d{4,}/g, 'N')
 
 /** Makes folders, damages copies of them, and starts on each. `kinds` limits to files whose kind has that text. */
@@ -202,14 +204,14 @@ async function tryOne(
     await program.kill('SIGTERM')
     const words = clean()
       .split('\n')
-      .filter((line) => line !== '' && !line.includes('ended with code'))
+      .filter((line) => line !== '' && !line.endsWith(STEP_END))
     return { file: kind, damage, verdict: 'refused', words: words.at(-1) ?? 'without a word' }
   }
   const told = clean()
     .slice(0, clean().indexOf('Glassbook is open'))
     .trim()
     .split('\n')
-    .filter((line) => line !== '')
+    .filter((line) => line !== '' && !line.endsWith(STEP_END))
   let differs = ''
   try {
     const now = await factsOf(url)

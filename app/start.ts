@@ -58,6 +58,7 @@ export async function runStart(argv: string[]): Promise<number> {
     await startParts(options, screen, parts, end)
     code = await end.code
   } catch (error) {
+    if (error instanceof StartError) code = 2
     if (error instanceof RunEnded) code = await end.code
     else screen.line(`glassbook: ${error instanceof Error ? error.message : String(error)}`)
   }

@@ -37,6 +37,10 @@ export const commands: Readonly<Record<string, Command>> = {
         '--confirmations N',
         'blocks on top of a deposit or a transaction of settlement before it counts; 0 unless given',
       ],
+      [
+        '--exit-delay-seconds N',
+        'how long a forced withdrawal may wait before anybody may freeze the exchange; 1800 unless given, fixed at the first start',
+      ],
       ['--keep-journal-days N', 'then settled segments of the journal go to the archive; 7 unless given'],
       ['--keep-batches-days N', 'then final batches and their fills go to the archive; 30 unless given'],
       ['--replay FILE', 'feed a LOBSTER day of messages through the exchange, settle it, report, end'],

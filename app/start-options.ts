@@ -18,6 +18,9 @@ const REPLAY_RATE = { perSecond: 1_000_000, burst: 1_000_000 }
 const KEEP_DAYS_MAX = 36_500
 /** Some hours of blocks on any chain; deeper than that nothing is taken back that anybody could mend. */
 const CONFIRMATIONS_MAX = 1000
+/** Longer than key, batch and proofs take an honest exchange at its first start; a week on a real chain. */
+const EXIT_DELAY_SECONDS = 1800
+const EXIT_DELAY_SECONDS_MAX = 30 * 86_400
 
 export interface StartOptions {
   readonly dataDir: string
@@ -34,6 +37,8 @@ export interface StartOptions {
   readonly batchFills: number
   /** Blocks on top of a deposit, and of a transaction of settlement, before it counts; 0 on the local chain only. */
   readonly confirmations: number
+  /** Seconds that a forced withdrawal may wait; fixed when the local chain is made. */
+  readonly exitDelaySeconds: number
   /** Days that what is settled stays at hand: journal segments, and batches with their fills. */
   readonly keepJournalDays: number
   readonly keepBatchesDays: number
@@ -98,6 +103,7 @@ export const startFlags = {
   'batch-seconds': { type: 'string' },
   'batch-fills': { type: 'string' },
   confirmations: { type: 'string' },
+  'exit-delay-seconds': { type: 'string' },
   'keep-journal-days': { type: 'string' },
   'keep-batches-days': { type: 'string' },
   replay: { type: 'string' },
@@ -126,6 +132,12 @@ function refuseSwallowed(environment: NodeJS.ProcessEnv): void {
   if (swallowed.length === 0) return
   const words = swallowed.map((flag) => `--${flag}`).join(' ')
   throw new StartError(`npm keeps ${words} for itself: put "--" before it, as in "npm start -- ${words}"`)
+}
+
+function exitDelay(text: string | undefined): number {
+  const seconds = number(text, 'exit-delay-seconds', EXIT_DELAY_SECONDS, EXIT_DELAY_SECONDS_MAX)
+  if (seconds === 0) throw new StartError('--exit-delay-seconds is 0, at least 1 is needed')
+  return seconds
 }
 
 /** @throws StartError for flags that are unknown, out of range, or name what is not there. */
@@ -189,6 +201,7 @@ export function parseStartOptions(
     batchSeconds: number(values['batch-seconds'], 'batch-seconds', values.demo ? 10 : 25, 86_400),
     batchFills: number(values['batch-fills'], 'batch-fills', 10_000, 1e7),
     confirmations: number(values.confirmations, 'confirmations', 0, CONFIRMATIONS_MAX),
+    exitDelaySeconds: exitDelay(values['exit-delay-seconds']),
     keepJournalDays: number(values['keep-journal-days'], 'keep-journal-days', 7, KEEP_DAYS_MAX),
     keepBatchesDays: number(values['keep-batches-days'], 'keep-batches-days', 30, KEEP_DAYS_MAX),
     replay:

@@ -28,8 +28,6 @@ import { Screen } from './screen.js'
 import { StartError, type StartOptions, parseStartOptions } from './start-options.js'
 
 const TRADERS = 5
-/** A forced withdrawal may be left unanswered this long on the local chain; a week on a real one. */
-const LOCAL_EXIT_DELAY_SECONDS = 60
 /** Batches that may wait for their proofs; beyond it posting waits, and the next batches net more. */
 const LOCAL_UNPROVEN_MAX = 64
 /** With confirmations the local chain makes blocks by itself. */
@@ -118,7 +116,7 @@ async function startParts(options: StartOptions, screen: Screen, parts: Parts, e
     dataDir,
     TRADERS,
     {
-      exitDelaySeconds: LOCAL_EXIT_DELAY_SECONDS,
+      exitDelaySeconds: options.exitDelaySeconds,
       maxUnproven: LOCAL_UNPROVEN_MAX,
       verificationKey: developmentVerificationKey,
       rowsPerChunk: DEVELOPMENT_ROWS,

@@ -66,7 +66,8 @@ test(
     const early = await snippet()
     expect([early.status, early.stdout]).toEqual([1, ''])
     expect(early.stderr).toMatch(/^npm start is not ready yet, .*ENOENT.*\n$/)
-    exchange = new Program(['start', '--data', dataDir, '--port', String(port), '--no-local-prover'])
+    const wait = ['--exit-delay-seconds', '60']
+    exchange = new Program(['start', '--data', dataDir, '--port', String(port), '--no-local-prover', ...wait])
     await exchange.says('Ctrl-C')
     const { status, stdout, stderr } = await snippet()
     expect([status, stderr]).toEqual([0, ''])

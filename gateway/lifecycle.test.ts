@@ -293,7 +293,7 @@ describe('every order gets its end', () => {
     await ended(17n, CancelReason.Disconnect)
 
     // Resting over a restart.
-    const expiresAtMs = (await trader.time()) + 3000
+    const expiresAtMs = (await trader.time()) + 600_000
     await send(trader, order(18n), order(19n), order(20n, { timeInForce: TimeInForce.GTD, expiresAtMs }))
     for (const client of [trader, other, taker]) client.close()
     await rig.stop()
@@ -305,6 +305,15 @@ describe('every order gets its end', () => {
     await ended(18n, CancelReason.User, 'cancelled after a restart')
     await send(other, order(19n, { side: 1, timeInForce: TimeInForce.IOC }))
     await until(() => last.get(19n)?.state === OrderState.Filled, 'filled after a restart')
+    // However long the restart took, it ends now.
+    await send(trader, {
+      kind: CommandKind.Amend,
+      market: 0,
+      cloid: 20n,
+      ticks: 50,
+      lots: 4,
+      expiresAtMs: (await trader.time()) + 500,
+    })
     await ended(20n, CancelReason.Expired, 'expired after a restart')
     trader.close()
     other.close()

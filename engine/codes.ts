@@ -216,6 +216,8 @@ export const Reject = {
   DeadlineTooFar: 76,
   /** The account has as many mass cancels under way as it may. */
   MassCancelsFull: 77,
+  /** A stop in a market whose trades of before are still being worked off, and reached its trigger: send it again. */
+  TriggersPending: 78,
 } as const
 export type Reject = (typeof Reject)[keyof typeof Reject]
 

@@ -16,8 +16,12 @@ export const ORDERS_MAX = 1 << 20
 export const LEVELS_MAX = 1 << 20
 /** Live orders of one account. */
 export const ACCOUNT_ORDERS_MAX = ORDERS_MAX
-/** An account may have one part in this many of all orders, unless a capacity says otherwise. */
+/**
+ * An account may have at most one part in this many of the room that is left for live orders, so the fuller the
+ * table, the less of it one account may have; and so many whatever others have, as long as there is room.
+ */
 export const ACCOUNT_ORDERS_SHARE = 8
+export const ACCOUNT_ORDERS_FLOOR = 64
 /** Sessions of all accounts, ended ones included until their place is needed. */
 export const SESSIONS_MAX = 1 << 17
 /** Sessions of one account: what is usual, and what a genesis may allow at most. */
@@ -86,6 +90,15 @@ function assert(condition: boolean, relation: string): void {
 }
 assert(ACCOUNT_BITS + ASSET_BITS <= 31, 'a state tree index fits an int32')
 assert(ORDERS_MAX <= 2 ** 30, 'an order slot times its record size stays addressable')
+assert(ACCOUNT_ORDERS_MAX <= ORDERS_MAX, 'an account has not more orders than there are')
+assert(
+  FRAME_COMMANDS_MAX <= ACCOUNT_ORDERS_FLOOR,
+  'a full frame of orders fits an account in a crowded table',
+)
+assert(
+  ACCOUNT_ORDERS_FLOOR * ACCOUNT_ORDERS_SHARE < ORDERS_MAX,
+  'in an empty table the share of an account is above its floor',
+)
 assert(FRAME_COMMANDS_MAX < FRAME_NONCE_WINDOW, 'a full frame is smaller than the nonce window')
 assert(ACCOUNT_SESSIONS <= ACCOUNT_SESSIONS_MAX, 'the usual sessions of an account may be had')
 assert(FRAME_WINDOWS <= SESSIONS_MAX, 'there are not more windows than sessions')

@@ -37,7 +37,7 @@ export interface EngineCapacities {
   readonly accountsMax?: number
   /** Rows of the ledger. */
   readonly balancesMax?: number
-  /** Live orders of one account; an eighth of ordersMax unless given. */
+  /** Live orders of one account, however empty the table; an eighth of ordersMax unless given. */
   readonly accountOrdersMax?: number
   /** Market ids are below it. */
   readonly marketsMax?: number

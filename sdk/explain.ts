@@ -13,7 +13,8 @@ import {
   TimeInForce,
 } from '../engine/codes.js'
 import {
-  ACCOUNT_ORDERS_MAX,
+  ACCOUNT_ORDERS_FLOOR,
+  ACCOUNT_ORDERS_SHARE,
   FRAME_COMMANDS_MAX,
   FRAME_NONCE_WINDOW,
   ICEBERG_PARTS_MAX,
@@ -114,7 +115,7 @@ const REJECTS: Readonly<Record<number, (command: Fields) => string>> = {
   [Reject.AccountsFull]: () => 'the exchange has room for no more accounts',
   [Reject.MarketsFull]: () => 'the exchange has room for no more markets',
   [Reject.AccountOrdersFull]: () =>
-    `the account has as many live orders as it may (${ACCOUNT_ORDERS_MAX} at most); cancel some first`,
+    `the account has as many live orders as it may: ${ACCOUNT_ORDERS_FLOOR}, or one in ${ACCOUNT_ORDERS_SHARE} of the room that is left when that is more; cancel some first`,
   [Reject.BadQuoteBudget]: (c) =>
     `${of(c, 'quoteBudget')} does not go with this order; market orders that buy may have 1 to 2^53 - 1 units, others none`,
   [Reject.DeadlinePassed]: (c) =>
@@ -172,6 +173,8 @@ const REJECTS: Readonly<Record<number, (command: Fields) => string>> = {
     `${of(c, 'deadlineMs')} is more than a day ahead; give milliseconds since 1970`,
   [Reject.MassCancelsFull]: () =>
     'the account has as many mass cancels under way as it may; wait until one has ended',
+  [Reject.TriggersPending]: (c) =>
+    `trades of before have reached ${of(c, 'triggerTicks')}, and ${market(c)} is still firing their triggers; nothing was done: send it again`,
 }
 
 /** The rejects that have words of their own. */

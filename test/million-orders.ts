@@ -1,15 +1,17 @@
 /**
- * A million resting orders of a thousand accounts, for the tests of bounds. Run as a program it prints how
+ * A million resting orders that take the whole table, of as many accounts as that takes, for the tests of bounds. Run as a program it prints how
  * many bytes of memory they take, alone in a process: what else a process has done would count too.
  */
 import { Side } from '../engine/codes.js'
 import * as commands from '../engine/commands.js'
 import { COMMAND_WORDS } from '../engine/layout.js'
 import { createEngine } from '../engine/index.js'
+import { ACCOUNT_ORDERS_FLOOR } from '../engine/limits.js'
 import type { Engine, EngineOptions, GenesisConfig } from '../engine/types.js'
 
 export const ORDERS = 1_000_000
-const ACCOUNTS = 1000
+/** In a full table none has more than its floor. */
+const ACCOUNTS = Math.ceil(ORDERS / ACCOUNT_ORDERS_FLOOR)
 
 /** The engine of `options` with its orders; assets 0 (quote) and 1 (base), market 0. */
 export function millionOrders(options: EngineOptions): Engine {
@@ -18,7 +20,7 @@ export function millionOrders(options: EngineOptions): Engine {
   const engine = createEngine({ ...options, ordersMax: ORDERS })
   for (let account = 1; account <= ACCOUNTS; account++)
     for (const asset of [0, 1]) {
-      commands.writeDeposit(words, floats, 0, account, asset, 1e12)
+      commands.writeDeposit(words, floats, 0, account, asset, 1e9)
       engine.apply(words, floats, 0)
     }
   for (let order = 0; order < ORDERS; order++) {

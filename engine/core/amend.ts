@@ -193,6 +193,7 @@ export function amendOrder(
 
   // From here on the order loses its place and comes in anew.
   const live = !waiting || trading.isTriggered(market, type, side, newTrigger)
+  if (!live && trading.wouldFireLate(market, type, side, newTrigger)) return Reject.TriggersPending
   if (live && !isMarket(type)) {
     const postOnly = (attributes >>> ATTR_POST_ONLY_SHIFT) & 3
     if (postOnly !== POST_ONLY_NONE) {

@@ -254,14 +254,76 @@ describe('triggers', () => {
     expect(rig.buy(3, 100, 1, 1)).toEqual(['Accepted 1', 'Fill 1<1 1@100', 'Triggered 1', 'Triggered 2'])
     expect(isPending(rig)).toBe(true)
     rig.restore()
-    // One that is placed inside the range is reached, wherever the last price is by now.
+    // One that is placed inside the range does not fire by a price of before, wherever the last price is by now.
     rig.sell(2, 60, 1, 2)
     rig.buy(3, 60, 1, 2)
     expect(isPending(rig)).toBe(true)
-    expect(rig.buy(3, 40, 1, 3, { type: OrderType.StopLimit, triggerTicks: 90 })[1]).toBe('Triggered 3')
+    expect(rig.buy(3, 40, 1, 3, { type: OrderType.StopLimit, triggerTicks: 90 })).toEqual([
+      'Rejected TriggersPending',
+    ])
     for (let ms = 1; isPending(rig); ms++) rig.time(ms)
     expect(rig.engine.orders(1).every(({ waiting }) => !waiting)).toBe(true)
     expect(rig.buy(3, 40, 1, 4, { type: OrderType.StopLimit, triggerTicks: 90 })).toEqual(['Accepted 4'])
+  })
+
+  /** Eight sell stops of account 1 at trigger 99; one fill at 99, one at 101: both are still worked off. */
+  function backlog(): Rig {
+    const rig = new Rig({ commandStepsMax: 4 }).fund(5)
+    for (let order = 1; order <= 8; order++)
+      rig.sell(1, 1000, 1, order, { type: OrderType.StopLimit, triggerTicks: 99, timeInForce: IOC })
+    rig.buy(3, 99, 500, 2)
+    rig.sell(4, 101, 500, 2)
+    rig.buy(5, 90, 5, 7, { type: OrderType.Stop, triggerTicks: 120 })
+    expect(rig.sell(2, 99, 1, 1)[1]).toBe('Fill 2<1 1@99')
+    expect(rig.buy(2, 101, 1, 2)[1]).toBe('Fill 2<2 1@101')
+    expect(isPending(rig)).toBe(true)
+    return rig
+  }
+
+  test('a stop is never fired by prices from before it', () => {
+    const rig = backlog()
+    const loss = (triggerTicks: number, type: OrderType = OrderType.Stop): string[] =>
+      rig.sell(5, 1, 100, 1, { type, triggerTicks })
+    // Last is 101: no trade at 99 or 100 has come after these.
+    expect(loss(99)).toEqual(['Rejected TriggersPending'])
+    expect(loss(100)).toEqual(['Rejected TriggersPending'])
+    expect(loss(100, OrderType.StopLimit)).toEqual(['Rejected TriggersPending'])
+    expect(loss(98)).toEqual(['Accepted 1'])
+    expect(rig.buy(5, 200, 1, 3, { type: OrderType.Stop, triggerTicks: 102 })).toEqual(['Accepted 3'])
+    // Last alone fires, as ever.
+    expect(rig.buy(5, 50, 1, 4, { type: OrderType.StopLimit, triggerTicks: 101 })).toEqual([
+      'Accepted 4',
+      'Triggered 4',
+      ...['Triggered 5', 'Canceled 5 ImmediateOrCancel 1'],
+      ...['Triggered 6', 'Canceled 6 ImmediateOrCancel 1'],
+      ...['Triggered 7', 'Canceled 7 ImmediateOrCancel 1'],
+    ])
+    rig.restore()
+    expect(loss(99)[0]).toMatch(/^Rejected/)
+    for (let ms = 1; isPending(rig); ms++) rig.time(ms)
+    expect(rig.sell(5, 1, 100, 5, { type: OrderType.Stop, triggerTicks: 99 })).toEqual(['Accepted 5'])
+    expect(rig.sell(2, 99, 1, 5)).toEqual(['Accepted 5', 'Fill 2<5 1@99', 'Triggered 5', 'Fill 2<5 100@99'])
+  })
+
+  test('nor is one that is amended into their range; it stays as it is', () => {
+    const rig = backlog()
+    rig.sell(5, 1, 100, 1, { type: OrderType.Stop, triggerTicks: 98 })
+    for (const triggerTicks of [99, 100])
+      expect(rig.amend(5, 1, 1, 100, { triggerTicks })).toEqual(['Rejected TriggersPending'])
+    expect(rig.amend(5, 1, 1, 200, { triggerTicks: 97 })).toEqual(['Amended 1 200@1 anew'])
+    // One that waited for them fires by them, as it was: made larger it would begin to wait anew.
+    expect(rig.amend(1, 8, 1000, 2)).toEqual(['Rejected TriggersPending'])
+    // Last alone fires, as ever, and then those whose turn it is.
+    expect(rig.amend(5, 7, 90, 5, { triggerTicks: 101 }).slice(0, 4)).toEqual([
+      'Amended 7 5@90 anew',
+      'Triggered 7',
+      'Canceled 7 ImmediateOrCancel 5',
+      'Triggered 5',
+    ])
+    expect(isPending(rig)).toBe(true)
+    for (let ms = 1; isPending(rig); ms++) rig.time(ms)
+    expect(rig.engine.orders(1)).toEqual([])
+    expect(rig.amend(5, 1, 1, 200, { triggerTicks: 99 })).toEqual(['Amended 1 200@1 anew'])
   })
 
   test('a market that is not active keeps its triggers until it is', () => {

@@ -40,9 +40,10 @@ describe('bands tighten a protection price, and never widen it', () => {
     expect(rig.book()).toBe(' | 90:2')
   })
 
-  test('a band narrower than a tick', () => {
+  test('a market order outside a band of one tick', () => {
     const rig = new Rig({ market: BAND }).fund(3)
     rig.deposit(4, USD, 4)
+    // 10 % of 5 is less than a tick: the band is 4 to 6.
     rig.buy(4, 1, 4, 1, { type: Stop, triggerTicks: 5 })
     rig.sell(2, 5, 10, 1)
     expect(rig.buy(3, 5, 1, 1)).toEqual([
@@ -52,6 +53,39 @@ describe('bands tighten a protection price, and never widen it', () => {
       'Canceled 1 PriceBand 4',
     ])
     expect(rig.balance(4, USD)).toBe('4/0')
+  })
+
+  test('a market can always move by a tick, however low its last price', () => {
+    const rig = banded(1)
+    expect(rig.buy(2, 3, 1, 1)).toEqual(['Rejected PriceBand'])
+    expect(rig.buy(2, 2, 1, 1)).toEqual(['Accepted 1'])
+    expect(rig.sell(3, 1, 1, 2, { type: Market })).toEqual(['Accepted 2', 'Fill 1<2 1@2'])
+    // Last 2: from 1 to 3.
+    expect(rig.sell(3, 4, 1, 3)).toEqual(['Rejected PriceBand'])
+    expect(rig.sell(3, 3, 1, 3)).toEqual(['Accepted 3'])
+    expect(rig.buy(2, 9, 2, 4, { type: Market })).toEqual([
+      'Accepted 4',
+      'Fill 3<4 1@3',
+      'Canceled 4 ImmediateOrCancel 1',
+    ])
+    rig.buy(2, 3, 1, 5)
+    expect(rig.amend(2, 5, 5, 1)).toEqual(['Rejected PriceBand'])
+    expect(rig.amend(2, 5, 4, 1)).toEqual(['Amended 5 1@4 anew'])
+    commands.writePriceBand(rig.words, 0, 0, 1)
+    rig.apply()
+    expect(rig.sell(3, 1, 1, 6, { type: Market })).toEqual(['Accepted 6', 'Fill 5<6 1@4'])
+    expect(rig.sell(3, 2, 1, 7)).toEqual(['Rejected PriceBand'])
+    expect(rig.sell(3, 3, 1, 7)).toEqual(['Accepted 7'])
+  })
+
+  test('the highest price has a band too', () => {
+    const top = 2 ** 31 - 1
+    const rig = new Rig({ market: { bandPpm: 1 } }).fund(3)
+    rig.sell(3, top, 1, 1)
+    rig.buy(2, top, 1, 1)
+    expect(rig.buy(2, top - 2147, 1, 2)).toEqual(['Accepted 2'])
+    expect(rig.buy(2, top - 2148, 1, 3)).toEqual(['Rejected PriceBand'])
+    expect(rig.sell(3, top, 1, 3)).toEqual(['Accepted 3'])
   })
 
   test.each([

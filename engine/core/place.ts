@@ -3,7 +3,8 @@
  * first write, so a rejected order has changed nothing.
  *
  * Order of reasons: market and account; deadline; market status; attributes; ticks and lots; what does
- * not go together; notional; protection; duplicate id; post-only; band; capacity; funds.
+ * not go together; notional; protection; duplicate id; triggers under way; post-only; band; capacity;
+ * funds.
  * Called by engine.ts.
  */
 import { CancelReason, MarketStatus, OrderType, PostOnly, Reject, Stp, TimeInForce } from '../codes.js'
@@ -222,6 +223,7 @@ export function placeOrder(
   if (trading.ids.find(account, low, high) >= 0) return Reject.DuplicateClientOrderId
 
   const live = !stop || trading.isTriggered(market, type, side, trigger)
+  if (!live && trading.wouldFireLate(market, type, side, trigger)) return Reject.TriggersPending
   if (postOnly !== POST_ONLY_NONE && live) {
     ticks = trading.prices.postOnlyTicks(market, side, ticks, postOnly)
     if (ticks === 0) return Reject.PostOnlyWouldCross
@@ -241,7 +243,7 @@ export function placeOrder(
   const { orders } = trading
   const mayRest = stop || !immediate
   if (mayRest && orders.count >= orders.capacity) return Reject.OrdersFull
-  if (mayRest && ledger.accounts[accountAt + ACCOUNT_ORDERS]! >= trading.accountOrdersMax)
+  if (mayRest && trading.hasItsOrders(ledger.accounts[accountAt + ACCOUNT_ORDERS]!))
     return Reject.AccountOrdersFull
   if (mayRest && trading.book.levels.full) {
     const missing = live

@@ -57,7 +57,10 @@ export class Prices {
   }
 }
 
-/** Ticks that a band reaches to each side of the last price; prices end at 1 and TICKS_MAX by themselves. */
+/**
+ * Ticks that a band reaches to each side of the last price: at least one, or a low price could never be left
+ * again. Prices end at 1 and TICKS_MAX by themselves.
+ */
 function widthOf(last: number, band: number): number {
-  return Math.floor((last * band) / 1_000_000)
+  return Math.max(1, Math.floor((last * band) / 1_000_000))
 }

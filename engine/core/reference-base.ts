@@ -428,7 +428,7 @@ export function unitsReject(units: number): number {
 /** Prices that a market's band allows. */
 export function band({ bandPpm, lastTicks }: ReferenceMarket): { low: number; high: number } {
   if (bandPpm === 0 || lastTicks === 0) return { low: 1, high: TICKS_MAX }
-  const width = Number((BigInt(lastTicks) * BigInt(bandPpm)) / 1_000_000n)
+  const width = Math.max(1, Number((BigInt(lastTicks) * BigInt(bandPpm)) / 1_000_000n))
   return { low: Math.max(1, lastTicks - width), high: Math.min(TICKS_MAX, lastTicks + width) }
 }
 

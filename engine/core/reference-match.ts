@@ -17,6 +17,11 @@ import { ReferenceTrading, quoteOf } from './reference-trading.js'
 export const isImmediate = (timeInForce: number): boolean =>
   timeInForce === TimeInForce.IOC || timeInForce === TimeInForce.FOK
 
+interface StopKind {
+  readonly side: number
+  readonly type: number
+}
+
 export abstract class ReferenceMatch extends ReferenceTrading {
   /** Matches an order that stands nowhere, then lets it rest or ends it. */
   protected enter(order: ReferenceOrder): void {
@@ -149,15 +154,15 @@ export abstract class ReferenceMatch extends ReferenceTrading {
     return this.steps + planned > this.stepsMax ? CancelReason.WorkLimit : 0
   }
 
-  /** Whether a stop's trigger has been reached, so that it need not wait. */
-  protected triggered(
-    { lastTicks, touched }: ReferenceMarket,
-    order: { readonly side: number; readonly type: number },
-    trigger: number,
-  ): boolean {
-    const prices = touched === undefined ? [] : [touched.low, touched.high]
-    if (lastTicks > 0) prices.push(lastTicks)
-    return prices.some((price) => (waitsForRise(order) ? price >= trigger : price <= trigger))
+  /** Whether the last trade has reached a stop's trigger, so that it need not wait. */
+  protected triggered({ lastTicks }: ReferenceMarket, order: StopKind, trigger: number): boolean {
+    return lastTicks > 0 && (waitsForRise(order) ? lastTicks >= trigger : lastTicks <= trigger)
+  }
+
+  /** Whether trades of before, whose triggers still fire, would fire a stop that begins to wait now. */
+  protected firesByThePast({ touched }: ReferenceMarket, order: StopKind, trigger: number): boolean {
+    if (touched === undefined) return false
+    return waitsForRise(order) ? trigger <= touched.high : trigger >= touched.low
   }
 
   /** Works off the market's touched range. */

@@ -10,7 +10,13 @@ import {
   TimeInForce,
 } from '../codes.js'
 import { Attr, Cmd } from '../layout.js'
-import { ICEBERG_PARTS_MAX, MASS_CANCELS_OF_ACCOUNT, TICKS_MAX } from '../limits.js'
+import {
+  ACCOUNT_ORDERS_FLOOR,
+  ACCOUNT_ORDERS_SHARE,
+  ICEBERG_PARTS_MAX,
+  MASS_CANCELS_OF_ACCOUNT,
+  TICKS_MAX,
+} from '../limits.js'
 import { type ReferenceOrder, levelName } from './book-reference.js'
 import {
   type Command,
@@ -85,6 +91,7 @@ export abstract class ReferenceOrders extends ReferenceMatch {
     if (this.find(account, command.cloid) !== undefined) return Reject.DuplicateClientOrderId
 
     const live = !isStopType(type) || this.triggered(market, { side, type }, trigger)
+    if (!live && this.firesByThePast(market, { side, type }, trigger)) return Reject.TriggersPending
     if (live) {
       const slid = postOnlyTicks(market, side, ticks, postOnly)
       if (slid === 0) return Reject.PostOnlyWouldCross
@@ -120,7 +127,7 @@ export abstract class ReferenceOrders extends ReferenceMatch {
     }
     if (isStopType(type) || !isImmediate(timeInForce)) {
       if (this.liveOrders().length >= this.ordersMax) return Reject.OrdersFull
-      if (this.ordersOf(account).length >= this.accountOrdersMax) return Reject.AccountOrdersFull
+      if (this.ordersOf(account).length >= this.roomOfAccount()) return Reject.AccountOrdersFull
       if (!(live && isMarketType(type)) && this.levelMissing(market, order)) return Reject.LevelsFull
     }
     if (!this.rowsFit(account, market.base, market.quote)) return Reject.BalancesFull
@@ -144,6 +151,13 @@ export abstract class ReferenceOrders extends ReferenceMatch {
       this.fireTriggers(market)
     }
     return 0
+  }
+
+  /** Live orders that one account may have now: a part of the room that is left, but always a few. */
+  private roomOfAccount(): number {
+    const left = this.ordersMax - this.liveOrders().length
+    const share = Math.floor(left / ACCOUNT_ORDERS_SHARE)
+    return Math.min(this.accountOrdersMax, Math.max(ACCOUNT_ORDERS_FLOOR, share))
   }
 
   protected amend(command: Command): number {
@@ -211,6 +225,7 @@ export abstract class ReferenceOrders extends ReferenceMatch {
     const wasWaiting = order.waiting
     const changed = { ...order, ...terms }
     const live = !wasWaiting || this.triggered(market, order, changed.trigger)
+    if (!live && this.firesByThePast(market, order, changed.trigger)) return Reject.TriggersPending
     changed.waiting = !live
     const session = this.sessionNotional
     if (order.budget === undefined && session > 0n)

@@ -4,6 +4,7 @@
  */
 import { MarketStatus, Reject, rejectNames } from '../codes.js'
 import * as commands from '../commands.js'
+import { ACCOUNT_ORDERS_FLOOR } from '../limits.js'
 import { Attr, Cmd, INT_NOT_AN_INTEGER, INT_OVER_LIMIT, MarketCmd } from '../layout.js'
 import { ABC, OrderType, PostOnly, Rig, Side, TimeInForce, USD, marketConfig } from './rig.js'
 
@@ -168,6 +169,28 @@ describe('capacities', () => {
     rig.sell(1, 101, 1, 2)
     expect(rig.sell(1, 102, 1, 3)).toEqual(['Rejected AccountOrdersFull'])
     expect(new Rig({ ordersMax: 7 }).fund(1).sell(1, 100, 1, 1)).toEqual(['Accepted 1'])
+  })
+
+  test('the fuller the table, the less of it one account may have, but never less than the floor', () => {
+    const rig = new Rig({ ordersMax: 640, levelsMax: 640, accountOrdersMax: 640 }).fund(4)
+    const fill = (account: number): number => {
+      for (let cloid = 1; ; cloid++) {
+        const [said] = rig.buy(account, 1, 1, cloid)
+        if (said === 'Rejected AccountOrdersFull') return cloid - 1
+        expect(said).toBe(`Accepted ${cloid}`)
+      }
+    }
+    // 71 of 640 leave 569, an eighth of which is 71; an eighth of what the others leave is below the floor.
+    expect([fill(1), fill(2), fill(3)]).toEqual([71, ACCOUNT_ORDERS_FLOOR, ACCOUNT_ORDERS_FLOOR])
+    expect(rig.sell(1, 9, 1, 999, { type: OrderType.Stop, triggerTicks: 5 })).toEqual([
+      'Rejected AccountOrdersFull',
+    ])
+    expect(rig.amend(1, 1, 2, 1)).toEqual(['Amended 1 1@2 anew'])
+    rig.cancel(1, 1)
+    expect(rig.buy(1, 1, 1, 1)).toEqual(['Rejected AccountOrdersFull'])
+    rig.cancel(2, 1)
+    expect(rig.buy(2, 1, 1, 1)).toEqual(['Accepted 1'])
+    expect(rig.buy(4, 1, 1, 1)).toEqual(['Accepted 1'])
   })
 
   test('protections of one account', () => {

@@ -32,10 +32,12 @@ import type { Work } from './work.js'
 import * as orders from './orders.js'
 import * as levels from './levels.js'
 import * as ledger from './ledger.js'
+import * as limits from '../limits.js'
 import * as offsets from './offsets.js'
 
 // Local copies: optimised code folds them, but loads and checks an imported constant at each use.
 const { OFFSETS } = offsets
+const { ACCOUNT_ORDERS_FLOOR, ACCOUNT_ORDERS_SHARE } = limits
 const { MARKET_SHIFT } = marketLayout
 const {
   LAST_TICKS: MARKET_LAST_TICKS,
@@ -109,7 +111,7 @@ export class Trading implements MatchSink {
   readonly work: Work
   /** Orders with an expiry, by (expiry, order id). */
   readonly expiries: Heap
-  /** Live orders that one account may have. */
+  /** Live orders that one account may have, however empty the table. */
   readonly accountOrdersMax: number
   /** True while an order is only tried: it is checked like any other, and nothing may be written. */
   isTrial = false
@@ -226,6 +228,13 @@ export class Trading implements MatchSink {
 
   // ---- Lives of orders
 
+  /** True when an account with `held` live orders may have no more: the room that is left is everybody's. */
+  hasItsOrders(held: number): boolean {
+    if (held >= this.accountOrdersMax) return true
+    if (held < ACCOUNT_ORDERS_FLOOR) return false
+    return held >= Math.floor((this.orders.capacity - this.orders.count) / ACCOUNT_ORDERS_SHARE)
+  }
+
   /**
    * Enters a filled-in order into the ids, its account's list and the expiries; `missed`: its id was the last
    * that `ids.find` was asked for, unless orders have ended since.
@@ -308,15 +317,22 @@ export class Trading implements MatchSink {
     this.book.append(slot, book, extras[(slot << EXTRA_SHIFT) + EXTRA_TRIGGER]!)
   }
 
-  /** True when a stop's trigger has been reached: by the last trade, or by those whose triggers still fire. */
+  /** True when the last trade has reached a stop's trigger. */
   isTriggered(market: number, type: number, side: number, triggerTicks: number): boolean {
+    const last = this.markets.words[(market << MARKET_SHIFT) + MARKET_LAST_TICKS]!
+    if (last === 0) return false
+    return waitingBook(market, type, side) & 1 ? last >= triggerTicks : last <= triggerTicks
+  }
+
+  /** True when a stop that began to wait now would fire by trades of before, whose triggers still fire. */
+  wouldFireLate(market: number, type: number, side: number, triggerTicks: number): boolean {
     const { words } = this.markets
     const at = market << MARKET_SHIFT
-    const last = words[at + MARKET_LAST_TICKS]!
-    if (last === 0) return false
     const high = words[at + MARKET_TOUCHED_HIGH]!
-    if (waitingBook(market, type, side) & 1) return last >= triggerTicks || high >= triggerTicks
-    return last <= triggerTicks || (high !== 0 && words[at + MARKET_TOUCHED_LOW]! <= triggerTicks)
+    if (high === 0) return false
+    return waitingBook(market, type, side) & 1
+      ? high >= triggerTicks
+      : words[at + MARKET_TOUCHED_LOW]! <= triggerTicks
   }
 
   /**

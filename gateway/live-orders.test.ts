@@ -155,7 +155,7 @@ test('random sessions: what the events tell is what the engine has, at once or l
 
 test('a piece of a load is bounded, however many orders live and have ended', () => {
   const engine = createEngine({
-    ordersMax: 20_000,
+    ordersMax: 100_000,
     genesis: {
       assets: [
         { id: 0, symbol: 'USD' },

@@ -42,7 +42,8 @@ export function askEngine(
 }
 
 /**
- * Submits one command of its own and answers with what `toResult` finds in the events.
+ * Submits one command of its own and answers with what `toResult` finds in the events; `refusal` says in words
+ * why the engine refused it.
  * @throws RequestError with the engine's reject.
  */
 export function giveCommand(
@@ -50,6 +51,7 @@ export function giveCommand(
   records: Int32Array,
   attachment: Uint8Array,
   attachmentKind: number,
+  refusal: (reject: number) => string,
   toResult: (applied: Applied) => WireValue | undefined,
 ): Promise<WireValue> {
   return new Promise((resolve, reject) => {
@@ -59,8 +61,8 @@ export function giveCommand(
       for (let index = 0; index < count; index++) {
         const word = at + index * EVENT_WORDS
         if ((words[word + Ev.KIND]! & 0xff) === EventKind.Rejected) {
-          const code = rejectToCode(words[word + Ev.CODE]!)
-          reject(new RequestError(code, 'the engine refused the command'))
+          const refused = words[word + Ev.CODE]!
+          reject(new RequestError(rejectToCode(refused), refusal(refused)))
         }
       }
       result ??= toResult(applied)

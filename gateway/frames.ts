@@ -262,8 +262,7 @@ export class FrameIntake {
       attachment,
       attachmentKind: text ? AttachmentKind.FrameJson : AttachmentKind.FrameMsgpack,
       hash,
-      receipt:
-        typeof options === 'object' && options !== null && 'receipt' in options && options.receipt === true,
+      receipt: readReceipt(options),
       cameAtMs: performance.now(),
       session,
       checked: 'waiting',
@@ -390,6 +389,18 @@ export class FrameIntake {
 /** Frame commands in front of a frame's own: none when it is not signed. */
 const headersOf = ({ attachmentKind }: PendingFrame): number =>
   attachmentKind === AttachmentKind.None ? 0 : 1
+
+/** Whether a frame's options ask for a receipt. @throws FieldError when they are none that a frame has. */
+function readReceipt(options: WireValue | undefined): boolean {
+  if (options === undefined || options === null) return false
+  if (typeof options !== 'object' || Array.isArray(options) || options instanceof Uint8Array)
+    throw new FieldError('options', 'an object such as {"receipt": true}', options)
+  const { receipt = false, ...others } = options as Readonly<Record<string, unknown>>
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined) throw new FieldError('options', 'receipt alone', unknown.slice(0, 40))
+  if (typeof receipt !== 'boolean') throw new FieldError('options.receipt', 'true or false', receipt)
+  return receipt
+}
 
 function decodePayload(payload: WireValue): WireValue {
   return typeof payload === 'string' ? unpackJson(payload) : unpackMsgpack(readBytes(payload, 'payload'))

@@ -15,6 +15,8 @@ import type { SessionInfo } from './directory.js'
 import type { Gateway } from './gateway.js'
 import { RequestError } from './request-error.js'
 
+/** What the header carries, as errors tell it. */
+export const TOKEN_FORM = 'Glassbook ACCOUNT.APPROVAL.EXPIRES_MS.SIGNATURE'
 const TOKEN_MS_MAX = 3_600_000
 const TOKEN = /^Glassbook ([0-9]{1,7})\.([0-9]{1,16})\.([0-9]{1,16})\.([A-Za-z0-9_-]{86})$/
 /** Request weight of a token that has not been seen before. */
@@ -37,7 +39,7 @@ export class HttpTokens {
     if (match === null) {
       throw new RequestError(
         ErrorCode.BadSignature,
-        'Authorization is "Glassbook ACCOUNT.APPROVAL.EXPIRES_MS.SIGNATURE"',
+        `Authorization is "${TOKEN_FORM}": three numbers, and 64 bytes as 86 characters of base64url`,
       )
     }
     const [, accountText, approvalText, expiresText, signatureText] = match
@@ -47,7 +49,7 @@ export class HttpTokens {
     if (expiresAtMs <= now || expiresAtMs > now + TOKEN_MS_MAX) {
       throw new RequestError(
         ErrorCode.SessionExpired,
-        'the token has expired, or is good for more than an hour',
+        `the token's EXPIRES_MS ${expiresText} has passed, or is more than an hour after ${now}; sign another`,
       )
     }
     const session = this.#gateway.directory.session(name)

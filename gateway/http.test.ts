@@ -513,13 +513,30 @@ describe('order entry over HTTP', () => {
     })
   })
 
-  test('an approval of the same nonce and other terms is refused', async () => {
+  test('an approval of the same nonce and other terms is refused; refusals say value, bound and what to do', async () => {
     await start()
     const key = await createSessionKey()
     const expiresAtMs = Date.now() + DAY_MS
     const terms = { scopes: 7, maxNotional: 0, expiresAtMs }
     expect(await approvedWith(5, key, terms)).toMatchObject({ status: 200, body: { approval: 5 } })
     expect(await approvedWith(5, key, terms)).toMatchObject({ status: 200, body: { approval: 5 } })
+    const used = await approvedWith(4, key, terms)
+    expect(used.body).toMatchObject({ name: 'ApprovalNonceUsed' })
+    expect(used.body.message).toMatch(/^nonce 4 is not above 5, .* sign it again with a higher one$/)
+    const late = await approvedWith(6, key, { ...terms, expiresAtMs: expiresAtMs + 10_000 * DAY_MS })
+    expect(late.body).toMatchObject({ name: 'SessionLifetimeOverLimit' })
+    expect(late.body.message).toContain(`expiresAtMs ${expiresAtMs + 10_000 * DAY_MS} is further after`)
+    expect((await get('/v1/orders')).body).toMatchObject({
+      name: 'NotLoggedOn',
+      message: expect.stringContaining('Glassbook ACCOUNT.APPROVAL.EXPIRES_MS.SIGNATURE') as string,
+    })
+    for (const path of ['/v1/nonces/999', '/v1/withdrawals/999/1'])
+      expect(await get(path)).toMatchObject({ body: { name: 'UnknownAccount' } })
+    const signed = await frame({ account: 1, approval: 5, key }, 1, [[1, 0, 0, 50, 3, 1]])
+    expect(await post('/v1/frames', [...signed, { recipt: true }])).toMatchObject({
+      status: 400,
+      body: { name: 'BadParams', message: expect.stringContaining('recipt') as string },
+    })
     for (const other of [{ scopes: 1 }, { maxNotional: 100 }, { expiresAtMs: expiresAtMs - 1 }]) {
       expect(await approvedWith(5, key, { ...terms, ...other })).toMatchObject({
         status: 401,

@@ -17,6 +17,7 @@ import type { SessionInfo } from './directory.js'
 import { askEngine } from './engine-requests.js'
 import type { Gateway } from './gateway.js'
 import type { ProofQuestion } from './messages.js'
+import { TOKEN_FORM } from './http-token.js'
 import { RequestError } from './request-error.js'
 import { approveSession, logon, requestWithdrawal, revokeSession } from './session-requests.js'
 import { stillStanding } from './still-standing.js'
@@ -95,7 +96,10 @@ export class Requests {
     if (schema.scope !== 0) {
       const { session } = caller
       if (session === undefined) {
-        throw new RequestError(ErrorCode.NotLoggedOn, `${method} needs a session that is logged on`)
+        throw new RequestError(
+          ErrorCode.NotLoggedOn,
+          `${method} needs a session: log one on to the WebSocket, or send over HTTP the header "Authorization: ${TOKEN_FORM}"`,
+        )
       }
       if (session.expiresAtMs <= Date.now())
         throw new RequestError(ErrorCode.SessionExpired, `${session.text} has expired`)
@@ -130,6 +134,11 @@ export class Requests {
 
   #table(): Handlers {
     const gateway = this.#gateway
+    const known = (account: number): number => {
+      if (gateway.directory.ownerOf(account) === undefined)
+        throw new RequestError(ErrorCode.UnknownAccount, `no account ${account}: the first deposit opens one`)
+      return account
+    }
     return {
       [Method.Time]: () => {
         const wallMs = Date.now()
@@ -160,7 +169,7 @@ export class Requests {
         return { approval, scopes, maxNotional, expiresAtMs, timeMs: gateway.timeMs }
       },
       [Method.Nonces]: (_connection, [account]) => ({
-        ...gateway.directory.nonces(account),
+        ...gateway.directory.nonces(known(account)),
         timeMs: gateway.timeMs,
       }),
       [Method.Logon]: (connection, [account, approval, signature]) =>
@@ -215,7 +224,7 @@ export class Requests {
         [...gateway.markets.values()].map(({ config }) => gateway.balances.fees(caller.account!, config)),
       [Method.Withdraw]: ({ ip }, params) => requestWithdrawal(gateway, ip, params),
       [Method.Withdrawal]: (_connection, [account, nonce]) => ({
-        ...gateway.directory.withdrawal(account, nonce),
+        ...gateway.directory.withdrawal(known(account), nonce),
         timeMs: gateway.timeMs,
       }),
       [Method.Proof]: (caller, [account, asset, batch]) =>

@@ -17,12 +17,27 @@ import { giveCommand } from './engine-requests.js'
 import type { Gateway } from './gateway.js'
 import { RequestError } from './request-error.js'
 import { stillStanding } from './still-standing.js'
+import { type WalletWords, walletRefusal } from './wallet-refusals.js'
 
 function ownerOf(gateway: Gateway, account: number): `0x${string}` {
   const owner = gateway.directory.ownerOf(account)
   if (owner === undefined) throw new RequestError(ErrorCode.UnknownAccount, `no account ${account}`)
   return owner
 }
+
+/** Words for what the engine refuses of a wallet's message, whose nonce is of that row. */
+const refusalOf =
+  (
+    gateway: Gateway,
+    row: 'approval' | 'withdrawal',
+    signed: Omit<WalletWords, 'highestNonce' | 'timeMs'>,
+  ): ((reject: number) => string) =>
+  (reject) =>
+    walletRefusal(reject, {
+      ...signed,
+      highestNonce: gateway.directory.nonces(signed.account)[row],
+      timeMs: gateway.timeMs,
+    })
 
 /**
  * Registers a session key. The very same approval asked again (its answer was lost) answers with the session
@@ -63,7 +78,8 @@ export async function approveSession(
   const x = Buffer.from(publicKey.subarray(1))
   const keyX = Array.from({ length: 8 }, (_, word) => x.readInt32BE(word * 4))
   writeApproveSession(records, 0, account, keyX, publicKey[0]! & 1, terms)
-  return giveCommand(gateway, records, signature, AttachmentKind.Approval, () => name).catch(
+  const refused = refusalOf(gateway, 'approval', { account, nonce, deadlineMs, expiresAtMs })
+  return giveCommand(gateway, records, signature, AttachmentKind.Approval, refused, () => name).catch(
     (error: unknown) => {
       // The same approval was under way twice: the other one has made the session.
       if (!isThere()) throw error
@@ -97,7 +113,11 @@ export async function revokeSession(
   }
   const records = new Int32Array(COMMAND_WORDS)
   writeRevokeSession(records, new Float64Array(records.buffer), 0, account, approval, { nonce, deadlineMs })
-  return giveCommand(gateway, records, signature, AttachmentKind.Revocation, () => ({ account, approval }))
+  const refused = refusalOf(gateway, 'approval', revocation)
+  return giveCommand(gateway, records, signature, AttachmentKind.Revocation, refused, () => ({
+    account,
+    approval,
+  }))
 }
 
 /** Takes units out of the account, to be claimed on-chain once their batch is proven. */
@@ -126,7 +146,8 @@ export async function requestWithdrawal(
   const records = new Int32Array(COMMAND_WORDS)
   const floats = new Float64Array(records.buffer)
   writeWithdraw(records, floats, 0, account, asset, units, { nonce, deadlineMs })
-  return giveCommand(gateway, records, signature, AttachmentKind.Withdrawal, ({ firstSeq }) => ({
+  const refused = refusalOf(gateway, 'withdrawal', withdrawal)
+  return giveCommand(gateway, records, signature, AttachmentKind.Withdrawal, refused, ({ firstSeq }) => ({
     seq: firstSeq,
   }))
 }

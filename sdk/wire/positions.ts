@@ -146,7 +146,7 @@ export const commandForms: readonly CommandForm[] = [
       at('expiresAtMs', '0 = as it is'),
     ],
     about:
-      'Changes a live order. A smaller size at the same price keeps its place; a total at or below what is filled cancels the order (reason 7).',
+      'Changes a live order. A smaller size at the same price keeps its place; a total from 1 to what is filled cancels the order (reason 7); a total of 0 is refused (ZeroLots).',
   },
   {
     kind: CommandKind.Cancel,

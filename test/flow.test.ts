@@ -226,9 +226,9 @@ describe('the whole line', () => {
     expect(told.map(({ number }) => number)).toContain(1)
     const metrics = await until('settlement in the metrics', async () => {
       const text = await (await fetch(`${httpUrl}/metrics`)).text()
-      return /^glassbook_settlement_posted_batch [1-9]/m.test(text) ? text : undefined
+      return /^glassbook_settlement_posted_batch\{[^}]*\} [1-9]/m.test(text) ? text : undefined
     })
-    expect(metrics).toMatch(/^glassbook_settlement_lag_seconds [0-9.]+$/m)
+    expect(metrics).toMatch(/^glassbook_settlement_lag_seconds\{[^}]*\} [0-9.]+$/m)
     const live = new Set((await buyerAgain.orders()).map(({ cloid }) => String(cloid)))
     for (const cloid of acknowledged) expect(live.has(String(cloid))).toBe(true)
     expect(live.size === count || live.size === count + 1).toBe(true)

@@ -2,13 +2,8 @@
  * A two-sided market maker: one bid and one ask around the middle of what others quote, moved together in
  * one signed frame, leaning against the inventory, pulled when it stops. Run by market-maker-cli.ts.
  */
-import {
-  type Client,
-  type OrderTracker,
-  OutcomeUnknownError,
-  TransportError,
-  type WireCommand,
-} from '../index.js'
+import { OutcomeUnknownError, TransportError } from '../index.js'
+import type { Client, OrderTracker, WireCommand } from '../index.js'
 
 export interface QuoteOptions {
   readonly market: number | string
@@ -34,7 +29,7 @@ export async function makeMarket(client: Client, options: QuoteOptions, stop: Ab
   const book = await client.trackBook(market)
   const orders = await client.trackOrders()
   const fills = await client.trackFills()
-  const stopped = aborted(stop)
+  const stopped = new Promise<void>((done) => stop.addEventListener('abort', () => done()))
   const own = { buy: 0n, sell: 0n }
   let inventory = 0
   fills.onFill((fill) => (inventory += fill.side === 'buy' ? fill.lots : -fill.lots))
@@ -80,6 +75,3 @@ const pull = (client: Client, market: number | string): Promise<boolean> =>
       return false
     },
   )
-
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve())))

@@ -82,7 +82,7 @@ test('anybody follows the settlement stream, reads the list, and an operator the
     (text = await metrics()).includes('glassbook_settlement_lag_seconds'),
   )
   const value = (name: string): number =>
-    Number(new RegExp(`^glassbook_settlement_${name} (.*)$`, 'm').exec(text)?.[1])
+    Number(new RegExp(`^glassbook_settlement_${name}\\{[^}]*\\} (.*)$`, 'm').exec(text)?.[1])
   const shown: readonly [string, number][] = [
     ['lag_seconds', 12.5],
     ['lag_batches', 2],

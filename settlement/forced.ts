@@ -81,7 +81,10 @@ export async function answerForced(options: ForcedOptions): Promise<void> {
       else if (shown !== undefined && request.isLate && shown.balance < request.remaining)
         await answer(options, request, shown)
       // A later batch must show the zero, and perhaps there is nothing else to settle.
-      else if (total === 0 && shown?.balance !== 0 && batches.count === batches.proven) wantBatch()
+      else if (total === 0 && shown?.balance !== 0 && batches.count === batches.proven) {
+        // One that is proven and not final yet will do in a moment.
+        if ((await finalCount(options)) >= batches.proven) wantBatch()
+      }
     }
     for (let waited = 0; waited < pollMs && !isStopped(); waited += STOP_CHECK_MS) await sleep(STOP_CHECK_MS)
   }
@@ -99,6 +102,20 @@ function underWay({ follower, batches }: ForcedOptions, index: number, request: 
   return units
 }
 
+/** Number of the batch up to which all are final. */
+async function finalCount({
+  client,
+  deployment,
+}: Pick<ForcedOptions, 'client' | 'deployment'>): Promise<number> {
+  return Number(
+    await client.readContract({
+      address: deployment.settlement,
+      abi: settlementAbi,
+      functionName: 'finalCount',
+    }),
+  )
+}
+
 /** The balance under the last proven root, when that batch may answer the request; else undefined. */
 async function shownBalance(
   { client, deployment, batches }: ForcedOptions,
@@ -112,16 +129,11 @@ async function shownBalance(
     functionName: 'batchOf',
     args: [BigInt(number)],
   })
-  const finalCount = await client.readContract({
-    address: deployment.settlement,
-    abi: settlementAbi,
-    functionName: 'finalCount',
-  })
   const isNewer =
     batch.committedAt > request.requestedAt &&
     Number(batch.depositsConsumed) >= request.depositsBefore &&
     // What the batches up to this one paid has counted: the contract takes no answer before.
-    finalCount >= BigInt(number)
+    (await finalCount({ client, deployment })) >= number
   return isNewer ? batches.proof(indexOf(request.account, request.asset), number) : undefined
 }
 

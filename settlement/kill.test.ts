@@ -90,7 +90,7 @@ describe('kill -9', () => {
     const numbers = new BatchStore(fixture.dataDir).numbers()
     expect(Number(await fixture.readSettlement('batchCount'))).toBe(numbers.length)
     expect(numbers.length).toBeGreaterThanOrEqual(TRADES)
-    const { report, batches } = await audit(client, fixture.deployment)
+    const { report, batches } = await audit(client, fixture.deployment, { calldata: true })
     expect(report).toMatchObject({ batches: numbers.length, provenBatches: numbers.length, findings: [] })
     expect(new Set(batches.map(({ transactionHash }) => transactionHash)).size).toBe(numbers.length)
     const replay = await replayAgainstChain({

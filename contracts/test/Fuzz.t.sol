@@ -276,14 +276,20 @@ contract FuzzTest is Fixture {
         vm.prank(governor);
         settlement.proposeVerifier(address(next));
         uint256 activeFrom = block.timestamp + VERIFIER_DELAY;
+        uint256 lapsesAt = activeFrom + settlement.PROPOSAL_LIFE();
         wait = bound(wait, 0, 2 * VERIFIER_DELAY);
         vm.warp(block.timestamp + wait);
         if (wait < VERIFIER_DELAY)
             vm.expectRevert(
                 abi.encodeWithSelector(IGoverned.VerifierDelayNotPassed.selector, activeFrom, block.timestamp)
             );
+        if (block.timestamp > lapsesAt)
+            vm.expectRevert(
+                abi.encodeWithSelector(IGoverned.VerifierProposalLapsed.selector, lapsesAt, block.timestamp)
+            );
         settlement.activateVerifier();
-        assertEq(settlement.rowsPerChunk(), wait < VERIFIER_DELAY ? rowsPerChunk : 7, "rows");
+        bool isActive = block.timestamp >= activeFrom && block.timestamp <= lapsesAt;
+        assertEq(settlement.rowsPerChunk(), isActive ? 7 : rowsPerChunk, "rows");
     }
 
     /// @dev Whoever has no role can do nothing that needs one.

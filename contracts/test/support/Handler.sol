@@ -176,9 +176,15 @@ contract Handler is Fixture {
         ForcedWithdrawal memory open = settlement.requestOf(account, asset);
         uint64 number = settlement.provenCount();
         uint64 units = uint64(tree.leaf((account << 6) | asset));
-        if (number == 0 || number > settlement.finalCount() || units >= open.remaining) return;
+        if (number == 0 || units >= open.remaining) return;
         if (settlement.batchOf(number).committedAt <= open.requestedAt) return;
         if (settlement.batchOf(number).depositsConsumed < open.depositsBefore) return;
+        // What was paid counts first, and may serve the request.
+        for (uint64 next = settlement.finalCount() + 1; next <= number; next = settlement.finalCount() + 1) {
+            if (settlement.batchState(next) == BatchState.Final) settlement.advanceFinal();
+            else settlement.finalizeBatch(next, postedOf(next).withdrawals);
+        }
+        if (units >= settlement.requestOf(account, asset).remaining) return;
         uint256[28] memory path = tree.path((account << 6) | asset);
         vm.prank(operator);
         settlement.answerRequest(account, asset, number, units, path);

@@ -8,6 +8,7 @@ import { WebSocket } from 'ws'
 import { type Rig, startRig } from '../bench/gateway-rig.js'
 import { type Client, createClient, createSessionKey } from '../sdk/index.js'
 import { type Codec, codecOf, msgpackCodec } from '../sdk/wire/codec.js'
+import { ErrorCode } from '../sdk/wire/codes.js'
 import { Control, Kind, Method } from '../sdk/wire/layout.js'
 import { type WireValue, packMsgpack, unpackMsgpack } from '../sdk/wire/msgpack.js'
 import { domainPreimage, logonMessage } from '../sdk/wire/signed.js'
@@ -293,8 +294,12 @@ describe('abuse', () => {
     await until(() => deaf.messages.some((message) => isSnapshot(message) && message[6] === 0), 'the book')
     deaf.socket.pause()
     const before = rss()
-    // More than kernel buffers take; then the stream goes on.
-    askDepth(deaf.socket, msgpackCodec, 1600)
+    // More than kernel buffers take, all of it answered (the last one, refused, is counted): then the stream goes on.
+    askDepth(deaf.socket, msgpackCodec, 4000)
+    deaf.socket.send(packMsgpack([Kind.Request, 100_001, Method.Depth, [99, 5]]))
+    const refused = new RegExp(`glassbook_rejects_total\\{code="${ErrorCode.UnknownMarket}".* 1$`, 'm')
+    for (let told = ''; !refused.test(told);)
+      told = await (await fetch(`http://127.0.0.1:${rig.port}/metrics`)).text()
     await trade()
     for (let lots = 1; lots < 200; lots++)
       await trader.placeOrder({ market: MARKET, side: 'buy', ticks: 77, lots })

@@ -171,11 +171,11 @@ describe('on a real socket', () => {
     await leave()
     await other.subscribe('trades:0', () => {})
 
-    void first.proof({ account: 1, asset: 0 }).catch(() => {})
-    void first.proof({ account: 1, asset: 0 }).catch(() => {})
-    await expect(other.proof({ account: 1, asset: 0 })).rejects.toMatchObject({
-      code: ErrorCode.IpRateLimited,
-    })
+    // Two connections: which of the three comes last is not said, but one of them is refused, and only that one answered.
+    const asked = [first, first, other].map((client) =>
+      client.proof({ account: 1, asset: 0 }).catch((error: unknown) => error),
+    )
+    expect(await Promise.race(asked)).toMatchObject({ code: ErrorCode.IpRateLimited })
     for (const client of [first, other, third!]) client.close()
     await small.stop()
   })

@@ -35,6 +35,9 @@ export const FRAME_WINDOWS = 1 << 15
 /** Messages of wallets that wait for their check, of one address and of all. */
 export const WALLET_CHECKS_PER_IP = 32
 export const WALLET_CHECKS_WAITING = 512
+/** Signatures of session keys that wait for the thread pool, of one address and of all. */
+export const KEY_CHECKS_PER_IP = 2048
+export const KEY_CHECKS_WAITING = 8192
 /** Frame nonces at or below highest - FRAME_NONCE_WINDOW are too old. */
 export const FRAME_NONCE_WINDOW = 100
 /** A session's nonces are forgotten, and older ones too old, this long after its last frame. */

@@ -19,11 +19,12 @@ import { Kind, SESSION_SIGNATURE_BYTES } from '../sdk/wire/layout.js'
 import { MalformedMessage, type WireValue, unpackMsgpack } from '../sdk/wire/msgpack.js'
 import { unpackJson } from '../sdk/wire/codec.js'
 import { FRAME_HEADER_BYTES, putFrameMessage } from '../sdk/wire/signed.js'
-import { type Domain, verifySessionSignature } from './auth.js'
+import type { Domain } from './auth.js'
 import type { ErrorDetails } from './connection.js'
 import type { Figures } from './figures.js'
 import { FrameOutcome } from './frame-outcome.js'
 import type { SessionInfo } from './directory.js'
+import type { KeyCheck, KeyChecks } from './key-checks.js'
 import type { Limits, Refusal } from './limits.js'
 import type { Submissions } from './submissions.js'
 
@@ -43,7 +44,7 @@ interface PendingFrame {
   readonly cameAtMs: number
   /** Who was logged on when it came. */
   readonly session: SessionInfo
-  checked: 'waiting' | 'valid' | 'invalid'
+  checked: 'waiting' | KeyCheck
 }
 
 /** Who sends frames and gets their answers: a WebSocket's connection, or an HTTP request (http-frames.ts). */
@@ -71,6 +72,7 @@ export type ReceiptSigner = (
 
 export class FrameIntake {
   readonly #domain: Domain
+  readonly #keyChecks: KeyChecks
   readonly #submissions: Submissions
   readonly #limits: Limits
   readonly #figures: Figures
@@ -85,6 +87,7 @@ export class FrameIntake {
 
   constructor(options: {
     readonly domain: Domain
+    readonly keyChecks: KeyChecks
     readonly submissions: Submissions
     readonly limits: Limits
     readonly figures: Figures
@@ -93,6 +96,7 @@ export class FrameIntake {
     readonly requireSignedFrames: boolean
   }) {
     this.#domain = options.domain
+    this.#keyChecks = options.keyChecks
     this.#submissions = options.submissions
     this.#limits = options.limits
     this.#figures = options.figures
@@ -133,12 +137,13 @@ export class FrameIntake {
     if (isLoggedOn ? !this.#enqueue(connection, frame, false) : !this.#admitUnproven(connection, frame))
       return
     const { attachment } = frame
-    verifySessionSignature(
+    this.#keyChecks.check(
+      connection.ip,
       session,
       attachment.subarray(0, attachment.length - SESSION_SIGNATURE_BYTES),
       attachment.subarray(attachment.length - SESSION_SIGNATURE_BYTES),
-      (valid) => {
-        frame.checked = valid ? 'valid' : 'invalid'
+      (check) => {
+        frame.checked = check
         if (!isLoggedOn && !this.#enqueueProven(connection, frame)) return
         this.#advance(connection)
       },
@@ -320,6 +325,10 @@ export class FrameIntake {
 
   /** Why a frame whose signature was checked may not go on. */
   #refusalOf(connection: FrameSource, { checked, session }: PendingFrame): Refusal | undefined {
+    if (checked === 'crowded') {
+      const message = `too many signatures of ${connection.ip} wait for their check; the frame was not taken`
+      return { code: ErrorCode.IpRateLimited, message, retryAfter: 100 }
+    }
     if (checked === 'invalid')
       return { code: ErrorCode.BadSignature, message: 'the signature is not the session key’s' }
     // It ended while the signature was checked, or while there was no room.

@@ -26,6 +26,7 @@ import { Figures } from './figures.js'
 import { FrameIntake } from './frames.js'
 import { History } from './history/history.js'
 import { EventMemory } from './kept-events.js'
+import { KeyChecks } from './key-checks.js'
 import { Limits } from './limits.js'
 import { LiveOrders } from './live-orders.js'
 import { createdMarket, loadState } from './load-state.js'
@@ -82,6 +83,7 @@ export class Gateway implements EngineLinkHandler {
   readonly domain: Domain
   readonly directory = new Directory()
   readonly walletChecks = new WalletChecks()
+  readonly keyChecks = new KeyChecks()
   readonly submissions: Submissions
   readonly figures = new Figures()
   readonly frames: FrameIntake
@@ -139,6 +141,7 @@ export class Gateway implements EngineLinkHandler {
     }
     this.frames = new FrameIntake({
       domain: this.domain,
+      keyChecks: this.keyChecks,
       submissions: this.submissions,
       limits: this.limits,
       figures: this.figures,

@@ -12,6 +12,7 @@ import { packJson } from '../sdk/wire/codec.js'
 import { errorName } from '../sdk/wire/codes.js'
 import { httpStatus } from '../sdk/wire/http.js'
 import type { WireValue } from '../sdk/wire/msgpack.js'
+import { addressKey } from './addresses.js'
 import type { RequestError } from './request-error.js'
 
 export const STATUS_TEXT: Readonly<Record<number, string>> = {
@@ -45,7 +46,7 @@ export class Reply {
     this.#onRefused = onRefused
     this.#response = response
     this.#head = request.getMethod() === 'head'
-    this.ip = Buffer.from(response.getRemoteAddressAsText()).toString()
+    this.ip = addressKey(response.getRemoteAddress())
     response.onAborted(() => this.#end())
   }
 

@@ -9,6 +9,7 @@ import uWS, { type HttpRequest, type TemplatedApp, type us_listen_socket } from 
 import { ErrorCode, errorName } from '../sdk/wire/codes.js'
 import { type Codec, codecOf } from '../sdk/wire/codec.js'
 import { FRAME_BYTES_MAX, HTTP_HEAD_BYTES_MAX } from '../engine/limits.js'
+import { addressKey } from './addresses.js'
 import type { SocketData } from './connection.js'
 import type { Gateway } from './gateway.js'
 import { addHttpRoutes, addMetricsRoutes, headBytes } from './http.js'
@@ -52,7 +53,7 @@ export async function startServer(
     idleTimeout: Math.max(IDLE_S_MIN, config.idleTimeoutS + IDLE_GRACE_S),
     sendPingsAutomatically: false,
     upgrade: (response, request, context) => {
-      const ip = Buffer.from(response.getRemoteAddressAsText()).toString()
+      const ip = addressKey(response.getRemoteAddress())
       const admitted = admit(gateway, ip, request)
       if ('code' in admitted) {
         const { code, message, retryAfter } = admitted

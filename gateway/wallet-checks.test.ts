@@ -1,6 +1,10 @@
 /** Wallets' signatures are found out off this thread, in turns of addresses, within bounds. */
 import { privateKeyToAccount } from 'viem/accounts'
-import { WALLET_CHECKS_PER_IP } from '../engine/limits.js'
+import { type Rig, RIG_DEPLOYMENT, startRig } from '../bench/gateway-rig.js'
+import { WALLET_CHECKS_PER_IP, WALLET_CHECKS_WAITING } from '../engine/limits.js'
+import { type Client, type GlassbookError, createClient } from '../sdk/index.js'
+import { Method } from '../sdk/wire/layout.js'
+import type { WireValue } from '../sdk/wire/msgpack.js'
 import { walletTypes } from '../sdk/wire/signed.js'
 import { createDomain, withdrawalMessage } from './auth.js'
 import { WalletChecks, type WalletMessage } from './wallet-checks.js'
@@ -18,11 +22,11 @@ async function signed(nonce: number): Promise<WalletMessage> {
 test('who signed is found out; what nobody could have signed is nobody’s', async () => {
   const checks = new WalletChecks()
   const message = await signed(1)
-  expect(await checks.isSignedBy(wallet.address, 1, 'a', message)).toBe(true)
-  expect(await checks.isSignedBy(`0x${'22'.repeat(20)}`, 1, 'a', message)).toBe(false)
+  expect(await checks.isSignedBy(wallet.address, 'a', message)).toBe(true)
+  expect(await checks.isSignedBy(`0x${'22'.repeat(20)}`, 'a', message)).toBe(false)
   for (const signature of [new Uint8Array(65), new Uint8Array(65).fill(255), new Uint8Array(3)])
-    expect(await checks.isSignedBy(wallet.address, 1, 'a', { ...message, signature })).toBe(false)
-  expect(await checks.isSignedBy(wallet.address, 1, 'a', await signed(2))).toBe(true)
+    expect(await checks.isSignedBy(wallet.address, 'a', { ...message, signature })).toBe(false)
+  expect(await checks.isSignedBy(wallet.address, 'a', await signed(2))).toBe(true)
 })
 
 test('many messages of one address wait behind its own: another one’s is answered before their last', async () => {
@@ -30,7 +34,7 @@ test('many messages of one address wait behind its own: another one’s is answe
   const message = await signed(1)
   const done: string[] = []
   const ask = (ip: string): Promise<unknown> =>
-    checks.isSignedBy(wallet.address, 1, ip, message).then(
+    checks.isSignedBy(wallet.address, ip, message).then(
       () => done.push(ip),
       (error: { code: number }) => done.push(`${ip} refused ${error.code}`),
     )
@@ -45,14 +49,89 @@ test('many messages of one address wait behind its own: another one’s is answe
   expect(done.filter((who) => who === 'flood')).toHaveLength(WALLET_CHECKS_PER_IP + 1)
 })
 
-test('an account’s budget is spent by good signatures alone', async () => {
-  const checks = new WalletChecks({ perSecond: 0.0001, burst: 2 })
+test('addresses that fill the queue lose their places to one that has none', async () => {
+  const checks = new WalletChecks()
   const message = await signed(1)
-  const forged = { ...message, signature: new Uint8Array(65) }
-  for (let count = 0; count < 5; count++)
-    expect(await checks.isSignedBy(wallet.address, 1, 'a', forged)).toBe(false)
-  for (let count = 0; count < 2; count++)
-    expect(await checks.isSignedBy(wallet.address, 1, 'a', message)).toBe(true)
-  await expect(checks.isSignedBy(wallet.address, 1, 'b', message)).rejects.toMatchObject({ code: 5000 })
-  expect(await checks.isSignedBy(wallet.address, 2, 'b', message)).toBe(true)
+  const crowd = Array.from({ length: 40 }, (_, index) =>
+    Array.from({ length: WALLET_CHECKS_PER_IP }, () =>
+      checks.isSignedBy(wallet.address, `crowd ${index}`, message).then(
+        () => 'checked',
+        ({ code }: { code: number }) => code,
+      ),
+    ),
+  ).flat()
+  expect(await checks.isSignedBy(wallet.address, 'other', message)).toBe(true)
+  const answers = await Promise.all(crowd)
+  // One was asked at once; of the others as many were checked as there are places but the other's.
+  expect(answers.filter((answer) => answer === 'checked')).toHaveLength(WALLET_CHECKS_WAITING)
+  expect(new Set(answers)).toEqual(new Set(['checked', 5006]))
+}, 60_000)
+
+test('a message is charged to its account once, however often it comes', () => {
+  const checks = new WalletChecks({ perSecond: 0.0001, burst: 2 })
+  const message = { account: 1, row: 'withdrawal', nonce: 7 } as const
+  for (let count = 0; count < 10; count++) checks.charge(message)
+  checks.charge({ ...message, row: 'approval' })
+  expect(() => checks.charge({ ...message, nonce: 8 })).toThrow(expect.objectContaining({ code: 5000 }))
+  checks.charge(message)
+  checks.charge({ ...message, account: 2 })
+})
+
+describe('what a wallet signed comes again by whoever has seen it', () => {
+  let rig: Rig
+  let client: Client
+  let stranger: Client
+  beforeAll(async () => {
+    rig = await startRig({ accounts: 1, config: { requestRate: { perSecond: 1e6, burst: 1e6 } } })
+    client = await createClient({ url: rig.url, wallet: rig.wallets[0]! }).connect()
+    stranger = await createClient({ url: rig.url }).connect()
+  }, 60_000)
+  afterAll(async () => {
+    client.close()
+    stranger.close()
+    await rig.stop()
+  })
+
+  async function withdrawal(units: number, terms: { deadlineMs?: number } = {}): Promise<WireValue[]> {
+    const { timeMs } = (await client.call(Method.Nonces, [1])) as { timeMs: number }
+    const nonce = timeMs * 1000
+    const deadlineMs = terms.deadlineMs ?? timeMs + 60_000
+    const domain = createDomain(RIG_DEPLOYMENT.chainId, RIG_DEPLOYMENT.vault)
+    const unsigned = withdrawalMessage(
+      domain,
+      { account: 1, asset: 0, units, nonce, deadlineMs },
+      new Uint8Array(65),
+    )
+    const signature = await rig.wallets[0]!.signTypedData({ ...unsigned, types: walletTypes } as never)
+    return [1, 0, units, nonce, deadlineMs, Buffer.from(signature.slice(2), 'hex')]
+  }
+
+  /** More often than the wallet's budget allows. */
+  async function again(params: WireValue[]): Promise<Set<unknown>> {
+    const names = new Set<unknown>()
+    for (let count = 0; count < 15; count++) {
+      const answers = Array.from({ length: 10 }, () =>
+        stranger.call(Method.Withdraw, params).catch(({ codeName }: GlassbookError) => codeName),
+      )
+      for (const answer of await Promise.all(answers)) names.add(answer)
+    }
+    return names
+  }
+
+  test.each([
+    ['one that was taken', 1, {}, 'WithdrawalNonceUsed'],
+    ['one that the engine refused', 1e15 + 1, {}, 'InsufficientFunds'],
+    ['one that is over', 1, { deadlineMs: 1000 }, 'DeadlinePassed'],
+  ])(
+    '%s: the account’s own is taken after it',
+    async (_what, units, terms, name) => {
+      const params = await withdrawal(units, terms)
+      await client.call(Method.Withdraw, params).catch(() => {})
+      expect(await again(params)).toEqual(new Set([name]))
+      expect(await client.call(Method.Withdraw, await withdrawal(1))).toMatchObject({
+        seq: expect.any(Number),
+      })
+    },
+    60_000,
+  )
 })

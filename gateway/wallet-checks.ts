@@ -1,10 +1,13 @@
 /**
- * Signatures of wallets, checked one after the other in a worker of this gateway thread. Questions wait in a
- * queue for each address, and addresses take turns: who sends many waits behind its own. What an address
- * may have waiting is bounded (what it may ask in a time, the request budgets bound); so is what one account's
- * wallet may have taken, counted once its signature was found good, so that nobody spends another's.
+ * Signatures of wallets, checked one after the other in a worker of this gateway thread. Questions wait in
+ * turns of addresses (fair-queue.ts): who sends many waits behind its own, and what is too much of the longest
+ * line gives way (what an address may ask in a time, the request budgets bound).
  *
- * Called by auth.ts; the worker is started with the first question and does not keep the thread alive.
+ * What one account's wallet may have taken is bounded too. A message is charged to it once, after its signature
+ * was found good and its nonce and deadline still stood: whoever sends it again, or one that is over, spends
+ * nobody's budget but the address's own.
+ *
+ * Called by session-requests.ts; the worker is started with the first question and does not keep the thread alive.
  */
 import { Worker } from 'node:worker_threads'
 import type { TypedDataDomain } from 'viem'
@@ -12,6 +15,7 @@ import { WALLET_CHECKS_PER_IP, WALLET_CHECKS_WAITING } from '../engine/limits.js
 import { ErrorCode } from '../sdk/wire/codes.js'
 import type { walletTypes } from '../sdk/wire/signed.js'
 import { Budget, type Rate } from './budgets.js'
+import { FairQueue } from './fair-queue.js'
 import { RequestError } from './request-error.js'
 
 export interface WalletMessage {
@@ -33,31 +37,50 @@ export interface WalletAnswer {
 
 /** Messages of one account's wallet that are taken. */
 const ACCOUNT_RATE = { perSecond: 4, burst: 100 }
+/** Messages of an account that are known to be charged, and accounts of which any are known. */
+const CHARGED_KEPT = 64
+const CHARGED_ACCOUNTS = 100_000
+
+/** A wallet's message that was found good, by what makes it different from any other. */
+export interface WalletNonce {
+  readonly account: number
+  readonly row: 'approval' | 'withdrawal'
+  readonly nonce: number
+}
 
 interface Waiting {
+  readonly ip: string
   readonly message: WalletMessage
   readonly resolve: (signer: string) => void
   readonly reject: (error: Error) => void
 }
 
 export class WalletChecks {
-  readonly #queues = new Map<string, Waiting[]>()
+  readonly #queue = new FairQueue<Waiting>(WALLET_CHECKS_WAITING, WALLET_CHECKS_PER_IP)
   readonly #accounts: Budget<number>
+  /** Messages of each account that were charged, oldest first. */
+  readonly #charged = new Map<number, string[]>()
   #worker: Worker | undefined
   #asked: Waiting | undefined
   #ticket = 0
-  #waiting = 0
 
   constructor(accountRate: Rate = ACCOUNT_RATE) {
     this.#accounts = new Budget(accountRate)
   }
 
+  /** Whether `owner` signed the message. @throws RequestError when too many wait. */
+  async isSignedBy(owner: string, ip: string, message: WalletMessage): Promise<boolean> {
+    return (await this.#signer(ip, message)) === owner.toLowerCase()
+  }
+
   /**
-   * Whether `owner` signed the message for `account`.
-   * @throws RequestError when the address or the account has asked too much, or too many wait.
+   * Takes a message from its account's budget, the first time; to be called for one that its wallet has signed and
+   * that may still act. @throws RequestError when the budget is spent.
    */
-  async isSignedBy(owner: string, account: number, ip: string, message: WalletMessage): Promise<boolean> {
-    if ((await this.#signer(ip, message)) !== owner.toLowerCase()) return false
+  charge({ account, row, nonce }: WalletNonce): void {
+    const name = `${row} ${nonce}`
+    const charged = this.#charged.get(account) ?? []
+    if (charged.includes(name)) return
     const retryAfter = this.#accounts.take(account, 1, performance.now())
     if (retryAfter > 0)
       throw new RequestError(
@@ -65,27 +88,24 @@ export class WalletChecks {
         `the budget of the wallet of account ${account} is spent`,
         retryAfter,
       )
-    return true
+    charged.push(name)
+    if (charged.length > CHARGED_KEPT) charged.shift()
+    this.#charged.delete(account)
+    this.#charged.set(account, charged)
+    if (this.#charged.size > CHARGED_ACCOUNTS) this.#charged.delete(this.#charged.keys().next().value!)
   }
 
   #signer(ip: string, message: WalletMessage): Promise<string> {
-    const queue = this.#queues.get(ip) ?? []
-    if (queue.length >= WALLET_CHECKS_PER_IP)
-      throw new RequestError(
-        ErrorCode.IpRateLimited,
-        `${queue.length} wallets' messages of ${ip} wait, at most ${WALLET_CHECKS_PER_IP}`,
-        1000,
-      )
-    if (this.#waiting >= WALLET_CHECKS_WAITING)
-      throw new RequestError(
-        ErrorCode.EngineBusy,
-        `${this.#waiting} wallets' messages wait, at most ${WALLET_CHECKS_WAITING}`,
-        1000,
-      )
     return new Promise((resolve, reject) => {
-      queue.push({ message, resolve, reject })
-      this.#queues.set(ip, queue)
-      this.#waiting++
+      const out = this.#queue.push(ip, { ip, message, resolve, reject })
+      if (out !== undefined)
+        out.reject(
+          new RequestError(
+            ErrorCode.IpRateLimited,
+            `too many wallets' messages of ${out.ip} wait, at most ${WALLET_CHECKS_PER_IP}, and fewer where others wait too`,
+            1000,
+          ),
+        )
       this.#next()
     })
   }
@@ -93,16 +113,10 @@ export class WalletChecks {
   /** Asks for the oldest message of the address whose turn it is. */
   #next(): void {
     if (this.#asked !== undefined) return
-    for (const [ip, queue] of this.#queues) {
-      const next = queue.shift()!
-      // Its next turn is behind everybody else's.
-      this.#queues.delete(ip)
-      if (queue.length > 0) this.#queues.set(ip, queue)
-      this.#waiting--
-      this.#asked = next
-      this.#start().postMessage({ ...next.message, ticket: ++this.#ticket } satisfies WalletQuestion)
-      return
-    }
+    const next = this.#queue.shift()
+    if (next === undefined) return
+    this.#asked = next
+    this.#start().postMessage({ ...next.message, ticket: ++this.#ticket } satisfies WalletQuestion)
   }
 
   #start(): Worker {

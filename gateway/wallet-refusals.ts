@@ -5,7 +5,7 @@
  * Each reject that such a command can get has its sentence; the tests ask for the common ones.
  */
 import { Reject } from '../engine/codes.js'
-import { WALLET_AHEAD_MS } from '../engine/limits.js'
+import { UNITS_END, WALLET_AHEAD_MS } from '../engine/limits.js'
 
 /** What was signed, and what is known about it when it is refused. */
 export interface WalletWords {
@@ -55,4 +55,22 @@ const SENTENCES: Readonly<Record<number, (words: WalletWords) => string>> = {
 /** The sentence of `reject`; its own number where it has none. */
 export function walletRefusal(reject: number, words: WalletWords): string {
   return SENTENCES[reject]?.(words) ?? `the engine refused it with reject ${reject}`
+}
+
+const isWholeFrom1 = (value: number): boolean => Number.isInteger(value) && value >= 1 && value < UNITS_END
+
+/**
+ * The reject that the engine would give to a message's deadline and nonce by what is known here, or 0: what is
+ * over costs no check of its signature (docs/internals/engine-rules-sessions.md, "Wallet check").
+ */
+export function staleReject(
+  { nonce, deadlineMs, highestNonce, timeMs }: WalletWords,
+  row: 'approval' | 'withdrawal',
+): number {
+  if (!isWholeFrom1(deadlineMs) || deadlineMs > timeMs + WALLET_AHEAD_MS) return Reject.BadDeadline
+  if (deadlineMs < timeMs) return Reject.DeadlinePassed
+  if (!isWholeFrom1(nonce)) return Reject.BadNonce
+  if (nonce > (timeMs + WALLET_AHEAD_MS) * 1000) return Reject.NonceTooFarAhead
+  if (nonce > highestNonce) return Reject.None
+  return row === 'approval' ? Reject.ApprovalNonceUsed : Reject.WithdrawalNonceUsed
 }

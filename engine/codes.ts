@@ -210,7 +210,7 @@ export const Reject = {
   NonceTooFarAhead: 73,
   /** A wallet's deadline that is none, or more than a day ahead of engine time. */
   BadDeadline: 74,
-  /** As many sessions trade as the exchange keeps nonces of. */
+  /** As many sessions traded as the exchange keeps nonces of; not given any more. */
   FrameWindowsFull: 75,
   /** A deadline further ahead of engine time than a day: most likely in another unit than ms. */
   DeadlineTooFar: 76,

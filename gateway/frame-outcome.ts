@@ -19,8 +19,10 @@ const Item = {
   FILLED: 4,
   /** 1 + orders cancelled by a cancel-all; 0 for any other command. */
   COUNT: 5,
+  /** 1 = the rest of a cancel-all follows in later commands. */
+  MORE: 6,
 } as const
-const ITEM_NUMBERS = 6
+const ITEM_NUMBERS = 7
 
 export class FrameOutcome {
   readonly #count: number
@@ -86,6 +88,7 @@ export class FrameOutcome {
         items[at + Item.COUNT]!,
       ]
       if (code !== 0) return [code]
+      if (items[at + Item.MORE] === 1) return [0, count - 1, 1]
       if (count > 0 || orderId === 0) return [0, Math.max(0, count - 1)]
       return [0, orderId, items[at + Item.STATE]!, items[at + Item.REMAINING]!, items[at + Item.FILLED]!]
     })
@@ -146,6 +149,7 @@ function addEvent(
     }
     case EventKind.CanceledAll:
       items[at + Item.COUNT] = 1 + words[word + Ev.LOTS]!
+      items[at + Item.MORE] = words[word + Ev.COUNTER_REMAINING]!
       break
     default:
       break

@@ -80,7 +80,7 @@ describe.each(['msgpack', 'json'] as const)('gateway over %s', (encoding) => {
 
     const amended = await maker.amendOrder({ market: MARKET, cloid: placed.cloid!, ticks: 100, lots: 9 })
     expect(amended).toMatchObject({ state: 'open', remainingLots: 5 })
-    expect(await maker.cancelAll()).toBe(1)
+    expect(await maker.cancelAll()).toEqual({ count: 1, more: false })
     expect(await taker.depth(MARKET, 5)).toMatchObject({ bids: [], asks: [] })
     const [eth, usdc] = await maker.balances()
     expect(eth!.availableUnits).toBe(1e15 - 40)

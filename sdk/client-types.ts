@@ -103,7 +103,12 @@ export interface CommandResult {
   readonly filledLots: number
   /** Orders cancelled, by a cancel-all. */
   readonly count: number
+  /** True = a cancel-all has more orders than one command may cancel: they trade no more, and their ends follow by themselves. */
+  readonly more: boolean
 }
+
+/** What a cancel-all has done when it is answered. */
+export type CanceledAll = Pick<CommandResult, 'count' | 'more'>
 
 export interface BalanceView {
   readonly asset: Asset

@@ -6,7 +6,7 @@ import type { Address } from 'viem'
 import { CommandKind } from '../engine/codes.js'
 import { ClientChain } from './client-chain.js'
 import { SCOPES } from './client-queries.js'
-import type { ClientOptions, CommandResult, Session } from './client-types.js'
+import type { CanceledAll, ClientOptions, CommandResult, Session } from './client-types.js'
 import { toUnits } from './decimals.js'
 import { OutcomeUnknownError, TransportError } from './errors.js'
 import { readResults } from './frame-sender.js'
@@ -154,9 +154,13 @@ export class Client extends ClientChain {
     return single(await this.sendFrame([this.cancel(cancel)]))
   }
 
-  /** Cancels the account's orders, of a market or side if given; answers with how many. @throws InputError */
-  async cancelAll(options: CancelAllOrders = {}): Promise<number> {
-    return single(await this.sendFrame([this.cancelAllOf(options)])).count
+  /**
+   * Cancels the account's orders, of a market or side if given; answers with how many, and whether more follow by
+   * themselves (a large cancel-all is done in parts; what waits for its turn trades no more). @throws InputError
+   */
+  async cancelAll(options: CancelAllOrders = {}): Promise<CanceledAll> {
+    const { count, more } = single(await this.sendFrame([this.cancelAllOf(options)]))
+    return { count, more }
   }
 
   /**

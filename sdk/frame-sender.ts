@@ -354,7 +354,7 @@ function resultOf(item: WireValue, command: WireCommand, seq: number): CommandRe
   const values = readArray(item, 'item', 1, 16)
   const code = readSafeInt(values[0], 'code')
   const number = (index: number): number => (typeof values[index] === 'number' ? values[index] : 0)
-  const order = values.length > 2
+  const order = values.length > 3
   return {
     cloid: 'cloid' in command ? command.cloid : undefined,
     seq,
@@ -364,5 +364,6 @@ function resultOf(item: WireValue, command: WireCommand, seq: number): CommandRe
     remainingLots: number(3),
     filledLots: number(4),
     count: order ? 0 : number(1),
+    more: !order && number(2) === 1,
   }
 }

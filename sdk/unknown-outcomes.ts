@@ -45,7 +45,15 @@ export interface OutcomeSource {
   order(cloid: bigint): Promise<TrackedOrder | undefined>
 }
 
-const RESULT = { seq: 0, orderId: 0, state: 'none', remainingLots: 0, filledLots: 0, count: 0 } as const
+const RESULT = {
+  seq: 0,
+  orderId: 0,
+  state: 'none',
+  remainingLots: 0,
+  filledLots: 0,
+  count: 0,
+  more: false,
+} as const
 const cloidOf = (command: WireCommand): bigint | undefined => ('cloid' in command ? command.cloid : undefined)
 
 /** The outcome of each command of a lost frame, in their order. @throws what `source` throws. */

@@ -2,11 +2,12 @@
  * What sessions remember of their frames: for each of the FRAME_NONCE_WINDOW highest nonces the first seq,
  * the count and a reject code a command. A window is some 8 KB, so a session has one only while it trades:
  * it is given with the first frame, and may be taken back once FRAME_WINDOW_IDLE_MS have passed since the
- * last. What a session may still use is judged by time alone, never by whether its window was taken.
+ * last, or when another session trades and no other is free. Until then what a session may still use is
+ * judged by time alone, never by whether its window was taken.
  *
  *   entry   window * FRAME_NONCE_WINDOW + nonce % FRAME_NONCE_WINDOW: distinct within any window
  *   chunk   the entries of CHUNK_WINDOWS windows; made when first needed, so memory follows use
- *   list    windows given out, by the engine time of their last frame; `head` is idle for longest
+ *   list    windows given out, by the seq of their latest frame; `head` is idle for longest
  *
  * Called by sessions.ts and by the snapshot.
  */
@@ -37,6 +38,8 @@ export class FrameWindows {
   private readonly previous: Int32Array
   /** Session slot of each window that is given out. */
   private readonly slots: Int32Array
+  /** Seq of each window's latest frame. */
+  private readonly latest: Float64Array
   private readonly chunks: Chunk[] = []
 
   constructor(capacity: number) {
@@ -44,17 +47,24 @@ export class FrameWindows {
     this.next = new Int32Array(capacity)
     this.previous = new Int32Array(capacity)
     this.slots = new Int32Array(capacity)
+    this.latest = new Float64Array(capacity)
   }
 
   /** Bytes of all tables as they are now. */
   get bytes(): number {
-    const lists = this.next.byteLength + this.previous.byteLength + this.slots.byteLength
+    const lists =
+      this.next.byteLength + this.previous.byteLength + this.slots.byteLength + this.latest.byteLength
     return (
       lists +
       this.chunks.length *
         CHUNK_ENTRIES *
         (2 * Float64Array.BYTES_PER_ELEMENT + 1 + FRAME_COMMANDS_MAX * Uint8Array.BYTES_PER_ELEMENT)
     )
+  }
+
+  /** Seq of a window's latest frame. */
+  latestSeq(window: number): number {
+    return this.latest[window]!
   }
 
   /** Session that has a window. */
@@ -99,6 +109,7 @@ export class FrameWindows {
     const { nonces } = this.chunks[Math.floor(window / CHUNK_WINDOWS)]!
     const at = (window % CHUNK_WINDOWS) * FRAME_NONCE_WINDOW
     nonces.fill(0, at, at + FRAME_NONCE_WINDOW)
+    this.latest[window] = 0
   }
 
   /** Where a nonce stands in a window. */
@@ -132,6 +143,8 @@ export class FrameWindows {
     chunk.nonces[at] = noncePlusOne
     chunk.firstSeqs[at] = firstSeq
     chunk.counts[at] = count
+    const window = Math.floor(entry / FRAME_NONCE_WINDOW)
+    this.latest[window] = Math.max(this.latest[window]!, firstSeq)
     chunk.codes.fill(0, at * FRAME_COMMANDS_MAX, (at + 1) * FRAME_COMMANDS_MAX)
   }
 

@@ -63,5 +63,7 @@ const NOT_DRAWN_REJECTS = new Set<number>([
   Reject.AssetExists,
   Reject.MarketExists,
   Reject.ProtectionsFull,
+  // Not given any more: idle windows give way.
+  Reject.FrameWindowsFull,
 ])
 const NOT_DRAWN_REASONS = new Set<number>([CancelReason.BookFull, CancelReason.BalanceOverLimit])

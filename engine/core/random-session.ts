@@ -55,7 +55,7 @@ export function drawOptions(tape: Tape): Omit<EngineOptions, 'onEvents'> {
     sessionsMax: tape.pick([16, 16, 5]),
     accountSessionsMax: tape.pick([2, 16]),
     sessionLifetimeMsMax: tape.pick([1000, 200]),
-    frameWindowsMax: tape.pick([16, 16, 2]),
+    frameWindowsMax: tape.pick([16, 3, 2]),
     marketsMax: 4,
     commandStepsMax: tape.pick([2, 3, 3, 8, 64, COMMAND_STEPS_MAX]),
   }

@@ -139,7 +139,12 @@ export abstract class ReferenceSessions extends ReferenceAdmin {
     if (nonce + 1 <= this.frameFloor(session)) return Reject.FrameNonceTooOld
     if (!this.idle(session) && session.entries.has(nonce)) return Reject.FrameNonceUsed
     const inUse = this.sessions.filter((other) => this.windowInUse(other))
-    if (!this.windowInUse(session) && inUse.length >= this.frameWindowsMax) return Reject.FrameWindowsFull
+    if (!this.windowInUse(session) && inUse.length >= this.frameWindowsMax) {
+      const own = inUse.filter((other) => other.account === account)
+      const [leaving] = (own.length > 0 ? own : inUse).sort((a, b) => latestFrame(a) - latestFrame(b))
+      leaving!.entries.clear()
+      leaving!.floor = leaving!.highest
+    }
 
     if (this.idle(session)) {
       session.entries.clear()
@@ -194,7 +199,7 @@ export abstract class ReferenceSessions extends ReferenceAdmin {
   }
 
   private windowInUse(session: ReferenceSession): boolean {
-    return session.highest > 0 && !this.idle(session)
+    return session.entries.size > 0 && !this.idle(session)
   }
 
   /** 1 + the highest nonce that is too old. */
@@ -224,6 +229,10 @@ export abstract class ReferenceSessions extends ReferenceAdmin {
 
 /** Stands for the reject of a used nonce, which approvals and withdrawals name differently. */
 const NONCE_USED = -1
+
+/** First seq of a session's latest frame. */
+const latestFrame = ({ entries }: ReferenceSession): number =>
+  Math.max(...[...entries.values()].map(({ firstSeq }) => firstSeq))
 
 const byEnd = (a: ReferenceSession, b: ReferenceSession): number =>
   a.endsAtMs - b.endsAtMs || a.account - b.account || a.approval - b.approval

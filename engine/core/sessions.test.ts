@@ -231,13 +231,51 @@ describe('nonce windows', () => {
     expect(frame(rig, 1, 1, 1)).toBe('FrameOpened')
     rig.time(NOW + 10)
     expect(frame(rig, 1, 1, 2)).toBe('FrameOpened')
-    expect(frame(rig, 1, 1, 3)).toBe('Rejected FrameWindowsFull')
     expect(frame(rig, 1, 2, 1)).toBe('FrameOpened')
     rig.time(NOW + 10 + FRAME_WINDOW_IDLE_MS)
     expect(frame(rig, 1, 1, 3)).toBe('FrameOpened')
     expect(frame(rig, 1, 1, 2)).toBe('Rejected FrameNonceTooOld')
     expect(frame(rig, 1, 3, 1)).toBe('FrameOpened')
-    expect(frame(rig, 1, 2, 2)).toBe('Rejected FrameWindowsFull')
+  })
+
+  test('who has a live session can always trade: what has not traded for longest gives way', () => {
+    const rig = start({ frameWindowsMax: 2 })
+    for (const account of [1, 2, 3]) approve(rig, { account, nonce: 1, expiresAtMs: NOW + DAY })
+    for (const account of [1, 2]) expect(frame(rig, 1, 5, account)).toBe('FrameOpened')
+    // All within the same millisecond: the order is that of the frames, also in a snapshot.
+    expect(frame(rig, 1, 6, 1)).toBe('FrameOpened')
+    rig.restore()
+    expect(frame(rig, 1, 5, 3)).toBe('FrameOpened')
+    expect(rig.engine.frameResults(2, 1, 5)).toBeUndefined()
+    expect(rig.engine.frameFloor(2, 1)).toBe(6)
+    expect(rig.engine.frameResults(1, 1, 6)).toBeDefined()
+    rig.restore()
+    // Nothing old opens anew, and what is new is taken.
+    for (const nonce of [4, 5]) expect(frame(rig, 1, nonce, 2)).toBe('Rejected FrameNonceTooOld')
+    expect(frame(rig, 1, 6, 2)).toBe('FrameOpened')
+    expect(frame(rig, 1, 6, 1)).toBe('Rejected FrameNonceTooOld')
+  })
+
+  test('an account that has one takes it from itself, and from nobody else: the one that it used last stays', () => {
+    const rig = start({ frameWindowsMax: 3 })
+    for (const account of [1, 2]) approve(rig, { account, nonce: 1, expiresAtMs: NOW + DAY })
+    for (const nonce of [2, 3, 4]) approve(rig, { account: 1, nonce, key: nonce, expiresAtMs: NOW + DAY })
+    expect(frame(rig, 1, 1, 2)).toBe('FrameOpened')
+    for (const [approval, nonce] of [
+      [1, 1],
+      [2, 1],
+      [1, 2],
+    ] as const)
+      expect(frame(rig, approval, nonce, 1)).toBe('FrameOpened')
+    rig.restore()
+    const known = (): number[] => [1, 2, 3, 4].filter((approval) => rig.engine.frameResults(1, approval, 1))
+    expect(frame(rig, 3, 1, 1)).toBe('FrameOpened')
+    expect(known()).toEqual([1, 3])
+    expect(frame(rig, 4, 1, 1)).toBe('FrameOpened')
+    expect(known()).toEqual([3, 4])
+    expect(rig.engine.frameResults(2, 1, 1)).toBeDefined()
+    expect(frame(rig, 1, 1, 2)).toBe('Rejected FrameNonceUsed')
+    expect(frame(rig, 1, 2, 1)).toBe('Rejected FrameNonceTooOld')
   })
 })
 

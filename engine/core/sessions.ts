@@ -154,10 +154,8 @@ export class Sessions {
       this.repeated = windows.entryOf(window, nonce)
       return Reject.FrameNonceUsed
     }
-    if (window === NONE) {
-      window = this.giveWindow(slot)
-      if (window === NONE) return Reject.FrameWindowsFull
-    } else windows.touch(window)
+    if (window === NONE) window = this.giveWindow(slot)
+    else windows.touch(window)
     const entry = windows.entryOf(window, nonce)
     if (nonce + 1 > table.number(slot, SessionNumber.HIGHEST))
       table.setNumber(slot, SessionNumber.HIGHEST, nonce + 1)
@@ -230,7 +228,7 @@ export class Sessions {
     return this.clock[Clock.TIME]! - table.number(slot, SessionNumber.LAST_FRAME) >= FRAME_WINDOW_IDLE_MS
   }
 
-  /** An empty window for a session that has none in use; -1 = all are in use by others. */
+  /** An empty window for a session that has none in use: another's, where all are. */
   giveWindow(slot: number): number {
     const { table, windows } = this
     const at = slot << SESSION_SHIFT
@@ -241,10 +239,33 @@ export class Sessions {
       if (windows.head === NONE || !this.isIdle(windows.slotOf(windows.head))) break
       this.takeWindow(windows.slotOf(windows.head))
     }
-    if (!windows.hasFree) return NONE
+    if (!windows.hasFree) this.forgetWindow(this.givesWay(slot))
     const window = windows.give(slot)
     table.words[at + Session.WINDOW] = window
     return window
+  }
+
+  /**
+   * The session whose window gives way, all being in use: of this session's account the one that has not traded for
+   * longest; of all, where the account has none. So nobody who trades is refused, and no account takes another's twice.
+   */
+  private givesWay(slot: number): number {
+    const { table, windows } = this
+    let first = NONE
+    for (let own = table.first(table.word(slot, Session.ACCOUNT)); own !== NONE; own = table.next(own)) {
+      const window = table.word(own, Session.WINDOW)
+      if (window === NONE) continue
+      if (first === NONE || windows.latestSeq(window) < windows.latestSeq(table.word(first, Session.WINDOW)))
+        first = own
+    }
+    return first === NONE ? windows.slotOf(windows.head) : first
+  }
+
+  /** Takes a window in use: what is up to the session's highest nonce is too old from now on. */
+  private forgetWindow(slot: number): void {
+    const { table } = this
+    table.setNumber(slot, SessionNumber.FLOOR, table.number(slot, SessionNumber.HIGHEST))
+    this.takeWindow(slot)
   }
 
   private takeWindow(slot: number): void {

@@ -155,7 +155,7 @@ function readSessions(reader: ByteReader, { sessions, ledger }: State, open: Ope
   const count = expectSection(reader, Section.Sessions)
   expectRoom('sessions', count, table.capacity)
   /** Sessions whose nonces are kept, with the entries of each. */
-  const kept: { slot: number; lastFrameMs: number; entries: KeptEntry[] }[] = []
+  const kept: { slot: number; latestSeq: number; entries: KeptEntry[] }[] = []
   for (let slot = 0; slot < count; slot++) {
     const state = reader.int()
     const account = reader.int()
@@ -170,14 +170,14 @@ function readSessions(reader: ByteReader, { sessions, ledger }: State, open: Ope
     table.words[slot << SESSION_SHIFT] = state
     table.setNumber(slot, SessionNumber.FLOOR, reader.float())
     table.setNumber(slot, SessionNumber.HIGHEST, reader.float())
-    const lastFrameMs = reader.float()
-    table.setNumber(slot, SessionNumber.LAST_FRAME, lastFrameMs)
+    table.setNumber(slot, SessionNumber.LAST_FRAME, reader.float())
     const entries = Array.from({ length: entryCount }, () => readEntry(reader))
-    if (entryCount > 0) kept.push({ slot, lastFrameMs, entries })
+    const latestSeq = entries.reduce((latest, { firstSeq }) => Math.max(latest, firstSeq), 0)
+    if (entryCount > 0) kept.push({ slot, latestSeq, entries })
   }
   expectRoom('frame windows', kept.length, windows.capacity)
-  // Windows are given out in the order of their last frames.
-  kept.sort((a, b) => a.lastFrameMs - b.lastFrameMs)
+  // Windows are given out in the order of their latest frames.
+  kept.sort((a, b) => a.latestSeq - b.latestSeq)
   for (const { slot, entries } of kept) restoreWindow(sessions, slot, entries)
   if (open.account < 0) return
   sessions.open = table.find(open.account, open.approval)

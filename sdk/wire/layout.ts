@@ -127,7 +127,8 @@ export const PUBLIC_KEY_BYTES = 33
  *   place   [0, orderId, state, remainingLots, filledLots]    state: OrderState
  *   amend   [0, orderId, state, remainingLots, filledLots]
  *   cancel  [0, orderId, state, remainingLots, filledLots]    what the order had left
- *   others  [0, count]                                        cancel-all: orders cancelled
+ *   others  [0, count, more]                                  cancel-all: orders cancelled by now; more (absent = 0):
+ *                                                             1 = the rest, which trades no more, follows by itself
  * Any other code: [code], a code of sdk/wire/codes.
  */
 export const OrderState = {

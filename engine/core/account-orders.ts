@@ -8,10 +8,15 @@
  *
  *   entry (8 words)   0 next   1 previous   2 market   3 account   4,5 first buy, sell   6,7 last buy, sell
  *
- * Invariant: an entry stands exactly while one of its lists has an order, so there are no more entries than
- * live orders. Called by trading.ts, mass-cancels.ts and views.ts.
+ * The first entry that an account needs is its own: the second half of its record, in the cache line that an
+ * order has touched anyway. Further ones stand behind all records, so an entry's number is its place there, in
+ * units of eight words.
+ *
+ * Invariant: a further entry stands exactly while one of its lists has an order, so there are no more than live
+ * orders; an account's own stays, perhaps without orders, until another market takes it.
+ * Called by trading.ts, mass-cancels.ts and views.ts.
  */
-import { Account, type Ledger } from './ledger.js'
+import { Account, ENTRY_SHIFT, type Ledger } from './ledger.js'
 import { Order, type Orders } from './orders.js'
 import * as ledger from './ledger.js'
 import * as levels from './levels.js'
@@ -29,33 +34,37 @@ const {
   PAIR: ACCOUNT_PAIR,
   PAIR_ENTRY: ACCOUNT_PAIR_ENTRY,
   ORDERS: ACCOUNT_ORDERS,
+  OWN_ENTRY: ACCOUNT_OWN_ENTRY,
 } = Account
 const SHIFT = 3
+if (SHIFT !== ENTRY_SHIFT)
+  throw new Error('account-orders: entries are not as wide as the ledger has room for')
 const Entry = { NEXT: 0, PREV: 1, MARKET: 2, ACCOUNT: 3, FIRST: 4, LAST: 6 } as const
 const { PREV: ENTRY_PREV, MARKET: ENTRY_MARKET, ACCOUNT: ENTRY_ACCOUNT, FIRST, LAST } = Entry
 
 export class AccountOrders {
+  /** Accounts' records, their own entries among them, and further entries. */
   private readonly words: Int32Array
   private readonly orders: Int32Array
-  private readonly accounts: Int32Array
+  /** First further entry that is free, linked by next; entries from `used` on were never used. */
   private free = NONE
-  private used = 0
+  private used: number
 
   constructor(orders: Orders, ledger: Ledger) {
-    this.words = new Int32Array((orders.capacity + 1) << SHIFT)
+    this.words = ledger.accounts
     this.orders = orders.words
-    this.accounts = ledger.accounts
+    this.used = ledger.accountsMax << (ACCOUNT_SHIFT - SHIFT)
   }
 
   /** Appends an order to its account's list of a market and side. */
   add(slot: number, account: number, market: number, side: number): void {
-    const { words, orders, accounts } = this
+    const { words, orders } = this
     const accountAt = (account << ACCOUNT_SHIFT) & OFFSETS
-    const cached = accounts[accountAt + ACCOUNT_PAIR] === market + 1
-    let entry = cached ? accounts[accountAt + ACCOUNT_PAIR_ENTRY]! : NONE
+    const cached = words[accountAt + ACCOUNT_PAIR] === market + 1
+    let entry = cached ? words[accountAt + ACCOUNT_PAIR_ENTRY]! : NONE
     if (entry === NONE) {
       entry = this.findOrInsert(account, market)
-      if (cached) accounts[accountAt + ACCOUNT_PAIR_ENTRY] = entry
+      if (cached) words[accountAt + ACCOUNT_PAIR_ENTRY] = entry
     }
     const at = ((entry << SHIFT) + side) & OFFSETS
     const orderAt = (slot << ORDER_SHIFT) & OFFSETS
@@ -69,7 +78,7 @@ export class AccountOrders {
       orders[orderAt + ORDER_PREV] = last
     }
     words[at + LAST] = slot
-    accounts[accountAt + ACCOUNT_ORDERS]!++
+    words[accountAt + ACCOUNT_ORDERS]!++
   }
 
   /** Takes an order out of its list, and the entry away with its last one. */
@@ -78,12 +87,12 @@ export class AccountOrders {
     const orderAt = (slot << ORDER_SHIFT) & OFFSETS
     const next = orders[orderAt + ORDER_NEXT]!
     const prev = orders[orderAt + ORDER_PREV]!
-    this.accounts[(account << ACCOUNT_SHIFT) + ACCOUNT_ORDERS]!--
+    words[(account << ACCOUNT_SHIFT) + ACCOUNT_ORDERS]!--
     if (prev < 0 && next < 0) {
       const at = (~prev << SHIFT) & OFFSETS
       words[at + FIRST + side] = NONE
       words[at + LAST + side] = NONE
-      if (words[at + FIRST + (side ^ 1)] === NONE) this.release(~prev)
+      if (words[at + FIRST + (side ^ 1)] === NONE && ~prev !== ownEntry(account)) this.release(~prev)
       return
     }
     if (prev < 0) words[(~prev << SHIFT) + FIRST + side] = next
@@ -94,12 +103,17 @@ export class AccountOrders {
 
   /** An account's first entry, or NONE. */
   firstEntry(account: number): number {
-    return this.accounts[(account << ACCOUNT_SHIFT) + ACCOUNT_ENTRY]!
+    return this.words[(account << ACCOUNT_SHIFT) + ACCOUNT_ENTRY]!
   }
 
   /** The entry of the next market, or NONE. */
   nextEntry(entry: number): number {
     return this.words[entry << SHIFT]!
+  }
+
+  /** True for the entry that stands in the account's record, which may have no orders. */
+  isOwn(entry: number, account: number): boolean {
+    return entry === ownEntry(account)
   }
 
   market(entry: number): number {
@@ -118,40 +132,70 @@ export class AccountOrders {
   }
 
   private findOrInsert(account: number, market: number): number {
-    const { words, accounts } = this
+    const { words } = this
+    const own = ownEntry(account)
+    const ownAt = own << SHIFT
+    // Its own entry, without orders: for the market that wants one.
+    if (
+      words[ownAt + ENTRY_MARKET] !== market &&
+      words[ownAt + ENTRY_MARKET] !== NONE &&
+      words[ownAt + FIRST] === NONE &&
+      words[ownAt + FIRST + 1] === NONE
+    )
+      this.unlink(own)
     const head = (account << ACCOUNT_SHIFT) + ACCOUNT_ENTRY
     let before = NONE
-    let entry = accounts[head]!
+    let entry = words[head]!
     while (entry !== NONE && words[(entry << SHIFT) + ENTRY_MARKET]! < market) {
       before = entry
       entry = words[entry << SHIFT]!
     }
     if (entry !== NONE && words[(entry << SHIFT) + ENTRY_MARKET] === market) return entry
-    const made = this.free === NONE ? this.used++ : this.free
+    const made = words[ownAt + ENTRY_MARKET] === NONE ? own : this.allocate()
     const at = made << SHIFT
-    if (made === this.free) this.free = words[at]!
     words[at] = entry
     words[at + ENTRY_PREV] = before
     words[at + ENTRY_MARKET] = market
     words[at + ENTRY_ACCOUNT] = account
-    words.fill(NONE, at + FIRST, at + FIRST + 4)
-    if (before === NONE) accounts[head] = made
+    words[at + FIRST] = NONE
+    words[at + FIRST + 1] = NONE
+    words[at + LAST] = NONE
+    words[at + LAST + 1] = NONE
+    if (before === NONE) words[head] = made
     else words[before << SHIFT] = made
     if (entry !== NONE) words[(entry << SHIFT) + ENTRY_PREV] = made
     return made
   }
 
+  private allocate(): number {
+    if (this.free === NONE) return this.used++
+    const entry = this.free
+    this.free = this.words[entry << SHIFT]!
+    return entry
+  }
+
+  /** Gives back a further entry that has no orders. */
   private release(entry: number): void {
-    const { words, accounts } = this
+    this.unlink(entry)
+    this.words[entry << SHIFT] = this.free
+    this.free = entry
+  }
+
+  private unlink(entry: number): void {
+    const { words } = this
     const at = (entry << SHIFT) & OFFSETS
     const accountAt = (words[at + ENTRY_ACCOUNT]! << ACCOUNT_SHIFT) & OFFSETS
     const next = words[at]!
     const prev = words[at + ENTRY_PREV]!
-    if (prev === NONE) accounts[accountAt + ACCOUNT_ENTRY] = next
+    if (prev === NONE) words[accountAt + ACCOUNT_ENTRY] = next
     else words[prev << SHIFT] = next
     if (next !== NONE) words[(next << SHIFT) + ENTRY_PREV] = prev
-    if (accounts[accountAt + ACCOUNT_PAIR_ENTRY] === entry) accounts[accountAt + ACCOUNT_PAIR_ENTRY] = NONE
-    words[at] = this.free
-    this.free = entry
+    if (words[accountAt + ACCOUNT_PAIR_ENTRY] === entry) words[accountAt + ACCOUNT_PAIR_ENTRY] = NONE
+    words[at + ENTRY_MARKET] = NONE
   }
+}
+
+/** Number of the entry that stands in an account's record. */
+function ownEntry(account: number): number {
+  return ((account << ACCOUNT_SHIFT) + ACCOUNT_OWN_ENTRY) >> SHIFT
 }

@@ -10,7 +10,7 @@ import { CancelReason, EventKind, Reject } from '../codes.js'
 import { Cmd, Ev } from '../layout.js'
 import { TIME_MS_END } from '../limits.js'
 import { Heap } from './heap.js'
-import { AccountNumber, type Ledger } from './ledger.js'
+import { ACCOUNT_NUMBERS, AccountNumber, type Ledger } from './ledger.js'
 import { ExtraNumber } from './orders.js'
 import { checkDeadline, expiryIsValid } from './place.js'
 import { Clock, type Trading } from './trading.js'
@@ -35,13 +35,13 @@ export class DeadManSwitches {
   }
 
   deadline(account: number): number {
-    return this.deadlines[account * 8 + AccountNumber.CANCEL_AFTER]!
+    return this.deadlines[account * ACCOUNT_NUMBERS + AccountNumber.CANCEL_AFTER]!
   }
 
   /** Sets an account's deadline in ms; 0 = off. */
   set(account: number, deadlineMs: number): void {
     if (this.deadline(account) !== 0) this.heap.remove(account)
-    this.deadlines[account * 8 + AccountNumber.CANCEL_AFTER] = deadlineMs
+    this.deadlines[account * ACCOUNT_NUMBERS + AccountNumber.CANCEL_AFTER] = deadlineMs
     if (deadlineMs !== 0) this.heap.add(account)
   }
 

@@ -504,7 +504,7 @@ function emptyState(options: EngineOptions): State {
     throw new GenesisError(`fee account ${feeAccount}, 0 to ${accountsMax - 1} allowed`)
   const clock = new Float64Array(2)
   const events = new Events(options.onEvents)
-  const ledger = new Ledger(accountsMax, balancesMax)
+  const ledger = new Ledger(accountsMax, balancesMax, ordersMax)
   const markets = new Markets(marketsMax)
   const protections = new Protections(ledger, Math.min(PROTECTIONS_MAX, accountsMax * 4))
   return {

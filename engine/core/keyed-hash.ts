@@ -5,7 +5,8 @@
  * takes a constant number of probes as expected, and a long run of probes is as unlikely as under true
  * randomness; a formula over the key, whatever its constants, can be inverted by whoever reads it.
  *
- * The tables are drawn anew in each process. Where an entry stands in a table is no part of the state, its
+ * A byte of zero picks a zero: that is the same family, its hashes xored with one constant, and lets hot code pass
+ * over bytes that are known to be zero. The tables are drawn anew in each process. Where an entry stands in a table is no part of the state, its
  * hash or its snapshot, and nothing iterates in table order, so no result depends on them.
  * Called by order-ids.ts, ledger.ts and engine/touched.ts.
  */
@@ -24,6 +25,7 @@ export function randomTables(words: number): Int32Array {
   const tables = new Int32Array(words * WORD_BYTES * TABLE)
   for (let at = 0; at < tables.length; at += 16_384)
     crypto.getRandomValues(tables.subarray(at, Math.min(tables.length, at + 16_384)))
+  for (let at = 0; at < tables.length; at += TABLE) tables[at] = 0
   return tables
 }
 

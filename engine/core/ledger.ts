@@ -3,9 +3,9 @@
  * asset; both are integers below 2^53 in doubles, so every sum is exact.
  *
  *   account (16 words)   0 flags (bit 0 open, 1 protected, 2 mass cancel, 8-11 tier)   1 first entry of its
- *                        orders (account-orders.ts)   3 live orders   4..7 pair (market + 1, its rows, entry)
- *                        9 first protection
- *                        10,11 f64 withdrawal nonce   12,13 f64 approval nonce   14,15 f64 cancel-after ms
+ *                        orders   2 first protection   3 live orders   4..7 pair (market + 1, its rows, entry)
+ *                        8..15 the account's own entry (account-orders.ts)
+ *   number (4 f64)       0 withdrawal nonce   1 approval nonce   2 cancel-after ms
  *   row                  key (account * 64 + asset)   available f64   reserved f64
  *
  * Invariants: per asset, the sum of all rows is deposits minus withdrawals; a row's reserved units are
@@ -22,6 +22,7 @@ export const Account = {
   FLAGS: 0,
   /** First entry of the account's orders by market, or -1. */
   ENTRY: 1,
+  PROTECTION: 2,
   ORDERS: 3,
   /** Market id + 1 of the pair whose rows follow: the rows last used for an order. 0 = none. */
   PAIR: 4,
@@ -29,10 +30,14 @@ export const Account = {
   PAIR_QUOTE_ROW: 6,
   /** Entry of the account's orders in the pair's market; -1 = there may be one or not. */
   PAIR_ENTRY: 7,
-  PROTECTION: 9,
+  /** Eight words that account-orders.ts keeps. */
+  OWN_ENTRY: 8,
 } as const
-/** Indices of the Float64 view: account * 8 + these. */
-export const AccountNumber = { WITHDRAWAL_NONCE: 5, APPROVAL_NONCE: 6, CANCEL_AFTER: 7 } as const
+/** Places in `accountNumbers`: account * ACCOUNT_NUMBERS + these. */
+export const ACCOUNT_NUMBERS = 4
+export const AccountNumber = { WITHDRAWAL_NONCE: 0, APPROVAL_NONCE: 1, CANCEL_AFTER: 2 } as const
+/** Words of an entry of account-orders.ts, as a shift. */
+export const ENTRY_SHIFT = 3
 export const OWNER_WORDS = 5
 export const AccountFlag = { Open: 1, Protected: 2, MassCancel: 4 } as const
 export const TIER_SHIFT = 8
@@ -46,6 +51,7 @@ const COPIED_AT_ONCE = 16
 const NO_TABLE = new Int32Array(0)
 
 export class Ledger {
+  /** Records of accounts, and behind them the further entries of account-orders.ts. */
   readonly accounts: Int32Array
   readonly accountNumbers: Float64Array
   readonly accountsMax: number
@@ -71,12 +77,14 @@ export class Ledger {
   private readonly tables: readonly Int32Array[]
   private readonly random = randomTables(1)
 
-  constructor(accountsMax: number, rowsMax: number) {
+  /** `ordersMax`: orders that may live, each perhaps in an entry of its own. */
+  constructor(accountsMax: number, rowsMax: number, ordersMax = 0) {
     this.accountsMax = accountsMax
     this.rowsMax = rowsMax
-    const accounts = new ArrayBuffer((accountsMax << ACCOUNT_SHIFT) * 4)
-    this.accounts = new Int32Array(accounts)
-    this.accountNumbers = new Float64Array(accounts)
+    const words = (accountsMax << ACCOUNT_SHIFT) + (ordersMax << ENTRY_SHIFT)
+    // Large buffers begin 16 bytes behind a cache line: so a record is one line.
+    this.accounts = new Int32Array(new ArrayBuffer(words * 4 + 64), 48, words)
+    this.accountNumbers = new Float64Array(accountsMax * ACCOUNT_NUMBERS)
     this.owners = new Int32Array(accountsMax * OWNER_WORDS)
     this.values = new Float64Array(rowsMax * 2)
     this.keys = new Int32Array(rowsMax)
@@ -106,6 +114,7 @@ export class Ledger {
     this.accounts[at + Account.ENTRY] = -1
     this.accounts[at + Account.PAIR_ENTRY] = -1
     this.accounts[at + Account.PROTECTION] = -1
+    this.accounts.fill(-1, at + Account.OWN_ENTRY, at + (1 << ACCOUNT_SHIFT))
     if (account >= this.accountsEnd) this.accountsEnd = account + 1
   }
 

@@ -10,7 +10,7 @@
 import { EventKind, Reject } from '../codes.js'
 import { Cmd, Ev, WithdrawCmd } from '../layout.js'
 import { ACCOUNTS_MAX, ASSETS_MAX, UNITS_END } from '../limits.js'
-import { AccountNumber, OWNER_WORDS } from './ledger.js'
+import { ACCOUNT_NUMBERS, AccountNumber, OWNER_WORDS } from './ledger.js'
 import { Counter, type State } from './state.js'
 import { Clock } from './trading.js'
 import { isOperators, walletReject } from './wallet-consent.js'
@@ -88,7 +88,7 @@ export function withdraw(state: State, words: Int32Array, floats: Float64Array, 
   const nonce = byWallet ? floats[(at >> 1) + WithdrawCmd.NONCE_F64]! : 0
   if (byWallet) {
     const deadlineMs = floats[(at >> 1) + WithdrawCmd.DEADLINE_F64]!
-    const last = ledger.accountNumbers[account * 8 + AccountNumber.WITHDRAWAL_NONCE]!
+    const last = ledger.accountNumbers[account * ACCOUNT_NUMBERS + AccountNumber.WITHDRAWAL_NONCE]!
     const timeMs = state.clock[Clock.TIME]!
     const refused = walletReject(nonce, deadlineMs, last, timeMs, Reject.WithdrawalNonceUsed)
     if (refused !== Reject.None) return refused
@@ -96,7 +96,7 @@ export function withdraw(state: State, words: Int32Array, floats: Float64Array, 
   const row = ledger.find(account, asset)
   if (row < 0 || ledger.values[2 * row]! < units) return Reject.InsufficientFunds
 
-  if (byWallet) ledger.accountNumbers[account * 8 + AccountNumber.WITHDRAWAL_NONCE] = nonce
+  if (byWallet) ledger.accountNumbers[account * ACCOUNT_NUMBERS + AccountNumber.WITHDRAWAL_NONCE] = nonce
   ledger.values[2 * row]! -= units
   ledger.changeSupply(asset, -units)
   const event = moneyEvent(state, EventKind.Withdrawn, account, asset, units)

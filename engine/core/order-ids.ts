@@ -240,9 +240,16 @@ export class OrderIds {
 
   private hashOf(account: number, low: number, high: number): number {
     const { random } = this
+    const hash =
+      random[account & 0xff]! ^
+      random[256 + ((account >>> 8) & 0xff)]! ^
+      hashWord(random, TABLES_BEHIND_LOW, low)
+    // Most ids have no high word, most accounts two bytes.
+    if (high === 0 && account >>> 16 === 0) return hash
     return (
-      hashWord(random, 0, account) ^
-      hashWord(random, TABLES_BEHIND_LOW, low) ^
+      hash ^
+      random[512 + ((account >>> 16) & 0xff)]! ^
+      random[768 + (account >>> 24)]! ^
       hashWord(random, TABLES_BEHIND_HIGH, high)
     )
   }

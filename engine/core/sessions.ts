@@ -13,7 +13,7 @@ import { ApproveCmd, Attr, Cmd, Ev, FrameCmd, RevokeCmd } from '../layout.js'
 import { FRAME_COMMANDS_MAX, FRAME_NONCE_WINDOW, FRAME_WINDOW_IDLE_MS, UNITS_END } from '../limits.js'
 import type { Events } from './events.js'
 import { FrameWindows } from './frame-windows.js'
-import { AccountNumber, type Ledger } from './ledger.js'
+import { ACCOUNT_NUMBERS, AccountNumber, type Ledger } from './ledger.js'
 import {
   KEY_WORDS,
   PARITY_BIT,
@@ -78,14 +78,14 @@ export class Sessions {
     if (scopes === 0) return Reject.SessionScope
     if (expiresAtMs <= timeMs) return Reject.BadExpiry
     if (expiresAtMs > timeMs + this.bounds.sessionLifetimeMsMax) return Reject.SessionLifetimeOverLimit
-    const last = ledger.accountNumbers[account * 8 + AccountNumber.APPROVAL_NONCE]!
+    const last = ledger.accountNumbers[account * ACCOUNT_NUMBERS + AccountNumber.APPROVAL_NONCE]!
     const refused = walletReject(nonce, deadlineMs, last, timeMs, Reject.ApprovalNonceUsed)
     if (refused !== Reject.None) return refused
     const parity = (words[at]! >>> Attr.PARITY_SHIFT) & 1
     const place = this.placeFor(account, words, at + ApproveCmd.X, parity)
     if (place < 0) return -place
 
-    ledger.accountNumbers[account * 8 + AccountNumber.APPROVAL_NONCE] = nonce
+    ledger.accountNumbers[account * ACCOUNT_NUMBERS + AccountNumber.APPROVAL_NONCE] = nonce
     const replaced = place < table.end ? this.vacate(place, words, at + ApproveCmd.X, account, parity) : 0
     const attributes = scopes | (parity << PARITY_BIT)
     table.put(place, account, attributes, words, at + ApproveCmd.X, maxNotional, expiresAtMs, nonce)
@@ -117,10 +117,10 @@ export class Sessions {
     if (this.left === 0 && !isOperators(words[at]!)) {
       nonce = floats[float + RevokeCmd.NONCE_F64]!
       const deadlineMs = floats[float + RevokeCmd.DEADLINE_F64]!
-      const last = ledger.accountNumbers[account * 8 + AccountNumber.APPROVAL_NONCE]!
+      const last = ledger.accountNumbers[account * ACCOUNT_NUMBERS + AccountNumber.APPROVAL_NONCE]!
       const refused = walletReject(nonce, deadlineMs, last, timeMs, Reject.ApprovalNonceUsed)
       if (refused !== Reject.None) return refused
-      ledger.accountNumbers[account * 8 + AccountNumber.APPROVAL_NONCE] = nonce
+      ledger.accountNumbers[account * ACCOUNT_NUMBERS + AccountNumber.APPROVAL_NONCE] = nonce
     }
     table.revoke(slot, timeMs)
     const event = this.events.next(EventKind.SessionRevoked, this.clock)

@@ -1,6 +1,6 @@
 /** Reads the body of a snapshot (snapshot-format.ts) back into a state. */
 import { FRAME_COMMANDS_MAX, TIERS_MAX } from '../limits.js'
-import { ACCOUNT_SHIFT, AccountNumber, OWNER_WORDS, TIER_SHIFT } from './ledger.js'
+import { ACCOUNT_SHIFT, ACCOUNT_NUMBERS, AccountNumber, OWNER_WORDS, TIER_SHIFT } from './ledger.js'
 import { BOOK_KINDS } from './levels.js'
 import { Fee, Market, SYMBOL_BYTES } from './markets.js'
 import {
@@ -123,8 +123,8 @@ function readAccounts(reader: ByteReader, { ledger, switches }: State): void {
     ledger.accounts[at]! |= reader.int() << TIER_SHIFT
     for (let word = 0; word < OWNER_WORDS; word++) ledger.owners[account * OWNER_WORDS + word] = reader.int()
     reader.int()
-    ledger.accountNumbers[account * 8 + AccountNumber.WITHDRAWAL_NONCE] = reader.float()
-    ledger.accountNumbers[account * 8 + AccountNumber.APPROVAL_NONCE] = reader.float()
+    ledger.accountNumbers[account * ACCOUNT_NUMBERS + AccountNumber.WITHDRAWAL_NONCE] = reader.float()
+    ledger.accountNumbers[account * ACCOUNT_NUMBERS + AccountNumber.APPROVAL_NONCE] = reader.float()
     switches.set(account, reader.float())
   }
 }

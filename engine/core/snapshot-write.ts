@@ -1,6 +1,13 @@
 /** Writes the body of a snapshot (snapshot-format.ts): every part of the state, in canonical order. */
 import { ASSETS_MAX, ASSET_BITS, FRAME_NONCE_WINDOW, TIERS_MAX } from '../limits.js'
-import { ACCOUNT_SHIFT, AccountNumber, OWNER_WORDS, TIER_MASK, TIER_SHIFT } from './ledger.js'
+import {
+  ACCOUNT_SHIFT,
+  ACCOUNT_NUMBERS,
+  AccountNumber,
+  OWNER_WORDS,
+  TIER_MASK,
+  TIER_SHIFT,
+} from './ledger.js'
 import { BOOK_KINDS, LEVEL_SHIFT, Level, NONE } from './levels.js'
 import { Fee, Market, MarketUnits, SYMBOL_BYTES } from './markets.js'
 import {
@@ -132,9 +139,9 @@ function writeAccounts(writer: ByteWriter, { ledger }: State): void {
     writer.int((accounts[at]! >>> TIER_SHIFT) & TIER_MASK)
     for (let word = 0; word < OWNER_WORDS; word++) writer.int(ledger.owners[account * OWNER_WORDS + word]!)
     writer.int(0)
-    writer.float(accountNumbers[account * 8 + AccountNumber.WITHDRAWAL_NONCE]!)
-    writer.float(accountNumbers[account * 8 + AccountNumber.APPROVAL_NONCE]!)
-    writer.float(accountNumbers[account * 8 + AccountNumber.CANCEL_AFTER]!)
+    writer.float(accountNumbers[account * ACCOUNT_NUMBERS + AccountNumber.WITHDRAWAL_NONCE]!)
+    writer.float(accountNumbers[account * ACCOUNT_NUMBERS + AccountNumber.APPROVAL_NONCE]!)
+    writer.float(accountNumbers[account * ACCOUNT_NUMBERS + AccountNumber.CANCEL_AFTER]!)
   }
 }
 

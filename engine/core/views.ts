@@ -14,7 +14,7 @@ import type {
   SessionView,
   WalletNonces,
 } from '../types.js'
-import { AccountNumber, OWNER_WORDS } from './ledger.js'
+import { ACCOUNT_NUMBERS, AccountNumber, OWNER_WORDS } from './ledger.js'
 import { BOOK_KINDS, BookKind, LEVEL_SHIFT, Level, NONE, keyMask } from './levels.js'
 import { Fee } from './markets.js'
 import { restingBook } from './match.js'
@@ -195,7 +195,7 @@ export function sessionPage({ sessions, clock }: State, first: number): SessionP
 
 export function nonces({ ledger }: State, account: number): WalletNonces {
   if (!ledger.isOpen(account)) return { approval: 0, withdrawal: 0 }
-  const at = account * 8
+  const at = account * ACCOUNT_NUMBERS
   return {
     approval: ledger.accountNumbers[at + AccountNumber.APPROVAL_NONCE]!,
     withdrawal: ledger.accountNumbers[at + AccountNumber.WITHDRAWAL_NONCE]!,

@@ -7,7 +7,6 @@ import {
   closeSync,
   fsyncSync,
   linkSync,
-  mkdirSync,
   openSync,
   readFileSync,
   statSync,
@@ -15,6 +14,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolder, syncFolder } from '../engine/journal/disk.js'
 
 const FILE = 'receipt-key.pem'
 const OTHERS = 0o077
@@ -29,7 +29,7 @@ export class ReceiptKeyError extends Error {
  * @throws ReceiptKeyError when the file is no P-256 key or others may read it.
  */
 export function receiptKey(dataDir: string): Uint8Array {
-  mkdirSync(dataDir, { recursive: true })
+  makeFolder(dataDir)
   const path = join(dataDir, FILE)
   const mode = modeOf(path) ?? create(dataDir, path)
   if ((mode & OTHERS) !== 0) {
@@ -68,5 +68,7 @@ function create(dataDir: string, path: string): number {
   } finally {
     unlinkSync(draft)
   }
+  // Receipts are signed with it from now on.
+  syncFolder(dataDir)
   return modeOf(path)!
 }

@@ -9,6 +9,7 @@ import { dirname } from 'node:path'
 import { createPublicClient, http } from 'viem'
 import { startArchiver } from '../engine/archiver.js'
 import { startExchange } from '../engine/exchange.js'
+import { makeFolder } from '../engine/journal/disk.js'
 import { lockFile, lockFolder } from '../engine/journal/lock.js'
 import { BatchList } from '../gateway/batch-list.js'
 import { probePort } from '../gateway/probe-port.js'
@@ -84,7 +85,7 @@ export async function runStart(argv: string[]): Promise<number> {
 function takeFolder(dataDir: string, parts: Parts): void {
   let isNew
   try {
-    isNew = mkdirSync(dataDir, { recursive: true }) !== undefined
+    isNew = makeFolder(dataDir)
     accessSync(dataDir, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (error) {
     throw new StartError(`the data folder ${dataDir} cannot be used: ${(error as Error).message}`)

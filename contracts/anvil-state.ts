@@ -19,7 +19,9 @@ import {
   statSync,
   writeSync,
 } from 'node:fs'
+import { dirname } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import { syncFolder } from './sync-folder.js'
 
 /** There is a state file, and neither it nor a copy of it is whole. */
 export class ChainStateError extends Error {
@@ -62,6 +64,7 @@ export function backupState(statePath: string): void {
   }
   if (newest !== undefined) renameSync(`${statePath}.1`, `${statePath}.2`)
   renameSync(copy, `${statePath}.1`)
+  syncFolder(dirname(statePath))
 }
 
 /**

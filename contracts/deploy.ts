@@ -5,6 +5,7 @@
  * vault names it. Called by the app, by tests and by benchmarks.
  */
 import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
 import {
   type Address,
   type Hex,
@@ -27,6 +28,7 @@ import {
   unprovenVerifierCode,
   vaultCode,
 } from './bytecode.js'
+import { syncFolder } from './sync-folder.js'
 import {
   type VerificationKey,
   isInsecureOn,
@@ -295,8 +297,8 @@ export async function receiptOf(
   }
 }
 
-/** Writes a deployment so that a reader sees the old file or the new one, never a part. */
-function writeDeployment(path: string, deployment: Deployment): void {
+/** Writes a deployment so that a reader, also after a loss of power, sees the old file or the new one, never a part. */
+export function writeDeployment(path: string, deployment: Deployment): void {
   const file = openSync(`${path}.new`, 'w', 0o644)
   try {
     writeSync(file, `${JSON.stringify(deployment, null, 2)}\n`)
@@ -305,4 +307,5 @@ function writeDeployment(path: string, deployment: Deployment): void {
     closeSync(file)
   }
   renameSync(`${path}.new`, path)
+  syncFolder(dirname(path))
 }

@@ -6,8 +6,9 @@
  * synced before the caller removes what they speak of.
  */
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, readdirSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolder } from '../engine/journal/disk.js'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { StoreError, baseName, writeDurable } from './store.js'
 
@@ -39,7 +40,7 @@ export class BatchArchive {
 
   /** Makes a batch's files durable here, and reads them back. @throws StoreError */
   put(number: number, files: Readonly<Record<Kind, Uint8Array>>): void {
-    mkdirSync(this.folder, { recursive: true })
+    makeFolder(this.folder)
     const hashes = Object.fromEntries(
       (['json', 'fills'] as const).map((kind) => {
         const packed = gzipSync(files[kind])

@@ -15,7 +15,6 @@
 import {
   closeSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readFileSync,
   readdirSync,
@@ -24,6 +23,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolder, syncFolder } from '../engine/journal/disk.js'
 import type { Hex } from 'viem'
 import { BatchArchive } from './batch-archive.js'
 import { bytesToHex, hexToBytes, type BatchData, type BatchHeader } from './commit.js'
@@ -70,15 +70,6 @@ export function writeDurable(folder: string, name: string, content: string | Uin
   syncFolder(folder)
 }
 
-function syncFolder(folder: string): void {
-  const file = openSync(folder, 'r')
-  try {
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
-}
-
 /** JSON with bigint as decimal strings tagged by `n`, and bytes as hex. */
 const toJson = (value: unknown): string =>
   JSON.stringify(
@@ -103,8 +94,8 @@ export class BatchStore {
     this.folder = join(dataDir, 'settlement')
     this.batches = join(this.folder, 'batches')
     this.outbox = join(this.folder, 'outbox')
-    mkdirSync(this.batches, { recursive: true })
-    mkdirSync(this.outbox, { recursive: true })
+    makeFolder(this.batches)
+    makeFolder(this.outbox)
   }
 
   /** Numbers of the sealed batches, ascending. Throws StoreError for a gap. */

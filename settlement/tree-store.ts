@@ -13,8 +13,9 @@
  * compared after each batch either way.
  */
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, readdirSync, unlinkSync } from 'node:fs'
+import { readFileSync, readdirSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolder } from '../engine/journal/disk.js'
 import { decodeRows } from './commit.js'
 import { bytesToBigint, fieldToBytes } from './field.js'
 import { ELEMENT_BYTES } from './poseidon-wasm.js'
@@ -48,7 +49,7 @@ export class TreeStore {
   /** `settlementFolder`: the batch store's folder. */
   constructor(settlementFolder: string) {
     this.folder = join(settlementFolder, 'tree')
-    mkdirSync(this.folder, { recursive: true })
+    makeFolder(this.folder)
   }
 
   /** Makes a batch's changes durable; call before the batch is sealed. */
@@ -84,6 +85,11 @@ export class TreeStore {
       recordOf(checkpoint.batch).header.newRoot === checkpoint.root
     ) {
       tree.restore(checkpoint.keys, checkpoint.values)
+      // What is written beside the nodes says nothing of them.
+      if (tree.root !== checkpoint.root)
+        throw new StoreError(
+          `the tree's checkpoint after batch ${checkpoint.batch} says root ${checkpoint.root}, its nodes give ${tree.root}`,
+        )
       this.checkpointBatch = checkpoint.batch
     }
     for (let batch = this.checkpointBatch + 1; batch <= count; batch++) {

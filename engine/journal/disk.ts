@@ -20,6 +20,7 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 
 export interface DiskFile {
   /** Size in bytes. */
@@ -36,7 +37,7 @@ export interface DiskFile {
 export interface Disk {
   /** Names in a folder, sorted; none when there is no such folder. */
   list(folder: string): string[]
-  /** Creates a folder and its parents unless they exist. */
+  /** Creates a folder and its parents unless they exist; durable, names of the parents too. */
   makeFolder(folder: string): void
   openRead(path: string): DiskFile
   /** Opens an existing file for reading and writing. */
@@ -79,6 +80,28 @@ class NodeFile implements DiskFile {
   }
 }
 
+/** Makes creations, renames and removals in a folder durable. */
+export function syncFolder(folder: string): void {
+  const fd = openSync(folder, constants.O_RDONLY)
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Creates a folder and its parents unless they exist: what is synced in it later must not vanish with it. */
+export function makeFolder(folder: string): boolean {
+  const first = mkdirSync(folder, { recursive: true })
+  if (first === undefined) return false
+  // From the outermost that is new on: each is a name in its parent.
+  const top = dirname(resolve(first))
+  for (let parent = dirname(resolve(folder)); ; parent = dirname(parent)) {
+    syncFolder(parent)
+    if (parent === top) return true
+  }
+}
+
 /** The machine's file system. */
 export const nodeDisk: Disk = {
   list(folder) {
@@ -89,19 +112,12 @@ export const nodeDisk: Disk = {
       throw error
     }
   },
-  makeFolder: (folder) => void mkdirSync(folder, { recursive: true }),
+  makeFolder: (folder) => void makeFolder(folder),
   openRead: (path) => new NodeFile(openSync(path, constants.O_RDONLY)),
   openWrite: (path) => new NodeFile(openSync(path, constants.O_RDWR)),
   create: (path) =>
     new NodeFile(openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC, 0o640)),
-  rename: renameSync,
+  rename: (from, to) => renameSync(from, to),
   remove: unlinkSync,
-  syncFolder(folder) {
-    const fd = openSync(folder, constants.O_RDONLY)
-    try {
-      fsyncSync(fd)
-    } finally {
-      closeSync(fd)
-    }
-  },
+  syncFolder,
 }

@@ -10,7 +10,6 @@ import {
   closeSync,
   fstatSync,
   ftruncateSync,
-  mkdirSync,
   openSync,
   readFileSync,
   statSync,
@@ -19,6 +18,7 @@ import {
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import type * as NativeExtensions from 'fs-native-extensions'
+import { makeFolder } from './disk.js'
 
 const { tryLock } = createRequire(import.meta.url)('fs-native-extensions') as typeof NativeExtensions
 
@@ -31,7 +31,7 @@ export class FolderInUse extends Error {
 
 /** Takes the lock of `folder` (created if absent) and returns its release. Throws FolderInUse. */
 export function lockFolder(folder: string, what = 'data folder'): () => void {
-  mkdirSync(folder, { recursive: true })
+  makeFolder(folder)
   return lockFile(join(folder, 'lock'), `${what} ${folder}`)
 }
 

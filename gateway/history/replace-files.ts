@@ -3,15 +3,16 @@
  * also after a loss of power. Each file is written beside, synced and renamed; the folder is synced before
  * the next group begins.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeFileSync } from 'node:fs'
-import { mkdir, open, rename } from 'node:fs/promises'
+import { closeSync, fsyncSync, openSync, renameSync, writeFileSync } from 'node:fs'
+import { open, rename } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeFolder } from '../../engine/journal/disk.js'
 
 export type FileGroup = readonly (readonly [name: string, text: string])[]
 
 /** Aside; rejects with what the disk says. Not to be called while an earlier call is at work. */
 export async function replaceFiles(folder: string, groups: readonly FileGroup[]): Promise<void> {
-  await mkdir(folder, { recursive: true })
+  makeFolder(folder)
   for (const group of groups) {
     for (const [name, text] of group) {
       // Another name than the one below: a stop may write while this is at work.
@@ -33,7 +34,7 @@ export async function replaceFiles(folder: string, groups: readonly FileGroup[])
 
 /** The same, done when it returns. Throws what the disk says. */
 export function replaceFilesNow(folder: string, groups: readonly FileGroup[]): void {
-  mkdirSync(folder, { recursive: true })
+  makeFolder(folder)
   const sync = (path: string, write: (file: number) => void, flags: string): void => {
     const file = openSync(path, flags, 0o640)
     try {

@@ -9,7 +9,7 @@
  * transcript's last step tells; a step that fails leaves the step before it in place.
  */
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { basename } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { zKey, type Logger } from 'snarkjs'
@@ -24,6 +24,7 @@ import {
   writeWhole,
   type TranscriptStep,
 } from './keys.js'
+import { putInPlace } from './put-in-place.js'
 import { tryKey } from './trial.js'
 
 type Say = (line: Record<string, unknown>) => void
@@ -224,7 +225,7 @@ async function takeKey(
     time: new Date().toISOString(),
     zkeySha256: await sha256File(building),
   }
-  renameSync(building, files.zkey)
+  putInPlace(building, files.zkey)
   writeWhole(files.verificationKey, verificationKey)
   writeWhole(files.transcript, [...transcript, entry])
   say({ event: 'done', ...entry })

@@ -6,10 +6,11 @@
  */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { putInPlace } from './put-in-place.js'
 
 const require = createRequire(import.meta.url)
 
@@ -88,8 +89,8 @@ export async function compileCircuit(
     writeFileSync(join(work, 'main.circom'), mainSource(shape))
     await runCircom(join(circom, 'cli.js'), work)
     mkdirSync(folder, { recursive: true })
-    renameSync(join(work, 'main_js', 'main.wasm'), circuit.wasm)
-    renameSync(join(work, 'main.r1cs'), circuit.r1cs)
+    putInPlace(join(work, 'main_js', 'main.wasm'), circuit.wasm)
+    putInPlace(join(work, 'main.r1cs'), circuit.r1cs)
   } finally {
     rmSync(work, { recursive: true, force: true })
   }

@@ -12,8 +12,9 @@
  * constraint a public wire, so that no public input is free.
  */
 import { createHash } from 'node:crypto'
-import { renameSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { curves, type Curve, type Group } from 'snarkjs'
+import { putInPlace } from './put-in-place.js'
 import { readR1cs, type R1cs } from './r1cs.js'
 
 const LABEL = 'glassbook insecure development setup, version 1'
@@ -186,7 +187,7 @@ export async function writeDevelopmentKey(
     // Two programs may build it at a time; both make the same bytes.
     const building = `${zkeyPath}.building-${process.pid}`
     writeFileSync(building, zkeyBytes(curve, r1cs, onProgress))
-    renameSync(building, zkeyPath)
+    putInPlace(building, zkeyPath)
   } finally {
     await curve.terminate()
   }

@@ -3,13 +3,14 @@
  * compiled circuit; a ceremony's key is used from the folder that `setup` wrote.
  */
 import { createHash } from 'node:crypto'
-import { createReadStream, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { createReadStream, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { zKey } from 'snarkjs'
 import { compileCircuit, type Circuit, type CircuitShape } from './circuit.js'
 import { writeDevelopmentKey } from './development-key.js'
 import { KeyError } from './key-error.js'
+import { putInPlace } from './put-in-place.js'
 import { tryKey } from './trial.js'
 
 export interface ProvingKey {
@@ -141,7 +142,7 @@ export async function sha256File(path: string): Promise<string> {
 export function writeWhole(path: string, value: unknown): void {
   const building = `${path}.building-${process.pid}`
   writeFileSync(building, `${JSON.stringify(value, null, 1)}\n`)
-  renameSync(building, path)
+  putInPlace(building, path)
 }
 
 function readJson(path: string): Record<string, unknown> {

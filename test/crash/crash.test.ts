@@ -8,4 +8,10 @@ describe('crash', () => {
     expect(report.acknowledged).toBeGreaterThan(20)
     expect(report.fillsSeen).toBeGreaterThan(5)
   })
+
+  test('loss of power under load: what was acknowledged had been synced, names and bytes', async () => {
+    const report = await runCrashTest({ rounds: 3, seed: 8, traders: 4, losesPower: true })
+    expect(report.kills).toBe(3)
+    expect(report.acknowledged).toBeGreaterThan(20)
+  })
 })

@@ -6,23 +6,31 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createServer } from 'node:net'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rigWallet } from '../../bench/gateway-rig.js'
+import { Mirror } from '../power/mirror.js'
+import { powerEnvironment } from '../power/watch.js'
 import { Random } from '../simulator/random.js'
 import { auditJournal } from './journal-audit.js'
 import { Trader, bounded, pause } from './trader.js'
 
 const VENUE = fileURLToPath(new URL('./venue.js', import.meta.url))
 const MARKET = 'ETH-USDC'
-const START_MS_MAX = 30_000
+const START_MS_MAX = 120_000
+const SYNC_MS = 5
 
 export interface CrashOptions {
   readonly rounds: number
   readonly seed: number
   readonly traders: number
+  /**
+   * Power goes with each kill: the venue starts again on what its syncs have saved. Syncs take their time, so
+   * that an answer that does not wait for one is out long before it.
+   */
+  readonly losesPower?: boolean
   readonly onRound?: (round: number, orders: number) => void
 }
 
@@ -38,10 +46,11 @@ export interface CrashReport {
 
 /** Runs the test. Throws an Error that says which promise was broken. */
 export async function runCrashTest(options: CrashOptions): Promise<CrashReport> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'glassbook-crash-'))
+  const folder = mkdtempSync(join(tmpdir(), 'glassbook-crash-'))
+  const disk = new VenueDisk(folder, options.losesPower ?? false)
   const port = await freePort()
   const random = new Random(options.seed)
-  let venue = await startVenue(dataDir, port, options.traders)
+  let venue = await startVenue(disk, port, options.traders)
   const traders: Trader[] = []
   try {
     for (let index = 0; index < options.traders; index++)
@@ -58,7 +67,8 @@ export async function runCrashTest(options: CrashOptions): Promise<CrashReport> 
       await pause(50 + random.below(500))
       venue.kill('SIGKILL')
       await exited(venue)
-      venue = await startVenue(dataDir, port, options.traders)
+      disk.die()
+      venue = await startVenue(disk, port, options.traders)
       options.onRound?.(
         round + 1,
         traders.reduce((sum, { wishes }) => sum + wishes.length, 0),
@@ -69,18 +79,56 @@ export async function runCrashTest(options: CrashOptions): Promise<CrashReport> 
     venue.kill('SIGTERM')
     const code = await exited(venue)
     if (code !== 0) throw new Error(`the venue ended with code ${code}`)
-    const { fillsOf: _fillsOf, ...audited } = auditJournal(dataDir, traders)
+    const { fillsOf: _fillsOf, ...audited } = auditJournal(disk.dataDir, traders)
+    if (disk.findings.length > 0) throw new Error(disk.findings.join('\n'))
     return { kills: options.rounds, ...audited }
   } finally {
     for (const trader of traders) trader.close()
     venue.kill('SIGKILL')
-    rmSync(dataDir, { recursive: true, force: true })
+    rmSync(folder, { recursive: true, force: true })
   }
 }
 
-async function startVenue(dataDir: string, port: number, traders: number): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [VENUE, dataDir, String(port), String(traders)], {
+/** The disk of a venue; one that can lose power has a root a life. */
+class VenueDisk {
+  readonly findings: string[] = []
+  #life = 0
+  #mirror: Mirror | undefined
+
+  constructor(
+    private readonly folder: string,
+    losesPower: boolean,
+  ) {
+    mkdirSync(this.#root)
+    if (losesPower) this.#mirror = Mirror.begin(this.#root, join(folder, 'mirror-0'))
+  }
+
+  get #root(): string {
+    return join(this.folder, `disk-${this.#life}`)
+  }
+
+  get dataDir(): string {
+    return join(this.#root, 'data')
+  }
+
+  get environment(): NodeJS.ProcessEnv {
+    return this.#mirror === undefined ? {} : powerEnvironment(this.#mirror, SYNC_MS)
+  }
+
+  /** The process was killed. */
+  die(): void {
+    if (this.#mirror === undefined) return
+    this.findings.push(...this.#mirror.findings)
+    this.#life++
+    this.#mirror.restore(this.#root)
+    this.#mirror = Mirror.begin(this.#root, join(this.folder, `mirror-${this.#life}`))
+  }
+}
+
+async function startVenue(disk: VenueDisk, port: number, traders: number): Promise<ChildProcess> {
+  const child = spawn(process.execPath, [VENUE, disk.dataDir, String(port), String(traders)], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...disk.environment },
   })
   let stderr = ''
   child.stderr!.on('data', (chunk: Buffer) => (stderr += chunk.toString()))

@@ -22,9 +22,10 @@ export interface PassingMessage {
 
 /**
  * pass | lose it | lose it and cut the line | keep it and cut the client's half of the line: what is kept
- * leaves for the exchange at `release`, on the connection that it came on.
+ * leaves for the exchange at `release`, on the connection that it came on | double: it arrives twice | swap: it
+ * arrives behind the one that follows it.
  */
-export type Verdict = 'pass' | 'lose' | 'cut' | 'keep'
+export type Verdict = 'pass' | 'lose' | 'cut' | 'keep' | 'double' | 'swap'
 
 export interface MessageProxy {
   readonly url: string
@@ -78,6 +79,8 @@ export async function startMessageProxy(target: string): Promise<MessageProxy> {
     const decode = (data: Buffer, isBinary: boolean): WireValue[] =>
       codec.decode(isBinary ? new Uint8Array(data) : (data.toString() as never)) as WireValue[]
     let keeps = false
+    const swapped: (() => void)[] = []
+    const swappedBack: (() => void)[] = []
     const send = (data: Buffer, isBinary: boolean): void => {
       const now = (): void => upstream.send(data, { binary: isBinary })
       if (upstream.readyState === WebSocket.OPEN) now()
@@ -89,7 +92,13 @@ export async function startMessageProxy(target: string): Promise<MessageProxy> {
       const request = { method: message[2] as string, params: message[3] as WireValue[] }
       requests.set(message[1]!, request)
       const verdict = await proxy.judge({ to: 'exchange', ...request, message, connection })
-      if (verdict === 'pass') send(data, isBinary)
+      if (verdict === 'swap') {
+        swapped.push(() => send(data, isBinary))
+        return
+      }
+      if (verdict === 'pass' || verdict === 'double') send(data, isBinary)
+      if (verdict === 'double') send(data, isBinary)
+      swapped.splice(0).forEach((now) => now())
       if (verdict === 'keep') {
         keeps = true
         kept.push({
@@ -105,7 +114,14 @@ export async function startMessageProxy(target: string): Promise<MessageProxy> {
       const { method, params = [] } = (answers ? requests.get(message[1]!) : undefined) ?? {}
       if (answers) answered.get(message[1]!)?.(message)
       const verdict = await proxy.judge({ to: 'client', method, params, message, connection })
-      if (verdict === 'pass') client.send(data, { binary: isBinary })
+      const back = (): void => client.send(data, { binary: isBinary })
+      if (verdict === 'swap') {
+        swappedBack.push(back)
+        return
+      }
+      if (verdict === 'pass' || verdict === 'double') back()
+      if (verdict === 'double') back()
+      swappedBack.splice(0).forEach((now) => now())
       if (verdict === 'cut') client.terminate()
     }
     let toExchange = Promise.resolve()

@@ -3,11 +3,11 @@
  * hash of the report stream, and the hand-made edge cases of its gate behave as every correct book must.
  */
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { bareBook } from './bare-book.js'
 import { BookOnly, MESSAGE_WORDS, REPORT_WORDS, reportText } from './book-only.js'
 import { hashReports } from './conformance.js'
+import { testWithFile } from '../test/needs.js'
 
 const DATA = process.env['GLASSBOOK_DATA'] ?? fileURLToPath(new URL('../../../shared/data', import.meta.url))
 const HASHES = {
@@ -17,22 +17,17 @@ const HASHES = {
 
 for (const [name, sha256] of Object.entries(HASHES)) {
   const file = `${DATA}/matching-benchmark/${name}.i32.xz`
-  if (existsSync(file))
-    test(`${name}: the published report stream`, () => {
-      const bytes = execFileSync('xz', ['-dc', file], { maxBuffer: 1 << 30 })
-      const messages = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4).slice()
-      const count = messages.length / MESSAGE_WORDS
-      const book = new BookOnly(1 << 18, count * 2)
-      book.run(messages, 0, count)
-      expect(hashReports(book.reports, book.reportCount)).toBe(sha256)
-      // The yardstick of the benchmark does the same work.
-      const reports = new Int32Array(count * 2 * REPORT_WORDS)
-      expect(hashReports(reports, bareBook(1 << 21, 1 << 18)(messages, count, reports))).toBe(sha256)
-    })
-  else
-    test(`skipped: data absent at ${file}`, () => {
-      console.log(`${name}: no ${file}, so the published hash is not checked`)
-    })
+  testWithFile(file)(`${name}: the published report stream`, () => {
+    const bytes = execFileSync('xz', ['-dc', file], { maxBuffer: 1 << 30 })
+    const messages = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4).slice()
+    const count = messages.length / MESSAGE_WORDS
+    const book = new BookOnly(1 << 18, count * 2)
+    book.run(messages, 0, count)
+    expect(hashReports(book.reports, book.reportCount)).toBe(sha256)
+    // The yardstick of the benchmark does the same work.
+    const reports = new Int32Array(count * 2 * REPORT_WORDS)
+    expect(hashReports(reports, bareBook(1 << 21, 1 << 18)(messages, count, reports))).toBe(sha256)
+  })
 }
 
 const BUY = 0

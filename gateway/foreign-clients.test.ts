@@ -16,6 +16,7 @@ import { WebSocket } from 'ws'
 import { type Rig, startRig } from '../bench/gateway-rig.js'
 import { createClient, createSessionKey } from '../sdk/index.js'
 import { type SessionName, domainPreimage, frameMessage, logonMessage } from '../sdk/wire/signed.js'
+import { testWith } from '../test/needs.js'
 
 const sources = join(resolve(dirname(fileURLToPath(import.meta.url)), '..', '..'), 'gateway', 'foreign')
 const domain = createHash('sha256')
@@ -109,96 +110,88 @@ test('ws and msgpackr', async () => {
 })
 
 const pythonProgram = python()
-if (pythonProgram === undefined) {
-  test('skipped: Python client', () =>
-    console.log(
-      'skipped: no Python with websockets and msgpack (Debian: python3-websockets python3-msgpack)',
-    ))
-} else {
-  test('Python websockets and msgpack', async () => {
-    const { name, jwk } = await session(1)
-    const program = spawn(pythonProgram, [
-      join(sources, 'client.py'),
-      rig.url,
-      String(name.account),
-      String(name.approval),
-      hex(jwk.d!),
-      domain.toString('hex'),
-    ])
-    let out = ''
-    let complaints = ''
-    program.stdout.on('data', (data: Buffer) => (out += data.toString()))
-    program.stderr.on('data', (data: Buffer) => (complaints += data.toString()))
-    const code = await new Promise((done) => program.once('exit', done))
-    expect([code, complaints]).toEqual([0, ''])
-    // The client order id is beyond what a JSON number holds exactly: compare its text.
-    const report = JSON.parse(out.replace(/\b9223372036854775813\b/g, '"9223372036854775813"')) as Record<
-      string,
-      unknown
-    >
-    expect(report).toMatchObject({
-      account: 2,
-      snapshot: [[[], []], []],
-      items: [[0, expect.any(Number), 1, 3, 0], [4011]],
-      event: [1, expect.any(Number), '9223372036854775813', 0],
-      book: [[[50, 3, 1]], []],
-      replay: 'FrameNonceUsed',
-      cancelled: [[0, expect.any(Number), 3, 3, 0]],
-      resumed: [true, 4, '9223372036854775813'],
-    })
+testWith(
+  'Python with websockets and msgpack (Debian: python3-websockets python3-msgpack)',
+  pythonProgram !== undefined,
+)('Python websockets and msgpack', async () => {
+  const { name, jwk } = await session(1)
+  const program = spawn(pythonProgram!, [
+    join(sources, 'client.py'),
+    rig.url,
+    String(name.account),
+    String(name.approval),
+    hex(jwk.d!),
+    domain.toString('hex'),
+  ])
+  let out = ''
+  let complaints = ''
+  program.stdout.on('data', (data: Buffer) => (out += data.toString()))
+  program.stderr.on('data', (data: Buffer) => (complaints += data.toString()))
+  const code = await new Promise((done) => program.once('exit', done))
+  expect([code, complaints]).toEqual([0, ''])
+  // The client order id is beyond what a JSON number holds exactly: compare its text.
+  const report = JSON.parse(out.replace(/\b9223372036854775813\b/g, '"9223372036854775813"')) as Record<
+    string,
+    unknown
+  >
+  expect(report).toMatchObject({
+    account: 2,
+    snapshot: [[[], []], []],
+    items: [[0, expect.any(Number), 1, 3, 0], [4011]],
+    event: [1, expect.any(Number), '9223372036854775813', 0],
+    book: [[[50, 3, 1]], []],
+    replay: 'FrameNonceUsed',
+    cancelled: [[0, expect.any(Number), 3, 3, 0]],
+    resumed: [true, 4, '9223372036854775813'],
   })
-}
+})
 
-if (chromium === undefined) {
-  test('skipped: Chromium', () => console.log('skipped: no Chromium on this machine'))
-} else {
-  test('Chromium’s WebSocket and WebCrypto', async () => {
-    const { name, jwk } = await session(2)
-    const options = { url: rig.url, ...name, jwk, domainHex: domain.toString('hex') }
-    const profile = mkdtempSync(join(tmpdir(), 'glassbook-chromium-'))
-    let report: unknown
-    const done = new Promise<void>((finish) => {
-      const server = createServer((request, response) => {
-        if (request.url === '/options') response.end(JSON.stringify(options))
-        else if (request.url === '/done') {
-          let body = ''
-          request.on('data', (data: Buffer) => (body += data.toString()))
-          request.on('end', () => {
-            report = JSON.parse(body)
-            response.end()
-            server.close()
-            finish()
-          })
-        } else response.setHeader('content-type', 'text/html').end(readFileSync(join(sources, 'page.html')))
-      })
-      server.listen(0, '127.0.0.1', () => {
-        const page = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
-        const browser = spawn(chromium, [
-          '--headless',
-          '--no-sandbox',
-          '--disable-gpu',
-          `--user-data-dir=${profile}`,
-          '--remote-debugging-port=0',
-          page,
-        ])
-        const patience = setTimeout(() => {
+testWith('Chromium', chromium !== undefined)('Chromium’s WebSocket and WebCrypto', async () => {
+  const { name, jwk } = await session(2)
+  const options = { url: rig.url, ...name, jwk, domainHex: domain.toString('hex') }
+  const profile = mkdtempSync(join(tmpdir(), 'glassbook-chromium-'))
+  let report: unknown
+  const done = new Promise<void>((finish) => {
+    const server = createServer((request, response) => {
+      if (request.url === '/options') response.end(JSON.stringify(options))
+      else if (request.url === '/done') {
+        let body = ''
+        request.on('data', (data: Buffer) => (body += data.toString()))
+        request.on('end', () => {
+          report = JSON.parse(body)
+          response.end()
           server.close()
           finish()
-        }, 60_000)
-        void done.then(() => {
-          clearTimeout(patience)
-          browser.kill('SIGKILL')
         })
+      } else response.setHeader('content-type', 'text/html').end(readFileSync(join(sources, 'page.html')))
+    })
+    server.listen(0, '127.0.0.1', () => {
+      const page = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+      const browser = spawn(chromium!, [
+        '--headless',
+        '--no-sandbox',
+        '--disable-gpu',
+        `--user-data-dir=${profile}`,
+        '--remote-debugging-port=0',
+        page,
+      ])
+      const patience = setTimeout(() => {
+        server.close()
+        finish()
+      }, 60_000)
+      void done.then(() => {
+        clearTimeout(patience)
+        browser.kill('SIGKILL')
       })
     })
-    await done
-    if (existsSync(profile)) rmSync(profile, { recursive: true, force: true, maxRetries: 5 })
-    expect(report).toEqual({
-      account: 3,
-      items: [[0, expect.any(Number), 1, 3, 0]],
-      cancelled: [[0, expect.any(Number), 3, 3, 0]],
-      event: [1, expect.any(Number), '9223372036854775813', 0],
-      resumed: [true, 4, '9223372036854775813'],
-    })
   })
-}
+  await done
+  if (existsSync(profile)) rmSync(profile, { recursive: true, force: true, maxRetries: 5 })
+  expect(report).toEqual({
+    account: 3,
+    items: [[0, expect.any(Number), 1, 3, 0]],
+    cancelled: [[0, expect.any(Number), 3, 3, 0]],
+    event: [1, expect.any(Number), '9223372036854775813', 0],
+    resumed: [true, 4, '9223372036854775813'],
+  })
+})

@@ -4,7 +4,7 @@
  * repeat one. Wycheproof's P-256 vectors go through the verifier that frames go through.
  */
 import { ECDH, createHash, generateKeyPairSync, sign } from 'node:crypto'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -22,6 +22,7 @@ import { type SessionName, domainPreimage, frameMessage, logonMessage } from '..
 import { Subprotocol } from '../sdk/wire/version.js'
 import { verifySessionSignature } from './auth.js'
 import { type SessionInfo, p256PublicKey } from './directory.js'
+import { testWithFile } from '../test/needs.js'
 
 const FRAMES = Number(process.env['GLASSBOOK_FUZZ_FRAMES'] ?? 20_000)
 const SEED = Number(process.env['GLASSBOOK_FUZZ_SEED'] ?? 1)
@@ -424,41 +425,31 @@ const data = join(
   'vectors',
   'wycheproof_p256_sha256_p1363.json',
 )
-if (!existsSync(data)) {
-  test('skipped: data absent: Wycheproof', () => console.log('skipped: no wycheproof_p256_sha256_p1363.json'))
-} else {
-  test('Wycheproof’s P-256 vectors pass through the verifier', async () => {
-    interface Group {
-      readonly publicKey?: { uncompressed: string }
-      readonly key?: { uncompressed: string }
-      readonly tests: { tcId: number; msg: string; sig: string; result: string; comment: string }[]
+testWithFile(data)('Wycheproof’s P-256 vectors pass through the verifier', async () => {
+  interface Group {
+    readonly publicKey?: { uncompressed: string }
+    readonly key?: { uncompressed: string }
+    readonly tests: { tcId: number; msg: string; sig: string; result: string; comment: string }[]
+  }
+  const { testGroups } = JSON.parse(readFileSync(data, 'utf8')) as { testGroups: Group[] }
+  let valid = 0
+  let invalid = 0
+  for (const group of testGroups) {
+    const point = Buffer.from((group.publicKey ?? group.key)!.uncompressed, 'hex')
+    const publicKeyBytes = ECDH.convertKey(point, 'prime256v1', undefined, undefined, 'compressed') as Buffer
+    const session = { publicKey: p256PublicKey(publicKeyBytes)!, publicKeyBytes } as unknown as SessionInfo
+    for (const { tcId, msg, sig, result } of group.tests) {
+      const signature = Buffer.from(sig, 'hex')
+      const found =
+        signature.length === 64 &&
+        (await new Promise<boolean>((done) =>
+          verifySessionSignature(session, Buffer.from(msg, 'hex'), signature, done),
+        ))
+      expect([tcId, found]).toEqual([tcId, result === 'valid'])
+      if (found) valid++
+      else invalid++
     }
-    const { testGroups } = JSON.parse(readFileSync(data, 'utf8')) as { testGroups: Group[] }
-    let valid = 0
-    let invalid = 0
-    for (const group of testGroups) {
-      const point = Buffer.from((group.publicKey ?? group.key)!.uncompressed, 'hex')
-      const publicKeyBytes = ECDH.convertKey(
-        point,
-        'prime256v1',
-        undefined,
-        undefined,
-        'compressed',
-      ) as Buffer
-      const session = { publicKey: p256PublicKey(publicKeyBytes)!, publicKeyBytes } as unknown as SessionInfo
-      for (const { tcId, msg, sig, result } of group.tests) {
-        const signature = Buffer.from(sig, 'hex')
-        const found =
-          signature.length === 64 &&
-          (await new Promise<boolean>((done) =>
-            verifySessionSignature(session, Buffer.from(msg, 'hex'), signature, done),
-          ))
-        expect([tcId, found]).toEqual([tcId, result === 'valid'])
-        if (found) valid++
-        else invalid++
-      }
-    }
-    expect(valid).toBeGreaterThan(100)
-    expect(invalid).toBeGreaterThan(50)
-  })
-}
+  }
+  expect(valid).toBeGreaterThan(100)
+  expect(invalid).toBeGreaterThan(50)
+})

@@ -1,5 +1,5 @@
 /** Amounts, prices and proofs: exact or refused. */
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
@@ -16,6 +16,7 @@ import {
   toTicks,
   toUnits,
 } from './index.js'
+import { testWithFile } from '../test/needs.js'
 
 const ETH = { decimals: 18, unitAtoms: 10n ** 12n }
 const USDC = { decimals: 6, unitAtoms: 1n }
@@ -92,15 +93,13 @@ describe('proofs', () => {
     'vectors',
     'poseidon_bn254.json',
   )
-  if (existsSync(file)) {
-    test('Poseidon is circomlib’s', () => {
-      const { vectors } = JSON.parse(readFileSync(file, 'utf8')) as {
-        vectors: { inputs: string[]; output: string }[]
-      }
-      const pairs = vectors.filter(({ inputs }) => inputs.length === 2)
-      expect(pairs.length).toBeGreaterThan(0)
-      for (const { inputs, output } of pairs)
-        expect(poseidon2(inputs.map(BigInt) as [bigint, bigint])).toBe(BigInt(output))
-    })
-  } else test('skipped: data absent: Poseidon vectors', () => console.log('skipped: no poseidon_bn254.json'))
+  testWithFile(file)('Poseidon is circomlib’s', () => {
+    const { vectors } = JSON.parse(readFileSync(file, 'utf8')) as {
+      vectors: { inputs: string[]; output: string }[]
+    }
+    const pairs = vectors.filter(({ inputs }) => inputs.length === 2)
+    expect(pairs.length).toBeGreaterThan(0)
+    for (const { inputs, output } of pairs)
+      expect(poseidon2(inputs.map(BigInt) as [bigint, bigint])).toBe(BigInt(output))
+  })
 })

@@ -1,11 +1,12 @@
 /** The WebAssembly hash against its definition in bigint, poseidon-lite, and published vectors. */
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { poseidon2 } from 'poseidon-lite/poseidon2'
 import { R } from './field.js'
 import { poseidon } from './poseidon.js'
 import { poseidonReference } from './poseidon-reference.js'
+import { testWithFile } from '../test/needs.js'
 
 const data = process.env.GLASSBOOK_DATA ?? join(process.cwd(), '..', 'shared', 'data')
 const vectors = join(data, 'vectors', 'poseidon_bn254.json')
@@ -42,18 +43,13 @@ describe('poseidon', () => {
     expect(() => poseidon(0n, -1n)).toThrow(RangeError)
   })
 
-  if (existsSync(vectors))
-    test('published vectors of two inputs', () => {
-      const { vectors: all } = JSON.parse(readFileSync(vectors, 'utf8')) as {
-        vectors: { inputs: string[]; output: string }[]
-      }
-      const pairs = all.filter(({ inputs }) => inputs.length === 2)
-      expect(pairs.length).toBeGreaterThan(0)
-      for (const { inputs, output } of pairs)
-        expect(poseidon(BigInt(inputs[0]!), BigInt(inputs[1]!))).toBe(BigInt(output))
-    })
-  else
-    test(`skipped: data absent at ${vectors}`, () => {
-      console.log(`published Poseidon vectors were not checked: no file ${vectors}`)
-    })
+  testWithFile(vectors)('published vectors of two inputs', () => {
+    const { vectors: all } = JSON.parse(readFileSync(vectors, 'utf8')) as {
+      vectors: { inputs: string[]; output: string }[]
+    }
+    const pairs = all.filter(({ inputs }) => inputs.length === 2)
+    expect(pairs.length).toBeGreaterThan(0)
+    for (const { inputs, output } of pairs)
+      expect(poseidon(BigInt(inputs[0]!), BigInt(inputs[1]!))).toBe(BigInt(output))
+  })
 })

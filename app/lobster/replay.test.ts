@@ -2,7 +2,6 @@
  * The replay against an embedded engine, on real order flow where it is at hand: price-time priority
  * must agree with what the market published. Small made-up flows cover what the sample does not show.
  */
-import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { CommandKind, EventKind, Side, TimeInForce } from '../../engine/codes.js'
 import { createEngine } from '../../engine/index.js'
@@ -11,6 +10,7 @@ import { type WireCommand, commandToRecord, commandToWire } from '../../sdk/wire
 import { LOCAL_GENESIS } from '../genesis.js'
 import { type LobsterBook, LobsterFileError, parseMessages, parseOrderbook, readLobster } from './files.js'
 import { LobsterReplay, type Role, type Venue, type VenueFill, type VenueOrder } from './replay.js'
+import { testWithFile } from '../../test/needs.js'
 
 const ACCOUNTS: Record<Role, number> = { flow: 1, seed: 2, taker: 3 }
 const ROLES = Object.keys(ACCOUNTS) as Role[]
@@ -142,19 +142,13 @@ describe('replay', () => {
 
   const folder = process.env['GLASSBOOK_DATA'] ?? resolve('..', 'shared', 'data')
   const sample = resolve(folder, 'lobster', 'AAPL_2012-06-21_HEAD_message_10.csv')
-  if (!existsSync(sample)) {
-    test('AAPL sample: skipped, the data is absent', () => {
-      console.log(`skipped: no file ${sample}`)
-    })
-  } else {
-    test('AAPL sample: every execution hits the published maker', async () => {
-      const { messages, books } = readLobster(sample, sample.replace('message', 'orderbook'))
-      const venue = new EngineVenue()
-      const report = await new LobsterReplay(venue).run(messages, books)
-      venue.engine.checkInvariants()
-      expect(report).toMatchObject({ messages: 999, executions: 98, makerHits: 98 })
-      expect(report).toMatchObject({ rowsCompared: 998, bestBidOfferAgreed: 998 })
-      expect(report.allLevelsAgreed).toBeGreaterThanOrEqual(971)
-    })
-  }
+  testWithFile(sample)('AAPL sample: every execution hits the published maker', async () => {
+    const { messages, books } = readLobster(sample, sample.replace('message', 'orderbook'))
+    const venue = new EngineVenue()
+    const report = await new LobsterReplay(venue).run(messages, books)
+    venue.engine.checkInvariants()
+    expect(report).toMatchObject({ messages: 999, executions: 98, makerHits: 98 })
+    expect(report).toMatchObject({ rowsCompared: 998, bestBidOfferAgreed: 998 })
+    expect(report.allLevelsAgreed).toBeGreaterThanOrEqual(971)
+  })
 })

@@ -3,7 +3,7 @@
  * codecs against each other, what must be refused, positions of commands, signed bytes, checksums.
  */
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
@@ -17,15 +17,15 @@ import { jsonCodec, msgpackCodec, packJson, unpackJson } from './codec.js'
 import { type WireCommand, commandToWire, payloadToRecords } from './commands.js'
 import { MalformedMessage, MsgpackReader, type WireValue, packMsgpack, unpackMsgpack } from './msgpack.js'
 import { domainPreimage, frameMessage } from './signed.js'
+import { testWithFile } from '../../test/needs.js'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..', '..')
 const vectors = join(process.env['GLASSBOOK_DATA'] ?? join(root, '..', 'shared', 'data'), 'vectors')
 
-/** Runs `body` with a vector file's content, or says that it was skipped. */
+/** Runs `body` with a vector file's content, or skips. */
 function withVectors(file: string, name: string, body: (content: unknown) => void): void {
   const path = join(vectors, file)
-  if (existsSync(path)) test(name, () => body(JSON.parse(readFileSync(path, 'utf8'))))
-  else test(`skipped: data absent: ${name}`, () => console.log(`skipped: no ${file}`))
+  testWithFile(path)(name, () => body(JSON.parse(readFileSync(path, 'utf8'))))
 }
 
 const bytesOf = (text: string): Uint8Array =>

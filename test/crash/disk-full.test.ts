@@ -1,6 +1,6 @@
 /**
  * A disk that fills up: the exchange stops clean and says why, and starts clean when there is space.
- * Needs a file system of its own (tmpfs); without the right to mount one the test says that it skipped.
+ * Needs a file system of its own (tmpfs); without the right to mount one the test is skipped.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { JournalReader } from '../../engine/journal/reader.js'
+import { testWith } from '../needs.js'
 
 const FLOOD = fileURLToPath(new URL('./flood.js', import.meta.url))
 const SEGMENT_BYTES = 512 * 1024
@@ -44,13 +45,9 @@ describe('disk full', () => {
     rmSync(folder, { recursive: true, force: true })
   })
 
-  if (!isMounted)
-    test('skipped: no right to mount a tmpfs here', () => {
-      console.log(`skipped: mounting a tmpfs on ${folder} is not permitted`)
-      expect(isMounted).toBe(false)
-    })
-  else
-    test('stops clean with a reason, loses nothing acknowledged, goes on after space is made', () => {
+  testWith('the right to mount a tmpfs', isMounted)(
+    'stops clean with a reason, loses nothing acknowledged, goes on after space is made',
+    () => {
       const dataDir = join(folder, 'data')
       const full = flood(dataDir, 100_000)
       expect(full.stderr).toMatch(/exchange halted: .*(ENOSPC|wrote \d+ of \d+ bytes)/)
@@ -72,5 +69,6 @@ describe('disk full', () => {
       expect(reader.end().kind).toBe('clean')
       expect(reader.position.nextSeq - 1).toBeGreaterThanOrEqual(again.acked)
       reader.close()
-    })
+    },
+  )
 })

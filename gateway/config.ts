@@ -50,7 +50,15 @@ export const gatewayConfigSchema = z.strictObject({
     .max(900)
     .default(60)
     .describe('seconds without a message or pong until a connection is closed; it is pinged at half of it'),
-  connectionsPerIp: count(20_000, 'open connections of one IP address'),
+  connectionsPerIp: count(20_000, 'open connections of one IP address, or of one IPv6 network of 64 bits'),
+  connectionsMax: count(
+    64_000,
+    'open connections of a gateway thread; fewer where the system lets the process open fewer files',
+  ),
+  unsentBytesSumMax: count(
+    512 << 20,
+    'unsent bytes of all connections of a thread; beyond, those that read least are closed',
+  ),
   connectionsPerAccount: count(1000, 'connections on which one account is logged on'),
   subscriptionsPerIp: count(50_000, 'streams of all connections of one address'),
   proofsPerIp: count(64, 'proofs that one address waits for'),

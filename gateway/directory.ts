@@ -82,10 +82,12 @@ interface AccountEntry {
   sessions: SessionInfo[]
   approvalNonce: number
   withdrawalNonce: number
-  /** The latest withdrawals that its wallet signed, oldest first. */
+  /** The latest withdrawals, oldest first; nonce 0 = not the wallet's word but a frame's or the operator's. */
   withdrawals: KnownWithdrawal[]
   /** Of withdrawals with nonces up to this one it is not known (any more) which were taken. */
   withdrawalsFrom: number
+  /** Of withdrawals up to this seq it is not known (any more) which there were. */
+  withdrawalsAfterSeq: number
 }
 
 export interface KnownWithdrawal {
@@ -103,6 +105,9 @@ export interface WithdrawalState {
   readonly units: number
   /** Highest nonce that a withdrawal of the account has used. */
   readonly highest: number
+  /** [seq, asset] of the account's withdrawals behind `recentAfter`, of its newest: every one of them. */
+  readonly recent: [seq: number, asset: number][]
+  readonly recentAfter: number
 }
 
 export class Directory {
@@ -110,6 +115,8 @@ export class Directory {
   readonly #owners = new Map<number, `0x${string}`>()
   readonly #entries = new Map<number, AccountEntry>()
   #sweep: IterableIterator<AccountEntry> | undefined
+  /** Events behind this seq have been told here; Infinity until the first. */
+  #toldAfterSeq = Infinity
 
   /** Notes that `owner` (an address, any case) owns `account`. */
   setOwner(account: number, owner: `0x${string}`): void {
@@ -184,7 +191,7 @@ export class Directory {
     const entry = this.#entry(account)
     entry.withdrawalNonce = Math.max(entry.withdrawalNonce, withdrawal)
     // Events that came first tell of their own withdrawals, not of those before.
-    const [first] = entry.withdrawals
+    const first = entry.withdrawals.find(({ nonce }) => nonce > 0)
     entry.withdrawalsFrom = first === undefined ? withdrawal : first.nonce - 1
   }
 
@@ -193,28 +200,41 @@ export class Directory {
     entry.approvalNonce = Math.max(entry.approvalNonce, nonce)
   }
 
+  /** Every event behind `seq` will be told. */
+  beginsAfter(seq: number): void {
+    this.#toldAfterSeq = Math.min(this.#toldAfterSeq, seq)
+  }
+
   noteWithdrawal(account: number, withdrawal: KnownWithdrawal): void {
-    const { nonce } = withdrawal
+    const { nonce, seq } = withdrawal
     const entry = this.#entry(account)
     // What a gateway is told again after it was away, it may know.
-    if (nonce <= entry.withdrawalNonce) return
-    entry.withdrawalNonce = nonce
+    if (seq <= (entry.withdrawals.at(-1)?.seq ?? 0)) return
+    entry.withdrawalNonce = Math.max(entry.withdrawalNonce, nonce)
     entry.withdrawals.push(withdrawal)
     if (entry.withdrawals.length <= WITHDRAWALS_KEPT) return
-    entry.withdrawalsFrom = Math.max(entry.withdrawalsFrom, entry.withdrawals.shift()!.nonce)
+    const forgotten = entry.withdrawals.shift()!
+    entry.withdrawalsFrom = Math.max(entry.withdrawalsFrom, forgotten.nonce)
+    entry.withdrawalsAfterSeq = forgotten.seq
   }
 
   /** What became of a withdrawal, by its nonce. */
   withdrawal(account: number, nonce: number): WithdrawalState {
     const entry = this.#entries.get(account)
-    const known = entry?.withdrawals.find((withdrawal) => withdrawal.nonce === nonce)
+    const known =
+      nonce === 0 ? undefined : entry?.withdrawals.find((withdrawal) => withdrawal.nonce === nonce)
     const highest = entry?.withdrawalNonce ?? 0
+    const recent = (entry?.withdrawals ?? []).map(({ seq, asset }): [number, number] => [seq, asset])
+    const recentAfter = Math.min(
+      Number.MAX_SAFE_INTEGER,
+      Math.max(this.#toldAfterSeq, entry?.withdrawalsAfterSeq ?? 0),
+    )
     if (known === undefined) {
       const state = nonce > (entry?.withdrawalsFrom ?? 0) ? 'notTaken' : 'unknown'
-      return { state, seq: 0, asset: 0, units: 0, highest }
+      return { state, seq: 0, asset: 0, units: 0, highest, recent, recentAfter }
     }
     const { seq, asset, units } = known
-    return { state: 'taken', seq, asset, units, highest }
+    return { state: 'taken', seq, asset, units, highest, recent, recentAfter }
   }
 
   #entry(account: number): AccountEntry {
@@ -226,6 +246,7 @@ export class Directory {
         withdrawalNonce: 0,
         withdrawals: [],
         withdrawalsFrom: 0,
+        withdrawalsAfterSeq: 0,
       }
       this.#entries.set(account, entry)
     }

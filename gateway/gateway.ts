@@ -51,6 +51,7 @@ import { sessionEvent } from './session-events.js'
 import { Stream } from './stream.js'
 import { Submissions } from './submissions.js'
 import { Subscriptions } from './subscriptions.js'
+import { boundUnsent } from './unsent.js'
 import { WalletChecks } from './wallet-checks.js'
 
 const REQUEST_ID_MAX = 2 ** 31 - 1
@@ -369,6 +370,8 @@ export class Gateway implements EngineLinkHandler {
       this.accounts.sweep(now)
       this.snapshots.sweep(now)
       for (const market of this.markets.values()) market.sweep(now, this.data.config.streamIdleS * 1000)
+      this.limits.sweep(now)
+      boundUnsent(this.#connections, this.data.config.unsentBytesSumMax)
     }
     // After a pause of this thread signs of life may wait unread: nobody is closed before they were looked at.
     const judges = now - this.#sweptAtMs < idleMs / 2
@@ -431,6 +434,7 @@ export class Gateway implements EngineLinkHandler {
     const { words, floats, at, count, timeMs } = applied
     // The time that the sequencer gave with a message stands before its first command, and has an event.
     const firstSeq = count > 0 ? floats[(at >> 1) + Ev.SEQ_F64]! : applied.firstSeq
+    this.directory.beginsAfter(Math.min(firstSeq, applied.firstSeq) - 1)
     this.history.applied(Math.min(firstSeq, applied.firstSeq), applied.lastSeq, applied.more)
     for (let index = 0; index < count; index++) {
       const word = at + index * EVENT_WORDS

@@ -38,6 +38,8 @@ export class Reply {
   readonly #headers: [name: string, value: string][] = [['cache-control', 'no-store']]
   readonly #onEnd: (() => void)[] = []
   readonly #onRefused: (code: number, ip: string) => void
+  /** The connection ends with the answer. */
+  closes = false
   #done = false
   #waits = false
 
@@ -84,7 +86,7 @@ export class Reply {
         response.writeHeader('content-length', String(Buffer.byteLength(body)))
         // With arguments it would write a length of its own, or nothing at all.
         response.endWithoutBody()
-      } else response.end(body, close)
+      } else response.end(body, close || this.closes)
     })
   }
 

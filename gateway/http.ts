@@ -177,7 +177,10 @@ function admit(gateway: Gateway, reply: Reply, request: HttpRequest): void {
   const refusal = gateway.admission.connect(reply.ip) ?? limits.http(reply.ip, isFrame)
   if (refusal !== undefined) throw new RequestError(refusal.code, refusal.message, refusal.retryAfter)
   limits.opened(reply.ip)
-  reply.onEnd(() => limits.closed(reply.ip))
+  reply.onEnd(() => {
+    limits.closed(reply.ip)
+    if (!limits.keepsHttp(reply.ip)) reply.closes = true
+  })
   const bytes = headBytes(request)
   if (bytes > HTTP_HEAD_BYTES_MAX) {
     throw new RequestError(

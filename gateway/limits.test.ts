@@ -280,6 +280,7 @@ test('every limit of the settings has a row here', () => {
     ...goesOn.flatMap(({ settings }) => settings),
     'framesInFlightMax',
     'connectionsPerIp',
+    'connectionsMax',
     'connectRate',
     'allowedOrigins',
     'messageBytesMax',
@@ -293,6 +294,8 @@ test('every limit of the settings has a row here', () => {
     'threads',
     'requireSignedFrames',
     'unsentBytesMax',
+    // idle-connections.test's.
+    'unsentBytesSumMax',
     'conflateBytes',
     'fillsKept',
     'historyRebuildCommandsMax',

@@ -10,6 +10,8 @@ import { Control, Kind } from '../sdk/wire/layout.js'
 import { Budget } from './budgets.js'
 import type { GatewayConfig } from './config.js'
 import type { FrameSource } from './frames.js'
+import { KeptConnections } from './kept-connections.js'
+import { connectionsOf, openFilesMax } from './open-files.js'
 
 /** A client is told when less than this part of a budget is left. */
 const THROTTLE_BELOW = 0.1
@@ -31,8 +33,12 @@ export class Limits {
   readonly #ordersByIp: Budget<string>
   readonly #cancels: Budget<number>
   readonly #frameBytes: Budget<number>
-  /** Open WebSockets and unanswered HTTP requests of each address. */
+  /** Open WebSockets and unanswered HTTP requests of each address, and of all. */
   readonly #connections = new Map<string, number>()
+  #allConnections = 0
+  readonly #connectionsMax: number
+  /** Answered HTTP connections that may be open still: half of what an address may have. */
+  readonly #kept: KeptConnections
   /** Connections on which each account is logged on. */
   readonly #loggedOn = new Map<number, number>()
   readonly #openOrders: (account: number) => number
@@ -49,6 +55,8 @@ export class Limits {
     this.#ordersByIp = new Budget(config.ipOrderRate)
     this.#cancels = new Budget(config.cancelRate)
     this.#frameBytes = new Budget(config.frameByteRate)
+    this.#kept = new KeptConnections(Math.floor(config.connectionsPerIp / 2))
+    this.#connectionsMax = Math.min(config.connectionsMax, connectionsOf(openFilesMax(), config.threads))
   }
 
   /** Whether an address may open one more WebSocket. */
@@ -60,20 +68,35 @@ export class Limits {
     return { code: ErrorCode.ConnectRateLimited, message: 'too many connections were opened', retryAfter }
   }
 
-  #connectionsFull(ip: string): Refusal | undefined {
+  /** `onKept`: it may come on a connection that is counted already. */
+  #connectionsFull(ip: string, onKept = false): Refusal | undefined {
     const { connectionsPerIp } = this.#config
-    if ((this.#connections.get(ip) ?? 0) < connectionsPerIp) return undefined
-    return {
-      code: ErrorCode.TooManyConnections,
-      message: `${connectionsPerIp} connections are open, HTTP requests without an answer among them`,
-    }
+    const connectionsMax = this.#connectionsMax
+    const refusal = (message: string): Refusal => ({ code: ErrorCode.TooManyConnections, message })
+    if (this.#allConnections >= connectionsMax)
+      return refusal(`${connectionsMax} connections of all addresses are open, which is the most`)
+    const kept = this.#kept.count(ip, performance.now())
+    const open = (this.#connections.get(ip) ?? 0) + (onKept ? Math.max(0, kept - 1) : kept)
+    if (open < connectionsPerIp) return undefined
+    return refusal(`${connectionsPerIp} connections are open, those of HTTP among them`)
+  }
+
+  /** An HTTP request was answered: whether its connection may stay open. */
+  keepsHttp(ip: string): boolean {
+    return this.#kept.keep(ip, performance.now())
+  }
+
+  sweep(now: number): void {
+    this.#kept.sweep(now)
   }
 
   opened(ip: string): void {
     this.#connections.set(ip, (this.#connections.get(ip) ?? 0) + 1)
+    this.#allConnections++
   }
 
   closed(ip: string): void {
+    this.#allConnections--
     const open = (this.#connections.get(ip) ?? 1) - 1
     if (open === 0) this.#connections.delete(ip)
     else this.#connections.set(ip, open)
@@ -101,7 +124,7 @@ export class Limits {
 
   /** Takes what an HTTP request costs before it is looked at; a frame's commands are paid for later. */
   http(ip: string, isFrame: boolean): Refusal | undefined {
-    return this.#connectionsFull(ip) ?? (isFrame ? this.#httpFrame(ip) : this.request(ip, undefined, 1))
+    return this.#connectionsFull(ip, true) ?? (isFrame ? this.#httpFrame(ip) : this.request(ip, undefined, 1))
   }
 
   /** From its address over all accounts only: an address that has not logged on trades over HTTP as well. */

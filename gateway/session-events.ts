@@ -27,18 +27,15 @@ export function sessionEvent(
       directory.noteApprovalNonce(account, floats[float + Ev.AMOUNT_B_F64]!)
       gateway.sessionEnded({ account, approval: floats[float + Ev.AMOUNT_A_F64]! })
       break
-    case EventKind.Withdrawn: {
-      const nonce = floats[float + Ev.AMOUNT_B_F64]!
-      // 0: no wallet was asked.
-      if (nonce === 0) break
+    case EventKind.Withdrawn:
       directory.noteWithdrawal(account, {
-        nonce,
+        // 0: no wallet was asked.
+        nonce: floats[float + Ev.AMOUNT_B_F64]!,
         seq: floats[float + Ev.SEQ_F64]!,
         asset: words[word + Ev.ASSET]!,
         units: floats[float + Ev.AMOUNT_A_F64]!,
       })
       break
-    }
     default:
       break
   }

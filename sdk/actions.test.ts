@@ -184,7 +184,14 @@ test('the status of what is no withdrawal of the account is unknown, and not wai
   const stateOf = async (seq: number, asset = 'USDC') => (await own.withdrawalStatus({ asset, seq })).state
   expect(await stateOf(1)).toBe('unknown')
   const { seq } = await own.requestWithdrawal({ asset: 'USDC', amount: 10n ** 6n })
+  const later = await own.placeOrder({ market: MARKET, side: 'buy', ticks: 3, lots: 1 })
+  const newest = await own.requestWithdrawal({ asset: 'USDC', amount: 10n ** 6n })
   expect(await stateOf(seq)).toBe('waiting')
+  expect(await own.withdrawalStatus({ asset: 'USDC', seq })).toMatchObject({ confirmed: true })
+  expect(await stateOf(newest.seq)).toBe('waiting')
+  // Between two withdrawals, and of the same account: no withdrawal.
+  expect(await stateOf(later.seq)).toBe('unknown')
+  await own.cancelAll()
   expect(await stateOf(seq + 1_000_000)).toBe('unknown')
   expect(await stateOf(seq, 'ETH')).toBe('unknown')
   own.close()

@@ -24,7 +24,7 @@ import { readProof, rootOf } from './proof.js'
 import type { TrackedFill } from './trackers.js'
 import { toHex } from './wire/bytes.js'
 import { ErrorCode } from './wire/codes.js'
-import { readObject, readSafeInt } from './wire/fields.js'
+import { readArray, readObject, readSafeInt } from './wire/fields.js'
 import { Method } from './wire/layout.js'
 import type { WireValue } from './wire/msgpack.js'
 import type { Receipt } from './wire/signed.js'
@@ -126,8 +126,8 @@ export abstract class ClientChain extends ClientQueries {
   /**
    * How far withdrawals of an asset are: what the vault holds ready to be claimed, and with the `seq` that
    * `requestWithdrawal` gave, the state of the batch that it is in. States are the chain's; which batch, the
-   * exchange says. A seq that is behind the account's newest withdrawal, or of one of another asset, is `unknown`;
-   * of older ones the caller must know that they are withdrawals.
+   * exchange says. A seq that is no withdrawal of the account and asset is `unknown`. Of those that are older than what
+   * the exchange remembers, `confirmed` is false: `state` is that of the batch with that seq, whatever it was.
    */
   async withdrawalStatus(options: {
     readonly asset: number | string
@@ -141,16 +141,17 @@ export abstract class ClientChain extends ClientQueries {
     const units = (await this.chain.read('vault', 'claimable', [BigInt(account), BigInt(asset.id)])) as bigint
     const claimable = { claimable: fromUnits(units, asset), claimableUnits: Number(units) }
     const { seq } = options
-    if (seq === undefined) return { ...claimable, state: undefined, batch: undefined }
-    if (await this.#isNoWithdrawal(account, asset.id, seq))
-      return { ...claimable, state: 'unknown', batch: undefined }
+    if (seq === undefined) return { ...claimable, state: undefined, batch: undefined, confirmed: false }
+    const isWithdrawal = await this.#isWithdrawal(account, asset.id, seq)
+    const confirmed = isWithdrawal === true
+    if (isWithdrawal === false) return { ...claimable, state: 'unknown', batch: undefined, confirmed }
     const batches = await this.batches(BATCHES_MAX)
     const batch = batches.find(({ firstSeq, lastSeq }) => firstSeq <= seq && seq <= lastSeq)
     if (batch === undefined) {
       const oldest = batches[0]?.firstSeq
       // Before the oldest that is told of: nobody says which batch it was in.
       const isOlder = oldest !== undefined && seq < oldest
-      return { ...claimable, state: isOlder ? 'unknown' : 'waiting', batch: undefined }
+      return { ...claimable, state: isOlder ? 'unknown' : 'waiting', batch: undefined, confirmed }
     }
     const state = await this.chain.batch(batch.number).then(
       (found) => found.state,
@@ -161,18 +162,19 @@ export abstract class ClientChain extends ClientQueries {
         throw error
       },
     )
-    return { ...claimable, state, batch: batch.number }
+    return { ...claimable, state, batch: batch.number, confirmed }
   }
 
-  /** Whether the account's newest withdrawal shows that `seq` is none of the account's, or of another asset. */
-  async #isNoWithdrawal(account: number, asset: number, seq: number): Promise<boolean> {
+  /** Whether `seq` is a withdrawal of the account and asset; undefined = the exchange does not tell (any more). */
+  async #isWithdrawal(account: number, asset: number, seq: number): Promise<boolean | undefined> {
     const nonces = readObject(await this.call(Method.Nonces, [account]), 'nonces')
-    const nonce = readSafeInt(nonces['withdrawal'], 'withdrawal')
-    if (nonce === 0) return true
-    const newest = readObject(await this.call(Method.Withdrawal, [account, nonce]), 'withdrawal')
-    if (newest['state'] !== 'taken') return false
-    const newestSeq = readSafeInt(newest['seq'], 'seq')
-    return seq > newestSeq || (seq === newestSeq && newest['asset'] !== asset)
+    const nonce = Math.max(1, readSafeInt(nonces['withdrawal'], 'withdrawal'))
+    const told = readObject(await this.call(Method.Withdrawal, [account, nonce]), 'withdrawal')
+    for (const entry of readArray(told['recent'], 'recent', 0, 1000)) {
+      const [at, of] = readArray(entry, 'recent', 2, 2)
+      if (at === seq) return of === asset
+    }
+    return seq > readSafeInt(told['recentAfter'], 'recentAfter') ? false : undefined
   }
 
   /**

@@ -166,6 +166,11 @@ export interface WithdrawalStatus {
    */
   readonly state: 'waiting' | 'committed' | 'proven' | 'final' | 'unknown' | undefined
   readonly batch: number | undefined
+  /**
+   * True = the exchange tells that the seq is a withdrawal of this account and asset. False with a state other than
+   * 'unknown' = it does not remember (the gateway began later): the caller must know that it is one.
+   */
+  readonly confirmed: boolean
 }
 
 export interface ClaimedWithdrawal {

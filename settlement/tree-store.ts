@@ -29,7 +29,8 @@ const ROOT_BYTES = 32
 const HASH_BYTES = 32
 /** A checkpoint is due when the changes since the last one are this many times fewer than all nodes. */
 const CHANGES_PER_CHECKPOINT = 2
-const NODES_MIN = 50_000
+/** And never below so many changes. */
+const CHECKPOINT_NODES_MIN = 50_000
 /** Batches behind the last proven one whose changes stay, for proofs against their roots. */
 export const CHANGES_KEPT = 64
 
@@ -47,7 +48,10 @@ export class TreeStore {
   private checkpointBatch = 0
 
   /** `settlementFolder`: the batch store's folder. */
-  constructor(settlementFolder: string) {
+  constructor(
+    settlementFolder: string,
+    private readonly nodesMin = CHECKPOINT_NODES_MIN,
+  ) {
     this.folder = join(settlementFolder, 'tree')
     makeFolder(this.folder)
   }
@@ -118,7 +122,7 @@ export class TreeStore {
    * start nor a proof against one of the last CHANGES_KEPT proven roots needs.
    */
   checkpointIfDue(batch: number, tree: StateTree, provenBatch: number): void {
-    if (this.changedSince * CHANGES_PER_CHECKPOINT < Math.max(tree.nodeCount, NODES_MIN)) return
+    if (this.changedSince * CHANGES_PER_CHECKPOINT < Math.max(tree.nodeCount, this.nodesMin)) return
     this.checkpoint(batch, tree)
     const oldest = Math.min(batch, provenBatch - CHANGES_KEPT)
     for (const name of readdirSync(this.folder)) {

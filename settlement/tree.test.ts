@@ -1,5 +1,6 @@
 /** The state tree against a plain recomputation with poseidon-lite; proofs, undo, refusals, the store. */
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -257,5 +258,46 @@ describe('tree store', () => {
     // What was damaged has been written again.
     expect(new TreeStore(folder).undo(2)).toBeDefined()
     expect(new TreeStore(folder).undo(6)).toBeUndefined()
+  })
+
+  test('a checkpoint is written when enough has changed, and is held against the root that it restores to', () => {
+    const own = join(folder, 'own')
+    const file = join(own, 'tree', 'checkpoint')
+    const tree = new StateTree()
+    const store = new TreeStore(own, 100)
+    const records: BatchRecord[] = []
+    const changes = (number: number): number => {
+      const indices = Int32Array.of(number)
+      tree.beginBatch()
+      tree.update(indices, [5])
+      const changed = tree.endBatch()
+      store.write(number, tree.root, changed)
+      const header = { number: BigInt(number), newRoot: tree.root }
+      const rows = encodeRows({ indices, deltas: Float64Array.of(5) })
+      records.push({ header, data: { rows } } as unknown as BatchRecord)
+      store.checkpointIfDue(number, tree, number)
+      return changed.keys.length
+    }
+    let changed = 0
+    for (let number = 1; !existsSync(file); number++) {
+      // Not before a half of the least.
+      expect(changed * 2).toBeLessThan(100)
+      changed += changes(number)
+    }
+    expect(changed * 2).toBeGreaterThanOrEqual(100)
+    const recordOf = (number: number): BatchRecord => records[number - 1]!
+    const restored = new StateTree()
+    new TreeStore(own).restore(restored, records.length, recordOf)
+    expect(restored.root).toBe(tree.root)
+    // Whole, and of the root of the last record; but its nodes give another one.
+    const bytes = readFileSync(file)
+    const count = bytes.readUInt32LE(12)
+    for (let at = 0; at < count; at++) bytes[64 + count * 4 + at * 32 + 31]! ^= 1
+    const end = bytes.length - 32
+    createHash('sha256').update(bytes.subarray(0, end)).digest().copy(bytes, end)
+    writeFileSync(file, bytes)
+    expect(() => new TreeStore(own).restore(new StateTree(), records.length, recordOf)).toThrow(
+      /checkpoint after batch \d+ says root \d+, its nodes give \d+/,
+    )
   })
 })

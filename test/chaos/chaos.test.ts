@@ -7,4 +7,5 @@ test('through a line that loses, doubles, swaps, delays and cuts, what the SDK t
   for (const fault of ['lose', 'double', 'swap'] as const) expect(report.faults[fault]).toBeGreaterThan(0)
   expect(report.fills).toBeGreaterThan(10)
   expect(report.booksCompared).toBeGreaterThan(5)
+  expect(report.l3Compared).toBeGreaterThan(50)
 }, 600_000)

@@ -15,12 +15,13 @@ import {
   type CommandResult,
   GlassbookError,
   OutcomeUnknownError,
+  type TrackedFill,
   createClient,
 } from '../../sdk/index.js'
-import { Kind } from '../../sdk/wire/layout.js'
+import { Kind, type L3Entry } from '../../sdk/wire/layout.js'
 import { type PassingMessage, type Verdict, startMessageProxy } from '../message-proxy.js'
 import { Random } from '../simulator/random.js'
-import { type Claims, type Told, judge } from './judge.js'
+import { type Claims, type L3Claim, type Told, judge } from './judge.js'
 
 export const MARKET = 0
 const ACCOUNTS = 3
@@ -49,6 +50,7 @@ export interface ChaosReport {
   readonly incomplete: number
   readonly healedBooks: number
   readonly booksCompared: number
+  readonly l3Compared: number
   /** What was told and is not so; empty = the claim holds. */
   readonly findings: readonly string[]
 }
@@ -57,6 +59,7 @@ interface Party {
   readonly client: Client
   readonly account: number
   readonly told: Told[]
+  readonly endsTold: Map<number, number>
   unknown: number
   readonly trackers: Awaited<ReturnType<typeof follow>>
 }
@@ -67,6 +70,31 @@ async function follow(client: Client) {
     orders: await client.trackOrders(),
     fills: await client.trackFills(),
     balances: await client.trackBalances(),
+  }
+}
+
+/** Keeps a market's orders by its L3 stream, and says at each message what they are. */
+async function followL3(client: Client, claims: L3Claim[]): Promise<void> {
+  const orders = new Map<number, string>()
+  await client.subscribeBookL3(MARKET, ({ kind, seq, data }) => {
+    if (kind === 'snapshot') orders.clear()
+    for (const [orderId, side, ticks, lots] of data as unknown as L3Entry[])
+      if (lots === 0) orders.delete(orderId)
+      else orders.set(orderId, `${orderId} ${side} ${ticks} ${lots}`)
+    const sorted = [...orders].sort(([a], [b]) => a - b).map(([, text]) => text)
+    claims.push({ seq, orders: sorted })
+  })
+}
+
+/** All fills that the exchange's history tells of an account, oldest first. */
+async function historyOf(client: Client): Promise<TrackedFill[]> {
+  const all: TrackedFill[] = []
+  for (;;) {
+    const last = all.at(-1)
+    const after = last === undefined ? { afterSeq: 0 } : { afterSeq: last.seq, afterIndex: last.index }
+    const page = await client.fillsPage({ ...after, limit: 500 })
+    all.push(...page.fills)
+    if (!page.more) return all
   }
 }
 
@@ -126,7 +154,9 @@ async function trade(party: Party, random: Random, isOver: () => boolean): Promi
       else
         note([
           await client.placeOrder({
-            ...{ market: MARKET, side, cloid: ++cloid, lots: 1 + random.below(20) },
+            ...{ market: MARKET, side, cloid: ++cloid },
+            // Now and then one that sweeps through several makers.
+            lots: lot === 4 ? 100 + random.below(100) : 1 + random.below(20),
             ticks: 990 + random.below(20),
             timeInForce: lot === 4 ? 'IOC' : 'GTC',
           }),
@@ -159,6 +189,7 @@ export async function runChaos({ seconds, seed, perMille = 5 }: ChaosOptions): P
   const parties: Party[] = []
   const findings: string[] = []
   const claims: Claims[] = []
+  const l3Claims: L3Claim[] = []
   try {
     for (let index = 0; index < ACCOUNTS; index++) {
       const client = createClient({
@@ -169,10 +200,13 @@ export async function runChaos({ seconds, seed, perMille = 5 }: ChaosOptions): P
       })
       await client.connect()
       await client.createSession()
-      parties.push({
-        ...{ client, account: index + 1, told: [], unknown: 0 },
-        trackers: await follow(client),
+      const trackers = await follow(client)
+      const endsTold = new Map<number, number>()
+      trackers.orders.onOrder(({ orderId }, event) => {
+        if (event === 'ended' && orderId > 0) endsTold.set(orderId, (endsTold.get(orderId) ?? 0) + 1)
       })
+      if (index === 0) await followL3(client, l3Claims)
+      parties.push({ ...{ client, account: index + 1, told: [], endsTold, unknown: 0 }, trackers })
     }
     line.wild = true
     let isOver = false
@@ -212,16 +246,26 @@ export async function runChaos({ seconds, seed, perMille = 5 }: ChaosOptions): P
     const { seq } = await rig.stateHash()
     for (const { client } of parties) await client.balances()
     await pause(1_000)
-    const ends = parties.map(({ account, told, trackers: { book, orders, fills, balances } }) => ({
-      ...{ account, told, complete: fills.complete, fills: fills.fills.slice() },
-      ready: { book: book.ready, orders: orders.ready, fills: fills.ready, balances: balances.ready },
-      ...{ bids: book.bids(), asks: book.asks(), orders: [...orders.live.values()] },
-      balances: new Map(balances.balances),
-    }))
+    const histories = await Promise.all(parties.map(({ client }) => historyOf(client)))
+    const ends = parties.map(
+      ({ account, told, endsTold, trackers: { book, orders, fills, balances } }, at) => ({
+        ...{
+          account,
+          told,
+          endsTold,
+          history: histories[at]!,
+          complete: fills.complete,
+          fills: fills.fills.slice(),
+        },
+        ready: { book: book.ready, orders: orders.ready, fills: fills.ready, balances: balances.ready },
+        ...{ bids: book.bids(), asks: book.asks(), orders: [...orders.live.values()] },
+        balances: new Map(balances.balances),
+      }),
+    )
     for (const { client } of parties) client.close()
     proxy.close()
     await rig.stop()
-    const judged = judge(dataDir, seq, ends, claims)
+    const judged = judge(dataDir, seq, ends, claims, l3Claims)
     return {
       ...{ seconds, seed, faults: line.counts, connections: proxy.connections },
       commands: parties.reduce((sum, { told }) => sum + told.length, 0),
@@ -231,6 +275,7 @@ export async function runChaos({ seconds, seed, perMille = 5 }: ChaosOptions): P
       incomplete: ends.filter(({ complete }) => !complete).length,
       healedBooks: parties.reduce((sum, { trackers }) => sum + trackers.book.healed, 0),
       booksCompared: judged.booksCompared,
+      l3Compared: judged.l3Compared,
       findings: [...findings, ...judged.findings],
     }
   } finally {

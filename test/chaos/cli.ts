@@ -20,7 +20,7 @@ const text = `# Trading through a line that cuts, doubles, delays, drops and swa
 
 Three accounts trade with each other through a proxy that reads each message, both ways. Afterwards the journal is
 applied to an engine of the test's own: every book that called itself ready is compared at the seq that it named;
-at the end books, orders, fills, balances and the outcome of every command are compared with the journal.
+every message of the L3 stream is applied and compared; at the end books, orders, fills, their history, balances and the outcome of every command are compared with the journal.
 
 | | |
 |---|---|
@@ -34,6 +34,7 @@ at the end books, orders, fills, balances and the outcome of every command are c
 | fill trackers that say "not complete" | ${report.incomplete} of 3 |
 | books healed by their checksum | ${report.healedBooks} |
 | ready books compared on the way | ${report.booksCompared} |
+| L3 books compared, one a message | ${report.l3Compared} |
 
 ${findings.length === 0 ? 'Nothing that was told was otherwise.' : `Found:\n\n${findings.map((line) => `- ${line}`).join('\n')}`}
 `

@@ -7,6 +7,12 @@ import type { BookSideLevel, TrackedFill, TrackedOrder } from '../../sdk/index.j
 
 const MARKET = 0
 
+/** A market's resting orders as its L3 stream tells them: "id side ticks lots", in the order of ids. */
+export interface L3Claim {
+  readonly seq: number
+  readonly orders: readonly string[]
+}
+
 /** What became of a command, as it was told. */
 export interface Told {
   readonly seq: number
@@ -30,6 +36,10 @@ export interface PartyEnd {
   readonly bids: readonly BookSideLevel[]
   readonly asks: readonly BookSideLevel[]
   readonly orders: readonly TrackedOrder[]
+  /** Of each order, how often its end was told. */
+  readonly endsTold: ReadonlyMap<number, number>
+  /** What the account's history tells, all pages. */
+  readonly history: readonly TrackedFill[]
   readonly balances: ReadonlyMap<number, { readonly available: number; readonly reserved: number }>
 }
 
@@ -51,7 +61,13 @@ export function judge(
   untilSeq: number,
   ends: readonly PartyEnd[],
   claims: readonly Claims[],
-): { readonly fills: number; readonly booksCompared: number; readonly findings: readonly string[] } {
+  l3Claims: readonly L3Claim[],
+): {
+  readonly fills: number
+  readonly booksCompared: number
+  readonly l3Compared: number
+  readonly findings: readonly string[]
+} {
   const findings: string[] = []
   const differ = (what: string, told: string, is: string): void => {
     if (told !== is && findings.length < FINDINGS_MAX)
@@ -97,6 +113,18 @@ export function judge(
   const bySeq = new Map<number, Claims[]>()
   for (const claim of claims) bySeq.set(claim.seq, [...(bySeq.get(claim.seq) ?? []), claim])
   let booksCompared = 0
+  const l3BySeq = new Map(l3Claims.map((claim) => [claim.seq, claim]))
+  let l3Compared = 0
+  const compareL3 = (engine: Engine): void => {
+    const claim = l3BySeq.get(engine.seq)
+    if (claim === undefined) return
+    l3Compared++
+    const resting = engine
+      .restingOrders(MARKET)
+      .sort((a, b) => a.orderId - b.orderId)
+      .map(({ orderId, side, ticks, visible }) => `${orderId} ${side} ${ticks} ${visible}`)
+    differ(`L3 at seq ${claim.seq}`, claim.orders.join('; '), resting.join('; '))
+  }
   const compareBooks = (engine: Engine): void => {
     for (const { seq, bids, asks } of bySeq.get(engine.seq) ?? []) {
       booksCompared++
@@ -119,6 +147,7 @@ export function judge(
       engine.apply(block.words, block.floats, COMMANDS_AT + command * COMMAND_WORDS)
       engine.flush()
       compareBooks(engine)
+      compareL3(engine)
     }
   }
   if (reader.end().kind !== 'clean') findings.push('the journal is torn')
@@ -145,6 +174,12 @@ export function judge(
         `${made.length}, missed ${missed.slice(0, 3).join(' ')}`,
       )
     }
+    const told = end.history.map(
+      ({ seq, index: at, orderId, ticks, lots }) => `${seq}.${at}/${orderId}/${ticks}/${lots}`,
+    )
+    differ(`${who}, history`, told.join(' '), made.join(' '))
+    for (const [orderId, times] of end.endsTold)
+      differ(`${who}, order ${orderId}: its end was told`, `${times} times`, '1 times')
     if (end.ready.book) {
       differ(`${who}, bids`, levelsText(end.bids), levelsText(engine.book(MARKET, Side.Buy, 10_000)))
       differ(`${who}, asks`, levelsText(end.asks), levelsText(engine.book(MARKET, Side.Sell, 10_000)))
@@ -165,5 +200,5 @@ export function judge(
         )
       }
   }
-  return { fills, booksCompared, findings }
+  return { fills, booksCompared, l3Compared, findings }
 }

@@ -228,7 +228,7 @@ export function amendOrder(
     orders.extraNumbers[2 * slot + EXTRA_EXPIRES_AT] = expiresAtMs
     trading.expiries.add(slot)
   }
-  trading.reserves.set(slot, left)
+  trading.reserves.hold(slot, row, need)
   trading.orderEvents.amended(slot, oldTicks, false, waiting && !live)
   if (!waiting) trading.enter(slot)
   else if (live) trading.activate(slot)

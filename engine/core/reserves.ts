@@ -109,8 +109,12 @@ export class Reserves {
       (attributes & MARK_BUDGET) === 0 ? 0 : this.extraNumbers[2 * slot + EXTRA_BUDGET]!,
       marketCarry >>> CARRY_SHIFT,
     )
+    this.hold(slot, this.row(slot), units)
+  }
+
+  /** Makes the order, whose reserve is in `row`, reserve `units`; the caller has checked that it can. */
+  hold(slot: number, row: number, units: number): void {
     const change = units - this.numbers[2 * slot]!
-    const row = this.row(slot)
     this.numbers[2 * slot] = units
     this.values[2 * row]! -= change
     this.values[2 * row + 1]! += change

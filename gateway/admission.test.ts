@@ -75,6 +75,33 @@ test('a socket that sends thousands of messages at once does not keep another wa
   )
 })
 
+test('messages that take long: an address has its part of a turn, others theirs, and each of its sockets its turn', async () => {
+  let clockMs = 0
+  const handled: string[] = []
+  const turns = new Turns(
+    ({ id, ip }, message) => {
+      // Of the crowd each takes 3 ms.
+      if (ip === 'crowd') clockMs += 3
+      handled.push(`${ip} ${id} ${Buffer.from(message).toString()}`)
+    },
+    () => clockMs,
+  )
+  const of = (id: number, ip: string) => ({ id, ip, closed: false }) as Connection
+  const crowd = Array.from({ length: 50 }, (_, id) => of(id, 'crowd'))
+  for (let count = 0; count < 4; count++)
+    for (const connection of crowd) turns.take(connection, Buffer.from(String(count)))
+  turns.take(of(99, 'other'), Buffer.from('a place'))
+  // The crowd has had its part of this turn: the other one is not behind it.
+  expect(handled).toEqual(['crowd 0 0', 'crowd 1 0', 'other 99 a place'])
+  while (turns.size > 0) await new Promise((resolve) => setImmediate(resolve))
+  expect(handled).toHaveLength(201)
+  // Nobody of the crowd was served all before another was served at all.
+  const first = crowd.map(({ id }) => handled.indexOf(`crowd ${id} 0`))
+  const last = crowd.map(({ id }) => handled.indexOf(`crowd ${id} 3`))
+  expect(Math.max(...first)).toBeLessThan(Math.min(...last))
+  expect(crowd.every(({ id }) => [0, 1, 2, 3].every((n) => handled.includes(`crowd ${id} ${n}`)))).toBe(true)
+})
+
 test('what waits of one socket is bounded, and forgotten with it', () => {
   const turns = new Turns(() => {})
   const loud = connection(1)

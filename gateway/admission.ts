@@ -18,6 +18,8 @@ import type { Refusal } from './limits.js'
 const SOCKET_MESSAGES_A_TURN = 32
 const SOCKET_BYTES_A_TURN = 64 << 10
 const MESSAGES_A_TURN = 256
+/** Time of this thread that the messages of one address may take in a turn, ms: some cost a thousand times what others do. */
+const ADDRESS_MS_A_TURN = 4
 /** Bytes of one socket's messages that wait for their turn. */
 const WAITING_BYTES_MAX = 1 << 20
 /** What a refusal takes from the budget of refusals, and what a signature does that is not right. */
@@ -143,11 +145,23 @@ export class Turns {
   readonly #queues = new Map<Connection, Queue>()
   /** What sockets were served in this turn. */
   readonly #served = new Map<Connection, { messages: number; bytes: number }>()
+  /** What messages of each address took in this turn, ms. */
+  readonly #tookMs = new Map<string, number>()
+  readonly #now: () => number
   #messages = 0
   #scheduled = false
 
-  constructor(handle: (connection: Connection, message: Uint8Array) => void) {
-    this.#handle = handle
+  constructor(
+    handle: (connection: Connection, message: Uint8Array) => void,
+    now: () => number = () => performance.now(),
+  ) {
+    this.#now = now
+    this.#handle = (connection, message) => {
+      const startMs = this.#now()
+      handle(connection, message)
+      const tookMs = (this.#tookMs.get(connection.ip) ?? 0) + this.#now() - startMs
+      this.#tookMs.set(connection.ip, tookMs)
+    }
   }
 
   /** Connections that wait. */
@@ -182,6 +196,7 @@ export class Turns {
   #admit(connection: Connection, bytes: number): boolean {
     const served = this.#served.get(connection)
     if (this.#messages >= MESSAGES_A_TURN) return false
+    if ((this.#tookMs.get(connection.ip) ?? 0) >= ADDRESS_MS_A_TURN) return false
     if (served === undefined) this.#served.set(connection, { messages: 1, bytes })
     else {
       if (served.messages >= SOCKET_MESSAGES_A_TURN || served.bytes >= SOCKET_BYTES_A_TURN) return false
@@ -199,6 +214,7 @@ export class Turns {
     setImmediate(() => {
       this.#scheduled = false
       this.#served.clear()
+      this.#tookMs.clear()
       this.#messages = 0
       this.#turn()
       if (this.#queues.size > 0) this.#schedule()
@@ -218,6 +234,8 @@ export class Turns {
         at++
         this.#handle(connection, message)
       }
+      // Who was not served keeps its place.
+      if (at === 0 && !connection.closed) continue
       this.#queues.delete(connection)
       if (connection.closed || at === queue.messages.length) continue
       queue.messages = queue.messages.slice(at)

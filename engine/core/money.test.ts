@@ -164,6 +164,24 @@ describe('bands tighten a protection price, and never widen it', () => {
     bid.buy(3, 95, 1, 3, { ...slide, type: StopLimit, triggerTicks: 105 })
     expect(bid.buy(4, 105, 2, 2)).toEqual(['Accepted 2', 'Fill 6<2 1@91', 'Fill 4<2 1@105', 'Triggered 3'])
   })
+
+  test('a triggered order that would slide out of the band is cancelled', () => {
+    const rig = banded(100)
+    const { TakeProfitLimit } = OrderType
+    rig.sell(2, 101, 1, 1)
+    expect(rig.sell(2, 91, 1, 2, { type: TakeProfitLimit, triggerTicks: 101 })).toEqual(['Accepted 2'])
+    const slide = { postOnly: PostOnly.Slide, type: StopLimit, triggerTicks: 101 }
+    expect(rig.buy(3, 95, 1, 1, slide)).toEqual(['Accepted 1'])
+    // The trade at 101 makes the band 91 to 111. The first to fire rests at its edge; the second would stand at 90.
+    expect(rig.buy(4, 101, 1, 1)).toEqual([
+      'Accepted 1',
+      'Fill 1<1 1@101',
+      'Triggered 2',
+      'Triggered 1',
+      'Canceled 1 TriggerRejected 1',
+    ])
+    expect(rig.book()).toBe(' | 91:1')
+  })
 })
 
 describe('reserves are what the rest needs', () => {

@@ -3,6 +3,8 @@
  * that nobody caught. The first one decides the exit code; later ones only say what they are. Whoever
  * starts or waits asks `during`, so that an end that comes early is not slept through.
  */
+import { ExchangeFrozen } from '../settlement/chain.js'
+
 export class RunEnd {
   readonly #promise: Promise<number>
   #resolve: (code: number) => void = () => {}
@@ -47,10 +49,10 @@ export class RunEnd {
     this.#resolve(this.#code)
   }
 
-  /** A part failed: said in one line; the run ends with code 1 unless it ends already. */
+  /** A part failed: said in one line; the run ends with the code of that unless it ends already. */
   fail(what: string, error: unknown): void {
     this.#say(`glassbook: ${what}: ${error instanceof Error ? error.message : String(error)}`)
-    this.end(1)
+    this.end(exitCodeOf(error))
   }
 
   /** The exit code, when there is one. */
@@ -68,6 +70,12 @@ export class RunEnd {
     return Promise.race([work, ended])
   }
 }
+
+/** Exit code of a frozen exchange: starting it again is of no use. */
+export const FROZEN_CODE = 3
+
+/** Exit code for what ended a run, or kept it from starting. */
+export const exitCodeOf = (error: unknown): number => (error instanceof ExchangeFrozen ? FROZEN_CODE : 1)
 
 /** The run was ended while something was waited for; not a failure by itself. */
 export class RunEnded extends Error {

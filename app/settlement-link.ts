@@ -6,7 +6,7 @@
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Deployment } from '../contracts/deploy.js'
-import { chainClient } from '../settlement/chain.js'
+import { ExchangeFrozen, chainClient } from '../settlement/chain.js'
 import type { ProofQuestion } from '../gateway/messages.js'
 import { type ChainWatcher, startChainWatcher } from '../settlement/chain-watcher.js'
 import type {
@@ -150,7 +150,7 @@ export async function startSettlement(options: SettlementOptions): Promise<Runni
           options.onLine(`settlement: ${message.text}`)
           break
         case 'failed':
-          die(new Error(message.text))
+          die(message.isFrozen ? new ExchangeFrozen(deployment.settlement) : new Error(message.text))
           break
         case 'stopped':
           break

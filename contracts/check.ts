@@ -97,26 +97,57 @@ async function checkAssets(client: PublicClient, deployment: Deployment, finding
 /** What is allowed to be, and should be known. */
 async function checkState(client: PublicClient, deployment: Deployment, findings: Finding[]): Promise<void> {
   const settlement = { address: deployment.settlement, abi: settlementAbi } as const
-  const [frozen, paused, verifier, proposed, activeFrom, committed, proven, requests, block] =
-    await Promise.all([
-      client.readContract({ ...settlement, functionName: 'frozen' }),
-      client.readContract({ ...settlement, functionName: 'commitsPaused' }),
-      client.readContract({ ...settlement, functionName: 'verifier' }),
-      client.readContract({ ...settlement, functionName: 'proposedVerifier' }),
-      client.readContract({ ...settlement, functionName: 'verifierActiveFrom' }),
-      client.readContract({ ...settlement, functionName: 'batchCount' }),
-      client.readContract({ ...settlement, functionName: 'provenCount' }),
-      client.readContract({ ...settlement, functionName: 'openRequests' }),
-      client.getBlock(),
-    ])
+  const [
+    frozen,
+    paused,
+    verifier,
+    proposed,
+    activeFrom,
+    committed,
+    proven,
+    requests,
+    block,
+    heir,
+    heirUntil,
+    life,
+  ] = await Promise.all([
+    client.readContract({ ...settlement, functionName: 'frozen' }),
+    client.readContract({ ...settlement, functionName: 'commitsPaused' }),
+    client.readContract({ ...settlement, functionName: 'verifier' }),
+    client.readContract({ ...settlement, functionName: 'proposedVerifier' }),
+    client.readContract({ ...settlement, functionName: 'verifierActiveFrom' }),
+    client.readContract({ ...settlement, functionName: 'batchCount' }),
+    client.readContract({ ...settlement, functionName: 'provenCount' }),
+    client.readContract({ ...settlement, functionName: 'openRequests' }),
+    client.getBlock(),
+    client.readContract({ ...settlement, functionName: 'proposedGovernor' }),
+    client.readContract({ ...settlement, functionName: 'governorLapsesAt' }),
+    client.readContract({ ...settlement, functionName: 'PROPOSAL_LIFE' }),
+  ])
   const note = (warn: boolean, what: string, detail: string): void =>
     void findings.push({ level: warn ? 'warn' : 'ok', what, detail })
-  note(frozen, 'frozen', frozen ? 'for good: users leave by escape' : 'no')
+  findings.push(
+    frozen
+      ? {
+          level: 'fail',
+          what: 'frozen',
+          detail:
+            'for good: a forced withdrawal was not answered in time; nothing more is settled, users leave with "glassbook exit"',
+        }
+      : { level: 'ok', what: 'frozen', detail: 'no' },
+  )
   note(paused, 'commits', paused ? 'paused by the guardian' : 'open')
   const changed = !isAddressEqual(verifier, deployment.verifier)
   note(changed, 'verifier', changed ? `${verifier}; deployed with ${deployment.verifier}` : verifier)
-  if (!isAddressEqual(proposed, zeroAddress))
-    note(true, 'next verifier', `${proposed} from ${isoTime(activeFrom)} on`)
+  if (!isAddressEqual(proposed, zeroAddress)) {
+    const isLapsed = block.timestamp > activeFrom + life
+    const when = isLapsed ? 'lapsed' : `until ${isoTime(activeFrom + life)}`
+    note(!isLapsed, 'next verifier', `${proposed} from ${isoTime(activeFrom)} on, ${when}`)
+  }
+  if (!isAddressEqual(heir, zeroAddress)) {
+    const isLapsed = block.timestamp > heirUntil
+    note(!isLapsed, 'next governor', `${heir}, ${isLapsed ? 'lapsed' : `until ${isoTime(heirUntil)}`}`)
+  }
   note(false, 'batches', `${committed} committed, ${proven} proven`)
   if (committed > proven) {
     const { committedAt } = await client.readContract({

@@ -40,6 +40,10 @@ describe('Solidity', () => {
     expect(coverageGaps(files)).toEqual([])
   })
 
+  test('every mutant that was made by hand has its place in the sources', () => {
+    expect(allMutants().length).toBeGreaterThan(handMutants.length)
+  })
+
   const chosen = long
     ? allMutants()
     : [handMutants[0]!, handMutants.find(({ from }) => from.includes('address(this)'))!]

@@ -2,7 +2,7 @@
  * The chain watcher before a real chain, whose endpoint leaves out and changes events, refuses ranges and lags
  * behind, and whose blocks are taken back: every deposit is credited once, in order, and nothing else is.
  */
-import { rmSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { createTestClient, encodeFunctionData, http, type Hex } from 'viem'
 import { vaultAbi } from '../contracts/abi.js'
@@ -99,6 +99,34 @@ describe('chain watcher', () => {
     return expected
   }
   const openedAccounts = (): number[] => opened.map((record) => record[Cmd.ACCOUNT]!)
+
+  test('goes on over an endpoint that keeps no old logs, and says so where it needs them', async () => {
+    const expected = await depositMany(2)
+    const statePath = join(fixture.dataDir, 'deposits.json')
+    const first = watch({ statePath })
+    await first.caughtUp
+    const savedBlock = (): number =>
+      (JSON.parse(readFileSync(statePath, 'utf8')) as { nextBlock: number }).nextBlock
+    const saved = savedBlock()
+    await anvil().mine({ blocks: 300 })
+    await until('the file to follow', () => savedBlock() > saved)
+    await first.stop()
+    opened = []
+    const proxy = await FaultyRpc.start(fixture.anvil.rpcUrl, () => 'pruned')
+    running.push(proxy)
+    proxy.prunedBefore = BigInt(savedBlock())
+    await fixture.deposit(3, 0, 33)
+    const client = chainClient([proxy.url])
+    const second = watch({ client, statePath })
+    await second.caughtUp
+    expect(credited).toEqual([...expected, { account: 3, asset: 0, units: 33, position: 2 }])
+    expect(troubles).toEqual([])
+    await second.stop()
+    // From the beginning there are none to be had.
+    watch({ client, depositsConsumed: 0 })
+    await until('the trouble to be told', () => troubles.length > 0)
+    expect(troubles[0]).toMatch(/refuses the logs of block \d+ \(pruned history unavailable\).*keep only/)
+  })
 
   test('several deposits in one block are credited in the order of their logs, each owner once', async () => {
     // Tokens and allowances first, then three deposits in one block.

@@ -74,6 +74,8 @@ const PAUSE_MS_MAX = 30_000
 const RANGE_BLOCKS = 2000
 /** Blocks to go back when an event is missing: another branch may have it earlier. Doubled until it is found. */
 const BACK_BLOCKS = 64
+/** Blocks without a deposit after which the file is written: a restart must not need logs that are long gone. */
+const SAVE_BLOCKS = 256
 /** The vault registers it at its creation; it belongs to the owner of the fees. */
 const FEE_ACCOUNT = 0
 
@@ -185,7 +187,8 @@ class Watch {
   }
 
   private async openFeeAccount(): Promise<void> {
-    if (this.opened.has(FEE_ACCOUNT)) return
+    // It is opened before the first deposit is consumed. What is in the journal needs no old logs again.
+    if (this.opened.has(FEE_ACCOUNT) || this.options.depositsConsumed > 0) return
     const { deployedAtBlock } = this.options.deployment
     const { owner, origin } = await this.queue.registration(FEE_ACCOUNT, deployedAtBlock)
     await this.open(FEE_ACCOUNT, owner, origin)
@@ -279,12 +282,13 @@ class Watch {
   }
 
   private move(progress: Progress): void {
-    const isNew = progress.position !== this.saved
+    const isNew =
+      progress.position !== this.saved?.position || progress.nextBlock - this.saved.nextBlock >= SAVE_BLOCKS
     this.progress = progress
     const { statePath } = this.options
     if (statePath === undefined || !isNew) return
     writeDurable(dirname(statePath), basename(statePath), `${JSON.stringify(progress)}\n`)
-    this.saved = progress.position
+    this.saved = progress
   }
 
   private get beginning(): Progress {
@@ -294,8 +298,8 @@ class Watch {
   /** The progress is the state file's, and the chain was not asked of it yet. */
   private isUnchecked = true
 
-  /** Position that the state file has. */
-  private saved: number | undefined
+  /** What the state file has. */
+  private saved: Progress | undefined
 
   /** Of the state file; the beginning where there is none, or where the journal is an older one. */
   private readProgress(): Progress {

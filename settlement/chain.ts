@@ -19,7 +19,7 @@ import {
   type PublicClient,
 } from 'viem'
 import { groth16ChunkVerifierAbi, settlementAbi, vaultAbi } from '../contracts/abi.js'
-import { isRefusal } from './log-ranges.js'
+import { LogsRefused, isRefusal } from './log-ranges.js'
 import { isLocalChain, refuseDevelopmentKey } from './development-key.js'
 import { EndpointsDisagree, agreeing, type RpcOptions } from './rpc.js'
 import { BadAnswer } from './rpc-endpoint.js'
@@ -49,6 +49,23 @@ export interface ChainDeployment {
 /** The RPC endpoint is another chain than the deployment names. */
 export class WrongChain extends Error {
   override readonly name = 'WrongChain'
+}
+
+/** Anybody may have frozen the exchange, for a forced withdrawal that was not answered in time: nothing is settled any more. */
+export class ExchangeFrozen extends Error {
+  override readonly name = 'ExchangeFrozen'
+  constructor(settlement: Address) {
+    super(
+      `the settlement contract ${settlement} is frozen for good: a forced withdrawal was not answered in time. Nothing more can be settled; users leave with "glassbook exit"`,
+    )
+  }
+}
+
+/** @throws ExchangeFrozen. */
+export async function expectNotFrozen(client: PublicClient, deployment: ChainDeployment): Promise<void> {
+  const address = deployment.settlement
+  if (await client.readContract({ address, abi: settlementAbi, functionName: 'frozen' }))
+    throw new ExchangeFrozen(address)
 }
 
 /** A read client over `rpcUrls`: what is believed when they differ stands in rpc.ts. */
@@ -141,6 +158,7 @@ export async function nextBlockTime(client: PublicClient): Promise<number> {
 
 /** One line about any chain failure; a contract's custom error by name and arguments. */
 export function chainErrorText(error: unknown): string {
+  if (error instanceof LogsRefused) return error.shortMessage
   if (error instanceof BaseError) {
     const trouble = networkTrouble(error)
     if (trouble !== undefined) return trouble

@@ -7,7 +7,7 @@
  */
 import { parseAbi, zeroAddress, type Address, type PublicClient } from 'viem'
 import { settlementAbi } from '../contracts/abi.js'
-import type { ChainDeployment } from './chain.js'
+import { nextBlockTime, type ChainDeployment } from './chain.js'
 import type { BatchRecord, BatchStore } from './store.js'
 import { chunkRootsOf } from './witness.js'
 
@@ -41,17 +41,20 @@ export class Chunking {
     return this.smallest
   }
 
-  /** Asks the chain what is in force, and what is proposed. */
+  /** Asks the chain what is in force, and what is proposed and has not lapsed. */
   async refresh(): Promise<void> {
     const { client, deployment } = this.options
     const read = { address: deployment.settlement, abi: settlementAbi } as const
-    const [rows, proposed, proposedRows] = await Promise.all([
+    const [rows, proposed, proposedRows, activeFrom, life] = await Promise.all([
       client.readContract({ ...read, functionName: 'rowsPerChunk' }),
       client.readContract({ ...read, functionName: 'proposedVerifier' }),
       client.readContract({ ...read, functionName: 'proposedRowsPerChunk' }),
+      client.readContract({ ...read, functionName: 'verifierActiveFrom' }),
+      client.readContract({ ...read, functionName: 'PROPOSAL_LIFE' }),
     ])
     this.rows = Number(rows)
-    this.smallest = proposed === zeroAddress ? this.rows : Math.min(this.rows, Number(proposedRows))
+    const mayCome = proposed !== zeroAddress && BigInt(await nextBlockTime(client)) <= activeFrom + life
+    this.smallest = mayCome ? Math.min(this.rows, Number(proposedRows)) : this.rows
   }
 
   /** Cuts a batch that is not committed as the verifier in force wants it. */

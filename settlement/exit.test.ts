@@ -496,7 +496,9 @@ test('the audit of a vault whose tokens are gone says so; a node without a pendi
     },
   } as never
   expect((await planExit(plain, fixture.deployment, owner(1).address)).steps).toHaveLength(2)
-  expect(await new RequestReader(plain, fixture.deployment).open()).toEqual([])
+  expect(
+    await new RequestReader({ client: plain, deployment: fixture.deployment, onTrouble: () => {} }).open(),
+  ).toEqual([])
   const chain = createTestClient({ mode: 'anvil', transport: http(fixture.anvil.rpcUrl) })
   await chain.setCode({ address: fixture.deployment.assets[1]!.token, bytecode: REVERTS })
   const { report } = await audit(client, fixture.deployment)

@@ -1,4 +1,7 @@
 /** Forced withdrawals on a real chain: answered from the journal, or with a proof of zero; never twice. */
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createTestClient, http } from 'viem'
 import { CommandKind, Side } from '../engine/codes.js'
 import { Cmd } from '../engine/layout.js'
 import { settlementAbi } from '../contracts/abi.js'
@@ -30,6 +33,7 @@ describe('forced withdrawals', () => {
   const startSettler = async (
     onCommand: (record: Int32Array) => void,
     rpcUrl = fixture.anvil.rpcUrl,
+    troubles: string[] = [],
   ): Promise<void> => {
     settler = new Settler({
       dataDir: fixture.dataDir,
@@ -40,6 +44,7 @@ describe('forced withdrawals', () => {
       policy: { seconds: 0.05, fills: 1000, rows: 1000 },
       pollMs: 20,
       onCommand,
+      onTrouble: (text) => void troubles.push(text),
     })
     await settler.start()
     await settler.flush()
@@ -93,6 +98,69 @@ describe('forced withdrawals', () => {
     expect(asked).toBeGreaterThan(3)
     await settler.stop()
     await proxy.stop()
+  })
+
+  test('a restart on an endpoint without old logs answers what was asked before, and says what it cannot see', async () => {
+    await settler.stop()
+    await fixture.deposit(4, 0, 900)
+    await fixture.deposit(5, 0, 800)
+    await fixture.credit()
+    const requestsPath = join(fixture.dataDir, 'settlement', 'requests.json')
+    // Read, and not answered before the stop.
+    await startSettler(() => {})
+    await request(4, 4, 0, 900)
+    await until('the request to be kept', () => readFileSync(requestsPath, 'utf8').includes('"4/0"'))
+    await settler.stop()
+    const proxy = await FaultyRpc.start(fixture.anvil.rpcUrl, () => 'pruned')
+    const test = createTestClient({ mode: 'anvil', transport: http(fixture.anvil.rpcUrl) })
+    const mineMany = async (): Promise<void> => {
+      await test.mine({ blocks: 200 })
+      proxy.prunedBefore = (await fixture.client.getBlockNumber()) - 100n
+    }
+    await mineMany()
+    const answer = (record: Int32Array): void => void fixture.journal.append(record)
+    const troubles: string[] = []
+    await startSettler(answer, proxy.url, troubles)
+    await until('the request to be closed', async () => (await fixture.readSettlement('openRequests')) === 0n)
+    expect(await fixture.readVault('claimable', 4n, 0n)).toBe(900n)
+    expect(troubles).toEqual([])
+    await settler.stop()
+
+    // Without the file the old request is told of, and a new one is answered all the same.
+    await request(5, 5, 0, 800)
+    await mineMany()
+    rmSync(requestsPath)
+    await startSettler(answer, proxy.url, troubles)
+    await until('the refusal to be told', () =>
+      troubles.some((text) => /refuses the logs of block/.test(text)),
+    )
+    await fixture.deposit(4, 0, 70)
+    await fixture.credit()
+    await request(4, 4, 0, 70)
+    await until(
+      'the new request to be closed',
+      async () => (await fixture.readSettlement('openRequests')) === 1n,
+    )
+    expect(await fixture.readVault('claimable', 4n, 0n)).toBe(970n)
+    expect(troubles.filter((text) => /refuses the logs of block/.test(text))).toHaveLength(1)
+    await settler.stop()
+
+    // The file that is not what was written is read past, on an endpoint that has all.
+    writeFileSync(requestsPath, '{"nextBlock":')
+    await startSettler(answer, fixture.anvil.rpcUrl, troubles)
+    expect(troubles.some((text) => text.includes(`${requestsPath} is not what was written there`))).toBe(true)
+    await until('all to be closed', async () => (await fixture.readSettlement('openRequests')) === 0n)
+    await proxy.stop()
+  })
+
+  test('a zero balance is proven though nothing else happens', async () => {
+    // The last command is in a batch already when the request comes.
+    await settler.flush()
+    const seq = fixture.journal.seq
+    await request(5, 5, 0, 1)
+    await until('the request to be closed', async () => (await fixture.readSettlement('openRequests')) === 0n)
+    // One cancel, of no orders, for a batch to be made of.
+    expect(fixture.journal.seq).toBe(seq + 1)
   })
 
   test('who asks for more than there is and goes on trading is answered by what the last root shows', async () => {

@@ -43,9 +43,14 @@ export interface ForcedOptions {
   readonly sender: Sender
   /** Takes commands for the engine, in order. */
   readonly onCommand: (record: Int32Array) => void
-  /** Asks for a batch even if it would move nothing: it is to prove a zero balance. */
-  readonly wantBatch: () => void
+  /**
+   * Asks for a batch even if it would move nothing: it is to prove a zero balance. False: the journal has no
+   * command that it could be made of.
+   */
+  readonly wantBatch: () => boolean
   readonly isStopped: () => boolean
+  /** Where a restart finds the requests that were read. */
+  readonly statePath?: string
   readonly onTrouble: (text: string) => void
   readonly pollMs: number
 }
@@ -61,7 +66,7 @@ const STOP_CHECK_MS = 20
  */
 export async function answerForced(options: ForcedOptions): Promise<void> {
   const { follower, batches, wantBatch, isStopped, onCommand, pollMs } = options
-  const reader = new RequestReader(options.client, options.deployment)
+  const reader = new RequestReader(options)
   const askedAtMs = new Map<number, number>()
   while (!isStopped()) {
     for (const request of await reader.open()) {
@@ -83,7 +88,11 @@ export async function answerForced(options: ForcedOptions): Promise<void> {
       // A later batch must show the zero, and perhaps there is nothing else to settle.
       else if (total === 0 && shown?.balance !== 0 && batches.count === batches.proven) {
         // One that is proven and not final yet will do in a moment.
-        if ((await finalCount(options)) >= batches.proven) wantBatch()
+        if ((await finalCount(options)) < batches.proven || wantBatch()) continue
+        // Nothing has come since the last batch: the cancel, of no orders, is what a next one is made of.
+        if (Date.now() - (askedAtMs.get(index) ?? 0) <= AGAIN_MS) continue
+        askedAtMs.set(index, Date.now())
+        onCommand(forcedRecords(request.account, request.asset, 0)[0])
       }
     }
     for (let waited = 0; waited < pollMs && !isStopped(); waited += STOP_CHECK_MS) await sleep(STOP_CHECK_MS)
@@ -97,10 +106,16 @@ function underWay({ follower, batches }: ForcedOptions, index: number, request: 
     for (const record of records) if (record.index === index) units += record.units
   }
   add(follower.withdrawals)
-  for (const { commitBlock, data } of batches.open())
-    if (commitBlock === undefined || commitBlock > request.block) add(decodeUnits(data.withdrawals))
+  for (const { header, commitBlock, data } of batches.open())
+    if (isLater(Number(header.number), commitBlock, request)) add(decodeUnits(data.withdrawals))
   return units
 }
+
+/** Whether a batch is committed after the request: by its block, and inside that by its number, as the contract has it. */
+const isLater = (number: number, commitBlock: number | undefined, request: OpenRequest): boolean =>
+  commitBlock === undefined ||
+  commitBlock > request.block ||
+  (commitBlock === request.block && number > request.batchesBefore)
 
 /** Number of the batch up to which all are final. */
 async function finalCount({
@@ -130,7 +145,8 @@ async function shownBalance(
     args: [BigInt(number)],
   })
   const isNewer =
-    batch.committedAt > request.requestedAt &&
+    (batch.committedAt > request.requestedAt ||
+      (batch.committedAt === request.requestedAt && number > request.batchesBefore)) &&
     Number(batch.depositsConsumed) >= request.depositsBefore &&
     // What the batches up to this one paid has counted: the contract takes no answer before.
     (await finalCount({ client, deployment })) >= number

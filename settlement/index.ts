@@ -9,12 +9,7 @@ export * from './fills-root.js'
 export * from './follow.js'
 export * from './net.js'
 export type { RpcOptions } from './rpc.js'
-export {
-  Settler,
-  defaultPolicy,
-  type BatchPolicy,
-  type SettlerOptions,
-  type SettlerStatus,
-} from './settler.js'
+export * from './settler-options.js'
+export { Settler } from './settler.js'
 export { BatchStore, type BatchRecord } from './store.js'
 export { StateTree, TREE_DEPTH, rootOfProof, type BalanceProof } from './tree.js'

@@ -17,6 +17,20 @@ export const isRefusal = (error: unknown): boolean =>
       (cause instanceof HttpRequestError && REFUSING_STATUSES.has(cause.status ?? 0)),
   ) !== null
 
+/** An endpoint refuses the logs of a single block: most often it keeps only those of recent ones. */
+export class LogsRefused extends BaseError {
+  override readonly name = 'LogsRefused'
+  constructor(
+    readonly block: bigint,
+    cause: BaseError,
+  ) {
+    super(
+      `the RPC endpoint refuses the logs of block ${block} (${cause.details || cause.shortMessage}): it may keep only those of recent blocks; give one that has them from there on`,
+      { cause },
+    )
+  }
+}
+
 export class LogRanges {
   private size: number
 
@@ -30,7 +44,7 @@ export class LogRanges {
     return this.size
   }
 
-  /** What `read` gives of each piece of `from` to `to`, in order. Throws what it threw of a single block. */
+  /** What `read` gives of each piece of `from` to `to`, in order. Throws LogsRefused, or what kept it from answering. */
   async *walk<T>(
     from: bigint,
     to: bigint,
@@ -46,7 +60,7 @@ export class LogRanges {
         const isLast = this.size === 1
         this.size = Math.ceil(this.size / 2)
         if (isRefusal(error) && !isLast) continue
-        throw error
+        throw isRefusal(error) ? new LogsRefused(fromBlock, error as BaseError) : error
       }
       this.size = Math.min(this.size * 2, this.blocksMax)
       yield { toBlock, value }

@@ -3,7 +3,8 @@ import { Side } from '../engine/codes.js'
 import { SettlementFixture, owner, until } from '../test/settlement-fixture.js'
 import { chainClient } from './chain.js'
 import { decodeRows } from './commit.js'
-import { Settler, type BatchPolicy } from './settler.js'
+import { Settler } from './settler.js'
+import type { BatchPolicy } from './settler-options.js'
 import { placeRecord } from './test/journal-fixture.js'
 
 const NEVER: BatchPolicy = { seconds: 3600, fills: 1_000_000, rows: 1000 }

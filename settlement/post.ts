@@ -9,7 +9,7 @@
  */
 import { encodeFunctionData, type Address, type Hex, type PublicClient } from 'viem'
 import { settlementAbi } from '../contracts/abi.js'
-import { sleep, type ChainDeployment } from './chain.js'
+import { ExchangeFrozen, sleep, type ChainDeployment } from './chain.js'
 import type { Chunking } from './chunking.js'
 import { bytesToHex, commitArguments, type PublicInputs } from './commit.js'
 import { NonceTaken, SenderStopped, TransactionReverted, type Sender } from './sender.js'
@@ -133,6 +133,8 @@ export class Poster {
           await this.pause(PAUSE_MS)
           return
         }
+        if (error.reason.startsWith('ExchangeFrozen'))
+          throw new ExchangeFrozen(this.options.deployment.settlement)
         // Mined and reverted: the chain was another one when it was simulated. A new simulation says why.
         const isWaitedFor = WAITED_FOR.some((name) => error.reason.startsWith(name))
         if (!isWaitedFor && ++refusals >= REFUSALS_MAX) throw error

@@ -8,14 +8,15 @@ import { parentPort, workerData } from 'node:worker_threads'
 import type { Hex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { Control } from '../engine/control.js'
-import { chainClient, type ChainDeployment } from './chain.js'
+import { ExchangeFrozen, chainClient, type ChainDeployment } from './chain.js'
 import { RECORD_BYTES, bytesToHex } from './commit.js'
 import type { EngineCapacities } from './follow.js'
 import { proofCheck } from './proof-check.js'
 import { ProverQueue, type ProverMetrics } from './prover-queue.js'
 import { startProverProcess } from './prover-process.js'
 import type { SenderMetrics } from './sender.js'
-import { Settler, defaultPolicy, type BatchPolicy } from './settler.js'
+import { Settler } from './settler.js'
+import { defaultPolicy, type BatchPolicy } from './settler-options.js'
 import type { BatchRecord } from './store.js'
 import { TREE_DEPTH } from './tree.js'
 
@@ -147,7 +148,8 @@ export type FromSettlement =
   /** A command for the engine, in order: the answer to a forced withdrawal on the chain. */
   | { readonly type: 'command'; readonly record: Int32Array }
   | { readonly type: 'trouble'; readonly text: string }
-  | { readonly type: 'failed'; readonly text: string }
+  /** `isFrozen`: the contract is, so no other start will do better. */
+  | { readonly type: 'failed'; readonly text: string; readonly isFrozen: boolean }
   | { readonly type: 'stopped' }
 
 const HASH_THREADS_MAX = 4
@@ -347,5 +349,9 @@ async function start(): Promise<void> {
 }
 
 start().catch((error: unknown) => {
-  post({ type: 'failed', text: error instanceof Error ? error.message : String(error) })
+  post({
+    type: 'failed',
+    text: error instanceof Error ? error.message : String(error),
+    isFrozen: error instanceof ExchangeFrozen,
+  })
 })

@@ -5,96 +5,32 @@
  * Invariant: a batch is durable before anything of it is sent. The tree holds every sealed batch; a proof
  * is served for the last batch that the chain has. What was not sealed is read from the journal again.
  */
-import { BaseError, type Account, type PublicClient } from 'viem'
+import { join } from 'node:path'
+import { BaseError } from 'viem'
 import { sealBatch } from './batch.js'
 import { Batches, type ServedProof } from './batches.js'
-import { checkChain, chainErrorText, sleep, type ChainDeployment } from './chain.js'
+import { checkChain, chainErrorText, expectNotFrozen, sleep } from './chain.js'
 import { Chunking } from './chunking.js'
 import { DEPOSITS_MAX, WITHDRAWALS_MAX, rowsLimit, type BatchHeader } from './commit.js'
 import { FillProofs, type ServedFillProof } from './fill-proofs.js'
 import { FILL_BYTES } from './fills-root.js'
-import { Follower, type EngineCapacities } from './follow.js'
+import { Follower } from './follow.js'
 import { readFollowerSnapshot, writeFollowerSnapshot } from './follow-snapshot.js'
 import { answerForced } from './forced.js'
 import { readBatches, type PostedBatch } from './history.js'
 import { accountOf, assetOf, indexOf } from './net.js'
 import { ForeignBatch, Poster, isAtLeast } from './post.js'
-import type { ProverQueue } from './prover-queue.js'
 import { Proving } from './proving.js'
-import type { FeePolicy } from './fees.js'
-import { Sender, SenderStopped, type SenderMetrics, type SenderStep } from './sender.js'
+import { Sender, SenderStopped, type SenderStep } from './sender.js'
+import {
+  defaultPolicy,
+  type BatchPolicy,
+  type SettlerOptions,
+  type SettlerStatus,
+} from './settler-options.js'
 import { BatchStore, type BatchRecord } from './store.js'
 import { TreeStore } from './tree-store.js'
 import { StateTree, TREE_DEPTH, emptyRoots, undoOf } from './tree.js'
-
-/** When a batch closes: whichever comes first. */
-export interface BatchPolicy {
-  /** Seconds since the first change that is not in a batch. */
-  readonly seconds: number
-  readonly fills: number
-  /** Net rows; at most half of what one transaction takes (rowsLimit) count. */
-  readonly rows: number
-}
-
-export const defaultPolicy: BatchPolicy = { seconds: 10, fills: 100_000, rows: 1024 }
-
-export interface SettlerOptions {
-  readonly dataDir: string
-  readonly capacities?: EngineCapacities
-  /** Last durable seq of a live journal; absent = the journal is at rest. */
-  readonly durableSeq?: () => number
-  readonly client: PublicClient
-  readonly deployment: ChainDeployment
-  readonly account: Account
-  readonly policy?: BatchPolicy
-  readonly confirmations?: number
-  readonly fees?: FeePolicy
-  readonly pollMs?: number
-  /** See SenderOptions. */
-  readonly lostAfterMs?: number
-  /**
-   * Sealed batches that may wait for the chain, 4 unless given. At the bound the open batch goes on growing
-   * to the policy's own bounds, then the rest waits in the journal: memory does not grow with an outage.
-   */
-  readonly backlogMax?: number
-  /** Commands between snapshots of the follower; 2 million unless given. */
-  readonly snapshotEvery?: number
-  /** Threads that hash big batches, this one among them; 1 unless given. */
-  readonly hashThreads?: number
-  /** Where provers fetch their work; absent = the deployment's verifier takes anything (UnprovenVerifier). */
-  readonly queue?: ProverQueue
-  /**
-   * Takes commands that answer forced withdrawals on the chain, to be given to the engine in order; absent =
-   * requests are not answered.
-   */
-  readonly onCommand?: (record: Int32Array) => void
-  /** Called after each durable step of a batch; tests stop the process here. */
-  readonly onStep?: (step: string, label: string) => void
-  readonly onBatch?: (record: BatchRecord) => void
-  readonly onTrouble?: (text: string) => void
-}
-
-export interface SettlerStatus {
-  /** Last batch that the chain has, its root, and the seq that it ends at. */
-  readonly lastBatch: number
-  readonly lastRoot: bigint
-  readonly settledSeq: number
-  readonly provenBatch: number
-  readonly sealedBatch: number
-  /** Last seq followed. */
-  readonly seq: number
-  readonly state: 'starting' | 'following' | 'waiting for the chain' | 'stopped' | 'failed'
-  /** Last trouble with the chain, empty when there was none, and how often there was one. */
-  readonly trouble: string
-  readonly troubles: number
-  /** Age of the oldest change that no batch on the chain holds, and that no proven batch holds; milliseconds. */
-  readonly lagMs: number
-  readonly proofLagMs: number
-  /** Sealed batches that the chain does not have; at `backlogMax` no further one is sealed. */
-  readonly backlog: number
-  readonly backlogMax: number
-  readonly sender: SenderMetrics
-}
 
 /** Commands after which a follower's snapshot is due: about two seconds of replay. */
 const SNAPSHOT_EVERY = 2_000_000
@@ -197,11 +133,12 @@ export class Settler {
 
   /**
    * Rebuilds the tree from the stored batches, replays the journal to the last one, compares with the
-   * chain. Throws WrongChain, ForeignBatch, StoreError or FollowError.
+   * chain. Throws WrongChain, ExchangeFrozen, ForeignBatch, StoreError or FollowError.
    */
   async start(): Promise<void> {
     const { client, deployment } = this.options
     await this.patiently(() => checkChain(client, deployment))
+    await this.patiently(() => expectNotFrozen(client, deployment))
     const { batches, poster } = this
     await this.patiently(() => this.chunking.refresh())
     this.treeStore.restore(this.tree, batches.count, (number) => batches.record(number)!)
@@ -217,6 +154,7 @@ export class Settler {
       this.guard(() => this.commitLoop()),
       this.guard(() => this.proving.run()),
       this.guard(() => this.forcedLoop()),
+      this.guard(() => this.frozenLoop()),
     ]
     // Told by `ended` and by the status; nobody may be listening yet.
     for (const loop of this.loops) loop.catch(() => undefined)
@@ -433,10 +371,23 @@ export class Settler {
       sender,
       onCommand,
       pollMs,
-      wantBatch: () => (this.wantsBatch = true),
+      wantBatch: () => {
+        this.wantsBatch = true
+        return follower.seq >= follower.firstSeq
+      },
+      statePath: join(this.store.folder, 'requests.json'),
       isStopped: () => this.isStopped,
       onTrouble: (text) => this.tellTrouble(text),
     })
+  }
+
+  /** Until the stop, or ExchangeFrozen. */
+  private async frozenLoop(): Promise<void> {
+    const { client, deployment, pollMs = FORCED_POLL_MS } = this.options
+    while (!this.isStopped) {
+      await expectNotFrozen(client, deployment)
+      for (let waited = 0; waited < pollMs && !this.isStopped; waited += 20) await sleep(20)
+    }
   }
 
   /** What the sender did, as states of batches. */

@@ -141,7 +141,7 @@ export abstract class BatchesModel extends GovernanceModel {
     const from = withdrawals.length - batch.uncredited
     const part = withdrawals.slice(from, from + count)
     batch.uncredited -= part.length
-    for (const withdrawal of part) this.credit(withdrawal, batch.committedAt)
+    for (const withdrawal of part) this.credit(withdrawal, number, batch.committedAt)
     if (batch.uncredited === 0) this.advanceFinal()
   }
 
@@ -166,7 +166,7 @@ export abstract class BatchesModel extends GovernanceModel {
   }
 
   /** A withdrawal of a proven batch becomes a claim, and counts towards a forced one. */
-  protected abstract credit(withdrawal: BatchRecord, committedAt: number): void
+  protected abstract credit(withdrawal: BatchRecord, number: number, committedAt: number): void
 
   protected strike(): void {
     this.batches.length = this.provenCount + 1

@@ -133,6 +133,7 @@ class Run {
       ['settlement', 'refundOf', [model.owners[account]], model.refunds.get(model.owners[account]!) ?? 0n],
       ['settlement', 'governor', [], model.governor],
       ['settlement', 'proposedGovernor', [], model.proposedGovernor],
+      ['settlement', 'governorLapsesAt', [], BigInt(model.governorLapsesAt)],
       ['settlement', 'guardian', [], model.guardian],
       ['settlement', 'commitsPaused', [], model.paused],
       ['settlement', 'verifier', [], model.verifier],
@@ -151,6 +152,7 @@ class Run {
         {
           remaining: request?.remaining ?? 0n,
           requestedAt: request?.requestedAt ?? 0,
+          batchesBefore: BigInt(request?.batchesBefore ?? 0),
           depositsBefore: request?.depositsBefore ?? 0n,
           granted: request?.granted ?? false,
           feeStep: request === undefined ? 0 : this.feeStep(request.fee),

@@ -32,6 +32,8 @@ export interface ModelConfig extends Omit<BatchesConfig, 'assetCount'> {
 export interface ModelRequest {
   remaining: bigint
   readonly requestedAt: number
+  /** The last batch committed then. */
+  readonly batchesBefore: number
   readonly depositsBefore: bigint
   granted: boolean
   readonly fee: bigint
@@ -131,6 +133,7 @@ export class ExchangeModel extends BatchesModel {
     this.requests.set(index, {
       remaining: units,
       requestedAt: this.time,
+      batchesBefore: this.batchCount,
       depositsBefore: BigInt(this.queue.length),
       granted: false,
       fee,
@@ -153,7 +156,7 @@ export class ExchangeModel extends BatchesModel {
     if (number === 0 || number > this.provenCount) throw new Revert('BatchNotProven', [BigInt(number)])
     if (number > this.finalCount) throw new Revert('BatchNotFinal', [BigInt(number), BigInt(this.finalCount)])
     const { committedAt, depositsConsumed, newRoot } = this.batches[number]!
-    if (committedAt <= request.requestedAt)
+    if (!isLater(number, committedAt, request))
       throw new Revert('AnswerTooOld', [BigInt(committedAt), BigInt(request.requestedAt)])
     if (depositsConsumed < request.depositsBefore)
       throw new Revert('AnswerSkipsDeposits', [depositsConsumed, request.depositsBefore])
@@ -189,10 +192,10 @@ export class ExchangeModel extends BatchesModel {
 
   // --- Steps ---
 
-  protected override credit({ index, value }: BatchRecord, committedAt: number): void {
+  protected override credit({ index, value }: BatchRecord, number: number, committedAt: number): void {
     this.claims.set(index, (this.claims.get(index) ?? 0n) + value)
     const request = this.requests.get(index)
-    if (request === undefined || committedAt <= request.requestedAt) return
+    if (request === undefined || !isLater(number, committedAt, request)) return
     request.remaining -= value < request.remaining ? value : request.remaining
     request.granted = true
     if (request.remaining === 0n) this.closeRequest(index, this.owners[index >> 6]!)
@@ -223,4 +226,11 @@ export class ExchangeModel extends BatchesModel {
     const key = `${owner} ${asset}`
     this.paid.set(key, (this.paid.get(key) ?? 0n) + units * this.config.assets[asset]!.unitAtoms)
   }
+}
+
+/** Whether a batch was committed after a request: by time, and inside a block by number. */
+function isLater(number: number, committedAt: number, request: ModelRequest): boolean {
+  return committedAt === request.requestedAt
+    ? number > request.batchesBefore
+    : committedAt > request.requestedAt
 }

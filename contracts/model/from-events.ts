@@ -131,6 +131,7 @@ export class RebuiltExchange {
       this.requests.set(indexOf(args), {
         remaining: units,
         requestedAt: time,
+        batchesBefore: this.batches.length - 1,
         depositsBefore,
         granted: false,
         fee,

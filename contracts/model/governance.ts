@@ -34,6 +34,7 @@ export class GovernanceModel {
   time = 0
   governor: Address
   proposedGovernor: Address = zeroAddress
+  governorLapsesAt = 0
   guardian: Address
   readonly operators: Set<Address>
   paused = false
@@ -71,10 +72,13 @@ export class GovernanceModel {
   proposeGovernor(sender: Address, governor: Address): void {
     this.onlyGovernor(sender)
     this.proposedGovernor = governor
+    this.governorLapsesAt = this.time + PROPOSAL_LIFE
   }
 
   acceptGovernor(sender: Address): void {
     if (sender !== this.proposedGovernor) throw new Revert('NotProposedGovernor', [sender])
+    if (this.time > this.governorLapsesAt)
+      throw new Revert('GovernorProposalLapsed', [BigInt(this.governorLapsesAt), BigInt(this.time)])
     this.governor = sender
     this.proposedGovernor = zeroAddress
   }

@@ -342,7 +342,7 @@ abstract contract Batches is ISettlement, Governed {
         uint256 count = max < left ? max : left;
         bytes calldata part = withdrawals[from:from + count * Packed.RECORD_BYTES];
         batch.uncredited = uint16(left - count);
-        _grantRequests(part, batch.committedAt);
+        _grantRequests(part, number, batch.committedAt);
         vault.creditClaims(part);
         if (count == left) {
             emit BatchFinal(number);
@@ -363,5 +363,5 @@ abstract contract Batches is ISettlement, Governed {
 
     /// @dev Withdrawals of a batch count towards the forced ones that wait.
     /// @param committedAt Block time of the batch's commit, in seconds.
-    function _grantRequests(bytes calldata withdrawals, uint256 committedAt) internal virtual;
+    function _grantRequests(bytes calldata withdrawals, uint64 number, uint256 committedAt) internal virtual;
 }

@@ -35,6 +35,8 @@ abstract contract Governed is IGoverned {
     uint256 public proposedRowsPerChunk;
     /// @inheritdoc IGoverned
     uint256 public verifierActiveFrom;
+    /// @inheritdoc IGoverned
+    uint256 public governorLapsesAt;
 
     /// @inheritdoc IGoverned
     uint256 public constant PROPOSAL_LIFE = 14 days;
@@ -92,12 +94,16 @@ abstract contract Governed is IGoverned {
     /// @inheritdoc IGoverned
     function proposeGovernor(address governor_) external onlyGovernor {
         proposedGovernor = governor_;
+        governorLapsesAt = block.timestamp + PROPOSAL_LIFE;
         emit GovernorProposed(governor_);
     }
 
     /// @inheritdoc IGoverned
     function acceptGovernor() external {
         if (msg.sender != proposedGovernor) revert NotProposedGovernor(msg.sender);
+        // Whoever was once offered the role, and forgotten, must not come with a key of years ago and take it.
+        if (block.timestamp > governorLapsesAt)
+            revert GovernorProposalLapsed(governorLapsesAt, block.timestamp);
         governor = msg.sender;
         proposedGovernor = address(0);
         emit GovernorSet(msg.sender);

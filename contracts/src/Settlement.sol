@@ -71,6 +71,7 @@ contract Settlement is Batches {
         _requests[index] = ForcedWithdrawal({
             remaining: units,
             requestedAt: uint40(block.timestamp),
+            batchesBefore: batchCount,
             depositsBefore: uint56(depositsBefore),
             granted: false,
             feeStep: uint8(openRequests / REQUESTS_PER_STEP)
@@ -96,7 +97,7 @@ contract Settlement is Batches {
         // A withdrawal that has not counted may have paid what the balance lacks: who was served had something.
         if (number > finalCount) revert BatchNotFinal(number, finalCount);
         Batch storage batch = _batches[number];
-        if (batch.committedAt <= request.requestedAt)
+        if (!_isLater(number, batch.committedAt, request))
             revert AnswerTooOld(batch.committedAt, request.requestedAt);
         if (batch.depositsConsumed < request.depositsBefore)
             revert AnswerSkipsDeposits(batch.depositsConsumed, request.depositsBefore);
@@ -153,19 +154,23 @@ contract Settlement is Batches {
     }
 
     /// @inheritdoc Batches
-    function _grantRequests(bytes calldata withdrawals, uint256 committedAt) internal override {
+    function _grantRequests(
+        bytes calldata withdrawals,
+        uint64 number,
+        uint256 committedAt
+    ) internal override {
         if (openRequests == 0) return;
         uint256 count = withdrawals.length / Packed.RECORD_BYTES;
         for (uint256 i = 0; i < count; ++i) {
             (uint256 index, uint256 units) = Packed.unsignedAt(withdrawals, i);
-            _grantRequest(index, units, committedAt);
+            _grantRequest(index, units, number, committedAt);
         }
     }
 
-    function _grantRequest(uint256 index, uint256 units, uint256 committedAt) private {
+    function _grantRequest(uint256 index, uint256 units, uint64 number, uint256 committedAt) private {
         ForcedWithdrawal storage request = _requests[index];
         uint64 owed = request.remaining;
-        if (owed == 0 || committedAt <= request.requestedAt) return;
+        if (owed == 0 || !_isLater(number, committedAt, request)) return;
         uint256 account = index >> Packed.ASSET_BITS;
         uint64 remaining = units >= owed ? 0 : owed - uint64(units);
         emit WithdrawalGranted(uint32(account), uint8(index & Packed.ASSET_MASK), uint64(units), remaining);
@@ -175,6 +180,17 @@ contract Settlement is Batches {
             request.remaining = remaining;
             request.granted = true;
         }
+    }
+
+    /// @dev Whether a batch was committed after a request: by time, and inside a block by number. A batch that is
+    /// struck leaves its number to a later one, so the number alone would not tell.
+    function _isLater(
+        uint64 number,
+        uint256 committedAt,
+        ForcedWithdrawal memory request
+    ) private pure returns (bool) {
+        if (committedAt == request.requestedAt) return number > request.batchesBefore;
+        return committedAt > request.requestedAt;
     }
 
     function _openRequest(

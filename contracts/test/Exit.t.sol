@@ -134,6 +134,40 @@ contract ExitTest is Fixture {
         assertEq(settlement.requestOf(1, 0).remaining, 12, "the request stands");
     }
 
+    /// @dev Block time alone does not order what one block has: here the request comes first, and is served.
+    function test_Request_IsServedByALaterBatchOfItsBlock() public {
+        _start();
+        _request(alice, 0, 50);
+        assertEq(settlement.requestOf(1, 0).batchesBefore, 1, "batches before it");
+        Posted memory p = _build(_record(1, 0, -int256(50)), 0, _record(1, 0, uint64(50)));
+        _commit(p);
+        _proveAll(p);
+        vm.expectEmit(true, true, true, true, address(settlement));
+        emit ISettlement.WithdrawalGranted(1, 0, 50, 0);
+        settlement.finalizeBatch(2, p.withdrawals);
+        assertEq(settlement.refundOf(alice), REQUEST_FEE, "served: the owner gets the fee");
+        // And a later batch of its block may be the answer.
+        _request(bob, 0, 5);
+        _settle("", 0, "");
+        uint256[28] memory path = tree.path(2 << 6);
+        vm.prank(operator);
+        settlement.answerRequest(2, 0, 3, 0, path);
+        assertEq(settlement.refundOf(operator), REQUEST_FEE, "had nothing");
+    }
+
+    /// @dev A struck batch leaves its number to a later one, whose time says that it is later.
+    function test_Request_IsServedByABatchWithAStruckNumber() public {
+        _start();
+        _commit(_build(_record(1, 0, -int256(12)), 0, _record(1, 0, uint64(12))));
+        _request(alice, 0, 50);
+        vm.warp(block.timestamp + PROOF_DELAY + 1);
+        settlement.strikeUnproven();
+        _undo(2);
+        _settle(_record(1, 0, -int256(50)), 0, _record(1, 0, uint64(50)));
+        assertEq(settlement.batchCount(), 2, "the number of the struck one");
+        assertEq(settlement.openRequests(), 0, "served");
+    }
+
     function test_Answer_PaysTheOperatorOfAnIdleRequest() public {
         _start();
         _request(bob, 0, 5);

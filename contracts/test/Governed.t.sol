@@ -74,6 +74,27 @@ contract GovernedTest is Fixture {
         settlement.acceptGovernor();
     }
 
+    /// @dev An offer of years ago, to a key that may have been lost since, is no offer any more.
+    function test_Governor_ProposalLapses() public {
+        vm.prank(governor);
+        settlement.proposeGovernor(alice);
+        uint256 lapsesAt = block.timestamp + settlement.PROPOSAL_LIFE();
+        assertEq(settlement.governorLapsesAt(), lapsesAt, "told");
+        vm.warp(lapsesAt + 1);
+        vm.prank(alice);
+        vm.expectRevert(
+            abi.encodeWithSelector(IGoverned.GovernorProposalLapsed.selector, lapsesAt, lapsesAt + 1)
+        );
+        settlement.acceptGovernor();
+        // Made again, it holds again, to its last moment.
+        vm.prank(governor);
+        settlement.proposeGovernor(alice);
+        vm.warp(block.timestamp + settlement.PROPOSAL_LIFE());
+        vm.prank(alice);
+        settlement.acceptGovernor();
+        assertEq(settlement.governor(), alice, "at the last moment");
+    }
+
     function test_Guardian_PausesCommitsOnly() public {
         _deposit(alice, 0, 50);
         _settleDeposits();

@@ -29,8 +29,9 @@ export const lies = [
   'forged logs',
   'forged revert',
 ] as const
+/** `pruned`: logs of blocks before the proxy's `prunedBefore` are refused, as endpoints do that keep recent ones only. */
 /** `few blocks`: logs of more blocks than `FEW_BLOCKS` are refused, as endpoints do. */
-export type Fault = (typeof failures)[number] | (typeof lies)[number] | 'few blocks'
+export type Fault = (typeof failures)[number] | (typeof lies)[number] | 'few blocks' | 'pruned'
 
 export const FEW_BLOCKS = 5n
 
@@ -47,6 +48,7 @@ const TAGS = new Set<unknown>(['latest', 'pending'])
 
 export class FaultyRpc {
   asked = 0
+  prunedBefore = 0n
   private constructor(
     private readonly target: string,
     private readonly server: Server,
@@ -157,6 +159,11 @@ export class FaultyRpc {
         const { fromBlock, toBlock } = (params[0] ?? {}) as { fromBlock?: string; toBlock?: string }
         if (method !== 'eth_getLogs' || BigInt(toBlock!) - BigInt(fromBlock!) < FEW_BLOCKS) return truth()
         return { error: { code: -32005, message: 'query returned more than 10000 results' } }
+      }
+      case 'pruned': {
+        const { fromBlock } = (params[0] ?? {}) as { fromBlock?: string }
+        if (method !== 'eth_getLogs' || BigInt(fromBlock!) >= this.prunedBefore) return truth()
+        return { error: { code: 4444, message: 'pruned history unavailable' } }
       }
       case 'forged logs':
         return method === 'eth_getLogs'

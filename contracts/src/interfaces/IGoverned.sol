@@ -38,6 +38,8 @@ interface IGoverned {
     error VerifierProposalLapsed(uint256 lapsedAt, uint256 time);
     /// @notice Only the proposed governor may.
     error NotProposedGovernor(address caller);
+    /// @notice The role was not taken in time: it has to be offered again.
+    error GovernorProposalLapsed(uint256 lapsedAt, uint256 time);
 
     /// @notice Governor only: lets an address commit batches, or no longer.
     function setOperator(address operator, bool allowed) external;
@@ -49,7 +51,8 @@ interface IGoverned {
     /// that lasts ends in a freeze and not in a trap.
     function pauseCommits(bool paused) external;
 
-    /// @notice Governor only: offers the role to another address.
+    /// @notice Governor only: offers the role to another address, for `PROPOSAL_LIFE`; the zero address takes an
+    /// offer back.
     function proposeGovernor(address governor) external;
 
     /// @notice Proposed governor only: takes the role.
@@ -69,6 +72,8 @@ interface IGoverned {
     function governor() external view returns (address);
     /// @notice Who may become governor by accepting.
     function proposedGovernor() external view returns (address);
+    /// @notice Block time in seconds up to which that may be done.
+    function governorLapsesAt() external view returns (uint256);
     /// @notice Who may pause commits.
     function guardian() external view returns (address);
     /// @notice Whether commits are paused.
@@ -85,7 +90,8 @@ interface IGoverned {
     function proposedRowsPerChunk() external view returns (uint256);
     /// @notice Block time in seconds from which the proposed verifier may be activated.
     function verifierActiveFrom() external view returns (uint256);
-    /// @notice Seconds after its delay in which a proposed verifier may be put in force.
+    /// @notice Seconds after its delay in which a proposed verifier may be put in force, and after the offer in
+    /// which a proposed governor may take the role.
     function PROPOSAL_LIFE() external view returns (uint256);
     /// @notice Seconds between the proposal of a verifier and its first use.
     function verifierDelay() external view returns (uint256);

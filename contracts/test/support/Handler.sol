@@ -177,7 +177,9 @@ contract Handler is Fixture {
         uint64 number = settlement.provenCount();
         uint64 units = uint64(tree.leaf((account << 6) | asset));
         if (number == 0 || units >= open.remaining) return;
-        if (settlement.batchOf(number).committedAt <= open.requestedAt) return;
+        if (settlement.batchOf(number).committedAt < open.requestedAt) return;
+        if (settlement.batchOf(number).committedAt == open.requestedAt && number <= open.batchesBefore)
+            return;
         if (settlement.batchOf(number).depositsConsumed < open.depositsBefore) return;
         // What was paid counts first, and may serve the request.
         for (uint64 next = settlement.finalCount() + 1; next <= number; next = settlement.finalCount() + 1) {

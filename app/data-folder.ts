@@ -54,6 +54,26 @@ export function expectRecovered(dataDir: string, recovered: RecoveredJournal): v
   if (history > recovered.seq) lost(`the gateway has told clients of seq ${history}`)
 }
 
+/** Batches that are looked at for the newest block that settlement has seen. */
+const BATCHES_LOOKED_AT = 64
+
+/**
+ * A line when the local chain ends before what settlement has seen of it: its file is an older copy. Batches are
+ * sent again; what others did on the chain since is lost.
+ */
+export function olderChain(dataDir: string, statePath: string, head: number): string | undefined {
+  const store = new BatchStore(dataDir)
+  for (const number of store.numbers().slice(-BATCHES_LOOKED_AT).reverse()) {
+    const { commitBlock } = store.read(number)
+    if (commitBlock === undefined || commitBlock <= head) continue
+    return (
+      `local chain: ${statePath} ends at block ${head}, and batch ${number} was committed in block ${commitBlock}: it is an ` +
+      `older copy. Batches are sent again; what others did on the chain since then is lost unless you stop and put back the newest copy`
+    )
+  }
+  return undefined
+}
+
 function names(folder: string): string[] {
   try {
     return readdirSync(folder)

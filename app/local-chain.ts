@@ -5,11 +5,20 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { type Hex, type HDAccount, createPublicClient, createWalletClient, http, isAddress } from 'viem'
+import {
+  type Hex,
+  type HDAccount,
+  type PublicClient,
+  createPublicClient,
+  createWalletClient,
+  http,
+  isAddress,
+} from 'viem'
 import { mnemonicToAccount } from 'viem/accounts'
 import { foundry } from 'viem/chains'
 import { demoTokenAbi, vaultAbi } from '../contracts/abi.js'
 import { type Anvil, startAnvil } from '../contracts/anvil.js'
+import { checkCode } from '../contracts/check-code.js'
 import { type DeployOptions, type Deployment, deploy, receiptOf } from '../contracts/deploy.js'
 import { journalFolder } from '../engine/journal/segments.js'
 import { writeDurable } from '../settlement/store.js'
@@ -104,6 +113,12 @@ export async function startLocalChain(
   const path = join(dataDir, DEPLOYMENT_FILE)
   const statePath = chainStatePath(dataDir)
   let deployment = readDeployment(path)
+  // It is written before the journal is made: other contracts would hold nobody's deposits.
+  if (deployment === undefined && existsSync(journalFolder(dataDir)))
+    throw new LocalChainError(
+      `${path} is missing, and ${journalFolder(dataDir)} shows that there was one: it says where the contracts are and ` +
+        `cannot be made again: put back a copy, or remove the whole data folder to begin anew`,
+    )
   const anvil = await startAnvil({
     statePath,
     ...(blockTimeSeconds === undefined ? {} : { blockTimeSeconds, mixedMining: true }),
@@ -116,6 +131,7 @@ export async function startLocalChain(
   if (deployment !== undefined) {
     const reader = createPublicClient({ transport: http(anvil.rpcUrl) })
     const code = await during(reader.getCode({ address: deployment.settlement }))
+    if (code !== undefined) await during(expectSameChain(reader, deployment, path, statePath, hooks.onLine))
     // Killed before the chain first wrote its state: nothing rests on the deployment yet, so it is made again.
     if (code === undefined && !existsSync(journalFolder(dataDir))) deployment = undefined
     else if (code === undefined) {
@@ -145,6 +161,40 @@ export async function startLocalChain(
   onStep('depositing for demo accounts')
   for (const trader of traders) await during(depositOnce(anvil.rpcUrl, deployment, trader))
   return { anvil, deployment, operator, traders }
+}
+
+/**
+ * The chain has the very contracts that the file names: by the block that they were made in, and, where they are
+ * of this version, by every constant.
+ * @throws LocalChainError when one of the two files is another exchange's, or the deployment was changed.
+ */
+async function expectSameChain(
+  reader: PublicClient,
+  deployment: Deployment,
+  path: string,
+  statePath: string,
+  onLine: (line: string) => void,
+): Promise<void> {
+  const { deployedAtBlock, deployedBlockHash } = deployment
+  const found = await reader
+    .getBlock({ blockNumber: BigInt(deployedAtBlock) })
+    .then(({ hash }) => hash)
+    .catch(() => undefined)
+  if (deployedBlockHash !== undefined && found !== deployedBlockHash)
+    throw new LocalChainError(
+      `${path} names block ${deployedAtBlock} with hash ${deployedBlockHash}, the chain in ${statePath} has ${found ?? 'no such block'}: ` +
+        `one of the two is another exchange's. Put back the newest copies of both`,
+    )
+  const failed = (await checkCode(reader, deployment)).filter(({ level }) => level === 'fail')
+  const [first] = failed
+  if (first === undefined) return
+  const text = `${first.what}: ${first.detail}`
+  // After an update the contracts are those of before, which is for the operator to know.
+  if (first.what.startsWith('bytecode')) onLine(`local chain: ${path}: ${text}`)
+  else
+    throw new LocalChainError(
+      `${path} is not the deployment on the chain (${text}): put back a copy, or remove the whole data folder to begin anew`,
+    )
 }
 
 /** Mints and deposits each asset of `trader` that it has never deposited. */

@@ -15,14 +15,14 @@ import { BatchList } from '../gateway/batch-list.js'
 import { probePort } from '../gateway/probe-port.js'
 import { DEVELOPMENT_ROWS, developmentVerificationKey } from '../settlement/development-key.js'
 import { Demo } from './demo.js'
-import { expectNothingLost, expectRecovered } from './data-folder.js'
+import { expectNothingLost, expectRecovered, olderChain } from './data-folder.js'
 import { type GatewayLink, gatewayCount, startGatewayLink } from './gateway-link.js'
 import { LOCAL_GENESIS } from './genesis.js'
 import { runLobster } from './lobster/run.js'
-import { privateKeyOf, startLocalChain } from './local-chain.js'
+import { chainStatePath, privateKeyOf, startLocalChain } from './local-chain.js'
 import { OperatorLink } from './operator-link.js'
 import { Parts } from './parts.js'
-import { RunEnd, RunEnded } from './run-end.js'
+import { RunEnd, RunEnded, exitCodeOf } from './run-end.js'
 import type { BatchMessage } from '../settlement/settlement-thread.js'
 import { startSettlement } from './settlement-link.js'
 import { Screen } from './screen.js'
@@ -57,7 +57,7 @@ export async function runStart(argv: string[]): Promise<number> {
     await startParts(options, screen, parts, end)
     code = await end.code
   } catch (error) {
-    if (error instanceof StartError) code = 2
+    code = error instanceof StartError ? 2 : exitCodeOf(error)
     if (error instanceof RunEnded) code = await end.code
     else screen.line(`glassbook: ${error instanceof Error ? error.message : String(error)}`)
   }
@@ -134,6 +134,10 @@ async function startParts(options: StartOptions, screen: Screen, parts: Parts, e
   )
   const { deployment } = chain
   const rpcUrl = chain.anvil.rpcUrl
+
+  const head = await createPublicClient({ transport: http(rpcUrl) }).getBlockNumber()
+  const older = olderChain(dataDir, chainStatePath(dataDir), Number(head))
+  if (older !== undefined) screen.line(older)
 
   const gateways = gatewayCount(options.gatewaySockets, options.gateway)
   screen.step('recovering the engine')

@@ -86,6 +86,29 @@ export function restoreState(statePath: string, onLine: (line: string) => void):
     )
 }
 
+/**
+ * Takes the next older whole copy in the place of a state that parses and that the chain refuses all the same;
+ * says so in a line. `tries` counts from 0.
+ * @throws ChainStateError when there is none left.
+ */
+export function takeCopy(
+  statePath: string,
+  tries: number,
+  why: string,
+  onLine: (line: string) => void,
+): void {
+  const copies = [`${statePath}.1`, `${statePath}.2`].filter((path) => wholeState(path) !== undefined)
+  const copy = copies[tries]
+  if (copy === undefined)
+    throw new ChainStateError(
+      `${statePath} is refused by the chain, and so is each whole copy beside it (${statePath}.1, .2): put back a ` +
+        `copy, or remove the whole data folder to begin anew (${why})`,
+    )
+  onLine(`local chain: ${statePath} is refused by the chain; taken from ${copy}`)
+  copyFileSync(statePath, `${statePath}.refused`)
+  copyFileSync(copy, statePath)
+}
+
 /** Makes copies until stopped; troubles and their end are told in one line each. */
 export function keepBackups(statePath: string, onLine: (line: string) => void): () => Promise<void> {
   const worker = new Worker(new URL('./anvil-state-thread.js', import.meta.url), {

@@ -63,6 +63,23 @@ describe('anvil', () => {
     await second.stop()
   })
 
+  test('takes a copy where the file parses and is no state', async () => {
+    const statePath = join(folder, 'flipped.json')
+    const first = await startAnvil({ statePath })
+    await pay(first.rpcUrl)
+    await first.stop()
+    const text = readFileSync(statePath, 'utf8')
+    writeFileSync(`${statePath}.1`, text)
+    writeFileSync(statePath, text.replace('0x', '0t'))
+    const lines: string[] = []
+    const second = await startAnvil({ statePath, onLine: (line) => lines.push(line) })
+    expect(lines).toEqual([expect.stringContaining(`${statePath} is refused by the chain; taken from`)])
+    expect(await balance(second.rpcUrl)).toBe(parseEther('1'))
+    await second.stop()
+    for (const path of ['', '.1', '.2']) writeFileSync(`${statePath}${path}`, '{"block":"0t"}')
+    await expect(startAnvil({ statePath })).rejects.toThrow(/flipped.json is refused.*put back a copy/)
+  })
+
   test('says when the file cannot be mended, and when the port is another chain', async () => {
     const statePath = join(folder, 'torn.json')
     writeFileSync(statePath, '{"block":')

@@ -13,7 +13,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
-import { keepBackups, restoreState } from './anvil-state.js'
+import { keepBackups, restoreState, takeCopy } from './anvil-state.js'
 
 const require = createRequire(import.meta.url)
 
@@ -109,7 +109,7 @@ export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
   const port = options.port || (await freePort(options.wantedPort))
   const onLine = options.onLine ?? (() => {})
   if (statePath !== undefined) restoreState(statePath, onLine)
-  let running = await run(options, port)
+  let running = await runOnState(options, port, onLine)
   const stopBackups = statePath === undefined ? undefined : keepBackups(statePath, onLine)
   let isStopping = false
   let restarting: Promise<void> | undefined
@@ -131,7 +131,7 @@ export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
         throw new AnvilError(`the chain ended by itself ${recent} times within a minute (${how})`)
       onLine(`local chain: ended by itself (${how}); started again at port ${port}`)
       restoreState(statePath, onLine)
-      running = await run(options, port)
+      running = await runOnState(options, port, onLine)
       if (isStopping) running.end()
       else watch()
     } catch (error) {
@@ -151,6 +151,25 @@ export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
       await running.exited
       await stopBackups?.()
     },
+  }
+}
+
+/** Runs the chain, on an older copy of its state where it ends at once on the newest one. */
+async function runOnState(
+  options: AnvilOptions,
+  port: number,
+  onLine: (line: string) => void,
+): Promise<Running> {
+  const { statePath } = options
+  for (let tries = 0; ; tries++) {
+    try {
+      return await run(options, port)
+    } catch (error) {
+      // Of what else may keep it from starting, its words do not speak of the file.
+      if (!(error instanceof AnvilError) || statePath === undefined || !error.message.includes(statePath))
+        throw error
+      takeCopy(statePath, tries, error.message, onLine)
+    }
   }
 }
 

@@ -72,6 +72,8 @@ export interface Deployment {
   readonly verifier: Address
   readonly assets: readonly DeployedAsset[]
   readonly deployedAtBlock: number
+  /** Of that block: another chain with the same contracts has another one. Absent in files of before. */
+  readonly deployedBlockHash?: Hex
   readonly feeOwner: Address
   readonly constants: DeploymentConstants
   /** The key that the verifier was made with, as snarkjs writes it; absent when it checks no proofs. */
@@ -206,6 +208,7 @@ export async function deploy(options: DeployOptions): Promise<Deployment> {
   const deployment: Deployment = {
     ...plan,
     deployedAtBlock: Number(vault.blockNumber),
+    deployedBlockHash: vault.blockHash,
     creations: {
       verifier: verifier.transactionHash,
       vault: vault.transactionHash,
@@ -232,7 +235,7 @@ async function createToken(
  * @throws VerificationKeyError when the verification key is not one of the chunk circuit.
  */
 export function creationData(
-  deployment: Omit<Deployment, 'deployedAtBlock' | 'creations'>,
+  deployment: Omit<Deployment, 'deployedAtBlock' | 'deployedBlockHash' | 'creations'>,
 ): Record<DeployedContract, Hex> {
   const { constants, verificationKey } = deployment
   return {

@@ -1,8 +1,11 @@
-/** `npm run damage -- [--out FILE] [--only TEXT]`: the damage table, a line for each try; exit code 1 with a row that is silently wrong. */
+/**
+ * `npm run damage -- [--out FILE] [--only TEXT]`: the damage table, a line for each try; exit code 1 with a row that is
+ * silently wrong, or refused without the file's name and what to do.
+ */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type DamageRow, damageTable } from './damage.js'
+import { type DamageRow, FAULTS, damageTable } from './damage.js'
 
 const { values } = parseArgs({
   options: {
@@ -34,4 +37,4 @@ ${text.join('\n')}
   },
   (kind) => kind.includes(values.only),
 )
-process.exitCode = rows.some(({ verdict }) => verdict === 'silently wrong') ? 1 : 0
+process.exitCode = rows.some(({ verdict }) => FAULTS.includes(verdict)) ? 1 : 0

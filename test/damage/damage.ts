@@ -1,9 +1,10 @@
 /**
  * What a start does with a data folder in which one file is not what it was: each kind of file, flipped, cut,
  * emptied, deleted, put back from an older copy, or taken from another exchange. The outcome is read from the
- * real program: it refuses and names what is wrong, or it starts, with or without a word, and then journal,
- * history, batches and chain are compared with what they were. Starting with something else than that, and
- * without a word, is "silently wrong".
+ * real program: it refuses, or it starts, with or without a word, and then history, balances, batches and
+ * chain are compared with what they were. A word counts only when it names the file, or what was made from
+ * it; a refusal must say what to do as well. Starting with something else than before, and without such a
+ * word, is "silently wrong".
  */
 import {
   cpSync,
@@ -16,7 +17,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join, relative } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 import { localAccount } from '../../app/local-chain.js'
 import { createClient } from '../../sdk/index.js'
 import { Program, freePort, until } from '../program.js'
@@ -24,10 +25,27 @@ import { Program, freePort, until } from '../program.js'
 export const DAMAGES = ['flipped', 'cut', 'empty', 'deleted', 'older copy', "another exchange's"] as const
 export type Damage = (typeof DAMAGES)[number]
 
+export type Verdict =
+  /** It names the file and says what to do. */
+  | 'refused'
+  /** A line names the file; nothing is lost. */
+  | 'starts, told'
+  /** Nothing is lost, and there was nothing to tell. */
+  | 'starts, nothing lost'
+  /** Something is lost, and a line names the file. */
+  | 'starts, loss told'
+  | 'not tried'
+  /** A refusal that leaves the operator to guess the file or what to do. */
+  | 'refused, unclear'
+  | 'silently wrong'
+
+/** Outcomes that no file may have. */
+export const FAULTS: readonly Verdict[] = ['refused, unclear', 'silently wrong']
+
 export interface DamageRow {
   readonly file: string
   readonly damage: Damage
-  readonly verdict: 'refused' | 'starts, told' | 'starts, nothing lost' | 'not tried' | 'silently wrong'
+  readonly verdict: Verdict
   /** What it said of it, or what differs. */
   readonly words: string
 }
@@ -39,9 +57,37 @@ interface Facts {
   readonly batches: number
 }
 
-/** Digits are of one file among several of its kind. */
 /** Ends a line that says what a start is doing. */
 const STEP_END = ' …'
+/** History may still be read from the journal; after so long it is as it will be. */
+const HISTORY_MS_MAX = 60_000
+/** Says what an operator can do. */
+const ADVICE = /\b(put back|delete|remove|move|restore|start again|deploy|--[a-z])/i
+/** What was made from a file may be told in the place of its path. */
+const MADE_FROM: readonly (readonly [file: RegExp, words: RegExp])[] = [
+  [/^journal\//, /\bjournal\b/i],
+  [/^snapshots\//, /\bsnapshot\b/i],
+  [/^gateway\//, /\bhistory\b/i],
+]
+
+/** Lines of every start, whatever the folder holds. */
+const SCREEN = /^ {2}|^Glassbook is open|^glassbook: stopped/
+
+/** Whether a line is about this file: by its path, its name, or what was made from it. */
+const isAbout = (file: string, line: string): boolean =>
+  line.includes(file) ||
+  line.includes(basename(file)) ||
+  MADE_FROM.some(([path, words]) => path.test(file) && words.test(line))
+
+/** Judges what a start said and what differs after it; `differs` is undefined when it did not start. */
+function judge(file: string, lines: readonly string[], differs: string | undefined): Verdict {
+  const about = lines.filter((line) => isAbout(file, line))
+  if (differs === undefined) return about.some((line) => ADVICE.test(line)) ? 'refused' : 'refused, unclear'
+  if (differs === '') return about.length > 0 ? 'starts, told' : 'starts, nothing lost'
+  return about.length > 0 ? 'starts, loss told' : 'silently wrong'
+}
+
+/** Digits are of one file among several of its kind. */
 const kindOf = (path: string): string => path.replaceAll(/\d{4,}/g, 'N')
 
 /** Makes folders, damages copies of them, and starts on each. `kinds` limits to files whose kind has that text. */
@@ -133,16 +179,21 @@ async function factsOf(url: string): Promise<Facts> {
   const client = await createClient({ url, wallet: localAccount(4) }).connect()
   try {
     await client.createSession()
+    const deadline = performance.now() + HISTORY_MS_MAX
     let page = await client.fillsPage({ afterSeq: 0, limit: 500 })
-    await until('history says that it is complete', async () => {
+    while (!page.complete && performance.now() < deadline) {
+      await new Promise((done) => setTimeout(done, 100))
       page = await client.fillsPage({ afterSeq: 0, limit: 500 })
-      return page.complete
-    })
+    }
     const fills = page.fills.map(({ seq, orderId, ticks, lots }) => `${seq}/${orderId}/${ticks}/${lots}`)
     const balances = (await client.balances()).map(
       ({ asset, availableUnits, reservedUnits }) => `${asset.id}:${availableUnits}+${reservedUnits}`,
     )
-    return { fills: fills.join(), balances: balances.join(), batches: (await client.batches(100)).length }
+    return {
+      fills: `${fills.join()}${page.complete ? '' : ' (not complete)'}`,
+      balances: balances.join(),
+      batches: (await client.batches(100)).length,
+    }
   } finally {
     client.close()
   }
@@ -199,19 +250,21 @@ async function tryOne(
     () => true,
     () => false,
   )
-  const clean = (): string => program.output.replaceAll(data, 'DIR')
+  const linesOf = (text: string): string[] =>
+    text
+      .replaceAll(data, 'DIR')
+      .split('\n')
+      .filter((line) => line.trim() !== '' && !line.endsWith(STEP_END))
   if (!isOpen) {
     await program.kill('SIGTERM')
-    const words = clean()
-      .split('\n')
-      .filter((line) => line !== '' && !line.endsWith(STEP_END))
-    return { file: kind, damage, verdict: 'refused', words: words.at(-1) ?? 'without a word' }
+    const lines = linesOf(program.output)
+    return {
+      file: kind,
+      damage,
+      verdict: judge(file, lines, undefined),
+      words: lines.filter((line) => isAbout(file, line)).at(-1) ?? lines.at(-1) ?? 'without a word',
+    }
   }
-  const told = clean()
-    .slice(0, clean().indexOf('Glassbook is open'))
-    .trim()
-    .split('\n')
-    .filter((line) => line !== '' && !line.endsWith(STEP_END))
   let differs = ''
   try {
     const now = await factsOf(url)
@@ -231,16 +284,10 @@ async function tryOne(
   }
   const code = await program.kill('SIGTERM')
   if (code !== 0) differs += `stopped with code ${code}. `
-  const words = [...told, differs].filter((text) => text !== '').join('; ')
-  const verdict =
-    differs === ''
-      ? told.length > 0
-        ? 'starts, told'
-        : 'starts, nothing lost'
-      : told.length > 0
-        ? 'starts, told'
-        : 'silently wrong'
-  return { file: kind, damage, verdict, words }
+  // What it told is said before it is open, or after, by parts that read in the background.
+  const told = linesOf(program.output).filter((line) => isAbout(file, line) && !SCREEN.test(line))
+  const words = [...new Set([...told, differs])].filter((text) => text !== '').join('; ')
+  return { file: kind, damage, verdict: judge(file, told, differs), words }
 }
 
 const rpcUrlOf = (program: Program): string => /chain {7}(\S+)/.exec(program.output)![1]!

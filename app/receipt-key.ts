@@ -42,7 +42,9 @@ export function receiptKey(dataDir: string): Uint8Array {
     if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw new Error('not a P-256 key')
     return key.export({ format: 'der', type: 'pkcs8' })
   } catch (error) {
-    throw new ReceiptKeyError(`${path} cannot be used: ${(error as Error).message}`)
+    throw new ReceiptKeyError(
+      `${path} cannot be used (${(error as Error).message}): put back a copy, or remove it for a new key, which does not stand for receipts of before`,
+    )
   }
 }
 

@@ -15,7 +15,7 @@ import { BatchList } from '../gateway/batch-list.js'
 import { probePort } from '../gateway/probe-port.js'
 import { DEVELOPMENT_ROWS, developmentVerificationKey } from '../settlement/development-key.js'
 import { Demo } from './demo.js'
-import { expectNothingLost, expectRecovered, olderChain } from './data-folder.js'
+import { adviceFor, expectNothingLost, expectRecovered, makeFolder, olderChain } from './data-folder.js'
 import { type GatewayLink, gatewayCount, startGatewayLink } from './gateway-link.js'
 import { LOCAL_GENESIS } from './genesis.js'
 import { runLobster } from './lobster/run.js'
@@ -59,7 +59,8 @@ export async function runStart(argv: string[]): Promise<number> {
   } catch (error) {
     code = error instanceof StartError ? 2 : exitCodeOf(error)
     if (error instanceof RunEnded) code = await end.code
-    else screen.line(`glassbook: ${error instanceof Error ? error.message : String(error)}`)
+    else
+      screen.line(`glassbook: ${error instanceof Error ? error.message : String(error)}${adviceFor(error)}`)
   }
   end.end(code)
   for (const { name, error } of await parts.stopAll((part) => {

@@ -194,7 +194,8 @@ async function run(options: AnvilOptions, port: number): Promise<Running> {
     errors = (errors + chunk.toString()).slice(-2000)
   })
   const exited = new Promise<string>((resolve) =>
-    child.once('exit', (code, signal) => {
+    // Not 'exit': what it said may still be on its way.
+    child.once('close', (code, signal) => {
       child.stdin.destroy()
       resolve([signal ?? `code ${code}`, errors.trim()].filter((text) => text !== '').join(': '))
     }),
@@ -224,7 +225,7 @@ async function untilReady(
   child.once('error', (error) => {
     failure = new AnvilError(`anvil does not start: ${error.message}`)
   })
-  child.once('exit', (code, signal) => {
+  child.once('close', (code, signal) => {
     failure ??= new AnvilError(`anvil ended at start (${signal ?? code}): ${errors().trim()}`)
   })
   const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'eth_chainId', params: [] })

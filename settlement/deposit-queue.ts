@@ -6,6 +6,7 @@
  */
 import { encodePacked, getAbiItem, keccak256, type Address, type Hex, type PublicClient } from 'viem'
 import { vaultAbi } from '../contracts/abi.js'
+import { logsOfBlock } from './log-ranges.js'
 import { indexOf } from './net.js'
 
 /** Where a command of the chain came from: the journal's attachment, UTF-8 JSON. */
@@ -92,13 +93,10 @@ export class DepositQueue {
       args: [BigInt(account)],
     })
     const event = getAbiItem({ abi: vaultAbi, name: 'AccountRegistered' })
-    const [log] = await client.getLogs({
-      address,
-      event,
-      args: { account },
-      fromBlock: BigInt(block),
-      toBlock: BigInt(block),
-    })
+    const at = BigInt(block)
+    const [log] = await logsOfBlock(at, () =>
+      client.getLogs({ address, event, args: { account }, fromBlock: at, toBlock: at }),
+    )
     if (log === undefined) throw new Error(`the endpoint has no registration of account ${account}`)
     const { transactionHash, blockNumber, logIndex } = log
     return { owner, origin: { transactionHash, blockNumber: Number(blockNumber), logIndex } }

@@ -31,6 +31,15 @@ export class LogsRefused extends BaseError {
   }
 }
 
+/** Logs of one block. @throws LogsRefused. */
+export async function logsOfBlock<T>(block: bigint, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    throw isRefusal(error) ? new LogsRefused(block, error as BaseError) : error
+  }
+}
+
 export class LogRanges {
   private size: number
 

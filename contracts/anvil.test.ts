@@ -70,7 +70,7 @@ describe('anvil', () => {
     await first.stop()
     const text = readFileSync(statePath, 'utf8')
     writeFileSync(`${statePath}.1`, text)
-    writeFileSync(statePath, text.replace('0x', '0t'))
+    writeFileSync(statePath, text.replaceAll('0x', '0t'))
     const lines: string[] = []
     const second = await startAnvil({ statePath, onLine: (line) => lines.push(line) })
     expect(lines).toEqual([expect.stringContaining(`${statePath} is refused by the chain; taken from`)])

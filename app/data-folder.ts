@@ -3,8 +3,8 @@
  * written only after what it speaks of is durable in the journal, so a journal that ends before any of them
  * has lost commands that clients were told of: the start is refused, and nothing is written.
  */
-import { existsSync, mkdirSync, readFileSync, readdirSync, statSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { JournalDamage } from '../engine/journal/reader.js'
 import { journalFolder, segmentOf, snapshotFolder } from '../engine/journal/segments.js'
 import { BatchStore } from '../settlement/store.js'
@@ -17,26 +17,6 @@ export class JournalLost extends Error {
 
 const ADVICE =
   'Put back the newest copy of the whole folder; a journal cannot be made again from what rests on it'
-
-/**
- * Makes a folder and those above it; whether it did. One at a time: Node's own recursive way never ends where the
- * system says that a folder is not there and cannot be made, as below /proc.
- */
-export function makeFolder(path: string): boolean {
-  if (existsSync(path)) {
-    if (!statSync(path).isDirectory()) throw new Error(`${path} is no folder`)
-    return false
-  }
-  makeFolder(dirname(path))
-  try {
-    mkdirSync(path)
-    return true
-  } catch (error) {
-    // Another start may have made it meanwhile.
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST' && statSync(path).isDirectory()) return false
-    throw error
-  }
-}
 
 /** What an operator can do about an error of the journal; empty for others. */
 export const adviceFor = (error: unknown): string =>

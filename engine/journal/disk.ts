@@ -8,6 +8,7 @@
  */
 import {
   closeSync,
+  existsSync,
   constants,
   fdatasyncSync,
   fstatSync,
@@ -17,6 +18,7 @@ import {
   readSync,
   readdirSync,
   renameSync,
+  statSync,
   unlinkSync,
   writeSync,
 } from 'node:fs'
@@ -90,16 +92,27 @@ export function syncFolder(folder: string): void {
   }
 }
 
-/** Creates a folder and its parents unless they exist: what is synced in it later must not vanish with it. */
+/**
+ * Creates a folder and its parents unless they exist; whether it did. Each is synced as a name in its parent: what
+ * is synced in it later must not vanish with it. One at a time, since Node's recursive way never ends where the system
+ * says that a folder is not there and cannot be made, as below /proc.
+ */
 export function makeFolder(folder: string): boolean {
-  const first = mkdirSync(folder, { recursive: true })
-  if (first === undefined) return false
-  // From the outermost that is new on: each is a name in its parent.
-  const top = dirname(resolve(first))
-  for (let parent = dirname(resolve(folder)); ; parent = dirname(parent)) {
-    syncFolder(parent)
-    if (parent === top) return true
+  const path = resolve(folder)
+  if (existsSync(path)) {
+    if (!statSync(path).isDirectory()) throw new Error(`${path} is no folder`)
+    return false
   }
+  makeFolder(dirname(path))
+  try {
+    mkdirSync(path)
+  } catch (error) {
+    // Another process may have made it meanwhile.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !statSync(path).isDirectory()) throw error
+    return false
+  }
+  syncFolder(dirname(path))
+  return true
 }
 
 /** The machine's file system. */

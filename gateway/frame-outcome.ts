@@ -39,6 +39,11 @@ export class FrameOutcome {
     this.#headers = headers
   }
 
+  /** Reject of the Frame command itself; 0 when the frame was opened. */
+  get frameReject(): number {
+    return this.#frameReject
+  }
+
   /** Reject of the Frame command itself as a protocol code; 0 when the frame was opened. */
   get frameCode(): number {
     return this.#frameReject === 0 ? 0 : rejectToCode(this.#frameReject)

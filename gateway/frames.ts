@@ -5,14 +5,15 @@
  *
  * Invariants: nothing enters the ring whose signature has not been found valid for the session that is
  * logged on to the connection (or, on a private venue, without a session that is logged on). Nothing is taken
- * from an account's budgets for a sender who has shown neither by a logon nor by this signature that he has its key.
+ * from an account's budgets for a sender who has shown neither by a logon nor by this signature that he has its key,
+ * nor for a frame that is known to have been taken before.
  */
 import { createHash } from 'node:crypto'
 import { CommandKind, Scope } from '../engine/codes.js'
 import { COMMAND_WORDS, Cmd, FrameCmd } from '../engine/layout.js'
 import { ACCOUNTS_MAX } from '../engine/limits.js'
 import { AttachmentKind } from '../engine/messages.js'
-import { ErrorCode } from '../sdk/wire/codes.js'
+import { ErrorCode, rejectToCode } from '../sdk/wire/codes.js'
 import { payloadToRecords } from '../sdk/wire/commands.js'
 import { FieldError, readArray, readBytes, readInt } from '../sdk/wire/fields.js'
 import { Kind, SESSION_SIGNATURE_BYTES } from '../sdk/wire/layout.js'
@@ -27,6 +28,7 @@ import type { SessionInfo } from './directory.js'
 import type { KeyCheck, KeyChecks } from './key-checks.js'
 import type { Limits, Refusal } from './limits.js'
 import type { Submissions } from './submissions.js'
+import type { UsedNonces } from './used-nonces.js'
 
 const NO_BYTES = new Uint8Array(0)
 /** The engine empties a full ring within a few of these. */
@@ -76,6 +78,8 @@ export class FrameIntake {
   readonly #submissions: Submissions
   readonly #limits: Limits
   readonly #figures: Figures
+  readonly #usedNonces: UsedNonces
+  readonly #timeMs: () => number
   readonly #signReceipt: ReceiptSigner | undefined
   readonly #signed: boolean
   readonly #queues = new Map<FrameSource, PendingFrame[]>()
@@ -91,6 +95,9 @@ export class FrameIntake {
     readonly submissions: Submissions
     readonly limits: Limits
     readonly figures: Figures
+    readonly usedNonces: UsedNonces
+    /** Engine time of a command that is given now. */
+    readonly timeMs: () => number
     readonly signReceipt?: ReceiptSigner | undefined
     /** False = unsigned frames are taken too. */
     readonly requireSignedFrames: boolean
@@ -100,6 +107,8 @@ export class FrameIntake {
     this.#submissions = options.submissions
     this.#limits = options.limits
     this.#figures = options.figures
+    this.#usedNonces = options.usedNonces
+    this.#timeMs = options.timeMs
     this.#signReceipt = options.signReceipt
     this.#signed = options.requireSignedFrames
   }
@@ -287,6 +296,7 @@ export class FrameIntake {
     const { attachment, count, records, session } = frame
     const { account } = session
     const refusal =
+      this.#usedRefusal(frame) ??
       limits.frameSize(attachment.length, count) ??
       limits.frameBytes(account, attachment.length) ??
       limits.frame(connection, account, records, headersOf(frame), count, addressHasPaid)
@@ -299,6 +309,14 @@ export class FrameIntake {
     if (queue === undefined) this.#queues.set(connection, [frame])
     else queue.push(frame)
     return true
+  }
+
+  /** Why a frame whose nonce is known to be used is not taken again. */
+  #usedRefusal(frame: PendingFrame): Refusal | undefined {
+    if (headersOf(frame) === 0) return undefined
+    const reject = this.#usedNonces.refusal(frame.session, nonceOf(frame), this.#timeMs())
+    if (reject === 0) return undefined
+    return { code: rejectToCode(reject), message: 'a frame of this nonce was taken before' }
   }
 
   /** Submits, or refuses, every frame at the head of the connection's queue whose check is done. */
@@ -364,6 +382,7 @@ export class FrameIntake {
         if (applied.more) return
         connection.framesInFlight--
         this.#count(frame, outcome)
+        if (headers > 0) this.#usedNonces.refused(frame.session, nonceOf(frame), outcome.frameReject)
         if (connection.closed) return
         if (outcome.frameCode !== 0) {
           connection.sendError(frame.id, outcome.frameCode, { message: 'the engine refused the frame' })
@@ -398,6 +417,10 @@ export class FrameIntake {
 /** Frame commands in front of a frame's own: none when it is not signed. */
 const headersOf = ({ attachmentKind }: PendingFrame): number =>
   attachmentKind === AttachmentKind.None ? 0 : 1
+
+/** Nonce of a signed frame. */
+const nonceOf = ({ records }: PendingFrame): number =>
+  new Float64Array(records.buffer, records.byteOffset)[FrameCmd.NONCE_F64]!
 
 /** Whether a frame's options ask for a receipt. @throws FieldError when they are none that a frame has. */
 function readReceipt(options: WireValue | undefined): boolean {

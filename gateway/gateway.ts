@@ -52,6 +52,7 @@ import { Stream } from './stream.js'
 import { Submissions } from './submissions.js'
 import { Subscriptions } from './subscriptions.js'
 import { boundUnsent } from './unsent.js'
+import { UsedNonces } from './used-nonces.js'
 import { WalletChecks } from './wallet-checks.js'
 
 const REQUEST_ID_MAX = 2 ** 31 - 1
@@ -94,6 +95,7 @@ export class Gateway implements EngineLinkHandler {
   readonly orders = new LiveOrders()
   readonly balances = new BalanceView()
   readonly sessions = new SessionList()
+  readonly usedNonces = new UsedNonces()
   readonly snapshots = new PagedSnapshots(() => this.publish())
   readonly #memory: EventMemory
   /** Epoch of streams whose positions are this thread's own. */
@@ -146,6 +148,8 @@ export class Gateway implements EngineLinkHandler {
       submissions: this.submissions,
       limits: this.limits,
       figures: this.figures,
+      usedNonces: this.usedNonces,
+      timeMs: () => this.timeMs,
       signReceipt: this.#receipts?.sign,
       requireSignedFrames: data.config.requireSignedFrames,
     })
@@ -454,7 +458,7 @@ export class Gateway implements EngineLinkHandler {
       this.markets.get(words[word + Ev.MARKET]!)?.add(words, floats, word, timeMs, fillIndex)
     } else if (kind === EventKind.MarketCreated) {
       this.addMarket(createdMarket(words, floats, word), floats[(word >> 1) + Ev.SEQ_F64]!)
-    } else sessionEvent(this, kind, words, floats, word)
+    } else sessionEvent(this, kind, words, floats, word, timeMs)
   }
 
   /** Calls `begin` when what has been told of is a whole state: at once, as a rule. */

@@ -26,6 +26,7 @@ export async function loadState(gateway: Gateway): Promise<number> {
   await loadPages<SessionPage>(gateway, QueryKind.SessionPage, ({ rows }) => {
     for (const session of rows) {
       gateway.sessions.load(session)
+      gateway.usedNonces.load(session, session.highestNonce)
       if (session.active) gateway.directory.setSession(new SessionInfo(session.keyX, session.parity, session))
     }
   })

@@ -11,6 +11,7 @@ export function sessionEvent(
   words: Int32Array,
   floats: Float64Array,
   word: number,
+  timeMs: number,
 ): void {
   const { directory } = gateway
   const account = words[word + Ev.ACCOUNT]!
@@ -27,6 +28,11 @@ export function sessionEvent(
       directory.noteApprovalNonce(account, floats[float + Ev.AMOUNT_B_F64]!)
       gateway.sessionEnded({ account, approval: floats[float + Ev.AMOUNT_A_F64]! })
       break
+    case EventKind.FrameOpened: {
+      const approval = floats[float + Ev.AMOUNT_B_F64]!
+      gateway.usedNonces.opened({ account, approval }, floats[float + Ev.AMOUNT_A_F64]!, timeMs)
+      break
+    }
     case EventKind.Withdrawn:
       directory.noteWithdrawal(account, {
         // 0: no wallet was asked.

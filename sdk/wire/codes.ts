@@ -144,8 +144,10 @@ const ownNames = new Map<number, string>(Object.entries(ErrorCode).map(([name, c
 
 /** The name that travels with a code: of this table, or of the engine's reject. */
 export function errorName(code: number): string {
+  const own = ownNames.get(code)
+  if (own !== undefined) return own
   const reject = codeToReject(code)
-  return ownNames.get(code) ?? (reject === 0 ? undefined : rejectNames[reject]) ?? 'Unknown'
+  return (reject === 0 ? undefined : rejectNames[reject]) ?? 'Unknown'
 }
 
 /** Close code of a WebSocket that the server closes for a 1xxx reason. */

@@ -6,7 +6,7 @@
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Deployment } from '../contracts/deploy.js'
-import { ExchangeFrozen, chainClient } from '../settlement/chain.js'
+import { CHAIN_PATIENCE_MS, ExchangeFrozen, chainClient } from '../settlement/chain.js'
 import type { ProofQuestion } from '../gateway/messages.js'
 import { type ChainWatcher, startChainWatcher } from '../settlement/chain-watcher.js'
 import type {
@@ -162,12 +162,13 @@ export async function startSettlement(options: SettlementOptions): Promise<Runni
     post({ type: 'stop' })
     await exited
   }
+  const leaving = new AbortController()
   let watcher: ChainWatcher
   try {
     await started
     isStarted = true
     watcher = startChainWatcher({
-      client: chainClient([rpcUrl], { chainId: deployment.chainId }),
+      client: chainClient([rpcUrl], { chainId: deployment.chainId, signal: leaving.signal }),
       deployment,
       depositsConsumed: options.depositsConsumed,
       confirmations: options.confirmations,
@@ -199,6 +200,7 @@ export async function startSettlement(options: SettlementOptions): Promise<Runni
       }),
     async stop() {
       stopping = true
+      setTimeout(() => leaving.abort(), CHAIN_PATIENCE_MS).unref()
       await watcher.stop()
       await stopThread()
     },

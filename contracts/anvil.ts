@@ -55,11 +55,13 @@ export class AnvilError extends Error {
 
 /**
  * Runs the chain, tells its process id, and ends it (after it has written its state) when this program's
- * end of the pipe closes: at a stop, and also when this program is killed.
+ * end of the pipe closes: at a stop, and also when this program is killed. A chain that hangs and has not ended
+ * after half a minute is killed.
  */
 const GUARD =
   'exec 3<&0; "$@" <&- >/dev/null 3<&- & pid=$!; echo $pid; ' +
-  '{ read -r _ <&3; kill -TERM $pid 2>/dev/null; } >/dev/null 2>&1 & exec 3<&-; wait $pid'
+  '{ read -r _ <&3; kill -TERM $pid; i=0; while [ $i -lt 60 ] && kill -0 $pid; do sleep 0.5; i=$((i + 1)); done; ' +
+  'kill -KILL $pid; } >/dev/null 2>&1 & exec 3<&-; wait $pid'
 const STATE_INTERVAL_SECONDS = 1
 /** A chain that dies so often within the time is not started again. */
 const RESTARTS_MAX = 5

@@ -131,6 +131,7 @@ export function startChainWatcher(options: ChainWatcherOptions): ChainWatcher {
         pause = pollMs
         if (!isStopped) tellCaughtUp()
       } catch (error) {
+        if (isStopped) break
         options.onTrouble?.(`chain watcher: ${chainErrorText(error)}`)
         pause = Math.min(pause * 2, PAUSE_MS_MAX)
       }

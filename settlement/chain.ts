@@ -68,6 +68,9 @@ export async function expectNotFrozen(client: PublicClient, deployment: ChainDep
     throw new ExchangeFrozen(address)
 }
 
+/** How long a stop waits for answers of the chain that are under way. */
+export const CHAIN_PATIENCE_MS = 3000
+
 /** A read client over `rpcUrls`: what is believed when they differ stands in rpc.ts. */
 export function chainClient(rpcUrls: readonly string[], options: RpcOptions = {}): PublicClient {
   return createPublicClient({ transport: agreeing(rpcUrls, options), pollingInterval: 200, cacheTime: 0 })

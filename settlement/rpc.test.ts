@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { BaseError, keccak256, type Hex } from 'viem'
 import { chainClient } from './chain.js'
-import { EndpointsDisagree } from './rpc.js'
+import { EndpointsDisagree, RpcAborted } from './rpc.js'
 
 interface Reply {
   readonly status?: number
@@ -126,6 +126,24 @@ describe('several endpoints', () => {
     ).toBe(true)
     running[2]!.reply = known
     await expect(client().sendRawTransaction({ serializedTransaction: raw })).rejects.toThrow(/already known/)
+  })
+
+  test('an endpoint that never answers is not waited for once its asker gives up', async () => {
+    const silent = createServer(() => {})
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+    const giveUp = new AbortController()
+    const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
+    const client = chainClient([url], { signal: giveUp.signal, timeoutMs: 2 ** 31 - 1 })
+    const asked = client.getBlockNumber().catch((error: unknown) => error)
+    await new Promise((resolve) => silent.once('request', resolve))
+    giveUp.abort()
+    for (const error of [
+      await asked,
+      await client.getCode({ address: ADDRESS }).catch((error: unknown) => error),
+    ])
+      expect((error as BaseError).walk((cause) => cause instanceof RpcAborted)).not.toBeNull()
+    silent.closeAllConnections()
+    silent.close()
   })
 
   test('Retry-After is obeyed, and another endpoint asked meanwhile', async () => {

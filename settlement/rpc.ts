@@ -26,6 +26,16 @@ export interface RpcOptions {
   readonly chainId?: number
   /** An endpoint did not answer, or answered what is none. */
   readonly onFailure?: (url: string, text: string) => void
+  /** Once it is aborted, questions that wait and those to come end with RpcAborted. */
+  readonly signal?: AbortSignal
+}
+
+/** Who asked has given up waiting; a transaction that was being sent may have arrived or not. */
+export class RpcAborted extends BaseError {
+  override readonly name = 'RpcAborted'
+  constructor(method: string) {
+    super(`${method}: not waited for any more`)
+  }
 }
 
 interface Question {
@@ -45,7 +55,7 @@ const BLOCK_TAGS = new Set<unknown>(['latest', 'pending', 'safe', 'finalized'])
 /** A transport that asks `urls` and believes what they agree on. Throws RangeError without a URL. */
 export function agreeing(urls: readonly string[], options: RpcOptions = {}): Transport {
   if (urls.length === 0) throw new RangeError('rpc: no URL')
-  const { timeoutMs = TIMEOUT_MS, chainId, onFailure } = options
+  const { timeoutMs = TIMEOUT_MS, chainId, onFailure, signal } = options
   return () => {
     const endpoints = urls.map((url) => {
       const { request } = http(url, { timeout: timeoutMs, retryCount: 0, raw: true })({})
@@ -58,11 +68,31 @@ export function agreeing(urls: readonly string[], options: RpcOptions = {}): Tra
       retryCount: RETRIES,
       retryDelay: RETRY_MS,
       request: (question: Question) =>
-        question.method === 'eth_sendRawTransaction'
-          ? sendToAll(endpoints, question)
-          : ask(endpoints, question),
+        unlessAborted(
+          signal,
+          question,
+          question.method === 'eth_sendRawTransaction'
+            ? () => sendToAll(endpoints, question)
+            : () => ask(endpoints, question),
+        ),
     } as Parameters<typeof createTransport>[0])
   }
+}
+
+function unlessAborted(
+  signal: AbortSignal | undefined,
+  { method }: Question,
+  request: () => Promise<unknown>,
+): Promise<unknown> {
+  if (signal === undefined) return request()
+  if (signal.aborted) return Promise.reject(new RpcAborted(method))
+  return new Promise((resolve, reject) => {
+    const give = (): void => reject(new RpcAborted(method))
+    signal.addEventListener('abort', give, { once: true })
+    void request()
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener('abort', give))
+  })
 }
 
 const isAnswered = (answer: EndpointAnswer): boolean => answer.error === undefined

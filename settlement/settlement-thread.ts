@@ -8,7 +8,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import type { Hex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { Control } from '../engine/control.js'
-import { ExchangeFrozen, chainClient, type ChainDeployment } from './chain.js'
+import { CHAIN_PATIENCE_MS, ExchangeFrozen, chainClient, type ChainDeployment } from './chain.js'
 import { RECORD_BYTES, bytesToHex } from './commit.js'
 import type { EngineCapacities } from './follow.js'
 import { proofCheck } from './proof-check.js'
@@ -191,7 +191,9 @@ function batchMessage(record: BatchRecord): BatchMessage | null {
 
 const control = new Control(data.control)
 let rpcFailures = 0
+const stopping = new AbortController()
 const client = chainClient(data.rpcUrls, {
+  signal: stopping.signal,
   chainId: data.deployment.chainId,
   onFailure: () => rpcFailures++,
 })
@@ -270,6 +272,8 @@ const archiving =
 async function stop(): Promise<void> {
   clearInterval(timer)
   clearInterval(archiving)
+  // A chain that hangs is not waited for: what is open stays in the outbox.
+  setTimeout(() => stopping.abort(), CHAIN_PATIENCE_MS).unref()
   await Promise.allSettled([stopProver(), settler.stop()])
   queue?.close()
   post({ type: 'stopped' })

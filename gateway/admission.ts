@@ -13,6 +13,7 @@ import { Budget } from './budgets.js'
 import type { GatewayConfig } from './config.js'
 import type { Connection } from './connection.js'
 import type { Refusal } from './limits.js'
+import { WaitingMessages } from './waiting-messages.js'
 
 /** Messages and bytes of one socket handled in a turn, and messages of all. */
 const SOCKET_MESSAGES_A_TURN = 32
@@ -84,12 +85,12 @@ export class Admission {
     if (own > 0) return refusal(ErrorCode.RateLimited, 'the connection’s budget of messages is spent', own)
     const ofIp = this.#messagesByIp.take(ip, 1, now)
     if (ofIp > 0) return refusal(ErrorCode.IpRateLimited, `the budget of messages of ${ip} is spent`, ofIp)
-    return this.bytes(ip, bytes)
+    return this.bytes(ip, bytes, now)
   }
 
   /** Takes the bytes of a message, or of a request's body, from its address. */
-  bytes(ip: string, bytes: number): Refusal | undefined {
-    const retryAfter = this.#bytesByIp.take(ip, bytes, performance.now())
+  bytes(ip: string, bytes: number, now = performance.now()): Refusal | undefined {
+    const retryAfter = this.#bytesByIp.take(ip, bytes, now)
     if (retryAfter === 0) return undefined
     return refusal(ErrorCode.IpRateLimited, `the budget of bytes of ${ip} is spent`, retryAfter)
   }
@@ -133,16 +134,10 @@ const refusal = (code: number, message: string, retryAfter: number): Refusal => 
   retryAfter,
 })
 
-/** Messages of one connection that wait for a turn. */
-interface Queue {
-  messages: Uint8Array[]
-  bytes: number
-}
-
 /** Lets every socket have its turn. */
 export class Turns {
   readonly #handle: (connection: Connection, message: Uint8Array) => void
-  readonly #queues = new Map<Connection, Queue>()
+  readonly #queues = new Map<Connection, WaitingMessages>()
   /** What sockets were served in this turn. */
   readonly #served = new Map<Connection, { messages: number; bytes: number }>()
   /** What messages of each address took in this turn, ms. */
@@ -178,12 +173,12 @@ export class Turns {
       return true
     }
     if (queue !== undefined && queue.bytes + message.length > WAITING_BYTES_MAX) return false
-    // The message is a view that dies with the socket's callback.
-    const copy = message.slice()
-    if (queue === undefined) this.#queues.set(connection, { messages: [copy], bytes: copy.length })
+    // Copied: the message is a view that dies with the socket's callback.
+    if (queue !== undefined) queue.push(message)
     else {
-      queue.messages.push(copy)
-      queue.bytes += copy.length
+      const first = new WaitingMessages()
+      first.push(message)
+      this.#queues.set(connection, first)
     }
     return true
   }
@@ -222,24 +217,19 @@ export class Turns {
   }
 
   #turn(): void {
-    // A connection that was served goes behind the others.
-    const waiting = [...this.#queues]
-    for (const [connection, queue] of waiting) {
-      if (this.#messages >= MESSAGES_A_TURN) return
-      let at = 0
-      while (at < queue.messages.length && !connection.closed) {
-        const message = queue.messages[at]!
-        if (!this.#admit(connection, message.length)) break
-        queue.bytes -= message.length
-        at++
-        this.#handle(connection, message)
+    let left = this.#queues.size
+    for (const [connection, queue] of this.#queues) {
+      // Those behind were served in this turn.
+      if (left-- === 0 || this.#messages >= MESSAGES_A_TURN) return
+      let served = false
+      while (!queue.isEmpty && !connection.closed && this.#admit(connection, queue.firstBytes)) {
+        served = true
+        this.#handle(connection, queue.shift())
       }
-      // Who was not served keeps its place.
-      if (at === 0 && !connection.closed) continue
+      // Who was not served keeps its place; who was goes behind the others.
+      if (!served && !connection.closed) continue
       this.#queues.delete(connection)
-      if (connection.closed || at === queue.messages.length) continue
-      queue.messages = queue.messages.slice(at)
-      this.#queues.set(connection, queue)
+      if (!connection.closed && !queue.isEmpty) this.#queues.set(connection, queue)
     }
   }
 }

@@ -91,6 +91,7 @@ export class BookView {
   readonly #asks = new SideView(1)
   /** Seq of the last command that touched a level. */
   lastSeq = 0
+  #version = 0
 
   constructor(market: number) {
     this.market = market
@@ -100,9 +101,16 @@ export class BookView {
   set(side: Side, ticks: number, lots: number, orders: number, seq: number): void {
     ;(side === Side.Buy ? this.#bids : this.#asks).set(ticks, lots, orders)
     this.lastSeq = seq
+    this.#version++
+  }
+
+  /** Grows with every change of a level, also within a command. */
+  get version(): number {
+    return this.#version
   }
 
   clear(): void {
+    this.#version++
     this.#bids.clear()
     this.#asks.clear()
   }

@@ -14,6 +14,7 @@ import { type HttpEndpoint, httpEndpoints, optionMethods } from '../sdk/wire/htt
 import { Method } from '../sdk/wire/layout.js'
 import { MalformedMessage, type WireValue, packMsgpack } from '../sdk/wire/msgpack.js'
 import { methods } from '../sdk/wire/schema.js'
+import { EncodedAnswer } from './depth-answers.js'
 import { asyncApi, openApi } from './documents.js'
 import type { Gateway } from './gateway.js'
 import { type Body, readBody } from './http-body.js'
@@ -295,9 +296,13 @@ function order(gateway: Gateway, frames: HttpFrames, method: Method, reply: Repl
 
 function answer(
   reply: Reply,
-  given: WireValue | Promise<WireValue>,
+  given: WireValue | EncodedAnswer | Promise<WireValue>,
   tell: (result: WireValue) => void,
 ): void {
+  if (given instanceof EncodedAnswer) {
+    reply.send(200, 'application/json', given.json())
+    return
+  }
   if (!(given instanceof Promise)) {
     tell(given)
     return

@@ -19,6 +19,7 @@ import type { WireValue } from '../sdk/wire/msgpack.js'
 import { BookView } from './book-view.js'
 import { type Candle, INTERVALS } from './candles.js'
 import type { Connection } from './connection.js'
+import { DepthAnswers } from './depth-answers.js'
 import { takerSideAt } from './fill-store.js'
 import type { MarketHistory } from './history/market-history.js'
 import type { EventMemory } from './kept-events.js'
@@ -59,6 +60,7 @@ interface DepthStream {
 
 export class MarketData {
   readonly book: BookView
+  readonly depthAnswers: DepthAnswers
   readonly #l3View: L3View
   readonly #options: MarketDataOptions
   readonly #streams = new Map<string, Stream>()
@@ -86,6 +88,7 @@ export class MarketData {
     this.#lastSeq = seq
     this.#config = config
     this.book = new BookView(config.id)
+    this.depthAnswers = new DepthAnswers(this.book)
     this.book.lastSeq = seq
     this.#l3View = new L3View(options.orders)
     this.#book = this.#stream(StreamName.Book, '', NOT_WHOLE, {

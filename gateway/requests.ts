@@ -13,6 +13,7 @@ import { Kind, Method } from '../sdk/wire/layout.js'
 import type { WireValue } from '../sdk/wire/msgpack.js'
 import { type MethodParams, type MethodSchema, methods } from '../sdk/wire/schema.js'
 import type { Connection } from './connection.js'
+import { EncodedAnswer } from './depth-answers.js'
 import type { SessionInfo } from './directory.js'
 import { askEngine } from './engine-requests.js'
 import type { Gateway } from './gateway.js'
@@ -22,7 +23,7 @@ import { RequestError } from './request-error.js'
 import { approveSession, logon, requestWithdrawal, revokeSession } from './session-requests.js'
 import { stillStanding } from './still-standing.js'
 
-type Answer = WireValue | Promise<WireValue>
+type Answer = WireValue | EncodedAnswer | Promise<WireValue>
 
 /** Rows of a page unless the caller asks for fewer. */
 const ORDERS_PAGE = 1000
@@ -76,7 +77,8 @@ export class Requests {
           (result) => this.#answer(connection, id, result),
           (error: unknown) => this.#fail(connection, id, error),
         )
-      } else if (answer !== undefined) connection.send([Kind.Result, id, answer])
+      } else if (answer instanceof EncodedAnswer) connection.sendEncoded(answer.message(connection.codec, id))
+      else if (answer !== undefined) connection.send([Kind.Result, id, answer])
     } catch (error) {
       this.#fail(connection, id, error)
     }
@@ -210,10 +212,7 @@ export class Requests {
         return askEngine(gateway, QueryKind.FrameResults, account, toResult, 0, name)
       },
       [Method.Fills]: (caller, [options]) => this.#fills(caller.account!, options ?? {}),
-      [Method.Depth]: (_connection, [market, depth]) => {
-        const { book } = this.#market(market)
-        return { seq: book.lastSeq, levels: book.top(depth), checksum: book.checksum() }
-      },
+      [Method.Depth]: (_connection, [market, depth]) => this.#market(market).depthAnswers.answer(depth),
       [Method.Trades]: (_connection, [market, limit]) => this.#market(market).trades(limit),
       [Method.Candles]: (_connection, [market, interval, limit]) =>
         this.#market(market)

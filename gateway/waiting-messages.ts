@@ -1,0 +1,57 @@
+/**
+ * Messages of one connection that wait for their turn, oldest first, one behind the other in one buffer: tens of
+ * thousands of small ones cost their bytes, no object each, and taking one moves none of the others.
+ *
+ *   [from .. to)   u32 length, bytes, u32 length, bytes, ...
+ *
+ * Called by admission.ts.
+ */
+const HEADER_BYTES = 4
+const BYTES_MIN = 4 << 10
+
+export class WaitingMessages {
+  #bytes = Buffer.alloc(BYTES_MIN)
+  #from = 0
+  #to = 0
+
+  /** Bytes that wait, the lengths among them: a message without any is not free. */
+  get bytes(): number {
+    return this.#to - this.#from
+  }
+
+  get isEmpty(): boolean {
+    return this.#from === this.#to
+  }
+
+  /** Bytes of the oldest; there must be one. */
+  get firstBytes(): number {
+    return this.#bytes.readUInt32LE(this.#from)
+  }
+
+  push(message: Uint8Array): void {
+    this.#room(HEADER_BYTES + message.length)
+    this.#bytes.writeUInt32LE(message.length, this.#to)
+    this.#bytes.set(message, this.#to + HEADER_BYTES)
+    this.#to += HEADER_BYTES + message.length
+  }
+
+  /** Takes the oldest; there must be one. A view, valid until the next `push`. */
+  shift(): Uint8Array {
+    const at = this.#from + HEADER_BYTES
+    const end = at + this.firstBytes
+    this.#from = end
+    return this.#bytes.subarray(at, end)
+  }
+
+  #room(more: number): void {
+    if (this.#to + more <= this.#bytes.length) return
+    const { bytes } = this
+    // What waits moves only when as much has gone before it: each byte moves a bounded number of times.
+    const fits = 2 * (bytes + more) <= this.#bytes.length
+    const into = fits ? this.#bytes : Buffer.alloc(Math.max(2 * this.#bytes.length, 2 * (bytes + more)))
+    this.#bytes.copy(into, 0, this.#from, this.#to)
+    this.#bytes = into
+    this.#from = 0
+    this.#to = bytes
+  }
+}

@@ -43,6 +43,15 @@ export const commands: Readonly<Record<string, Command>> = {
       ],
       ['--keep-journal-days N', 'then settled segments of the journal go to the archive; 7 unless given'],
       ['--keep-batches-days N', 'then final batches and their fills go to the archive; 30 unless given'],
+      ['--archive-seconds N', 'between two looks for segments that may go to the archive; 60 unless given'],
+      [
+        '--segment-mb N',
+        'size of the journal segments that are made from now on; 64 unless given. A segment goes to the archive as a whole',
+      ],
+      [
+        '--snapshot-every N',
+        'commands from one snapshot of the engine to the next; 2000000 unless given, 0 = none. Segments behind the older of the two that are kept may go to the archive',
+      ],
       ['--replay FILE', 'feed a LOBSTER day of messages through the exchange, settle it, report, end'],
       ['--orderbook FILE', 'with --replay: compare the books with these rows'],
       JSON_FLAG,

@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type GatewayConfig, ConfigError, loadGatewayConfig } from '../gateway/config.js'
+import { SNAPSHOT_EVERY } from '../engine/exchange.js'
+import { SEGMENT_BYTES } from '../engine/journal/segments.js'
 import { usageOf } from './commands.js'
 
 const USAGE = `usage: ${usageOf('start')}`
@@ -21,6 +23,9 @@ const CONFIRMATIONS_MAX = 1000
 /** Longer than key, batch and proofs take an honest exchange at its first start; a week on a real chain. */
 const EXIT_DELAY_SECONDS = 1800
 const EXIT_DELAY_SECONDS_MAX = 30 * 86_400
+
+const MEGABYTE = 1024 * 1024
+const SEGMENT_MB_MAX = 1024
 
 export interface StartOptions {
   readonly dataDir: string
@@ -41,6 +46,12 @@ export interface StartOptions {
   readonly exitDelaySeconds: number
   /** Days that what is settled stays at hand: journal segments, and batches with their fills. */
   readonly keepJournalDays: number
+  /** Between two looks for journal segments that may go to the archive. */
+  readonly archiveSeconds: number
+  /** Size of the journal segments that are made from now on. */
+  readonly segmentBytes: number
+  /** Commands from one snapshot of the engine to the next; 0 = none is taken. */
+  readonly snapshotEvery: number
   readonly keepBatchesDays: number
   readonly replay: { readonly messages: string; readonly orderbook?: string } | undefined
   readonly json: boolean
@@ -106,6 +117,9 @@ export const startFlags = {
   'exit-delay-seconds': { type: 'string' },
   'keep-journal-days': { type: 'string' },
   'keep-batches-days': { type: 'string' },
+  'archive-seconds': { type: 'string' },
+  'segment-mb': { type: 'string' },
+  'snapshot-every': { type: 'string' },
   replay: { type: 'string' },
   orderbook: { type: 'string' },
   json: { type: 'boolean', default: false },
@@ -134,10 +148,11 @@ function refuseSwallowed(environment: NodeJS.ProcessEnv): void {
   throw new StartError(`npm keeps ${words} for itself: put "--" before it, as in "npm start -- ${words}"`)
 }
 
-function exitDelay(text: string | undefined): number {
-  const seconds = number(text, 'exit-delay-seconds', EXIT_DELAY_SECONDS, EXIT_DELAY_SECONDS_MAX)
-  if (seconds === 0) throw new StartError('--exit-delay-seconds is 0, at least 1 is needed')
-  return seconds
+/** As `number`, from 1 on. */
+function positive(text: string | undefined, flag: string, fallback: number, max: number): number {
+  const value = number(text, flag, fallback, max)
+  if (value === 0) throw new StartError(`--${flag} is 0, at least 1 is needed`)
+  return value
 }
 
 /** @throws StartError for flags that are unknown, out of range, or name what is not there. */
@@ -201,8 +216,17 @@ export function parseStartOptions(
     batchSeconds: number(values['batch-seconds'], 'batch-seconds', values.demo ? 10 : 25, 86_400),
     batchFills: number(values['batch-fills'], 'batch-fills', 10_000, 1e7),
     confirmations: number(values.confirmations, 'confirmations', 0, CONFIRMATIONS_MAX),
-    exitDelaySeconds: exitDelay(values['exit-delay-seconds']),
+    exitDelaySeconds: positive(
+      values['exit-delay-seconds'],
+      'exit-delay-seconds',
+      EXIT_DELAY_SECONDS,
+      EXIT_DELAY_SECONDS_MAX,
+    ),
     keepJournalDays: number(values['keep-journal-days'], 'keep-journal-days', 7, KEEP_DAYS_MAX),
+    archiveSeconds: positive(values['archive-seconds'], 'archive-seconds', 60, 86_400),
+    segmentBytes:
+      positive(values['segment-mb'], 'segment-mb', SEGMENT_BYTES / MEGABYTE, SEGMENT_MB_MAX) * MEGABYTE,
+    snapshotEvery: number(values['snapshot-every'], 'snapshot-every', SNAPSHOT_EVERY, 1e9),
     keepBatchesDays: number(values['keep-batches-days'], 'keep-batches-days', 30, KEEP_DAYS_MAX),
     replay:
       values.replay === undefined

@@ -149,6 +149,8 @@ async function startParts(options: StartOptions, screen: Screen, parts: Parts, e
     operators: 1,
     isLocked: true,
     acceptClock: options.acceptClock,
+    segmentBytes: options.segmentBytes,
+    snapshotEvery: options.snapshotEvery,
     onRecovered: (recovered) => expectRecovered(dataDir, recovered),
     onLog: (line) => screen.line(line),
   })
@@ -206,6 +208,7 @@ async function startParts(options: StartOptions, screen: Screen, parts: Parts, e
     dataDir: options.dataDir,
     keepMs: options.keepJournalDays * DAY_MS,
     settledSeq: () => finalSeq,
+    everyMs: options.archiveSeconds * 1000,
     onLog: (line) => screen.line(line),
   })
   parts.started('the archive', () => archiver.stop())

@@ -12,8 +12,8 @@ import type { EngineThreadData, EngineThreadMessage } from './engine-thread.js'
 import type { JournalThreadData } from './journal/journal-thread.js'
 import { lockFolder } from './journal/lock.js'
 import { SEGMENT_BYTES } from './journal/segments.js'
-import type { SnapshotThreadData } from './journal/snapshot-thread.js'
 import { createRing } from './ring.js'
+import { SnapshotTaker, snapshotInThread } from './snapshot-taker.js'
 import type { GenesisConfig } from './types.js'
 
 export interface ExchangeOptions {
@@ -71,11 +71,12 @@ export interface ExchangeHandles {
   onFailure(listener: (failure: Failure, reason: string) => void): void
 }
 
+/** Commands from one snapshot to the next unless given. */
+export const SNAPSHOT_EVERY = 2_000_000
 const DEFAULTS = {
   inboundBytes: 4 * 1024 * 1024,
   outboundBytes: 16 * 1024 * 1024,
   journalBytes: 8 * 1024 * 1024,
-  snapshotEvery: 2_000_000,
 }
 const SNAPSHOT_CHECK_MS = 1000
 
@@ -152,11 +153,14 @@ async function startLocked(
   }
 
   const failure = watchForFailure([engine, journalWorker], control)
-  const snapshots = new SnapshotTaker({ dataDir, control: controlBlock }, log)
-  const every = options.snapshotEvery ?? DEFAULTS.snapshotEvery
+  const snapshots = new SnapshotTaker({
+    take: () => snapshotInThread({ dataDir, control: controlBlock }, log),
+    onLog: log,
+  })
+  const every = options.snapshotEvery ?? SNAPSHOT_EVERY
   const timer = setInterval(() => {
     if (every > 0 && control.durableSeq - Math.max(snapshots.lastSeq, recovered.snapshotSeq) >= every)
-      snapshots.take().catch((error: unknown) => log(`snapshot failed: ${String(error)}`))
+      void snapshots.takeIfDue()
   }, SNAPSHOT_CHECK_MS)
   const exits = Promise.all([exitOf(engine), exitOf(journalWorker)])
   engine.postMessage('run')
@@ -238,43 +242,5 @@ function watchForFailure(
       if (told) listener(control.failure, control.failureText)
       else listeners.push(listener)
     },
-  }
-}
-
-/** Takes snapshots in a thread that follows the journal with an engine of its own: matching never waits. */
-class SnapshotTaker {
-  /** Seq of the last snapshot taken since the start. */
-  lastSeq = 0
-  private running: Promise<number> | undefined
-
-  constructor(
-    private readonly data: SnapshotThreadData,
-    private readonly log: (line: string) => void,
-  ) {}
-
-  take(): Promise<number> {
-    this.running ??= this.run().finally(() => (this.running = undefined))
-    return this.running
-  }
-
-  async settled(): Promise<void> {
-    await this.running?.catch(() => {})
-  }
-
-  private async run(): Promise<number> {
-    const worker = new Worker(new URL('./journal/snapshot-thread.js', import.meta.url), {
-      workerData: this.data,
-    })
-    const seq = await new Promise<number>((resolve, reject) => {
-      worker.on('message', (message: number | string) => {
-        if (typeof message === 'number') resolve(message)
-        else this.log(message)
-      })
-      worker.once('error', reject)
-      worker.once('exit', (code) => reject(new Error(`the snapshot thread ended with code ${code}`)))
-    })
-    this.lastSeq = seq
-    this.log(`snapshot at seq ${seq}`)
-    return seq
   }
 }

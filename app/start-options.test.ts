@@ -45,3 +45,13 @@ describe('start options for provers', () => {
       expect(() => proverOf(`--prover-listen=${wrong}`)).toThrow(/--?prover-listen is/)
   })
 })
+
+test('archive, segments and snapshots have settings, with bounds', () => {
+  const { archiveSeconds, segmentBytes, snapshotEvery } = parseStartOptions([])
+  expect([archiveSeconds, segmentBytes, snapshotEvery]).toEqual([60, 64 * 1024 * 1024, 2_000_000])
+  const set = parseStartOptions(['--archive-seconds', '1', '--segment-mb', '2', '--snapshot-every', '0'])
+  expect([set.archiveSeconds, set.segmentBytes, set.snapshotEvery]).toEqual([1, 2 * 1024 * 1024, 0])
+  for (const flag of ['archive-seconds', 'segment-mb'])
+    expect(() => parseStartOptions([`--${flag}=0`])).toThrow(`--${flag} is 0, at least 1 is needed`)
+  expect(() => parseStartOptions(['--segment-mb=1025'])).toThrow('--segment-mb is 1025')
+})

@@ -1,4 +1,7 @@
-/** Batches in the archive: which may go, and that the store reads them as if they were still at hand. */
+/**
+ * Batches in the archive: which may go, and that the store reads them as if they were still at hand. What is
+ * damaged, here or there, is named, with what to do.
+ */
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -58,4 +61,34 @@ test('final and old batches go, in order, and are read from there; one that was 
   bytes[bytes.length - 6]! ^= 1
   writeFileSync(path, bytes)
   expect(() => again.fills(2)).toThrow(path)
+})
+
+test('a damaged batch, a missing one and a damaged transaction are named, with what to do', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'glassbook-batches-'))
+  const store = new BatchStore(folder)
+  for (const number of [1, 2, 3]) store.seal(record(number, 'final'), fills(number))
+  const again = `the whole folder ${join(folder, 'settlement')}: it is made again from the journal and the chain`
+  const path = join(folder, 'settlement', 'batches', '00000002.json')
+  const whole = readFileSync(path, 'utf8')
+  for (const text of ['', whole.slice(0, 100), '{}', 'null']) {
+    writeFileSync(path, text)
+    expect(() => store.read(2)).toThrow(`${path} is not what settlement wrote`)
+    expect(() => store.read(2)).toThrow(`Put back a copy of the file; without one remove ${again}`)
+  }
+  rmSync(path)
+  expect(() => store.numbers()).toThrow('batch 2 is missing')
+  expect(() => store.numbers()).toThrow(again)
+  writeFileSync(path, whole)
+
+  const sent = join(folder, 'settlement', 'outbox', '00000007.json')
+  writeFileSync(sent, '{"label":"commit 4",')
+  expect(() => store.readOutbox()).toThrow(`${sent} is not what settlement wrote`)
+  expect(() => store.readOutbox()).toThrow('Put back a copy of the file; without one remove it')
+
+  store.archive(1e9, 1)
+  const archive = join(folder, 'archive', 'batches')
+  writeFileSync(join(archive, '00000001.json.gz'), 'no archive')
+  expect(() => store.read(1)).toThrow(join(archive, '00000001.json.gz'))
+  expect(() => store.read(1)).toThrow(`remove ${archive} and ${again}`)
+  rmSync(folder, { recursive: true })
 })

@@ -19,7 +19,7 @@ type Hashes = Readonly<Record<Kind, { readonly sha256: string; readonly packedSh
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
 export class BatchArchive {
-  constructor(private readonly folder: string) {}
+  constructor(readonly folder: string) {}
 
   /** Numbers of the batches that are wholly here, in no order. */
   numbers(): number[] {

@@ -8,10 +8,17 @@
 import { isAtLeast } from './post.js'
 import type { BatchRecord, BatchState, BatchStore } from './store.js'
 import type { TreeStore } from './tree-store.js'
-import type { BalanceProof, StateTree, Undo } from './tree.js'
+import { undoOf, type BalanceProof, type NodeChanges, type StateTree, type Undo } from './tree.js'
 
 /** Batches that stay in memory behind the last proven one. */
 const RECENT = 72
+
+/** A batch that the tree has already. */
+export interface ClosedBatch {
+  readonly record: BatchRecord
+  readonly fills: Uint8Array
+  readonly changes: NodeChanges
+}
 
 interface LiveBatch {
   readonly record: BatchRecord
@@ -28,6 +35,7 @@ export class Batches {
   /** Sealed batches. */
   count = 0
   private readonly live = new Map<number, LiveBatch>()
+  private unsaved: ClosedBatch | undefined
   /** Batches 1 to `dropped` are final and on disk only. */
   private dropped = 0
 
@@ -49,10 +57,25 @@ export class Batches {
     }
   }
 
-  /** Adds the batch that was sealed last. */
-  add(record: BatchRecord, undo: Undo): void {
+  /** The tree holds a batch more from now on; it counts when it is on the disk. */
+  close(batch: ClosedBatch): void {
+    this.unsaved = batch
+  }
+
+  /** A batch that is closed and not on the disk yet. */
+  get closed(): BatchRecord | undefined {
+    return this.unsaved?.record
+  }
+
+  /** Makes the closed batch durable. Throws what the disk says, and can be called again then. */
+  saveClosed(): BatchRecord {
+    const { record, fills, changes } = this.unsaved!
+    this.treeStore.write(Number(record.header.number), record.header.newRoot, changes)
+    this.store.seal(record, fills)
     this.count++
-    this.live.set(this.count, { record, undo })
+    this.live.set(this.count, { record, undo: undoOf(changes) })
+    this.unsaved = undefined
+    return record
   }
 
   /** Record of a sealed batch; undefined for a number that is none. Old ones are read from disk, not kept. */
@@ -94,6 +117,7 @@ export class Batches {
       if (live !== undefined) live.undo = undo
       undos.push(undo)
     }
+    if (this.unsaved !== undefined) undos.push(undoOf(this.unsaved.changes))
     return undos
   }
 

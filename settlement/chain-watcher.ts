@@ -288,9 +288,22 @@ class Watch {
     this.progress = progress
     const { statePath } = this.options
     if (statePath === undefined || !isNew) return
-    writeDurable(dirname(statePath), basename(statePath), `${JSON.stringify(progress)}\n`)
-    this.saved = progress
+    try {
+      writeDurable(dirname(statePath), basename(statePath), `${JSON.stringify(progress)}\n`)
+      this.saved = progress
+      if (this.isUnsaved) this.options.onTrouble?.(`chain watcher: ${statePath} is written again`)
+      this.isUnsaved = false
+    } catch (error) {
+      // It only spares reading: no room on the disk is no reason to credit nobody.
+      if (!this.isUnsaved)
+        this.options.onTrouble?.(
+          `chain watcher: ${statePath} is not written (${(error as Error).message}); deposits go on`,
+        )
+      this.isUnsaved = true
+    }
   }
+
+  private isUnsaved = false
 
   private get beginning(): Progress {
     return { position: 0, hash: EMPTY_QUEUE, nextBlock: this.options.deployment.deployedAtBlock }

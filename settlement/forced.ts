@@ -106,6 +106,8 @@ function underWay({ follower, batches }: ForcedOptions, index: number, request: 
     for (const record of records) if (record.index === index) units += record.units
   }
   add(follower.withdrawals)
+  // It waits for room on the disk.
+  if (batches.closed !== undefined) add(decodeUnits(batches.closed.data.withdrawals))
   for (const { header, commitBlock, data } of batches.open())
     if (isLater(Number(header.number), commitBlock, request)) add(decodeUnits(data.withdrawals))
   return units

@@ -13,7 +13,7 @@ import { ExchangeFrozen, sleep, type ChainDeployment } from './chain.js'
 import type { Chunking } from './chunking.js'
 import { bytesToHex, commitArguments, type PublicInputs } from './commit.js'
 import { NonceTaken, SenderStopped, TransactionReverted, type Sender } from './sender.js'
-import { batchStates, type BatchRecord, type BatchState, type BatchStore } from './store.js'
+import { batchStates, isNoRoom, type BatchRecord, type BatchState, type BatchStore } from './store.js'
 
 /** The chain has another batch under our number. */
 export class ForeignBatch extends Error {
@@ -40,6 +40,8 @@ export interface PosterOptions {
   /** A record reached a new state. */
   readonly onState?: (record: BatchRecord) => void
   readonly onTrouble?: (text: string) => void
+  /** A state is not on the disk yet, for want of room. */
+  readonly onNoRoom?: (error: unknown) => void
   readonly isStopped?: () => boolean
 }
 
@@ -64,6 +66,9 @@ const WAITED_FOR = [
 const FINALIZE_WAITED_FOR = ['BatchNotProven', 'BatchAlreadyFinal']
 
 export class Poster {
+  /** Records whose states are not on the disk yet. */
+  private readonly unsaved = new Set<BatchRecord>()
+
   constructor(private readonly options: PosterOptions) {}
 
   async chainBatches(): Promise<ChainBatches> {
@@ -240,12 +245,29 @@ export class Poster {
     }
   }
 
-  /** Makes a state durable, then tells it. */
+  /**
+   * Makes a state durable and tells it. It only says again what outbox and chain say, and a start compares it with
+   * them: where the disk has no room, the state holds all the same and is written later.
+   */
   setState(record: BatchRecord, state: BatchState): void {
     if (record.state === state) return
     record.state = state
-    this.options.store.save(record)
+    this.unsaved.add(record)
+    try {
+      this.saveStates()
+    } catch (error) {
+      if (!isNoRoom(error)) throw error
+      this.options.onNoRoom?.(error)
+    }
     this.options.onState?.(record)
+  }
+
+  /** Writes the states that wait for it. Throws what the disk says. */
+  saveStates(): void {
+    for (const record of this.unsaved) {
+      this.options.store.save(record)
+      this.unsaved.delete(record)
+    }
   }
 }
 

@@ -13,7 +13,7 @@ import { defaultFees, type FeePolicy } from './fees.js'
 import { LOOKS, OutboxWatch } from './outbox-watch.js'
 import { Outbox } from './outbox.js'
 import { Signer, TransactionReverted } from './signer.js'
-import type { BatchStore, OutboxEntry } from './store.js'
+import { isNoRoom, type BatchStore, type OutboxEntry } from './store.js'
 
 export { TransactionReverted } from './signer.js'
 
@@ -38,6 +38,8 @@ export interface SenderOptions {
   /** Called after each durable step; tests stop the process here. */
   readonly onStep?: (step: SenderStep, label: string) => void
   readonly onTrouble?: (text: string) => void
+  /** The outbox cannot be written, for want of room on the disk: tried again like a network failure. */
+  readonly onNoRoom?: (error: unknown) => void
 }
 
 /** Figures since the start. */
@@ -203,7 +205,7 @@ export class Sender {
   }
 
   private async loop(): Promise<void> {
-    const { pollMs = POLL_MS, onTrouble } = this.options
+    const { pollMs = POLL_MS } = this.options
     let pause = pollMs
     while (!this.isStopped) {
       try {
@@ -211,7 +213,7 @@ export class Sender {
         const isIdle = this.outbox.open.length === 0 && !this.watch.isSuspicious
         pause = isIdle ? pollMs * IDLE_POLLS : pollMs
       } catch (error) {
-        onTrouble?.(`sender: ${chainErrorText(error)}`)
+        this.tell('sender', error)
         pause = Math.min(pause * 2, RETRY_MS_MAX)
       }
       await this.nap(pause)
@@ -235,6 +237,12 @@ export class Sender {
     this.isWoken = false
   }
 
+  private tell(label: string, error: unknown): void {
+    const { onNoRoom, onTrouble } = this.options
+    if (onNoRoom !== undefined && isNoRoom(error)) onNoRoom(error)
+    else onTrouble?.(`${label}: ${chainErrorText(error)}`)
+  }
+
   private async retry(label: string, work: () => Promise<void>): Promise<void> {
     for (let pause = this.options.pollMs ?? POLL_MS; ; pause = Math.min(pause * 2, RETRY_MS_MAX)) {
       if (this.isStopped) throw new SenderStopped(label)
@@ -242,7 +250,7 @@ export class Sender {
         return await work()
       } catch (error) {
         if (error instanceof TransactionReverted) throw error
-        this.options.onTrouble?.(`${label}: ${chainErrorText(error)}`)
+        this.tell(label, error)
         for (let waited = 0; waited < pause && !this.isStopped; waited += 50) await sleep(Math.min(50, pause))
       }
     }

@@ -28,9 +28,9 @@ import {
   type SettlerOptions,
   type SettlerStatus,
 } from './settler-options.js'
-import { BatchStore, type BatchRecord } from './store.js'
+import { BatchStore, isNoRoom, type BatchRecord } from './store.js'
 import { TreeStore } from './tree-store.js'
-import { StateTree, TREE_DEPTH, emptyRoots, undoOf } from './tree.js'
+import { StateTree, TREE_DEPTH, emptyRoots } from './tree.js'
 
 /** Commands after which a follower's snapshot is due: about two seconds of replay. */
 const SNAPSHOT_EVERY = 2_000_000
@@ -41,6 +41,7 @@ const RETRY_MS = 250
 /** The last pause of a start before it gives up. */
 const START_PAUSE_MS_MAX = 4000
 const RETRY_MS_MAX = 30_000
+const ROOM_RETRY_MS = 1000
 
 export class Settler {
   readonly store: BatchStore
@@ -65,6 +66,8 @@ export class Settler {
   /** A batch is wanted even if it moves nothing: it proves a zero balance. */
   private wantsBatch = false
   private snapshotSeq: number
+  /** The disk has no room for what settlement writes. */
+  private isOutOfRoom = false
 
   constructor(private readonly options: SettlerOptions) {
     const { deployment, client, account, dataDir, capacities, durableSeq } = options
@@ -87,6 +90,7 @@ export class Settler {
       ...(options.lostAfterMs === undefined ? {} : { lostAfterMs: options.lostAfterMs }),
       onStep: (step, label) => this.stepped(step, label),
       onTrouble: (text) => this.tellTrouble(text),
+      onNoRoom: (error) => this.noRoom(error),
     })
     this.chunking = new Chunking({
       client,
@@ -108,6 +112,7 @@ export class Settler {
         options.onBatch?.(record)
       },
       onTrouble: (text) => this.tellTrouble(text),
+      onNoRoom: (error) => this.noRoom(error),
       isStopped: () => this.isStopped,
     })
     this.proving = new Proving({
@@ -220,7 +225,7 @@ export class Settler {
 
   /** Age of the oldest change behind batch `number`, milliseconds; 0 when there is none. */
   private lagBehind(number: number): number {
-    const next = this.batches.record(number + 1)
+    const next = this.batches.record(number + 1) ?? this.batches.closed
     const since = next === undefined ? this.dirtySinceMs : (next.openedAtMs ?? next.sealedAtMs)
     return since === undefined ? 0 : Math.max(0, Date.now() - since)
   }
@@ -245,7 +250,8 @@ export class Settler {
       const { header, transactionHash, blockNumber, rowsPerChunk } = posted[number - 1]!
       this.follower.advance(() => false, Infinity, Number(header.lastSeq))
       const commit = { commitTx: transactionHash, commitBlock: blockNumber }
-      const record = this.sealOpenRange('mined', rowsPerChunk, commit)
+      this.closeOpenRange('mined', rowsPerChunk, commit)
+      const record = this.batches.saveClosed()
       for (const field of Object.keys(header) as (keyof BatchHeader)[])
         if (record.header[field] !== header[field])
           throw new ForeignBatch(
@@ -270,6 +276,10 @@ export class Settler {
   private async followLoop(): Promise<void> {
     const { follower } = this
     while (!this.isStopped) {
+      if (this.isOutOfRoom && !this.regainRoom()) {
+        for (let waited = 0; waited < ROOM_RETRY_MS && !this.isStopped; waited += 50) await sleep(50)
+        continue
+      }
       const isFull = this.isFull()
       const isWaiting = this.batches.count - this.batches.onChain >= this.backlogMax
       this.state = isWaiting && isFull ? 'waiting for the chain' : 'following'
@@ -307,19 +317,56 @@ export class Settler {
 
   private seal(): void {
     this.wantsBatch = false
-    const record = this.sealOpenRange('sealed', this.chunking.rowsPerChunk, {})
-    this.treeStore.checkpointIfDue(this.batches.count, this.tree, this.batches.proven)
-    this.snapshotIfDue()
-    this.options.onStep?.('sealed', `batch ${record.header.number}`)
-    this.options.onBatch?.(record)
+    this.closeOpenRange('sealed', this.chunking.rowsPerChunk, {})
+    try {
+      this.saveSealed()
+    } catch (error) {
+      if (!isNoRoom(error)) throw error
+      this.noRoom(error)
+    }
   }
 
-  /** Closes the open range as the next batch and makes it durable in `state`. */
-  private sealOpenRange(
+  /** Makes the closed batch durable and tells it. Throws what the disk says; then it is closed still. */
+  private saveSealed(): void {
+    const record = this.batches.saveClosed()
+    this.options.onStep?.('sealed', `batch ${record.header.number}`)
+    this.options.onBatch?.(record)
+    // Both only spare a start its time.
+    this.treeStore.checkpointIfDue(this.batches.count, this.tree, this.batches.proven)
+    this.snapshotIfDue()
+  }
+
+  /** The first failure is told, and then only that there is room again. */
+  private noRoom(error: unknown): void {
+    this.trouble = `no room on the disk (${error instanceof Error ? error.message : String(error)})`
+    this.troubles++
+    if (!this.isOutOfRoom)
+      this.options.onTrouble?.(`${this.trouble}: batches wait until there is, and trading goes on`)
+    this.isOutOfRoom = true
+  }
+
+  /** Writes what waits for room; whether there is enough for it and for more. */
+  private regainRoom(): boolean {
+    try {
+      if (this.batches.closed !== undefined) this.saveSealed()
+      this.poster.saveStates()
+      this.store.expectRoom()
+    } catch (error) {
+      if (!isNoRoom(error)) throw error
+      this.noRoom(error)
+      return false
+    }
+    this.isOutOfRoom = false
+    this.tellTrouble('the disk has room again: batches go on')
+    return true
+  }
+
+  /** Closes the open range as the next batch: tree and follower go on behind it, the disk has it not yet. */
+  private closeOpenRange(
     state: BatchRecord['state'],
     rowsPerChunk: number,
     commit: Pick<BatchRecord, 'commitTx' | 'commitBlock'>,
-  ): BatchRecord {
+  ): void {
     const number = this.batches.count + 1
     const openedAtMs = this.dirtySinceMs
     this.dirtySinceMs = undefined
@@ -337,10 +384,7 @@ export class Settler {
       ...(openedAtMs === undefined ? {} : { openedAtMs }),
       ...commit,
     }
-    this.treeStore.write(number, sealed.header.newRoot, sealed.changes)
-    this.store.seal(record, sealed.fills)
-    this.batches.add(record, undoOf(sealed.changes))
-    return record
+    this.batches.close({ record, fills: sealed.fills, changes: sealed.changes })
   }
 
   private snapshotIfDue(): void {

@@ -54,6 +54,8 @@ export class StoreError extends Error {
 }
 
 const FILE_MODE = 0o640
+/** So much must fit before writing goes on after a full disk. */
+const ROOM_BYTES = 128 * 1024
 
 /** Writes `content` so that a reader, or a start after a crash, sees the old file or all of the new one. */
 export function writeDurable(folder: string, name: string, content: string | Uint8Array): void {
@@ -63,12 +65,20 @@ export function writeDurable(folder: string, name: string, content: string | Uin
   try {
     for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at)
     fsyncSync(file)
+  } catch (error) {
+    // Half a file would only take the room that others need.
+    rmSync(temporary, { force: true })
+    throw error
   } finally {
     closeSync(file)
   }
   renameSync(temporary, join(folder, name))
   syncFolder(folder)
 }
+
+/** Whether an error says that there is no room for a file: it goes by, and whoever writes may wait. */
+export const isNoRoom = (error: unknown): boolean =>
+  ['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE'].includes((error as NodeJS.ErrnoException | null)?.code ?? '')
 
 /** JSON with bigint as decimal strings tagged by `n`, and bytes as hex. */
 const toJson = (value: unknown): string =>
@@ -107,7 +117,11 @@ export class BatchStore {
       .map((match) => Number(match[1]))
     const numbers = [...new Set([...here, ...this.archived.numbers()])].sort((a, b) => a - b)
     numbers.forEach((number, at) => {
-      if (number !== at + 1) throw new StoreError(`${this.batches}: batch ${at + 1} is missing`)
+      if (number !== at + 1)
+        throw new StoreError(
+          `${this.batches}: batch ${at + 1} is missing. Put back copies of its files; without them remove the whole ` +
+            `folder ${this.folder}: it is made again from the journal and the chain`,
+        )
     })
     return numbers
   }
@@ -150,7 +164,12 @@ export class BatchStore {
         },
       }
     } catch (error) {
-      throw new StoreError(`${path}: ${error instanceof Error ? error.message : String(error)}`)
+      const isArchived = error instanceof StoreError
+      const why = error instanceof Error ? error.message : String(error)
+      throw new StoreError(
+        `${isArchived ? '' : `${path} is not what settlement wrote: `}${why}. Put back a copy of the file; without one remove ` +
+          `${isArchived ? `${this.archived.folder} and ` : ''}the whole folder ${this.folder}: it is made again from the journal and the chain`,
+      )
     }
   }
 
@@ -210,7 +229,10 @@ export class BatchStore {
             })),
           }
         } catch (error) {
-          throw new StoreError(`outbox/${name}: ${error instanceof Error ? error.message : String(error)}`)
+          throw new StoreError(
+            `${join(this.outbox, name)} is not what settlement wrote: ${error instanceof Error ? error.message : String(error)}. ` +
+              `Put back a copy of the file; without one remove it: what it was for is looked up on the chain and sent anew`,
+          )
         }
       })
   }
@@ -218,6 +240,12 @@ export class BatchStore {
   /** Makes a transaction durable, in the place of what had its nonce. */
   writeOutbox(entry: OutboxEntry): void {
     writeDurable(this.outbox, `${baseName(entry.nonce)}.json`, `${toJson(entry)}\n`)
+  }
+
+  /** Throws what the disk says when it has no room for a common batch. */
+  expectRoom(): void {
+    writeDurable(this.folder, 'room', new Uint8Array(ROOM_BYTES))
+    rmSync(join(this.folder, 'room'))
   }
 
   /** Forgets a transaction. Not synced: one that comes back is looked at again and forgotten again. */

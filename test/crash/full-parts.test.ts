@@ -1,0 +1,143 @@
+/**
+ * A full disk under each part of a running exchange that is not the journal: it goes on, says so in one line, and
+ * heals when there is room. Each part has a file system of its own (tmpfs); without the right to mount one the
+ * test is skipped. A journal without room is in disk-full.test.ts.
+ */
+import { execFileSync } from 'node:child_process'
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { localAccount } from '../../app/local-chain.js'
+import { testWith } from '../needs.js'
+import { Program, freePort, until } from '../program.js'
+import { Random } from '../simulator/random.js'
+import { Trader } from './trader.js'
+
+interface Part {
+  readonly name: string
+  /** Folder inside the data folder. */
+  readonly folder: string
+  readonly size: string
+  readonly fails: RegExp
+  readonly heals: RegExp
+}
+
+const PARTS: readonly Part[] = [
+  {
+    name: 'the local chain',
+    // Its file lies beside the journal, which has made room for itself.
+    folder: '.',
+    size: '128m',
+    fails: /no copy of \S+chain-state\.json could be made \(ENOSPC/,
+    heals: /copies of \S+chain-state\.json are made again/,
+  },
+  {
+    name: 'snapshots',
+    folder: 'snapshots',
+    size: '512m',
+    fails: /snapshot failed \(.*ENOSPC/,
+    heals: /snapshots are written again/,
+  },
+  {
+    name: 'settlement',
+    folder: 'settlement',
+    size: '32m',
+    fails: /settlement: no room on the disk \(ENOSPC/,
+    heals: /settlement: the disk has room again/,
+  },
+  {
+    name: 'history',
+    folder: 'gateway',
+    size: '64m',
+    fails: /(is not written|are not written) \(ENOSPC/,
+    heals: /(is|are) written again/,
+  },
+]
+
+function mount(folder: string, size: string): boolean {
+  try {
+    mkdirSync(folder, { recursive: true })
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', folder], { stdio: 'pipe' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Writes zeros until nothing fits any more, to the last byte. */
+function fillUp(path: string): void {
+  const file = openSync(path, 'w')
+  for (const bytes of [1024 * 1024, 4096, 1])
+    for (;;)
+      try {
+        if (writeSync(file, new Uint8Array(bytes)) < bytes) break
+      } catch {
+        break
+      }
+  closeSync(file)
+}
+
+describe('a full disk', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'glassbook-parts-'))
+  const dataDir = join(folder, 'data')
+  const mounted = PARTS.filter((part) => mount(join(dataDir, part.folder), part.size))
+  afterAll(() => {
+    for (const part of [...mounted].reverse()) execFileSync('umount', ['-l', join(dataDir, part.folder)])
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  testWith('the right to mount a tmpfs', mounted.length === PARTS.length)(
+    'under each part is told once, stops nothing, and is over when there is room',
+    async () => {
+      const port = await freePort()
+      const program = new Program([
+        ...['start', '--data', dataDir, '--port', String(port), '--no-local-prover'],
+        ...['--batch-seconds', '1', '--snapshot-every', '20', '--segment-mb', '16'],
+      ])
+      const traders: Trader[] = []
+      try {
+        await program.says('Ctrl-C')
+        for (const index of [0, 1])
+          traders.push(
+            await Trader.open({
+              url: `ws://127.0.0.1:${port}`,
+              wallet: localAccount(4 + index),
+              market: 0,
+              ticksFrom: 599_995,
+              random: new Random(index + 1),
+              pauseMs: 50,
+            }),
+          )
+        const orders = (): number => traders.reduce((sum, { wishes }) => sum + wishes.length, 0)
+        const goesOn = async (): Promise<void> => {
+          const before = orders()
+          await until('more orders', () => orders() > before + 50)
+        }
+        for (const { folder: part, fails, heals } of PARTS) {
+          const before = program.output.length
+          const said = (): string => program.output.slice(before)
+          const zeros = join(dataDir, part, 'zeros')
+          fillUp(zeros)
+          await until(String(fails), () => fails.test(said()) || program.hasExited, said)
+          await goesOn()
+          rmSync(zeros)
+          await until(String(heals), () => heals.test(said()) || program.hasExited, said)
+          await goesOn()
+          const lines = said()
+            .split('\n')
+            .filter((line) => line.includes('ENOSPC'))
+          expect(lines.filter((line) => fails.test(line))).toEqual(lines)
+          expect(new Set(lines).size).toBe(lines.length)
+        }
+        for (const trader of traders) await trader.finish()
+        for (const trader of traders) trader.close()
+        expect(await program.kill('SIGTERM')).toBe(0)
+        expect(program.output).toContain('everything is on disk')
+        expect(program.output).not.toMatch(/uncaught|unhandled|node:internal|^ +at /im)
+      } finally {
+        for (const trader of traders) trader.close()
+        await program.kill()
+      }
+    },
+  )
+})

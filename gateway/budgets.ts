@@ -56,6 +56,14 @@ export class Budget<K> {
     return Math.ceil(((weight - bucket.tokens) * 1000) / perSecond)
   }
 
+  /** Takes what has been spent already, also where it is not there: down to minus the burst. */
+  charge(key: K, weight: number, nowMs: number): void {
+    if (weight <= 0) return
+    this.take(key, 0, nowMs)
+    const bucket = this.#buckets.get(key)!
+    bucket.tokens = Math.max(-this.#rate.burst, bucket.tokens - weight)
+  }
+
   /** The part of the bucket that is left, 0 to 1. */
   left(key: K): number {
     return (this.#buckets.get(key)?.tokens ?? this.#rate.burst) / this.#rate.burst

@@ -13,6 +13,8 @@ import type { FrameSource } from './frames.js'
 import { KeptConnections } from './kept-connections.js'
 import { connectionsOf, openFilesMax } from './open-files.js'
 
+/** Bytes of missed events that weigh as much as a request of weight 1. */
+const BYTES_A_WEIGHT = 16 << 10
 /** A client is told when less than this part of a budget is left. */
 const THROTTLE_BELOW = 0.1
 
@@ -151,6 +153,15 @@ export class Limits {
       message: `the request budget of ${ip} is spent`,
       retryAfter: ofIp,
     }
+  }
+
+  /** A request was answered with `bytes`, which nobody knew before: they weigh too. */
+  answered(ip: string, account: number | undefined, bytes: number): void {
+    const weight = Math.floor(bytes / BYTES_A_WEIGHT)
+    const now = performance.now()
+    if (account === undefined) this.#requestsByIp.charge(ip, weight, now)
+    else this.#requestsByAccount.charge(account, weight, now)
+    this.#allRequestsByIp.charge(ip, weight, now)
   }
 
   /** Refuses blanks around a frame's commands: beyond what commands of any encoding need, they are only load. */

@@ -105,7 +105,7 @@ export class Subscriptions {
       this.#gateway.publish()
       if (from !== undefined && stream.canResume(...from)) {
         accept(stream.lastSeq)
-        stream.resume(connection, ...from)
+        this.#resume(connection, stream, from)
         followed.set(name, stream)
         // What a stream puts off while nobody follows is sent now.
         this.#gateway.publish()
@@ -118,6 +118,13 @@ export class Subscriptions {
       connection.flush()
     })
     return undefined
+  }
+
+  /** Sends what was missed, and takes from the budget of requests what that weighs: a megabyte is no small answer. */
+  #resume(connection: Connection, stream: Stream, from: readonly [epoch: number, lastSeq: number]): void {
+    const before = connection.unsentBytes
+    stream.resume(connection, ...from)
+    this.#gateway.limits.answered(connection.ip, connection.account, connection.unsentBytes - before)
   }
 
   /** Starts a connection on a stream that is told in pages, of its `own` or shared ones. */
@@ -158,7 +165,7 @@ export class Subscriptions {
       const known = accounts.stream(account, name)
       if (from !== undefined && known?.canResume(...from) === true) {
         accept(known.lastSeq)
-        known.resume(connection, ...from)
+        this.#resume(connection, known, from)
         followed.set(name, known)
         return
       }

@@ -2,7 +2,7 @@
  * The chain watcher before a real chain, whose endpoint leaves out and changes events, refuses ranges and lags
  * behind, and whose blocks are taken back: every deposit is credited once, in order, and nothing else is.
  */
-import { readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { createTestClient, encodeFunctionData, http, type Hex } from 'viem'
 import { vaultAbi } from '../contracts/abi.js'
@@ -126,6 +126,22 @@ describe('chain watcher', () => {
     watch({ client, depositsConsumed: 0 })
     await until('the trouble to be told', () => troubles.length > 0)
     expect(troubles[0]).toMatch(/refuses the logs of block \d+ \(pruned history unavailable\).*keep only/)
+  })
+
+  test('a note that cannot be written is told once, and again when it can; deposits go on', async () => {
+    const folder = join(fixture.dataDir, 'absent')
+    const watcher = watch({ statePath: join(folder, 'deposits.json') })
+    const expected = await depositMany(3)
+    await until('the deposits', () => credited.length === 3)
+    await watcher.caughtUp
+    expect(credited).toEqual(expected)
+    expect(troubles).toEqual([
+      expect.stringMatching(/deposits\.json is not written \(ENOENT.*deposits go on/),
+    ])
+    mkdirSync(folder)
+    await fixture.deposit(1, 0, 7)
+    await until('the word', () => troubles.length === 2)
+    expect(troubles[1]).toContain('is written again')
   })
 
   test('several deposits in one block are credited in the order of their logs, each owner once', async () => {

@@ -175,9 +175,11 @@ export function writeDeposit(
 
 /**
  * Who answers for a revocation or a withdrawal: the operator (or the program around an embedded engine), the
- * signed frame that the command stands in, or a wallet by a nonce from 1 up and a deadline in engine ms.
+ * signed frame that the command stands in, or a wallet by a nonce from 1 up and a deadline in engine ms. 'forced':
+ * the operator, for a request on the chain; a withdrawal then takes what is available where that is less.
  */
-export type Consent = 'operator' | 'frame' | { readonly nonce: number; readonly deadlineMs: number }
+export type Consent =
+  'operator' | 'forced' | 'frame' | { readonly nonce: number; readonly deadlineMs: number }
 
 /** Withdraw. */
 export function writeWithdraw(
@@ -192,7 +194,8 @@ export function writeWithdraw(
   begin(words, at, CommandKind.Withdraw, account)
   words[at + Cmd.ASSET] = asset
   floats[(at >> 1) + Cmd.AMOUNT_F64] = units
-  if (consent === 'operator') words[at]! |= 1 << Attr.OPERATOR_SHIFT
+  if (consent === 'forced') words[at + Cmd.LOTS] = 1
+  if (consent === 'operator' || consent === 'forced') words[at]! |= 1 << Attr.OPERATOR_SHIFT
   else if (consent !== 'frame') {
     floats[(at >> 1) + WithdrawCmd.NONCE_F64] = consent.nonce
     floats[(at >> 1) + WithdrawCmd.DEADLINE_F64] = consent.deadlineMs
@@ -304,7 +307,7 @@ export function writeRevokeSession(
   begin(words, at, CommandKind.RevokeSession, account)
   const float = at >> 1
   floats[float + RevokeCmd.APPROVAL_F64] = approval
-  if (consent === 'operator') words[at]! |= 1 << Attr.OPERATOR_SHIFT
+  if (consent === 'operator' || consent === 'forced') words[at]! |= 1 << Attr.OPERATOR_SHIFT
   else if (consent !== 'frame') {
     floats[float + RevokeCmd.NONCE_F64] = consent.nonce
     floats[float + RevokeCmd.DEADLINE_F64] = consent.deadlineMs

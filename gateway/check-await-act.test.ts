@@ -135,9 +135,11 @@ test('a revoked key’s cancelOnDisconnect cancels nothing, an answer under way 
   await until(() => connection.session !== undefined, 'the logon')
   send(2, Method.CancelOnDisconnect, [true])
   const payload = packJson([[1, 0, 0, 11, 1, '12345']])
-  const signature = await own.key.sign(frameMessage(domain, own, 5, Buffer.from(payload)))
-  send(3, Method.Frame, [own.account, own.approval, 5, payload, toBase64url(signature)])
-  send(4, Method.FrameOutcome, [own.approval, 5])
+  // Above all that this session has used.
+  const nonce = 2 ** 52
+  const signature = await own.key.sign(frameMessage(domain, own, nonce, Buffer.from(payload)))
+  send(3, Method.Frame, [own.account, own.approval, nonce, payload, toBase64url(signature)])
+  send(4, Method.FrameOutcome, [own.approval, nonce])
   // The revocation is told between the checks and the answers.
   const info = gateway.directory.session(own)!
   gateway.directory.removeSession(own)

@@ -355,8 +355,6 @@ export class Gateway implements EngineLinkHandler {
     for (const connection of this.#connections) {
       const { session } = connection
       if (session?.account !== account || session.approval !== approval) continue
-      // Who has lost the right to trade cancels nobody's orders by leaving.
-      connection.cancelOnDisconnect = undefined
       this.#logOff(connection, session)
     }
   }
@@ -395,6 +393,7 @@ export class Gateway implements EngineLinkHandler {
 
   /** A client takes its own session off its connection; every stream leaves with it, as when a session ends. */
   logoff(connection: Connection): void {
+    // Who has lost the right to trade, or gave it up, cancels nobody's orders by leaving.
     connection.cancelOnDisconnect = undefined
     this.subscriptions.closed(connection)
     connection.session = undefined
@@ -402,8 +401,7 @@ export class Gateway implements EngineLinkHandler {
 
   #logOff(connection: Connection, { account, approval }: SessionName): void {
     connection.send([Kind.Control, Control.SessionEnded, { account, approval }])
-    this.subscriptions.closed(connection)
-    connection.session = undefined
+    this.logoff(connection)
     connection.flush()
   }
 

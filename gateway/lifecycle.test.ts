@@ -75,6 +75,7 @@ describe('control', () => {
     const late = await listen(rig)
     await revoked.logon(client.session!)
     await late.logon(expiring.session!)
+    await late.request('cancelOnDisconnect', [true])
     await revoked.request('subscribe', ['orders'])
 
     // The session of another connection signs: a frame may come on any connection of its session.
@@ -100,6 +101,17 @@ describe('control', () => {
     await until(() => late.controls().length > 0, 'the end of the expired session')
     expect(late.controls()).toEqual([[Control.SessionEnded, { account, approval: expiringApproval }]])
     expect(await late.request('orders', [])).toBe(ErrorCode.NotLoggedOn)
+
+    // What an ended session asked for ended with it: another session's orders stay when the connection goes.
+    const again = await open(rig, 0)
+    const { cloid } = await again.placeOrder({ market: 0, side: 'buy', ticks: 8, lots: 1 })
+    late.socket.close()
+    await late.ended
+    expect(await again.placeOrder({ market: 0, side: 'buy', ticks: 7, lots: 1 })).toMatchObject({
+      state: 'open',
+    })
+    expect(await again.order({ cloid: cloid! })).toMatchObject({ state: 'open' })
+    again.close()
 
     client.close()
     expiring.close()

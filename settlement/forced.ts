@@ -31,6 +31,8 @@ function forcedRecords(account: number, asset: number, units: number): [Int32Arr
   withdraw[Cmd.KIND] = CommandKind.Withdraw | (1 << Attr.OPERATOR_SHIFT)
   withdraw[Cmd.ACCOUNT] = account
   withdraw[Cmd.ASSET] = asset
+  // Forced: what is available now, if that is less, so that orders that come again delay only the rest.
+  withdraw[Cmd.LOTS] = 1
   new Float64Array(withdraw.buffer)[Cmd.AMOUNT_F64] = units
   return [cancel, withdraw]
 }

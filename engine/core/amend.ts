@@ -122,7 +122,7 @@ export function amendOrder(
   const market = words[at + CMD_MARKET]!
   const attributes = record[from + ORDER_ATTR]!
   // Its turn to be cancelled has only not come yet.
-  if (((attributes & MARK_EXPIRES) !== 0 || trading.work.jobs > 0) && trading.goneReason(slot) !== 0)
+  if (((attributes & MARK_EXPIRES) !== 0 || trading.work.isBehind) && trading.goneReason(slot) !== 0)
     return Reject.UnknownOrder
   const deadlineMs = floats[float + CMD_DEADLINE_F64]!
   if (deadlineMs !== 0) {

@@ -182,6 +182,17 @@ describe('cancel all', () => {
     expect(isPending(rig)).toBe(false)
   })
 
+  test('the operator’s own takes halted markets too', () => {
+    for (const reason of [CancelReason.Disconnect, CancelReason.CancelAll]) {
+      const rig = quotes(64, [marketConfig(), marketConfig({ id: 1 })])
+      rig.place({ account: 1, market: 1, cloid: 50 })
+      commands.writeMarketStatus(rig.words, 0, 1, MarketStatus.Halted)
+      rig.apply()
+      cancelAll(rig, 1, -1, -1, reason)
+      expect(rig.engine.orders(1)).toEqual([])
+    }
+  })
+
   test('an account has a bounded number under way', () => {
     const markets = Array.from({ length: 6 }, (_, id) => marketConfig({ id }))
     const rig = new Rig({ commandStepsMax: 2, markets }).fund(1)
@@ -195,25 +206,33 @@ describe('cancel all', () => {
       expect(restIsLeft(rig)).toBe(1)
     }
     expect(cancelAll(rig, 1, 5, Side.Buy)).toEqual(['Rejected MassCancelsFull'])
-    expect(cancelAll(rig, 1, 5, Side.Buy, CancelReason.Disconnect)).toEqual(['Rejected MassCancelsFull'])
     expect(cancelAll(rig, 1, 0, Side.Buy)).toEqual(['Canceled 3 CancelAll 1', 'CanceledAll 1'])
-    // Its switch needs no place among them.
+    // The operator's own (a connection was lost, a withdrawal is forced) need no place among them, nor its switch.
+    for (const reason of [CancelReason.Disconnect, CancelReason.CancelAll])
+      expect(cancelAll(rig, 1, 5, Side.Buy, reason)).toHaveLength(2)
     commands.writeCancelAfter(rig.words, rig.floats, 0, 1, 10)
     rig.apply()
     for (let ms = 10; isPending(rig) || ms === 10; ms++) rig.time(ms)
     expect(rig.engine.liveOrders()).toBe(0)
   })
 
-  test('orders of halted markets are left out for good', () => {
-    const rig = quotes(5, [marketConfig(), marketConfig({ id: 1 })])
+  test('orders of a market that is halted are left out; what was covered before the halt ends', () => {
+    const rig = quotes(64, [marketConfig(), marketConfig({ id: 1 })])
     rig.place({ account: 1, market: 1, cloid: 50 })
-    rig.place({ account: 1, market: 1, cloid: 51 })
-    cancelAll(rig)
     commands.writeMarketStatus(rig.words, 0, 1, MarketStatus.Halted)
     rig.apply()
-    for (let ms = 1; ms < 4; ms++) rig.time(ms)
+    cancelAll(rig)
     expect(isPending(rig)).toBe(false)
-    expect(rig.engine.orders(1).map(({ cloid }) => cloid)).toEqual([50n, 51n])
+    expect(rig.engine.orders(1).map(({ cloid }) => cloid)).toEqual([50n])
+
+    const tight = quotes(5, [marketConfig(), marketConfig({ id: 1 })])
+    tight.place({ account: 1, market: 1, cloid: 50 })
+    cancelAll(tight)
+    commands.writeMarketStatus(tight.words, 0, 1, MarketStatus.Halted)
+    tight.apply()
+    for (let ms = 1; ms < 4; ms++) tight.time(ms)
+    expect(isPending(tight)).toBe(false)
+    expect(tight.engine.orders(1)).toEqual([])
   })
 })
 
@@ -354,6 +373,46 @@ describe('triggers', () => {
     const fired = rig.buy(3, 60, 1, 2)
     expect(fired.filter((event) => event.startsWith('Triggered'))).toEqual([])
   })
+})
+
+test('a switch that is due and has no steps yet: its orders are gone, and a late renewal spares none of them', () => {
+  const gtd = { timeInForce: GTD, expiresAtMs: 10 }
+  const due = (): Rig => {
+    const rig = new Rig({ commandStepsMax: 4 }).fund(3)
+    // A stranger's expiries take the steps of the first Time commands.
+    for (let order = 1; order <= 12; order++) rig.sell(3, 200 + order, 1, order, gtd)
+    rig.buy(1, 90, 1, 1)
+    rig.buy(1, 300, 1, 2, { type: OrderType.StopLimit, triggerTicks: 150 })
+    commands.writeCancelAfter(rig.words, rig.floats, 0, 1, 10)
+    rig.apply()
+    rig.time(10)
+    return rig
+  }
+  const taker = due()
+  expect(taker.sell(2, 90, 1, 1, { timeInForce: IOC })).toEqual([
+    'Accepted 1',
+    'Canceled 1 DeadManSwitch 1',
+    'Canceled 1 ImmediateOrCancel 1',
+  ])
+  const kept = due()
+  kept.restore()
+  expect(kept.amend(1, 1, 91, 1)).toEqual(['Rejected UnknownOrder'])
+  // The account's next order makes it act first, and lives itself.
+  expect(kept.buy(1, 80, 1, 3)).toEqual([
+    'Canceled 1 DeadManSwitch 1',
+    'Canceled 2 DeadManSwitch 1',
+    'Accepted 3',
+  ])
+  for (let ms = 10; isPending(kept); ms++) kept.time(10)
+  expect(kept.engine.orders(1).map(({ cloid }) => cloid)).toEqual([3n])
+  const renewed = due()
+  commands.writeCancelAfter(renewed.words, renewed.floats, 0, 1, 1000)
+  expect(renewed.apply()).toEqual([
+    'Canceled 1 DeadManSwitch 1',
+    'Canceled 2 DeadManSwitch 1',
+    'CancelAfterSet',
+  ])
+  expect(renewed.engine.orders(1)).toEqual([])
 })
 
 test('dead-man switches and protections: what is left is a job like others', () => {

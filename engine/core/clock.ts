@@ -94,10 +94,24 @@ export function advanceTime(
     const reason = CancelReason.DeadManSwitch
     massCancels.begin({ account, market: -1, side: -1, reason, haltedToo: true }, clock[Clock.SEQ]!)
   }
+  work.switchesDue = switches.due(now) >= 0
   work.used = 0
   let market = trading.nextUnfired(0)
   while (market >= 0 && trading.triggerStops(market)) market = trading.nextUnfired(market + 1)
   return Reject.None
+}
+
+/**
+ * Lets the dead-man switch of an account act at once when it is due: before the account's next order or renewal,
+ * so that neither depends on how far Time commands have come. Orders up to `uptoId` end.
+ */
+export function actIfDue(trading: Trading, switches: DeadManSwitches, account: number, uptoId: number): void {
+  if (!trading.ledger.isOpen(account)) return
+  const deadlineMs = switches.deadline(account)
+  if (deadlineMs === 0 || deadlineMs > trading.clock[Clock.TIME]!) return
+  switches.set(account, 0)
+  const reason = CancelReason.DeadManSwitch
+  trading.massCancels.begin({ account, market: -1, side: -1, reason, haltedToo: true }, uptoId)
 }
 
 /** Sets or clears the dead-man switch of the CancelAfter command at `at`. Returns a Reject. */

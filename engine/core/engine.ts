@@ -55,7 +55,7 @@ import {
   setTierFees,
 } from './admin.js'
 import { amendOrder, cancelOrder } from './amend.js'
-import { DeadManSwitches, advanceTime, cancelAfter, nextDueMs } from './clock.js'
+import { DeadManSwitches, actIfDue, advanceTime, cancelAfter, nextDueMs } from './clock.js'
 import { Events } from './events.js'
 import { checkInvariants } from './invariants.js'
 import { Ledger } from './ledger.js'
@@ -204,6 +204,8 @@ class Core implements Engine {
   #act(words: Int32Array, floats: Float64Array, at: number, kind: number): number {
     const state = this.#state
     const { trading } = state
+    if (this.#work.switchesDue && (kind === COMMAND_PLACE || kind === COMMAND_CANCEL_AFTER))
+      actIfDue(trading, state.switches, words[at + CMD_ACCOUNT]!, this.seq - 1)
     switch (kind) {
       case COMMAND_PLACE:
         return placeOrder(trading, words, floats, at, this.#maxNotional())

@@ -70,12 +70,15 @@ export class MassCancels {
     return asked.length < MASS_CANCELS_OF_ACCOUNT
   }
 
-  /** Cancels what it can of the orders placed up to `uptoId`; true when a job was left for the rest. */
+  /**
+   * Cancels what it can of the orders placed up to `uptoId`; true when a job was left for the rest. That takes
+   * halted markets too: what it covers ends, though its market was halted since.
+   */
   begin(wanted: MassCancel, uptoId: number): boolean {
     this.cancelled = 0
     if (this.workOff(wanted, uptoId)) return false
     const job = this.ofAccount.get(wanted.account)?.find((queued) => isSame(queued, wanted))
-    if (job === undefined) this.add({ ...wanted, uptoId })
+    if (job === undefined) this.add({ ...wanted, haltedToo: true, uptoId })
     else job.uptoId = uptoId
     return true
   }
@@ -163,11 +166,5 @@ export class MassCancels {
 }
 
 function isSame(a: MassCancel, b: MassCancel): boolean {
-  return (
-    a.account === b.account &&
-    a.market === b.market &&
-    a.side === b.side &&
-    a.reason === b.reason &&
-    a.haltedToo === b.haltedToo
-  )
+  return a.account === b.account && a.market === b.market && a.side === b.side && a.reason === b.reason
 }

@@ -26,9 +26,11 @@ export function cancelAllOrders(
   if (market !== -1 && trading.markets.isHalted(market)) return Reject.MarketHalted
   if (side < -1 || side > 1) return Reject.BadSide
   const reason = wantedReason === CancelReason.Disconnect ? CancelReason.Disconnect : CancelReason.CancelAll
-  const wanted = { account, market, side, reason, haltedToo: false }
+  // A lost connection, or a forced withdrawal: nobody who could be told that there is no room, or try again.
+  const isOperators = wantedReason !== 0
+  const wanted = { account, market, side, reason, haltedToo: isOperators }
   const { massCancels } = trading
-  if (!massCancels.hasRoom(wanted)) return Reject.MassCancelsFull
+  if (!isOperators && !massCancels.hasRoom(wanted)) return Reject.MassCancelsFull
   const isRestLeft = massCancels.begin(wanted, trading.clock[Clock.SEQ]!)
   const event = trading.events.next(EventKind.CanceledAll, trading.clock)
   const out = trading.events.words

@@ -118,7 +118,7 @@ export class Matcher {
       const maker = levels[levelAt + LEVEL_HEAD]!
       const makerAt = (maker << ORDER_SHIFT) & OFFSETS
       const makerAttributes = orders[makerAt + ORDER_ATTR]!
-      if ((makerAttributes & MARK_EXPIRES) !== 0 || work.jobs > 0) {
+      if ((makerAttributes & MARK_EXPIRES) !== 0 || work.isBehind) {
         const gone = sink.goneReason(maker)
         if (gone !== 0) {
           sink.cancelMaker(maker, gone)
@@ -199,7 +199,7 @@ export class Matcher {
         planned++
         const makerAt = (maker << ORDER_SHIFT) & OFFSETS
         const makerAttributes = orders[makerAt + ORDER_ATTR]!
-        if (((makerAttributes & MARK_EXPIRES) !== 0 || work.jobs > 0) && this.sink.goneReason(maker) !== 0)
+        if (((makerAttributes & MARK_EXPIRES) !== 0 || work.isBehind) && this.sink.goneReason(maker) !== 0)
           continue
         if (orders[makerAt + ORDER_ACCOUNT] === account) {
           if (skipsOwn) continue

@@ -364,6 +364,24 @@ describe('what a session lets one order execute', () => {
   })
 })
 
+test('a forced withdrawal takes what is available, anybody else’s all or nothing', () => {
+  const rig = new Rig()
+  rig.deposit(1, USD, 1000)
+  rig.buy(1, 100, 6, 1)
+  const withdraw = (units: number, consent: commands.Consent): string[] => {
+    commands.writeWithdraw(rig.words, rig.floats, 0, 1, USD, units, consent)
+    return rig.apply()
+  }
+  expect(withdraw(401, { nonce: 1, deadlineMs: 1000 })).toEqual(['Rejected InsufficientFunds'])
+  expect(withdraw(150, 'forced')).toEqual(['Withdrawn'])
+  expect(rig.balance(1, USD)).toBe('250/600')
+  expect(withdraw(251, 'operator')).toEqual(['Rejected InsufficientFunds'])
+  expect(withdraw(1000, 'forced')).toEqual(['Withdrawn'])
+  expect(new Float64Array(rig.records.at(-1)!.buffer)[Ev.AMOUNT_A_F64]).toBe(250)
+  expect(rig.balance(1, USD)).toBe('0/600')
+  expect(withdraw(1, 'forced')).toEqual(['Rejected InsufficientFunds'])
+})
+
 test('a fill that would spend more than was reserved stops the engine before anything moves', () => {
   const options = {
     ordersMax: 8,

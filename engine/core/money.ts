@@ -74,17 +74,23 @@ function depositedEvent(state: State, account: number, asset: number, units: num
   state.events.floats[(event >> 1) + Ev.AMOUNT_B_F64] = position
 }
 
-/** Withdraw: takes available units out at once; a wallet, a frame or the operator answers for it. Returns a Reject. */
+/**
+ * Withdraw: takes available units out at once; a wallet, a frame or the operator answers for it. The operator's own,
+ * when forced by a request on the chain (LOTS is 1), takes what is available where that is less: whoever keeps the rest in orders
+ * delays only the rest. Returns a Reject.
+ */
 export function withdraw(state: State, words: Int32Array, floats: Float64Array, at: number): number {
   const { ledger } = state
   const account = words[at + Cmd.ACCOUNT]!
   const asset = words[at + Cmd.ASSET]!
-  const units = floats[(at >> 1) + Cmd.AMOUNT_F64]!
+  const asked = floats[(at >> 1) + Cmd.AMOUNT_F64]!
   if (!state.markets.hasAsset(asset)) return Reject.UnknownAsset
   if (!ledger.isOpen(account)) return Reject.UnknownAccount
-  const code = checkUnits(units)
+  const code = checkUnits(asked)
   if (code !== Reject.None) return code
-  const byWallet = state.sessions.left === 0 && !isOperators(words[at]!)
+  const byOperator = state.sessions.left === 0 && isOperators(words[at]!)
+  const byWallet = state.sessions.left === 0 && !byOperator
+  const isForced = byOperator && words[at + Cmd.LOTS] === 1
   const nonce = byWallet ? floats[(at >> 1) + WithdrawCmd.NONCE_F64]! : 0
   if (byWallet) {
     const deadlineMs = floats[(at >> 1) + WithdrawCmd.DEADLINE_F64]!
@@ -94,7 +100,9 @@ export function withdraw(state: State, words: Int32Array, floats: Float64Array, 
     if (refused !== Reject.None) return refused
   }
   const row = ledger.find(account, asset)
-  if (row < 0 || ledger.values[2 * row]! < units) return Reject.InsufficientFunds
+  const available = row < 0 ? 0 : ledger.values[2 * row]!
+  if (isForced ? available === 0 : available < asked) return Reject.InsufficientFunds
+  const units = Math.min(asked, available)
 
   if (byWallet) ledger.accountNumbers[account * ACCOUNT_NUMBERS + AccountNumber.WITHDRAWAL_NONCE] = nonce
   ledger.values[2 * row]! -= units

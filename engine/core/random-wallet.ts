@@ -50,7 +50,7 @@ const drawWalletDeadline = (tape: Tape, bad: readonly number[]): number =>
 
 /** Mostly a wallet's, with now and then a nonce or deadline that is none, or is too far ahead. */
 function drawConsent(tape: Tape, nonce: number): commands.Consent {
-  if (tape.rarely(4)) return 'operator'
+  if (tape.rarely(4)) return tape.rarely(2) ? 'forced' : 'operator'
   if (tape.rarely(6)) return 'frame'
   const bad = [0, -1, 0.5, NaN, (tape.nowMs + WALLET_AHEAD_MS) * 1000 + 1, 2 ** 53]
   return {

@@ -117,6 +117,21 @@ export abstract class ReferenceAdmin extends ReferenceOrders {
     }
   }
 
+  /** A switch that is due acts before its account's next order or renewal. */
+  protected fireOwnSwitch(account: number): void {
+    const owner = this.accounts.get(account)
+    if (owner === undefined || !this.due(owner.cancelAfterMs)) return
+    owner.cancelAfterMs = 0
+    this.massCancel({
+      account,
+      market: -1,
+      side: -1,
+      reason: CancelReason.DeadManSwitch,
+      haltedToo: true,
+      uptoId: this.seq - 1,
+    })
+  }
+
   protected cancelAfter(command: Command): number {
     const { account, amount } = command
     const owner = this.accounts.get(account)

@@ -234,7 +234,8 @@ export abstract class ReferenceBase {
         (side === -1 || side === order.side) &&
         order.id <= uptoId,
     )
-    return covering?.reason ?? 0
+    if (covering !== undefined) return covering.reason
+    return this.due(this.accounts.get(order.account)!.cancelAfterMs) ? CancelReason.DeadManSwitch : 0
   }
 
   /** Every live order. */

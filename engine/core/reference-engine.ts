@@ -36,6 +36,8 @@ export class ReferenceEngine extends ReferenceSessions {
   }
 
   protected act(command: Command): number {
+    if (command.kind === CommandKind.Place || command.kind === CommandKind.CancelAfter)
+      this.fireOwnSwitch(command.account)
     switch (command.kind) {
       case CommandKind.Place:
         return this.place(command)

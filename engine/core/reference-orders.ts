@@ -277,14 +277,15 @@ export abstract class ReferenceOrders extends ReferenceMatch {
     if (market !== -1 && this.markets.get(market)!.status === MarketStatus.Halted) return Reject.MarketHalted
     if (side !== -1 && side !== 0 && side !== 1) return Reject.BadSide
     const reason = lots === CancelReason.Disconnect ? CancelReason.Disconnect : CancelReason.CancelAll
-    const job: ReferenceJob = { account, market, side, reason, haltedToo: false, uptoId: this.seq }
+    const byOperator = lots !== 0
+    const job: ReferenceJob = { account, market, side, reason, haltedToo: byOperator, uptoId: this.seq }
     const asked = this.jobs.filter(
       (other) =>
         other.account === account &&
         (other.reason === CancelReason.CancelAll || other.reason === CancelReason.Disconnect),
     )
-    if (asked.length >= MASS_CANCELS_OF_ACCOUNT && !asked.some((other) => sameKey(other, job)))
-      return Reject.MassCancelsFull
+    const isFull = asked.length >= MASS_CANCELS_OF_ACCOUNT && !asked.some((other) => sameKey(other, job))
+    if (isFull && !byOperator) return Reject.MassCancelsFull
     const { cancelled, rest } = this.massCancel(job)
     this.emit(EventKind.CanceledAll, {
       subject: market,

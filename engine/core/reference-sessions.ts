@@ -118,11 +118,14 @@ export abstract class ReferenceSessions extends ReferenceAdmin {
     const consent = this.consent(command, owner.withdrawalNonce)
     if (consent.reject !== 0)
       return consent.reject === NONCE_USED ? Reject.WithdrawalNonceUsed : consent.reject
-    if (owner.balance(asset).available < BigInt(amount)) return Reject.InsufficientFunds
+    const { available } = owner.balance(asset)
+    const isForced = this.frame.left === 0 && !consent.byWallet && command.lots === 1
+    if (isForced ? available === 0n : available < BigInt(amount)) return Reject.InsufficientFunds
+    const units = available < BigInt(amount) ? available : BigInt(amount)
     if (consent.byWallet) owner.withdrawalNonce = consent.nonce
-    owner.balance(asset).available -= BigInt(amount)
-    this.supply.set(asset, this.supply.get(asset)! - BigInt(amount))
-    this.emit(EventKind.Withdrawn, { subject: asset, account, a: amount, b: consent.nonce })
+    owner.balance(asset).available -= units
+    this.supply.set(asset, this.supply.get(asset)! - units)
+    this.emit(EventKind.Withdrawn, { subject: asset, account, a: Number(units), b: consent.nonce })
     return 0
   }
 

@@ -140,7 +140,7 @@ export abstract class ReferenceTrading extends ReferenceBase {
     const result = this.workOff(job)
     if (!result.rest) return result
     const queued = this.jobs.find((other) => sameKey(other, job))
-    if (queued === undefined) this.jobs.push(job)
+    if (queued === undefined) this.jobs.push({ ...job, haltedToo: true })
     else queued.uptoId = job.uptoId
     return result
   }
@@ -214,8 +214,4 @@ export const quoteOf = (market: ReferenceMarket, ticks: number, lots: number): b
   BigInt(ticks) * BigInt(lots) * market.tickUnits
 
 export const sameKey = (a: ReferenceJob, b: ReferenceJob): boolean =>
-  a.account === b.account &&
-  a.market === b.market &&
-  a.side === b.side &&
-  a.reason === b.reason &&
-  a.haltedToo === b.haltedToo
+  a.account === b.account && a.market === b.market && a.side === b.side && a.reason === b.reason

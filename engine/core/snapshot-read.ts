@@ -272,6 +272,7 @@ function readBooks(reader: ByteReader, state: State): void {
     trading.enlist(slot, false)
   }
   readMassCancels(reader, state)
+  state.trading.work.switchesDue = state.switches.due(state.clock[Clock.TIME]!) >= 0
   expectSection(reader, Section.End)
 }
 

@@ -50,7 +50,8 @@ const { Active: STATUS_ACTIVE } = MarketStatus
 const { TICK: UNITS_TICK } = MarketUnits
 const { ORDER_SHIFT, EXTRA_SHIFT, MARKET_MASK } = orders
 const { NONE, BOOK_KINDS } = levels
-const { ACCOUNT_SHIFT } = ledger
+const { ACCOUNT_SHIFT, ACCOUNT_NUMBERS } = ledger
+const { CANCEL_AFTER } = ledger.AccountNumber
 const {
   ATTR: ORDER_ATTR,
   MARKET_CARRY: ORDER_MARKET_CARRY,
@@ -191,10 +192,19 @@ export class Trading implements MatchSink {
       extraNumbers[2 * slot + EXTRA_EXPIRES_AT]! <= this.clock[CLOCK_TIME]!
     )
       return CancelReason.Expired
-    if (this.work.jobs === 0) return 0
+    if (!this.work.isBehind) return 0
     const market = words[at + ORDER_MARKET_CARRY]! & MARKET_MASK
     const side = (attributes >>> ATTR_SIDE_SHIFT) & 1
-    return this.massCancels.reasonFor(slot, words[at + ORDER_ACCOUNT]!, market, side)
+    const account = words[at + ORDER_ACCOUNT]!
+    const reason = this.massCancels.reasonFor(slot, account, market, side)
+    return reason === 0 && this.isSwitchDue(account) ? CancelReason.DeadManSwitch : reason
+  }
+
+  /** True while an account's dead-man switch only waits for its turn. */
+  private isSwitchDue(account: number): boolean {
+    if (!this.work.switchesDue) return false
+    const atMs = this.ledger.accountNumbers[account * ACCOUNT_NUMBERS + CANCEL_AFTER]!
+    return atMs !== 0 && atMs <= this.clock[CLOCK_TIME]!
   }
 
   makerFilled(maker: number): void {

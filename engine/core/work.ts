@@ -12,9 +12,16 @@ export class Work {
   readonly max: number
   /** Mass cancels that are under way: while there are none, no order is covered by one. */
   jobs = 0
+  /** False while no dead-man switch is due; true after a Time command that had no steps left for one. */
+  switchesDue = false
 
   constructor(max: number) {
     this.max = max
+  }
+
+  /** True while orders may stand that only wait for their turn to be cancelled, whatever their own marks say. */
+  get isBehind(): boolean {
+    return this.jobs > 0 || this.switchesDue
   }
 
   get isUsedUp(): boolean {

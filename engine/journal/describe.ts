@@ -75,6 +75,7 @@ export function describeCommand(
         asset: words[at + Cmd.ASSET]!,
         units: floats[float + Cmd.AMOUNT_F64]!,
         operator: attribute(Attr.OPERATOR_SHIFT, 1) === 1,
+        forced: words[at + Cmd.LOTS] === 1,
         nonce: floats[float + WithdrawCmd.NONCE_F64]!,
         deadlineMs: floats[float + WithdrawCmd.DEADLINE_F64]!,
       }

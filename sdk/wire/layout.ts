@@ -39,7 +39,7 @@ export const Control = {
   Throttle: 4,
   /**
    * The session that was logged on here was revoked, replaced by a newer approval of its key, or has expired;
-   * every stream has left the connection. `details` {account, approval}.
+   * every stream has left the connection, and what `cancelOnDisconnect` asked for with it. `details` {account, approval}.
    */
   SessionEnded: 5,
 } as const

@@ -30,10 +30,21 @@ export class ChainStateError extends Error {
 
 const BACKUP_INTERVAL_MS = 500
 
-/** A state file's bytes when they are a whole state. */
-function wholeState(path: string): Buffer | undefined {
+/** Longest text that V8 holds, with a margin: a longer state is not parsed, its two ends are looked at. */
+const TEXT_BYTES_MAX = 500 << 20
+
+/**
+ * A state file's bytes when they are a whole state, undefined when it is torn or missing. Throws when it cannot be
+ * read: that says nothing of what is in it.
+ */
+export function wholeState(path: string, textBytesMax = TEXT_BYTES_MAX): Buffer | undefined {
+  if (!existsSync(path)) return undefined
+  const bytes = readFileSync(path)
+  if (bytes.length > textBytesMax) {
+    const begins = bytes.subarray(0, 64).toString('latin1').trimStart().startsWith('{')
+    return begins && bytes.subarray(-64).toString('latin1').trimEnd().endsWith('}') ? bytes : undefined
+  }
   try {
-    const bytes = readFileSync(path)
     const state: unknown = JSON.parse(bytes.toString('utf8'))
     return typeof state === 'object' && state !== null ? bytes : undefined
   } catch {
@@ -68,7 +79,8 @@ export function backupState(statePath: string): void {
 }
 
 /**
- * Puts the newest whole copy in the place of a state file that is not whole; says so in a line.
+ * Puts the newest whole copy in the place of a state file that is not whole, which is kept beside it; says so in a
+ * line.
  * @throws ChainStateError when there is none.
  */
 export function restoreState(statePath: string, onLine: (line: string) => void): void {
@@ -76,8 +88,11 @@ export function restoreState(statePath: string, onLine: (line: string) => void):
   const copy = [`${statePath}.1`, `${statePath}.2`].find((path) => wholeState(path) !== undefined)
   if (copy !== undefined) {
     onLine(
-      `local chain: ${statePath} ${existsSync(statePath) ? 'is not a whole state' : 'is missing'}; taken from ${copy}`,
+      existsSync(statePath)
+        ? `local chain: ${statePath} is not a whole state; it is now ${statePath}.torn, and the state is taken from ${copy}`
+        : `local chain: ${statePath} is missing; taken from ${copy}`,
     )
+    if (existsSync(statePath)) renameSync(statePath, `${statePath}.torn`)
     copyFileSync(copy, statePath)
   } else if (existsSync(statePath))
     throw new ChainStateError(

@@ -9,6 +9,7 @@ import { type Address, createPublicClient, createWalletClient, getAddress, http,
 import { privateKeyToAccount } from 'viem/accounts'
 import { groth16ChunkVerifierAbi, settlementAbi, vaultAbi } from './abi.js'
 import { startAnvil } from './anvil.js'
+import { wholeState } from './anvil-state.js'
 import { type Deployment, deploy } from './deploy.js'
 import { repositoryRoot } from './compile.js'
 import type { VerificationKey } from './verification-key.js'
@@ -61,6 +62,18 @@ describe('anvil', () => {
     const second = await startAnvil({ statePath })
     expect(await balance(second.rpcUrl)).toBe(parseEther('1'))
     await second.stop()
+    // What it took for torn is kept: it may have been the only one.
+    expect(readFileSync(`${statePath}.torn`, 'utf8')).toBe(text.slice(0, text.length / 2))
+  })
+
+  test('a state that is longer than a text may be is not taken for torn', () => {
+    const statePath = join(folder, 'long.json')
+    const text = `${JSON.stringify({ block: 1, accounts: 'x'.repeat(200) })}\n`
+    writeFileSync(statePath, text)
+    expect(wholeState(statePath, 100)?.toString()).toBe(text)
+    writeFileSync(statePath, text.slice(0, 150))
+    expect(wholeState(statePath, 100)).toBeUndefined()
+    expect(() => wholeState(folder)).toThrow('EISDIR')
   })
 
   test('takes a copy where the file parses and is no state', async () => {

@@ -4,6 +4,14 @@
  * connection or a request begins.
  */
 
+/**
+ * Who takes turns with others where all wait for one thing: the /48 of an IPv6 address, which is what a network
+ * gives one customer, 65,536 networks of a /64; an IPv4 address as it is. `key` is an address key.
+ */
+export function turnKey(key: string): string {
+  return key.endsWith('::/64') ? `${key.split(':').slice(0, 3).join(':')}::/48` : key
+}
+
 /** The key of an address of 4 or 16 bytes, as texts write it. */
 export function addressKey(address: ArrayBuffer): string {
   const bytes = new Uint8Array(address)

@@ -1,6 +1,6 @@
 /** Signatures of session keys: a few in the pool, the rest in turns of addresses; an IPv6 network is one address. */
 import { KEY_CHECKS_PER_IP, KEY_CHECKS_WAITING } from '../engine/limits.js'
-import { addressKey } from './addresses.js'
+import { addressKey, turnKey } from './addresses.js'
 import type { SessionInfo } from './directory.js'
 import { KeyChecks } from './key-checks.js'
 
@@ -40,4 +40,27 @@ test('an address is an IPv4 address, or the /64 of an IPv6 one', () => {
   expect(one).toBe('2001:db8:1:2::/64')
   expect(addressKey(ipv6(0x2001, 0xdb8, 1, 2, 9, 9, 9, 9))).toBe(one)
   expect(addressKey(ipv6(0x2001, 0xdb8, 1, 3, 3, 4, 5, 6))).not.toBe(one)
+})
+
+test('all networks of one /48 share one turn: they do not keep a place from others', () => {
+  const keys = Array.from({ length: KEY_CHECKS_WAITING }, (_, subnet) =>
+    addressKey(ipv6(0x2001, 0xdb8, 1, subnet, 0, 0, 0, 1)),
+  )
+  expect(new Set(keys).size).toBe(KEY_CHECKS_WAITING)
+  expect(new Set(keys.map(turnKey))).toEqual(new Set(['2001:db8:1::/48']))
+  expect(turnKey('127.0.0.9')).toBe('127.0.0.9')
+
+  const inPool: (() => void)[] = []
+  const checks = new KeyChecks((_session, _message, _signature, done) => inPool.push(() => done(true)))
+  for (const key of keys) checks.check(key, session, nothing, nothing, () => {})
+  let other = ''
+  checks.check(
+    addressKey(ipv6(0x2001, 0xdb8, 2, 0, 0, 0, 0, 1)),
+    session,
+    nothing,
+    nothing,
+    (check) => (other = check),
+  )
+  for (let turns = inPool.length + 2; turns > 0 && other === ''; turns--) inPool.shift()!()
+  expect(other).toBe('valid')
 })

@@ -8,6 +8,7 @@
 import { KEY_CHECKS_PER_IP, KEY_CHECKS_WAITING } from '../engine/limits.js'
 import { verifySessionSignature } from './auth.js'
 import type { SessionInfo } from './directory.js'
+import { turnKey } from './addresses.js'
 import { FairQueue } from './fair-queue.js'
 
 /** Checks that are in the pool: enough that it does not wait for this thread's turns, few enough to be soon done. */
@@ -45,7 +46,7 @@ export class KeyChecks {
       this.#begin(waiting)
       return
     }
-    const out = this.#queue.push(ip, waiting)
+    const out = this.#queue.push(turnKey(ip), waiting)
     if (out !== undefined) queueMicrotask(() => out.done('crowded'))
   }
 

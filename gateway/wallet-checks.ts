@@ -15,6 +15,7 @@ import { WALLET_CHECKS_PER_IP, WALLET_CHECKS_WAITING } from '../engine/limits.js
 import { ErrorCode } from '../sdk/wire/codes.js'
 import type { walletTypes } from '../sdk/wire/signed.js'
 import { Budget, type Rate } from './budgets.js'
+import { turnKey } from './addresses.js'
 import { FairQueue } from './fair-queue.js'
 import { RequestError } from './request-error.js'
 
@@ -97,7 +98,7 @@ export class WalletChecks {
 
   #signer(ip: string, message: WalletMessage): Promise<string> {
     return new Promise((resolve, reject) => {
-      const out = this.#queue.push(ip, { ip, message, resolve, reject })
+      const out = this.#queue.push(turnKey(ip), { ip, message, resolve, reject })
       if (out !== undefined)
         out.reject(
           new RequestError(

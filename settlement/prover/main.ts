@@ -17,6 +17,8 @@ import { checkKey, contribute, setup } from './ceremony.js'
 import { developmentKey, keyFrom } from './keys.js'
 import { work } from './work.js'
 
+// Who listened has gone: nobody is left to tell of it, or to prove for.
+process.stdout.on('error', () => process.exit(1))
 const say = (line: Record<string, unknown>): void => void process.stdout.write(`${JSON.stringify(line)}\n`)
 
 const TREE_DEPTH = 28

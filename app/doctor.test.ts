@@ -2,7 +2,16 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createPublicClient, createTestClient, http } from 'viem'
+import {
+  BaseError,
+  type PublicClient,
+  createPublicClient,
+  createTestClient,
+  createWalletClient,
+  http,
+} from 'viem'
+import { privateKeyToAccount } from 'viem/accounts'
+import { settlementAbi } from '../contracts/abi.js'
 import { groth16ChunkVerifierCode, unprovenVerifierCode, vaultCode } from '../contracts/bytecode.js'
 import { type Anvil, startAnvil } from '../contracts/anvil.js'
 import { checkDeployment } from '../contracts/check.js'
@@ -177,6 +186,36 @@ describe('doctor', () => {
     ]
     for (const [change, expected] of ofConstants)
       expect(await failures({ ...deployment, constants: { ...constants, ...change } })).toEqual(expected)
+  })
+
+  test('another operator is told of, and that none could be looked for', async () => {
+    const client = createPublicClient({ transport: http(chain.rpcUrl) })
+    const governor = createWalletClient({ account: privateKeyToAccount(KEY), transport: http(chain.rpcUrl) })
+    const other = `0x${'0b'.repeat(20)}` as const
+    const set = async (allowed: boolean): Promise<void> => {
+      const hash = await governor.writeContract({
+        chain: null,
+        address: deployment.settlement,
+        abi: settlementAbi,
+        functionName: 'setOperator',
+        args: [other, allowed],
+      })
+      await client.waitForTransactionReceipt({ hash })
+    }
+    const told = async (asked: PublicClient): Promise<string[]> =>
+      (await checkDeployment(asked, deployment))
+        .filter(({ what }) => what === 'another operator')
+        .map(({ level, detail }) => `${level} ${detail.toLowerCase()}`)
+    expect(await told(client)).toEqual([])
+    await set(true)
+    expect(await told(client)).toEqual([`warn ${other}`])
+    const refusing = {
+      ...client,
+      getContractEvents: () => Promise.reject(new BaseError('no logs')),
+    } as unknown as PublicClient
+    expect(await told(refusing)).toEqual([expect.stringMatching(/^warn not known: /)])
+    await set(false)
+    expect(await told(client)).toEqual([])
   })
 
   test('one copy of a constant that differs is found', async () => {

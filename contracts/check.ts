@@ -3,7 +3,7 @@
  * and custody, and looks for what endangers the exchange (frozen, paused, overdue proofs, a verifier in waiting). Reads
  * only. Used by `glassbook doctor`, before an operator starts and by anyone who wants to know.
  */
-import { type Address, type PublicClient, getAddress, isAddressEqual, zeroAddress } from 'viem'
+import { type Address, BaseError, type PublicClient, getAddress, isAddressEqual, zeroAddress } from 'viem'
 import { demoTokenAbi, settlementAbi, vaultAbi } from './abi.js'
 import { type Finding, checkCode, compared } from './check-code.js'
 import type { Deployment } from './deploy.js'
@@ -47,9 +47,33 @@ export async function checkDeployment(client: PublicClient, deployment: Deployme
     args: [constants.operator],
   })
   equal(`${constants.operator} is an operator`, operator, true)
+  findings.push(...(await otherOperators(client, deployment)))
   await checkAssets(client, deployment, findings)
   await checkState(client, deployment, findings)
   return findings
+}
+
+/** Whoever else may commit batches, by its events: each operator can reach what all have (SECURITY.md). */
+async function otherOperators(client: PublicClient, deployment: Deployment): Promise<Finding[]> {
+  const { settlement, deployedAtBlock, constants } = deployment
+  const what = 'another operator'
+  const allowed = new Map<Address, boolean>()
+  try {
+    for (const { args } of await client.getContractEvents({
+      address: settlement,
+      abi: settlementAbi,
+      eventName: 'OperatorSet',
+      fromBlock: BigInt(deployedAtBlock),
+    }))
+      allowed.set(args.operator!, args.allowed!)
+  } catch (error) {
+    if (!(error instanceof BaseError)) throw error
+    const detail = `not known: the endpoint does not show the logs since block ${deployedAtBlock}`
+    return [{ level: 'warn', what, detail }]
+  }
+  return [...allowed]
+    .filter(([operator, isAllowed]) => isAllowed && !isAddressEqual(operator, constants.operator))
+    .map(([operator]) => ({ level: 'warn', what, detail: operator }))
 }
 
 /** Tokens and units, and that what is owed is there. */

@@ -4,6 +4,7 @@
  * live settler's, cut where the chain's headers say.
  */
 import type { Address, PublicClient } from 'viem'
+import { settlementAbi } from '../contracts/abi.js'
 import { Beside } from './beside.js'
 import type { ChainDeployment } from './chain.js'
 import { RECORD_BYTES, bytesToHex, decodeRows } from './commit.js'
@@ -58,12 +59,39 @@ export interface ReplayDifference {
   readonly journal: string
 }
 
-/** Recomputes and compares; stops at the first difference. Throws JournalDamage when the journal is damaged. */
+/** The endpoint does not show the events of every batch that the contract has. That says nothing of the journal. */
+export class EventsMissing extends Error {
+  override readonly name = 'EventsMissing'
+}
+
+/**
+ * Recomputes and compares all batches that the contract has; stops at the first difference.
+ * @throws EventsMissing when the endpoint leaves some out; JournalDamage when the journal is damaged.
+ */
 export async function replayAgainstChain(options: ReplayOptions): Promise<ReplayReport> {
   const { client, deployment, calldata = false, ...rest } = options
-  const batches = await readBatches(client, deployment, { calldata })
+  // All that the chain says is of one block: an exchange goes on while its events are read.
+  const blockNumber = await client.getBlockNumber({ cacheTime: 0 })
+  const settlement = { address: deployment.settlement, abi: settlementAbi, blockNumber } as const
+  const count = await client.readContract({ ...settlement, functionName: 'batchCount' })
+  const lastRoot = await client.readContract({ ...settlement, functionName: 'lastRoot' })
+  const batches = await readBatches(client, deployment, { calldata, until: blockNumber })
+  const gap = batches.findIndex(({ header }, at) => Number(header.number) !== at + 1)
+  if (gap >= 0 || BigInt(batches.length) < count)
+    throw new EventsMissing(
+      `the contract has ${count} batches, and the RPC endpoint does not show the events of batch ` +
+        `${(gap < 0 ? batches.length : gap) + 1}: ask one that has all logs since block ${deployment.deployedAtBlock}`,
+    )
   const owners = await readOwners(client, deployment)
-  return replayBatches({ ...rest, batches, owners })
+  const report = await replayBatches({ ...rest, batches, owners })
+  if (report.difference !== undefined || report.root === lastRoot) return report
+  const difference = {
+    batch: report.batches,
+    part: 'lastRoot',
+    chain: String(lastRoot),
+    journal: String(report.root),
+  }
+  return { ...report, difference }
 }
 
 /** A batch whose parts are being recomputed. */

@@ -9,7 +9,7 @@ import { audit } from './audit.js'
 import { chainClient } from './chain.js'
 import { ExitError, planExit, sendSteps } from './exit.js'
 import { readBatches, readOwners, type PostedBatch } from './history.js'
-import { replayBatches } from './replay.js'
+import { EventsMissing, replayAgainstChain, replayBatches } from './replay.js'
 import { Settler } from './settler.js'
 import { placeRecord } from './test/journal-fixture.js'
 
@@ -251,6 +251,28 @@ describe('replay', () => {
     })
     expect(difference).toMatchObject({ part })
     expect(agreed).toBe(number - 1)
+  })
+
+  test.each<[string, Parameters<typeof lying>[0], RegExp]>([
+    ['the newest batch is hidden', { logs: without(3n) }, /^the contract has 3 batches.* of batch 3:/],
+    ['a batch between is hidden', { logs: without(2n) }, /^the contract has 3 batches.* of batch 2:/],
+  ])('%s: the endpoint is told of, not the journal', async (_name, lie, text) => {
+    const replayed = replayAgainstChain({
+      dataDir: fixture.dataDir,
+      client: lying(lie),
+      deployment: fixture.deployment,
+    })
+    await expect(replayed).rejects.toThrow(EventsMissing)
+    await expect(replayed).rejects.toThrow(text)
+  })
+
+  test('the contract’s last root is another', async () => {
+    const { difference } = await replayAgainstChain({
+      dataDir: fixture.dataDir,
+      client: lying({ read: answers('lastRoot', more) }),
+      deployment: fixture.deployment,
+    })
+    expect(difference).toMatchObject({ batch: 3, part: 'lastRoot' })
   })
 
   test('an owner of the vault who is another', async () => {

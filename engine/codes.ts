@@ -218,6 +218,8 @@ export const Reject = {
   MassCancelsFull: 77,
   /** A stop in a market whose trades of before are still being worked off, and reached its trigger: send it again. */
   TriggersPending: 78,
+  /** A forced withdrawal of the account is being made: its orders end, and what they free is paid out first. */
+  WithdrawalForced: 79,
 } as const
 export type Reject = (typeof Reject)[keyof typeof Reject]
 

@@ -175,6 +175,8 @@ const REJECTS: Readonly<Record<number, (command: Fields) => string>> = {
     'the account has as many mass cancels under way as it may; wait until one has ended',
   [Reject.TriggersPending]: (c) =>
     `trades of before have reached ${of(c, 'triggerTicks')}, and ${market(c)} is still firing their triggers; nothing was done: send it again`,
+  [Reject.WithdrawalForced]: () =>
+    'a withdrawal that was forced on the chain is being paid; it takes a moment, then the account may trade again',
 }
 
 /** The rejects that have words of their own. */

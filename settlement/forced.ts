@@ -17,8 +17,8 @@ import { indexOf, type IndexedUnits } from './net.js'
 import { NonceTaken, TransactionReverted, type Sender } from './sender.js'
 import { RequestReader, type OpenRequest } from './withdrawal-requests.js'
 
-/** What the engine is told: the account's orders go, so that nothing is reserved, then the units. */
-function forcedRecords(account: number, asset: number, units: number): [Int32Array, Int32Array] {
+/** The operator's own cancel of all orders of an account: of none, where a batch is to be made of something. */
+function cancelRecord(account: number): Int32Array {
   const cancel = new Int32Array(COMMAND_WORDS)
   cancel[Cmd.KIND] = CommandKind.CancelAll
   cancel[Cmd.ACCOUNT] = account
@@ -26,15 +26,20 @@ function forcedRecords(account: number, asset: number, units: number): [Int32Arr
   cancel[Cmd.OTHER] = -1
   // A reason marks the operator's own cancel, which needs no signed frame.
   cancel[Cmd.LOTS] = CancelReason.CancelAll
+  return cancel
+}
+
+/** What the engine is told: the account's orders go, as far as they must, and what they free is paid. */
+function forcedRecord(account: number, asset: number, units: number): Int32Array {
   const withdraw = new Int32Array(COMMAND_WORDS)
   // No wallet is asked again: the chain's request stands for it, and the operator answers.
   withdraw[Cmd.KIND] = CommandKind.Withdraw | (1 << Attr.OPERATOR_SHIFT)
   withdraw[Cmd.ACCOUNT] = account
   withdraw[Cmd.ASSET] = asset
-  // Forced: what is available now, if that is less, so that orders that come again delay only the rest.
+  // Forced: orders are cancelled for it, and none is placed until it is paid.
   withdraw[Cmd.LOTS] = 1
   new Float64Array(withdraw.buffer)[Cmd.AMOUNT_F64] = units
-  return [cancel, withdraw]
+  return withdraw
 }
 
 export interface ForcedOptions {
@@ -79,8 +84,7 @@ export async function answerForced(options: ForcedOptions): Promise<void> {
       const total = follower.total(request.account, request.asset)
       if (total > 0 && Date.now() - (askedAtMs.get(index) ?? 0) > AGAIN_MS) {
         askedAtMs.set(index, Date.now())
-        for (const record of forcedRecords(request.account, request.asset, Math.min(needed, total)))
-          onCommand(record)
+        onCommand(forcedRecord(request.account, request.asset, Math.min(needed, total)))
       }
       const shown = await shownBalance(options, request)
       // What is on the way counts first: then the fee is the owner's.
@@ -94,7 +98,7 @@ export async function answerForced(options: ForcedOptions): Promise<void> {
         // Nothing has come since the last batch: the cancel, of no orders, is what a next one is made of.
         if (Date.now() - (askedAtMs.get(index) ?? 0) <= AGAIN_MS) continue
         askedAtMs.set(index, Date.now())
-        onCommand(forcedRecords(request.account, request.asset, 0)[0])
+        onCommand(cancelRecord(request.account))
       }
     }
     for (let waited = 0; waited < pollMs && !isStopped(); waited += STOP_CHECK_MS) await sleep(STOP_CHECK_MS)

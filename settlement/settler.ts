@@ -18,6 +18,7 @@ import { Follower } from './follow.js'
 import { readFollowerSnapshot, writeFollowerSnapshot } from './follow-snapshot.js'
 import { answerForced } from './forced.js'
 import { readBatches, type PostedBatch } from './history.js'
+import { BadAnswer } from './rpc-endpoint.js'
 import { accountOf, assetOf, indexOf } from './net.js'
 import { ForeignBatch, Poster, isAtLeast } from './post.js'
 import { Proving } from './proving.js'
@@ -148,9 +149,17 @@ export class Settler {
     await this.patiently(() => this.chunking.refresh())
     this.treeStore.restore(this.tree, batches.count, (number) => batches.record(number)!)
     this.follower.skipTo(Number(batches.last()?.header.lastSeq ?? 0n))
-    const { committed } = await this.patiently(() => poster.chainBatches())
-    if (committed > batches.count)
-      await this.adopt(committed, await this.patiently(() => readBatches(client, deployment)))
+    await this.adopt(
+      await this.patiently(async () => {
+        const { committed } = await poster.chainBatches()
+        if (committed <= batches.count) return []
+        const posted = await readBatches(client, deployment)
+        // One of the two answers is not so.
+        if (posted.length < committed)
+          throw new BadAnswer(`events of ${posted.length} of ${committed} batches`)
+        return posted.slice(0, committed)
+      }),
+    )
     await this.sender.resume()
     for (const record of [...batches.recent()].reverse()) await this.patiently(() => poster.reconcile(record))
     this.state = 'following'
@@ -245,8 +254,8 @@ export class Settler {
    * The chain has batches that this folder does not (it was lost): makes them again from the journal, which must
    * give what was posted. Throws ForeignBatch where it does not.
    */
-  private async adopt(committed: number, posted: readonly PostedBatch[]): Promise<void> {
-    for (let number = this.batches.count + 1; number <= committed; number++) {
+  private async adopt(posted: readonly PostedBatch[]): Promise<void> {
+    for (let number = this.batches.count + 1; number <= posted.length; number++) {
       const { header, transactionHash, blockNumber, rowsPerChunk } = posted[number - 1]!
       this.follower.advance(() => false, Infinity, Number(header.lastSeq))
       const commit = { commitTx: transactionHash, commitBlock: blockNumber }

@@ -15,8 +15,10 @@ import {
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { localAccount } from '../app/local-chain.js'
 import { JournalReader } from '../engine/journal/reader.js'
 import { journalFolder, segmentName } from '../engine/journal/segments.js'
+import { createClient } from '../sdk/index.js'
 import { Program, freePort, processes, until } from './program.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'glassbook-start-'))
@@ -172,12 +174,18 @@ describe('a folder that is not whole', () => {
 test('a clock behind the journal is refused, and taken when told', async () => {
   const data = join(folder, 'clock')
   cpSync(dataDir, data, { recursive: true })
+  const port = String(await freePort())
   const ahead = async (ms: number, ...more: string[]): Promise<Program> =>
-    run(['start', '--data', data, '--port', String(await freePort()), '--no-local-prover', ...more], {
+    run(['start', '--data', data, '--port', port, '--no-local-prover', ...more], {
       NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(`const now = Date.now; Date.now = () => now() + ${ms}`)}`,
     })
   const early = await ahead(3_600_000)
   await early.says('Ctrl-C')
+  // What comes in takes the journal's time ahead; with nothing the wrong clock has left no trace.
+  const client = await createClient({ url: `ws://127.0.0.1:${port}`, wallet: localAccount(4) }).connect()
+  await client.createSession()
+  await client.placeOrder({ market: 0, side: 'buy', ticks: 100, lots: 1 })
+  client.close()
   expect(await early.kill('SIGTERM')).toBe(0)
   const late = await ahead(0)
   const said = await Promise.race([late.exited, late.says('Ctrl-C').then(() => 'open')]).catch(() => 'ended')

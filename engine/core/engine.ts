@@ -69,7 +69,7 @@ import {
   symbolIsValid,
   unitsAreValid,
 } from './markets.js'
-import { deposit, transfer, withdraw } from './money.js'
+import { deposit, transfer, withdraw, payAvailable } from './money.js'
 import { placeOrder } from './place.js'
 import { Protections } from './protections.js'
 import { Sessions } from './sessions.js'
@@ -151,6 +151,7 @@ class Core implements Engine {
     this.#sessions = state.sessions
     this.#work = state.trading.work
     this.#requireFrames = state.genesis.requireFrames === true
+    state.trading.massCancels.pay = (account, asset, units) => payAvailable(state, account, asset, units)
   }
 
   get seq(): number {

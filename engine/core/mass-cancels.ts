@@ -29,6 +29,9 @@ export interface MassCancel {
 export interface Job extends MassCancel {
   /** Orders with a higher id were placed after it. */
   uptoId: number
+  /** What a forced withdrawal still asks for: what the job frees of the asset is paid out, up to so many units. */
+  asset: number
+  units: number
 }
 
 export class MassCancels {
@@ -43,6 +46,8 @@ export class MassCancels {
   private readonly ofAccount = new Map<number, Job[]>()
   /** Orders that the last `begin` cancelled. */
   cancelled = 0
+  /** Pays what is available of an asset, at most so many units; returns what it paid. */
+  pay: (account: number, asset: number, units: number) => number = () => 0
 
   constructor(
     orders: Orders,
@@ -72,22 +77,42 @@ export class MassCancels {
 
   /**
    * Cancels what it can of the orders placed up to `uptoId`; true when a job was left for the rest. That takes
-   * halted markets too: what it covers ends, though its market was halted since.
+   * halted markets too: what it covers ends, though its market was halted since. `units` of `asset` are paid from what
+   * is available then, and the rest of them by the job.
    */
-  begin(wanted: MassCancel, uptoId: number): boolean {
+  begin(wanted: MassCancel, uptoId: number, asset = 0, units = 0): boolean {
     this.cancelled = 0
-    if (this.workOff(wanted, uptoId)) return false
+    const isDone = this.workOff(wanted, uptoId)
+    const owed = units > 0 ? units - this.pay(wanted.account, asset, units) : 0
+    if (isDone) return false
     const job = this.ofAccount.get(wanted.account)?.find((queued) => isSame(queued, wanted))
-    if (job === undefined) this.add({ ...wanted, haltedToo: true, uptoId })
-    else job.uptoId = uptoId
+    if (job === undefined)
+      this.add({ ...wanted, haltedToo: true, uptoId, asset: owed > 0 ? asset : 0, units: owed })
+    else {
+      job.uptoId = uptoId
+      if (units > 0) {
+        job.asset = owed > 0 ? asset : 0
+        job.units = owed
+      }
+    }
     return true
+  }
+
+  /** True while a forced withdrawal of the account, which has the flag MassCancel, is being paid. */
+  isPaying(account: number): boolean {
+    return this.ofAccount.get(account)!.some(({ units }) => units > 0)
   }
 
   /** Goes on with the jobs until none is left or the steps are used up. */
   proceed(): void {
     let done = 0
     for (const job of this.queue) {
-      if (!this.workOff(job, job.uptoId)) break
+      const isDone = this.workOff(job, job.uptoId)
+      if (job.units > 0) {
+        job.units -= this.pay(job.account, job.asset, job.units)
+        if (job.units === 0) job.asset = 0
+      }
+      if (!isDone) break
       this.forget(job)
       done++
     }

@@ -364,22 +364,54 @@ describe('what a session lets one order execute', () => {
   })
 })
 
-test('a forced withdrawal takes what is available, anybody else’s all or nothing', () => {
-  const rig = new Rig()
-  rig.deposit(1, USD, 1000)
-  rig.buy(1, 100, 6, 1)
-  const withdraw = (units: number, consent: commands.Consent): string[] => {
-    commands.writeWithdraw(rig.words, rig.floats, 0, 1, USD, units, consent)
+describe('a forced withdrawal', () => {
+  const withdraw = (
+    rig: Rig,
+    account: number,
+    units: number,
+    consent: commands.Consent = 'forced',
+  ): string[] => {
+    commands.writeWithdraw(rig.words, rig.floats, 0, account, USD, units, consent)
     return rig.apply()
   }
-  expect(withdraw(401, { nonce: 1, deadlineMs: 1000 })).toEqual(['Rejected InsufficientFunds'])
-  expect(withdraw(150, 'forced')).toEqual(['Withdrawn'])
-  expect(rig.balance(1, USD)).toBe('250/600')
-  expect(withdraw(251, 'operator')).toEqual(['Rejected InsufficientFunds'])
-  expect(withdraw(1000, 'forced')).toEqual(['Withdrawn'])
-  expect(new Float64Array(rig.records.at(-1)!.buffer)[Ev.AMOUNT_A_F64]).toBe(250)
-  expect(rig.balance(1, USD)).toBe('0/600')
-  expect(withdraw(1, 'forced')).toEqual(['Rejected InsufficientFunds'])
+  const paid = (rig: Rig): number => new Float64Array(rig.records.at(-1)!.buffer)[Ev.AMOUNT_A_F64]!
+
+  test('takes what is available; for more, the account’s orders end; anybody else’s is all or nothing', () => {
+    const rig = new Rig()
+    rig.deposit(1, USD, 1000)
+    rig.buy(1, 100, 6, 1)
+    expect(withdraw(rig, 1, 401, { nonce: 1, deadlineMs: 1000 })).toEqual(['Rejected InsufficientFunds'])
+    expect(withdraw(rig, 1, 401, 'operator')).toEqual(['Rejected InsufficientFunds'])
+    expect(withdraw(rig, 1, 150)).toEqual(['Withdrawn'])
+    expect(rig.balance(1, USD)).toBe('250/600')
+    expect(withdraw(rig, 1, 2000)).toEqual(['Canceled 1 CancelAll 6', 'Withdrawn'])
+    expect([paid(rig), rig.balance(1, USD)]).toEqual([850, '0/0'])
+    expect(withdraw(rig, 1, 1)).toEqual(['Rejected InsufficientFunds'])
+  })
+
+  test('what its steps do not reach is paid as it comes free, and nothing is placed meanwhile', () => {
+    const rig = new Rig({ commandStepsMax: 4 })
+    for (const account of [1, 2]) rig.deposit(account, USD, 1000)
+    rig.deposit(2, ABC, 10)
+    for (let order = 1; order <= 8; order++) rig.buy(1, 100, 1, order)
+    const gone = (cloid: number): string => `Canceled ${cloid} CancelAll 1`
+    expect(withdraw(rig, 1, 900)).toEqual([gone(1), gone(2), gone(3), 'Withdrawn'])
+    expect([paid(rig), rig.balance(1, USD)]).toEqual([500, '0/500'])
+    expect(rig.buy(1, 1, 1, 9)).toEqual(['Rejected WithdrawalForced'])
+    // Its orders trade no more, and taking one back oneself gives nothing to place.
+    expect(rig.sell(2, 100, 1, 1, { timeInForce: TimeInForce.IOC })).toEqual([
+      'Accepted 1',
+      gone(4),
+      gone(5),
+      gone(6),
+      gone(7),
+      'Canceled 1 WorkLimit 1',
+    ])
+    rig.restore()
+    expect(rig.time(1)).toEqual(['TimeAdvanced', gone(8), 'Withdrawn'])
+    expect([paid(rig), rig.balance(1, USD)]).toEqual([400, '100/0'])
+    expect(rig.buy(1, 1, 1, 9)).toEqual(['Accepted 9'])
+  })
 })
 
 test('a fill that would spend more than was reserved stops the engine before anything moves', () => {

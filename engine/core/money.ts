@@ -7,7 +7,7 @@
  * Withdrawn event names the reason.
  * Called by engine.ts.
  */
-import { EventKind, Reject } from '../codes.js'
+import { CancelReason, EventKind, Reject } from '../codes.js'
 import { Cmd, Ev, WithdrawCmd } from '../layout.js'
 import { ACCOUNTS_MAX, ASSETS_MAX, UNITS_END } from '../limits.js'
 import { ACCOUNT_NUMBERS, AccountNumber, OWNER_WORDS } from './ledger.js'
@@ -76,8 +76,8 @@ function depositedEvent(state: State, account: number, asset: number, units: num
 
 /**
  * Withdraw: takes available units out at once; a wallet, a frame or the operator answers for it. The operator's own,
- * when forced by a request on the chain (LOTS is 1), takes what is available where that is less: whoever keeps the rest in orders
- * delays only the rest. Returns a Reject.
+ * when forced by a request on the chain (LOTS is 1), of more than is available, cancels the account's orders and pays
+ * what they free, in following Time commands too; until then the account places nothing. Returns a Reject.
  */
 export function withdraw(state: State, words: Int32Array, floats: Float64Array, at: number): number {
   const { ledger } = state
@@ -101,15 +101,39 @@ export function withdraw(state: State, words: Int32Array, floats: Float64Array, 
   }
   const row = ledger.find(account, asset)
   const available = row < 0 ? 0 : ledger.values[2 * row]!
-  if (isForced ? available === 0 : available < asked) return Reject.InsufficientFunds
-  const units = Math.min(asked, available)
-
+  if (isForced && row >= 0 && available < asked && available + ledger.values[2 * row + 1]! > 0) {
+    const reason = CancelReason.CancelAll
+    const everything = { account, market: -1, side: -1, reason, haltedToo: true }
+    state.trading.massCancels.begin(everything, state.clock[Clock.SEQ]!, asset, asked)
+    return Reject.None
+  }
+  if (available < asked) return Reject.InsufficientFunds
   if (byWallet) ledger.accountNumbers[account * ACCOUNT_NUMBERS + AccountNumber.WITHDRAWAL_NONCE] = nonce
-  ledger.values[2 * row]! -= units
-  ledger.changeSupply(asset, -units)
+  takeOut(state, row, account, asset, asked, nonce)
+  return Reject.None
+}
+
+/** Pays what is available of an asset, at most `units`; returns what it paid. For forced withdrawals. */
+export function payAvailable(state: State, account: number, asset: number, units: number): number {
+  const row = state.ledger.find(account, asset)
+  const paid = row < 0 ? 0 : Math.min(units, state.ledger.values[2 * row]!)
+  if (paid > 0) takeOut(state, row, account, asset, paid, 0)
+  return paid
+}
+
+/** Withdrawn; `nonce` = the wallet's, 0 when no wallet was asked. */
+function takeOut(
+  state: State,
+  row: number,
+  account: number,
+  asset: number,
+  units: number,
+  nonce: number,
+): void {
+  state.ledger.values[2 * row]! -= units
+  state.ledger.changeSupply(asset, -units)
   const event = moneyEvent(state, EventKind.Withdrawn, account, asset, units)
   state.events.floats[(event >> 1) + Ev.AMOUNT_B_F64] = nonce
-  return Reject.None
 }
 
 /** Transfer between two accounts of the same owner. Returns a Reject. */

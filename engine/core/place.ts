@@ -86,7 +86,7 @@ const {
 const { MARKET_SHIFT } = marketLayout
 const { STATUS: MARKET_STATUS, BAND_PPM: MARKET_BAND_PPM, BASE: MARKET_BASE, QUOTE: MARKET_QUOTE } = Market
 const { LOT: UNITS_LOT, TICK: UNITS_TICK } = MarketUnits
-const { Protected: ACCOUNT_PROTECTED } = AccountFlag
+const { Protected: ACCOUNT_PROTECTED, MassCancel: ACCOUNT_MASS_CANCEL } = AccountFlag
 const { TIME: CLOCK_TIME, SEQ: CLOCK_SEQ } = Clock
 const { GTD: TIF_GTD, GTC: TIF_GTC, IOC: TIF_IOC, FOK: TIF_FOK } = TimeInForce
 const { Slide: POST_ONLY_SLIDE, None: POST_ONLY_NONE } = PostOnly
@@ -213,10 +213,10 @@ export function placeOrder(
     return Reject.NotionalOverLimit
   if (maxNotional > 0 && notional > maxNotional) return Reject.SessionNotional
   const accountAt = (account << ACCOUNT_SHIFT) & OFFSETS
-  if (
-    (ledger.accounts[accountAt]! & ACCOUNT_PROTECTED) !== 0 &&
-    trading.protections.isFrozen(account, market)
-  )
+  const flags = ledger.accounts[accountAt]!
+  if ((flags & ACCOUNT_MASS_CANCEL) !== 0 && trading.massCancels.isPaying(account))
+    return Reject.WithdrawalForced
+  if ((flags & ACCOUNT_PROTECTED) !== 0 && trading.protections.isFrozen(account, market))
     return Reject.ProtectionFrozen
   const low = words[at + CMD_CLOID_LO]!
   const high = words[at + CMD_CLOID_HI]!

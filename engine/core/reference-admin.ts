@@ -93,7 +93,9 @@ export abstract class ReferenceAdmin extends ReferenceOrders {
 
   private workOffJobs(): void {
     while (this.jobs.length > 0) {
-      if (this.workOff(this.jobs[0]!).rest) return
+      const { rest } = this.workOff(this.jobs[0]!)
+      this.payOwed(this.jobs[0]!)
+      if (rest) return
       this.jobs.shift()
     }
   }

@@ -75,6 +75,8 @@ export interface ReferenceJob {
   readonly haltedToo: boolean
   /** Orders placed later are none of its business. */
   uptoId: number
+  /** Units to pay, of an asset, for a forced withdrawal. */
+  owed?: { readonly asset: number; units: number } | undefined
 }
 
 export interface ReferenceProtection {

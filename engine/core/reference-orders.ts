@@ -87,6 +87,8 @@ export abstract class ReferenceOrders extends ReferenceMatch {
     const notional = budget ?? quoteOf(market, ticks, lots)
     if (notional >= END || BigInt(lots) * market.lotUnits >= END) return Reject.NotionalOverLimit
     if (this.overSessionNotional(notional)) return Reject.SessionNotional
+    if (this.jobs.some((job) => job.account === account && job.owed !== undefined))
+      return Reject.WithdrawalForced
     if (this.protections.get(account)?.get(market.id)?.frozen === true) return Reject.ProtectionFrozen
     if (this.find(account, command.cloid) !== undefined) return Reject.DuplicateClientOrderId
 

@@ -2,7 +2,7 @@
  * The reference's sessions: who may send what, under which consent, as docs/internals/engine-rules-sessions.md
  * has it. Records are read by the numbers of that page. In tests only.
  */
-import { CommandKind, EventKind, Reject, Scope } from '../codes.js'
+import { CancelReason, CommandKind, EventKind, Reject, Scope } from '../codes.js'
 import { FRAME_COMMANDS_MAX, FRAME_NONCE_WINDOW, FRAME_WINDOW_IDLE_MS, WALLET_AHEAD_MS } from '../limits.js'
 import type { EngineOptions } from '../types.js'
 import type { ReferenceAccount } from './book-reference.js'
@@ -118,14 +118,23 @@ export abstract class ReferenceSessions extends ReferenceAdmin {
     const consent = this.consent(command, owner.withdrawalNonce)
     if (consent.reject !== 0)
       return consent.reject === NONCE_USED ? Reject.WithdrawalNonceUsed : consent.reject
-    const { available } = owner.balance(asset)
+    const isEnough = owner.balance(asset).available >= BigInt(amount)
     const isForced = this.frame.left === 0 && !consent.byWallet && command.lots === 1
-    if (isForced ? available === 0n : available < BigInt(amount)) return Reject.InsufficientFunds
-    const units = available < BigInt(amount) ? available : BigInt(amount)
+    if (isForced && !isEnough && owner.total(asset) > 0n) {
+      this.massCancel({
+        account,
+        market: -1,
+        side: -1,
+        reason: CancelReason.CancelAll,
+        haltedToo: true,
+        uptoId: this.seq,
+        owed: { asset, units: amount },
+      })
+      return 0
+    }
+    if (!isEnough) return Reject.InsufficientFunds
     if (consent.byWallet) owner.withdrawalNonce = consent.nonce
-    owner.balance(asset).available -= units
-    this.supply.set(asset, this.supply.get(asset)! - units)
-    this.emit(EventKind.Withdrawn, { subject: asset, account, a: Number(units), b: consent.nonce })
+    this.takeOut(account, asset, BigInt(amount), consent.nonce)
     return 0
   }
 

@@ -143,14 +143,15 @@ function writeSessions(writer: ByteWriter, engine: ReferenceEngine): void {
 
 function writeJobs(writer: ByteWriter, { jobs }: ReferenceEngine): void {
   writer.section(11, jobs.length)
-  for (const { account, market, side, reason, haltedToo, uptoId } of jobs) {
+  for (const { account, market, side, reason, haltedToo, uptoId, owed } of jobs) {
     writer.int(account)
     writer.int(market)
     writer.int(side)
     writer.int(reason)
     writer.int(haltedToo ? 1 : 0)
-    writer.int(0)
+    writer.int(owed?.asset ?? 0)
     writer.float(uptoId)
+    writer.float(owed?.units ?? 0)
   }
 }
 

@@ -138,11 +138,32 @@ export abstract class ReferenceTrading extends ReferenceBase {
   /** Cancels what a job names, as far as steps go; what is left stands at the end of the queue. */
   protected massCancel(job: ReferenceJob): { cancelled: number; rest: boolean } {
     const result = this.workOff(job)
+    const forced = job.owed !== undefined
+    this.payOwed(job)
     if (!result.rest) return result
     const queued = this.jobs.find((other) => sameKey(other, job))
     if (queued === undefined) this.jobs.push({ ...job, haltedToo: true })
-    else queued.uptoId = job.uptoId
+    else {
+      queued.uptoId = job.uptoId
+      if (forced) queued.owed = job.owed
+    }
     return result
+  }
+
+  /** Pays what is available of what a job has to pay. */
+  protected payOwed(job: ReferenceJob): void {
+    if (job.owed === undefined) return
+    const { asset, units } = job.owed
+    const { available } = this.accounts.get(job.account)!.balance(asset)
+    const paid = available < BigInt(units) ? Number(available) : units
+    if (paid > 0) this.takeOut(job.account, asset, BigInt(paid), 0)
+    job.owed = paid === units ? undefined : { asset, units: units - paid }
+  }
+
+  protected takeOut(account: number, asset: number, units: bigint, nonce: number): void {
+    this.accounts.get(account)!.balance(asset).available -= units
+    this.supply.set(asset, this.supply.get(asset)! - units)
+    this.emit(EventKind.Withdrawn, { subject: asset, account, a: Number(units), b: nonce })
   }
 
   protected workOff(job: ReferenceJob): { cancelled: number; rest: boolean } {

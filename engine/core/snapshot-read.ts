@@ -284,8 +284,18 @@ function readMassCancels(reader: ByteReader, { trading }: State): void {
     const side = reader.int()
     const reason = reader.int()
     const haltedToo = reader.int() === 1
-    reader.int()
-    trading.massCancels.add({ account, market, side, reason, haltedToo, uptoId: reader.float() })
+    const asset = reader.int()
+    const uptoId = reader.float()
+    trading.massCancels.add({
+      account,
+      market,
+      side,
+      reason,
+      haltedToo,
+      asset,
+      uptoId,
+      units: reader.float(),
+    })
   }
 }
 

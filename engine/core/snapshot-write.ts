@@ -282,13 +282,14 @@ function writeBook(writer: ByteWriter, { trading }: State, book: number): void {
 function writeMassCancels(writer: ByteWriter, { trading }: State): void {
   const jobs = trading.massCancels.jobs()
   writer.section(Section.MassCancels, jobs.length)
-  for (const { account, market, side, reason, haltedToo, uptoId } of jobs) {
+  for (const { account, market, side, reason, haltedToo, uptoId, asset, units } of jobs) {
     writer.int(account)
     writer.int(market)
     writer.int(side)
     writer.int(reason)
     writer.int(haltedToo ? 1 : 0)
-    writer.int(0)
+    writer.int(asset)
     writer.float(uptoId)
+    writer.float(units)
   }
 }

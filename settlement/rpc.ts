@@ -8,6 +8,7 @@
  * Invariant: an endpoint that failed is asked again only after a pause, which grows with every failure and is
  * never shorter than its Retry-After. A transaction is sent to every endpoint.
  */
+import { setMaxListeners } from 'node:events'
 import { BaseError, RpcRequestError, createTransport, http, type Transport } from 'viem'
 import { Endpoint, type EndpointAnswer } from './rpc-endpoint.js'
 
@@ -56,6 +57,8 @@ const BLOCK_TAGS = new Set<unknown>(['latest', 'pending', 'safe', 'finalized'])
 export function agreeing(urls: readonly string[], options: RpcOptions = {}): Transport {
   if (urls.length === 0) throw new RangeError('rpc: no URL')
   const { timeoutMs = TIMEOUT_MS, chainId, onFailure, signal } = options
+  // One listener a question that waits, and many may: that is no leak.
+  if (signal !== undefined) setMaxListeners(0, signal)
   return () => {
     const endpoints = urls.map((url) => {
       const { request } = http(url, { timeout: timeoutMs, retryCount: 0, raw: true })({})

@@ -38,6 +38,7 @@ export const FEW_BLOCKS = 5n
 interface Question {
   readonly id: number
   readonly method: string
+  /** Left out by clients where a method takes none. */
   readonly params: unknown[]
 }
 
@@ -90,7 +91,7 @@ export class FaultyRpc {
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let body = ''
     for await (const chunk of request as AsyncIterable<Buffer>) body += chunk.toString()
-    const question = JSON.parse(body) as Question
+    const question: Question = { params: [], ...(JSON.parse(body) as Omit<Question, 'params'>) }
     const fault = this.decide(question.method, this.asked++)
     const reply = (answer: object, status = 200, headers = {}): void => {
       response.writeHead(status, { 'content-type': 'application/json', ...headers })

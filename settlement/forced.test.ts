@@ -147,6 +147,7 @@ describe('forced withdrawals', () => {
     await startSettler(answer, fixture.anvil.rpcUrl, troubles)
     expect(troubles.some((text) => text.includes(`${requestsPath} is not what was written there`))).toBe(true)
     await until('all to be closed', async () => (await fixture.readSettlement('openRequests')) === 0n)
+    await settler.stop()
     await proxy.stop()
   })
 

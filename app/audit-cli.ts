@@ -55,6 +55,7 @@ export function runAudit(argv: string[]): Promise<number> {
     if (values.json) process.stdout.write(`${toJson(report)}\n`)
     else {
       const out = (line: string): void => void process.stdout.write(`${line}\n`)
+      out(`as of               ${blockText(report)}`)
       const beginning = report.fromBatch === 0 ? '' : ` from the checkpoint of batch ${report.fromBatch}`
       out(
         `batches             ${report.batches} rebuilt${beginning}, ${report.provenBatches} proven on the chain`,
@@ -102,6 +103,7 @@ export function runChainReplay(argv: string[]): Promise<number> {
         `${report.batches} batches recomputed from ${report.commands} commands in ${report.seconds.toFixed(2)} s ` +
           `(${rate} commands/s): ${report.fills} fills, ${report.rows} rows, root ${report.root}\n`,
       )
+      process.stdout.write(`compared with the chain as of ${blockText(report)}\n`)
       if (difference === undefined) process.stdout.write('everything agrees with the chain\n')
       else {
         const where = difference.row === undefined ? '' : ` ${difference.row} (leaf ${difference.index})`
@@ -114,3 +116,7 @@ export function runChainReplay(argv: string[]): Promise<number> {
     return difference === undefined ? 0 : 1
   })
 }
+
+/** The moment that an answer holds for. */
+const blockText = ({ block, time }: { readonly block: number; readonly time: number }): string =>
+  `block ${block}, ${new Date(time * 1000).toISOString()}`

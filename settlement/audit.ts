@@ -27,6 +27,9 @@ export interface Finding {
 export interface AuditReport {
   /** Number of the last batch that agreed. */
   readonly batches: number
+  /** The block that all of it holds for, and its time in seconds since 1970. */
+  readonly block: number
+  readonly time: number
   /** The checkpoint's batch, behind which the audit began; 0 = from the first. */
   readonly fromBatch: number
   readonly provenBatches: number
@@ -59,9 +62,11 @@ export interface AuditOptions {
 export interface AuditPosition {
   readonly batch: number
   readonly lastSeq: bigint
+  /** The first block that may have a later batch, and its hash: who goes on from here need not read older ones. */
   readonly block: number
+  readonly blockHash: Hex
   readonly depositsConsumed: number
-  /** The queue from there on, as far as `block`. */
+  /** The queue from there on, as it was before `block`. */
   readonly waiting: readonly QueuedDeposit[]
 }
 
@@ -87,7 +92,7 @@ export async function audit(
   if (checkpoint !== undefined) await checkCheckpoint(client, deployment, checkpoint)
   const from = checkpoint?.head
   // All that the chain itself says is of one block: an exchange goes on while its events are read.
-  const head = await client.getBlockNumber({ cacheTime: 0 })
+  const { number: head, timestamp } = await client.getBlock({ blockTag: 'latest' })
   const chain = await readChain(client, deployment, head)
   const { provenCount, provenRoot, lastRoot, batchCount } = chain
   const all = await readBatches(client, deployment, {
@@ -111,23 +116,25 @@ export async function audit(
     batches: from?.batch ?? 0,
     lastSeq: BigInt(from?.lastSeq ?? 0),
     consumed: queueFrom,
-    block: from?.block ?? deployment.deployedAtBlock,
     rows: 0,
   }
-  const look = (): void => {
+  const look = async (): Promise<void> => {
     if (findings.length > 0) return
     if (BigInt(done.batches) === provenCount && tree.root !== provenRoot)
       findings.push({ batch: done.batches, text: `the proven root is ${provenRoot}, rebuilt ${tree.root}` })
-    else if (BigInt(done.batches) === chain.finalCount) {
-      const { batches: batch, consumed: depositsConsumed, lastSeq, block } = done
+    else if (BigInt(done.batches) === chain.finalCount && onFinal !== undefined) {
+      const { batches: batch, consumed: depositsConsumed, lastSeq } = done
+      const next = all.find(({ header }) => Number(header.number) === batch + 1)
+      const block = next?.blockNumber ?? Number(head)
+      const { hash: blockHash } = await client.getBlock({ blockNumber: BigInt(block) })
       const waiting = deposits.filter((each) => each.position >= depositsConsumed && each.blockNumber < block)
-      onFinal?.(tree, { batch, lastSeq, block, depositsConsumed, waiting })
+      onFinal(tree, { batch, lastSeq, block, blockHash, depositsConsumed, waiting })
     }
   }
-  look()
+  await look()
   for (const batch of batches) {
     findings.push(...checkBatch(tree, deployment, deposits, queueFrom, batch, done))
-    look()
+    await look()
     if (findings.length > 0) break
   }
   if (findings.length === 0) await compareQueue(client, deployment, deposits, queueFrom, chain, findings)
@@ -151,6 +158,8 @@ export async function audit(
     deposits,
     report: {
       batches: done.batches,
+      block: Number(head),
+      time: Number(timestamp),
       fromBatch: from?.batch ?? 0,
       provenBatches: Number(provenCount),
       rows: done.rows,
@@ -171,8 +180,6 @@ interface Done {
   lastSeq: bigint
   /** Deposits. */
   consumed: number
-  /** Block of the last one's commit. */
-  block: number
   rows: number
 }
 
@@ -218,7 +225,6 @@ function checkBatch(
   done.batches = number
   done.lastSeq = header.lastSeq
   done.consumed = consumed
-  done.block = batch.blockNumber
   done.rows += rows.indices.length
   return findings
 }

@@ -2,7 +2,7 @@
  * A checkpoint: every balance after a final batch, and the deposits that no batch up to it consumed, in a file.
  * Anybody can make one from the chain (`glassbook audit --checkpoint FILE`), and everybody can check one against
  * it: the tree over its balances must have the root that the contract keeps of that batch, and the deposits must
- * continue the contract's hash of its queue. So a file from a stranger serves as well as one's own, and nothing
+ * continue the contract's hash of its queue, and no later batch and no other deposit may be older than its block. So a file from a stranger serves as well as one's own, and nothing
  * older than its block has to be read.
  *
  * Format: UTF-8 lines. The first is a JSON object (CheckpointHead); then one line a balance that is not zero,
@@ -10,15 +10,16 @@
  */
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
-import type { Address, PublicClient } from 'viem'
+import { BlockNotFoundError, type Address, type Hex, type PublicClient } from 'viem'
 import { settlementAbi, vaultAbi } from '../contracts/abi.js'
 import { UNITS_END } from '../engine/limits.js'
-import type { ChainDeployment } from './chain.js'
+import { isContractAnswer, type ChainDeployment } from './chain.js'
 import { extendQueue } from './deposit-queue.js'
 import type { QueuedDeposit } from './history.js'
+import { isRefusal } from './log-ranges.js'
 import { StateTree, TREE_DEPTH } from './tree.js'
 
-const FORMAT = 'glassbook checkpoint 1'
+const FORMAT = 'glassbook checkpoint 2'
 const WRITE_CHARACTERS = 1 << 20
 
 export interface CheckpointHead {
@@ -29,11 +30,12 @@ export interface CheckpointHead {
   readonly batch: number
   /** Last journal seq in it. */
   readonly lastSeq: string
-  /** Block of that batch's commit: what is older need not be read. */
+  /** The first block that may have a later batch, and its hash: what is older need not be read. */
   readonly block: number
+  readonly blockHash: Hex
   /** Root of the tree, decimal. */
   readonly root: string
-  /** Deposits consumed up to it, and the queue from there up to `block`. */
+  /** Deposits consumed up to it, and the queue from there on, as it was before `block`. */
   readonly depositsConsumed: number
   readonly waiting: readonly QueuedDeposit[]
   /** Count of balances that follow. */
@@ -128,25 +130,43 @@ function headOf(file: string, line: string, deployment: ChainDeployment): Checkp
     throw new CheckpointError(`${file}: the first line does not say "${FORMAT}"`)
   const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0
   for (const field of ['batch', 'block', 'depositsConsumed', 'balances'] as const)
-    if (!isCount(head[field])) throw new CheckpointError(`${file}: ${field} is ${String(head[field])}`)
+    if (!isCount(head[field]))
+      throw new CheckpointError(`${file}: ${field} is ${shown(head[field])}, not a whole number from 0 on`)
+  if (!/^0x[0-9a-f]{64}$/.test(String(head.blockHash)))
+    throw new CheckpointError(`${file}: blockHash is ${shown(head.blockHash)}, not 0x and 64 digits`)
   if (!/^\d+$/.test(String(head.root)) || !/^\d+$/.test(String(head.lastSeq)))
-    throw new CheckpointError(`${file}: root is ${String(head.root)}, lastSeq ${String(head.lastSeq)}`)
+    throw new CheckpointError(
+      `${file}: root is ${shown(head.root)}, lastSeq ${shown(head.lastSeq)}: both are decimal numbers`,
+    )
   if (head.chainId !== deployment.chainId)
     throw new CheckpointError(`${file} is of chain ${String(head.chainId)}, not ${deployment.chainId}`)
   if (String(head.settlement).toLowerCase() !== deployment.settlement.toLowerCase())
     throw new CheckpointError(`${file} is of ${String(head.settlement)}, not ${deployment.settlement}`)
-  const isDeposit = (deposit: QueuedDeposit, at: number): boolean =>
-    deposit.position === head.depositsConsumed! + at &&
-    [deposit.account, deposit.asset, deposit.units, deposit.blockNumber].every(isCount) &&
-    /^0x[0-9a-fA-F]{40}$/.test(deposit.owner)
-  if (!Array.isArray(head.waiting) || !head.waiting.every(isDeposit))
-    throw new CheckpointError(`${file}: waiting is no list of the deposits from ${head.depositsConsumed} on`)
+  if (!Array.isArray(head.waiting))
+    throw new CheckpointError(`${file}: waiting is ${shown(head.waiting)}, not a list of deposits`)
+  head.waiting.forEach((each: unknown, at) => {
+    const deposit = (each ?? {}) as Partial<QueuedDeposit>
+    const isDeposit =
+      deposit.position === head.depositsConsumed! + at &&
+      [deposit.account, deposit.asset, deposit.units, deposit.blockNumber].every(isCount) &&
+      /^0x[0-9a-fA-F]{40}$/.test(String(deposit.owner))
+    if (!isDeposit)
+      throw new CheckpointError(
+        `${file}: waiting[${at}] is ${shown(each)}, not the deposit at position ${head.depositsConsumed! + at}`,
+      )
+  })
   return head as CheckpointHead
 }
 
+const SHOWN_CHARACTERS_MAX = 120
+
+/** A value of the file, for an error: a stranger's file may hold anything. */
+const shown = (value: unknown): string => String(JSON.stringify(value)).slice(0, SHOWN_CHARACTERS_MAX)
+
 /**
- * Compares a checkpoint with the chain: the batch is final, its root and count of deposits are the contract's, and
- * the waiting deposits continue the queue's hash. Throws CheckpointError.
+ * Compares a checkpoint with the chain: the batch is final, its root and count of deposits are the contract's,
+ * the waiting deposits continue the queue's hash, and nothing that is not in it is older than its block. Throws
+ * CheckpointError.
  */
 export async function checkCheckpoint(
   client: PublicClient,
@@ -189,5 +209,55 @@ export async function checkCheckpoint(
   if (hash !== after)
     throw new CheckpointError(
       `the deposits ${head.depositsConsumed} to ${head.depositsConsumed + head.waiting.length - 1} of the checkpoint are not the vault's`,
+    )
+  await checkBlock(client, deployment, head)
+}
+
+/** A block that is too late would hide what came before it: the endpoint would seem to leave out events. */
+async function checkBlock(
+  client: PublicClient,
+  { settlement, vault }: ChainDeployment,
+  head: CheckpointHead,
+): Promise<void> {
+  const blockNumber = BigInt(head.block)
+  const block = await client.getBlock({ blockNumber }).catch((error: unknown) => {
+    if (error instanceof BlockNotFoundError) return undefined
+    throw error
+  })
+  if (block === undefined)
+    throw new CheckpointError(`block of the checkpoint is ${head.block}, and the chain has no such block yet`)
+  if (block.hash !== head.blockHash)
+    throw new CheckpointError(
+      `block ${head.block} has hash ${block.hash} on the chain, ${head.blockHash} in the checkpoint`,
+    )
+  const { committedAt } = await client.readContract({
+    address: settlement,
+    abi: settlementAbi,
+    functionName: 'batchOf',
+    args: [BigInt(head.batch + 1)],
+  })
+  // 0 = there is none yet.
+  if (committedAt > 0 && BigInt(committedAt) < block.timestamp)
+    throw new CheckpointError(
+      `block of the checkpoint is ${head.block}, of time ${block.timestamp}: batch ${head.batch + 1}, which is not ` +
+        `in it, was committed before, at ${committedAt}`,
+    )
+  const before = await client
+    .readContract({
+      address: vault,
+      abi: vaultAbi,
+      functionName: 'depositCount',
+      blockNumber: blockNumber > 0n ? blockNumber - 1n : 0n,
+    })
+    .catch((error: unknown) => {
+      // No vault yet. Who keeps no state so old cannot be asked: the end of the queue tells then.
+      if (isContractAnswer(error)) return 0n
+      if (isRefusal(error)) return undefined
+      throw error
+    })
+  const count = head.depositsConsumed + head.waiting.length
+  if (before !== undefined && before !== BigInt(count))
+    throw new CheckpointError(
+      `block of the checkpoint is ${head.block}: the vault had ${before} deposits before it, the checkpoint has ${count}`,
     )
 }

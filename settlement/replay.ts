@@ -48,6 +48,13 @@ export interface ReplayReport {
   readonly difference: ReplayDifference | undefined
 }
 
+/** Of a replay that was compared with a chain. */
+export interface ChainReplayReport extends ReplayReport {
+  /** The block that it holds for, and its time in seconds since 1970. */
+  readonly block: number
+  readonly time: number
+}
+
 export interface ReplayDifference {
   readonly batch: number
   /** Which part: a header field, "row", "deposits", "withdrawals", "journal". */
@@ -68,10 +75,10 @@ export class EventsMissing extends Error {
  * Recomputes and compares all batches that the contract has; stops at the first difference.
  * @throws EventsMissing when the endpoint leaves some out; JournalDamage when the journal is damaged.
  */
-export async function replayAgainstChain(options: ReplayOptions): Promise<ReplayReport> {
+export async function replayAgainstChain(options: ReplayOptions): Promise<ChainReplayReport> {
   const { client, deployment, calldata = false, ...rest } = options
   // All that the chain says is of one block: an exchange goes on while its events are read.
-  const blockNumber = await client.getBlockNumber({ cacheTime: 0 })
+  const { number: blockNumber, timestamp } = await client.getBlock({ blockTag: 'latest' })
   const settlement = { address: deployment.settlement, abi: settlementAbi, blockNumber } as const
   const count = await client.readContract({ ...settlement, functionName: 'batchCount' })
   const lastRoot = await client.readContract({ ...settlement, functionName: 'lastRoot' })
@@ -83,7 +90,8 @@ export async function replayAgainstChain(options: ReplayOptions): Promise<Replay
         `${(gap < 0 ? batches.length : gap) + 1}: ask one that has all logs since block ${deployment.deployedAtBlock}`,
     )
   const owners = await readOwners(client, deployment)
-  const report = await replayBatches({ ...rest, batches, owners })
+  const replayed = await replayBatches({ ...rest, batches, owners })
+  const report = { ...replayed, block: Number(blockNumber), time: Number(timestamp) }
   if (report.difference !== undefined || report.root === lastRoot) return report
   const difference = {
     batch: report.batches,

@@ -92,6 +92,7 @@ const head = {
   settlement: '0x0000000000000000000000000000000000000001' as const,
   batch: 1,
   block: 1,
+  blockHash: `0x${'00'.repeat(32)}` as const,
   depositsConsumed: 0,
   lastSeq: '4',
   waiting: [],

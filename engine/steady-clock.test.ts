@@ -64,6 +64,21 @@ test.each([HOUR_MS, 400 * 24 * HOUR_MS, -HOUR_MS])('a jump of %d ms is not follo
   expect(clocks.lines.at(-1)).toMatch('right again')
 })
 
+test('a second jump within a minute of the first is told too, a correction of a second is not', () => {
+  const clocks = new Clocks()
+  const clock = clocks.clock(START_MS, false)
+  for (const jumpMs of [HOUR_MS, 1000, 24 * HOUR_MS, 0, -1000, -26 * HOUR_MS]) {
+    clocks.pass(1000, jumpMs)
+    clock.now()
+  }
+  expect(clocks.lines.map((line) => /jumped by (-?\d+) s/i.exec(line)?.[1])).toEqual([
+    '3600',
+    '90001',
+    '-3600',
+  ])
+  expect(clock.now()).toBe(START_MS + 6000)
+})
+
 test('accepted: engine time goes on from the journal at the pace of the clock', () => {
   const clocks = new Clocks()
   const clock = clocks.clock(START_MS + HOUR_MS, true)

@@ -1,7 +1,7 @@
 /**
  * The clock that the sequencer reads: the wall clock, as long as it goes as fast as the machine's monotonic
  * clock. A wall clock that jumps by more than a minute is not followed: time goes on at the monotonic
- * clock's pace, and the operator is told, again each minute, until the clock is right or the exchange is
+ * clock's pace, and the operator is told, again each minute and when it jumps once more, until the clock is right or the exchange is
  * started anew. So an hour that was wrong for a moment does not stand in the journal for ever, where every
  * deadline would be measured against it.
  *
@@ -47,6 +47,8 @@ export class SteadyClock {
   #ahead = 0
   #isWrong = false
   #toldAtMs = 0
+  /** The jump that was told last. */
+  #toldJumpMs = 0
   #toldAheadMs = 0
 
   constructor(options: SteadyClockOptions) {
@@ -78,15 +80,22 @@ export class SteadyClock {
       // Backwards: the journal's time cannot, so it goes on from where it is.
       this.#ahead = Math.max(0, this.#ahead - jumpMs)
       this.#told(`the clock jumped by ${seconds(jumpMs)} s, which was accepted`)
-    } else if (!this.#isWrong || monotonicMs - this.#toldAtMs >= TELL_EVERY_MS) {
+    } else if (this.#isNews(jumpMs, monotonicMs)) {
       this.#isWrong = true
       this.#toldAtMs = monotonicMs
+      this.#toldJumpMs = jumpMs
       this.#told(
         `THE CLOCK JUMPED by ${seconds(jumpMs)} s to ${iso(wallMs)} and is not followed: engine time goes on at ` +
           `${iso(monotonicMs + this.#base)}. Set the clock right, or start again (with --accept-clock jumps are followed)`,
       )
     }
     return this.#tell(wallMs, Math.floor(monotonicMs + this.#base) + this.#ahead)
+  }
+
+  /** Whether a clock that is not followed is to be told: for the first time, a minute later, or since it jumped again. */
+  #isNews(jumpMs: number, monotonicMs: number): boolean {
+    if (!this.#isWrong || monotonicMs - this.#toldAtMs >= TELL_EVERY_MS) return true
+    return Math.abs(jumpMs - this.#toldJumpMs) > CLOCK_JUMP_MS_MAX
   }
 
   /** A held time creeps against the wall clock by roundings: only what matters is told. */

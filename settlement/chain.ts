@@ -22,7 +22,7 @@ import { groth16ChunkVerifierAbi, settlementAbi, vaultAbi } from '../contracts/a
 import { LogsRefused, isRefusal } from './log-ranges.js'
 import { isLocalChain, refuseDevelopmentKey } from './development-key.js'
 import { EndpointsDisagree, agreeing, type RpcOptions } from './rpc.js'
-import { BadAnswer } from './rpc-endpoint.js'
+import { BadAnswer, EndpointBehind } from './rpc-endpoint.js'
 
 export { sleep } from './rpc-endpoint.js'
 
@@ -138,7 +138,8 @@ function networkTrouble(error: BaseError): string | undefined {
   if (http instanceof HttpRequestError)
     return `network: the RPC endpoint ${http.url} cannot be reached (${http.details})`
   if (http !== null) return 'network: the RPC endpoint does not answer in time'
-  const bad = error.walk((cause) => cause instanceof BadAnswer || cause instanceof EndpointsDisagree)
+  const unusable = [BadAnswer, EndpointBehind, EndpointsDisagree]
+  const bad = error.walk((cause) => unusable.some((kind) => cause instanceof kind))
   return bad === null
     ? undefined
     : `network: the RPC endpoint gives no usable answer (${(bad as BaseError).shortMessage})`

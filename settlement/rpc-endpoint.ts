@@ -17,6 +17,14 @@ export class BadAnswer extends BaseError {
   override readonly name = 'BadAnswer'
 }
 
+/** An endpoint has not reached a block that it was asked about: what it says of it is nothing. */
+export class EndpointBehind extends BaseError {
+  override readonly name = 'EndpointBehind'
+  constructor(url: string, height: bigint, needed: bigint) {
+    super(`${url} is at block ${height} and was asked for logs up to ${needed}`)
+  }
+}
+
 type Request = (question: { method: string; params?: unknown }) => Promise<unknown>
 
 const REST_MS = 250
@@ -61,6 +69,8 @@ export class Endpoint {
   private failures = 0
   private restUntilMs = 0
   private chainCheckedAtMs = -Infinity
+  /** The highest block that it has said to have. */
+  private height = -1n
 
   constructor(
     readonly url: string,
@@ -80,10 +90,13 @@ export class Endpoint {
     if (rest > 0) await sleep(rest)
     try {
       await this.checkChain(question.method)
+      await this.checkHeight(question)
       const answer = await this.raw(question)
       this.failures = 0
       return answer
     } catch (error) {
+      // It is well, and is asked again with the next question.
+      if (error instanceof EndpointBehind) throw error
       const pause = Math.min(REST_MS * 2 ** this.failures, REST_MS_MAX)
       const asked = Math.min(retryAfterMs(error) ?? 0, RETRY_AFTER_MS_MAX)
       this.failures = Math.min(this.failures + 1, 20)
@@ -102,6 +115,21 @@ export class Endpoint {
     if (Number(result) !== this.chainId)
       throw new BadAnswer(`${this.url} serves chain ${Number(result)}, not ${this.chainId}`)
     this.chainCheckedAtMs = Date.now()
+  }
+
+  /**
+   * Of blocks that it does not have yet an endpoint says that they have no logs: with one that lies that made two,
+   * and what is there seemed not to be.
+   */
+  private async checkHeight({ method, params }: { method: string; params?: unknown }): Promise<void> {
+    if (method !== 'eth_getLogs') return
+    const { toBlock } = ((params as unknown[] | undefined)?.[0] ?? {}) as { toBlock?: unknown }
+    if (!isHex(toBlock)) return
+    const needed = BigInt(toBlock as string)
+    if (this.height >= needed) return
+    const { result } = await this.raw({ method: 'eth_blockNumber' })
+    this.height = BigInt(result as string)
+    if (this.height < needed) throw new EndpointBehind(this.url, this.height, needed)
   }
 
   private async raw(question: { method: string; params?: unknown }): Promise<EndpointAnswer> {

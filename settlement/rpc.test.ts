@@ -95,6 +95,36 @@ describe('several endpoints', () => {
     expect(await client().getBlockNumber({ cacheTime: 0 })).toBe(100n)
   })
 
+  test('who has not reached the last block of a range says nothing of its logs', async () => {
+    const log = {
+      address: ADDRESS,
+      topics: [],
+      data: '0x',
+      blockHash: `0x${'ab'.repeat(32)}`,
+      blockNumber: '0x64',
+      logIndex: '0x0',
+      transactionHash: `0x${'cd'.repeat(32)}`,
+      transactionIndex: '0x0',
+      removed: false,
+    }
+    const says =
+      (blocks: number, logs: unknown[]) =>
+      (method: string): Reply =>
+        method === 'eth_blockNumber' ? height(blocks)() : { result: logs }
+    const logs = (toBlock = 100n) => client().getLogs({ address: ADDRESS, fromBlock: 90n, toBlock })
+    // One that has them, one that hides them, one that has not come so far.
+    await start(says(100, [log]), says(100, []), says(99, []))
+    const refused: unknown = await logs().catch((error: unknown) => error)
+    expect((refused as BaseError).walk((cause) => cause instanceof EndpointsDisagree)).not.toBeNull()
+    // Of blocks that it has it says as much as the others.
+    expect(await logs(99n)).toEqual([])
+    running[2]!.reply = says(101, [log])
+    expect(await logs()).toHaveLength(1)
+    // Nobody has come so far: nothing is believed, also of one endpoint alone.
+    const early: unknown = await logs(5000n).catch((error: unknown) => error)
+    expect(String((early as BaseError).message)).toMatch(/is at block 10\d and was asked for logs up to 5000/)
+  })
+
   test('what is no block, and no block at all, is none of the heights', async () => {
     const block = (number: string) => (): Reply => ({
       result: { number, hash: `0x${'ab'.repeat(32)}`, timestamp: '0x1', transactions: [] },

@@ -3,7 +3,8 @@
  *
  * What is believed: with one URL, what it says; with two, what both say, or the one that answers; with three
  * or more, what more than half of them say. Heights and nonces are not equal everywhere at one moment: of
- * them the highest counts that so many endpoints have reached.
+ * them the highest counts that so many endpoints have reached. What an endpoint says of the logs of blocks that it
+ * does not have yet does not count.
  *
  * Invariant: an endpoint that failed is asked again only after a pause, which grows with every failure and is
  * never shorter than its Retry-After. A transaction is sent to every endpoint.

@@ -77,9 +77,12 @@ export class RequestReader {
     const settlement = { address: deployment.settlement, abi: settlementAbi } as const
     const nextTime = await nextBlockTime(client)
     this.exitDelay ??= Number(await client.readContract({ ...settlement, functionName: 'exitDelay' }))
-    const requests = await this.standing(nextTime)
+    // All of one block: beside the newest count, requests of blocks that an endpoint has not read yet seemed missing.
     const head = await client.getBlockNumber({ cacheTime: 0 })
-    const count = Number(await client.readContract({ ...settlement, functionName: 'openRequests' }))
+    const requests = await this.standing(nextTime, head)
+    const count = Number(
+      await client.readContract({ ...settlement, functionName: 'openRequests', blockNumber: head }),
+    )
     // Where none is missing no logs are needed; a reorganisation moves a request by a few blocks.
     if (count <= this.seen.size) {
       const recent = head - BigInt(BACK_BLOCKS)
@@ -90,14 +93,14 @@ export class RequestReader {
       return requests
     }
     await this.readEvents(head)
-    const found = await this.standing(nextTime)
+    const found = await this.standing(nextTime, head)
     if (count > this.seen.size) this.lookFurtherBack(count)
     this.save()
     return found
   }
 
-  /** What the contract says of those that were seen; closed ones are forgotten. */
-  private async standing(nextTime: number): Promise<OpenRequest[]> {
+  /** What the contract says at block `head` of those that were seen; closed ones are forgotten. */
+  private async standing(nextTime: number, head: bigint): Promise<OpenRequest[]> {
     const { client, deployment } = this.options
     const requests: OpenRequest[] = []
     for (const [key, block] of this.seen) {
@@ -107,6 +110,7 @@ export class RequestReader {
         abi: settlementAbi,
         functionName: 'requestOf',
         args: [BigInt(account), BigInt(asset)],
+        blockNumber: head,
       })
       if (request.remaining === 0n) this.seen.delete(key)
       else if (request.requestedAt < nextTime)

@@ -1,12 +1,13 @@
 /**
  * Runs the tests near a mutant on it, in a copy of dist. Near = by steps of imports from the test to the file,
- * tests of the same folder first. A mutant that none of them notices has survived: a hole in the tests, a line
+ * tests of the same folder first; then those of further.ts. A mutant that none of them notices has survived: a hole in the tests, a line
  * that does nothing, or one whose effect nobody can see.
  */
 import { spawn } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
+import { furtherSuites } from './further.js'
 import { type Mutant, compiled } from './mutants.js'
 
 export interface Verdict {
@@ -18,7 +19,7 @@ export interface Verdict {
 }
 
 export interface RunOptions {
-  /** Suites a mutant at most. */
+  /** Suites near a mutant at most; those of further.ts come besides. */
   readonly suitesMax: number
   /** A suite that takes longer has noticed: something waits for ever. */
   readonly suiteMsMax: number
@@ -82,8 +83,9 @@ export class MutationBox {
     const path = join(this.folder, 'dist', file)
     const original = readFileSync(path, 'utf8')
     const passed: string[] = []
-    const suites = suitesNear(this.#graph, file).filter((suite) => !this.options.without?.test(suite))
-    for (const suite of suites.slice(0, this.options.suitesMax)) {
+    const isRun = (suite: string): boolean => this.#graph.has(suite) && !this.options.without?.test(suite)
+    const near = suitesNear(this.#graph, file).filter(isRun).slice(0, this.options.suitesMax)
+    for (const suite of new Set([...near, ...furtherSuites(file).filter(isRun)])) {
       if (this.#sound.get(suite) === false) continue
       writeFileSync(path, compiled(this.root, mutant))
       const passes = await this.#run(suite)

@@ -1,0 +1,49 @@
+/**
+ * Suites that are run on a mutant after those nearest to it by imports: a suite that starts the program, or drives
+ * the whole engine at random, is far from every file and yet notices most. Paths from dist; a file gets the list of
+ * the longest folder that it stands below.
+ */
+const FURTHER: Readonly<Record<string, readonly string[]>> = {
+  'engine/': ['engine/exchange.test.js', 'engine/run.test.js', 'engine/core/parts.test.js'],
+  'engine/core/': [
+    'engine/core/orders.test.js',
+    'engine/core/rejects.test.js',
+    'engine/core/parts.test.js',
+    'engine/core/bounded-work.test.js',
+    'engine/core/full-tables.test.js',
+    'engine/core/property.test.js',
+  ],
+  'engine/journal/': [
+    'engine/journal/journal.test.js',
+    'engine/journal/recovery.test.js',
+    'test/simulator/simulator.test.js',
+  ],
+  'gateway/': [
+    'gateway/gateway.test.js',
+    'gateway/streams.test.js',
+    'gateway/http.test.js',
+    'gateway/limits.test.js',
+    'gateway/lifecycle.test.js',
+  ],
+  'gateway/history/': ['gateway/history.test.js', 'gateway/order-history.test.js', 'gateway/http.test.js'],
+  'sdk/': [
+    'sdk/inputs.test.js',
+    'sdk/streams.test.js',
+    'sdk/unknown-outcomes.test.js',
+    'sdk/trackers.test.js',
+  ],
+  'settlement/': [
+    'settlement/follow.test.js',
+    'settlement/settler.test.js',
+    'settlement/tool-checks.test.js',
+    'settlement/exit.test.js',
+  ],
+  'app/': ['app/main.test.js', 'test/start.test.js', 'test/gateway-process.test.js', 'test/shutdown.test.js'],
+}
+
+export function furtherSuites(file: string): readonly string[] {
+  const [folder] = Object.keys(FURTHER)
+    .filter((prefix) => file.startsWith(prefix))
+    .sort((a, b) => b.length - a.length)
+  return folder === undefined ? [] : FURTHER[folder]!
+}

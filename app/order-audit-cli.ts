@@ -371,7 +371,6 @@ function checkFrame(
       what: `${what}: the journal's commands are those of the signed payload`,
       holds: sameCommands(frame, payload, party.account),
     },
-    { what: `${what}: the session is the party's`, holds: session.account === party.account },
   )
 }
 

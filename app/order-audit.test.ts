@@ -1,6 +1,6 @@
 /**
  * The order audit on a journal of signed frames: every check holds on an honest one; each forgery an operator
- * could try makes a check fail.
+ * could try makes one check fail, and there is a forgery that fails nothing but that check.
  */
 import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -20,12 +20,13 @@ import { domainPreimage, frameMessage, walletDomain, walletTypes } from '../sdk/
 import { depositRecord, openAccountRecord } from '../settlement/chain-watcher.js'
 import { bytesToHex, commitArguments, hexToBytes } from '../settlement/commit.js'
 import { sealBatch, type SealedBatch } from '../settlement/batch.js'
-import { fillsRoot } from '../settlement/fills-root.js'
+import { FILL_BYTES, fillsRoot } from '../settlement/fills-root.js'
 import { Follower } from '../settlement/follow.js'
 import { BatchStore } from '../settlement/store.js'
 import { StateTree } from '../settlement/tree.js'
 import { JournalFixture, frameRecord } from '../settlement/test/journal-fixture.js'
 import { SettlementFixture } from '../test/settlement-fixture.js'
+import { told } from '../test/told.js'
 import { runOrderAudit } from './order-audit-cli.js'
 
 const CHAIN_ID = 31337
@@ -52,6 +53,16 @@ interface Forgery {
   readonly bareAmend?: boolean
   /** What the settled leaf says instead: one byte of it is another. */
   readonly leafByte?: number
+  /** The settled batch has no leaf at all. */
+  readonly noLeaf?: boolean
+  /** The batch's fills root is another than that of its leaves. */
+  readonly otherRoot?: boolean
+  /** The journal's hash of the buyer's frame is another than that of the signed bytes. */
+  readonly frameHash?: boolean
+  /** Nonce that the buyer signed, where the journal says 7. */
+  readonly nonceSigned?: number
+  /** The seller's order was to be amended under an approval that nobody gave. */
+  readonly strangeSession?: boolean
 }
 
 interface Exchange {
@@ -110,15 +121,15 @@ async function writeExchange(
     [2, Side.Sell],
     [1, Side.Buy],
   ] as const) {
-    if (account === 1 && forgery.bareAmend === true) {
-      const amend = new Int32Array(COMMAND_WORDS)
-      amend[Cmd.KIND] = CommandKind.Amend
-      amend[Cmd.ACCOUNT] = 2
-      amend[Cmd.TICKS] = 99
-      amend[Cmd.LOTS] = 5
-      amend[Cmd.CLOID_LO] = 2
-      journal.append(amend)
-    }
+    const amend = new Int32Array(COMMAND_WORDS)
+    amend[Cmd.KIND] = CommandKind.Amend
+    amend[Cmd.ACCOUNT] = 2
+    amend[Cmd.TICKS] = 99
+    amend[Cmd.LOTS] = 5
+    amend[Cmd.CLOID_LO] = 2
+    if (account === 1 && forgery.bareAmend === true) journal.append(amend)
+    if (account === 1 && forgery.strangeSession === true)
+      journal.append(frameRecord(2, 9, 1, 8, new Uint8Array(32)), amend)
     const isForged = account === 1
     const wire = commandToWire({
       kind: CommandKind.Place,
@@ -129,13 +140,15 @@ async function writeExchange(
       cloid: BigInt(account),
     })
     const payload = msgpackCodec.encode([wire]) as Uint8Array
-    const signed = frameMessage(domain, { account, approval: 1 }, 7, payload)
+    const nonce = isForged ? (forgery.nonceSigned ?? 7) : 7
+    const signed = frameMessage(domain, { account, approval: 1 }, nonce, payload)
     const signer = isForged ? (forgery.signer ?? account) : account
     const signature = p256.sign(signed, secret(signer), { lowS: false })
     const record = new Int32Array(COMMAND_WORDS)
     payloadToRecords(msgpackCodec.decode(payload), account, record, new Float64Array(record.buffer), 0)
     if (isForged && forgery.lotsInJournal !== undefined) record[Cmd.LOTS] = forgery.lotsInJournal
     const hash = createHash('sha256').update(signed).digest()
+    if (isForged && forgery.frameHash === true) hash[0]! ^= 1
     const attachment = Uint8Array.from([...signed, ...signature])
     if (isForged && forgery.payloadByte === true) attachment[signed.length - 1]! ^= 1
     seq =
@@ -156,14 +169,16 @@ async function writeExchange(
   follower.advance(() => false)
   const batch = sealBatch(1, follower.close(), new StateTree(), ROWS_PER_CHUNK)
   follower.stop()
-  const fills = batch.fills.slice()
+  const fills = batch.fills.slice(0, forgery.noLeaf === true ? 0 : undefined)
   if (forgery.leafByte !== undefined) fills[forgery.leafByte]! ^= 1
-  const header = { ...batch.header, fillsRoot: bytesToHex(fillsRoot(fills)) }
+  const root = fillsRoot(fills).slice()
+  if (forgery.otherRoot === true) root[0]! ^= 1
+  const header = { ...batch.header, fillsRoot: bytesToHex(root) }
   new BatchStore(dataDir).seal(
     {
       header,
       data: batch.data,
-      fillCount: 1,
+      fillCount: fills.length / FILL_BYTES,
       rowsPerChunk: ROWS_PER_CHUNK,
       sealedAtMs: 0,
       state: 'mined' as const,
@@ -177,31 +192,63 @@ describe('order audit', () => {
   const folder = mkdtempSync(join(tmpdir(), 'glassbook-order-audit-'))
   afterAll(() => rmSync(folder, { recursive: true }))
   let count = 0
-  const auditOf = async (forgery?: Forgery): Promise<number> => {
+  /** Exit code, and the checks that the tool says fail. */
+  const run = async (args: string[]): Promise<{ code: number; failed: string[] }> => {
+    const { code, out } = await told(() => runOrderAudit(args))
+    const lines = out.split('\n').filter((line) => line.startsWith('FAILS '))
+    return { code, failed: lines.map((line) => line.slice('FAILS  '.length)) }
+  }
+  const auditOf = async (forgery?: Forgery): Promise<{ code: number; failed: string[] }> => {
     const dataDir = join(folder, String(count++))
     const { seq } = await writeExchange(dataDir, forgery)
-    return runOrderAudit([dataDir, '--fill', String(seq), '--json'])
+    return run([dataDir, '--fill', String(seq)])
   }
+  const holds = { code: 0, failed: [] }
 
   test('an honest fill: every check holds', async () => {
-    expect(await auditOf()).toBe(0)
+    expect(await auditOf()).toEqual(holds)
   })
-  test.each<[string, Forgery]>([
-    ['an order signed by another key', { signer: 5 }],
-    ['a session that another wallet approved', { approver: 3 }],
-    ['an approval taken after the deadline that was signed', { deadline: 1000n }],
-    ['a command that is not the signed one', { lotsInJournal: 4 }],
-    ['a payload changed after signing', { payloadByte: true }],
-    ['signatures for another vault', { vault: '0x00000000000000000000000000000000000000b1' }],
-    ['an order without a frame', { unsigned: true }],
-    ['an order whose price was changed by a command that nobody signed', { bareAmend: true }],
-    ['a leaf at another price', { leafByte: 19 }],
-    ['a leaf with another size', { leafByte: 23 }],
-    ['a leaf of another account', { leafByte: 27 }],
-    ['a leaf with another fee', { leafByte: 79 }],
-    ['a leaf with the frame of another order', { leafByte: 120 }],
-  ])('found: %s', async (_name, forgery) => {
-    expect(await auditOf(forgery)).toBe(1)
+
+  const BUYER = 'taker \\(account 1, order \\d+\\): '
+  const FRAME = `${BUYER}frame at seq \\d+: `
+  const APPROVED = `the wallet 0x\\w{40} approved session 1 at seq \\d+$`
+  const LEAF = '^leaf 0 of batch 1 is the fill, with both orders, fees and frame hashes$'
+  test.each<[string, Forgery, string]>([
+    ['an order signed by another key', { signer: 5 }, `^${FRAME}the session key signed the bytes$`],
+    ['a session that another wallet approved', { approver: 3 }, `^${FRAME}${APPROVED}`],
+    ['a frame hash of other bytes', { frameHash: true }, `^${FRAME}the journal's frame hash is that of the`],
+    ['bytes signed with another nonce', { nonceSigned: 8 }, `^${FRAME}the bytes name this chain, vault, acc`],
+    ['a size that was not signed', { lotsInJournal: 4 }, `^${FRAME}the journal's commands are those of the`],
+    ['an order without a frame', { unsigned: true }, `^${BUYER}a signed frame placed the order$`],
+    [
+      'an order whose price was changed by a command that nobody signed',
+      { bareAmend: true },
+      '^maker \\(account 2, order \\d+\\): the amend at seq \\d+ stands in a signed frame$',
+    ],
+    [
+      'an amend under an approval that nobody gave',
+      { strangeSession: true },
+      '^maker \\(account 2, order \\d+\\): frame at seq \\d+: its session was approved$',
+    ],
+    ['a leaf at another price', { leafByte: 19 }, LEAF],
+    ['a leaf with another size', { leafByte: 23 }, LEAF],
+    ['a leaf of another account', { leafByte: 27 }, LEAF],
+    ['a leaf with another fee', { leafByte: 79 }, LEAF],
+    ['a leaf with the frame of another order', { leafByte: 120 }, LEAF],
+    ['a root that is not that of the leaves', { otherRoot: true }, LEAF],
+    ['a batch without the fill', { noLeaf: true }, '^batch 1 covers seq \\d+ and has the fill$'],
+  ])('nothing but one check fails: %s', async (_name, forgery, expected) => {
+    expect(await auditOf(forgery)).toEqual({ code: 1, failed: [expect.stringMatching(expected)] })
+  })
+
+  // Both sides, or bytes and their signature: more than one check sees these.
+  test.each<[string, Forgery, number]>([
+    ['an approval taken after the deadline that was signed', { deadline: 1000n }, 2],
+    ['a payload that is another than was signed', { payloadByte: true }, 3],
+    ['signatures for another vault', { vault: '0x00000000000000000000000000000000000000b1' }, 4],
+  ])('found: %s', async (_name, forgery, checks) => {
+    const { code, failed } = await auditOf(forgery)
+    expect([code, failed.length]).toEqual([1, checks])
   })
   test('a fill that is not there is wrong use', async () => {
     const dataDir = join(folder, 'none')
@@ -216,14 +263,16 @@ describe('order audit', () => {
       await fixture.deposit(1, 0, 1_000_000)
       await fixture.deposit(2, 1, 1_000)
       const { deployment, anvil } = fixture
-      const audited = async (name: string, forgery: Forgery): Promise<[Exchange, () => Promise<number>]> => {
+      const audited = async (
+        name: string,
+        forgery: Forgery,
+      ): Promise<[Exchange, () => ReturnType<typeof run>]> => {
         const dataDir = join(folder, name)
         const exchange = await writeExchange(dataDir, forgery, deployment)
-        const args = [dataDir, '--fill', String(exchange.seq), '--json']
-        return [exchange, () => runOrderAudit([...args, '--rpc', anvil.rpcUrl])]
+        return [exchange, () => run([dataDir, '--fill', String(exchange.seq), '--rpc', anvil.rpcUrl])]
       }
       const [{ batch }, honest] = await audited('chain', {})
-      expect(await honest()).toBe(1)
+      expect(await honest()).toEqual({ code: 1, failed: ['batch 1 has that fills root on the chain'] })
       const { header, data } = batch
       await fixture.write(0, {
         address: deployment.settlement,
@@ -231,11 +280,20 @@ describe('order audit', () => {
         functionName: 'commitBatch',
         args: commitArguments(header, data),
       })
-      expect(await honest()).toBe(0)
-      // A journal that gives account 1 to somebody else, with that wallet's approval: whole in itself.
-      expect(await auditOf({ owner: 3 })).toBe(0)
+      expect(await honest()).toEqual(holds)
+      // The journal gives account 1 to somebody else, whom its owner's approval does not help.
+      const [, misnamed] = await audited('misnamed', { owner: 3, approver: 1 })
+      expect(await misnamed()).toEqual({
+        code: 1,
+        failed: [
+          expect.stringMatching("^account 1 belongs to 0x\\w{40} in the vault's registry, as the journal"),
+        ],
+      })
+      // The same with the other wallet's approval: whole in itself, and against the chain two checks see it.
+      expect(await auditOf({ owner: 3 })).toEqual(holds)
       const [, stolen] = await audited('stolen', { owner: 3 })
-      expect(await stolen()).toBe(1)
+      const { code, failed } = await stolen()
+      expect([code, failed.length]).toEqual([1, 2])
     } finally {
       await fixture.stop()
     }

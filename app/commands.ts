@@ -43,7 +43,7 @@ export const commands: Readonly<Record<string, Command>> = {
       ],
       ['--keep-journal-days N', 'then settled segments of the journal go to the archive; 7 unless given'],
       ['--keep-batches-days N', 'then final batches and their fills go to the archive; 30 unless given'],
-      ['--archive-seconds N', 'between two looks for segments that may go to the archive; 60 unless given'],
+      ['--archive-seconds N', 'between two looks for what may go to the archive; 60 unless given'],
       [
         '--segment-mb N',
         'size of the journal segments that are made from now on; 64 unless given. A segment goes to the archive as a whole',

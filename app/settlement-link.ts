@@ -35,6 +35,8 @@ export interface SettlementOptions {
   readonly confirmations: number
   /** A final batch stays at hand this long, ms; absent = for ever. */
   readonly keepBatchesMs?: number
+  /** Between two looks for batches that may go to the archive, ms. */
+  readonly archiveEveryMs?: number
   /** Where provers fetch their work. */
   readonly prover: NonNullable<SettlementThreadData['prover']>
   readonly depositsConsumed: number
@@ -91,6 +93,7 @@ export async function startSettlement(options: SettlementOptions): Promise<Runni
     confirmations: options.confirmations,
     policy: { seconds: options.batchSeconds, fills: options.batchFills },
     ...(options.keepBatchesMs === undefined ? {} : { keepBatchesMs: options.keepBatchesMs }),
+    ...(options.archiveEveryMs === undefined ? {} : { archiveEveryMs: options.archiveEveryMs }),
   }
   const worker = new Worker(new URL('../settlement/settlement-thread.js', import.meta.url), {
     workerData: data,

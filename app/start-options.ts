@@ -46,7 +46,7 @@ export interface StartOptions {
   readonly exitDelaySeconds: number
   /** Days that what is settled stays at hand: journal segments, and batches with their fills. */
   readonly keepJournalDays: number
-  /** Between two looks for journal segments that may go to the archive. */
+  /** Between two looks for journal segments, and for batches, that may go to the archive. */
   readonly archiveSeconds: number
   /** Size of the journal segments that are made from now on. */
   readonly segmentBytes: number

@@ -190,6 +190,7 @@ async function startParts(options: StartOptions, screen: Screen, parts: Parts, e
     batchFills: options.batchFills,
     confirmations: options.confirmations,
     keepBatchesMs: options.keepBatchesDays * DAY_MS,
+    archiveEveryMs: options.archiveSeconds * 1000,
     prover: options.prover,
     depositsConsumed: exchange.depositsConsumed,
     submit: (record, attachment) => operator.submit(record, attachment),

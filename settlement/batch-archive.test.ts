@@ -56,11 +56,17 @@ test('final and old batches go, in order, and are read from there; one that was 
   again.save(record(4, 'final'))
   expect([again.archive(1e9, 1), again.archive(1e9, 100)]).toEqual([1, 1])
 
-  const path = join(dataDir, 'archive', 'batches', '00000002.fills.gz')
-  const bytes = readFileSync(path)
-  bytes[bytes.length - 6]! ^= 1
-  writeFileSync(path, bytes)
-  expect(() => again.fills(2)).toThrow(path)
+  for (const suffix of ['fills.gz', 'hashes']) {
+    const path = join(dataDir, 'archive', 'batches', `00000002.${suffix}`)
+    const bytes = readFileSync(path)
+    for (let at = 0; at < bytes.length; at++) {
+      const changed = Buffer.from(bytes)
+      changed[at]! ^= 1 << (at % 8)
+      writeFileSync(path, changed)
+      expect(() => again.fills(2)).toThrow(`${path} is not what was archived`)
+    }
+    writeFileSync(path, bytes)
+  }
 })
 
 test('a damaged batch, a missing one and a damaged transaction are named, with what to do', () => {

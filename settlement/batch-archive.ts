@@ -5,18 +5,18 @@
  * Invariant: what `read` gives is what was put in, or a StoreError that names the file: the hashes are
  * synced before the caller removes what they speak of.
  */
-import { createHash } from 'node:crypto'
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeFolder } from '../engine/journal/disk.js'
+import { openRecord, sealRecord, sha256 } from '../engine/journal/sealed-record.js'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { StoreError, baseName, writeDurable } from './store.js'
 
 type Kind = 'json' | 'fills'
 /** SHA-256 of each file before and after packing, hex. */
-type Hashes = Readonly<Record<Kind, { readonly sha256: string; readonly packedSha256: string }>>
-
-const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+type Hashes = { readonly batch: number } & Readonly<
+  Record<Kind, { readonly sha256: string; readonly packedSha256: string }>
+>
 
 export class BatchArchive {
   constructor(readonly folder: string) {}
@@ -48,30 +48,38 @@ export class BatchArchive {
         return [kind, { sha256: sha256(files[kind]), packedSha256: sha256(packed) }]
       }),
     )
-    writeDurable(this.folder, `${baseName(number)}.hashes`, `${JSON.stringify(hashes, null, 1)}\n`)
+    writeDurable(this.folder, `${baseName(number)}.hashes`, sealRecord({ batch: number, ...hashes }))
     this.read(number, 'json')
     this.read(number, 'fills')
   }
 
   /** A file of a batch; undefined when the batch is not here. @throws StoreError when it is another one now. */
   read(number: number, kind: Kind): Uint8Array | undefined {
+    const hashesPath = join(this.folder, `${baseName(number)}.hashes`)
     const path = join(this.folder, `${baseName(number)}.${kind}.gz`)
     let hashes: Hashes
     try {
-      hashes = JSON.parse(readFileSync(join(this.folder, `${baseName(number)}.hashes`), 'utf8')) as Hashes
+      hashes = openRecord(readFileSync(hashesPath, 'utf8')) as Hashes
+      if (hashes.batch !== number) throw new Error(`it is of batch ${hashes.batch}`)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-      throw new StoreError(`${path}: its hashes cannot be read: ${(error as Error).message}`)
+      throw new StoreError(`${hashesPath} is not what was archived: ${(error as Error).message}`)
     }
+    let packed: Uint8Array
     let bytes: Uint8Array
     try {
-      bytes = new Uint8Array(gunzipSync(readFileSync(path)))
+      packed = readFileSync(path)
+      bytes = new Uint8Array(gunzipSync(packed))
     } catch (error) {
-      throw new StoreError(`${path} cannot be unpacked: ${(error as Error).message}`)
+      throw new StoreError(`${path} is not what was archived: ${(error as Error).message}`)
     }
-    const found = sha256(bytes)
-    if (found !== hashes[kind].sha256)
-      throw new StoreError(`${path}: SHA-256 ${found}, not ${hashes[kind].sha256}`)
+    for (const [found, expected] of [
+      // Also of the packed file: not each of its bytes says something of what is in it.
+      [sha256(packed), hashes[kind].packedSha256],
+      [sha256(bytes), hashes[kind].sha256],
+    ])
+      if (found !== expected)
+        throw new StoreError(`${path} is not what was archived: SHA-256 ${found}, not ${expected}`)
     return bytes
   }
 }

@@ -32,6 +32,8 @@ export interface SettlementThreadData {
   readonly capacities?: EngineCapacities
   /** A final batch stays at hand this long, ms; then it goes to the archive. Absent = for ever. */
   readonly keepBatchesMs?: number
+  /** Between two looks for batches that may go to the archive, ms. */
+  readonly archiveEveryMs?: number
   /** Milliseconds between status messages. */
   readonly statusMs?: number
   /** For a deployment whose verifier checks proofs; its queue listens on a free local port unless given. */
@@ -267,7 +269,9 @@ function archive(keepMs: number): void {
 
 const { keepBatchesMs } = data
 const archiving =
-  keepBatchesMs === undefined ? undefined : setInterval(() => archive(keepBatchesMs), ARCHIVE_EVERY_MS)
+  keepBatchesMs === undefined
+    ? undefined
+    : setInterval(() => archive(keepBatchesMs), data.archiveEveryMs ?? ARCHIVE_EVERY_MS)
 
 async function stop(): Promise<void> {
   clearInterval(timer)

@@ -164,16 +164,16 @@ export class BatchStore {
         },
       }
     } catch (error) {
-      const isArchived = error instanceof StoreError
+      if (error instanceof StoreError) throw error
       const why = error instanceof Error ? error.message : String(error)
       throw new StoreError(
-        `${isArchived ? '' : `${path} is not what settlement wrote: `}${why}. Put back a copy of the file; without one remove ` +
-          `${isArchived ? `${this.archived.folder} and ` : ''}the whole folder ${this.folder}: it is made again from the journal and the chain`,
+        `${path} is not what settlement wrote: ${why}. Put back a copy of the file; without one remove the whole folder ` +
+          `${this.folder}: it is made again from the journal and the chain`,
       )
     }
   }
 
-  /** Fill leaves of a batch. */
+  /** Fill leaves of a batch. Throws StoreError when they are archived and not what was archived. */
   fills(number: number): Uint8Array {
     return this.file(number, 'fills')
   }
@@ -183,9 +183,20 @@ export class BatchStore {
       return new Uint8Array(readFileSync(join(this.batches, `${baseName(number)}.${kind}`)))
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-      const archived = this.archived.read(number, kind)
+      const archived = this.fromArchive(number, kind)
       if (archived === undefined) throw error
       return archived
+    }
+  }
+
+  private fromArchive(number: number, kind: 'json' | 'fills'): Uint8Array | undefined {
+    try {
+      return this.archived.read(number, kind)
+    } catch (error) {
+      throw new StoreError(
+        `${(error as Error).message}. Put back a copy of the file; without one remove ${this.archived.folder} and the ` +
+          `whole folder ${this.folder}: it is made again from the journal and the chain`,
+      )
     }
   }
 

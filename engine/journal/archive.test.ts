@@ -132,14 +132,34 @@ test('a crash before the removal leaves a segment in both places; the next run g
   expect(blocksOf(dataDir)).toEqual(blocks)
 })
 
-test('an archive that was changed is named, and a segment that is damaged is not packed away', () => {
+test('an archive of which any bit was changed, or a file is missing, is named; a damaged segment is not packed away', () => {
   const dataDir = copy('changed')
   archiveSegments({ ...all, dataDir })
-  const path = join(archiveFolder(dataDir), `${segmentName(0)}.gz`)
-  const bytes = readFileSync(path)
-  bytes[bytes.length >> 1]! ^= 1
-  writeFileSync(path, bytes)
-  expect(() => openSegment(nodeDisk, dataDir, 0)).toThrow(path)
+  for (const suffix of ['gz', 'json']) {
+    const path = join(archiveFolder(dataDir), `${segmentName(0)}.${suffix}`)
+    const bytes = readFileSync(path)
+    // All of the record; of the packed bytes the header, of which some say nothing of what is in it, and some.
+    const step = suffix === 'json' ? 1 : bytes.length >> 4
+    const places = [...Array(10).keys(), ...Array.from({ length: 16 }, (_, at) => bytes.length - 1 - at)]
+    for (let at = 10; at < bytes.length; at += step) places.push(at)
+    for (const [turn, at] of places.entries()) {
+      const changed = Buffer.from(bytes)
+      changed[at]! ^= 1 << (turn % 8)
+      writeFileSync(path, changed)
+      expect(() => openSegment(nodeDisk, dataDir, 0)).toThrow(`${path} is not what was archived`)
+    }
+    rmSync(path)
+    expect(() => openSegment(nodeDisk, dataDir, 0)).toThrow(
+      /is not what was archived .*ENOENT.*: put back a copy of it/,
+    )
+    expect(listSegments(nodeDisk, dataDir)).toContain(0)
+    writeFileSync(path, bytes)
+  }
+  const other = join(archiveFolder(dataDir), `${segmentName(1)}.json`)
+  copyFileSync(join(archiveFolder(dataDir), `${segmentName(0)}.json`), other)
+  expect(() => openSegment(nodeDisk, dataDir, 1)).toThrow(
+    `${other} is not what was archived (it is of segment 0)`,
+  )
 
   const damaged = copy('damaged')
   const segment = join(journalFolder(damaged), segmentName(0))

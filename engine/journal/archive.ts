@@ -20,9 +20,9 @@ import {
   archiveRecordName,
   archivedName,
   readWhole,
-  sha256,
   unpack,
 } from './segment-files.js'
+import { sealRecord, sha256 } from './sealed-record.js'
 import { archiveFolder, journalFolder, segmentName, segmentOf } from './segments.js'
 import { listSnapshots, readSnapshot } from './snapshots.js'
 
@@ -96,12 +96,7 @@ function archive(disk: Disk, dataDir: string, bytes: Uint8Array, found: Describe
   const packed = gzipSync(bytes, { level: constants.Z_BEST_SPEED })
   const record: ArchiveRecord = { ...found, packedBytes: packed.length, packedSha256: sha256(packed) }
   put(disk, folder, archivedName(segment), packed)
-  put(
-    disk,
-    folder,
-    archiveRecordName(segment),
-    new TextEncoder().encode(`${JSON.stringify(record, null, 1)}\n`),
-  )
+  put(disk, folder, archiveRecordName(segment), new TextEncoder().encode(sealRecord(record)))
   if (!Buffer.from(unpack(disk, dataDir, segment)).equals(bytes))
     throw new ArchiveDamage(`${archivedName(segment)} is not what was put in; the segment stays`)
   disk.remove(join(journalFolder(dataDir), segmentName(segment)))

@@ -6,11 +6,11 @@
  * Invariant: what an archive gives is, byte for byte, the segment that was put in, or an error that names
  * the file: a segment is in both places while it is being moved, and the journal folder is asked first.
  */
-import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import type { Disk, DiskFile } from './disk.js'
 import { BLOCK_HEADER_BYTES, SECTOR_BYTES, readBlock, readHeader, sectorsOf } from './format.js'
+import { openRecord, sha256 } from './sealed-record.js'
 import { archiveFolder, journalFolder, segmentName, segmentOf } from './segments.js'
 
 export const archivedName = (segment: number): string => `${segmentName(segment)}.gz`
@@ -34,12 +34,13 @@ export interface ArchiveRecord {
   readonly head: string
 }
 
-/** An archived segment that is not what was put there. */
+/** An archived segment that is not what was put there; the message names the file and says what to do. */
 export class ArchiveDamage extends Error {
   override readonly name = 'ArchiveDamage'
 }
 
-export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+const damaged = (path: string, why: string): ArchiveDamage =>
+  new ArchiveDamage(`${path} is not what was archived (${why}): put back a copy of it`)
 
 export function readWhole(disk: Disk, path: string): Uint8Array {
   const file = disk.openRead(path)
@@ -51,15 +52,16 @@ export function readWhole(disk: Disk, path: string): Uint8Array {
   }
 }
 
-const archivedSegmentOf = (name: string): number =>
-  name.endsWith('.json') ? segmentOf(name.slice(0, -'.json'.length)) : -1
+/** Either file of the two: one without the other is damage, which its reader tells. */
+const archivedSegmentOf = (name: string): number => segmentOf(name.replace(/\.(gz|json)$/, ''))
 
 /** Numbers of the segments in the archive, ascending. */
 export function listArchived(disk: Disk, dataDir: string): number[] {
-  return disk
+  const segments = disk
     .list(archiveFolder(dataDir))
     .map(archivedSegmentOf)
     .filter((segment) => segment >= 0)
+  return [...new Set(segments)].sort((a, b) => a - b)
 }
 
 /** Numbers of all segments, ascending, archived ones too. */
@@ -83,7 +85,7 @@ export function openSegment(disk: Disk, dataDir: string, segment: number): DiskF
     }
   }
   const names = disk.list(archiveFolder(dataDir))
-  if (!names.includes(archiveRecordName(segment))) return undefined
+  if (!names.includes(archiveRecordName(segment)) && !names.includes(archivedName(segment))) return undefined
   return new MemoryFile(unpack(disk, dataDir, segment))
 }
 
@@ -91,9 +93,11 @@ export function openSegment(disk: Disk, dataDir: string, segment: number): DiskF
 export function readArchiveRecord(disk: Disk, dataDir: string, segment: number): ArchiveRecord {
   const path = join(archiveFolder(dataDir), archiveRecordName(segment))
   try {
-    return JSON.parse(new TextDecoder().decode(readWhole(disk, path))) as ArchiveRecord
+    const record = openRecord(new TextDecoder().decode(readWhole(disk, path))) as ArchiveRecord
+    if (record.segment !== segment) throw new Error(`it is of segment ${record.segment}`)
+    return record
   } catch (error) {
-    throw new ArchiveDamage(`${path} cannot be read: ${(error as Error).message}`)
+    throw damaged(path, (error as Error).message)
   }
 }
 
@@ -101,17 +105,20 @@ export function readArchiveRecord(disk: Disk, dataDir: string, segment: number):
 export function unpack(disk: Disk, dataDir: string, segment: number): Uint8Array {
   const record = readArchiveRecord(disk, dataDir, segment)
   const path = join(archiveFolder(dataDir), archivedName(segment))
+  let packed: Uint8Array
   let bytes: Uint8Array
   try {
-    bytes = gunzipSync(readWhole(disk, path), { maxOutputLength: record.bytes })
+    packed = readWhole(disk, path)
+    bytes = gunzipSync(packed, { maxOutputLength: record.bytes })
   } catch (error) {
-    throw new ArchiveDamage(`${path} cannot be unpacked: ${(error as Error).message}`)
+    throw damaged(path, (error as Error).message)
   }
-  const found = sha256(bytes)
-  if (bytes.length !== record.bytes || found !== record.sha256)
-    throw new ArchiveDamage(
-      `${path}: ${bytes.length} bytes with SHA-256 ${found}, not ${record.bytes} with ${record.sha256}`,
-    )
+  for (const [what, found, expected] of [
+    // Also of the packed file: not each of its bytes says something of what is in it.
+    ['packed bytes', sha256(packed), record.packedSha256],
+    ['bytes', sha256(bytes), record.sha256],
+  ] as const)
+    if (found !== expected) throw damaged(path, `${what} with SHA-256 ${found}, not ${expected}`)
   return bytes
 }
 

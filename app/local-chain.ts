@@ -18,6 +18,7 @@ import { mnemonicToAccount } from 'viem/accounts'
 import { foundry } from 'viem/chains'
 import { demoTokenAbi, vaultAbi } from '../contracts/abi.js'
 import { type Anvil, startAnvil } from '../contracts/anvil.js'
+import { checkAssets } from '../contracts/check.js'
 import { checkCode } from '../contracts/check-code.js'
 import { type DeployOptions, type Deployment, deploy, receiptOf } from '../contracts/deploy.js'
 import { journalFolder } from '../engine/journal/segments.js'
@@ -74,6 +75,7 @@ function readDeployment(path: string): Deployment | undefined {
     const read = JSON.parse(readFileSync(path, 'utf8')) as Partial<Deployment> | null
     for (const field of ['vault', 'settlement', 'verifier'] as const)
       if (!isAddress(read?.[field] ?? '', { strict: false })) throw new Error(`"${field}" is no address`)
+    if (read?.rpcUrl !== undefined && !URL.canParse(read.rpcUrl)) throw new Error('"rpcUrl" is no URL')
     if (!Array.isArray(read?.assets) || typeof read.constants !== 'object' || read.chainId !== foundry.id)
       throw new Error(`it is no deployment on chain ${foundry.id}`)
     return read as Deployment
@@ -185,16 +187,34 @@ async function expectSameChain(
       `${path} names block ${deployedAtBlock} with hash ${deployedBlockHash}, the chain in ${statePath} has ${found ?? 'no such block'}: ` +
         `one of the two is another exchange's. Put back the newest copies of both`,
     )
-  const failed = (await checkCode(reader, deployment)).filter(({ level }) => level === 'fail')
-  const [first] = failed
-  if (first === undefined) return
-  const text = `${first.what}: ${first.detail}`
-  // After an update the contracts are those of before, which is for the operator to know.
-  if (first.what.startsWith('bytecode')) onLine(`local chain: ${path}: ${text}`)
-  else
-    throw new LocalChainError(
+  const notThis = (text: string): LocalChainError =>
+    new LocalChainError(
       `${path} is not the deployment on the chain (${text}): put back a copy, or remove the whole data folder to begin anew`,
     )
+  let findings
+  try {
+    for (const at of ['vault', 'verifier'] as const)
+      if ((await reader.getCode({ address: deployment[at] })) === undefined)
+        throw new Error(`there is no contract at "${at}", ${deployment[at]}`)
+    findings = await checkCode(reader, deployment)
+    // After an update the contracts are those of before, which is for the operator to know.
+    const other = findings.find(({ what, level }) => what.startsWith('bytecode') && level === 'fail')
+    if (other !== undefined) {
+      onLine(`local chain: ${path}: ${other.what}: ${other.detail}`)
+      return
+    }
+    // Its tokens were made with the deployment: also a symbol must be what it says.
+    const assets = await checkAssets(reader, deployment)
+    findings = [
+      ...findings,
+      ...assets.map((each) => (each.level === 'warn' ? { ...each, level: 'fail' } : each)),
+    ]
+  } catch (error) {
+    // A field that is missing or is no number, address or hash.
+    throw notThis(error instanceof Error ? error.message : String(error))
+  }
+  const failed = findings.find(({ level }) => level === 'fail')
+  if (failed !== undefined) throw notThis(`${failed.what}: ${failed.detail}`)
 }
 
 /** Mints and deposits each asset of `trader` that it has never deposited. */

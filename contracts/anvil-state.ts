@@ -3,10 +3,14 @@
  * leave a torn one; the last two whole copies are kept beside it (FILE.1, FILE.2), and a start takes the newest
  * one that parses.
  *
+ * A stop leaves a mark (FILE.sha256): the hash of what it left. It goes with the next start, and is of no state that a
+ * killed chain leaves. While it stands, a state that parses and was changed is noticed all the same.
+ *
  * Copies are made in a thread of their own: a state file is parsed to know that it is whole, and that takes
  * the time of whoever does it. No copy is not the end of anything (a full disk): it is told once, tried again,
  * and told when it goes on.
  */
+import { createHash } from 'node:crypto'
 import {
   closeSync,
   copyFileSync,
@@ -60,8 +64,16 @@ export function backupState(statePath: string): void {
   const bytes = wholeState(statePath)
   if (bytes === undefined) return
   const copy = `${statePath}.copy`
+  writeWhole(copy, bytes)
+  if (newest !== undefined) renameSync(`${statePath}.1`, `${statePath}.2`)
+  renameSync(copy, `${statePath}.1`)
+  syncFolder(dirname(statePath))
+}
+
+/** Writes and syncs a file. Throws what the disk does. */
+function writeWhole(path: string, bytes: Uint8Array): void {
   try {
-    const file = openSync(copy, 'w', 0o644)
+    const file = openSync(path, 'w', 0o644)
     try {
       for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at)
       fsyncSync(file)
@@ -70,12 +82,57 @@ export function backupState(statePath: string): void {
     }
   } catch (error) {
     // Half a copy would only take the room that others need.
-    rmSync(copy, { force: true })
+    rmSync(path, { force: true })
     throw error
   }
-  if (newest !== undefined) renameSync(`${statePath}.1`, `${statePath}.2`)
-  renameSync(copy, `${statePath}.1`)
+}
+
+const markPath = (statePath: string): string => `${statePath}.sha256`
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+
+/** Marks the state that an orderly stop left, when it is whole. A disk without room is told, and there is no mark. */
+export function markState(statePath: string, onLine: (line: string) => void): void {
+  try {
+    const bytes = wholeState(statePath)
+    if (bytes !== undefined) writeWhole(markPath(statePath), Buffer.from(`${sha256(bytes)}\n`))
+  } catch (error) {
+    onLine(`local chain: ${markPath(statePath)} could not be written (${(error as Error).message})`)
+  }
+}
+
+/** Takes the mark away and answers with the hash in it; undefined when there is none. */
+function takeMark(statePath: string): string | undefined {
+  const path = markPath(statePath)
+  if (!existsSync(path)) return undefined
+  const mark = readFileSync(path, 'utf8').trim()
+  rmSync(path)
   syncFolder(dirname(statePath))
+  return mark
+}
+
+/**
+ * A state that is whole and not the one that the last stop left was changed or exchanged since: the copy with the
+ * stop's hash takes its place, or it is said that there is none.
+ */
+function restoreMarked(statePath: string, onLine: (line: string) => void): void {
+  const mark = takeMark(statePath)
+  if (mark === undefined) return
+  const bytes = wholeState(statePath)
+  if (bytes === undefined || sha256(bytes) === mark) return
+  const changed = `local chain: ${statePath} is not the state that the last stop left`
+  const copy = [`${statePath}.1`, `${statePath}.2`].find((path) => {
+    const whole = wholeState(path)
+    return whole !== undefined && sha256(whole) === mark
+  })
+  if (copy === undefined)
+    onLine(
+      `${changed}, and neither is a copy beside it: it is taken as it is; put back the newest copy if you have one`,
+    )
+  else {
+    onLine(`${changed}; it is now ${statePath}.changed, and the state is taken from ${copy}`)
+    renameSync(statePath, `${statePath}.changed`)
+    copyFileSync(copy, statePath)
+  }
 }
 
 /**
@@ -84,6 +141,7 @@ export function backupState(statePath: string): void {
  * @throws ChainStateError when there is none.
  */
 export function restoreState(statePath: string, onLine: (line: string) => void): void {
+  restoreMarked(statePath, onLine)
   if (wholeState(statePath) !== undefined) return
   const copy = [`${statePath}.1`, `${statePath}.2`].find((path) => wholeState(path) !== undefined)
   if (copy !== undefined) {

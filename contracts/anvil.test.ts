@@ -84,6 +84,8 @@ describe('anvil', () => {
     const text = readFileSync(statePath, 'utf8')
     writeFileSync(`${statePath}.1`, text)
     writeFileSync(statePath, text.replaceAll('0x', '0t'))
+    // As after a kill: with the mark of a stop it is noticed before the chain sees it.
+    rmSync(`${statePath}.sha256`)
     const lines: string[] = []
     const second = await startAnvil({ statePath, onLine: (line) => lines.push(line) })
     expect(lines).toEqual([expect.stringContaining(`${statePath} is refused by the chain; taken from`)])
@@ -91,6 +93,44 @@ describe('anvil', () => {
     await second.stop()
     for (const path of ['', '.1', '.2']) writeFileSync(`${statePath}${path}`, '{"block":"0t"}')
     await expect(startAnvil({ statePath })).rejects.toThrow(/flipped.json is refused.*put back a copy/)
+  })
+
+  test('a state that was changed after a stop, and parses, is not taken', async () => {
+    const statePath = join(folder, 'changed.json')
+    const first = await startAnvil({ statePath })
+    await pay(first.rpcUrl)
+    await first.stop()
+    const text = readFileSync(statePath, 'utf8')
+    expect(readFileSync(`${statePath}.1`, 'utf8')).toBe(text)
+    // One coin more, in the balance of the payment's recipient.
+    const other = text.replaceAll('0xde0b6b3a7640000', '0xde0b6b3a7650000')
+    expect(other).not.toBe(text)
+    writeFileSync(statePath, other)
+    const lines: string[] = []
+    const second = await startAnvil({ statePath, onLine: (line) => lines.push(line) })
+    expect(lines).toEqual([
+      expect.stringMatching(/changed.json is not the state that the last stop left.*\.1$/),
+    ])
+    expect(await balance(second.rpcUrl)).toBe(parseEther('1'))
+    expect(readFileSync(`${statePath}.changed`, 'utf8')).toBe(other)
+    await second.stop()
+    writeFileSync(statePath, other)
+    for (const suffix of ['.1', '.2']) rmSync(`${statePath}${suffix}`)
+    lines.length = 0
+    const third = await startAnvil({ statePath, onLine: (line) => lines.push(line) })
+    expect(lines).toEqual([expect.stringContaining('put back the newest copy')])
+    await third.stop()
+  })
+
+  test('a refused state is named however long the chain complains of it', async () => {
+    const statePath = join(folder, 'long-words.json')
+    const code = (letter: string): string => `0x${'60'.repeat(4000)}${letter}0`
+    const state = {
+      block: null,
+      accounts: { [RECIPIENT]: { nonce: 0, balance: '0x0', code: code('t'), storage: {} } },
+    }
+    for (const suffix of ['', '.1']) writeFileSync(`${statePath}${suffix}`, JSON.stringify(state))
+    await expect(startAnvil({ statePath })).rejects.toThrow(/long-words.json is refused.*put back a copy/)
   })
 
   test('says when the file cannot be mended, and when the port is another chain', async () => {

@@ -13,7 +13,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
-import { keepBackups, restoreState, takeCopy } from './anvil-state.js'
+import { keepBackups, markState, restoreState, takeCopy } from './anvil-state.js'
 
 const require = createRequire(import.meta.url)
 
@@ -63,6 +63,7 @@ const GUARD =
   '{ read -r _ <&3; kill -TERM $pid; i=0; while [ $i -lt 60 ] && kill -0 $pid; do sleep 0.5; i=$((i + 1)); done; ' +
   'kill -KILL $pid; } >/dev/null 2>&1 & exec 3<&-; wait $pid'
 const STATE_INTERVAL_SECONDS = 1
+const ERRORS_CHARACTERS_MAX = 2000
 /** A chain that dies so often within the time is not started again. */
 const RESTARTS_MAX = 5
 const RESTARTS_WITHIN_MS = 60_000
@@ -152,6 +153,7 @@ export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
       running.end()
       await running.exited
       await stopBackups?.()
+      if (statePath !== undefined) markState(statePath, onLine)
     },
   }
 }
@@ -193,7 +195,8 @@ async function run(options: AnvilOptions, port: number): Promise<Running> {
   child.stdin.on('error', () => {})
   let errors = ''
   child.stderr.on('data', (chunk: Buffer) => {
-    errors = (errors + chunk.toString()).slice(-2000)
+    // The beginning says what it is about; a refused state may be repeated in full behind it.
+    errors = (errors + chunk.toString()).slice(0, ERRORS_CHARACTERS_MAX)
   })
   const exited = new Promise<string>((resolve) =>
     // Not 'exit': what it said may still be on its way.

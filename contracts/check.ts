@@ -48,7 +48,8 @@ export async function checkDeployment(client: PublicClient, deployment: Deployme
   })
   equal(`${constants.operator} is an operator`, operator, true)
   findings.push(...(await otherOperators(client, deployment)))
-  await checkAssets(client, deployment, findings)
+  findings.push(...(await checkAssets(client, deployment)))
+  await checkCustody(client, deployment, findings)
   await checkState(client, deployment, findings)
   return findings
 }
@@ -76,9 +77,10 @@ async function otherOperators(client: PublicClient, deployment: Deployment): Pro
     .map(([operator]) => ({ level: 'warn', what, detail: operator }))
 }
 
-/** Tokens and units, and that what is owed is there. */
-async function checkAssets(client: PublicClient, deployment: Deployment, findings: Finding[]): Promise<void> {
+/** That the vault lists the deployment's assets, and that each token tells the same decimals and symbol. */
+export async function checkAssets(client: PublicClient, deployment: Deployment): Promise<Finding[]> {
   const vault = { address: deployment.vault, abi: vaultAbi } as const
+  const findings: Finding[] = []
   const count = await client.readContract({ ...vault, functionName: 'assetCount' })
   for (const { id, symbol, token, decimals, unitAtoms } of deployment.assets.slice(0, Number(count))) {
     const kind = await client.readContract({ ...vault, functionName: 'assetOf', args: [BigInt(id)] })
@@ -93,23 +95,48 @@ async function checkAssets(client: PublicClient, deployment: Deployment, finding
             detail: `found ${found}, the deployment says ${token}, ${unitAtoms}`,
           },
     )
-    const native = isAddressEqual(kind.token, zeroAddress)
+    if (isAddressEqual(kind.token, zeroAddress)) continue
     const erc20 = { address: kind.token, abi: demoTokenAbi } as const
-    if (!native) {
-      const places = await client.readContract({ ...erc20, functionName: 'decimals' })
-      if (places !== decimals)
-        findings.push({
-          level: 'fail',
-          what: `decimals of ${symbol}`,
-          detail: `found ${places}, the deployment says ${decimals}`,
-        })
-    }
+    const places = await client.readContract({ ...erc20, functionName: 'decimals' })
+    if (places !== decimals)
+      findings.push({
+        level: 'fail',
+        what: `decimals of ${symbol}`,
+        detail: `found ${places}, the deployment says ${decimals}`,
+      })
+    // Some old tokens have none that can be read.
+    const name = await client.readContract({ ...erc20, functionName: 'symbol' }).catch(() => symbol)
+    if (name !== symbol)
+      findings.push({
+        level: 'warn',
+        what: `symbol of asset ${id}`,
+        detail: `found ${name}, the deployment says ${symbol}`,
+      })
+  }
+  return findings
+}
+
+/** That what is owed is there. */
+async function checkCustody(
+  client: PublicClient,
+  deployment: Deployment,
+  findings: Finding[],
+): Promise<void> {
+  const vault = { address: deployment.vault, abi: vaultAbi } as const
+  const count = await client.readContract({ ...vault, functionName: 'assetCount' })
+  for (const { id, symbol } of deployment.assets.slice(0, Number(count))) {
+    const kind = await client.readContract({ ...vault, functionName: 'assetOf', args: [BigInt(id)] })
     const owed =
       (await client.readContract({ ...vault, functionName: 'custodyUnits', args: [BigInt(id)] })) *
       kind.unitAtoms
-    const held = native
+    const held = isAddressEqual(kind.token, zeroAddress)
       ? await client.getBalance({ address: deployment.vault })
-      : await client.readContract({ ...erc20, functionName: 'balanceOf', args: [deployment.vault] })
+      : await client.readContract({
+          address: kind.token,
+          abi: demoTokenAbi,
+          functionName: 'balanceOf',
+          args: [deployment.vault],
+        })
     findings.push({
       level: held >= owed ? 'ok' : 'fail',
       what: `custody of ${symbol}`,

@@ -150,6 +150,24 @@ describe('a folder that is not whole', () => {
     )
     expect(text).toContain(join('deployment.json is not what a start wrote'))
   })
+  test.each([
+    ['the decimals of an asset', /"decimals": 6/, '"decimals": 7', 'decimals of USDX: found 6'],
+    ['a symbol', /"symbol": "USDX"/, '"symbol": "USDZ"', 'symbol of asset 0: found USDX'],
+    ['the address of the vault', /"vault": "0x.{8}/, '"vault": "0x00000000', 'no contract at "vault"'],
+    ['a number of the key', /"vk_alpha_1": \[\s+"\d/, '"vk_alpha_1": ["%', 'to a BigInt'],
+    ['the port of the chain', /"rpcUrl": "http/, '"rpcUrl": "h%tp:', '"rpcUrl" is no URL'],
+  ])('deployment.json with %s changed', async (what, from, to, words) => {
+    const text = await refusal(`deployment-${what.replaceAll(' ', '-')}`, (data) => {
+      const path = join(data, 'deployment.json')
+      const changed = readFileSync(path, 'utf8').replace(from, to)
+      expect(changed).not.toBe(readFileSync(path, 'utf8'))
+      writeFileSync(path, changed)
+    })
+    expect(text).toMatch(
+      /deployment\.json is not (what a start wrote|the deployment on the chain).*put back a copy/,
+    )
+    expect(text).toContain(words)
+  })
   test('the chain of another exchange', async () => {
     const text = await refusal('chain', (data) => {
       for (const suffix of ['', '.1', '.2']) rmSync(join(data, `chain-state.json${suffix}`), { force: true })

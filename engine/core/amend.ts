@@ -208,7 +208,7 @@ export function amendOrder(
   )
     return Reject.LevelsFull
   const carry = record[from + ORDER_MARKET_CARRY]! >>> CARRY_SHIFT
-  const feePpm = trading.reserves.worstPpm(market, account)
+  const feePpm = trading.reserves.worstPpm(market, trading.reserves.tier(account))
   const need = trading.reserves.needUnits(side, market, ticks, left, feePpm, budget, carry)
   const row = side === 1 ? record[from + ORDER_BASE_ROW]! : record[from + ORDER_QUOTE_ROW]!
   if (need > ledger.values[2 * row]! + orders.numbers[2 * slot]!) return Reject.InsufficientFunds

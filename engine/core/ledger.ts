@@ -16,6 +16,10 @@
  */
 import { ASSETS_MAX, ASSET_BITS, UNITS_END } from '../limits.js'
 import { PROBES_MAX, ProbesOverLimit, hashWord, randomTables } from './keyed-hash.js'
+import * as offsets from './offsets.js'
+
+// A local copy: optimised code folds it, but loads and checks an imported constant at each use.
+const { OFFSETS } = offsets
 
 export const ACCOUNT_SHIFT = 4
 export const Account = {
@@ -98,13 +102,16 @@ export class Ledger {
     this.mask = ENTRIES_MIN - 1
   }
 
+  /** Flags (AccountFlag) and tier of an account; 0 where there is none. Any int32 may be asked for. */
+  flags(account: number): number {
+    return account >= 0 && account < this.accountsMax
+      ? this.accounts[(account << ACCOUNT_SHIFT) & OFFSETS]!
+      : 0
+  }
+
   /** True when `account` is an account that was opened. Any int32 may be asked for. */
   isOpen(account: number): boolean {
-    return (
-      account >= 0 &&
-      account < this.accountsMax &&
-      (this.accounts[account << ACCOUNT_SHIFT]! & AccountFlag.Open) !== 0
-    )
+    return (this.flags(account) & AccountFlag.Open) !== 0
   }
 
   /** Opens an account that is not open, without an owner. */

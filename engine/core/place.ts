@@ -29,7 +29,7 @@ const { ORDER_SHIFT, EXTRA_SHIFT, ORDER_ATTR_MASK } = orders
 const { NONE } = levels
 const { UNITS_END, TICKS_MAX, ICEBERG_PARTS_MAX, TIME_MS_END } = limits
 const { DEADLINE_AHEAD_MS_MAX, EXPIRY_AHEAD_MS_MAX } = limits
-const { ACCOUNT_SHIFT } = ledger
+const { ACCOUNT_SHIFT, TIER_SHIFT, TIER_MASK } = ledger
 const { INT_NOT_AN_INTEGER, INT_OVER_LIMIT } = layout
 const {
   LEVEL: ORDER_LEVEL,
@@ -86,7 +86,7 @@ const {
 const { MARKET_SHIFT } = marketLayout
 const { STATUS: MARKET_STATUS, BAND_PPM: MARKET_BAND_PPM, BASE: MARKET_BASE, QUOTE: MARKET_QUOTE } = Market
 const { LOT: UNITS_LOT, TICK: UNITS_TICK } = MarketUnits
-const { Protected: ACCOUNT_PROTECTED, MassCancel: ACCOUNT_MASS_CANCEL } = AccountFlag
+const { Open: ACCOUNT_OPEN, Protected: ACCOUNT_PROTECTED, MassCancel: ACCOUNT_MASS_CANCEL } = AccountFlag
 const { TIME: CLOCK_TIME, SEQ: CLOCK_SEQ } = Clock
 const { GTD: TIF_GTD, GTC: TIF_GTC, IOC: TIF_IOC, FOK: TIF_FOK } = TimeInForce
 const { Slide: POST_ONLY_SLIDE, None: POST_ONLY_NONE } = PostOnly
@@ -157,7 +157,8 @@ export function placeOrder(
   const marketAt = (market << MARKET_SHIFT) & OFFSETS
   const timeMs = trading.clock[CLOCK_TIME]!
   if (!markets.has(market)) return Reject.UnknownMarket
-  if (!ledger.isOpen(account)) return Reject.UnknownAccount
+  const flags = ledger.flags(account)
+  if ((flags & ACCOUNT_OPEN) === 0) return Reject.UnknownAccount
   const deadlineMs = floats[float + CMD_DEADLINE_F64]!
   if (deadlineMs !== 0) {
     const late = checkDeadline(deadlineMs, timeMs)
@@ -213,7 +214,6 @@ export function placeOrder(
     return Reject.NotionalOverLimit
   if (maxNotional > 0 && notional > maxNotional) return Reject.SessionNotional
   const accountAt = (account << ACCOUNT_SHIFT) & OFFSETS
-  const flags = ledger.accounts[accountAt]!
   if ((flags & ACCOUNT_MASS_CANCEL) !== 0 && trading.massCancels.isPaying(account))
     return Reject.WithdrawalForced
   if ((flags & ACCOUNT_PROTECTED) !== 0 && trading.protections.isFrozen(account, market))
@@ -260,7 +260,7 @@ export function placeOrder(
   let quoteRow = known ? accounts[accountAt + ACCOUNT_PAIR_QUOTE_ROW]! : ledger.find(account, quote)
   const missing = (baseRow < 0 ? 1 : 0) + (quoteRow < 0 ? 1 : 0)
   if (missing > 0 && ledger.rows + missing > ledger.rowsMax) return Reject.BalancesFull
-  const feePpm = trading.reserves.worstPpm(market, account)
+  const feePpm = trading.reserves.worstPpm(market, (flags >>> TIER_SHIFT) & TIER_MASK)
   const need = trading.reserves.needUnits(side, market, ticks, lots, feePpm, budget, 0)
   const row = side === 1 ? baseRow : quoteRow
   if (need > (row < 0 ? 0 : ledger.values[2 * row]!)) return Reject.InsufficientFunds

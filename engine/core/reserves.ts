@@ -56,12 +56,12 @@ export class Reserves {
 
   /** Fee tier of an account that is open. */
   tier(account: number): number {
-    return (this.accounts[account << ACCOUNT_SHIFT]! >>> TIER_SHIFT) & TIER_MASK
+    return (this.accounts[(account << ACCOUNT_SHIFT) & OFFSETS]! >>> TIER_SHIFT) & TIER_MASK
   }
 
-  /** The higher of the two rates that an account pays in a market: what a new order's reserve covers. */
-  worstPpm(market: number, account: number): number {
-    const at = market * TIERS_MAX + this.tier(account)
+  /** The higher of the two rates that a tier pays in a market: what a new order's reserve covers. */
+  worstPpm(market: number, tier: number): number {
+    const at = market * TIERS_MAX + tier
     const { fees } = this
     return Math.max(fees[2 * at + FEE_MAKER]!, fees[2 * at + FEE_TAKER]!)
   }

@@ -275,16 +275,18 @@ export class Trading implements MatchSink {
     let reason = timeInForce === TIF_FOK ? this.whyUnfillable(slot) : 0
     if (reason === 0) reason = this.matcher.match(slot)
     const left = words[at + ORDER_VISIBLE]!
+    if (left !== 0 && reason === 0) {
+      if (
+        isMarket((attributes >>> ATTR_TYPE_SHIFT) & 7) ||
+        timeInForce === TIF_IOC ||
+        timeInForce === TIF_FOK
+      )
+        reason = CancelReason.ImmediateOrCancel
+      else if ((attributes & MARK_CAP) !== 0 && this.passesCap(slot, left))
+        reason = CancelReason.SessionNotional
+    }
     if (left === 0) this.finish(slot)
     else if (reason !== 0) this.cancel(slot, reason)
-    else if (
-      isMarket((attributes >>> ATTR_TYPE_SHIFT) & 7) ||
-      timeInForce === TIF_IOC ||
-      timeInForce === TIF_FOK
-    )
-      this.cancel(slot, CancelReason.ImmediateOrCancel)
-    else if ((attributes & MARK_CAP) !== 0 && this.passesCap(slot, left))
-      this.cancel(slot, CancelReason.SessionNotional)
     else {
       // What it held for worse prices or fees than it met goes back.
       if (left !== wanted) this.reserves.set(slot, left)

@@ -74,7 +74,8 @@ export const TIERS_MAX = 16
 export const BALANCES_MAX = 1 << 22
 /** Bound of a price band: 100 %. */
 export const BAND_PPM_MAX = 1_000_000
-/** (account, market) pairs under market-maker protection. */
+/** (account, market) pairs under market-maker protection: so many for each account that there may be, at most so many. */
+export const PROTECTIONS_PER_ACCOUNT = 4
 export const PROTECTIONS_MAX = 1 << 16
 /** Parts that an iceberg may be shown in: bounds the fills that one order can cause. */
 export const ICEBERG_PARTS_MAX = 10_000

@@ -61,7 +61,7 @@ export function playTape(bytes: Uint8Array, snapshotEvery: number, seen: Seen): 
 const ROUNDS_MAX = 500
 
 /** The two engines, fed alike. */
-class Pair {
+export class Pair {
   readonly slow: ReferenceEngine
   readonly words = new Int32Array(COMMAND_WORDS)
   readonly floats = new Float64Array(this.words.buffer)

@@ -23,6 +23,7 @@ import {
   MARKETS_MAX,
   ORDERS_MAX,
   PROTECTIONS_MAX,
+  PROTECTIONS_PER_ACCOUNT,
   SESSIONS_MAX,
   SESSION_LIFETIME_MS,
   SESSION_LIFETIME_MS_MAX,
@@ -509,7 +510,10 @@ function emptyState(options: EngineOptions): State {
   const events = new Events(options.onEvents)
   const ledger = new Ledger(accountsMax, balancesMax, ordersMax)
   const markets = new Markets(marketsMax)
-  const protections = new Protections(ledger, Math.min(PROTECTIONS_MAX, accountsMax * 4))
+  const protections = new Protections(
+    ledger,
+    Math.min(PROTECTIONS_MAX, accountsMax * PROTECTIONS_PER_ACCOUNT),
+  )
   return {
     genesis,
     feeAccount,

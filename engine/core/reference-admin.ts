@@ -1,7 +1,15 @@
 /** The reference's money, time, protections and operator's commands. In tests only. */
 import { CancelReason, CommandKind, EventKind, Reject } from '../codes.js'
 import { Cmd, MarketCmd, OpenAccountCmd } from '../layout.js'
-import { ACCOUNTS_MAX, ASSETS_MAX, PROTECTIONS_OF_ACCOUNT, TIERS_MAX, TIME_MS_END } from '../limits.js'
+import {
+  ACCOUNTS_MAX,
+  ASSETS_MAX,
+  PROTECTIONS_MAX,
+  PROTECTIONS_OF_ACCOUNT,
+  PROTECTIONS_PER_ACCOUNT,
+  TIERS_MAX,
+  TIME_MS_END,
+} from '../limits.js'
 import { ReferenceAccount } from './book-reference.js'
 import type { Command } from './reference-base.js'
 import { type ReferenceProtection, END, isWhole, unitsReject } from './reference-base.js'
@@ -154,7 +162,10 @@ export abstract class ReferenceAdmin extends ReferenceOrders {
     const off = lots === 0 && amount === 0
     if (off ? windowMs !== 0 : windowMs < 1) return Reject.BadProtection
     const own = this.protections.get(account) ?? new Map<number, ReferenceProtection>()
-    if (!off && !own.has(market) && own.size >= PROTECTIONS_OF_ACCOUNT) return Reject.ProtectionsFull
+    const all = [...this.protections.values()].reduce((sum, { size }) => sum + size, 0)
+    const room = Math.min(PROTECTIONS_MAX, this.accountsMax * PROTECTIONS_PER_ACCOUNT)
+    if (!off && !own.has(market) && (all >= room || own.size >= PROTECTIONS_OF_ACCOUNT))
+      return Reject.ProtectionsFull
     this.protections.set(account, own)
     if (off) own.delete(market)
     else

@@ -55,7 +55,7 @@ export const commands: Readonly<Record<string, Command>> = {
       ['--replay FILE', 'feed a LOBSTER day of messages through the exchange, settle it, report, end'],
       ['--orderbook FILE', 'with --replay: compare the books with these rows'],
       JSON_FLAG,
-      ['--gateway-socket PATH', 'no gateway inside: a process of its own connects here; may be given twice'],
+      ['--gateway-socket PATH', 'no gateway is run: one of yours connects here; may be given twice'],
       [
         '--prover-listen [HOST:]PORT',
         'let provers of other machines join; their token in GLASSBOOK_PROVER_TOKEN',
@@ -74,7 +74,7 @@ export const commands: Readonly<Record<string, Command>> = {
   },
   gateway: {
     usage: 'gateway --connect SOCKET [FLAGS]',
-    about: 'a gateway as a process of its own, for a start with --gateway-socket SOCKET',
+    about: 'a gateway run by you, for a start with --gateway-socket SOCKET',
     flags: [
       ['--connect SOCKET', "the exchange's socket"],
       ['--data DIR', "the exchange's data folder: history and the key that signs receipts"],

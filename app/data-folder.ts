@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { JournalDamage } from '../engine/journal/reader.js'
 import { journalFolder, segmentOf, snapshotFolder } from '../engine/journal/segments.js'
 import { BatchStore } from '../settlement/store.js'
-import { historyFolder } from './gateway-link.js'
+import { historyFolder } from './gateway-folder.js'
 
 /** The journal does not hold what other files of the folder speak of. */
 export class JournalLost extends Error {

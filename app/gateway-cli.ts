@@ -4,12 +4,14 @@
  * lost and nothing else. `--data DIR`, the exchange's data folder, gives it history and the receipt key.
  * A history folder has one writer: a second gateway of an exchange names another one with `--history DIR`.
  */
+import { connect } from 'node:net'
 import { parseArgs } from 'node:util'
 import { FolderInUse, lockFolder } from '../engine/journal/lock.js'
 import { ConfigError, loadGatewayConfig } from '../gateway/config.js'
-import { GatewayProcessError, runGatewayProcess } from '../gateway/gateway-process.js'
+import { GatewayProcessError } from '../gateway/exchange-socket.js'
+import { runGatewayProcess } from '../gateway/gateway-process.js'
 import { GatewayStartError } from '../gateway/start.js'
-import { historyFolder } from './gateway-link.js'
+import { historyFolder } from './gateway-folder.js'
 import { ReceiptKeyError, receiptKey } from './receipt-key.js'
 
 /** Flags beside `--gateway-…`, as parseArgs takes them. */
@@ -44,7 +46,7 @@ export async function runGatewayCommand(argv: string[]): Promise<number> {
     const folder = values.history ?? (data === undefined ? undefined : historyFolder(data))
     if (folder !== undefined) lockFolder(folder, 'history folder')
     await runGatewayProcess({
-      path: values.connect,
+      sockets: [connect(values.connect)],
       config,
       ...(folder === undefined ? {} : { folder }),
       ...(data === undefined ? {} : { dataDir: data, receiptKey: receiptKey(data) }),

@@ -1,12 +1,11 @@
 /**
- * The gateway's side of `glassbook start`: threads inside this process, or, with `--gateway-socket`, one
- * local socket for each gateway that runs as a process of its own (`glassbook gateway`). What those
- * processes need from the data folder, the history folder and the receipt key, is named here for both.
+ * The gateway's side of `glassbook start`: a process that it runs itself and starts again when it dies, or, with
+ * `--gateway-socket`, one local socket for each gateway process that others run (`glassbook gateway`). Either way
+ * a gateway that dies takes its clients' connections with it and nothing else.
  */
-import { join } from 'node:path'
-import { lockFolder } from '../engine/journal/lock.js'
-import { type RunningBridge, startGatewayBridge } from '../gateway/bridge.js'
-import { type EngineLinkOptions } from '../gateway/engine-link.js'
+import { Bridge, type RunningBridge } from '../gateway/bridge.js'
+import { startGatewayBridge } from '../gateway/bridge-listener.js'
+import type { EngineLinkOptions } from '../gateway/engine-link.js'
 import type { GatewayConfig } from '../gateway/config.js'
 import type {
   ProofAnswer,
@@ -16,15 +15,11 @@ import type {
   GatewayStats,
   SettlementFigures,
 } from '../gateway/messages.js'
-import { startGateway } from '../gateway/start.js'
-import { receiptKey } from './receipt-key.js'
-
-/** Where a gateway keeps its history, below the data folder. */
-export const historyFolder = (dataDir: string): string => join(dataDir, 'gateway')
+import { GatewayKeeper } from './gateway-keeper.js'
 
 export interface GatewayLinkOptions {
   readonly dataDir: string
-  /** Paths of local sockets; none = the gateway runs in this process. */
+  /** Paths of local sockets; none = the gateway's process is run here. */
   readonly sockets: readonly string[]
   readonly config: GatewayConfig
   /** One for each gateway thread, or for each socket. */
@@ -33,75 +28,65 @@ export interface GatewayLinkOptions {
   /** What settlement has done so far. */
   readonly batches: readonly BatchInfo[]
   readonly askProof: (question: ProofQuestion) => Promise<ProofAnswer | null>
-  /** Lines for the operator, of a gateway in this process. */
-  readonly onLog: (line: string) => void
-  readonly onDied: (error: Error) => void
+  /** Lines for the operator, of a gateway that is run here. */
+  readonly onLine: (line: string) => void
 }
 
 export interface GatewayLink {
-  /** Where clients connect; undefined when that is the gateway processes' to say. */
-  readonly url: string | undefined
+  /** Where clients connect; undefined when that is for others to say. Rejects with GatewayRefused. */
+  readonly url: Promise<string | undefined>
   readonly stats: GatewayStats
   batchChanged(batch: BatchInfo): void
   settlementChanged(figures: SettlementFigures): void
   /** Resolves when nothing will be submitted any more. */
   stop(): Promise<void>
-  /** Resolves, after the engine has ended, when everything of the gateway has. */
-  readonly ended: Promise<void>
+  /** To be called when the engine has ended; resolves when everything of the gateway has. */
+  end(): Promise<void>
 }
 
 /** Gateways needed: how many producers the exchange must have room for. */
 export const gatewayCount = (sockets: readonly string[], config: GatewayConfig): number =>
   sockets.length === 0 ? config.threads : sockets.length
 
-/** @throws GatewayStartError or ReceiptKeyError; rejects when a socket's path cannot be used. */
+/** Rejects when a socket's path cannot be used. */
 export async function startGatewayLink(options: GatewayLinkOptions): Promise<GatewayLink> {
-  const { dataDir, sockets, config, links, deployment, batches, askProof } = options
-  if (sockets.length === 0) {
-    // Also of a gateway process that was given this folder, and belongs to another exchange.
-    const release = lockFolder(historyFolder(dataDir), 'history folder')
-    const gateway = await startGateway({
-      links,
-      config,
-      deployment,
-      batches,
-      owners: [],
-      folder: historyFolder(dataDir),
-      dataDir,
-      onLog: options.onLog,
-      receiptKey: receiptKey(dataDir),
-      askProof,
-      onDied: options.onDied,
-    }).catch((error: unknown) => {
-      release()
-      throw error
-    })
-    void gateway.ended.then(release)
-    return {
-      url: `ws://127.0.0.1:${gateway.port}`,
-      get stats() {
-        return gateway.stats
+  const { dataDir, sockets, config, links, deployment, batches, askProof, onLine } = options
+  if (sockets.length > 0) {
+    const bridges: RunningBridge[] = []
+    for (const [index, path] of sockets.entries()) {
+      try {
+        const link = links[index]!
+        bridges.push(await startGatewayBridge({ path, link, deployment, batches, askProof }))
+      } catch (error) {
+        await Promise.all(bridges.map((bridge) => bridge.stop()))
+        throw error
+      }
+    }
+    return linkOf(bridges, {
+      url: Promise.resolve(undefined),
+      stop: async () => {
+        await Promise.all(bridges.map((bridge) => bridge.stop()))
       },
-      batchChanged: (batch) => gateway.batchChanged(batch),
-      settlementChanged: (figures) => gateway.settlementChanged(figures),
-      stop: () => gateway.stop(),
-      ended: gateway.ended,
-    }
+      end: () => Promise.resolve(),
+    })
   }
-  const bridges: RunningBridge[] = []
-  for (const [index, path] of sockets.entries()) {
-    const link = links[index]!
-    try {
-      bridges.push(await startGatewayBridge({ path, link, deployment, batches, askProof }))
-    } catch (error) {
-      await Promise.all(bridges.map((bridge) => bridge.stop()))
-      throw error
-    }
-  }
+  const bridges = links.map((link) => new Bridge({ link, deployment, batches, askProof }))
+  const keeper = new GatewayKeeper({ dataDir, config, bridges, onLine })
+  return linkOf(bridges, {
+    url: keeper.listening.then((port) => `ws://127.0.0.1:${port}`),
+    stop: () => keeper.stop(),
+    end: () => keeper.end(),
+  })
+}
+
+function linkOf(
+  bridges: readonly RunningBridge[],
+  { url, stop, end }: Pick<GatewayLink, 'url' | 'stop' | 'end'>,
+): GatewayLink {
   const total = (field: keyof GatewayStats): number =>
     bridges.reduce((sum, { stats }) => sum + stats[field], 0)
   return {
-    url: undefined,
+    url,
     get stats() {
       return {
         connections: total('connections'),
@@ -116,9 +101,10 @@ export async function startGatewayLink(options: GatewayLinkOptions): Promise<Gat
     settlementChanged: (figures) => {
       for (const bridge of bridges) bridge.settlementChanged(figures)
     },
-    stop: async () => {
-      await Promise.all(bridges.map((bridge) => bridge.stop()))
+    stop,
+    end: async () => {
+      await Promise.all(bridges.map(({ ended }) => ended))
+      await end()
     },
-    ended: Promise.all(bridges.map(({ ended }) => ended)).then(() => {}),
   }
 }

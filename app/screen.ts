@@ -9,7 +9,7 @@ import type { ReplayReport } from './lobster/replay.js'
 const PLAIN_STATUS_EVERY_MS = 10_000
 
 export interface StartedParts {
-  /** Where clients connect; undefined with gateways that are processes of their own. */
+  /** Where clients connect; undefined with gateways that others run. */
   readonly url: string | undefined
   readonly gatewaySockets: readonly string[]
   readonly rpcUrl: string

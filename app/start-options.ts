@@ -32,7 +32,7 @@ export interface StartOptions {
   /** Nobody named the folder: it goes with the run. */
   readonly isTemporary: boolean
   readonly gateway: GatewayConfig
-  /** Local sockets for gateways that run as processes of their own; none = the gateway is inside. */
+  /** Local sockets for gateways that others run; none = `start` runs the gateway. */
   readonly gatewaySockets: readonly string[]
   readonly demo: boolean
   /** The demo ends by itself after this long; 0 = at Ctrl-C. */
@@ -183,7 +183,7 @@ export function parseStartOptions(
   const gatewaySockets = values['gateway-socket']
   if (gatewaySockets.length > 0 && (values.demo || values.replay !== undefined))
     throw new StartError(
-      `--demo and --replay trade through the gateway inside: without --gateway-socket\n${USAGE}`,
+      `--demo and --replay trade through a gateway that start runs: without --gateway-socket\n${USAGE}`,
     )
   let gateway: GatewayConfig
   try {

@@ -172,7 +172,7 @@ async function startParts(options: StartOptions, screen: Screen, parts: Parts, e
     operator.leave()
     await exchange.stop()
     await operator.ended
-    await late.gateway?.ended
+    await late.gateway?.end()
   })
   if (end.hasEnded) throw new RunEnded()
 
@@ -229,12 +229,11 @@ async function startParts(options: StartOptions, screen: Screen, parts: Parts, e
     deployment: { ...deployment, rpcUrl },
     batches: batches.latest(),
     askProof: (question) => settlement.proof(question),
-    onLog: (line) => screen.line(line),
-    onDied: (error) => end.fail('the gateway', error),
+    onLine: (line) => screen.line(line),
   })
   late.gateway = gateway
   parts.started('the gateway', () => gateway.stop())
-  const { url } = gateway
+  const url = await end.during(gateway.url)
 
   await end.during(settlement.depositsSeen)
   screen.start({

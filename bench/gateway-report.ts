@@ -94,7 +94,9 @@ function bounds({ machine, runs }: GatewayResults): string[] {
   if (saturated === undefined) return []
   const { threads, serverCores, generatorCores, ordersPerSecond } = saturated
   const total = serverCores + generatorCores
-  const single = Object.entries(threads).filter(([name]) => /^(engine|journal|gateway)/.test(name))
+  const single = Object.entries(threads).filter(
+    ([name]) => /^(main|engine|journal|gateway)/.test(name) && !name.includes('pool'),
+  )
   const [busiest, cores] = single.reduce((most, entry) => (entry[1] > most[1] ? entry : most))
   const bound =
     cores > 0.9

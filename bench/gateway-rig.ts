@@ -21,7 +21,8 @@ import {
 } from '../engine/messages.js'
 import { RingReader, RingWriter } from '../engine/ring.js'
 import type { EngineCapacities, MarketConfig } from '../engine/types.js'
-import { gatewayConfig } from '../gateway/config.js'
+import { startGatewayLink } from '../app/gateway-link.js'
+import { type GatewayConfig, gatewayConfig } from '../gateway/config.js'
 import type { AssetInfo, Deployment, GatewayThreadData } from '../gateway/messages.js'
 import { type GatewayOptions, type RunningGateway, startGateway } from '../gateway/start.js'
 
@@ -52,6 +53,8 @@ export interface RigOptions {
   readonly gateways?: number
   /** Further pairs of rings, for gateways that the caller runs. */
   readonly spare?: number
+  /** The gateway is a process of its own, as that of `glassbook start`; nothing of `gateway` below holds. */
+  readonly apart?: boolean
   /** Gateway settings; the port is a free one. */
   readonly config?: Readonly<Record<string, unknown>>
   readonly markets?: readonly MarketConfig[]
@@ -165,19 +168,24 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     outbound: exchange.outbound[producer]!,
     control: exchange.control,
   }))
-  const gateway = await startGateway({
-    links: links.slice(0, gateways),
-    config: gatewayConfig({ port: 0, requireSignedFrames: signed, ...options.config }),
-    deployment: RIG_DEPLOYMENT,
-    owners,
-    dataDir,
-    onDied:
-      options.onDied ??
-      ((error) => {
-        throw error
-      }),
-    ...options.gateway,
-  }).catch(async (error: unknown) => {
+  const config = gatewayConfig({ port: 0, requireSignedFrames: signed, threads: gateways, ...options.config })
+  const starting =
+    options.apart === true
+      ? startApart(dataDir, links.slice(0, gateways), config)
+      : startGateway({
+          links: links.slice(0, gateways),
+          config,
+          deployment: RIG_DEPLOYMENT,
+          owners,
+          dataDir,
+          onDied:
+            options.onDied ??
+            ((error) => {
+              throw error
+            }),
+          ...options.gateway,
+        })
+  const gateway = await starting.catch(async (error: unknown) => {
     await exchange.stop()
     clearInterval(drain)
     throw error
@@ -207,6 +215,37 @@ export async function startRig(options: RigOptions): Promise<Rig> {
       await gateway.ended
       clearInterval(drain)
       if (options.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true })
+    },
+  }
+}
+
+/** The gateway as `glassbook start` has it. */
+async function startApart(
+  dataDir: string,
+  links: readonly GatewayThreadData['link'][],
+  config: GatewayConfig,
+): Promise<RunningGateway> {
+  const link = await startGatewayLink({
+    dataDir,
+    sockets: [],
+    config,
+    links,
+    deployment: RIG_DEPLOYMENT,
+    batches: [],
+    askProof: () => Promise.resolve(null),
+    onLine: (line) => process.stderr.write(`${line}\n`),
+  })
+  const url = await link.url
+  return {
+    port: Number(new URL(url!).port),
+    get stats() {
+      return link.stats
+    },
+    batchChanged: (batch) => link.batchChanged(batch),
+    settlementChanged: (figures) => link.settlementChanged(figures),
+    stop: () => link.stop(),
+    get ended() {
+      return link.end()
     },
   }
 }

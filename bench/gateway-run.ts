@@ -1,6 +1,6 @@
 /**
- * One run of bench/gateway.ts: a whole exchange in this process, the load generator in another, then the
- * journal read again.
+ * One run of bench/gateway.ts: engine and journal in this process, the gateway in one of its own, as `glassbook start`
+ * has it, or inside too; the load generator in another; then the journal read again.
  */
 import { fork } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -10,11 +10,13 @@ import { fileURLToPath } from 'node:url'
 import { startRig } from './gateway-rig.js'
 import { type JournalCheck, checkJournal } from './journal-check.js'
 import type { LoadOptions, LoadResult } from './load-generator.js'
-import { ThreadCpu } from './thread-cpu.js'
+import { ThreadCpu, childProcesses } from './thread-cpu.js'
 
 export interface RunOptions extends Omit<LoadOptions, 'port'> {
   readonly name: string
   readonly gateways: number
+  /** The gateway's threads are in the engine's process. */
+  readonly inside?: boolean
 }
 
 export interface RunResult extends LoadResult {
@@ -32,13 +34,17 @@ const NO_LIMIT = { perSecond: 1_000_000_000, burst: 1_000_000_000 }
 
 /** @throws Error when not everything was answered, or the journal disagrees. */
 export async function runLoadBench(options: RunOptions): Promise<RunResult> {
+  const apart = options.inside !== true
+  const gatewayNames = Array.from({ length: options.gateways }, (_, index) => `gateway ${index}`)
   const cpu = new ThreadCpu()
+  let gatewayCpu: ThreadCpu | undefined
   await cpu.nameOwn()
   const dataDir = mkdtempSync(join(tmpdir(), 'glassbook-bench-'))
   try {
     const rig = await startRig({
       accounts: options.connections,
       gateways: options.gateways,
+      apart,
       signed: options.signed,
       dataDir,
       gateway: { folder: join(dataDir, 'gateway') },
@@ -50,15 +56,17 @@ export async function runLoadBench(options: RunOptions): Promise<RunResult> {
       },
       onPart: (part) => {
         if (part === 'exchange') cpu.name('engine', 'journal', 'V8 helpers')
-        else
-          cpu.name(
-            ...Array.from({ length: options.gateways }, (_, index) => `gateway ${index}`),
-            'V8 helpers',
-          )
+        else if (apart) {
+          const [pid] = childProcesses()
+          if (pid !== undefined) gatewayCpu = new ThreadCpu(pid)
+          gatewayCpu?.nameFirst('gateway process, main')
+          // So far they have loaded the gateway, and nobody else has had any work.
+          gatewayCpu?.nameBusiest(...gatewayNames, 'gateway process, pool (P-256)')
+        } else cpu.name(...gatewayNames, 'V8 helpers')
       },
     })
     const generator = fork(fileURLToPath(new URL('./load-generator.js', import.meta.url)))
-    const { name: _name, gateways: _gateways, ...load } = options
+    const { name: _name, gateways: _gateways, inside: _inside, ...load } = options
     generator.send({ ...load, port: rig.port })
     let started = 0
     const result = await new Promise<LoadResult>((resolve, reject) => {
@@ -66,11 +74,12 @@ export async function runLoadBench(options: RunOptions): Promise<RunResult> {
         if (message === 'start') {
           started = performance.now()
           cpu.start()
+          gatewayCpu?.start()
         } else resolve(message)
       })
       generator.once('exit', (code) => reject(new Error(`the load generator ended with code ${code}`)))
     })
-    const threads = cpu.cores()
+    const threads = { ...cpu.cores(), ...gatewayCpu?.cores() }
     const elapsed = (performance.now() - started) / 1000
     const rssMiB = process.memoryUsage().rss / 2 ** 20
     const live = await rig.stateHash()

@@ -1,13 +1,14 @@
 /**
- * `npm run bench:gateway`: orders a second through the whole line, with the load generator in a separate
- * process on the same machine; open loop, latency from the planned send time. Then many connections.
+ * `npm run bench:gateway`: orders a second through the whole line, with the gateway in a process of its own, as
+ * `glassbook start` has it, and the load generator in another on the same machine; open loop, latency from the planned send time. Then many connections.
  * After each run the journal is replayed and compared with what the live engine and the clients knew.
  *
  *   node dist/bench/gateway.js [--rate N] [--seconds S] [--warmup S] [--frame N] [--connections N]
- *                              [--unsigned] [--gateways N] [--out FILE]
+ *                              [--unsigned] [--gateways N] [--inside] [--compare N] [--out FILE]
  *   node dist/bench/gateway.js --suite [--quick] [--out FILE]
  *   node dist/bench/gateway.js --fanout
  *
+ * `--inside` has the gateway's threads in the engine's process; `--compare N` runs both in turn, N times.
  * `--suite` writes bench/results/gateway.json and gateway.md beside it (or FILE, for trials); `--quick`
  * runs it small, to see that it works.
  */
@@ -57,6 +58,8 @@ const { values } = parseArgs({
     connections: { type: 'string', default: '8' },
     gateways: { type: 'string', default: '1' },
     unsigned: { type: 'boolean', default: false },
+    inside: { type: 'boolean', default: false },
+    compare: { type: 'string' },
     suite: { type: 'boolean', default: false },
     fanout: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
@@ -72,7 +75,12 @@ const base: RunOptions = {
   connections: Number(values.connections),
   signed: !values.unsigned,
   gateways: Number(values.gateways),
+  inside: values.inside,
 }
+const compared: readonly RunOptions[] = Array.from({ length: Number(values.compare ?? 0) }, () => [
+  { ...base, name: `${base.name}, gateway inside`, inside: true },
+  { ...base, name: `${base.name}, gateway apart`, inside: false },
+]).flat()
 /** One minute for the run that the exchange is measured by, a quarter of one for the others. */
 const suite: readonly RunOptions[] = [
   { ...base, name: 'signed 10k', rate: 10_000, seconds: 15, signed: true },
@@ -97,7 +105,13 @@ const small = (options: FanoutRun): FanoutRun => ({
 
 const [loadBefore] = loadavg() as [number, number, number]
 const runs: RunResult[] = []
-for (const options of values.suite ? suite : values.fanout ? [] : [base]) {
+for (const options of values.suite
+  ? suite
+  : values.fanout
+    ? []
+    : values.compare !== undefined
+      ? compared
+      : [base]) {
   const result = await loadInChild(values.quick ? quickly(options) : options)
   print(result)
   runs.push(result)

@@ -1,5 +1,5 @@
 /**
- * CPU of each thread of this process, from /proc: who bounds a server of several threads. Node gives its
+ * CPU of each thread of this process, or of another one, from /proc: who bounds a server of several threads. Node gives its
  * threads no names, so they are named by when they appear (`name` is called after each part has started),
  * and those of the thread pool by giving it work and seeing who does it. On other systems than Linux there
  * are no figures.
@@ -7,26 +7,35 @@
 import { pbkdf2 } from 'node:crypto'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 
-const TASKS = '/proc/self/task'
 const TICKS_PER_SECOND = 100
 const POOL_SIZE = Number(process.env['UV_THREADPOOL_SIZE'] ?? 4)
 /** Rounds that keep a core busy for a few hundredths of a second at least. */
 const POOL_WORK_ROUNDS = 600_000
 const POOL_WORK_SECONDS_MIN = 0.03
 
-function threadIds(): number[] {
-  return existsSync(TASKS)
-    ? readdirSync(TASKS)
+const tasksOf = (pid: number): string => `/proc/${pid}/task`
+
+/** Ids of the processes that a thread of this one has started and that still run. */
+export function childProcesses(): number[] {
+  return threadIds(process.pid).flatMap((id) => {
+    const path = `${tasksOf(process.pid)}/${id}/children`
+    return existsSync(path) ? readFileSync(path, 'utf8').split(' ').filter(Boolean).map(Number) : []
+  })
+}
+
+function threadIds(pid: number): number[] {
+  return existsSync(tasksOf(pid))
+    ? readdirSync(tasksOf(pid))
         .map(Number)
         .sort((a, b) => a - b)
     : []
 }
 
 /** Seconds that a thread has run, in user and kernel mode; 0 when it has ended. */
-function cpuSeconds(id: number): number {
+function cpuSeconds(pid: number, id: number): number {
   try {
     // utime and stime are fields 14 and 15; the name in field 2 may hold spaces, but ends with the last parenthesis.
-    const text = readFileSync(`${TASKS}/${id}/stat`, 'utf8')
+    const text = readFileSync(`${tasksOf(pid)}/${id}/stat`, 'utf8')
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
     return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
   } catch {
@@ -36,7 +45,8 @@ function cpuSeconds(id: number): number {
 
 /** Threads of libuv's pool: each gets a piece of work of the same size, and nobody else has any. */
 async function poolThreads(): Promise<number[]> {
-  const before = new Map(threadIds().map((id) => [id, cpuSeconds(id)]))
+  const { pid } = process
+  const before = new Map(threadIds(pid).map((id) => [id, cpuSeconds(pid, id)]))
   await Promise.all(
     Array.from(
       { length: POOL_SIZE },
@@ -48,9 +58,9 @@ async function poolThreads(): Promise<number[]> {
         ),
     ),
   )
-  const [main] = threadIds()
-  return threadIds().filter(
-    (id) => id !== main && cpuSeconds(id) - (before.get(id) ?? 0) >= POOL_WORK_SECONDS_MIN,
+  const [main] = threadIds(pid)
+  return threadIds(pid).filter(
+    (id) => id !== main && cpuSeconds(pid, id) - (before.get(id) ?? 0) >= POOL_WORK_SECONDS_MIN,
   )
 }
 let pool: Promise<number[]> | undefined
@@ -59,6 +69,11 @@ export class ThreadCpu {
   readonly #names = new Map<number, string>()
   #at = new Map<number, number>()
   #startedMs = 0
+  readonly #pid: number
+
+  constructor(pid = process.pid) {
+    this.#pid = pid
+  }
 
   /** Names the threads that a process has before it starts any of its own. */
   async nameOwn(): Promise<void> {
@@ -70,24 +85,37 @@ export class ThreadCpu {
   /** Gives the threads that are new their names in the order in which they were made; the last is for all others. */
   name(...names: readonly string[]): void {
     let next = 0
-    for (const id of threadIds()) {
+    for (const id of threadIds(this.#pid)) {
       if (this.#names.has(id)) continue
       this.#names.set(id, names[Math.min(next++, names.length - 1)]!)
     }
   }
 
+  /** Gives names to the unnamed threads that have run most so far, most first; the last is for all others. */
+  nameBusiest(...names: readonly string[]): void {
+    const unnamed = threadIds(this.#pid).filter((id) => !this.#names.has(id))
+    const used = new Map(unnamed.map((id) => [id, cpuSeconds(this.#pid, id)]))
+    for (const [index, id] of unnamed.sort((a, b) => used.get(b)! - used.get(a)!).entries())
+      this.#names.set(id, names[Math.min(index, names.length - 1)]!)
+  }
+
+  /** Names the thread that a process has from its beginning. */
+  nameFirst(name: string): void {
+    this.#names.set(this.#pid, name)
+  }
+
   start(): void {
     this.#startedMs = performance.now()
-    this.#at = new Map(threadIds().map((id) => [id, cpuSeconds(id)]))
+    this.#at = new Map(threadIds(this.#pid).map((id) => [id, cpuSeconds(this.#pid, id)]))
   }
 
   /** Cores used since `start` by the threads of each name, largest first. */
   cores(): Record<string, number> {
     const seconds = (performance.now() - this.#startedMs) / 1000
     const used = new Map<string, number>()
-    for (const id of threadIds()) {
+    for (const id of threadIds(this.#pid)) {
       const name = this.#names.get(id) ?? 'other'
-      const cores = (cpuSeconds(id) - (this.#at.get(id) ?? 0)) / seconds
+      const cores = (cpuSeconds(this.#pid, id) - (this.#at.get(id) ?? 0)) / seconds
       used.set(name, (used.get(name) ?? 0) + cores)
     }
     return Object.fromEntries([...used].sort(([, a], [, b]) => b - a))

@@ -6,41 +6,98 @@
  *   uint32 LE   BridgeFrame
  *   body        padded with zeros to a multiple of 8 is what a ring takes; on the socket it is not padded
  */
+import type { Writable } from 'node:stream'
+
 export const BridgeFrame = {
   /** A message of the inbound or outbound ring. */
   Ring: 0,
   /** UTF-8 JSON: first what the exchange is (BridgeHello), then ToGateway or FromGateway. */
   Json: 1,
-  /** Exchange -> gateway, before the ring messages that it covers: durable seq (f64 LE), journal head (32 bytes). */
+  /**
+   * Exchange -> gateway, before the ring messages that it covers: durable seq, sequenced seq (f64 LE each), journal
+   * head at the durable one (32 bytes).
+   */
   Durable: 2,
 } as const
 
-const HEADER_BYTES = 8
+export const BRIDGE_HEADER_BYTES = 8
 /** The largest answer piece or applied chunk is far below; more is a broken peer. */
 const BODY_BYTES_MAX = 8 << 20
+const SLAB_BYTES = 256 << 10
+
+function writeHeader(frame: Buffer, type: number, length: number): void {
+  frame.writeUInt32LE(length, 0)
+  frame.writeUInt32LE(type, 4)
+}
 
 /** A frame's bytes. */
-export function bridgeFrame(type: number, body: Uint8Array): Buffer {
-  const frame = Buffer.allocUnsafe(HEADER_BYTES + body.length)
-  frame.writeUInt32LE(body.length, 0)
-  frame.writeUInt32LE(type, 4)
-  frame.set(body, HEADER_BYTES)
+function bridgeFrame(type: number, body: Uint8Array): Buffer {
+  const frame = Buffer.allocUnsafe(BRIDGE_HEADER_BYTES + body.length)
+  writeHeader(frame, type, body.length)
+  frame.set(body, BRIDGE_HEADER_BYTES)
   return frame
 }
 
 export const jsonFrame = (value: unknown): Buffer =>
   bridgeFrame(BridgeFrame.Json, Buffer.from(JSON.stringify(value)))
 
-/** How far the journal is durable, and its hash chain there. */
-export function durableFrame({ seq, head }: { seq: number; head: Uint8Array }): Buffer {
-  const body = Buffer.alloc(8 + head.length)
-  body.writeDoubleLE(seq)
-  body.set(head, 8)
+/** How far the journal is: durable, with its hash chain there, and sequenced. */
+export interface JournalPosition {
+  readonly durableSeq: number
+  readonly sequencedSeq: number
+  readonly head: Uint8Array
+}
+
+export function durableFrame({ durableSeq, sequencedSeq, head }: JournalPosition): Buffer {
+  const body = Buffer.alloc(16 + head.length)
+  body.writeDoubleLE(durableSeq)
+  body.writeDoubleLE(sequencedSeq, 8)
+  body.set(head, 16)
   return bridgeFrame(BridgeFrame.Durable, body)
 }
 
-export function readDurable(body: Buffer): { seq: number; head: Uint8Array } {
-  return { seq: body.readDoubleLE(0), head: body.subarray(8) }
+export function readDurable(body: Buffer): JournalPosition {
+  return { durableSeq: body.readDoubleLE(0), sequencedSeq: body.readDoubleLE(8), head: body.subarray(16) }
+}
+
+/** Frames of ring messages one behind the other, copied once, so that a turn's messages leave in one write. */
+export class RingFrames {
+  #slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
+  #from = 0
+  #to = 0
+  #full: Buffer[] = []
+
+  /** Adds the `length` bytes of `bytes` at `at`. The frame that comes back stays as it is. */
+  add(bytes: Uint8Array, at: number, length: number): Buffer {
+    const size = BRIDGE_HEADER_BYTES + length
+    if (this.#to + size > this.#slab.length) {
+      if (this.#to > this.#from) this.#full.push(this.#slab.subarray(this.#from, this.#to))
+      this.#slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, size))
+      this.#from = this.#to = 0
+    }
+    const frame = this.#slab.subarray(this.#to, this.#to + size)
+    writeHeader(frame, BridgeFrame.Ring, length)
+    frame.set(bytes.subarray(at, at + length), BRIDGE_HEADER_BYTES)
+    this.#to += size
+    return frame
+  }
+
+  /** What was added since the last call, in few pieces. */
+  take(): Buffer[] {
+    const pieces = this.#full
+    if (this.#to > this.#from) pieces.push(this.#slab.subarray(this.#from, this.#to))
+    this.#from = this.#to
+    this.#full = []
+    return pieces
+  }
+}
+
+/** Writes pieces in one system call, where the socket takes them at all. */
+export function writeTogether(socket: Writable, pieces: readonly Buffer[]): void {
+  if (pieces.length === 0) return
+  socket.cork()
+  for (const piece of pieces) socket.write(piece)
+  socket.uncork()
 }
 
 /** Splits a byte stream into frames; bodies are valid during the call. */
@@ -54,15 +111,17 @@ export class BridgeInbox {
 
   /** @throws RangeError for a frame that no peer of ours sends. */
   push(chunk: Buffer): void {
-    let data = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk])
-    while (data.length >= HEADER_BYTES) {
-      const length = data.readUInt32LE(0)
+    const data = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk])
+    let at = 0
+    while (data.length - at >= BRIDGE_HEADER_BYTES) {
+      const length = data.readUInt32LE(at)
       if (length > BODY_BYTES_MAX)
         throw new RangeError(`bridge: frame of ${length} bytes, at most ${BODY_BYTES_MAX}`)
-      if (data.length < HEADER_BYTES + length) break
-      this.#onFrame(data.readUInt32LE(4), data.subarray(HEADER_BYTES, HEADER_BYTES + length))
-      data = data.subarray(HEADER_BYTES + length)
+      const from = at + BRIDGE_HEADER_BYTES
+      if (data.length < from + length) break
+      this.#onFrame(data.readUInt32LE(at + 4), data.subarray(from, from + length))
+      at = from + length
     }
-    this.#rest = data
+    this.#rest = data.subarray(at)
   }
 }

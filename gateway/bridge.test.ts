@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { RIG_DEPLOYMENT, startRig } from '../bench/gateway-rig.js'
 import { createClient } from '../sdk/index.js'
-import { startGatewayBridge } from './bridge.js'
+import { startGatewayBridge } from './bridge-listener.js'
 import type { BatchInfo, SettlementFigures } from './messages.js'
 
 const NO_FIGURES: SettlementFigures = {
@@ -151,8 +151,8 @@ test('a gateway process may die and be replaced; the exchange goes on', async ()
   inside.close()
   back.close()
   await bridge.stop()
-  expect(await ended).toBe(0)
   await rig.stop()
+  expect(await ended).toBe(0)
   await bridge.ended
   rmSync(folder, { recursive: true, force: true })
 })

@@ -27,7 +27,9 @@ beforeAll(async () => {
   client = await createClient({ url: rig.url, wallet: rig.wallets[0]! }).connect()
   gateway = new Gateway(
     { thread: 1, link: rig.spareLinks[0]!, config: gatewayConfig(), deployment: RIG_DEPLOYMENT, owners: [] },
-    () => {},
+    (message) => {
+      if (message.type === 'guard') setImmediate(() => gateway.disconnectCancels.told(message.ticket))
+    },
   )
   running = gateway.link.run(gateway)
   await gateway.load()

@@ -40,6 +40,7 @@ async function main(data: GatewayThreadData): Promise<void> {
     if (message.type === 'stop') stop()
     else if (message.type === 'batch') gateway.batchChanged(message.batch)
     else if (message.type === 'settlement') gateway.settlementFigures = message.figures
+    else if (message.type === 'guarded') gateway.disconnectCancels.told(message.ticket)
     else gateway.proofAnswered(message.ticket, message.proof)
   })
 

@@ -4,9 +4,8 @@
  * goes to frames or requests. Sockets are server.ts's, methods are requests.ts's.
  */
 import { randomBytes } from 'node:crypto'
-import { CancelReason, CommandKind, EventKind } from '../engine/codes.js'
-import { COMMAND_WORDS, Cmd, EVENT_WORDS, Ev } from '../engine/layout.js'
-import { AttachmentKind } from '../engine/messages.js'
+import { EventKind } from '../engine/codes.js'
+import { EVENT_WORDS, Ev } from '../engine/layout.js'
 import type { MarketConfig } from '../engine/types.js'
 import { ErrorCode } from '../sdk/wire/codes.js'
 import { readArray, readInt } from '../sdk/wire/fields.js'
@@ -21,6 +20,7 @@ import { BalanceView } from './balance-view.js'
 import { BatchList } from './batch-list.js'
 import { Connection, type Socket, type SocketData } from './connection.js'
 import { Directory } from './directory.js'
+import { DisconnectCancels } from './disconnect-cancels.js'
 import { type Applied, EngineLink, type EngineLinkHandler } from './engine-link.js'
 import { Figures } from './figures.js'
 import { FrameIntake } from './frames.js'
@@ -63,7 +63,6 @@ const SETTLEMENT_EVENTS_KEPT = 1
  * fewer and fuller events, and the orders of those who trade do not wait behind it.
  */
 const PUBLIC_PAUSE = 4
-const NO_BYTES = new Uint8Array(0)
 const MARKET_EVENTS: ReadonlySet<number> = new Set([
   EventKind.Accepted,
   EventKind.Fill,
@@ -111,6 +110,7 @@ export class Gateway implements EngineLinkHandler {
   /** Figures of settlement; undefined until it has told some. */
   settlementFigures: SettlementFigures | undefined
   readonly epoch: number
+  readonly disconnectCancels: DisconnectCancels
   readonly limits: Limits
   readonly admission: Admission
   readonly #turns = new Turns((connection, message) => this.#handle(connection, message))
@@ -135,6 +135,7 @@ export class Gateway implements EngineLinkHandler {
     this.epoch = this.link.control.epoch
     this.domain = createDomain(data.deployment.chainId, data.deployment.vault)
     this.submissions = new Submissions(this.link)
+    this.disconnectCancels = new DisconnectCancels(this.link, this.submissions, post)
     this.limits = new Limits(data.config, (account) => this.orders.count(account))
     this.orders.onChange = (market, orderId) => this.markets.get(market)?.orderChanges(orderId)
     this.admission = new Admission(data.config)
@@ -341,7 +342,7 @@ export class Gateway implements EngineLinkHandler {
   /** The socket has ended, whoever ended it. */
   closed(connection: Connection): void {
     connection.markClosed()
-    if (connection.cancelOnDisconnect !== undefined) this.#cancelAll(connection.cancelOnDisconnect)
+    this.disconnectCancels.closed(connection)
     this.#connections.delete(connection)
     this.#dirty.delete(connection)
     this.#turns.forget(connection)
@@ -394,7 +395,7 @@ export class Gateway implements EngineLinkHandler {
   /** A client takes its own session off its connection; every stream leaves with it, as when a session ends. */
   logoff(connection: Connection): void {
     // Who has lost the right to trade, or gave it up, cancels nobody's orders by leaving.
-    connection.cancelOnDisconnect = undefined
+    void this.disconnectCancels.set(connection, false)
     this.subscriptions.closed(connection)
     connection.session = undefined
   }
@@ -403,20 +404,6 @@ export class Gateway implements EngineLinkHandler {
     connection.send([Kind.Control, Control.SessionEnded, { account, approval }])
     this.logoff(connection)
     connection.flush()
-  }
-
-  /** Cancels all orders of an account whose session asked for that, should its connection end. */
-  #cancelAll(account: number): void {
-    const records = new Int32Array(COMMAND_WORDS)
-    records[Cmd.KIND] = CommandKind.CancelAll
-    records[Cmd.ACCOUNT] = account
-    records[Cmd.MARKET] = -1
-    records[Cmd.OTHER] = -1
-    // With this reason the engine takes it from the operator, without a frame.
-    records[Cmd.LOTS] = CancelReason.Disconnect
-    const taken = this.submissions.submit(records, 1, NO_BYTES, AttachmentKind.None, () => {})
-    // The ring is full: the next turn of the event loop has made room, or the engine has ended.
-    if (!taken && !this.link.ended) setTimeout(() => this.#cancelAll(account), 1)
   }
 
   /** Tells every client that the exchange stops and ends their connections. */

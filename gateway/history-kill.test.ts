@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { RIG_DEPLOYMENT, rigWallet, startRig } from '../bench/gateway-rig.js'
 import { type Client, createClient } from '../sdk/index.js'
 import { type HistoryModel, type ModelFill, historyModel } from '../test/history-model.js'
-import { startGatewayBridge } from './bridge.js'
+import { startGatewayBridge } from './bridge-listener.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'glassbook-kill-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -158,7 +158,7 @@ test('a gateway process is killed, then the exchange is started anew: the next p
   await expectJournal(second.at, historyModel(dataDir))
   const ended = new Promise((resolve) => second.child.once('exit', resolve))
   await second.bridge.stop()
-  await ended
   await second.rig.stop()
+  await ended
   await second.bridge.ended
 })

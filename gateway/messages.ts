@@ -132,6 +132,8 @@ export type ToGateway =
   | { readonly type: 'batch'; readonly batch: BatchInfo }
   | { readonly type: 'settlement'; readonly figures: SettlementFigures }
   | { readonly type: 'proof'; readonly ticket: number; readonly proof: ProofAnswer | null }
+  /** What `guard` told is known. */
+  | { readonly type: 'guarded'; readonly ticket: number }
 
 /** The same to a gateway process, and how far engine time is ahead of the wall clock. */
 export type ToGatewayProcess = ToGateway | { readonly type: 'clock'; readonly clockAheadMs: number }
@@ -145,6 +147,16 @@ export type FromGateway =
       readonly message: string
     }
   | { readonly type: 'askProof'; readonly ticket: number; readonly question: ProofQuestion }
+  /**
+   * So many connections of an account want its orders cancelled when they end: should this gateway die, that is for
+   * whoever is told here to do. 0 = none any more.
+   */
+  | {
+      readonly type: 'guard'
+      readonly ticket: number
+      readonly account: number
+      readonly connections: number
+    }
   | { readonly type: 'stats'; readonly stats: GatewayStats }
   /** A line for the operator. */
   | { readonly type: 'log'; readonly line: string }

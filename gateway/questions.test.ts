@@ -47,7 +47,9 @@ beforeAll(async () => {
       deployment: RIG_DEPLOYMENT,
       owners: [],
     },
-    () => {},
+    (message) => {
+      if (message.type === 'guard') setImmediate(() => gateway.disconnectCancels.told(message.ticket))
+    },
   )
   running = gateway.link.run(gateway)
   const query = gateway.link.query.bind(gateway.link)

@@ -236,10 +236,9 @@ export class Requests {
       [Method.FillProof]: (caller, [seq, index]) =>
         this.#proof(caller, { kind: 'fill', seq, index }, 'no batch on the chain has that fill'),
       [Method.Batches]: (_connection, [limit]) => gateway.batches.latest(limit) as unknown as WireValue,
-      [Method.CancelOnDisconnect]: (connection, [on]) => {
-        connection.cancelOnDisconnect = on ? connection.account : undefined
-        return { on }
-      },
+      [Method.CancelOnDisconnect]: (connection, [on]) =>
+        // Answered when it holds, whatever becomes of this gateway.
+        gateway.disconnectCancels.set(connection, on).then(() => ({ on })),
       [Method.PlaceTest]: (caller, [command]) => this.#placeTest(caller, command as WireValue),
     }
   }

@@ -30,6 +30,11 @@ export interface GatewayOptions extends Omit<GatewayThreadData, 'thread' | 'link
   readonly links: readonly GatewayThreadData['link'][]
   /** Answers with the proof of a balance, or null while there is none. Absent = no settlement. */
   readonly askProof?: (question: ProofQuestion) => Promise<ProofAnswer | null>
+  /**
+   * Told how many connections of a thread want an account's orders cancelled when they end; resolves when that is sure
+   * to happen although the thread may die. Absent = nobody outlives the threads.
+   */
+  readonly guard?: (thread: number, account: number, connections: number) => Promise<void>
   /** Lines for the operator; standard error unless given. */
   readonly onLog?: (line: string) => void
   /** A thread has ended without being asked to. */
@@ -103,6 +108,12 @@ class GatewayThread {
           else options.askProof(question).then(answer, () => answer(null))
           break
         }
+        case 'guard': {
+          const { ticket, account, connections } = message
+          const guarded = options.guard?.(data.thread, account, connections) ?? Promise.resolve()
+          void guarded.then(() => this.post({ type: 'guarded', ticket }))
+          break
+        }
       }
     })
     this.worker.on('error', (error: Error) => {
@@ -132,7 +143,7 @@ class GatewayThread {
  * @throws GatewayStartError when the port cannot be had; the threads then end with the exchange.
  */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
-  const { links, askProof: _askProof, onLog: _onLog, onDied: _onDied, ...shared } = options
+  const { links, askProof: _askProof, guard: _guard, onLog: _onLog, onDied: _onDied, ...shared } = options
   const threads: GatewayThread[] = []
   let port = options.config.port
   for (const [thread, link] of links.entries()) {

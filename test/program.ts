@@ -110,3 +110,12 @@ export function processes(): {
     }
   })
 }
+
+/** Process ids of the gateways that `glassbook start` runs for a data folder. */
+export const gatewayProcesses = (dataDir: string): number[] =>
+  processes()
+    .filter(
+      ({ command }) =>
+        command.includes(dataDir) && command.some((word) => word.endsWith('/gateway-child.js')),
+    )
+    .map(({ pid }) => pid)

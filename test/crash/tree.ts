@@ -1,6 +1,6 @@
 /**
- * The crash test of the whole program: `glassbook start` with its chain, prover and a gateway process, as an
- * operator runs them, under clients that log what they wish and what they are told. Each round something of
+ * The crash test of the whole program: `glassbook start` with its chain, prover and gateway processes, as an
+ * operator runs it, under clients that log what they wish and what they are told. Each round something of
  * it dies, is stopped for a while, or is told to end at a bad moment; then all of it runs again, and what the
  * clients know, the journal, the history, the batches and the chain must agree.
  */
@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { localAccount } from '../../app/local-chain.js'
 import type { Client } from '../../sdk/index.js'
-import { Program, freePort, processes, until } from '../program.js'
+import { Program, freePort, gatewayProcesses, processes, until } from '../program.js'
 import { Random } from '../simulator/random.js'
 import { auditJournal } from './journal-audit.js'
 import { SyncedLog } from './synced-log.js'
@@ -55,7 +55,7 @@ const HISTORY_MS_MAX = 120_000
 /** Runs the rounds; a promise that is broken is a finding of its round. Throws when the exchange does not come back. */
 export async function runTreeCrash(options: TreeCrashOptions): Promise<RoundReport[]> {
   const folder = mkdtempSync(join(tmpdir(), 'glassbook-tree-'))
-  const tree = new Tree(join(folder, 'data'), join(folder, 'gateway.sock'), await freePort())
+  const tree = new Tree(join(folder, 'data'), await freePort())
   const log = new SyncedLog(join(folder, 'client.ndjson'))
   const random = new Random(options.seed)
   const faults = options.faults ?? FAULTS
@@ -161,12 +161,10 @@ async function historyOf(client: Client): Promise<{ complete: boolean; fills: st
 /** The processes of one exchange. */
 class Tree {
   #main: Program | undefined
-  #gateway: Program | undefined
   readonly deployment: string
 
   constructor(
     readonly dataDir: string,
-    private readonly socket: string,
     private readonly port: number,
   ) {
     this.deployment = join(dataDir, 'deployment.json')
@@ -181,48 +179,35 @@ class Tree {
   }
 
   said(): string {
-    return `${this.#main?.output.slice(-2000) ?? ''}\n${this.#gateway?.output.slice(-1000) ?? ''}`
+    return this.#main?.output.slice(-3000) ?? ''
   }
 
   #startMain(): Program {
     this.#main = new Program([
-      ...['start', '--data', this.dataDir, '--gateway-socket', this.socket],
+      ...['start', '--data', this.dataDir, '--port', String(this.port)],
       ...['--batch-seconds', BATCH_SECONDS],
     ])
     return this.#main
   }
 
-  async #startGateway(): Promise<void> {
-    this.#gateway = new Program([
-      ...['gateway', '--connect', this.socket, '--data', this.dataDir],
-      ...['--gateway-port', String(this.port)],
-    ])
-    await this.#gateway.says(this.url)
-  }
-
   async start(): Promise<void> {
     await this.#startMain().says('Ctrl-C')
-    await this.#startGateway()
   }
 
   /** Does it, and has everything run again. */
   async suffer(fault: Fault, random: Random): Promise<void> {
     const main = this.#main!
-    const gateway = this.#gateway!
     switch (fault) {
       case 'tree killed':
-        for (const pid of [...this.#descendants(main.child.pid!), gateway.child.pid!, main.child.pid!])
-          kill(pid)
-        await Promise.all([main.exited, gateway.exited])
+        for (const pid of [...this.#descendants(main.child.pid!), main.child.pid!]) kill(pid)
+        await main.exited
         return this.start()
       case 'main killed':
         await main.kill()
-        await gateway.ends()
         await this.#alone()
         return this.start()
       case 'gateway killed':
-        await gateway.kill()
-        return this.#startGateway()
+        return this.#killGateway()
       case 'prover killed':
         for (const { pid } of this.#proverProcesses()) kill(pid)
         return
@@ -263,15 +248,27 @@ class Tree {
     main.child.kill('SIGTERM')
     const code = await main.ends()
     if (code !== 0) throw new Error(`a stop ended with ${code}:\n${this.said()}`)
-    await this.#gateway!.ends()
     await this.#alone()
   }
 
   /** Nothing of a main that ended is left. */
   async #alone(): Promise<void> {
     await until(
-      'its chain and prover have ended',
-      () => [...this.#chainProcesses(), ...this.#proverProcesses()].length === 0,
+      'its chain, prover and gateway have ended',
+      () =>
+        [...this.#chainProcesses(), ...this.#proverProcesses(), ...gatewayProcesses(this.dataDir)].length ===
+        0,
+    )
+  }
+
+  async #killGateway(): Promise<void> {
+    const [before, ...others] = gatewayProcesses(this.dataDir)
+    if (before === undefined || others.length > 0) throw new Error(`not one gateway:\n${this.said()}`)
+    kill(before)
+    await until(
+      'another gateway process',
+      () => gatewayProcesses(this.dataDir).some((pid) => pid !== before),
+      () => this.said(),
     )
   }
 
@@ -296,10 +293,8 @@ class Tree {
   }
 
   async kill(): Promise<void> {
-    for (const program of [this.#main, this.#gateway]) {
-      program?.child.kill('SIGCONT')
-      if (program !== undefined && !program.hasExited) await program.kill('SIGTERM')
-    }
+    this.#main?.child.kill('SIGCONT')
+    if (this.#main?.hasExited === false) await this.#main.kill('SIGTERM')
   }
 }
 

@@ -1,7 +1,6 @@
 /**
- * `glassbook start` and `glassbook gateway` as an operator runs them: the gateway in a process of its own
- * is killed, clients come back to the next one and miss nothing; after a restart with the gateway inside,
- * history, batches and the receipt key are those of before.
+ * `glassbook start` and `glassbook gateway` as an operator runs them: the gateway is killed, clients come back to the
+ * next one and miss nothing; after a restart with a gateway that `start` runs, history, batches and the receipt key are those of before.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { type AddressInfo, createServer } from 'node:net'
@@ -121,7 +120,7 @@ test('a gateway process dies and comes back; a restart goes on from there', asyn
   expect(await exchange.exited).toBe(0)
   expect(await second.exited).toBe(0)
 
-  // Inside again, on two threads: clients come back to the same address with the sessions that they have.
+  // With one that `start` runs, on two threads: clients come back to the same address with the sessions that they have.
   const inside = await run([...started, '--port', port, '--gateway-threads', '2'], 'Ctrl-C')
   await until('clients are back after the restart', () => maker.state === 'open' && taker.state === 'open')
   const told = await until('the batch of before', async () =>

@@ -35,6 +35,26 @@ test.each(Object.keys(commands))('%s answers --help, -h and --version with exit 
   expect(asksForHelp([name, '--', '-h'])).toBe(false)
 })
 
+test('where too few files may be open, that is said with value and bound', () => {
+  const limited = (files: number, ...argv: string[]) =>
+    spawnSync('sh', ['-c', `ulimit -n ${files}; exec "$0" "$@"`, process.execPath, program, ...argv], {
+      encoding: 'utf8',
+    })
+  const start = limited(64, 'start', '--data', '/nowhere/at/all')
+  expect([start.status, start.stderr]).toEqual([
+    1,
+    'glassbook: this process may open 64 files at once, "start" needs 1024: raise the limit (ulimit -n 1024)\n',
+  ])
+  const other = limited(64, 'doctor', '/nowhere')
+  expect(other.status).toBe(1)
+  expect(other.stderr).toMatch(
+    /^glassbook: EMFILE.*: this process may open 64 files at once, raise the limit/,
+  )
+  // With as many as are asked for the command is begun.
+  const enough = limited(1024, 'start', '--nonsense')
+  expect(enough.status).toBe(2)
+})
+
 /** Where each command says which flags it takes. */
 const SOURCES: Readonly<Record<string, readonly string[]>> = {
   start: ['app/start-options.ts'],

@@ -5,9 +5,14 @@
  */
 import { readFileSync } from 'node:fs'
 import { tuneForEngine } from '../engine/tune.js'
+import { openFilesMax } from '../gateway/open-files.js'
 import { asksForHelp, commandHelp, commands, programHelp } from './commands.js'
 
 const NODE_MAJOR = 20
+/** With fewer the program's own modules cannot be read, and what fails then tells of anything but files. */
+const START_FILES_MIN = 1024
+/** Looked up at once: where no file can be opened any more it cannot be asked. */
+const FILES_MAX = openFilesMax()
 
 function version(): string {
   const file = new URL('../../package.json', import.meta.url)
@@ -47,6 +52,12 @@ async function main(argv: string[]): Promise<number> {
     process.stderr.write(`glassbook: no command "${name}"\n${programHelp()}`)
     return 2
   }
+  if (name === 'start' && FILES_MAX < START_FILES_MIN) {
+    process.stderr.write(
+      `glassbook: this process may open ${FILES_MAX} files at once, "start" needs ${START_FILES_MIN}: raise the limit (ulimit -n ${START_FILES_MIN})\n`,
+    )
+    return 1
+  }
   tuneForEngine()
   const run = await command.load()
   return run(rest)
@@ -65,7 +76,11 @@ main(process.argv.slice(2)).then(
     process.exitCode = code
   },
   (error: unknown) => {
-    process.stderr.write(`glassbook: ${error instanceof Error ? error.message : String(error)}\n`)
+    const isOutOfFiles = (error as NodeJS.ErrnoException | null)?.code === 'EMFILE'
+    const advice = isOutOfFiles
+      ? `: this process may open ${FILES_MAX} files at once, raise the limit (ulimit -n ${START_FILES_MIN})`
+      : ''
+    process.stderr.write(`glassbook: ${error instanceof Error ? error.message : String(error)}${advice}\n`)
     process.exitCode = 1
   },
 )

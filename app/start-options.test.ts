@@ -55,3 +55,8 @@ test('archive, segments and snapshots have settings, with bounds', () => {
     expect(() => parseStartOptions([`--${flag}=0`])).toThrow(`--${flag} is 0, at least 1 is needed`)
   expect(() => parseStartOptions(['--segment-mb=1025'])).toThrow('--segment-mb is 1025')
 })
+
+test.each(['seconds', 'seed'])('--%s is of the demo: taken with --demo only', (flag) => {
+  expect(() => parseStartOptions([`--${flag}`, '5'])).toThrow(`--${flag} 5 goes with --demo`)
+  expect(parseStartOptions(['--demo', `--${flag}`, '5'])).toMatchObject({ demo: true, [flag]: 5 })
+})

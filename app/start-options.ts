@@ -180,6 +180,9 @@ export function parseStartOptions(
   }
   if (values.orderbook !== undefined && values.replay === undefined)
     throw new StartError(`--orderbook goes with --replay\n${USAGE}`)
+  for (const flag of ['seconds', 'seed'] as const)
+    if (values[flag] !== undefined && !values.demo)
+      throw new StartError(`--${flag} ${values[flag]} goes with --demo\n${USAGE}`)
   const gatewaySockets = values['gateway-socket']
   if (gatewaySockets.length > 0 && (values.demo || values.replay !== undefined))
     throw new StartError(

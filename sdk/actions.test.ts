@@ -4,7 +4,7 @@
  */
 import { generateKeyPairSync } from 'node:crypto'
 import { createWalletClient, custom } from 'viem'
-import { RIG_DEPLOYMENT, type Rig, startRig } from '../bench/gateway-rig.js'
+import { RIG_ASSETS, RIG_DEPLOYMENT, type Rig, startRig } from '../bench/gateway-rig.js'
 import { EventKind, Side, rejectNames } from '../engine/codes.js'
 import { EVENT_WORDS, Ev } from '../engine/layout.js'
 import type { FillProof as FillProofMessage } from '../gateway/messages.js'
@@ -194,6 +194,46 @@ test('the status of what is no withdrawal of the account is unknown, and not wai
   await own.cancelAll()
   expect(await stateOf(seq + 1_000_000)).toBe('unknown')
   expect(await stateOf(seq, 'ETH')).toBe('unknown')
+  own.close()
+})
+
+test('a deposit of more than the wallet has is refused with both amounts, before anything is sent', async () => {
+  const address = rig.wallets[0]!.address
+  const asked: string[] = []
+  const wallet = {
+    request: ({ method }: { method: string }) => {
+      asked.push(method)
+      if (method === 'eth_chainId') return Promise.resolve('0x7a69')
+      if (method === 'eth_requestAccounts') return Promise.resolve([address])
+      return Promise.reject(new Error(`${method} was not expected`))
+    },
+  } as never
+  const publicClient = {
+    getChainId: () => Promise.resolve(31337),
+    readContract: ({ functionName }: { functionName: string }) => {
+      const answers = {
+        assetOf: { token: RIG_ASSETS[1]!.token, unitAtoms: 1n },
+        decimals: 6,
+        balanceOf: 60_500_000n,
+        allowance: 0n,
+      }
+      return Promise.resolve(answers[functionName as keyof typeof answers])
+    },
+  } as never
+  const own = await createClient({
+    url: rig.url,
+    wallet,
+    publicClient,
+    deployment: RIG_DEPLOYMENT,
+  }).connect()
+  const error: unknown = await own.deposit({ asset: 'USDC', amount: '61' }).catch((each: unknown) => each)
+  expect(error).toEqual(refused('ExchangeError', 'TransactionFailed'))
+  expect((error as Error).message).toBe(
+    `deposit of 61 USDC: the wallet ${address} has 60.5; nothing was sent (TransactionFailed, 6006)`,
+  )
+  // As much as there is goes on to the approval.
+  await own.deposit({ asset: 'USDC', amount: '60.5' }).catch(() => {})
+  expect(asked).toContain('eth_call')
   own.close()
 })
 

@@ -15,6 +15,7 @@ import {
   custom,
 } from 'viem'
 import {
+  getBalance,
   getChainId,
   readContract,
   simulateContract,
@@ -90,6 +91,12 @@ export class Chain {
     const { publicClient } = this.#options
     if (publicClient !== undefined) return publicClient.readContract(call as never)
     return readContract(await this.#writer('publicClient'), call as never)
+  }
+
+  /** Atoms that the wallet has of the chain's own coin. */
+  async balance(): Promise<bigint> {
+    const writer = await this.#writer('wallet')
+    return getBalance(writer, { address: writer.account.address })
   }
 
   async #checkChain(): Promise<void> {

@@ -14,7 +14,7 @@ import type {
   VerifiedFill,
   WithdrawalStatus,
 } from './client-types.js'
-import { fromUnits, toAtoms, toUnits } from './decimals.js'
+import { fromAtoms, fromUnits, toAtoms, toUnits } from './decimals.js'
 import { ExchangeError, VerificationError } from './errors.js'
 import { type FillProof, checkFillLeaf, fillsRootOf } from './fill-proof.js'
 import { checkFields, isAmount, isIdOrSymbol, isObject, wholeFrom } from './inputs.js'
@@ -84,7 +84,8 @@ export abstract class ClientChain extends ClientQueries {
    * Pays `amount` (decimal string of tokens, or bigint of atoms) of the wallet into the pinned vault, with the
    * token's approval where it needs one, and waits until that is in a block. The exchange credits it when the
    * block is old enough. Needs a wallet client or an EIP-1193 provider.
-   * @throws InputError; ExchangeError (TransactionFailed) when the chain refuses it; VerificationError
+   * @throws InputError; ExchangeError (TransactionFailed) when the wallet has less, or the chain refuses it;
+   * VerificationError
    */
   async deposit(options: {
     readonly asset: number | string
@@ -96,9 +97,20 @@ export abstract class ClientChain extends ClientQueries {
     const atoms = toAtoms(options.amount, asset.decimals)
     const { vault } = this.chain.pinned
     const isNative = asset.token === NATIVE
+    const owner = await this.chain.walletAddress()
+    const token = { address: asset.token, abi: erc20Abi } as const
+    const held = isNative
+      ? await this.chain.balance()
+      : ((await this.chain.readAt({ ...token, functionName: 'balanceOf', args: [owner] })) as bigint)
+    // A token says it in words of its own, or in none.
+    if (held < atoms) {
+      const [wanted, has] = [atoms, held].map((each) => fromAtoms(each, asset.decimals))
+      throw new ExchangeError(
+        `deposit of ${wanted} ${asset.symbol}: the wallet ${owner} has ${has}; nothing was sent`,
+        { code: ErrorCode.TransactionFailed },
+      )
+    }
     if (!isNative) {
-      const owner = await this.chain.walletAddress()
-      const token = { address: asset.token, abi: erc20Abi } as const
       const allowed = await this.chain.readAt({ ...token, functionName: 'allowance', args: [owner, vault] })
       if ((allowed as bigint) < atoms)
         await this.chain.send('the approval', { ...token, functionName: 'approve', args: [vault, atoms] })

@@ -1,4 +1,8 @@
 /** Wallets' signatures are found out off this thread, in turns of addresses, within bounds. */
+import { readFileSync, readdirSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
 import { privateKeyToAccount } from 'viem/accounts'
 import { type Rig, RIG_DEPLOYMENT, startRig } from '../bench/gateway-rig.js'
 import { WALLET_CHECKS_PER_IP, WALLET_CHECKS_WAITING } from '../engine/limits.js'
@@ -7,7 +11,7 @@ import { Method } from '../sdk/wire/layout.js'
 import type { WireValue } from '../sdk/wire/msgpack.js'
 import { walletTypes } from '../sdk/wire/signed.js'
 import { createDomain, withdrawalMessage } from './auth.js'
-import { WalletChecks, type WalletMessage } from './wallet-checks.js'
+import { type WalletAnswer, WalletChecks, type WalletMessage, type WalletQuestion } from './wallet-checks.js'
 
 const wallet = privateKeyToAccount(`0x${'17'.repeat(32)}`)
 const domain = createDomain(31337, `0x${'11'.repeat(20)}`)
@@ -27,6 +31,47 @@ test('who signed is found out; what nobody could have signed is nobody’s', asy
   for (const signature of [new Uint8Array(65), new Uint8Array(65).fill(255), new Uint8Array(3)])
     expect(await checks.isSignedBy(wallet.address, 'a', { ...message, signature })).toBe(false)
   expect(await checks.isSignedBy(wallet.address, 'a', await signed(2))).toBe(true)
+})
+
+describe('the worker is what finds out', () => {
+  test('its word decides, and until it speaks nothing is decided', async () => {
+    const message = { ...(await signed(1)), signature: new Uint8Array(65) }
+    const questions: [worker: Worker, question: WalletQuestion][] = []
+    const { postMessage } = Worker.prototype
+    // The worker is asked by this alone, and what it says here nobody could find out from the signature.
+    Worker.prototype.postMessage = function (this: Worker, question: WalletQuestion) {
+      questions.push([this, question])
+    }
+    try {
+      const checks = new WalletChecks()
+      let decided = false
+      const answers = [wallet.address, `0x${'22'.repeat(20)}`].map((owner) =>
+        checks.isSignedBy(owner, 'a', message).finally(() => (decided = true)),
+      )
+      for (let turn = 0; turn < 10; turn++) await new Promise((next) => setImmediate(next))
+      expect(decided).toBe(false)
+      for (const [at, signer] of [wallet.address.toLowerCase(), ''].entries()) {
+        const [worker, { ticket, signature }] = questions[at]!
+        expect(signature).toEqual(message.signature)
+        worker.emit('message', { ticket, signer } satisfies WalletAnswer)
+      }
+      expect(await Promise.all(answers)).toEqual([true, false])
+      expect(questions).toHaveLength(2)
+      await questions[0]![0].terminate()
+    } finally {
+      Worker.prototype.postMessage = postMessage
+    }
+  })
+
+  test('no other file of the gateway recovers a signer', () => {
+    const root = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..')
+    const names = readdirSync(join(root, 'gateway'), { recursive: true, encoding: 'utf8' })
+    const sources = names.filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+    const recovers =
+      /\brecover\w*Address\b|\brecoverPublicKey\b|\bverify(TypedData|Message|Hash)\b|secp256k1['"]/
+    const found = sources.filter((name) => recovers.test(readFileSync(join(root, 'gateway', name), 'utf8')))
+    expect(found).toEqual(['wallet-thread.ts'])
+  })
 })
 
 test('many messages of one address wait behind its own: another one’s is answered before their last', async () => {

@@ -5,6 +5,7 @@
  * which gives one event for all of them: a level's newest total makes older ones worthless.
  */
 import { Side } from '../engine/codes.js'
+import { TouchedSet } from '../engine/touched.js'
 import { CHECKSUM_LEVELS, bookChecksum } from '../sdk/wire/checksum.js'
 import type { BookData, LevelEntry } from '../sdk/wire/layout.js'
 
@@ -16,7 +17,8 @@ class SideView {
   /** Blocks are never empty, but for the only one. */
   #blocks: LevelEntry[][] = [[]]
   readonly #sign: number
-  #changed = new Map<number, LevelEntry>()
+  /** Prices whose levels changed, in a keyed table: strangers choose them. */
+  readonly #changed = new TouchedSet()
 
   constructor(sign: 1 | -1) {
     this.#sign = sign
@@ -46,6 +48,13 @@ class SideView {
     return low
   }
 
+  /** Lots and orders at `ticks`; undefined where no level stands. */
+  at(ticks: number): LevelEntry | undefined {
+    const block = this.#blocks[this.#block(ticks)]!
+    const level = block[this.#find(block, ticks)]
+    return level?.[0] === ticks ? level : undefined
+  }
+
   set(ticks: number, lots: number, orders: number): void {
     const level: LevelEntry = [ticks, lots, orders]
     const at = this.#block(ticks)
@@ -60,7 +69,7 @@ class SideView {
       block.splice(index, 0, level)
       if (block.length > BLOCK_LEVELS) this.#blocks.splice(at + 1, 0, block.splice(BLOCK_LEVELS / 2))
     }
-    this.#changed.set(ticks, level)
+    this.#changed.add(ticks, 0)
   }
 
   clear(): void {
@@ -78,8 +87,13 @@ class SideView {
   }
 
   takeChanges(): LevelEntry[] {
-    if (this.#changed.size === 0) return []
-    const changes = [...this.#changed.values()]
+    const { size, pairs } = this.#changed
+    if (size === 0) return []
+    const changes: LevelEntry[] = []
+    for (let index = 0; index < size; index++) {
+      const ticks = pairs[2 * index]!
+      changes.push(this.at(ticks) ?? [ticks, 0, 0])
+    }
     this.#changed.clear()
     return changes
   }
@@ -102,6 +116,12 @@ export class BookView {
     ;(side === Side.Buy ? this.#bids : this.#asks).set(ticks, lots, orders)
     this.lastSeq = seq
     this.#version++
+  }
+
+  /** Adds an order's lots to its level. */
+  add(side: Side, ticks: number, lots: number, seq: number): void {
+    const level = (side === Side.Buy ? this.#bids : this.#asks).at(ticks)
+    this.set(side, ticks, (level?.[1] ?? 0) + lots, (level?.[2] ?? 0) + 1, seq)
   }
 
   /** Grows with every change of a level, also within a command. */

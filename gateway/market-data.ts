@@ -3,7 +3,8 @@
  * ticker, candles, status. Fed event by event, published once per flush: what changed since then is one
  * event of each stream that has it.
  */
-import { EventKind, MarketStatus, Side } from '../engine/codes.js'
+import type { Side } from '../engine/codes.js'
+import { EventKind, MarketStatus } from '../engine/codes.js'
 import { Ev } from '../engine/layout.js'
 import type { MarketConfig } from '../engine/types.js'
 import { bookChecksum } from '../sdk/wire/checksum.js'
@@ -190,18 +191,10 @@ export class MarketData {
 
   /** All live orders are known: the book at `seq` is what they show. */
   loadBook(seq: number): void {
-    const levels = [new Map<number, [lots: number, orders: number]>(), new Map<number, [number, number]>()]
-    this.#options.orders.resting(this.config.id, (side, ticks, visible) => {
-      const level = levels[side]!.get(ticks)
-      if (level === undefined) levels[side]!.set(ticks, [visible, 1])
-      else {
-        level[0] += visible
-        level[1]++
-      }
-    })
     this.book.clear()
-    for (const side of [Side.Buy, Side.Sell])
-      for (const [ticks, [lots, orders]] of levels[side]!) this.book.set(side, ticks, lots, orders, seq)
+    this.#options.orders.resting(this.config.id, (side, ticks, visible) =>
+      this.book.add(side as Side, ticks, visible, seq),
+    )
     this.book.takeChanges()
   }
 

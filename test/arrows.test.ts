@@ -51,6 +51,8 @@ const rules: readonly Rule[] = [
       LEAVES,
       NODE,
       /^engine\/(index|ring|control|exchange|journal\/gated-reader)$/,
+      // Tables keyed by what strangers choose need the keyed hash.
+      /^engine\/(touched|core\/keyed-hash)$/,
       // Its history is made anew from the journal, which it only reads.
       /^engine\/journal\/(crc32c|disk|replay-events|segment-files)$/,
       /^sdk\/wire\//,

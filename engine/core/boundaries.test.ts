@@ -102,6 +102,22 @@ test('fill or kill with that much of an asset about is killed rather than half d
   expect(rig.sell(3, 60, 2, 1, { timeInForce: TimeInForce.FOK })).toEqual(['Accepted 1', 'Fill 1<1 2@60'])
 })
 
+test('fill or kill asks only those that it meets whether they can receive', () => {
+  const rig = new Rig({ reference: false })
+  rig.deposit(1, USD, 2 ** 53 - 1)
+  rig.deposit(2, USD, 2 ** 53 - 101)
+  rig.deposit(2, ABC, 10)
+  rig.deposit(3, ABC, 100)
+  const buy = { timeInForce: TimeInForce.FOK }
+  // The second in the queue could not take its proceeds; what is wanted ends before it.
+  rig.sell(3, 60, 4, 1, { displayLots: 2 })
+  rig.sell(2, 60, 2, 2)
+  expect(rig.buy(1, 60, 2, 1, buy)).toEqual(['Accepted 1', 'Fill 1<1 2@60', 'Refilled 1 2'])
+  // It comes before what an iceberg hides.
+  rig.sell(3, 60, 4, 3, { displayLots: 1 })
+  expect(rig.buy(1, 60, 1, 2, buy)).toEqual(['Accepted 2', 'Canceled 2 FillOrKill 1'])
+})
+
 describe('many', () => {
   const words = new Int32Array(COMMAND_WORDS)
   const floats = new Float64Array(words.buffer)

@@ -1,7 +1,8 @@
 /**
  * Asks before a fill-or-kill order whether settling it could bring a balance to 2^53. Only matters when
  * an asset's whole supply is that large, so it may be slow and may err, on the safe side alone: it then
- * answers "no" although the fills would have fitted, and the order is killed with nothing changed.
+ * answers "no" although the fills would have fitted, and the order is killed with nothing changed. It looks at no
+ * order that `Matcher.whyUnfillable`, which is asked first, has not taken a step for.
  * Called by trading.ts.
  */
 import { Attr } from '../layout.js'
@@ -48,17 +49,22 @@ export function allCanReceive(
     level !== NONE && wanted > 0 && levels[level << LEVEL_SHIFT]! <= (words[at + Order.TICKS]! ^ mask);
     level = levels[(level << LEVEL_SHIFT) + Level.WORSE]!
   ) {
+    /** What shows in the queue so far: it trades before anything that is hidden. */
+    let shown = 0
+    let all = 0
     for (
       let maker = levels[(level << LEVEL_SHIFT) + Level.HEAD]!;
-      maker !== NONE;
+      maker !== NONE && shown < wanted;
       maker = words[(maker << ORDER_SHIFT) + Order.NEXT]!
     ) {
       // These are passed over; they fill nothing.
       if (words[(maker << ORDER_SHIFT) + Order.ACCOUNT] === account || isGone(maker)) continue
       const row = words[(maker << ORDER_SHIFT) + (sells ? Order.BASE_ROW : Order.QUOTE_ROW)]!
       if (!fits(row, sells ? base : quote)) return false
-      wanted -= book.orders.remaining(maker)
+      shown += words[(maker << ORDER_SHIFT) + Order.VISIBLE]!
+      all += book.orders.remaining(maker)
     }
+    wanted -= all
   }
   return true
 }

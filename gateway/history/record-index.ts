@@ -1,8 +1,13 @@
 /**
- * Finds slots of a table of records by a 64-bit key: chains in buckets, newest first. Nothing is
- * allocated after the start, and a slot leaves its chain in constant time, whichever goes first.
+ * Finds slots of a table of records by a key of three words: chains in buckets, newest first. Nothing is
+ * allocated after the start, and a slot leaves its chain in constant time, whichever goes first. Clients choose
+ * the keys, so the hash is keyed (engine/core/keyed-hash.ts).
  */
+import { hashWord, randomTables } from '../../engine/core/keyed-hash.js'
+
 const NONE = -1
+/** Words of the random tables of one key word. */
+const TABLES = 1024
 
 export class RecordIndex {
   readonly #newest: Int32Array
@@ -10,6 +15,7 @@ export class RecordIndex {
   readonly #after: Int32Array
   readonly #bucket: Int32Array
   readonly #mask: number
+  readonly #random = randomTables(3)
 
   /** `capacity`: slots of the table. */
   constructor(capacity: number) {
@@ -22,7 +28,7 @@ export class RecordIndex {
   }
 
   add(slot: number, a: number, b: number, c: number): void {
-    const bucket = mix(a, b, c) & this.#mask
+    const bucket = this.#hash(a, b, c) & this.#mask
     const old = this.#newest[bucket]!
     this.#before[slot] = old
     this.#after[slot] = NONE
@@ -40,16 +46,17 @@ export class RecordIndex {
 
   /** The newest slot of the key's chain that `matches`; undefined when there is none. */
   find(a: number, b: number, c: number, matches: (slot: number) => boolean): number | undefined {
-    for (let slot = this.#newest[mix(a, b, c) & this.#mask]!; slot !== NONE; slot = this.#before[slot]!)
+    for (
+      let slot = this.#newest[this.#hash(a, b, c) & this.#mask]!;
+      slot !== NONE;
+      slot = this.#before[slot]!
+    )
       if (matches(slot)) return slot
     return undefined
   }
-}
 
-/** Three words to one, by MurmurHash3's finaliser. */
-function mix(a: number, b: number, c: number): number {
-  let hash = Math.imul(a + 0x9e3779b9, 0x85ebca6b) ^ Math.imul(b, 0xc2b2ae35) ^ Math.imul(c, 0x27d4eb2f)
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return hash ^ (hash >>> 16)
+  #hash(a: number, b: number, c: number): number {
+    const random = this.#random
+    return hashWord(random, 0, a) ^ hashWord(random, TABLES, b) ^ hashWord(random, 2 * TABLES, c)
+  }
 }

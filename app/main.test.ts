@@ -1,7 +1,19 @@
 /** The program as it is called: by its name, for help, for its version. */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, realpathSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { chainStatePath } from './local-chain.js'
 import { asksForHelp, commandHelp, commands, programHelp } from './commands.js'
 
 const program = fileURLToPath(new URL('./main.js', import.meta.url))
@@ -54,6 +66,25 @@ test('where too few files may be open, that is said with value and bound', () =>
   const enough = limited(1024, 'start', '--nonsense')
   expect(enough.status).toBe(2)
 })
+
+test('a chain whose port is taken for good is told, with exit 1', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'glassbook-chain-'))
+  const taken = createServer()
+  try {
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
+    const rpcUrl = `http://127.0.0.1:${(taken.address() as AddressInfo).port}`
+    const [vault, settlement, verifier] = Array<string>(3).fill(`0x${'11'.repeat(20)}`)
+    const deployment = { chainId: 31337, rpcUrl, vault, settlement, verifier, assets: [], constants: {} }
+    writeFileSync(join(folder, 'deployment.json'), JSON.stringify(deployment))
+    mkdirSync(dirname(chainStatePath(folder)), { recursive: true })
+    writeFileSync(chainStatePath(folder), '{}')
+    const { status, stdout } = run(['chain', folder])
+    expect([status, stdout]).toEqual([1, expect.stringMatching(/^glassbook: \S/)])
+  } finally {
+    taken.close()
+    rmSync(folder, { recursive: true })
+  }
+}, 120_000)
 
 /** Where each command says which flags it takes. */
 const SOURCES: Readonly<Record<string, readonly string[]>> = {

@@ -1,7 +1,7 @@
 /**
  * Suites that are run on a mutant after those nearest to it by imports: a suite that starts the program, or drives
  * the whole engine at random, is far from every file and yet notices most. Paths from dist; a file gets the list of
- * the longest folder that it stands below.
+ * the longest beginning of its path that stands here.
  */
 const FURTHER: Readonly<Record<string, readonly string[]>> = {
   'engine/': ['engine/exchange.test.js', 'engine/run.test.js', 'engine/core/parts.test.js'],
@@ -38,6 +38,9 @@ const FURTHER: Readonly<Record<string, readonly string[]>> = {
     'settlement/tool-checks.test.js',
     'settlement/exit.test.js',
   ],
+  'app/audit-cli': ['settlement/checkpoint.test.js', 'settlement/dishonest.test.js'],
+  'app/exit-cli': ['settlement/exit.test.js', 'settlement/tools.test.js'],
+  'app/gateway-cli': ['app/main.test.js', 'test/gateway-process.test.js'],
   'app/': ['app/main.test.js', 'test/start.test.js', 'test/gateway-process.test.js', 'test/shutdown.test.js'],
 }
 

@@ -40,13 +40,7 @@ import {
   type Consent,
 } from '../engine/index.js'
 import { cloidToJson, kindNames, sideNames, timeInForceNames } from './engine-filter-events.js'
-
-type Fields = Readonly<Record<string, unknown>>
-
-/** A line that is no command at all. */
-export class CommandError extends Error {
-  override readonly name = 'CommandError'
-}
+import { CommandError, type Fields, type Op, commandOf } from './engine-filter-fields.js'
 
 const UINT64_END = 1n << 64n
 /** An id that no engine has: what a value becomes that is no id. */
@@ -78,6 +72,9 @@ const STATUS: Readonly<Record<string, number>> = { active: 0, cancelOnly: 1, hal
 /** Numbers that no attribute has, within the bits of its field. */
 const BAD_3_BITS = 7
 const BAD_2_BITS = 3
+
+/** Ops that change nothing and are answered. */
+type Query = 'balances' | 'book' | 'orders' | 'markets' | 'stateHash'
 
 const has = (fields: Fields, name: string): boolean => fields[name] !== undefined && fields[name] !== null
 
@@ -119,10 +116,7 @@ export class CommandReader {
    * @throws CommandError when it is neither.
    */
   run(value: unknown, line: string): object | undefined {
-    if (typeof value !== 'object' || value === null || Array.isArray(value))
-      throw new CommandError('not an object')
-    const fields = value as Fields
-    const { op } = fields
+    const { op, fields } = commandOf(value)
     switch (op) {
       case 'balances':
         return this.balances(fields)
@@ -150,7 +144,7 @@ export class CommandReader {
     }
   }
 
-  private write(op: unknown, fields: Fields, line: string): void {
+  private write(op: Exclude<Op, Query>, fields: Fields, line: string): void {
     const { words, floats } = this
     const account = id(fields['account'])
     const market = id(fields['market'])
@@ -272,9 +266,6 @@ export class CommandReader {
         return
       case 'accountTier':
         writeAccountTier(words, 0, account, int(fields['tier']))
-        return
-      default:
-        throw new CommandError(typeof op === 'string' ? `no op "${op.slice(0, 40)}"` : 'no op')
     }
   }
 

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { EngineFilter } from './engine-filter.js'
+import { filterConfig } from './engine-filter-fields.js'
 
 type Line = Record<string, unknown>
 
@@ -305,6 +306,49 @@ test('queries about what is not there', () => {
   ])
 })
 
+test.each<[Line, string]>([
+  [
+    buy({ postonly: true, dispalyLots: 1 }),
+    'place has no field "postonly" (did you mean postOnly?); allowed: account, market, ',
+  ],
+  [buy({ dispalyLots: 1 }), 'place has no field "dispalyLots" (did you mean displayLots?)'],
+  [{ op: 'amend', account: 1, cloid: 7, price: 9 }, 'amend has no field "price"'],
+  [{ op: 'cancel', account: 1, cloid: 7, orderId: 9 }, 'cancel has no field "orderId"'],
+  [{ op: 'cancelAll', account: 1, sied: 'buy' }, 'cancelAll has no field "sied" (did you mean side?)'],
+  [{ op: 'stateHash', account: 1 }, 'stateHash has no field "account"; allowed: none'],
+  [{ op: 'time', ms: 1, constructor: 1 }, 'time has no field "constructor"'],
+  [JSON.parse('{"op":"time","ms":1,"__proto__":{}}') as Line, 'time has no field "__proto__"'],
+  [{ op: 'palce' }, 'no op "palce" (did you mean place?)'],
+  [{ op: 'toString' }, 'no op "toString"'],
+  [{ account: 1 }, 'no op'],
+])('%j is refused by name, and changes nothing', (line, message) => {
+  const [refused, hash] = run([line, { op: 'stateHash' }])
+  expect(refused).toMatchObject({ event: 'error', line: 1, message: expect.stringContaining(message) })
+  expect(hash).toMatchObject({ seq: 0 })
+})
+
+test.each<[unknown, string]>([
+  [{ ...config, capcities: {} }, 'the configuration has no field "capcities" (did you mean capacities?)'],
+  [
+    { ...config, capacities: { orderMax: 5 } },
+    'capacities has no field "orderMax" (did you mean ordersMax?)',
+  ],
+  [{ ...config, capacities: { ordersMax: '5' } }, 'capacities.ordersMax is "5", not a number'],
+  [
+    { ...config, markets: [{ ...config.markets[0], bnadPpm: 5 }] },
+    'markets[0] has no field "bnadPpm" (did you mean bandPpm?); allowed: id, base',
+  ],
+  [{ ...config, markets: [{ id: 0 }] }, 'markets[0].base is missing, not a number'],
+  [{ ...config, assets: [{ id: 0, symbl: 'USD' }] }, 'assets[0] has no field "symbl" (did you mean symbol?)'],
+  [{ ...config, assets: {} }, 'assets is not a list'],
+  [{ ...config, requireFrames: 'no' }, 'requireFrames is "no", not true or false'],
+  [{ ...config, feeAccount: null }, 'feeAccount is null, not a number'],
+  [{}, 'lacks assets or markets'],
+  [[], 'the configuration is not an object'],
+])('a configuration of another shape is refused by name (%#)', (value, message) => {
+  expect(() => filterConfig(value)).toThrow(message)
+})
+
 describe('as a program', () => {
   const directory = mkdtempSync(join(tmpdir(), 'glassbook-filter-'))
   afterAll(() => rmSync(directory, { recursive: true, force: true }))
@@ -344,6 +388,9 @@ describe('as a program', () => {
     writeFileSync(file, '{}')
     expect((await start(['--config', file], '')).err).toContain('lacks assets or markets')
     expect((await start(['--config', join(directory, 'none.json')], '')).code).toBe(2)
+    writeFileSync(file, JSON.stringify({ ...config, capcities: {} }))
+    const unknown = await start(['--config', file], '')
+    expect([unknown.code, unknown.err]).toEqual([2, expect.stringContaining('"capcities"')])
     expect((await start([], '')).err).toContain('Usage')
   })
 })

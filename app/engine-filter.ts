@@ -2,24 +2,25 @@
  * The engine as a filter: commands as JSON lines in, events as JSON lines out, for any language and for
  * conformance tests (`glassbook engine --config markets.json`).
  *
- * Every line that is a JSON object with a known `op` is one command (or query) for the engine, which
- * judges every value: a fraction, a negative number or an unknown name comes back `rejected` with its
- * code. Any other line gets an `error` event with its line number and changes nothing.
+ * Every line that is a JSON object with a known `op` and that op's fields is one command (or query) for the
+ * engine, which judges every value: a fraction, a negative number or an unknown name comes back `rejected`
+ * with its code. Any other line gets an `error` event with its line number and changes nothing.
  * Output leaves in pieces while it is made, also within one command or answer, and is flushed after each piece
  * of input, so a program may talk to it line by line and no command's output is held in memory.
  */
 import { readFileSync } from 'node:fs'
 import { StringDecoder } from 'node:string_decoder'
+import { parseArgs } from 'node:util'
 import {
   type Engine,
   type EventBuffer,
   EVENT_WORDS,
   type GenesisConfig,
-  GenesisError,
   createEngine,
 } from '../engine/index.js'
-import { CommandError, CommandReader } from './engine-filter-commands.js'
+import { CommandReader } from './engine-filter-commands.js'
 import { eventToJson } from './engine-filter-events.js'
+import { CommandError, filterConfig } from './engine-filter-fields.js'
 
 /** Characters of one line at most. */
 const LINE_LENGTH_MAX = 1 << 20
@@ -35,11 +36,15 @@ const USAGE = `Usage: glassbook engine --config markets.json < commands.ndjson >
 
 /** Runs the filter until the input ends. Returns the exit code: 0, or 2 for a bad command line or config. */
 export async function runEngineFilter(argv: string[]): Promise<number> {
-  const at = argv.indexOf('--config')
-  const file = at < 0 ? undefined : argv[at + 1]
-  if (argv.includes('--help') || file === undefined) {
+  let file
+  try {
+    file = parseArgs({ args: argv, options: { config: { type: 'string' } } }).values.config
+  } catch (error) {
+    process.stderr.write(`glassbook engine: ${(error as Error).message}\n`)
+  }
+  if (file === undefined) {
     process.stderr.write(USAGE)
-    return argv.includes('--help') ? 0 : 2
+    return 2
   }
   let closed = false
   let full = false
@@ -50,11 +55,13 @@ export async function runEngineFilter(argv: string[]): Promise<number> {
   let filter: EngineFilter
   try {
     // Files and pipes are written at once (Node, "process I/O"), so a piece is gone when `write` returns.
-    filter = new EngineFilter(JSON.parse(readFileSync(file, 'utf8')) as GenesisConfig, (text) => {
+    filter = new EngineFilter(filterConfig(JSON.parse(readFileSync(file, 'utf8'))), (text) => {
       if (!closed) full = !process.stdout.write(text)
     })
   } catch (error) {
-    process.stderr.write(`glassbook engine: ${file}: ${configProblem(error)}\n`)
+    process.stderr.write(
+      `glassbook engine: ${file}: ${error instanceof Error ? error.message : String(error)}\n`,
+    )
     return 2
   }
   const decoder = new StringDecoder('utf8')
@@ -71,12 +78,6 @@ export async function runEngineFilter(argv: string[]): Promise<number> {
   return 0
 }
 
-function configProblem(error: unknown): string {
-  if (error instanceof GenesisError || error instanceof SyntaxError) return error.message
-  if (error instanceof TypeError) return 'the configuration lacks assets or markets'
-  return error instanceof Error ? error.message : String(error)
-}
-
 /** Turns lines of commands into lines of events; keeps the engine between calls. */
 export class EngineFilter {
   readonly engine: Engine
@@ -89,7 +90,7 @@ export class EngineFilter {
 
   /**
    * Output goes to `write` in pieces of whole lines, but for long answers, as it is made.
-   * @throws GenesisError, or TypeError when the shape is wrong.
+   * @throws GenesisError.
    */
   constructor(
     genesis: GenesisConfig,

@@ -92,7 +92,7 @@ export const commands: Readonly<Record<string, Command>> = {
   journal: {
     usage: 'journal verify|dump|stat DIR [FLAGS]',
     about: 'check, print or measure a journal',
-    flags: [['--from SEQ', 'first command'], ['--to SEQ', 'last command'], JSON_FLAG],
+    flags: [['--from SEQ', 'dump: first command'], ['--to SEQ', 'dump: last command'], JSON_FLAG],
     load: async () => (await import('./journal-cli.js')).runJournalCommand,
   },
   replay: {
@@ -107,7 +107,7 @@ export const commands: Readonly<Record<string, Command>> = {
       const journal = await import('./journal-cli.js')
       const audit = await import('./audit-cli.js')
       return (argv) =>
-        argv.some((word) => word.startsWith('--rpc'))
+        argv.some((word) => /^--(rpc|settlement|deployment|calldata)(=|$)/.test(word))
           ? audit.runChainReplay(argv)
           : journal.runReplayCommand(argv)
     },

@@ -4,13 +4,14 @@
  * `glassbook config names` lists every setting with its variable and flag.
  */
 import { ConfigError, loadGatewayConfig, settingNames } from '../gateway/config.js'
+import { FlagError, readFlags } from './flags.js'
 
 const USAGE = 'usage: glassbook config print [--config FILE] [--gateway-SETTING VALUE …] | names\n'
 
 /** Runs the command; answers with the exit code. */
 export async function runConfigCommand(argv: string[]): Promise<number> {
   const [command, ...rest] = argv
-  if (command === 'names') {
+  if (command === 'names' && rest.length === 0) {
     for (const { setting, variable, flag } of settingNames()) {
       process.stdout.write(`gateway.${setting}\n    ${variable}\n    ${flag}\n`)
     }
@@ -20,23 +21,16 @@ export async function runConfigCommand(argv: string[]): Promise<number> {
     process.stderr.write(USAGE)
     return 2
   }
-  const at = rest.indexOf('--config')
-  if (at >= 0 && rest[at + 1] === undefined) {
-    process.stderr.write(`glassbook: --config needs a file\n${USAGE}`)
-    return 2
-  }
-  const file = at < 0 ? undefined : rest[at + 1]
-  const flags = at < 0 ? rest : rest.toSpliced(at, 2)
-  const foreign = flags.find((flag) => flag.startsWith('--') && !flag.startsWith('--gateway-'))
-  if (foreign !== undefined) {
-    process.stderr.write(`glassbook: no flag ${foreign}\n${USAGE}`)
-    return 2
-  }
   try {
-    const gateway = loadGatewayConfig({ file, environment: process.env, flags })
+    const { values, settings } = readFlags(rest, { config: { type: 'string' } })
+    const gateway = loadGatewayConfig({ file: values.config, environment: process.env, flags: settings })
     process.stdout.write(`${JSON.stringify({ gateway }, null, 2)}\n`)
     return 0
   } catch (error) {
+    if (error instanceof FlagError) {
+      process.stderr.write(`glassbook: ${error.message}\n${USAGE}`)
+      return 2
+    }
     if (!(error instanceof ConfigError)) throw error
     process.stderr.write(`glassbook: ${error.message}\n`)
     return 1

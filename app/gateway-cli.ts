@@ -5,14 +5,17 @@
  * A history folder has one writer: a second gateway of an exchange names another one with `--history DIR`.
  */
 import { connect } from 'node:net'
-import { parseArgs } from 'node:util'
 import { FolderInUse, lockFolder } from '../engine/journal/lock.js'
 import { ConfigError, loadGatewayConfig } from '../gateway/config.js'
 import { GatewayProcessError } from '../gateway/exchange-socket.js'
 import { runGatewayProcess } from '../gateway/gateway-process.js'
 import { GatewayStartError } from '../gateway/start.js'
+import { FlagError, readFlags } from './flags.js'
 import { historyFolder } from './gateway-folder.js'
 import { ReceiptKeyError, receiptKey } from './receipt-key.js'
+
+const USAGE =
+  'usage: glassbook gateway --connect SOCKET [--config FILE] [--data DIR [--history DIR]] [--gateway-SETTING VALUE …]\n'
 
 /** Flags beside `--gateway-…`, as parseArgs takes them. */
 export const gatewayFlags = {
@@ -24,19 +27,13 @@ export const gatewayFlags = {
 
 /** Runs the command until the exchange goes; answers with the exit code. */
 export async function runGatewayCommand(argv: string[]): Promise<number> {
-  const own = argv.filter((_flag, index) => !argv[index]!.startsWith('--gateway-') && !isValueOf(argv, index))
   try {
-    const { values } = parseArgs({
-      args: own,
-      options: gatewayFlags,
-    })
+    const { values, settings } = readFlags(argv, gatewayFlags)
     if (values.connect === undefined) {
-      process.stderr.write(
-        'usage: glassbook gateway --connect SOCKET [--config FILE] [--data DIR [--history DIR]] [--gateway-SETTING VALUE …]\n',
-      )
+      process.stderr.write(USAGE)
       return 2
     }
-    const config = loadGatewayConfig({ file: values.config, environment: process.env, flags: argv })
+    const config = loadGatewayConfig({ file: values.config, environment: process.env, flags: settings })
     if (config.threads !== 1) {
       throw new ConfigError(
         `gateway.threads: ${config.threads}, but a gateway process has one thread: start as many processes, each with a socket and a port of its own`,
@@ -54,6 +51,10 @@ export async function runGatewayCommand(argv: string[]): Promise<number> {
     })
     return 0
   } catch (error) {
+    if (error instanceof FlagError) {
+      process.stderr.write(`glassbook: ${error.message}\n${USAGE}`)
+      return 2
+    }
     const known = [ConfigError, FolderInUse, GatewayProcessError, GatewayStartError, ReceiptKeyError].some(
       (kind) => error instanceof kind,
     )
@@ -62,10 +63,4 @@ export async function runGatewayCommand(argv: string[]): Promise<number> {
     process.stderr.write(`glassbook: ${(error as Error).message}\n`)
     return 1
   }
-}
-
-/** Whether an argument is the value of a `--gateway-…` flag before it. */
-function isValueOf(argv: readonly string[], index: number): boolean {
-  const before = argv[index - 1]
-  return before !== undefined && before.startsWith('--gateway-') && !before.includes('=')
 }

@@ -117,9 +117,13 @@ function parse(argv: readonly string[], usage: string, words: number): Arguments
   }
   const { positionals, values } = parsed
   if (positionals.length !== words) throw new UsageError(`Usage: ${usage}`)
+  const isRange = values.from !== undefined || values.to !== undefined
+  if (isRange && !(words === 2 && positionals[0] === 'dump'))
+    throw new UsageError(`--from and --to go with "journal dump" only\nUsage: ${usage}`)
   const number = (name: string, text: string | undefined, fallback: number): number => {
     const value = text === undefined ? fallback : Number(text)
-    if (!(value >= 0)) throw new UsageError(`--${name} "${text}" is no sequence number\nUsage: ${usage}`)
+    if (text !== undefined && !(/^\d+$/.test(text) && Number.isSafeInteger(value)))
+      throw new UsageError(`--${name} "${text}" is no sequence number\nUsage: ${usage}`)
     return value
   }
   return {

@@ -99,7 +99,8 @@ export function runOrderAudit(argv: string[]): Promise<number> {
     })
     const [dataDir] = positionals
     const match = /^(\d+)(?::(\d+))?$/.exec(values.fill ?? '')
-    if (dataDir === undefined || match === null) throw new UsageError('name a data folder and a fill')
+    if (dataDir === undefined || positionals.length > 1 || match === null)
+      throw new UsageError('name one data folder and a fill')
     const [seq, index] = [Number(match[1]), Number(match[2] ?? 0)]
     const path = values.deployment ?? join(dataDir, 'deployment.json')
     if (!existsSync(path)) throw new UsageError(`no deployment at ${path}: signatures name chain and vault`)

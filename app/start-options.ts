@@ -5,11 +5,12 @@
 import { existsSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { parseArgs } from 'node:util'
+import type { parseArgs } from 'node:util'
 import { type GatewayConfig, ConfigError, loadGatewayConfig } from '../gateway/config.js'
 import { SNAPSHOT_EVERY } from '../engine/exchange.js'
 import { SEGMENT_BYTES } from '../engine/journal/segments.js'
 import { usageOf } from './commands.js'
+import { FlagError, readFlags } from './flags.js'
 
 const USAGE = `usage: ${usageOf('start')}`
 
@@ -161,19 +162,14 @@ export function parseStartOptions(
   environment: NodeJS.ProcessEnv = process.env,
 ): StartOptions {
   refuseSwallowed(environment)
-  const gatewayFlags: string[] = []
-  const ownFlags: string[] = []
-  for (let index = 0; index < argv.length; index++) {
-    const flag = argv[index]!
-    if (!flag.startsWith('--gateway-') || /^--gateway-socket(=|$)/.test(flag)) ownFlags.push(flag)
-    else gatewayFlags.push(...(flag.includes('=') ? [flag] : argv.slice(index, ++index + 1)))
-  }
-  let values
+  let flags
   try {
-    ;({ values } = parseArgs({ args: ownFlags, options: startFlags }))
+    flags = readFlags(argv, startFlags)
   } catch (error) {
-    throw new StartError(`${(error as Error).message}\n${USAGE}`)
+    if (error instanceof FlagError) throw new StartError(`${error.message}\n${USAGE}`)
+    throw error
   }
+  const { values, settings } = flags
   for (const flag of ['replay', 'orderbook'] as const) {
     const file = values[flag]
     if (file !== undefined && !existsSync(file)) throw new StartError(`--${flag}: no file ${file}`)
@@ -190,7 +186,7 @@ export function parseStartOptions(
     )
   let gateway: GatewayConfig
   try {
-    gateway = loadGatewayConfig({ file: values.config, environment: process.env, flags: gatewayFlags })
+    gateway = loadGatewayConfig({ file: values.config, environment, flags: settings })
   } catch (error) {
     if (error instanceof ConfigError) throw new StartError(error.message)
     throw error

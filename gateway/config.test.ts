@@ -12,15 +12,12 @@ describe('settings', () => {
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
   test('a flag wins over the environment, that over the file, that over the default', () => {
-    writeFileSync(
-      file,
-      JSON.stringify({ other: 1, gateway: { port: 1, threads: 2, orderRate: { perSecond: 5 } } }),
-    )
+    writeFileSync(file, JSON.stringify({ gateway: { port: 1, threads: 2, orderRate: { perSecond: 5 } } }))
     const environment = { GLASSBOOK_GATEWAY_PORT: '2', GLASSBOOK_GATEWAY_ORDER_RATE_BURST: '6', OTHER: 'x' }
     const config = loadGatewayConfig({
       file,
       environment,
-      flags: ['--gateway-port=3', '--data', 'x', '--gateway-allowed-origins', 'a,b'],
+      flags: { 'gateway-port': '3', data: 'x', 'gateway-allowed-origins': 'a,b' },
     })
     expect(config).toMatchObject({
       port: 3,
@@ -37,13 +34,34 @@ describe('settings', () => {
     [() => gatewayConfig({ prot: 1 }), /prot/],
     [() => gatewayConfig({ port: 70_000 }), /gateway\.port/],
     [() => loadGatewayConfig({ environment: { GLASSBOOK_GATEWAY_PORT: 'x' } }), /gateway\.port/],
-    [() => loadGatewayConfig({ flags: ['--gateway-prot', '1'] }), /--gateway-prot/],
-    [() => loadGatewayConfig({ flags: ['--gateway-port'] }), /needs a value/],
+    [() => gatewayConfig({ orderRate: { burts: 1 } }), /orderRate\.burts.*gateway\.orderRate\.burst\?/],
+    [
+      () => loadGatewayConfig({ environment: { GLASSBOOK_GATEWAY_PROT: '9100' } }),
+      /GLASSBOOK_GATEWAY_PROT: .*GLASSBOOK_GATEWAY_PORT\?/,
+    ],
     [() => loadGatewayConfig({ file: join(folder, 'none.json') }), /no such file/],
     [() => gatewayConfig({ messageBytesMax: 1 << 20 }), /messageBytesMax/],
   ])('what cannot be used is named (%#)', (load, name) => {
     expect(load).toThrow(ConfigError)
     expect(load).toThrow(name)
+  })
+
+  test.each([
+    [{ gatewya: { port: 9100 } }, /gatewya: no such section \(did you mean gateway\?\); allowed: gateway/],
+    [{ gateway: { prot: 9100 } }, /gateway\.prot: no such setting \(did you mean gateway\.port\?\)/],
+    [{ gateway: { ordrRate: {} } }, /gateway\.ordrRate: .*gateway\.orderRate\?/],
+    [{ gateway: { orderRate: 5 } }, /gateway\.orderRate/],
+    [{ gateway: 5 }, /gateway: not an object/],
+    [{ gateway: [] }, /gateway: not an object/],
+    [[], /not an object/],
+    [null, /not an object/],
+  ])('a file that says %j is refused by its name', (content, problem) => {
+    writeFileSync(file, JSON.stringify(content))
+    // A variable that would set a part of what is wrong does not hide it.
+    const load = () => loadGatewayConfig({ file, environment: { GLASSBOOK_GATEWAY_ORDER_RATE_BURST: '6' } })
+    expect(load).toThrow(ConfigError)
+    expect(load).toThrow(file)
+    expect(load).toThrow(problem)
   })
 
   test('every setting has its variable and flag', () => {
@@ -68,6 +86,10 @@ describe('settings', () => {
       expect(await runConfigCommand(['print', '--gateway-port', 'seven'])).toBe(1)
       expect(written.at(-1)).toContain('gateway.port')
       expect(await runConfigCommand(['print', '--port', '7'])).toBe(2)
+      expect(await runConfigCommand(['print', 'more'])).toBe(2)
+      expect(await runConfigCommand(['names', 'more'])).toBe(2)
+      expect(await runConfigCommand(['print', '--gateway-prot', '7'])).toBe(2)
+      expect(written.at(-1)).toContain('--gateway-prot: no such flag (did you mean --gateway-port?)')
       expect(await runConfigCommand([])).toBe(2)
     } finally {
       process.stdout.write = write

@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { FRAME_BYTES_MAX } from '../engine/limits.js'
+import { hint } from './nearest.js'
 
 const count = (fallback: number, about: string) => z.int().min(1).max(1e9).default(fallback).describe(about)
 const rate = (perSecond: number, burst: number, about: string) =>
@@ -108,9 +109,19 @@ export class ConfigError extends Error {
 export function gatewayConfig(settings: unknown = {}): GatewayConfig {
   const parsed = gatewayConfigSchema.safeParse(settings)
   if (parsed.success) return parsed.data
-  throw new ConfigError(
-    parsed.error.issues.map(({ path, message }) => `gateway.${path.join('.')}: ${message}`).join('\n'),
-  )
+  throw new ConfigError(parsed.error.issues.flatMap(problemsOf).join('\n'))
+}
+
+/** One line for each setting that an issue names. */
+function problemsOf(issue: z.core.$ZodIssue): string[] {
+  const place = ['gateway', ...issue.path].join('.')
+  if (issue.code !== 'unrecognized_keys') return [`${place}: ${issue.message}`]
+  const known = settingPaths().map(({ path }) => ['gateway', ...path].join('.'))
+  const groups = known.map((name) => name.slice(0, name.lastIndexOf('.')))
+  return issue.keys.map((key) => {
+    const name = `${place}.${key}`
+    return `${name}: no such setting${hint(name, [...known, ...groups])}`
+  })
 }
 
 /** Paths of all settings, such as `orderRate.burst`, with what their values are. */
@@ -140,14 +151,23 @@ const snake = (path: readonly string[]): string =>
 const kebab = (path: readonly string[]): string =>
   path.map((name) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)).join('-')
 
+const VARIABLE_PREFIX = 'GLASSBOOK_GATEWAY_'
+const variableOf = (path: readonly string[]): string => `${VARIABLE_PREFIX}${snake(path)}`
+const flagOf = (path: readonly string[]): string => `gateway-${kebab(path)}`
+
 /** Environment variable and flag of every setting, for help texts. */
 export function settingNames(): { setting: string; variable: string; flag: string }[] {
   return settingPaths().map(({ path }) => ({
     setting: path.join('.'),
-    variable: `GLASSBOOK_GATEWAY_${snake(path)}`,
-    flag: `--gateway-${kebab(path)}`,
+    variable: variableOf(path),
+    flag: `--${flagOf(path)}`,
   }))
 }
+
+/** The flag of every setting, as parseArgs takes them. */
+export const settingFlags: Readonly<Record<string, { readonly type: 'string' }>> = Object.fromEntries(
+  settingPaths().map(({ path }) => [flagOf(path), { type: 'string' }]),
+)
 
 function put(settings: Record<string, unknown>, path: readonly string[], value: unknown): void {
   const [name, ...rest] = path
@@ -168,37 +188,49 @@ function valueOf(kind: ReturnType<typeof settingPaths>[number]['kind'], text: st
 }
 
 export interface ConfigSources {
-  /** JSON file with a `gateway` object; other parts of it are other programs'. */
+  /** JSON file with a `gateway` object. */
   readonly file?: string | undefined
   readonly environment?: Readonly<Record<string, string | undefined>>
-  /** Flags as `--gateway-…=value` or `--gateway-… value`; others are left alone. */
-  readonly flags?: readonly string[]
+  /** Values by flag, without dashes (`settingFlags`); flags that are no settings are left alone. */
+  readonly flags?: Readonly<Record<string, unknown>>
 }
 
 /**
  * Settings from all their sources.
  * @throws ConfigError naming the file, variable or flag that cannot be used.
  */
-export function loadGatewayConfig({ file, environment = {}, flags = [] }: ConfigSources): GatewayConfig {
-  const settings: Record<string, unknown> = {}
-  if (file !== undefined) Object.assign(settings, readConfigFile(file))
+export function loadGatewayConfig({ file, environment = {}, flags = {} }: ConfigSources): GatewayConfig {
+  const settings: Record<string, unknown> = file === undefined ? {} : readConfigFile(file)
   const paths = settingPaths()
+  refuseUnknownVariables(environment)
   for (const { path, kind } of paths) {
-    const text = environment[`GLASSBOOK_GATEWAY_${snake(path)}`]
-    if (text !== undefined) put(settings, path, valueOf(kind, text))
-  }
-  for (let index = 0; index < flags.length; index++) {
-    const [flag, inline] = flags[index]!.split(/=(.*)/s, 2) as [string, string | undefined]
-    if (!flag.startsWith('--gateway-')) continue
-    const setting = paths.find(({ path }) => flag === `--gateway-${kebab(path)}`)
-    if (setting === undefined) throw new ConfigError(`${flag}: no such setting`)
-    const text = inline ?? flags[++index]
-    if (text === undefined) throw new ConfigError(`${flag}: needs a value`)
-    put(settings, setting.path, valueOf(setting.kind, text))
+    const text = flags[flagOf(path)] ?? environment[variableOf(path)]
+    if (typeof text === 'string') put(settings, path, valueOf(kind, text))
   }
   return gatewayConfig(settings)
 }
 
+/** A setting that is mistyped would be left at its default, and nobody would know. */
+function refuseUnknownVariables(environment: Readonly<Record<string, string | undefined>>): void {
+  const known = settingNames().map(({ variable }) => variable)
+  const unknown = Object.keys(environment).filter(
+    (name) => name.startsWith(VARIABLE_PREFIX) && !known.includes(name),
+  )
+  if (unknown.length === 0) return
+  throw new ConfigError(
+    unknown
+      .map(
+        (name) =>
+          `${name}: no setting has this variable${hint(name, known)}; "glassbook config names" lists them`,
+      )
+      .join('\n'),
+  )
+}
+
+/** Sections of a file of settings: only the gateway has any. */
+const SECTIONS = ['gateway']
+
+/** The `gateway` section, checked, so that what is wrong in the file is told with the file's name. */
 function readConfigFile(file: string): Record<string, unknown> {
   let text: string
   try {
@@ -208,10 +240,27 @@ function readConfigFile(file: string): Record<string, unknown> {
       `${file}: ${(error as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such file' : 'cannot be read'}`,
     )
   }
+  let value: unknown
   try {
-    const { gateway = {} } = JSON.parse(text) as { gateway?: Record<string, unknown> }
-    return gateway
+    value = JSON.parse(text)
   } catch (error) {
     throw new ConfigError(`${file}: ${(error as Error).message}`)
   }
+  if (!isObject(value)) throw new ConfigError(`${file}: not an object with a section "gateway"`)
+  for (const name of Object.keys(value))
+    if (!SECTIONS.includes(name))
+      throw new ConfigError(
+        `${file}: ${name}: no such section${hint(name, SECTIONS)}; allowed: ${SECTIONS.join(', ')}`,
+      )
+  const section = value['gateway'] ?? {}
+  if (!isObject(section)) throw new ConfigError(`${file}: gateway: not an object of settings`)
+  try {
+    gatewayConfig(section)
+  } catch (error) {
+    throw new ConfigError(`${file}: ${(error as Error).message}`)
+  }
+  return section
 }
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -74,9 +74,27 @@ export class GatewayKeeper {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc', ...bridges.map(() => 'pipe' as const)],
     })
     this.#child = child
-    for (const stream of [child.stdout!, child.stderr!]) createInterface({ input: stream }).on('line', onLine)
     let listenedMs = 0
     let refusal = ''
+    let patience: NodeJS.Timeout | undefined
+    this.#ended = new Promise((resolve) => {
+      let hasDied = false
+      const died = (how: string): void => {
+        if (hasDied) return
+        hasDied = true
+        clearTimeout(patience)
+        this.#child = undefined
+        if (!this.#isStopping) this.#died(refusal === '' ? how : `${how}: ${refusal}`, refusal, listenedMs)
+        resolve()
+      }
+      // Of a process that could not be made; whether 'close' follows depends on why.
+      child.once('error', (error) => died(error.message))
+      // Not 'exit': what it had sent may still be on its way.
+      child.once('close', (code, signal) => died(signal ?? `code ${code}`))
+    })
+    // It could not be made: 'error' tells why.
+    if (child.pid === undefined) return
+    for (const stream of [child.stdout!, child.stderr!]) createInterface({ input: stream }).on('line', onLine)
     child.on('message', (message: FromGatewayChild) => {
       if (message.type === 'refused') refusal = message.message
       else {
@@ -86,29 +104,14 @@ export class GatewayKeeper {
         this.#onListening(message.port)
       }
     })
-    let patience: NodeJS.Timeout | undefined
     for (const [index, bridge] of bridges.entries()) {
       const socket = child.stdio[FIRST_SOCKET_FD + index] as Readable as Socket
       bridge.connect(socket)
       // A process that hangs without its connection is of no use to anybody.
       socket.once('close', () => {
-        patience ??= setTimeout(() => child.kill('SIGKILL'), END_MS_MAX)
+        if (this.#child === child) patience ??= setTimeout(() => child.kill('SIGKILL'), END_MS_MAX)
       })
     }
-    this.#ended = new Promise((resolve) => {
-      const died = (how: string): void => {
-        clearTimeout(patience)
-        this.#child = undefined
-        if (!this.#isStopping) this.#died(refusal === '' ? how : `${how}: ${refusal}`, refusal, listenedMs)
-        resolve()
-      }
-      child.once('error', (error) => {
-        for (const stream of child.stdio) stream?.destroy()
-        died(error.message)
-      })
-      // Not 'exit': what it had sent may still be on its way.
-      child.once('close', (code, signal) => died(signal ?? `code ${code}`))
-    })
     child.once('spawn', () => {
       const settings: GatewayConfig = this.#port === undefined ? config : { ...config, port: this.#port }
       child.send(settings, () => {})

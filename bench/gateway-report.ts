@@ -179,7 +179,7 @@ export function gatewayReport(results: GatewayResults): string {
     '',
     `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, Node ${machine.node}, ${machine.date}; load average before ${before.toFixed(1)}, after ${after.toFixed(1)}. \`npm run bench:gateway\`.`,
     '',
-    'Orders through the whole line: WebSocket, gateway thread, P-256 check of each frame, ring, engine, journal with fdatasync before the answer, history files. Frames of 16 commands (7 rest, 7 cancel, 2 cross) on 8 connections. Open loop: a frame is sent when it is due, answered or not, and its latency runs from then. The generator is a process of its own on the same machine and signs all frames before the load begins.',
+    'Orders through the whole line: WebSocket, gateway thread (in a process of its own, as `glassbook start` has it), P-256 check of each frame, bridge, ring, engine, journal with fdatasync before the answer, history files. Frames of 16 commands (7 rest, 7 cancel, 2 cross) on 8 connections. Open loop: a frame is sent when it is due, answered or not, and its latency runs from then. The generator is a process of its own on the same machine and signs all frames before the load begins.',
     '',
     ...table(
       [

@@ -76,6 +76,7 @@ export interface Rig {
   /** The engine's state hash as it is now, in hex, and the seq that it is of. */
   stateHash(): Promise<{ seq: number; stateHash: string }>
   readonly url: string
+  readonly dataDir: string
   readonly port: number
   readonly wallets: readonly PrivateKeyAccount[]
   readonly exchange: ExchangeHandles
@@ -193,6 +194,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   options.onPart?.('gateway')
   return {
     url: `ws://127.0.0.1:${gateway.port}`,
+    dataDir,
     port: gateway.port,
     wallets,
     exchange,

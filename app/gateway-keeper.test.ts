@@ -1,0 +1,53 @@
+/** A system that gives no process for a while: the keeper goes on trying, tells each time, and the exchange does not end. */
+import { RIG_DEPLOYMENT, startRig } from '../bench/gateway-rig.js'
+import { childProcesses } from '../bench/thread-cpu.js'
+import { Bridge } from '../gateway/bridge.js'
+import { gatewayConfig } from '../gateway/config.js'
+import { GatewayKeeper } from './gateway-keeper.js'
+
+const program = process.execPath
+afterEach(() => {
+  process.execPath = program
+})
+
+async function until(what: string, holds: () => boolean): Promise<void> {
+  for (let waited = 0; !holds(); waited += 10) {
+    if (waited > 120_000) throw new Error(`waited in vain: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
+
+test('a process that cannot be made is tried again, each time later, until there is one', async () => {
+  const rig = await startRig({ accounts: 1, spare: 1 })
+  const lines: string[] = []
+  const others = childProcesses()
+  const keeper = new GatewayKeeper({
+    dataDir: rig.dataDir,
+    config: gatewayConfig({ port: 0 }),
+    bridges: [new Bridge({ link: rig.spareLinks[0]!, deployment: RIG_DEPLOYMENT })],
+    onLine: (line) => lines.push(line),
+  })
+  const port = await keeper.listening
+  const tries = (): string[] =>
+    lines.flatMap((line) => {
+      const match = /ended by itself \((.+)\);.* starts again (.+)$/.exec(line)
+      return match === null ? [] : [`${match[1]}: ${match[2]}`]
+    })
+  const gateway = childProcesses().find((pid) => !others.includes(pid))
+  process.execPath = '/none/there'
+  process.kill(gateway!, 'SIGKILL')
+  await until('three tries', () => tries().length >= 4)
+  process.execPath = program
+  await until('the next one', () => lines.includes(`gateway: listens again at port ${port}`))
+  expect(tries().slice(0, 4)).toEqual([
+    'SIGKILL: at once',
+    'spawn /none/there ENOENT: in 0.25 s',
+    'spawn /none/there ENOENT: in 0.5 s',
+    'spawn /none/there ENOENT: in 1 s',
+  ])
+  expect((await fetch(`http://127.0.0.1:${port}/v1/time`)).status).toBe(200)
+  await keeper.stop()
+  await rig.stop()
+  await keeper.end()
+  expect(childProcesses()).toEqual(others)
+}, 300_000)

@@ -206,7 +206,9 @@ class Session {
     levels: number,
   ): void {
     const { words, floats } = this.pair
-    for (let order = 0; order < CAPACITIES.ordersMax + 6; order++) {
+    // All of one kind: then nothing of another may stand.
+    if (expires === true || display !== undefined || stop === true) this.cancelOrders()
+    for (let order = 0; order < 2 * CAPACITIES.ordersMax; order++) {
       const side = this.pick([Side.Buy, Side.Sell])
       const away = this.below(levels)
       const ticks = side === Side.Buy ? 40 - away : 60 + away
@@ -348,13 +350,23 @@ class Session {
 
   /** Time goes on, orders and sessions go. */
   private makeRoom(): void {
+    if (this.below(2) === 0) this.cancelOrders()
+    this.passTime(this.pick([1, 60, LIFETIME_MS]))
+  }
+
+  private cancelOrders(): void {
+    const { words, floats } = this.pair
+    for (let account = 0; account < CAPACITIES.accountsMax; account++) {
+      commands.writeCancelAll(words, floats, 0, account, -1, -1)
+      this.apply()
+    }
+    this.passTime(1)
+  }
+
+  /** Time goes on until all that is under way is done. */
+  private passTime(ms: number): void {
     const { words, floats, slow } = this.pair
-    if (this.below(2) === 0)
-      for (let account = 0; account < CAPACITIES.accountsMax; account++) {
-        commands.writeCancelAll(words, floats, 0, account, -1, -1)
-        this.apply()
-      }
-    this.nowMs += this.pick([1, 60, LIFETIME_MS])
+    this.nowMs += ms
     do {
       commands.writeTime(words, floats, 0, this.nowMs)
       this.apply()

@@ -25,6 +25,37 @@ export default tseslint.config(
     },
   },
   {
+    // The wall clock may be wrong: nothing in the gateway is decided by it.
+    files: ['gateway/**/*.ts'],
+    ignores: ['gateway/wall-clock.ts', 'gateway/**/*.test.ts'],
+    rules: {
+      'no-restricted-properties': [
+        'error',
+        {
+          object: 'Date',
+          property: 'now',
+          message:
+            'Engine time is Gateway.timeMs, pace is performance.now(), the wall clock is wall-clock.ts.',
+        },
+      ],
+    },
+  },
+  {
+    // Neither in the SDK: its deadlines, expiries and nonces are of engine time.
+    files: ['sdk/**/*.ts'],
+    ignores: ['sdk/**/*.test.ts'],
+    rules: {
+      'no-restricted-properties': [
+        'error',
+        {
+          object: 'Date',
+          property: 'now',
+          message: 'Engine time is ClientCore.nowMs, pace is performance.now().',
+        },
+      ],
+    },
+  },
+  {
     // What acts for a client waits through stillStanding, which checks again whether it still may.
     files: [
       'gateway/frames.ts',

@@ -6,6 +6,7 @@
  * Invariant: one writer a field. durableSeq is written by the journal thread alone and guarded by a
  * version (a seqlock), because a 53-bit value is two words: a reader never sees half of an update.
  */
+import { machineMs } from './machine-clock.js'
 import type { Doorbell } from './ring.js'
 
 /** Word offsets. Doorbells are 16 words (a cache line) each. */
@@ -17,11 +18,11 @@ const DURABLE = 16
 const DURABLE_HEAD = 19
 const HEAD_WORDS = 8
 const SEQUENCED = 32
-const CLOCK_AHEAD = 40
+const CLOCK_BASE = 40
 const DOORBELLS = 48
 const DOORBELL_WORDS = 16
 const FAILURE_TEXT_BYTES = 1024
-/** Added to what is written of the clock, which may be negative. */
+/** Added to what is written of the clock, which may be negative; what was never written stays 0. */
 const CLOCK_ZERO = 2 ** 52
 
 /** Most gateways, operators and followers together. */
@@ -126,15 +127,24 @@ export class Control {
     this.writeSeq(SEQUENCED, seq)
   }
 
-  /** How far engine time is ahead of the wall clock, in ms; below 0 = behind. 0 unless the clock is or was wrong. */
-  get clockAheadMs(): number {
-    const written = this.readSeq(CLOCK_AHEAD)
-    return written === 0 ? 0 : written - CLOCK_ZERO
+  /** Engine time less the machine's monotonic clock, in whole ms; undefined before the engine thread has told. */
+  get clockBaseMs(): number | undefined {
+    const written = this.readSeq(CLOCK_BASE)
+    return written === 0 ? undefined : written - CLOCK_ZERO
   }
 
   /** Engine thread only; in a gateway process, whoever relays. */
-  set clockAheadMs(ms: number) {
-    this.writeSeq(CLOCK_AHEAD, Math.trunc(ms) + CLOCK_ZERO)
+  set clockBaseMs(ms: number) {
+    this.writeSeq(CLOCK_BASE, Math.floor(ms) + CLOCK_ZERO)
+  }
+
+  /**
+   * Engine time of a command that would be given now, in ms since 1970, to a few ms: the engine's clock as it was
+   * told last, and the machine's since. No wall clock is read: it may have jumped since. 0 before it was told.
+   */
+  get timeMs(): number {
+    const baseMs = this.clockBaseMs
+    return baseMs === undefined ? 0 : Math.floor(baseMs + machineMs())
   }
 
   /** One of StopPhase. */

@@ -7,6 +7,7 @@ import { Control, Failure, StopPhase } from './control.js'
 import { nodeDisk } from './journal/disk.js'
 import { recover } from './journal/recovery.js'
 import type { JournalPosition } from './journal/segments.js'
+import { machineMs } from './machine-clock.js'
 import { Publisher } from './publisher.js'
 import { RingReader, RingWriter, armDoorbell, disarmDoorbell, sleepOnDoorbell } from './ring.js'
 import { RunLoop } from './run.js'
@@ -81,12 +82,12 @@ function prepare(data: EngineThreadData, control: Control): RunLoop {
   if (behind !== undefined && !data.acceptClock) throw new Error(behind)
   const clock = new SteadyClock({
     wall: Date.now,
-    monotonic: () => performance.now(),
+    monotonic: machineMs,
     timeMs: engine.timeMs,
     accept: data.acceptClock,
     onTrouble: (line) => tell({ type: 'log', line }),
-    onAhead: (aheadMs) => {
-      control.clockAheadMs = aheadMs
+    onBase: (baseMs) => {
+      control.clockBaseMs = baseMs
     },
   })
   clock.now()

@@ -13,7 +13,8 @@ import type { Clock } from './sequencer.js'
 /** A clock may differ by so much from what it should say before it is called wrong. */
 export const CLOCK_JUMP_MS_MAX = 60_000
 const TELL_EVERY_MS = 60_000
-const TELL_AHEAD_MS = 10
+/** Readings of a wall clock in whole ms differ by so much from one another. */
+const TELL_BASE_MS = 2
 
 export interface SteadyClockOptions {
   /** Milliseconds since 1970. */
@@ -24,8 +25,8 @@ export interface SteadyClockOptions {
   readonly timeMs: number
   readonly accept: boolean
   readonly onTrouble: (line: string) => void
-  /** Told when engine time begins to differ from the wall clock by another amount, below 0 = it is behind. */
-  readonly onAhead: (aheadMs: number) => void
+  /** Told when what this clock is ahead of the monotonic one has become another amount, in ms. */
+  readonly onBase: (baseMs: number) => void
 }
 
 /** The clock is so far behind the journal that a start on it would stop all time; undefined = it is not. */
@@ -49,7 +50,7 @@ export class SteadyClock {
   #toldAtMs = 0
   /** The jump that was told last. */
   #toldJumpMs = 0
-  #toldAheadMs = 0
+  #toldBaseMs = NaN
 
   constructor(options: SteadyClockOptions) {
     this.#options = options
@@ -73,7 +74,7 @@ export class SteadyClock {
       this.#base += jumpMs
       if (this.#isWrong) this.#told('the clock is right again and is followed')
       this.#isWrong = false
-      return this.#tell(wallMs, wallMs + this.#ahead)
+      return this.#tell(monotonicMs, wallMs + this.#ahead)
     }
     if (accept) {
       this.#base += jumpMs
@@ -89,7 +90,7 @@ export class SteadyClock {
           `${iso(monotonicMs + this.#base)}. Set the clock right, or start again (with --accept-clock jumps are followed)`,
       )
     }
-    return this.#tell(wallMs, Math.floor(monotonicMs + this.#base) + this.#ahead)
+    return this.#tell(monotonicMs, Math.floor(monotonicMs + this.#base) + this.#ahead)
   }
 
   /** Whether a clock that is not followed is to be told: for the first time, a minute later, or since it jumped again. */
@@ -98,12 +99,11 @@ export class SteadyClock {
     return Math.abs(jumpMs - this.#toldJumpMs) > CLOCK_JUMP_MS_MAX
   }
 
-  /** A held time creeps against the wall clock by roundings: only what matters is told. */
-  #tell(wallMs: number, timeMs: number): number {
-    const aheadMs = timeMs - wallMs
-    if (Math.abs(aheadMs - this.#toldAheadMs) > (aheadMs === 0 ? 0 : TELL_AHEAD_MS)) {
-      this.#toldAheadMs = aheadMs
-      this.#options.onAhead(aheadMs)
+  #tell(monotonicMs: number, timeMs: number): number {
+    const baseMs = timeMs - monotonicMs
+    if (!(Math.abs(baseMs - this.#toldBaseMs) <= TELL_BASE_MS)) {
+      this.#toldBaseMs = baseMs
+      this.#options.onBase(baseMs)
     }
     return timeMs
   }

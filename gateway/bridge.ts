@@ -50,8 +50,8 @@ const NO_STATS: GatewayStats = { connections: 0, frames: 0, commands: 0, message
 /** The first thing that the exchange says. */
 export interface BridgeHello {
   readonly type: 'exchange'
-  /** How far engine time is ahead of the wall clock; told again by `clock`. */
-  readonly clockAheadMs: number
+  /** Engine time less the machine's monotonic clock, which both processes read; told again by `clock`. */
+  readonly clockBaseMs: number
   readonly epoch: number
   readonly deployment: Deployment
   readonly batches: readonly BatchInfo[]
@@ -134,9 +134,10 @@ export class Bridge implements RunningBridge {
     })
     socket.on('error', () => {})
     socket.once('close', () => this.#cut())
+    this.#clockTold = this.#control.clockBaseMs ?? 0
     const hello: BridgeHello = {
       type: 'exchange',
-      clockAheadMs: this.#control.clockAheadMs,
+      clockBaseMs: this.#clockTold,
       epoch: this.#control.epoch,
       deployment: this.#options.deployment,
       batches: this.#batches.latest(),
@@ -226,9 +227,12 @@ export class Bridge implements RunningBridge {
 
   settlementChanged(figures: SettlementFigures): void {
     this.tell({ type: 'settlement', figures })
-    const { clockAheadMs } = this.#control
-    if (clockAheadMs !== this.#clockTold) this.tell({ type: 'clock', clockAheadMs })
-    this.#clockTold = clockAheadMs
+  }
+
+  #tellClock(): void {
+    const clockBaseMs = this.#control.clockBaseMs ?? 0
+    if (clockBaseMs !== this.#clockTold) this.tell({ type: 'clock', clockBaseMs })
+    this.#clockTold = clockBaseMs
   }
 
   tell(message: ToGatewayProcess): void {
@@ -244,6 +248,8 @@ export class Bridge implements RunningBridge {
   async #run(): Promise<void> {
     const doorbell = this.#control.producerDoorbell(this.#options.link.producer)
     while (!this.#ended) {
+      // At least once in SLEEP_MS_MAX: a clock that was set reaches the gateway process without any message.
+      this.#tellClock()
       if (this.#drain()) {
         await new Promise<void>((resolve) => setImmediate(resolve))
         continue

@@ -83,6 +83,8 @@ export class EngineLink {
   #handledSeq = 0
   #left = false
   #within = false
+  /** The latest engine time of what has been handed on. */
+  #toldMs = 0
 
   constructor(options: EngineLinkOptions) {
     this.control = new Control(options.control)
@@ -106,6 +108,11 @@ export class EngineLink {
   /** Last seq of what has been handed on. */
   get handledSeq(): number {
     return this.#handledSeq
+  }
+
+  /** Engine time of a command that is given now, to a few ms, and never before what the engine has told. */
+  get timeMs(): number {
+    return Math.max(this.#toldMs, this.control.timeMs)
   }
 
   get ended(): boolean {
@@ -238,6 +245,7 @@ export class EngineLink {
     const float = at >> 3
     const type = words[word + Outbound.TYPE]!
     this.#handledSeq = floats[float + Outbound.SEQ_F64]!
+    this.#toldMs = Math.max(this.#toldMs, floats[float + Outbound.TIME_MS_F64]!)
     const own = words[word + Outbound.CONNECTION]! === OWN
     const ticket = own ? words[word + Outbound.REQUEST]! : NOBODY
     if (type === OutboundType.Applied) {

@@ -128,14 +128,14 @@ export class ExchangeSocket {
     switch (message.type) {
       case 'exchange':
         this.control.epoch = message.epoch
-        this.control.clockAheadMs = message.clockAheadMs
+        this.control.clockBaseMs = message.clockBaseMs
         this.#greet(message)
         break
       case 'refused':
         this.#refuse(new GatewayProcessError(message.reason))
         break
       case 'clock':
-        this.control.clockAheadMs = message.clockAheadMs
+        this.control.clockBaseMs = message.clockBaseMs
         break
       case 'proof':
       case 'guarded':

@@ -197,9 +197,9 @@ export class Gateway implements EngineLinkHandler {
     return { connections: this.#connections.size, frames, commands, messagesOut: this.#messagesOut }
   }
 
-  /** Engine time of a command that is given now, as far as this host can tell. */
+  /** Engine time of a command that is given now: what expiries, deadlines and nonces are measured against. */
   get timeMs(): number {
-    return Date.now() + this.link.control.clockAheadMs
+    return this.link.timeMs
   }
 
   /** Learns the books that this thread serves; to be called once, while the link runs. */
@@ -254,7 +254,7 @@ export class Gateway implements EngineLinkHandler {
       Kind.Hello,
       PROTOCOL_VERSION,
       this.epoch,
-      Date.now(),
+      this.timeMs,
       connection.challenge,
       {
         chainId,
@@ -362,12 +362,12 @@ export class Gateway implements EngineLinkHandler {
 
   /**
    * Looks at every connection, to be called several times within the idle time: whoever is silent is pinged, then closed;
-   * whose session has expired is told and logged on no more.
+   * whose session has expired, by engine time, is told and logged on no more.
    */
   sweep(): void {
     const idleMs = this.data.config.idleTimeoutS * 1000
     const now = performance.now()
-    const timeMs = Date.now()
+    const { timeMs } = this
     if (now - this.#sweptMemoryMs >= SWEEP_MEMORY_MS) {
       this.#sweptMemoryMs = now
       this.accounts.sweep(now)
@@ -379,7 +379,7 @@ export class Gateway implements EngineLinkHandler {
     // After a pause of this thread signs of life may wait unread: nobody is closed before they were looked at.
     const judges = now - this.#sweptAtMs < idleMs / 2
     this.#sweptAtMs = now
-    this.directory.sweep(this.timeMs)
+    this.directory.sweep(timeMs)
     for (const connection of this.#connections) {
       const silentMs = now - connection.heardAtMs
       if (connection.pingedAtMs < connection.heardAtMs) {

@@ -101,7 +101,7 @@ export class HttpFrames {
     const session = this.#gateway.directory.session({ account: number, approval })
     if (session === undefined)
       throw new RequestError(ErrorCode.UnknownSession, `no session ${approval} of account ${number}`)
-    if (session.expiresAtMs <= Date.now())
+    if (session.expiresAtMs <= this.#gateway.timeMs)
       throw new RequestError(ErrorCode.SessionExpired, `${session.text} has expired`)
     const source = new HttpFrameSource(this.#gateway, session, this.#inFlight, reply, answer)
     this.#gateway.frames.receive(source, 0, params)

@@ -1,6 +1,6 @@
 /**
  * Whom a private HTTP request speaks for: `Authorization: Glassbook ACCOUNT.APPROVAL.EXPIRES_MS.SIGNATURE`,
- * signed by the session key (sdk/wire/signed.ts), good until it expires and for an hour at most.
+ * signed by the session key (sdk/wire/signed.ts), good until engine time reaches EXPIRES_MS, for an hour at most.
  *
  * A token is paid for before its signature is looked at, and remembered once it was found good, so that
  * its later requests cost no signature. Checked at once rather than in the pool: a request that is
@@ -45,17 +45,17 @@ export class HttpTokens {
     const [, accountText, approvalText, expiresText, signatureText] = match
     const name = { account: Number(accountText), approval: Number(approvalText) }
     const expiresAtMs = Number(expiresText)
-    const now = Date.now()
-    if (expiresAtMs <= now || expiresAtMs > now + TOKEN_MS_MAX) {
+    const { timeMs } = this.#gateway
+    if (expiresAtMs <= timeMs || expiresAtMs > timeMs + TOKEN_MS_MAX) {
       throw new RequestError(
         ErrorCode.SessionExpired,
-        `the token's EXPIRES_MS ${expiresText} has passed, or is more than an hour after ${now}; sign another`,
+        `the token's EXPIRES_MS ${expiresText} has passed, or is more than an hour after engine time ${timeMs}; sign another`,
       )
     }
     const session = this.#gateway.directory.session(name)
     if (session === undefined)
       throw new RequestError(ErrorCode.UnknownSession, `no session ${approvalText} of account ${accountText}`)
-    if (session.expiresAtMs <= now)
+    if (session.expiresAtMs <= timeMs)
       throw new RequestError(ErrorCode.SessionExpired, `${session.text} has expired`)
     if (this.#known.get(authorization) === session) return session
     const refusal = this.#gateway.limits.request(ip, undefined, TOKEN_WEIGHT)

@@ -135,8 +135,8 @@ export type ToGateway =
   /** What `guard` told is known. */
   | { readonly type: 'guarded'; readonly ticket: number }
 
-/** The same to a gateway process, and how far engine time is ahead of the wall clock. */
-export type ToGatewayProcess = ToGateway | { readonly type: 'clock'; readonly clockAheadMs: number }
+/** The same to a gateway process, and engine time less the machine's monotonic clock (engine/control.ts). */
+export type ToGatewayProcess = ToGateway | { readonly type: 'clock'; readonly clockBaseMs: number }
 
 /** Gateway thread -> parent. */
 export type FromGateway =

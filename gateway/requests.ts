@@ -22,6 +22,7 @@ import { TOKEN_FORM } from './http-token.js'
 import { RequestError } from './request-error.js'
 import { approveSession, logon, requestWithdrawal, revokeSession } from './session-requests.js'
 import { stillStanding } from './still-standing.js'
+import { wallMs } from './wall-clock.js'
 
 type Answer = WireValue | EncodedAnswer | Promise<WireValue>
 
@@ -103,7 +104,7 @@ export class Requests {
           `${method} needs a session: log one on to the WebSocket, or send over HTTP the header "Authorization: ${TOKEN_FORM}"`,
         )
       }
-      if (session.expiresAtMs <= Date.now())
+      if (session.expiresAtMs <= this.#gateway.timeMs)
         throw new RequestError(ErrorCode.SessionExpired, `${session.text} has expired`)
       if ((session.scopes & schema.scope) === 0) {
         throw new RequestError(ErrorCode.ScopeMissing, `the session lacks scope ${schema.scope}`)
@@ -142,10 +143,7 @@ export class Requests {
       return account
     }
     return {
-      [Method.Time]: () => {
-        const wallMs = Date.now()
-        return [wallMs, wallMs + gateway.link.control.clockAheadMs]
-      },
+      [Method.Time]: () => [wallMs(), gateway.timeMs],
       [Method.Markets]: () => this.#markets(),
       [Method.Account]: (_connection, [owner]) => {
         const account = gateway.directory.accountOf(owner)
@@ -159,7 +157,7 @@ export class Requests {
       },
       [Method.ApproveSession]: ({ ip }, params) => approveSession(gateway, ip, params),
       [Method.RevokeSession]: ({ ip }, params) => revokeSession(gateway, ip, params),
-      [Method.Sessions]: (caller) => gateway.sessions.ofAccount(caller.account!, Date.now()),
+      [Method.Sessions]: (caller) => gateway.sessions.ofAccount(caller.account!, gateway.timeMs),
       [Method.Session]: (_connection, [account, publicKey]) => {
         const session = gateway.directory.sessionOfKey(account, publicKey)
         if (session === undefined || !gateway.directory.isLive(session, gateway.timeMs))

@@ -198,7 +198,7 @@ export async function logon(
   const session = gateway.directory.session(name)
   if (session === undefined)
     throw new RequestError(ErrorCode.UnknownSession, `no session ${name.approval} of account ${name.account}`)
-  if (session.expiresAtMs <= Date.now())
+  if (session.expiresAtMs <= gateway.timeMs)
     throw new RequestError(ErrorCode.SessionExpired, `${session.text} has expired`)
   const message = logonMessage(gateway.domain.hash, name, connection.challenge)
   const copy = signature.slice()

@@ -321,6 +321,8 @@ export abstract class ClientChain extends ClientQueries {
       state,
       root,
       committedAtMs,
+      // The chain's time is compared with this machine's: it is not engine time.
+      // eslint-disable-next-line no-restricted-properties
       ageMs: Math.max(0, Date.now() - committedAtMs),
     }
   }

@@ -46,8 +46,8 @@ export class ClientCore {
   protected readonly options: ClientOptions
   #socket: Socket | undefined
   #hello: Hello | undefined
-  /** Engine time less this clock, ms. */
-  #clockAheadMs = 0
+  /** Engine time less performance.now(), ms: this machine's wall clock may be wrong, and may be set meanwhile. */
+  #engineBaseMs = 0
   #domain: Uint8Array = new Uint8Array(32)
   #markets: Markets | undefined
   #session: Session | undefined
@@ -89,6 +89,7 @@ export class ClientCore {
       receiptKey: () => this.#hello?.receiptKey,
       request: (method, params, command) => this.call(method, params, command),
       order: (cloid) => this.order({ cloid }),
+      nowMs: () => this.nowMs,
     })
     this.#streams = new Streams({
       request: (method, params) => this.call(method, params),
@@ -179,7 +180,7 @@ export class ClientCore {
       this.#domain = sha256(domainPreimage(hello.chainId, hello.vault))
       this.#markets ??= new Markets(await socket.request(Method.Markets, []))
       const [, engineMs] = readArray(await socket.request(Method.Time, []), 'time', 2, 8)
-      this.#clockAheadMs = readSafeInt(engineMs, 'engineMs') - Date.now()
+      this.#engineBaseMs = readSafeInt(engineMs, 'engineMs') - performance.now()
       if (this.#session !== undefined) await this.#logonAgain(this.#session)
       if (!socket.isOpen) throw notConnected(url)
     } catch (error) {
@@ -284,7 +285,7 @@ export class ClientCore {
 
   /** Engine time as far as it is known, ms since 1970: what deadlines and expiries are measured against. */
   protected get nowMs(): number {
-    return Date.now() + this.#clockAheadMs
+    return Math.floor(performance.now() + this.#engineBaseMs)
   }
 
   /** When the exchange was last heard of, of performance.now(). */
@@ -347,7 +348,7 @@ export class ClientCore {
    */
   async logon(session: Session): Promise<void> {
     await this.enter(session)
-    // Another run of this program may have used it, with a clock that was ahead of this one's.
+    // Another program may have used it, or uses it now.
     await this.#frames.readNonce(session)
   }
 
@@ -380,6 +381,8 @@ export class ClientCore {
    * client's own, 12 bits of a counter.
    */
   nextCloid(): bigint {
+    // Only to differ from others: the wall clock, which is there before any connection.
+    // eslint-disable-next-line no-restricted-properties
     const now = Date.now()
     if (now > this.#cloidMs) {
       this.#cloidMs = now

@@ -63,6 +63,8 @@ export interface FrameLine {
   readonly receiptKey: () => Uint8Array | undefined
   request(method: Method, params: readonly WireValue[], options?: { command: boolean }): Promise<WireValue>
   order(cloid: bigint): Promise<TrackedOrder | undefined>
+  /** Engine time. */
+  nowMs(): number
 }
 
 interface WaitingFrame {
@@ -124,7 +126,7 @@ export class FrameSender {
   /** Another session, or none, is logged on to the connection that stands. */
   loggedOn(session: Session | undefined): void {
     this.#session = session
-    this.#lastNonce = Math.max(this.#lastNonce, firstNonce())
+    this.#lastNonce = Math.max(this.#lastNonce, firstNonce(this.#line.nowMs()))
     if (session === undefined) this.#refuseWaiting(notLoggedOn)
     this.#go()
   }
@@ -232,8 +234,8 @@ export class FrameSender {
   // ---- nonces that somebody else took
 
   /**
-   * Goes on above the nonces of whoever used this session meanwhile: another program, or this one with its
-   * clock set back since. Frames wait until that is done.
+   * Goes on above the nonces of whoever used this session meanwhile, another program. Frames wait until that
+   * is done.
    */
   async #stepOver(session: Session): Promise<void> {
     if (this.#syncing) return
@@ -244,7 +246,7 @@ export class FrameSender {
       // The connection broke: the next refusal asks again.
       if (!(error instanceof GlassbookError)) throw error
     } finally {
-      this.#lastNonce = Math.max(this.#lastNonce, firstNonce())
+      this.#lastNonce = Math.max(this.#lastNonce, firstNonce(this.#line.nowMs()))
       this.#syncing = false
       this.#go()
     }
@@ -326,8 +328,8 @@ export class FrameSender {
   }
 }
 
-/** Above every nonce of an earlier run of this program, as long as its clock is not set back. */
-const firstNonce = (): number => Date.now() * 1000 + Math.floor(Math.random() * 1000)
+/** Above every nonce of an earlier run of this program: engine time never goes back. */
+const firstNonce = (nowMs: number): number => nowMs * 1000 + Math.floor(Math.random() * 1000)
 
 const notLoggedOn = (): GlassbookError =>
   errorOf(ErrorCode.NotLoggedOn, 'no session is logged on; call createSession or logon before trading')

@@ -29,7 +29,8 @@ import { MalformedMessage, type WireValue } from './wire/msgpack.js'
 export interface Hello {
   readonly version: number
   readonly epoch: number
-  readonly serverTimeMs: number
+  /** Engine time. */
+  readonly timeMs: number
   readonly challenge: Uint8Array
   readonly chainId: number
   readonly vault: `0x${string}`
@@ -286,7 +287,7 @@ function helloOf(message: readonly WireValue[]): Hello {
   return {
     version: readInt(message[1], 'version', 1, 1000),
     epoch: readSafeInt(message[2], 'epoch'),
-    serverTimeMs: readSafeInt(message[3], 'serverTimeMs'),
+    timeMs: readSafeInt(message[3], 'timeMs'),
     challenge: readBytes(message[4], 'challenge', CHALLENGE_BYTES).slice(),
     chainId: readSafeInt(details['chainId'], 'chainId'),
     vault: readString(details['vault'], 'vault') as `0x${string}`,

@@ -20,7 +20,7 @@ export const Kind = {
   Snapshot: 4,
   /** [5, Control, details] */
   Control: 5,
-  /** [6, version, epoch, serverTimeMs, challenge, {chainId, vault, ...}] */
+  /** [6, version, epoch, timeMs, challenge, {chainId, vault, ...}] */
   Hello: 6,
 } as const
 
@@ -45,7 +45,7 @@ export const Control = {
 } as const
 
 export const Method = {
-  /** [] -> serverTimeMs */
+  /** [] -> [wallMs, engineMs] */
   Time: 'time',
   /** [] -> {assets, markets, chainId, vault, ...} */
   Markets: 'markets',

@@ -294,7 +294,7 @@ export const methods = {
       bytes(PUBLIC_KEY_BYTES, 'P-256 public key, SEC1 compressed'),
       z.int().min(1).max(7).describe('scope bits'),
       whole('quote units that one order may execute over its life, on either side; 0 = no bound'),
-      whole('expiry in ms since 1970, at most 30 days ahead unless the exchange says otherwise').max(
+      whole('expiry in ms of engine time, at most 30 days ahead unless the exchange says otherwise').max(
         APPROVAL_TIME_END - 1,
       ),
       walletNonce('approval nonce: above every one of the account’s approvals and revocations'),

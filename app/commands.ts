@@ -29,7 +29,10 @@ export const commands: Readonly<Record<string, Command>> = {
       ['--data DIR', 'where everything is kept; ./data unless given'],
       ['--port N', 'where the gateway listens; 9001 unless given'],
       ['--demo', 'traders trade, until a deposit, trades, a proven batch and a claimed withdrawal were seen'],
-      ['--seconds N', 'end the demo after N seconds instead'],
+      [
+        '--seconds N',
+        'end the demo after N seconds instead; exit 1 when it had not shown everything by then',
+      ],
       ['--seed N', "of the demo's random walk"],
       ['--batch-seconds N', 'close a batch after so long; 25 unless given, 10 with --demo'],
       ['--batch-fills N', 'close a batch after so many fills; 10000 unless given'],

@@ -40,7 +40,17 @@ export interface DemoOptions {
 
 /** The chapters of the story, in the words of a line. */
 const CHAPTERS = ['deposit', 'trade', 'proven batch', 'claimed withdrawal'] as const
-type Chapter = (typeof CHAPTERS)[number]
+export type Chapter = (typeof CHAPTERS)[number]
+
+/** What the demo says at its end. It failed when a trader did, or when it ended before everything was seen. */
+export function demoEnd(told: ReadonlySet<Chapter>, errors: number): { line: string; code: number } {
+  const missing = CHAPTERS.filter((chapter) => !told.has(chapter))
+  if (missing.length > 0) return { line: `demo: ended before this was seen: ${missing.join(', ')}`, code: 1 }
+  return {
+    line: 'demo: deposit, trades, proven batch and claimed withdrawal: that was all',
+    code: errors === 0 ? 0 : 1,
+  }
+}
 
 /** mulberry32: a small seeded generator; numbers in [0, 1). */
 export function randomFrom(seed: number): () => number {
@@ -113,13 +123,9 @@ export class Demo {
 
   /** Says how it ended; the exit code. */
   finish(): number {
-    const missing = CHAPTERS.filter((chapter) => !this.#told.has(chapter))
-    this.#options.onLine(
-      missing.length === 0
-        ? 'demo: deposit, trades, proven batch and claimed withdrawal: that was all'
-        : `demo: ended before this was seen: ${missing.join(', ')}`,
-    )
-    return this.errors === 0 ? 0 : 1
+    const { line, code } = demoEnd(this.#told, this.errors)
+    this.#options.onLine(line)
+    return code
   }
 
   #chapter(chapter: Chapter, line: string): void {

@@ -118,6 +118,25 @@ test('README names every flag of start, and help the environment that a command 
   expect(source('app/exit-cli.ts')).toContain('process.env.GLASSBOOK_OWNER_KEY')
 })
 
+test('CI runs the test command of the README, and fails when it does', () => {
+  const command = /^(npm ci && npm test)\s+# all tests$/m.exec(source('README.md'))?.[1]
+  expect(command).toBeDefined()
+  // In parentheses: with -e alone, bash goes on after what stands before an "&&" has failed.
+  expect(source('.ci/run').split('\n')).toContain(`(${command!})`)
+  expect(source('.ci/run')).toMatch(/^set -e/m)
+})
+
+test.each([
+  [['key', '--rows', 'many'], '--rows is many, not a whole number from 1 to 64'],
+  [['key', '--depth=0'], '--depth is 0, not a whole number from 1 to 64'],
+  [['work', '--url', '--attached'], 'ambiguous'],
+  [['key', '--nope'], '--nope'],
+  [['key', 'more'], 'more'],
+])('prover %j is refused', (argv, said) => {
+  const { status, stdout } = run(['prover', ...argv])
+  expect([status, stdout]).toEqual([2, expect.stringContaining(said)])
+})
+
 test('wrong use points at the one help text', () => {
   const { status, stderr } = run(['replay'])
   expect([status, stderr]).toEqual([2, expect.stringContaining(`glassbook ${commands['replay']!.usage}`)])

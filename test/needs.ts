@@ -1,6 +1,7 @@
 /**
  * Tests that need what not every machine has: data files, Python modules, the right to mount. Where it is absent
- * they are skipped, and counted as skipped; with GLASSBOOK_REQUIRE=1, as in CI, its absence is a failure.
+ * they are skipped, and counted as skipped; with GLASSBOOK_REQUIRE=1, for a machine that has all of it, its absence
+ * is a failure.
  */
 import { existsSync } from 'node:fs'
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
+import { testWith } from '../../test/needs.js'
 import { FolderInUse, lockFolder } from './lock.js'
 
 const LOCK = fileURLToPath(new URL('./lock.js', import.meta.url))
@@ -95,12 +96,15 @@ test('a lock file that is removed and made again belongs to whoever made it', ()
 
 const namespaced = ['--user', '--map-root-user', '--pid', '--fork', '--mount-proc']
 const canUnshare = spawnSync('unshare', [...namespaced, 'true']).status === 0
-;(canUnshare ? test : test.skip)('another pid namespace does not take a live lock', () => {
-  const release = lockFolder(folder)
-  const { stdout } = spawnSync('unshare', [...namespaced, process.execPath, ...holderArguments(folder)], {
-    input: '',
-    encoding: 'utf8',
-  })
-  expect(stdout.trim()).toBe('refused')
-  release()
-})
+testWith('the right to make a pid namespace', canUnshare)(
+  'another pid namespace does not take a live lock',
+  () => {
+    const release = lockFolder(folder)
+    const { stdout } = spawnSync('unshare', [...namespaced, process.execPath, ...holderArguments(folder)], {
+      input: '',
+      encoding: 'utf8',
+    })
+    expect(stdout.trim()).toBe('refused')
+    release()
+  },
+)

@@ -28,6 +28,17 @@ class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
+/** As many as a circuit can have (circuit.ts). */
+const ROWS_MAX = 64
+const DEPTH_MAX = 64
+
+function whole(flag: string, text: string, max: number): number {
+  const value = Number(text)
+  if (!/^\d+$/.test(text) || value < 1 || value > max)
+    throw new UsageError(`--${flag} is ${text}, not a whole number from 1 to ${max}`)
+  return value
+}
+
 /** Runs one command; resolves with the exit code. */
 async function run(argv: string[]): Promise<number> {
   const [command, ...rest] = argv
@@ -51,7 +62,7 @@ async function run(argv: string[]): Promise<number> {
     if (value === undefined) throw new UsageError(`${command ?? ''} needs --${name}`)
     return value
   }
-  const shape = { rows: Number(values.rows), depth: Number(values.depth) }
+  const shape = { rows: whole('rows', values.rows, ROWS_MAX), depth: whole('depth', values.depth, DEPTH_MAX) }
   let lastShare = -1
   const onKey = (step: string, share: number): void => {
     if (Math.floor(share * 50) === lastShare) return

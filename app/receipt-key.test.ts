@@ -1,8 +1,8 @@
 /** The operator's receipt key: made once, for its owner only, refused when others may read it. */
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ReceiptKeyError, receiptKey } from './receipt-key.js'
+import { ReceiptKeyError, keepPublicKey, receiptKey } from './receipt-key.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'glassbook-key-'))
 const file = join(folder, 'receipt-key.pem')
@@ -16,6 +16,29 @@ test('one key a folder, with mode 600 and nothing left over', () => {
   const other = mkdtempSync(join(tmpdir(), 'glassbook-key-'))
   expect(receiptKey(other)).not.toEqual(key)
   rmSync(other, { recursive: true, force: true })
+})
+
+test('another key than before is told once, and the public key of before is kept', () => {
+  const data = mkdtempSync(join(tmpdir(), 'glassbook-key-'))
+  const lines: string[] = []
+  const keep = (): void => {
+    receiptKey(data)
+    keepPublicKey(data, (line) => lines.push(line))
+  }
+  keep()
+  keep()
+  expect(lines).toEqual([])
+  const before = readFileSync(join(data, 'receipt-key.pub'), 'utf8')
+  rmSync(join(data, 'receipt-key.pem'))
+  keep()
+  keep()
+  expect(lines).toEqual([
+    expect.stringMatching(/receipt-key.pem is another key than before.*put back a copy/),
+  ])
+  const kept = readdirSync(data).find((name) => name.includes('before'))!
+  expect(lines[0]).toContain(kept)
+  expect(readFileSync(join(data, kept), 'utf8')).toBe(before)
+  rmSync(data, { recursive: true, force: true })
 })
 
 test('a file that others may read, or that holds no key, is refused by name', () => {

@@ -2,19 +2,22 @@
  * The operator's P-256 key that signs receipts: made once, kept in the data folder, readable by its owner
  * only. Clients learn the public key in the hello; whoever holds the file can sign in the operator's name.
  */
-import { createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto'
+import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import {
   closeSync,
   fsyncSync,
   linkSync,
   openSync,
+  existsSync,
   readFileSync,
+  renameSync,
   statSync,
   unlinkSync,
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { makeFolder, syncFolder } from '../engine/journal/disk.js'
+import { writeDurable } from '../settlement/store.js'
 
 const FILE = 'receipt-key.pem'
 const OTHERS = 0o077
@@ -46,6 +49,28 @@ export function receiptKey(dataDir: string): Uint8Array {
       `${path} cannot be used (${(error as Error).message}): put back a copy, or remove it for a new key, which does not stand for receipts of before`,
     )
   }
+}
+
+const PUBLIC_FILE = 'receipt-key.pub'
+
+/**
+ * Keeps the public key beside the other one. Where it is another than before, the key was lost or exchanged: that is
+ * told once, and the public key of before is kept, because receipts of before are signed with it.
+ */
+export function keepPublicKey(dataDir: string, onLog: (line: string) => void): void {
+  const path = join(dataDir, FILE)
+  const publicPath = join(dataDir, PUBLIC_FILE)
+  const now = createPublicKey(readFileSync(path)).export({ format: 'pem', type: 'spki' })
+  if (existsSync(publicPath)) {
+    if (readFileSync(publicPath, 'utf8') === now) return
+    const before = `${publicPath}.before-${Date.now()}`
+    renameSync(publicPath, before)
+    onLog(
+      `receipts: ${path} is another key than before, and ${before} the public key that receipts of before are signed ` +
+        `with: put back a copy of the key if you have one`,
+    )
+  }
+  writeDurable(dataDir, PUBLIC_FILE, now)
 }
 
 function modeOf(path: string): number | undefined {

@@ -22,6 +22,7 @@ import { runLobster } from './lobster/run.js'
 import { chainStatePath, privateKeyOf, startLocalChain } from './local-chain.js'
 import { OperatorLink } from './operator-link.js'
 import { Parts } from './parts.js'
+import { keepPublicKey } from './receipt-key.js'
 import { RunEnd, RunEnded, exitCodeOf } from './run-end.js'
 import type { BatchMessage } from '../settlement/settlement-thread.js'
 import { startSettlement } from './settlement-link.js'
@@ -216,6 +217,7 @@ async function startParts(options: StartOptions, screen: Screen, parts: Parts, e
   if (end.hasEnded) throw new RunEnded()
 
   screen.step('starting the gateway')
+  const told = batches.latest()
   const gateway = await startGatewayLink({
     dataDir,
     sockets: options.gatewaySockets,
@@ -227,13 +229,17 @@ async function startParts(options: StartOptions, screen: Screen, parts: Parts, e
     })),
     config: options.gateway,
     deployment: { ...deployment, rpcUrl },
-    batches: batches.latest(),
+    batches: told,
     askProof: (question) => settlement.proof(question),
     onLine: (line) => screen.line(line),
   })
   late.gateway = gateway
+  // What changed while it started: `put` keeps another object then.
+  for (const batch of batches.latest()) if (!told.includes(batch)) gateway.batchChanged(batch)
   parts.started('the gateway', () => gateway.stop())
   const url = await end.during(gateway.url)
+  // The gateway has made the key if there was none.
+  if (options.gatewaySockets.length === 0) keepPublicKey(dataDir, (line) => screen.line(line))
 
   await end.during(settlement.depositsSeen)
   screen.start({

@@ -22,7 +22,7 @@ const LABEL = 'glassbook insecure development setup, version 1'
 const TWO_ADICITY = 28
 const NON_RESIDUE = 5n
 
-interface Secrets {
+export interface Secrets {
   readonly tau: bigint
   readonly alpha: bigint
   readonly beta: bigint
@@ -30,7 +30,7 @@ interface Secrets {
   readonly delta: bigint
 }
 
-function secretsOf(prime: bigint): Secrets {
+export function secretsOf(prime: bigint): Secrets {
   const secret = (name: string): bigint =>
     BigInt(`0x${createHash('sha512').update(`${LABEL}: ${name}`).digest('hex')}`) % prime
   return {

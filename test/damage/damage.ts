@@ -1,48 +1,26 @@
 /**
  * What a start does with a data folder in which one file is not what it was: each kind of file, flipped, cut,
  * emptied, deleted, put back from an older copy, or taken from another exchange. The outcome is read from the
- * real program: it refuses, or it starts, with or without a word, and then history, balances, batches and
- * chain are compared with what they were. A word counts only when it names the file, or what was made from
- * it; a refusal must say what to do as well. Starting with something else than before, and without such a
- * word, is "silently wrong".
+ * real program: it refuses, or it starts, with or without a word; then history, orders, balances, batches and key are
+ * compared with what they were, one trade more is made and settled, and the journal is replayed against the chain.
  */
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
-import { basename, dirname, join, relative } from 'node:path'
-import { localAccount } from '../../app/local-chain.js'
-import { createClient } from '../../sdk/index.js'
-import { Program, freePort, until } from '../program.js'
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { Program } from '../program.js'
+import { type Facts, type Folders, factsOf, start, tradeOnce } from './folders.js'
+import { type Outcome, type Verdict, isAbout, judge } from './judge.js'
 
 export const DAMAGES = ['flipped', 'cut', 'empty', 'deleted', 'older copy', "another exchange's"] as const
 export type Damage = (typeof DAMAGES)[number]
 
-export type Verdict =
-  /** It names the file and says what to do. */
-  | 'refused'
-  /** A line names the file; nothing is lost. */
-  | 'starts, told'
-  /** Nothing is lost, and there was nothing to tell. */
-  | 'starts, nothing lost'
-  /** Something is lost, and a line names the file. */
-  | 'starts, loss told'
-  | 'not tried'
-  /** A refusal that leaves the operator to guess the file or what to do. */
-  | 'refused, unclear'
-  | 'silently wrong'
-
-/** Outcomes that no file may have. */
-export const FAULTS: readonly Verdict[] = ['refused, unclear', 'silently wrong']
+export interface DamageTry {
+  /** Path below the data folder. */
+  readonly file: string
+  readonly damage: Damage
+}
 
 export interface DamageRow {
+  /** Path with N for its numbers. */
   readonly file: string
   readonly damage: Damage
   readonly verdict: Verdict
@@ -50,159 +28,133 @@ export interface DamageRow {
   readonly words: string
 }
 
-/** What an exchange holds, as its tools and its gateway tell it. */
-interface Facts {
-  readonly fills: string
-  readonly balances: string
-  readonly batches: number
-}
-
 /** Ends a line that says what a start is doing. */
 const STEP_END = ' …'
-/** History may still be read from the journal; after so long it is as it will be. */
-const HISTORY_MS_MAX = 60_000
-/** Says what an operator can do. */
-const ADVICE = /\b(put back|delete|remove|move|restore|start again|deploy|--[a-z])/i
-/** What was made from a file may be told in the place of its path. */
-const MADE_FROM: readonly (readonly [file: RegExp, words: RegExp])[] = [
-  [/^journal\//, /\bjournal\b/i],
-  [/^snapshots\//, /\bsnapshot\b/i],
-  [/^gateway\//, /\bhistory\b/i],
-]
-
 /** Lines of every start, whatever the folder holds. */
-const SCREEN = /^ {2}|^Glassbook is open|^glassbook: stopped/
-
-/** Whether a line is about this file: by its path, its name, or what was made from it. */
-const isAbout = (file: string, line: string): boolean =>
-  line.includes(file) ||
-  line.includes(basename(file)) ||
-  MADE_FROM.some(([path, words]) => path.test(file) && words.test(line))
-
-/** Judges what a start said and what differs after it; `differs` is undefined when it did not start. */
-function judge(file: string, lines: readonly string[], differs: string | undefined): Verdict {
-  const about = lines.filter((line) => isAbout(file, line))
-  if (differs === undefined) return about.some((line) => ADVICE.test(line)) ? 'refused' : 'refused, unclear'
-  if (differs === '') return about.length > 0 ? 'starts, told' : 'starts, nothing lost'
-  return about.length > 0 ? 'starts, loss told' : 'silently wrong'
-}
+const SCREEN = /^ {2}|^Glassbook is open|^glassbook: stopped|^\d+ orders\/s|^archived journal segment/
 
 /** Digits are of one file among several of its kind. */
-const kindOf = (path: string): string => path.replaceAll(/\d{4,}/g, 'N')
+export const kindOf = (path: string): string => path.replaceAll(/\d{4,}/g, 'N')
 
-/** Makes folders, damages copies of them, and starts on each. `kinds` limits to files whose kind has that text. */
-export async function damageTable(
-  onRow: (row: DamageRow) => void,
-  kinds: (kind: string) => boolean = () => true,
-): Promise<DamageRow[]> {
-  const folder = mkdtempSync(join(tmpdir(), 'glassbook-damage-'))
-  const [older, whole, other] = ['older', 'whole', 'other'].map((name) => join(folder, name)) as [
-    string,
-    string,
-    string,
-  ]
-  const rows: DamageRow[] = []
-  try {
-    const data = join(folder, 'data')
-    await trade(data, 3)
-    cpSync(data, older, { recursive: true })
-    const facts = await trade(data, 4)
-    cpSync(data, whole, { recursive: true })
-    await trade(other, 5)
-    for (const file of oneOfEachKind(whole).filter((path) => kinds(kindOf(path))))
-      for (const damage of DAMAGES) {
-        const row = await tryOne(folder, { whole, older, other }, file, damage, facts)
-        rows.push(row)
-        onRow(row)
-      }
-    return rows
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
-}
-
-/** The newest file of each kind, by its path below the folder. */
-function oneOfEachKind(folder: string): string[] {
+/** Every try: the newest file of each kind, by its path, with each damage. */
+export function triesOf(folder: string): DamageTry[] {
   const newest = new Map<string, string>()
   const visit = (at: string): void => {
     for (const entry of readdirSync(at, { withFileTypes: true })) {
       const path = join(at, entry.name)
       if (entry.isDirectory()) visit(path)
-      else if (entry.name !== 'lock') newest.set(kindOf(relative(folder, path)), relative(folder, path))
+      else if (entry.name !== 'lock') {
+        const known = newest.get(kindOf(relative(folder, path)))
+        if (known === undefined || known < relative(folder, path))
+          newest.set(kindOf(relative(folder, path)), relative(folder, path))
+      }
     }
   }
   visit(folder)
-  return [...newest.values()].sort()
+  return [...newest.values()].sort().flatMap((file) => DAMAGES.map((damage) => ({ file, damage })))
 }
 
-async function start(data: string): Promise<{ program: Program; url: string }> {
-  const port = await freePort()
-  const program = new Program([
-    ...['start', '--data', data, '--port', String(port)],
-    ...['--batch-seconds', '1', '--no-local-prover'],
-  ])
-  return { program, url: `ws://127.0.0.1:${port}` }
-}
+/** Lines of a program that count, its folder's name left out. */
+const linesOf = (output: string, data: string): string[] =>
+  output
+    .replaceAll(data, 'DIR')
+    .split('\n')
+    .filter((line) => line.trim() !== '' && !line.endsWith(STEP_END) && !SCREEN.test(line))
 
-/** Runs an exchange on `data`, makes `count` fills and a snapshot, and stops it; what it holds then. */
-async function trade(data: string, count: number): Promise<Facts> {
-  const { program, url } = await start(data)
-  await program.says('Ctrl-C')
-  const [maker, taker] = await Promise.all(
-    [4, 5].map(async (index) => {
-      const client = await createClient({ url, wallet: localAccount(index) }).connect()
-      await client.createSession()
-      return client
-    }),
-  )
-  const before = (await maker!.batches(100)).length
-  for (let fill = 0; fill < count; fill++) {
-    await maker!.placeOrder({ market: 0, side: 'sell', ticks: 600_000 + fill, lots: 5 + count })
-    await taker!.placeOrder({
-      market: 0,
-      side: 'buy',
-      ticks: 600_000 + fill,
-      lots: 5 + count,
-      timeInForce: 'IOC',
-    })
+const withoutNumbers = (line: string): string => line.replaceAll(/\d+/g, 'N')
+
+/**
+ * The tries on copies of one set of folders, beginning with a copy that is whole: what is said there is said
+ * everywhere, and nothing may differ.
+ */
+export class DamageTries {
+  private constructor(
+    private readonly folders: Folders,
+    /** Where the copies are made. */
+    private readonly data: string,
+    private readonly usual: ReadonlySet<string>,
+  ) {}
+
+  /** Throws when something differs on a whole copy: then the table would tell nothing. */
+  static async begin(folders: Folders, data: string): Promise<DamageTries> {
+    const { lines, ...rest } = await new DamageTries(folders, data, new Set()).outcome(() => '')
+    const said = lines.join('\n')
+    if (rest.hasEnded || rest.lost.length + rest.wrong.length > 0 || rest.replay !== '')
+      throw new Error(`on a whole copy: ${JSON.stringify(rest)}\n${said}`)
+    return new DamageTries(folders, data, new Set(lines.map(withoutNumbers)))
   }
-  await until('a batch', async () => (await maker!.batches(100)).length > before)
-  for (const client of [maker!, taker!]) client.close()
-  const facts = await factsOf(url)
-  if ((await program.kill('SIGTERM')) !== 0) throw new Error(`no clean stop:\n${program.output}`)
-  const snapshot = new Program(['snapshot', data])
-  if ((await snapshot.ends()) !== 0) throw new Error(snapshot.output)
-  return facts
-}
 
-async function factsOf(url: string): Promise<Facts> {
-  const client = await createClient({ url, wallet: localAccount(4) }).connect()
-  try {
-    await client.createSession()
-    const deadline = performance.now() + HISTORY_MS_MAX
-    let page = await client.fillsPage({ afterSeq: 0, limit: 500 })
-    while (!page.complete && performance.now() < deadline) {
-      await new Promise((done) => setTimeout(done, 100))
-      page = await client.fillsPage({ afterSeq: 0, limit: 500 })
-    }
-    const fills = page.fills.map(({ seq, orderId, ticks, lots }) => `${seq}/${orderId}/${ticks}/${lots}`)
-    const balances = (await client.balances()).map(
-      ({ asset, availableUnits, reservedUnits }) => `${asset.id}:${availableUnits}+${reservedUnits}`,
-    )
+  async row({ file, damage }: DamageTry): Promise<DamageRow> {
+    let unable = ''
+    const outcome = await this.outcome(() => (unable = spoil(this.data, file, damage, this.folders)))
+    const kind = kindOf(file)
+    if (unable !== '') return { file: kind, damage, verdict: 'not tried', words: unable }
+    const { lines, hasEnded, lost, wrong, replay } = outcome
+    const told = lines.filter((line) => isAbout(file, line))
+    const words = [...new Set(told.length > 0 || !hasEnded ? told : lines.slice(-2))]
     return {
-      fills: `${fills.join()}${page.complete ? '' : ' (not complete)'}`,
-      balances: balances.join(),
-      batches: (await client.batches(100)).length,
+      file: kind,
+      damage,
+      verdict: judge(file, outcome),
+      words: [...words, ...wrong, ...lost, replay].filter((text) => text !== '').join('; '),
     }
-  } finally {
-    client.close()
+  }
+
+  /** Starts on a new copy, spoilt by `change`, and looks at it. `change` answers with why it cannot be. */
+  private async outcome(change: () => string): Promise<Outcome> {
+    const { data, folders } = this
+    rmSync(data, { recursive: true, force: true })
+    cpSync(folders.whole, data, { recursive: true })
+    const nothing: Outcome = { lines: [], hasEnded: false, lost: [], wrong: [], replay: '' }
+    if (change() !== '') return nothing
+    const { program, url } = await start(data)
+    const lines = (): string[] =>
+      linesOf(program.output, data).filter((line) => !this.usual.has(withoutNumbers(line)))
+    const isOpen = await program.says('Ctrl-C').then(
+      () => true,
+      () => false,
+    )
+    if (!isOpen) {
+      await program.kill('SIGTERM')
+      return { ...nothing, lines: lines(), hasEnded: true }
+    }
+    const wrong: string[] = []
+    const lost: string[] = []
+    const failed: string[] = []
+    let replay = ''
+    try {
+      compare(await factsOf(url, data), folders.facts, { wrong, lost })
+      await tradeOnce(url)
+      const rpcUrl = /chain {7}(\S+)/.exec(program.output)![1]!
+      const deployment = join(data, 'deployment.json')
+      const tool = new Program(['replay', data, '--rpc', rpcUrl, '--deployment', deployment])
+      if ((await tool.ends()) !== 0) replay = tool.output.replaceAll(data, 'DIR').trim().slice(-600)
+    } catch (error) {
+      failed.push(error instanceof Error ? error.message : String(error))
+    }
+    const hasEnded = program.hasExited
+    const code = await program.kill('SIGTERM')
+    if (code !== 0) failed.push(`stopped with code ${code}`)
+    // With an end by itself, which must say its reason, nothing else can be expected to have worked.
+    return { lines: lines(), hasEnded, wrong: hasEnded ? wrong : [...wrong, ...failed], lost, replay }
   }
 }
 
-interface Folders {
-  readonly whole: string
-  readonly older: string
-  readonly other: string
+function compare(now: Facts, before: Facts, found: { wrong: string[]; lost: string[] }): void {
+  for (const field of ['balances', 'orders'] as const)
+    if (now[field].join() !== before[field].join())
+      found.wrong.push(`${field} are ${now[field].join()}, were ${before[field].join()}`)
+  for (const field of ['fills', 'batches'] as const) {
+    const missing = before[field].filter((text) => !now[field].includes(text))
+    // What was sealed at the stop may have come since; a fill more than before there cannot be.
+    const added = field === 'fills' ? now.fills.filter((text) => !before.fills.includes(text)) : []
+    if (added.length > 0) found.wrong.push(`fills that were not: ${added.join()}`)
+    if (missing.length === 0) continue
+    const isTold = field === 'fills' && !now.isComplete
+    found[isTold ? 'lost' : 'wrong'].push(`${field} are missing: ${missing.join()}`)
+  }
+  if (!now.isComplete) found.lost.push('history says that it is not complete')
+  if (now.receiptKey !== before.receiptKey) found.lost.push('receipts are signed with another key')
 }
 
 /** Puts the damage into `data`; says why it cannot be. */
@@ -215,11 +167,11 @@ function spoil(data: string, file: string, damage: Damage, folders: Folders): st
     // A segment is zeros behind its last block: the middle of what was written.
     let end = bytes.length
     while (end > 0 && bytes[end - 1] === 0) end--
-    if (end === 0) return 'the file is empty'
+    if (end === 0) return 'the file is empty, or all zeros'
     const middle = end >> 1
     if (damage === 'cut') writeFileSync(path, bytes.subarray(0, middle))
     else {
-      bytes[middle]! ^= 0x10
+      bytes[middle]! ^= 0x01
       writeFileSync(path, bytes)
     }
   } else {
@@ -231,63 +183,3 @@ function spoil(data: string, file: string, damage: Damage, folders: Folders): st
   }
   return ''
 }
-
-async function tryOne(
-  folder: string,
-  folders: Folders,
-  file: string,
-  damage: Damage,
-  facts: Facts,
-): Promise<DamageRow> {
-  const data = join(folder, 'tried')
-  rmSync(data, { recursive: true, force: true })
-  cpSync(folders.whole, data, { recursive: true })
-  const kind = kindOf(file)
-  const unable = spoil(data, file, damage, folders)
-  if (unable !== '') return { file: kind, damage, verdict: 'not tried', words: unable }
-  const { program, url } = await start(data)
-  const isOpen = await program.says('Ctrl-C').then(
-    () => true,
-    () => false,
-  )
-  const linesOf = (text: string): string[] =>
-    text
-      .replaceAll(data, 'DIR')
-      .split('\n')
-      .filter((line) => line.trim() !== '' && !line.endsWith(STEP_END))
-  if (!isOpen) {
-    await program.kill('SIGTERM')
-    const lines = linesOf(program.output)
-    return {
-      file: kind,
-      damage,
-      verdict: judge(file, lines, undefined),
-      words: lines.filter((line) => isAbout(file, line)).at(-1) ?? lines.at(-1) ?? 'without a word',
-    }
-  }
-  let differs = ''
-  try {
-    const now = await factsOf(url)
-    for (const field of ['fills', 'balances', 'batches'] as const)
-      if (now[field] !== facts[field]) differs += `${field} are ${now[field]}, were ${facts[field]}. `
-    const replay = new Program([
-      'replay',
-      data,
-      '--rpc',
-      rpcUrlOf(program),
-      '--deployment',
-      join(data, 'deployment.json'),
-    ])
-    if ((await replay.ends()) !== 0) differs += replay.output.replaceAll(data, 'DIR').slice(-200)
-  } catch (error) {
-    differs += error instanceof Error ? error.message : String(error)
-  }
-  const code = await program.kill('SIGTERM')
-  if (code !== 0) differs += `stopped with code ${code}. `
-  // What it told is said before it is open, or after, by parts that read in the background.
-  const told = linesOf(program.output).filter((line) => isAbout(file, line) && !SCREEN.test(line))
-  const words = [...new Set([...told, differs])].filter((text) => text !== '').join('; ')
-  return { file: kind, damage, verdict: judge(file, told, differs), words }
-}
-
-const rpcUrlOf = (program: Program): string => /chain {7}(\S+)/.exec(program.output)![1]!

@@ -5,6 +5,7 @@
  */
 import { type Address, BaseError, type PublicClient, getAddress, isAddressEqual, zeroAddress } from 'viem'
 import { demoTokenAbi, settlementAbi, vaultAbi } from './abi.js'
+import { isContractAnswer } from './call-endings.js'
 import { type Finding, checkCode, compared } from './check-code.js'
 import type { Deployment } from './deploy.js'
 
@@ -97,12 +98,12 @@ export async function checkAssets(client: PublicClient, deployment: Deployment):
     )
     if (isAddressEqual(kind.token, zeroAddress)) continue
     const erc20 = { address: kind.token, abi: demoTokenAbi } as const
-    const places = await client.readContract({ ...erc20, functionName: 'decimals' })
+    const places = await unlessStuck(client.readContract({ ...erc20, functionName: 'decimals' }))
     if (places !== decimals)
       findings.push({
         level: 'fail',
         what: `decimals of ${symbol}`,
-        detail: `found ${places}, the deployment says ${decimals}`,
+        detail: `${places === undefined ? 'its token does not tell' : `found ${places}`}, the deployment says ${decimals}`,
       })
     // Some old tokens have none that can be read.
     const name = await client.readContract({ ...erc20, functionName: 'symbol' }).catch(() => symbol)
@@ -131,18 +132,28 @@ async function checkCustody(
       kind.unitAtoms
     const held = isAddressEqual(kind.token, zeroAddress)
       ? await client.getBalance({ address: deployment.vault })
-      : await client.readContract({
-          address: kind.token,
-          abi: demoTokenAbi,
-          functionName: 'balanceOf',
-          args: [deployment.vault],
-        })
+      : await unlessStuck(
+          client.readContract({
+            address: kind.token,
+            abi: demoTokenAbi,
+            functionName: 'balanceOf',
+            args: [deployment.vault],
+          }),
+        )
     findings.push({
-      level: held >= owed ? 'ok' : 'fail',
+      level: held !== undefined && held >= owed ? 'ok' : 'fail',
       what: `custody of ${symbol}`,
-      detail: `${held} atoms held, ${owed} owed`,
+      detail: `${held === undefined ? 'its token does not tell the atoms' : `${held} atoms`} held, ${owed} owed`,
     })
   }
+}
+
+/** What a token answers; undefined when it ends the call instead (by a revert, INVALID, or all of its gas). */
+function unlessStuck<T>(answer: Promise<T>): Promise<T | undefined> {
+  return answer.catch((error: unknown) => {
+    if (isContractAnswer(error)) return undefined
+    throw error
+  })
 }
 
 /** What is allowed to be, and should be known. */

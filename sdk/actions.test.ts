@@ -3,8 +3,16 @@
  * wallet, each code of the protocol in its class, and what proofs and receipts must be to be believed.
  */
 import { generateKeyPairSync } from 'node:crypto'
-import { createWalletClient, custom } from 'viem'
+import {
+  type Abi,
+  createWalletClient,
+  custom,
+  decodeFunctionData,
+  encodeFunctionResult,
+  erc20Abi,
+} from 'viem'
 import { RIG_ASSETS, RIG_DEPLOYMENT, type Rig, startRig } from '../bench/gateway-rig.js'
+import { vaultAbi } from '../contracts/abi.js'
 import { EventKind, Side, rejectNames } from '../engine/codes.js'
 import { EVENT_WORDS, Ev } from '../engine/layout.js'
 import type { FillProof as FillProofMessage } from '../gateway/messages.js'
@@ -611,4 +619,65 @@ describe('verification', () => {
     }
     own.close()
   })
+})
+
+test.each([
+  [-32000, 'invalid opcode: INVALID'],
+  [-32000, 'out of gas'],
+  [-32603, 'EVM error InvalidFEOpcode'],
+  [3, 'execution reverted'],
+])('a token that gives no answer is told as that, by deposit and claim: %i %s', async (code, message) => {
+  const { vault } = RIG_DEPLOYMENT
+  const asset = RIG_DEPLOYMENT.assets[1]!
+  let stuck = 'decimals'
+  const sent: string[] = []
+  const refuse = (): never => {
+    throw Object.assign(new Error(message), { code })
+  }
+  const answers: Record<string, unknown> = {
+    assetOf: { token: asset.token, unitAtoms: BigInt(asset.unitAtoms) },
+    decimals: asset.decimals,
+    balanceOf: 10n ** 9n,
+    allowance: 0n,
+  }
+  const injected = {
+    request: ({ method, params }: { method: string; params?: unknown[] }): Promise<unknown> => {
+      if (method === 'eth_chainId') return Promise.resolve('0x7a69')
+      if (method === 'eth_requestAccounts') return Promise.resolve([rig.wallets[0]!.address])
+      if (method !== 'eth_call') {
+        sent.push(method)
+        return Promise.reject(new Error(method))
+      }
+      const { to, data } = params![0] as { to: string; data: `0x${string}` }
+      const abi = (to.toLowerCase() === vault ? vaultAbi : erc20Abi) as Abi
+      const { functionName } = decodeFunctionData({ abi, data })
+      return Promise.resolve().then(() =>
+        functionName === stuck || !(functionName in answers)
+          ? refuse()
+          : encodeFunctionResult({ abi, functionName, result: answers[functionName] as never }),
+      )
+    },
+  }
+  const own = await createClient({
+    url: rig.url,
+    wallet: injected as never,
+    deployment: RIG_DEPLOYMENT,
+  }).connect()
+  const text = (error: unknown): string => {
+    expect(error).toEqual(refused('ExchangeError', 'TransactionFailed'))
+    return (error as Error).message
+  }
+  const deposit = () => own.deposit({ asset: asset.symbol, amount: '1' }).then(String, text)
+  const claim = () => own.claim({ asset: asset.symbol, account: 1 }).then(String, text)
+  const silent = (what: string): string =>
+    `the token ${asset.token} of ${asset.symbol} does not answer (${what}: ${message}); nothing was sent`
+  expect(await deposit()).toContain(silent('decimals'))
+  expect(await claim()).toContain(silent('decimals'))
+  for (stuck of ['balanceOf', 'allowance']) expect(await deposit()).toContain(silent(stuck))
+  // The rest is the token's and the vault's own refusal.
+  stuck = 'approve'
+  expect(await deposit()).toContain(`the approval was refused by the chain: ${message}; nothing has changed`)
+  expect(await claim()).toContain(`the claim was refused by the chain: ${message}; nothing has changed`)
+  expect(sent).toEqual([])
+  own.close()
 })

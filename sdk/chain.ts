@@ -13,6 +13,7 @@ import {
   type TransactionReceipt,
   createWalletClient,
   custom,
+  erc20Abi,
 } from 'viem'
 import {
   getBalance,
@@ -23,6 +24,7 @@ import {
   writeContract,
 } from 'viem/actions'
 import { settlementAbi, vaultAbi } from '../contracts/abi.js'
+import { isContractAnswer } from '../contracts/call-endings.js'
 import type { ClientOptions, Eip1193Provider, PinnedDeployment } from './client-types.js'
 import { ExchangeError, InputError, VerificationError } from './errors.js'
 import { ErrorCode } from './wire/codes.js'
@@ -97,6 +99,26 @@ export class Chain {
   async balance(): Promise<bigint> {
     const writer = await this.#writer('wallet')
     return getBalance(writer, { address: writer.account.address })
+  }
+
+  /**
+   * Asks an asset's token. A token may end any call in any way.
+   * @throws ExchangeError (TransactionFailed) when it gives no answer; what the connection says when that fails.
+   */
+  async readToken(
+    asset: { readonly symbol: string; readonly token: Address },
+    functionName: 'decimals' | 'balanceOf' | 'allowance',
+    args: readonly unknown[] = [],
+  ): Promise<unknown> {
+    try {
+      return await this.readAt({ address: asset.token, abi: erc20Abi, functionName, args })
+    } catch (error) {
+      if (!isContractAnswer(error)) throw error
+      throw new ExchangeError(
+        `the token ${asset.token} of ${asset.symbol} does not answer (${functionName}: ${endingText(error as BaseError)}); nothing was sent`,
+        { code: ErrorCode.TransactionFailed, cause: error },
+      )
+    }
   }
 
   async #checkChain(): Promise<void> {
@@ -214,10 +236,15 @@ export class Chain {
 
 function refusedByChain(what: string, error: unknown): unknown {
   if (!(error instanceof BaseError)) return error
+  const message = `${what} was refused by the chain: ${endingText(error)}; nothing has changed`
+  return new ExchangeError(message, { code: ErrorCode.TransactionFailed, cause: error })
+}
+
+/** The contract's own error or reason; of an ending without one, the node's words for it. */
+function endingText(error: BaseError): string {
   const reverted = error.walk((inner) => inner instanceof ContractFunctionRevertedError)
   const { data, reason } = (reverted ?? {}) as Partial<ContractFunctionRevertedError>
-  const values = (data?.args ?? []).map(String).join(', ')
-  const why = data === undefined ? (reason ?? error.shortMessage) : `${data.errorName}(${values})`
-  const message = `${what} was refused by the chain: ${why.replace(/\s+/g, ' ')}; nothing has changed`
-  return new ExchangeError(message, { code: ErrorCode.TransactionFailed, cause: error })
+  if (data !== undefined) return `${data.errorName}(${(data.args ?? []).map(String).join(', ')})`
+  const said = isContractAnswer(error) ? error.details : undefined
+  return (reason ?? (said || error.shortMessage)).replace(/\s+/g, ' ')
 }

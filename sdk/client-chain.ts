@@ -69,12 +69,7 @@ export abstract class ClientChain extends ClientQueries {
     if (kind.token.toLowerCase() !== asset.token.toLowerCase()) differ('token', asset.token, kind.token)
     if (kind.unitAtoms !== asset.unitAtoms) differ('unit', asset.unitAtoms, kind.unitAtoms)
     if (kind.token !== NATIVE) {
-      const decimals = await this.chain.readAt({
-        address: asset.token,
-        abi: erc20Abi,
-        functionName: 'decimals',
-        args: [],
-      })
+      const decimals = await this.chain.readToken(asset, 'decimals')
       if (decimals !== asset.decimals) differ('decimals', asset.decimals, decimals)
     }
     return asset
@@ -101,7 +96,7 @@ export abstract class ClientChain extends ClientQueries {
     const token = { address: asset.token, abi: erc20Abi } as const
     const held = isNative
       ? await this.chain.balance()
-      : ((await this.chain.readAt({ ...token, functionName: 'balanceOf', args: [owner] })) as bigint)
+      : ((await this.chain.readToken(asset, 'balanceOf', [owner])) as bigint)
     // A token says it in words of its own, or in none.
     if (held < atoms) {
       const [wanted, has] = [atoms, held].map((each) => fromAtoms(each, asset.decimals))
@@ -111,7 +106,7 @@ export abstract class ClientChain extends ClientQueries {
       )
     }
     if (!isNative) {
-      const allowed = await this.chain.readAt({ ...token, functionName: 'allowance', args: [owner, vault] })
+      const allowed = await this.chain.readToken(asset, 'allowance', [owner, vault])
       if ((allowed as bigint) < atoms)
         await this.chain.send('the approval', { ...token, functionName: 'approve', args: [vault, atoms] })
     }

@@ -3,9 +3,10 @@
  * each batch as the contract and the circuit do. Needs no journal and no operator.
  */
 import { availableParallelism } from 'node:os'
-import { erc20Abi, zeroAddress, type Address, type Hex, type PublicClient } from 'viem'
+import { erc20Abi, zeroAddress, type Hex, type PublicClient } from 'viem'
 import { settlementAbi, vaultAbi } from '../contracts/abi.js'
-import { isContractAnswer, type ChainDeployment } from './chain.js'
+import { isContractAnswer } from '../contracts/call-endings.js'
+import type { ChainDeployment } from './chain.js'
 import { bytesToHex, challenge, decodeRows, decodeUnits, type BatchData } from './commit.js'
 import { checkCheckpoint, type Checkpoint } from './checkpoint.js'
 import { extendQueue } from './deposit-queue.js'
@@ -94,6 +95,9 @@ export async function audit(
   // All that the chain itself says is of one block: an exchange goes on while its events are read.
   const { number: head, timestamp } = await client.getBlock({ blockTag: 'latest' })
   const chain = await readChain(client, deployment, head)
+  // Asked now, while the node has that block's state. A part of the history is compared with no custody: who leaves
+  // needs no word of the tokens, and a token may answer nothing.
+  const custody = untilBatch === Infinity ? await readCustody(client, deployment, head) : []
   const { provenCount, provenRoot, lastRoot, batchCount } = chain
   const all = await readBatches(client, deployment, {
     onProgress,
@@ -150,7 +154,9 @@ export async function audit(
   for (const [index, units] of balances) totals[index & 63] = (totals[index & 63] ?? 0n) + BigInt(units)
   if (isWhole) {
     const unconsumed = deposits.filter(({ position }) => position >= done.consumed)
-    findings.push(...compareCustody(deployment, totals, unconsumed, chain, done.batches))
+    findings.push(
+      ...compareCustody(deployment, totals, unconsumed, { frozen: chain.frozen, custody }, done.batches),
+    )
   }
   return {
     tree,
@@ -308,13 +314,17 @@ interface ChainState {
   readonly depositCount: bigint
   /** Hash of the whole deposit queue. */
   readonly depositHash: Hex
-  /** Of each asset: units that the vault counts in its custody, and atoms that its token says are the vault's. */
-  readonly custody: readonly { readonly units: bigint; readonly atoms: bigint | undefined }[]
+}
+
+/** Of one asset: units that the vault counts in its custody, and atoms that its token says are the vault's, if it says so. */
+interface Custody {
+  readonly units: bigint
+  readonly atoms: bigint | undefined
 }
 
 async function readChain(
   client: PublicClient,
-  { vault, settlement, assets }: ChainDeployment,
+  { vault, settlement }: ChainDeployment,
   blockNumber: bigint,
 ): Promise<ChainState> {
   const read = <T>(functionName: string): Promise<T> =>
@@ -343,11 +353,30 @@ async function readChain(
       ask<bigint>('depositCount'),
     ],
   )
-  const custody = await Promise.all(
+  return {
+    provenCount,
+    finalCount,
+    batchCount,
+    provenRoot,
+    lastRoot,
+    frozen,
+    depositCount,
+    depositHash: await ask<Hex>('depositHash', depositCount),
+  }
+}
+
+/** Of each asset, in order of their ids. */
+function readCustody(
+  client: PublicClient,
+  { vault, assets }: ChainDeployment,
+  blockNumber: bigint,
+): Promise<Custody[]> {
+  const ofVault = { address: vault, abi: vaultAbi, blockNumber } as const
+  return Promise.all(
     assets.map(async ({ id }) => {
       const [units, { token }] = await Promise.all([
-        ask<bigint>('custodyUnits', BigInt(id)),
-        ask<{ token: Address }>('assetOf', BigInt(id)),
+        client.readContract({ ...ofVault, functionName: 'custodyUnits', args: [BigInt(id)] }),
+        client.readContract({ ...ofVault, functionName: 'assetOf', args: [BigInt(id)] }),
       ])
       if (token === zeroAddress)
         return { units, atoms: await client.getBalance({ address: vault, blockNumber }) }
@@ -360,17 +389,6 @@ async function readChain(
       }
     }),
   )
-  return {
-    provenCount,
-    finalCount,
-    batchCount,
-    provenRoot,
-    lastRoot,
-    frozen,
-    depositCount,
-    depositHash: await ask<Hex>('depositHash', depositCount),
-    custody,
-  }
 }
 
 /** The deposits that were read are the vault's queue, to its end: an endpoint, or a checkpoint, may leave some out. */
@@ -404,7 +422,7 @@ function compareCustody(
   deployment: ChainDeployment,
   totals: readonly bigint[],
   unconsumed: readonly QueuedDeposit[],
-  { custody, frozen }: ChainState,
+  { custody, frozen }: { readonly custody: readonly Custody[]; readonly frozen: boolean },
   batch: number,
 ): Finding[] {
   const findings: Finding[] = []

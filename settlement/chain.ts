@@ -3,12 +3,9 @@
  * name the contract's own error. Used by the sender, the watcher and the tools.
  */
 import {
-  AbiDecodingDataSizeTooSmallError,
-  AbiDecodingZeroDataError,
   BaseError,
   BlockNotFoundError,
   ContractFunctionRevertedError,
-  ContractFunctionZeroDataError,
   ExecutionRevertedError,
   HttpRequestError,
   TimeoutError,
@@ -19,6 +16,7 @@ import {
   type PublicClient,
 } from 'viem'
 import { groth16ChunkVerifierAbi, settlementAbi, vaultAbi } from '../contracts/abi.js'
+import { isContractAnswer } from '../contracts/call-endings.js'
 import { LogsRefused, isRefusal } from './log-ranges.js'
 import { isLocalChain, refuseDevelopmentKey } from './development-key.js'
 import { EndpointsDisagree, agreeing, type RpcOptions } from './rpc.js'
@@ -109,27 +107,6 @@ export async function checkChain(client: PublicClient, deployment: ChainDeployme
   refuseDevelopmentKey(chainId, key.alpha)
 }
 
-/** Whether a call failed by what the contract said (a revert, no such function, bytes of another shape). */
-export function isContractAnswer(error: unknown): boolean {
-  const answers = [
-    ContractFunctionRevertedError,
-    ContractFunctionZeroDataError,
-    AbiDecodingZeroDataError,
-    AbiDecodingDataSizeTooSmallError,
-  ]
-  return (
-    error instanceof BaseError &&
-    error.walk((cause) => answers.some((answer) => cause instanceof answer)) !== null
-  )
-}
-
-/** Whether a failed simulation is the contract's answer, and not the endpoint's failure. */
-export function isRevert(error: unknown): boolean {
-  if (error instanceof BaseError && error.walk((cause) => cause instanceof ExecutionRevertedError) !== null)
-    return true
-  return /execution reverted/i.test(error instanceof Error ? error.message : String(error))
-}
-
 /** What is wrong with the way to the chain, or undefined when the chain itself answered. */
 function networkTrouble(error: BaseError): string | undefined {
   const http = error.walk((cause) => cause instanceof HttpRequestError || cause instanceof TimeoutError)
@@ -174,7 +151,10 @@ export function chainErrorText(error: unknown): string {
     } | null
     const name = raw?.data === undefined ? undefined : contractError(raw.data)
     if (name !== undefined) return name
-    return error.shortMessage
+    // viem has no word of its own for an ending without a revert: "Missing or invalid parameters".
+    const isWorded =
+      revert !== null || error.walk((cause) => cause instanceof ExecutionRevertedError) !== null
+    return !isWorded && isContractAnswer(error) ? error.details || error.shortMessage : error.shortMessage
   }
   return error instanceof Error ? error.message : String(error)
 }

@@ -12,6 +12,7 @@ import { runAudit } from '../app/audit-cli.js'
 import { runExit } from '../app/exit-cli.js'
 import { demoTokenAbi, settlementAbi } from '../contracts/abi.js'
 import { unprovenVerifierCode } from '../contracts/bytecode.js'
+import { checkDeployment } from '../contracts/check.js'
 import { Side } from '../engine/codes.js'
 import { SettlementFixture, keyOf, owner, until } from '../test/settlement-fixture.js'
 import { told } from '../test/told.js'
@@ -19,10 +20,10 @@ import { audit } from './audit.js'
 import { sealBatch } from './batch.js'
 import { chainClient, chainErrorText } from './chain.js'
 import { CheckpointError, checkCheckpoint, readCheckpoint } from './checkpoint.js'
-import { commitArguments, publicInputs } from './commit.js'
+import { bytesToHex, commitArguments, publicInputs } from './commit.js'
 import { planExit } from './exit.js'
 import { Follower } from './follow.js'
-import { readBatches } from './history.js'
+import { discoverDeployment, readBatches } from './history.js'
 import { replayAgainstChain } from './replay.js'
 import { Settler } from './settler.js'
 import { StateTree } from './tree.js'
@@ -31,6 +32,12 @@ import { placeRecord, testGenesis, withdrawRecord } from './test/journal-fixture
 
 const EXIT_DELAY_SECONDS = 3600
 const REVERTS = '0x60006000fd'
+/** How a token may end every call. */
+const STUCK = [
+  ['reverts', REVERTS],
+  ['ends by INVALID', '0xfe'],
+  ['loops until the gas is gone', '0x5b600056'],
+] as const
 
 const running: { stop(): Promise<void> }[] = []
 afterEach(async () => {
@@ -113,29 +120,34 @@ test('a deposit that a silent operator ignores is asked for, and taken back afte
   expect(await held(fixture, 1, 0)).toBe(1_000_000n)
 })
 
-test('a token that reverts holds up no other asset, and the exit code says that something is left', async () => {
-  const fixture = await start()
-  const settler = await traded(fixture)
-  await settler.stop()
-  process.env.GLASSBOOK_OWNER_KEY = keyOf(1)
-  const args = [...exitArgs(fixture, 1), '--send']
-  expect((await told(() => runExit(args))).code).toBe(3)
-  await fixture.passTime(EXIT_DELAY_SECONDS + 10)
-  const chain = createTestClient({ mode: 'anvil', transport: http(fixture.anvil.rpcUrl) })
-  const { token } = fixture.deployment.assets[0]!
-  const code = await fixture.client.getCode({ address: token })
-  // Asset 0 comes before asset 1 in every list.
-  await chain.setCode({ address: token, bytecode: REVERTS })
-  const stuck = await told(() => runExit(args))
-  expect(stuck.code).toBe(4)
-  expect(stuck.out).toMatch(/refused: escape with .*: .*; going on with the rest/)
-  expect(await held(fixture, 1, 1)).toBe(100n)
-  // Run again, it says the same and sends nothing; when the token works again, the rest leaves.
-  expect((await told(() => runExit(args))).code).toBe(4)
-  await chain.setCode({ address: token, bytecode: code! })
-  expect((await told(() => runExit(args))).code).toBe(0)
-  expect(await held(fixture, 1, 0)).toBeGreaterThan(0n)
-})
+test.each(STUCK)(
+  'a token that %s holds up no other asset, and the exit code says that something is left',
+  async (_what, stuckCode) => {
+    const fixture = await start()
+    const settler = await traded(fixture)
+    await settler.stop()
+    process.env.GLASSBOOK_OWNER_KEY = keyOf(1)
+    const args = [...exitArgs(fixture, 1), '--send']
+    expect((await told(() => runExit(args))).code).toBe(3)
+    await fixture.passTime(EXIT_DELAY_SECONDS + 10)
+    const chain = createTestClient({ mode: 'anvil', transport: http(fixture.anvil.rpcUrl) })
+    const { token } = fixture.deployment.assets[0]!
+    const code = await fixture.client.getCode({ address: token })
+    // Asset 0 comes before asset 1 in every list.
+    await chain.setCode({ address: token, bytecode: stuckCode })
+    const plan = await planExit(chainClient([fixture.anvil.rpcUrl]), fixture.deployment, owner(1).address)
+    expect(plan.steps.map(({ what }) => what.split(':')[0])).toEqual(['freeze'])
+    const stuck = await told(() => runExit(args))
+    expect(stuck.code).toBe(4)
+    expect(stuck.out).toMatch(/refused: escape with .*: .*; going on with the rest/)
+    expect(await held(fixture, 1, 1)).toBe(100n)
+    // Run again, it says the same and sends nothing; when the token works again, the rest leaves.
+    expect((await told(() => runExit(args))).code).toBe(4)
+    await chain.setCode({ address: token, bytecode: code! })
+    expect((await told(() => runExit(args))).code).toBe(0)
+    expect(await held(fixture, 1, 0)).toBeGreaterThan(0n)
+  },
+)
 
 test('plain nodes: no old transaction is asked for, and refused log ranges are halved', async () => {
   const fixture = await start()
@@ -435,6 +447,19 @@ test('a batch that is proven and not final stands in no checkpoint: its withdraw
   const checkpoint = () => readCheckpoint(file, fixture.deployment)
   const plan = await planExit(client, fixture.deployment, owner(1).address, { checkpoint })
   expect(plan.steps.map(({ what }) => what)).toEqual(['finalise batch 2'])
+  // Once it is final, no batch's state is asked for.
+  await call('finalizeBatch', [2n, bytesToHex(data.withdrawals)])
+  const states: unknown[] = []
+  const watched = {
+    ...client,
+    readContract: (request: { functionName: string }) => {
+      if (request.functionName === 'batchState') states.push(request)
+      return client.readContract(request as never)
+    },
+  } as never
+  const last = await planExit(watched, fixture.deployment, owner(1).address)
+  expect(last.steps.map(({ what }) => what)).toEqual(['claim 0.001 USDX'])
+  expect(states).toEqual([])
 })
 
 test('deposits that an endpoint leaves out at the end are missed, never "nothing to do"', async () => {
@@ -473,11 +498,26 @@ test('the audit of a vault whose tokens are gone says so; a node without a pendi
     await new RequestReader({ client: plain, deployment: fixture.deployment, onTrouble: () => {} }).open(),
   ).toEqual([])
   const chain = createTestClient({ mode: 'anvil', transport: http(fixture.anvil.rpcUrl) })
-  await chain.setCode({ address: fixture.deployment.assets[1]!.token, bytecode: REVERTS })
-  const { report } = await audit(client, fixture.deployment)
-  expect(report.findings.map(({ text }) => text)).toEqual([
-    'asset 1: its token does not tell what the vault has',
-  ])
+  for (const [, bytecode] of STUCK) {
+    await chain.setCode({ address: fixture.deployment.assets[1]!.token, bytecode })
+    const { report } = await audit(client, fixture.deployment)
+    expect(report.findings.map(({ text }) => text)).toEqual([
+      'asset 1: its token does not tell what the vault has',
+    ])
+    // The token names itself no more, and the exchange is found all the same.
+    const found = await discoverDeployment(client, fixture.deployment.settlement)
+    expect(found.assets[1]).toMatchObject({ symbol: 'asset-1', decimals: 0 })
+    const findings = await checkDeployment(client, fixture.deployment)
+    expect(findings.filter(({ level }) => level === 'fail').map(({ what }) => what)).toEqual([
+      'decimals of BTCX',
+      'custody of BTCX',
+    ])
+  }
+  // Its name in 32 bytes, as some old tokens have it; and of every call the same.
+  const bytecode = `0x7f${'4d4b52'.padEnd(64, '0')}60005260206000f3` as const
+  await chain.setCode({ address: fixture.deployment.assets[1]!.token, bytecode })
+  const found = await discoverDeployment(client, fixture.deployment.settlement)
+  expect(found.assets[1]).toMatchObject({ symbol: 'asset-1', decimals: 0 })
 })
 
 test('what a node refuses is told in its own words', async () => {

@@ -19,8 +19,9 @@ import {
   type WalletClient,
 } from 'viem'
 import { settlementAbi, vaultAbi } from '../contracts/abi.js'
+import { isContractAnswer } from '../contracts/call-endings.js'
 import { audit } from './audit.js'
-import { chainErrorText, isContractAnswer, isRevert, nextBlockTime, type ChainDeployment } from './chain.js'
+import { chainErrorText, nextBlockTime, type ChainDeployment } from './chain.js'
 import type { Checkpoint } from './checkpoint.js'
 import { bytesToHex, decodeUnits } from './commit.js'
 import type { QueuedDeposit } from './history.js'
@@ -99,9 +100,10 @@ export async function planExit(
       )
     throw new ExitError(`${owner} has no account in the vault ${vault}: it never deposited`)
   })
-  const [isFrozen, provenCount, provenRoot, consumed, chainTime] = await Promise.all([
+  const [isFrozen, provenCount, finalCount, provenRoot, consumed, chainTime] = await Promise.all([
     readSettlement<boolean>('frozen'),
     readSettlement<bigint>('provenCount'),
+    readSettlement<bigint>('finalCount'),
     readSettlement<bigint>('provenRoot'),
     readSettlement<bigint>('provenDepositsConsumed'),
     nextBlockTime(client),
@@ -140,16 +142,24 @@ export async function planExit(
       value,
     })
 
-  // Withdrawals that were granted and proven, and that nobody made claimable yet.
+  // Withdrawals that were granted and proven, and that nobody made claimable yet. Behind the final end a batch may be
+  // final too, when it was finalised before an older one.
   const PROVEN = 2
-  for (const { header, withdrawals } of batches) {
-    if (!decodeUnits(withdrawals).some(({ index }) => accountOf(index) === account)) continue
-    if ((await readSettlement<number>('batchState', header.number)) === PROVEN)
+  const granting = batches.filter(
+    ({ header, withdrawals }) =>
+      header.number > finalCount &&
+      decodeUnits(withdrawals).some(({ index }) => accountOf(index) === account),
+  )
+  const states = await Promise.all(
+    granting.map(({ header }) => readSettlement<number>('batchState', header.number)),
+  )
+  granting.forEach(({ header, withdrawals }, at) => {
+    if (states[at] === PROVEN)
       toSettlement(`finalise batch ${header.number}`, 'finalizeBatch', [
         header.number,
         bytesToHex(withdrawals),
       ])
-  }
+  })
   const balances: { asset: number; units: number }[] = []
   const deposited: { asset: number; units: number }[] = []
   let isFreezing = false
@@ -264,7 +274,7 @@ export async function sendSteps(
 
 /** Whether it is about this step, and not about the way to the chain. */
 const isRefused = (error: unknown): boolean =>
-  isRevert(error) ||
+  isContractAnswer(error) ||
   (error instanceof BaseError && error.walk((cause) => cause instanceof InsufficientFundsError) !== null)
 
 /** As the next block would run it: with its time, where the node has a pending one. */

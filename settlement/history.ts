@@ -16,7 +16,8 @@ import {
   type PublicClient,
 } from 'viem'
 import { groth16ChunkVerifierAbi, settlementAbi, vaultAbi } from '../contracts/abi.js'
-import { isContractAnswer, type ChainDeployment } from './chain.js'
+import { isContractAnswer } from '../contracts/call-endings.js'
+import type { ChainDeployment } from './chain.js'
 import { hexToBytes, type BatchData, type BatchHeader } from './commit.js'
 import { LogRanges, isRefusal } from './log-ranges.js'
 

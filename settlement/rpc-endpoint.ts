@@ -3,13 +3,15 @@
  * Used by rpc.ts.
  */
 import { BaseError, HttpRequestError } from 'viem'
+import { REVERTED, isEvmEnding } from '../contracts/call-endings.js'
 
-/** What an endpoint said. An error is about the question (a revert, an unknown block), not a failure. */
+/**
+ * What an endpoint said. An error is about the question (a revert, an unknown block), not a failure. However a node
+ * numbers an ending in the EVM, its code is REVERTED here.
+ */
 export interface EndpointAnswer {
   readonly result?: unknown
   readonly error?: { readonly code: number; readonly message: string; readonly data?: unknown }
-  /** The error is the contract's own answer. */
-  readonly isRevert?: boolean
 }
 
 /** An endpoint answered what is no answer to the question. */
@@ -32,7 +34,12 @@ const REST_MS_MAX = 30_000
 /** The longest Retry-After that is obeyed. */
 const RETRY_AFTER_MS_MAX = 60_000
 const CHAIN_CHECK_MS = 60_000
-/** Limit exceeded, internal error, too many requests: the endpoint's trouble, whatever was asked. */
+/** Questions that run a contract. */
+const CALLS = new Set(['eth_call', 'eth_estimateGas'])
+/**
+ * Limit exceeded, internal error, too many requests: the endpoint's trouble, whatever was asked. Of a call some nodes
+ * name an ending in the EVM an internal error.
+ */
 const LIMIT_EXCEEDED = -32005
 const FAILURES = new Set([LIMIT_EXCEEDED, -32603, -32007, 429])
 
@@ -143,10 +150,11 @@ export class Endpoint {
     }
     const { result, error } = response ?? {}
     if (error !== undefined && error !== null) {
+      if (CALLS.has(method) && isEvmEnding(error)) return { error: { ...error, code: REVERTED } }
       // Of logs it also means that the range has too many: a smaller one is asked for.
       const isRange = method === 'eth_getLogs' && error.code === LIMIT_EXCEEDED
       if (FAILURES.has(error.code) && !isRange) throw new BadAnswer(`${method}: ${error.message}`)
-      return { error, isRevert: error.code === 3 || /revert/i.test(error.message) }
+      return { error }
     }
     if (result === undefined || !(forms[method]?.(result, question.params) ?? true))
       throw new BadAnswer(`${method}: ${JSON.stringify(result)?.slice(0, 60)} is no answer`)

@@ -1,8 +1,9 @@
 /** What is believed of several endpoints, and how one that fails is left alone. */
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { BaseError, keccak256, type Hex } from 'viem'
-import { chainClient } from './chain.js'
+import { BaseError, createPublicClient, erc20Abi, http, keccak256, type Hex } from 'viem'
+import { isContractAnswer } from '../contracts/call-endings.js'
+import { chainClient, chainErrorText } from './chain.js'
 import { EndpointsDisagree, RpcAborted } from './rpc.js'
 
 interface Reply {
@@ -144,6 +145,76 @@ describe('several endpoints', () => {
     expect(await estimate()).toBe(0x6000n)
     running[0]!.reply = () => ({ error: { code: -32000, message: 'header not found' } })
     await expect(estimate()).rejects.toThrow(BaseError)
+  })
+
+  test.each([
+    ['geth', -32000, 'execution reverted'],
+    ['geth', 3, 'execution reverted: paused'],
+    ['geth', -32000, 'invalid opcode: INVALID'],
+    ['geth', -32000, 'invalid opcode: opcode 0xfe not defined'],
+    ['geth', -32000, 'out of gas'],
+    ['geth', -32000, 'gas uint64 overflow'],
+    ['geth', -32000, 'stack underflow (0 <=> 1)'],
+    ['geth', -32000, 'stack limit reached 1024 (1023)'],
+    ['geth', -32000, 'invalid jump destination'],
+    ['geth', -32000, 'return data out of bounds'],
+    ['geth', -32000, 'write protection'],
+    ['geth', -32000, 'gas required exceeds allowance (50000000)'],
+    ['reth', -32003, 'EVM error: InvalidFEOpcode'],
+    ['reth', -32003, 'EVM error: OpcodeNotFound'],
+    ['reth', -32003, 'EVM error: InvalidJump'],
+    ['reth', -32003, 'EVM error: StackUnderflow'],
+    ['reth', -32003, 'out of gas: gas exhausted during memory expansion: 50000000'],
+    ['anvil', -32603, 'EVM error InvalidFEOpcode'],
+    ['anvil', -32603, 'EVM error OutOfGas'],
+    ['anvil', -32603, 'EVM error MemoryOOG'],
+    ['anvil', -32603, 'EVM error StateChangeDuringStaticCall'],
+    ['nethermind', -32015, 'BadInstruction'],
+    ['nethermind', -32000, 'OutOfGas'],
+    ['nethermind', -32000, 'InvalidJumpDestination'],
+    ['nethermind', -32000, 'AccessViolation'],
+    ['openethereum', -32015, 'VM execution error.'],
+    ['besu', -32000, 'Execution reverted'],
+    ['besu', -32000, 'Out of stack'],
+  ])('an ending in the EVM is an answer, as %s says it: %i %s', async (_node, number, message) => {
+    await start(() => ({ error: { code: number, message } }))
+    const question = { address: ADDRESS, abi: erc20Abi, functionName: 'symbol' } as const
+    const error: unknown = await client()
+      .readContract(question)
+      .catch((each: unknown) => each)
+    expect([isContractAnswer(error), chainErrorText(error)]).toEqual([
+      true,
+      expect.stringContaining(
+        message.replace('execution reverted: ', '').replace(/^execution reverted$/, 'reverted'),
+      ),
+    ])
+    // Asking again brings the same.
+    expect(running[0]!.asked).toHaveLength(1)
+    const simulated: unknown = await client()
+      .estimateGas({ account: ADDRESS, to: ADDRESS })
+      .catch((each: unknown) => each)
+    expect(isContractAnswer(simulated)).toBe(true)
+    // Through a transport that is not ours, too.
+    const plain = createPublicClient({ transport: http(running[0]!.url, { retryCount: 0 }) })
+    expect(isContractAnswer(await plain.readContract(question).catch((each: unknown) => each))).toBe(true)
+  })
+
+  test.each([
+    [-32603, 'Internal error'],
+    [-32603, 'runtime error: out of memory'],
+    [-32005, 'daily request count exceeded'],
+    [-32000, 'header not found'],
+    [-32000, 'missing trie node'],
+    [-32000, 'execution aborted (timeout = 5s)'],
+    [-32601, 'the method eth_call does not exist'],
+  ])('and what is none: %i %s', async (number, message) => {
+    await start(() => ({ error: { code: number, message } }))
+    const question = { address: ADDRESS, abi: erc20Abi, functionName: 'symbol' } as const
+    const plain = createPublicClient({ transport: http(running[0]!.url, { retryCount: 0 }) })
+    for (const asked of [client(), plain]) {
+      const error: unknown = await asked.readContract(question).catch((each: unknown) => each)
+      expect([error instanceof BaseError, isContractAnswer(error)]).toEqual([true, false])
+    }
   })
 
   test('a transaction goes to every endpoint; one that takes it is enough', async () => {

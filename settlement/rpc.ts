@@ -11,6 +11,7 @@
  */
 import { setMaxListeners } from 'node:events'
 import { BaseError, RpcRequestError, createTransport, http, type Transport } from 'viem'
+import { REVERTED } from '../contracts/call-endings.js'
 import { Endpoint, type EndpointAnswer } from './rpc-endpoint.js'
 
 /** Endpoints contradict each other: nothing is believed, the question is asked again later. */
@@ -185,7 +186,7 @@ function askThose(asked: readonly Endpoint[], total: number, question: Question)
         .ask(question)
         .then(
           (answer) => {
-            if (answer.error === undefined || answer.isRevert === true) answers.push(answer)
+            if (answer.error === undefined || answer.error.code === REVERTED) answers.push(answer)
             else refusal ??= rpcError(endpoint, question, answer)
           },
           (error: unknown) => {

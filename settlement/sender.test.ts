@@ -10,6 +10,8 @@ import {
   TransactionReceiptNotFoundError,
   keccak256,
   parseTransaction,
+  ExecutionRevertedError,
+  RpcRequestError,
   type Hex,
   type PublicClient,
 } from 'viem'
@@ -250,8 +252,20 @@ describe('sender', () => {
   })
 
   test('a revert, in simulation or on the chain, is told with its reason and leaves nothing behind', async () => {
-    chain.failures.estimateGas = [new Error('execution reverted: NotOperator(0x00)')]
-    await expect(make().send('commit 1', TO, '0x07')).rejects.toThrow('NotOperator')
+    const said = (code: number, message: string) =>
+      new RpcRequestError({ body: {}, error: { code, message }, url: 'a node' })
+    for (const [error, text] of [
+      [new ExecutionRevertedError({ message: 'execution reverted: NotOperator(0x00)' }), 'NotOperator'],
+      // Whatever else ends it is no reason to try for ever.
+      [said(-32000, 'invalid opcode: INVALID'), 'reverted: invalid opcode: INVALID'],
+      [
+        said(-32000, 'gas required exceeds allowance (30000000)'),
+        'gas required exceeds allowance (30000000)',
+      ],
+    ] as const) {
+      chain.failures.estimateGas = [error]
+      await expect(make().send('commit 1', TO, '0x07')).rejects.toThrow(text)
+    }
     chain.nextStatus = 'reverted'
     const sender = make()
     await expect(sender.send('commit 1', TO, '0x07')).rejects.toBeInstanceOf(TransactionReverted)

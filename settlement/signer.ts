@@ -3,7 +3,8 @@
  * before anybody sees the bytes. Used by sender.ts.
  */
 import { keccak256, type Account, type Address, type Hex, type PublicClient } from 'viem'
-import { chainErrorText, isRevert } from './chain.js'
+import { isContractAnswer } from '../contracts/call-endings.js'
+import { chainErrorText } from './chain.js'
 import { baseFeeOf, firstFees, raisedFees, type FeePolicy, type Fees } from './fees.js'
 import type { Outbox } from './outbox.js'
 import type { Attempt, OutboxEntry } from './store.js'
@@ -70,7 +71,7 @@ export class Signer {
       const estimate = await client.estimateGas({ account: account.address, to, data })
       gas = (estimate * GAS_MARGIN_PERCENT) / 100n + GAS_EXTRA
     } catch (error) {
-      if (isRevert(error)) throw new TransactionReverted(label, chainErrorText(error), false)
+      if (isContractAnswer(error)) throw new TransactionReverted(label, chainErrorText(error), false)
       throw error
     }
     const count = await client.getTransactionCount({ address: account.address, blockTag: 'latest' })

@@ -41,7 +41,7 @@ const rules: readonly Rule[] = [
     to: [
       LEAVES,
       /^sdk\//,
-      /^contracts\/abi$/,
+      /^contracts\/(abi|call-endings)$/,
       /^(viem|isows|msgpackr|poseidon-lite|zod|@noble\/(hashes|curves))(\/|$)/,
     ],
   },
@@ -71,7 +71,7 @@ const rules: readonly Rule[] = [
       LEAVES,
       NODE,
       /^engine\/(index|control|journal\/.*)$/,
-      /^contracts\/(abi|bytecode)$/,
+      /^contracts\/(abi|bytecode|call-endings)$/,
       /^settlement\/(?!prover\/)/,
       /^(viem|zod|@noble\/(hashes|curves))(\/|$)/,
     ],

@@ -9,6 +9,7 @@ import type { Deployment } from '../contracts/deploy.js'
 import { CHAIN_PATIENCE_MS, ExchangeFrozen, chainClient } from '../settlement/chain.js'
 import type { ProofQuestion } from '../gateway/messages.js'
 import { type ChainWatcher, startChainWatcher } from '../settlement/chain-watcher.js'
+import type { ProofLater } from '../settlement/fill-proofs.js'
 import type {
   BatchMessage,
   FromSettlement,
@@ -20,6 +21,8 @@ import type {
 } from '../settlement/settlement-thread.js'
 import type { SettlementFigures } from '../gateway/messages.js'
 import type { SettlementStatus } from './screen.js'
+
+type ProofTold = ProofMessage | FillProofMessage | ProofLater
 
 const NO_ATTACHMENT = new Uint8Array(0)
 
@@ -53,7 +56,7 @@ export interface RunningSettlement {
   readonly depositsSeen: Promise<void>
   status(): SettlementStatus
   /** null where no batch on the chain has it, or its tree is not kept any more. */
-  proof(question: ProofQuestion): Promise<ProofMessage | FillProofMessage | null>
+  proof(question: ProofQuestion): Promise<ProofTold | null>
   /** Closes the open batch now; resolves with the last batch once it is settled, undefined when there is none. */
   flush(): Promise<BatchMessage | undefined>
   stop(): Promise<void>
@@ -100,7 +103,7 @@ export async function startSettlement(options: SettlementOptions): Promise<Runni
     name: 'settlement',
   })
   const post = (message: ToSettlement): void => worker.postMessage(message)
-  const proofs = new Map<number, (proof: ProofMessage | FillProofMessage | null) => void>()
+  const proofs = new Map<number, (proof: ProofTold | null) => void>()
   const flushes = new Map<
     number,
     { resolve: (batch: BatchMessage | undefined) => void; reject: (error: Error) => void }

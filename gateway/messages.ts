@@ -124,7 +124,12 @@ export type ProofQuestion =
     }
   | { readonly kind: 'fill'; readonly seq: number; readonly index: number }
 
-export type ProofAnswer = BalanceProof | FillProof
+/** Settlement makes no more proofs of older fills for so long. */
+export interface ProofLater {
+  readonly retryAfterMs: number
+}
+
+export type ProofAnswer = BalanceProof | FillProof | ProofLater
 
 /** Parent -> gateway thread. */
 export type ToGateway =

@@ -46,7 +46,10 @@ describe('documents and server', () => {
       gateway: {
         receiptKey: receiptKey.privateKey.export({ format: 'der', type: 'pkcs8' }),
         askProof: (question) => {
-          if (question.kind === 'fill') return Promise.resolve(question.seq === 41 ? filled : null)
+          if (question.kind === 'fill')
+            return Promise.resolve(
+              question.seq === 41 ? filled : question.seq === 43 ? { retryAfterMs: 1500 } : null,
+            )
           const { account, asset, batch = proof.batch } = question
           return Promise.resolve(account === 1 ? { ...proof, account, asset, batch } : null)
         },
@@ -227,6 +230,17 @@ describe('documents and server', () => {
     expect(await told('/v1/fill-proof/41/0')).toEqual(filled)
     expect(await client.call('fillProof', [41, 0])).toEqual(filled)
     expect((await fetch(`${http}/v1/fill-proof/42/0`)).status).toBe(503)
+    const later = await fetch(`${http}/v1/fill-proof/43/0`)
+    expect([later.status, later.headers.get('retry-after'), await later.json()]).toEqual([
+      503,
+      '2',
+      {
+        code: 6003,
+        name: 'ProofUnavailable',
+        message: 'more proofs of older fills are asked for than are made in a second',
+        retryAfter: 1500,
+      },
+    ])
     expect((await fetch(`${http}/v1/fill-proof/x/0`)).status).toBe(400)
     for (const path of ['/healthz', '/readyz', '/v1/openapi.json', '/v1/asyncapi.json']) {
       expect([path, (await fetch(http + path)).status]).toEqual([path, 200])

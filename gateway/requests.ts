@@ -256,8 +256,16 @@ export class Requests {
         const left = this.#proofsWaiting.get(ip)! - 1
         if (left === 0) this.#proofsWaiting.delete(ip)
         else this.#proofsWaiting.set(ip, left)
-        if (proof !== null) resolve(proof as unknown as WireValue)
-        else reject(new RequestError(ErrorCode.ProofUnavailable, absent))
+        if (proof === null) reject(new RequestError(ErrorCode.ProofUnavailable, absent))
+        else if ('retryAfterMs' in proof)
+          reject(
+            new RequestError(
+              ErrorCode.ProofUnavailable,
+              'more proofs of older fills are asked for than are made in a second',
+              proof.retryAfterMs,
+            ),
+          )
+        else resolve(proof as unknown as WireValue)
       })
     })
   }

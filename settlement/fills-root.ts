@@ -171,6 +171,16 @@ export class FillTree {
     this.levels = levelsOf(leaves)
   }
 
+  /** Hashes that it took: one a leaf, and one for every node of two children. */
+  get hashes(): number {
+    return Math.max(0, (2 * this.leaves.length) / FILL_BYTES - 1)
+  }
+
+  /** Bytes that it holds. */
+  get bytes(): number {
+    return this.levels.reduce((sum, level) => sum + level.length, this.leaves.length)
+  }
+
   /** Proof of leaf `index`. Throws RangeError when there is no such leaf. */
   proof(index: number): FillProof {
     const { leaves } = this

@@ -11,6 +11,7 @@ import { Control } from '../engine/control.js'
 import { CHAIN_PATIENCE_MS, ExchangeFrozen, chainClient, type ChainDeployment } from './chain.js'
 import { RECORD_BYTES, bytesToHex } from './commit.js'
 import type { EngineCapacities } from './follow.js'
+import type { ProofLater } from './fill-proofs.js'
 import { proofCheck } from './proof-check.js'
 import { ProverQueue, type ProverMetrics } from './prover-queue.js'
 import { startProverProcess } from './prover-process.js'
@@ -138,7 +139,7 @@ export type FromSettlement =
   | {
       readonly type: 'proof'
       readonly ticket: number
-      readonly proof: ProofMessage | FillProofMessage | null
+      readonly proof: ProofMessage | FillProofMessage | ProofLater | null
     }
   /** null: there never was anything to settle. `error`: settlement stopped before it was settled. */
   | {
@@ -310,10 +311,11 @@ const servedState = (state: BatchRecord['state']): ProofMessage['state'] =>
 
 function proofOf(
   message: Extract<ToSettlement, { type: 'proof' | 'fillProof' }>,
-): ProofMessage | FillProofMessage | null {
+): ProofMessage | FillProofMessage | ProofLater | null {
   if (message.type === 'fillProof') {
     const proof = settler.fillProof(message.seq, message.index)
     if (proof === undefined) return null
+    if ('retryAfterMs' in proof) return proof
     return {
       batch: proof.batch,
       state: servedState(proof.state),

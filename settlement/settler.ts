@@ -12,7 +12,7 @@ import { Batches, type ServedProof } from './batches.js'
 import { checkChain, chainErrorText, expectNotFrozen, sleep } from './chain.js'
 import { Chunking } from './chunking.js'
 import { DEPOSITS_MAX, WITHDRAWALS_MAX, rowsLimit, type BatchHeader } from './commit.js'
-import { FillProofs, type ServedFillProof } from './fill-proofs.js'
+import { FillProofs, type ProofLater, type ServedFillProof } from './fill-proofs.js'
 import { FILL_BYTES } from './fills-root.js'
 import { Follower } from './follow.js'
 import { readFollowerSnapshot, writeFollowerSnapshot } from './follow-snapshot.js'
@@ -206,7 +206,7 @@ export class Settler {
   }
 
   /** Proof of fill `index` of the command at `seq`; undefined while no batch on the chain has it. */
-  fillProof(seq: number, index: number): ServedFillProof | undefined {
+  fillProof(seq: number, index: number): ServedFillProof | ProofLater | undefined {
     return this.fillProofs.proof(seq, index)
   }
 

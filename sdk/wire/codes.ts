@@ -77,7 +77,7 @@ export const ErrorCode = {
   /** The way to the engine is full; nothing was taken. Try again after `retryAfter`. */
   EngineBusy: 6001,
   EngineStopped: 6002,
-  /** No batch that covers the account has been posted yet. */
+  /** No batch that covers the account has been posted yet; with `retryAfter`: too many proofs are asked for. */
   ProofUnavailable: 6003,
   /** The exchange runs without settlement. */
   SettlementUnavailable: 6004,

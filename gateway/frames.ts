@@ -314,9 +314,11 @@ export class FrameIntake {
   /** Why a frame whose nonce is known to be used is not taken again. */
   #usedRefusal(frame: PendingFrame): Refusal | undefined {
     if (headersOf(frame) === 0) return undefined
-    const reject = this.#usedNonces.refusal(frame.session, nonceOf(frame), this.#timeMs())
+    const { session } = frame
+    const nonce = nonceOf(frame)
+    const reject = this.#usedNonces.refusal(session, nonce, this.#timeMs())
     if (reject === 0) return undefined
-    return { code: rejectToCode(reject), message: 'a frame of this nonce was taken before' }
+    return { code: rejectToCode(reject), message: this.#usedNonces.sentence(session, nonce, reject) }
   }
 
   /** Submits, or refuses, every frame at the head of the connection's queue whose check is done. */

@@ -54,3 +54,25 @@ test('as many sessions are kept as may be, the newest', () => {
   expect(used.refusal({ account: 1, approval: 1 }, 9, 1)).toBe(Reject.None)
   expect(used.refusal({ account: 1, approval: 3 }, 9, 1)).toBe(Reject.FrameNonceUsed)
 })
+
+test('a refusal says the nonce, the bound, the highest and what to do', () => {
+  const used = new UsedNonces()
+  used.opened(SESSION, 5000, 1000)
+  const words = (nonce: number, timeMs = 1000): string =>
+    used.sentence(SESSION, nonce, used.refusal(SESSION, nonce, timeMs))
+  const tooOld = words(7)
+  expect(tooOld).toContain(
+    `nonce 7 is too old: it is below ${5001 - FRAME_NONCE_WINDOW}, the lowest that is still taken`,
+  )
+  expect(tooOld).toContain("the session's highest is 5000; nothing was done now: frameOutcome tells whether")
+  // It was never used: that it was is not said.
+  expect(tooOld).not.toMatch(/^a frame of nonce/)
+  expect(words(5000)).toContain("a frame of nonce 5000 was taken before; the session's highest is 5000;")
+  expect(words(5000, 1000 + FRAME_WINDOW_IDLE_MS)).toContain(
+    'nonce 5000 is too old: it is not above the highest, and the session was idle for an hour',
+  )
+  // After a start nothing may be known but what the engine has said.
+  const learnt = new UsedNonces()
+  learnt.refused(SESSION, 440, Reject.FrameNonceTooOld)
+  expect(learnt.sentence(SESSION, 440, Reject.FrameNonceTooOld)).not.toContain('highest is')
+})

@@ -75,6 +75,21 @@ export class UsedNonces {
     return forgotten ? Reject.FrameNonceTooOld : Reject.FrameNonceUsed
   }
 
+  /** Why `refusal` said `reject`: the nonce, the bound and what to do. */
+  sentence(session: SessionName, nonce: number, reject: number): string {
+    const { highest = 0, floor = 0 } = this.#sessions.get(keyOf(session)) ?? {}
+    const lowest = Math.max(floor, highest - FRAME_NONCE_WINDOW)
+    const known = highest === 0 ? '' : `the session's highest is ${highest - 1}; `
+    if (reject === Reject.FrameNonceUsed)
+      return `a frame of nonce ${nonce} was taken before; ${known}frameOutcome tells what became of it, a new frame needs a nonce that was not used, best one above the highest`
+    // Within the window: the engine has forgotten, after an hour without a frame, which of these were used.
+    const bound =
+      nonce + 1 <= lowest
+        ? `below ${lowest}, the lowest that is still taken (a nonce may be at most ${FRAME_NONCE_WINDOW - 1} below the highest)`
+        : 'not above the highest, and the session was idle for an hour'
+    return `nonce ${nonce} is too old: it is ${bound}; ${known}nothing was done now: frameOutcome tells whether a frame of this nonce was taken before; if not, sign it again with a nonce above the highest`
+  }
+
   #used(session: SessionName): Used {
     const key = keyOf(session)
     let used = this.#sessions.get(key)

@@ -35,6 +35,8 @@ export function orderEntry(
   const kind = words[word + Ev.KIND]! & 0xff
   const code = words[word + Ev.CODE]!
   const ended = kind === EventKind.Canceled || kind === EventKind.Rejected
+  // Other events use these words for something else.
+  const describes = kind === EventKind.Accepted || kind === EventKind.Amended
   return [
     floats[float + Ev.SEQ_F64]!,
     kind,
@@ -49,6 +51,9 @@ export function orderEntry(
     kind === EventKind.Canceled ? code : 0,
     timeMs,
     kind === EventKind.Rejected ? rejectToCode(code) : 0,
+    describes ? words[word + Ev.COUNTER_CLOID_LO]! : 0,
+    describes ? words[word + Ev.COUNTER_REMAINING]! : 0,
+    describes ? floats[float + Ev.AMOUNT_A_F64]! : 0,
   ]
 }
 
@@ -76,6 +81,9 @@ export function fillOrderEntry(
     remaining === 0 ? OrderState.Filled : OrderState.Open,
     0,
     timeMs,
+    0,
+    0,
+    0,
     0,
   ]
 }

@@ -343,7 +343,7 @@ describe('callbacks', () => {
       exchange.line.event('trades:0', 2, 1, [])
       exchange.line.event('trades:0', 3, 2, [])
       exchange.line.event('fills', 2, 1, [fill(2)])
-      exchange.line.event('orders', 2, 1, [[2, 1, 2, 1, 0, 0, 50, 1, 1, 1, 0, 1, 0]])
+      exchange.line.event('orders', 2, 1, [[2, 1, 2, 1, 0, 0, 50, 1, 1, 1, 0, 1, 0, 0, 0, 0]])
       exchange.line.send([Kind.Control, Control.Throttle, { budget: 'orders' }])
       await until(() => errors.length === 7 && seen.length === 2, 'the errors')
       expect([...errors].sort()).toEqual(['fill', 'later', 'later', 'notice', 'order', 'trades', 'trades'])

@@ -36,7 +36,8 @@ const entry = (
   state: number,
   ticks = 50,
   code = 0,
-): WireValue => [9, event, orderId, cloid, 0, 0, ticks, lots, remaining, state, 0, 1, code]
+  described: readonly number[] = [0, 0, 0],
+): WireValue => [9, event, orderId, cloid, 0, 0, ticks, lots, remaining, state, 0, 1, code, ...described]
 
 const settled = () => new Promise((resolve) => setImmediate(resolve))
 
@@ -70,6 +71,53 @@ describe('orders', () => {
     // The size is the order's, not the last fill's.
     expect(told.slice(2)).toEqual(['ended 7 filled 0/10'])
     expect(orders.unknown.size).toBe(0)
+  })
+
+  test("another program's amend of trigger, display or expiry is told, and kept through what follows", () => {
+    const { orders, told } = tracker()
+    const row = (trigger: number, display: number, expires: number): WireValue => [
+      7,
+      1,
+      0,
+      0,
+      50,
+      10,
+      10,
+      3,
+      0,
+      trigger,
+      display,
+      expires,
+      1,
+    ]
+    const amended = (...described: number[]) =>
+      orders.take(
+        message('event', 3, [entry(EventKind.Amended, 7, 1, 10, 10, OrderState.Waiting, 50, 0, described)]),
+      )
+    const now = () => {
+      const { triggerTicks, displayLots, expiresAtMs } = orders.live.get(7)!
+      return [triggerTicks, displayLots, expiresAtMs]
+    }
+    orders.take(message('snapshot', 1, [row(60, 0, 0)]))
+    expect([told.length, now()]).toEqual([1, [60, 0, 0]])
+    for (const [trigger, display, expires] of [
+      [70, 0, 0],
+      [70, 2, 0],
+      [70, 2, 5000],
+    ] as const) {
+      const before = told.length
+      amended(trigger, display, expires)
+      expect([told.length - before, now()]).toEqual([1, [trigger, display, expires]])
+      // Nothing new: nothing is told.
+      orders.take(message('snapshot', 4, [row(trigger, display, expires)]))
+      expect(told.length - before).toBe(1)
+    }
+    orders.take(message('snapshot', 5, [row(80, 2, 5000)]))
+    expect([told.at(-1), now()]).toEqual(['changed 7 waiting 10/10', [80, 2, 5000]])
+    // Neither a trigger nor a fill tells them: they stand.
+    orders.take(message('event', 6, [entry(EventKind.Triggered, 7, 1, 10, 10, OrderState.Open)]))
+    orders.take(message('event', 7, [entry(EventKind.Fill, 7, 1, 4, 6, OrderState.Open)]))
+    expect([told.at(-1), now()]).toEqual(['changed 7 open 6/10', [80, 2, 5000]])
   })
 
   test('an exchange that does not know any more leaves it unknown', async () => {

@@ -20,6 +20,12 @@ export interface TrackedOrder {
   /** Total size, the filled part included. */
   readonly lots: number
   readonly remaining: number
+  /** 0 = none; stays after the trigger. undefined, here and below: of an order that ended without being known here. */
+  readonly triggerTicks: number | undefined
+  /** What an iceberg shows at most; 0 = all of it. */
+  readonly displayLots: number | undefined
+  /** 0 = it does not expire. */
+  readonly expiresAtMs: number | undefined
   /** 'unknown' = no longer live, and how it ended is not known (yet). */
   readonly state: 'open' | 'waiting' | 'filled' | 'canceled' | 'unknown'
   /** CancelReason of a cancelled order; 0 otherwise. */
@@ -34,12 +40,9 @@ const number = (value: unknown): number => readSafeInt(value, 'number')
 
 /** An order of a snapshot or of an answer to `orders`. */
 export function readLiveOrder(row: WireValue): TrackedOrder {
-  const [orderId, cloid, market, side, ticks, lots, remaining, , , , , , waiting] = readArray(
-    row,
-    'order',
-    12,
-    32,
-  )
+  const values = readArray(row, 'order', 13, 32)
+  const [orderId, cloid, market, side, ticks, lots, remaining, , , trigger, display, expires, waiting] =
+    values
   return {
     orderId: number(orderId),
     cloid: readUint64(cloid, 'cloid'),
@@ -48,6 +51,9 @@ export function readLiveOrder(row: WireValue): TrackedOrder {
     ticks: number(ticks),
     lots: number(lots),
     remaining: number(remaining),
+    triggerTicks: number(trigger),
+    displayLots: number(display),
+    expiresAtMs: number(expires),
     state: waiting === 1 ? 'waiting' : 'open',
     reason: 0,
     code: 0,
@@ -57,8 +63,12 @@ export function readLiveOrder(row: WireValue): TrackedOrder {
 
 /** An entry of the `orders` stream, or how an order ended; see OrderEntry in sdk/wire. */
 export function readOrderEntry(row: WireValue): { seq: number; event: number; order: TrackedOrder } {
-  const values = readArray(row, 'entry', 13, 32)
+  const values = readArray(row, 'entry', 16, 32)
   const [seq, event, orderId, cloid, market, side, ticks, lots, remaining, state, reason, , code] = values
+  const describes = event === EventKind.Accepted || event === EventKind.Amended
+  const [triggerTicks, displayLots, expiresAtMs] = values
+    .slice(13)
+    .map((value) => (describes ? number(value) : undefined))
   const states = {
     [OrderState.Filled]: 'filled',
     [OrderState.Canceled]: 'canceled',
@@ -75,6 +85,9 @@ export function readOrderEntry(row: WireValue): { seq: number; event: number; or
       ticks: number(ticks),
       lots: number(lots),
       remaining: number(remaining),
+      triggerTicks,
+      displayLots,
+      expiresAtMs,
       state: states[number(state) as keyof typeof states] ?? 'open',
       reason: number(reason),
       code: number(code),
@@ -86,7 +99,23 @@ export function readOrderEntry(row: WireValue): { seq: number; event: number; or
 /** 'unknown' = it is not live any more, and the exchange has not told yet (or does not know) how it ended. */
 export type OrderListener = (order: TrackedOrder, event: 'opened' | 'changed' | 'unknown' | 'ended') => void
 
-const FIELDS = ['cloid', 'market', 'side', 'ticks', 'lots', 'remaining', 'state', 'reason', 'code'] as const
+/** All of them: a change of any is told. */
+const FIELDS = Object.keys({
+  orderId: true,
+  cloid: true,
+  market: true,
+  side: true,
+  ticks: true,
+  lots: true,
+  remaining: true,
+  triggerTicks: true,
+  displayLots: true,
+  expiresAtMs: true,
+  state: true,
+  reason: true,
+  code: true,
+  isLastFill: true,
+} satisfies Record<keyof TrackedOrder, true>) as (keyof TrackedOrder)[]
 
 export class OrderTracker extends StreamState {
   /** Live orders by order id: a client order id may be used again by a later one. */
@@ -183,10 +212,22 @@ export class OrderTracker extends StreamState {
   }
 }
 
-/** An entry with what only an earlier one told: a fill's own price and size are not the order's. */
+/**
+ * An entry with what only an earlier one told: a fill's own price and size are not the order's, and what the order
+ * was placed with stands in Accepted and Amended alone.
+ */
 function asEnd(order: TrackedOrder, known: TrackedOrder | undefined): TrackedOrder {
-  if (!order.isLastFill || known === undefined) return order
-  return { ...order, lots: known.lots, ticks: known.ticks, isLastFill: false }
+  if (known === undefined) return order
+  const { ticks, lots } = order.isLastFill ? known : order
+  return {
+    ...order,
+    ticks,
+    lots,
+    isLastFill: false,
+    triggerTicks: order.triggerTicks ?? known.triggerTicks,
+    displayLots: order.displayLots ?? known.displayLots,
+    expiresAtMs: order.expiresAtMs ?? known.expiresAtMs,
+  }
 }
 
 export interface TrackedFill {

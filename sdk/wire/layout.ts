@@ -195,6 +195,12 @@ export type OrderEntry = readonly [
   timeMs: number,
   /** Reject of a Rejected (an order that was never taken); 0 otherwise. */
   code: number,
+  /** Of an Accepted or Amended; 0 = none, and of every other event. */
+  triggerTicks: number,
+  /** The same; 0 = no iceberg. */
+  displayLots: number,
+  /** The same; 0 = it does not expire. */
+  expiresAtMs: number,
 ]
 
 /** An entry of the `fills` stream; `index` counts the fills of one command from 0. */

@@ -71,6 +71,9 @@ export const entries = {
     at('reason', 'of event 4 (Canceled); 0 otherwise', 'CancelReason'),
     timeMs,
     at('code', 'of event 2 (Rejected: an order that was never taken) the error code; 0 otherwise'),
+    at('triggerTicks', 'of events 1 (Accepted) and 5 (Amended), 0 = none; 0 otherwise'),
+    at('displayLots', 'of the same events, 0 = no iceberg; 0 otherwise'),
+    at('expiresAtMs', 'of the same events, 0 = it does not expire; 0 otherwise'),
   ],
   fill: [
     seq,

@@ -124,7 +124,10 @@ const liveOrder = entry(
   'liveOrder',
   z.tuple([int, id64, int, int, int, int, int, int, int, int, int, int, int]),
 )
-const orderEntry = entry('order', z.tuple([int, int, int, id64, int, int, int, int, int, int, int, int, int]))
+const orderEntry = entry(
+  'order',
+  z.tuple([int, int, int, id64, int, int, int, int, int, int, int, int, int, int, int, int]),
+)
 const fill = entry('fill', z.tuple([int, int, int, int, int, int, int, int, int, id64, int, int]))
 const bestLevels = z.tuple([level.nullable(), level.nullable()]).describe('[best bid, best ask]')
 const ticker = z

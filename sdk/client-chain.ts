@@ -16,8 +16,8 @@ import type {
 } from './client-types.js'
 import { fromAtoms, fromUnits, toAtoms, toUnits } from './decimals.js'
 import { ExchangeError, VerificationError } from './errors.js'
-import { type FillProof, checkFillLeaf, fillsRootOf } from './fill-proof.js'
-import { checkFields, isAmount, isIdOrSymbol, isObject, wholeFrom } from './inputs.js'
+import { type FillProof, checkFillLeaf, fillsRootOf, isFillProof } from './fill-proof.js'
+import { type Check, checkFields, isAmount, isBytes, isIdOrSymbol, isObject, wholeFrom } from './inputs.js'
 import type { Asset } from './markets.js'
 import { backoffMs } from './pauses.js'
 import { readProof, rootOf } from './proof.js'
@@ -31,6 +31,17 @@ import type { Receipt } from './wire/signed.js'
 
 const NATIVE = `0x${'0'.repeat(40)}`
 const isAccount = wholeFrom(0)
+/** Of a fill and a receipt, what is read before anything is compared: the comparison itself judges the rest. */
+const isFill: Check = (value, field) => {
+  isObject(value, field)
+  const { seq, index } = value as Readonly<Record<string, unknown>>
+  wholeFrom(0)(seq, `${field}.seq`)
+  wholeFrom(0)(index, `${field}.index`)
+}
+const isReceipt: Check = (value, field) => {
+  isObject(value, field)
+  isBytes(32)((value as Partial<Receipt>).frameHash, `${field}.frameHash`)
+}
 /** Batches that the exchange tells of at most. */
 const BATCHES_MAX = 100
 /** A proof that is not there yet is asked for again, over some three seconds. */
@@ -228,11 +239,11 @@ export abstract class ClientChain extends ClientQueries {
     readonly receipt?: Receipt
   }): Promise<VerifiedFill> {
     const checks = {
-      fill: isObject,
+      fill: isFill,
       batch: wholeFrom(1),
-      proof: isObject,
+      proof: isFillProof,
       account: isAccount,
-      receipt: isObject,
+      receipt: isReceipt,
     }
     checkFields('verifyFill', options, checks, ['fill'])
     void this.chain.pinned

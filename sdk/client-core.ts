@@ -10,11 +10,22 @@ import { checkPins } from './chain.js'
 import { checkOptions } from './client-options.js'
 import { GlassbookError, VerificationError } from './errors.js'
 import { FrameSender } from './frame-sender.js'
-import { checkFields, checkOneOf, isCloid, isFunction, isString, wholeFrom } from './inputs.js'
+import {
+  checkFields,
+  checkNothing,
+  checkOneOf,
+  isArray,
+  isBoolean,
+  isCloid,
+  isFunction,
+  isString,
+  wholeFrom,
+} from './inputs.js'
 import { Listeners, type Report, callSafely, reportToConsole } from './listeners.js'
 import { Markets } from './markets.js'
 import { Pauses, backoffMs } from './pauses.js'
 import type { SignedReceipt } from './receipt.js'
+import { isSessionKey } from './session-key.js'
 import { type Hello, Socket, notConnected } from './socket.js'
 import { Streams } from './streams.js'
 import type { StreamListener, StreamMessage, StreamWatcher } from './subscription.js'
@@ -142,7 +153,8 @@ export class ClientCore {
   }
 
   /** Connects, once. @throws TransportError when the exchange cannot be reached. */
-  async connect(): Promise<this> {
+  async connect(...nothing: []): Promise<this> {
+    checkNothing('connect', nothing)
     this.#closing = false
     try {
       await this.#open()
@@ -266,13 +278,16 @@ export class ClientCore {
 
   /**
    * Any method by its name, for what has no typed call. `command` = it changes state: without an answer its
-   * outcome is unknown. @throws GlassbookError of the exchange's code.
+   * outcome is unknown. @throws InputError; GlassbookError of the exchange's code.
    */
   async call(
     method: Method,
     params: readonly WireValue[],
-    options?: { readonly command?: boolean },
+    options: { readonly command?: boolean } = {},
   ): Promise<WireValue> {
+    isString(method, 'method')
+    isArray(params, 'params')
+    checkFields('call', options, { command: isBoolean })
     if (this.#socket === undefined) throw notConnected(this.options.url)
     return this.#socket.request(method, params, options)
   }
@@ -344,12 +359,17 @@ export class ClientCore {
 
   /**
    * Logs a session on to this connection, and to every later one; streams of the account that were waiting
-   * for one go on. @throws AuthenticationError when the exchange does not take it.
+   * for one go on. @throws InputError; AuthenticationError when the exchange does not take it.
    */
   async logon(session: Session): Promise<void> {
-    await this.enter(session)
+    const checks = { account: wholeFrom(0), approval: wholeFrom(1), key: isSessionKey }
+    checkFields('logon', session, checks, ['account', 'approval', 'key'])
+    // Read once: what was checked is what logs on again later, whatever becomes of the caller's object.
+    const { account, approval, key } = session
+    const given = { account, approval, key }
+    await this.enter(given)
     // Another program may have used it, or uses it now.
-    await this.#frames.readNonce(session)
+    await this.#frames.readNonce(given)
   }
 
   /** Logs on a session that nobody has used. */
@@ -451,6 +471,7 @@ export class ClientCore {
   ): Promise<() => Promise<void>> {
     isString(name, 'name of a stream')
     isFunction(listener, 'listener')
+    checkFields('a watcher', watcher, { gap: isFunction, live: isFunction, ended: isFunction })
     return this.#streams.subscribe(name, listener, watcher, fromSnapshot)
   }
 
@@ -458,7 +479,13 @@ export class ClientCore {
    * A stream as an async iterable, from its snapshot on; leaving the loop leaves the stream, and `close` ends
    * the loop. What is not taken yet waits in memory. @throws what `subscribe` throws.
    */
-  async *messages(name: string): AsyncGenerator<StreamMessage, void, undefined> {
+  messages(name: string): AsyncGenerator<StreamMessage, void, undefined> {
+    // Here, and not at the first step of the loop.
+    isString(name, 'name of a stream')
+    return this.#messages(name)
+  }
+
+  async *#messages(name: string): AsyncGenerator<StreamMessage, void, undefined> {
     const waiting: StreamMessage[] = []
     let wake = (): void => {}
     let refused: GlassbookError | undefined
@@ -514,8 +541,10 @@ export class ClientCore {
   ): Promise<TrackedOrder | undefined> {
     checkFields('order', key, { cloid: isCloid, orderId: wholeFrom(0) })
     checkOneOf('order', key, ['cloid', 'orderId'])
+    const { cloid, orderId } = key as { readonly cloid?: bigint; readonly orderId?: number }
     try {
-      const answer = readObject(await this.call(Method.Order, [key]), 'order')
+      const asked: WireValue = cloid === undefined ? { orderId: orderId! } : { cloid }
+      const answer = readObject(await this.call(Method.Order, [asked]), 'order')
       return answer['live'] === undefined
         ? readOrderEntry(answer['ended']!).order
         : readLiveOrder(answer['live'])

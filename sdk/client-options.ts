@@ -1,16 +1,20 @@
 /** What `createClient` may be given; see ClientOptions. */
 import type { ClientOptions } from './client-types.js'
-import { checkFields, isBoolean, isFunction, isObject, oneOf, refuseInput, wholeFrom } from './inputs.js'
+import {
+  checkFields,
+  isAddress,
+  isBoolean,
+  isFunction,
+  isObject,
+  oneOf,
+  refuseInput,
+  wholeFrom,
+} from './inputs.js'
 
 const MS_MAX = 2 ** 31 - 1
 const isMs = wholeFrom(1, MS_MAX, ' of milliseconds')
 /** Ids of chains that the wire and the domain can carry. */
 const isChainId = wholeFrom(0)
-
-function isAddress(value: unknown, field: string): void {
-  if (typeof value !== 'string' || !/^0x[0-9a-fA-F]{40}$/.test(value))
-    refuseInput(field, value, 'an address, 0x and 40 hexadecimal digits')
-}
 
 /** A WebSocket address; one for HTTP is refused with the one that is meant. */
 function isWebSocketUrl(value: unknown, field: string): void {

@@ -11,7 +11,16 @@ import { BOOK_DEPTH_MAX } from '../engine/limits.js'
 import { ClientCore } from './client-core.js'
 import type { BalanceView, BatchView, FeeRates, SessionView, Ticker } from './client-types.js'
 import { fromUnits } from './decimals.js'
-import { anyOf, checkFields, isIdOrSymbol, isObject, oneOf, refuseInput, wholeFrom } from './inputs.js'
+import {
+  anyOf,
+  checkFields,
+  checkNothing,
+  isIdOrSymbol,
+  isObject,
+  oneOf,
+  refuseInput,
+  wholeFrom,
+} from './inputs.js'
 import { LocalBook } from './local-book.js'
 import { type BatchFillProof, readFillProof } from './fill-proof.js'
 import { type BalanceProof, readProof } from './proof.js'
@@ -133,18 +142,21 @@ export class ClientQueries extends ClientCore {
   }
 
   /** The account's live orders, kept through disconnects. */
-  trackOrders(): Promise<OrderTracker> {
+  trackOrders(...nothing: []): Promise<OrderTracker> {
+    checkNothing('trackOrders', nothing)
     const ask = (orderId: number) => this.howItEnded(orderId)
     return this.#track(StreamName.Orders, () => new OrderTracker(ask, this.report))
   }
 
   /** The account's fills since this was first called, each exactly once. */
-  trackFills(): Promise<FillTracker> {
+  trackFills(...nothing: []): Promise<FillTracker> {
+    checkNothing('trackFills', nothing)
     return this.#track(StreamName.Fills, () => new FillTracker(this.report))
   }
 
   /** The account's balances. */
-  trackBalances(): Promise<BalanceTracker> {
+  trackBalances(...nothing: []): Promise<BalanceTracker> {
+    checkNothing('trackBalances', nothing)
     return this.#track(StreamName.Balances, () => new BalanceTracker())
   }
 
@@ -187,7 +199,8 @@ export class ClientQueries extends ClientCore {
   // ---- questions
 
   /** The account's live orders, ascending by order id; as many questions as there are pages. */
-  async orders(): Promise<TrackedOrder[]> {
+  async orders(...nothing: []): Promise<TrackedOrder[]> {
+    checkNothing('orders', nothing)
     const orders: TrackedOrder[] = []
     for (;;) {
       const answer = readObject(
@@ -208,7 +221,10 @@ export class ClientQueries extends ClientCore {
   async fillsPage(options: FillsAfter = {}): Promise<FillsPage> {
     const isWhole = wholeFrom(0)
     checkFields('fills', options, { afterSeq: isWhole, afterIndex: isWhole, limit: isLimit })
-    const answer = readObject(await this.call(Method.Fills, [{ ...options }]), 'fills')
+    const asked: Record<string, number> = {}
+    for (const field of ['afterSeq', 'afterIndex', 'limit'] as const)
+      if (options[field] !== undefined) asked[field] = options[field]
+    const answer = readObject(await this.call(Method.Fills, [asked]), 'fills')
     return {
       fills: readArray(answer['fills'], 'fills', 0, 100_000).map(readFill),
       complete: answer['complete'] === true,
@@ -231,12 +247,14 @@ export class ClientQueries extends ClientCore {
   }
 
   /** The exchange's clock, ms since 1970. */
-  async time(): Promise<number> {
+  async time(...nothing: []): Promise<number> {
+    checkNothing('time', nothing)
     return (await this.#times()).wallMs
   }
 
   /** Engine time, ms since 1970: what deadlines and expiries are measured against. */
-  async engineTime(): Promise<number> {
+  async engineTime(...nothing: []): Promise<number> {
+    checkNothing('engineTime', nothing)
     return (await this.#times()).engineMs
   }
 
@@ -257,7 +275,8 @@ export class ClientQueries extends ClientCore {
   }
 
   /** The account's balances. @throws AuthenticationError without a session that may read. */
-  async balances(): Promise<BalanceView[]> {
+  async balances(...nothing: []): Promise<BalanceView[]> {
+    checkNothing('balances', nothing)
     const rows = readArray(await this.call(Method.Balances, []), 'balances', 0, 64)
     return rows.map((row) => {
       const [id, available, reserved] = readArray(row, 'balance', 3, 8)
@@ -280,7 +299,8 @@ export class ClientQueries extends ClientCore {
   }
 
   /** The account's fee rates in each market, in millionths of the quote amount; negative = rebate. */
-  async fees(): Promise<FeeRates[]> {
+  async fees(...nothing: []): Promise<FeeRates[]> {
+    checkNothing('fees', nothing)
     return readArray(await this.call(Method.Fees, []), 'fees', 0, 100_000).map((value) => {
       const fee = readObject(value, 'fee')
       return {
@@ -292,7 +312,8 @@ export class ClientQueries extends ClientCore {
   }
 
   /** The account's sessions, ended ones included as long as their place is not needed. */
-  async sessions(): Promise<SessionView[]> {
+  async sessions(...nothing: []): Promise<SessionView[]> {
+    checkNothing('sessions', nothing)
     return readArray(await this.call(Method.Sessions, []), 'sessions', 0, 100_000).map((value) => {
       const session = readObject(value, 'session')
       const scopes = readSafeInt(session['scopes'], 'scopes')

@@ -16,13 +16,14 @@ import {
   EXPIRES_AHEAD_MS_MAX,
   checkFields,
   checkOneOf,
+  isAddress,
   isAmount,
   isBoolean,
   isIdOrSymbol,
-  isObject,
   refuseInput,
   timeMsWithin,
   wholeFrom,
+  wholeOrBigFrom,
 } from './inputs.js'
 import {
   type AmendOrder,
@@ -40,7 +41,7 @@ import {
   placeCommand,
 } from './orders.js'
 import { checkCommands } from './raw-commands.js'
-import { type SessionKey, createSessionKey } from './session-key.js'
+import { type SessionKey, createSessionKey, isSessionKey } from './session-key.js'
 import { unknownResults } from './unknown-outcomes.js'
 import { walletOf } from './wallet.js'
 import { WalletMessages } from './wallet-messages.js'
@@ -55,8 +56,12 @@ const isAccount = wholeFrom(0)
 export class Client extends ClientChain {
   // ---- who
 
-  /** The account of an owner; of the wallet when no address is given. @throws AuthenticationError when it has none. */
+  /**
+   * The account of an owner; of the wallet when no address is given.
+   * @throws InputError; AuthenticationError when it has none.
+   */
   async account(owner?: Address): Promise<number> {
+    if (owner !== undefined) isAddress(owner, 'owner')
     const answer = readObject(
       await this.call(Method.Account, [owner ?? (await walletOf(this.options.wallet)).address]),
       'account',
@@ -92,9 +97,9 @@ export class Client extends ClientChain {
     } = {},
   ): Promise<Session> {
     const checks = {
-      key: isObject,
+      key: isSessionKey,
       scopes: isScopes,
-      maxNotional: wholeFrom(0, Number.MAX_SAFE_INTEGER, ' of quote units'),
+      maxNotional: wholeOrBigFrom(0, Number.MAX_SAFE_INTEGER, ' of quote units'),
       expiresAtMs: timeMsWithin(this.nowMs, EXPIRES_AHEAD_MS_MAX),
       account: isAccount,
     }
@@ -245,7 +250,7 @@ export class Client extends ClientChain {
     }
   }
 
-  /** Cancels all of the account's orders when this connection ends. */
+  /** Cancels all of the account's orders when this connection ends. @throws InputError */
   async cancelOnDisconnect(on: boolean): Promise<void> {
     isBoolean(on, 'on')
     await this.call(Method.CancelOnDisconnect, [on])

@@ -12,6 +12,7 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js'
 import { VerificationError } from './errors.js'
+import { type Check, checkFields, isBytes, refuseInput } from './inputs.js'
 import type { TrackedFill } from './trackers.js'
 import { fromHex, toHex } from './wire/bytes.js'
 import { ErrorCode } from './wire/codes.js'
@@ -39,6 +40,25 @@ export interface BatchFillProof {
 const HASH_BYTES = 32
 /** Levels at most of a tree that the exchange may send: its count of fills is below 2^53. */
 const LEVELS_MAX = 53
+
+const isSibling = isBytes(HASH_BYTES)
+
+/** A proof that a caller has from wherever; whether it proves anything, its root says. */
+export const isFillProof: Check = (value, field) => {
+  const checks: Readonly<Record<keyof FillProof, Check>> = {
+    // How many they are, the comparison with the fill judges: what proves nothing is no mistake of the caller.
+    leaf: isBytes(),
+    siblings: (siblings, name) => {
+      if (!Array.isArray(siblings) || siblings.length > LEVELS_MAX)
+        refuseInput(name, siblings, `an array of at most ${LEVELS_MAX} hashes`)
+      siblings.forEach((sibling, level) => isSibling(sibling, `${name}[${level}]`))
+    },
+    leftSiblings: (bits, name) => {
+      if (typeof bits !== 'bigint' || bits < 0n) refuseInput(name, bits, 'a bigint from 0n')
+    },
+  }
+  checkFields(field, value, checks, Object.keys(checks))
+}
 
 /** A proof as the gateway sends it. @throws FieldError or VerificationError when it is not one. */
 export function readFillProof(answer: WireValue): BatchFillProof {

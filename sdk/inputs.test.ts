@@ -6,11 +6,12 @@ import { CommandKind, OrderType, Reject, Side, rejectNames } from '../engine/cod
 import { type FakeExchange, startFakeExchange } from '../test/fake-exchange.js'
 import { explainedRejects, rejectionOf } from './explain.js'
 import {
-  type Client,
+  Client,
   ErrorCode,
   type RefusedInput,
   createClient,
   createSessionKey,
+  importSessionKey,
   rejectToCode,
 } from './index.js'
 import { type WireCommand, commandToWire } from './wire/commands.js'
@@ -41,6 +42,20 @@ const amend = { market: MARKET, cloid: 1n, ticks: 50, lots: 2 }
 const YEAR_MS = 365 * 86_400_000
 const DAY_MS = 86_400_000
 const micros = Date.now() * 1000
+
+const ignore = (): void => {}
+/** An object that has its fields from another one, as options with defaults may. */
+const inherits = (fields: object): object => Object.create(fields) as object
+/** One whose fields are a class's getters. */
+class Written {
+  readonly market = MARKET
+  readonly side = 'buy'
+  readonly ticks = 50
+  readonly lots = 2
+  get timeInForce(): string {
+    return 'gtc'
+  }
+}
 
 /** [action, arguments, field that is named, what the message also says] */
 const refusals: readonly (readonly [
@@ -110,6 +125,10 @@ const refusals: readonly (readonly [
   ['placeOrder', [null], 'what an order is given', 'an object'],
   ['placeOrder', [], 'what an order is given', 'missing'],
   ['placeOrder', [[order]], 'what an order is given', 'an array'],
+  ['placeOrder', [inherits({ ...order, timeInForce: 'gtc' })], 'timeInForce', '"GTC"'],
+  ['placeOrder', [inherits({ ...order, bogus: 1 })], 'bogus', 'no field "bogus"'],
+  ['placeOrder', [inherits({ ...order, side: 'BUY' })], 'side', '"BUY"'],
+  ['placeOrder', [new Written()], 'timeInForce', '"GTC"'],
   ['placeTest', [{ ...order, side: 'Sell' }], 'side', '"Sell"'],
   ['place', [{ ...order, side: 'Sell' }], 'side', '"Sell"'],
   ['amendOrder', [{ ...amend, side: 'buy' }], 'side', 'an amend has no field "side"'],
@@ -134,6 +153,10 @@ const refusals: readonly (readonly [
   ['cancelAll', [{ deadlineMs: micros }], 'deadlineMs', 'milliseconds'],
   ['cancelAfter', [micros], 'afterMs', 'milliseconds'],
   ['cancelAfter', ['5'], 'afterMs', '"5"'],
+  ['cancelAfter', [5n], 'afterMs', '5n'],
+  ['cancelAllOf', [{ side: 'BUY' }], 'side', '"BUY"'],
+  ['cancel', [{ market: MARKET, cloid: '1' }], 'cloid', '"1"'],
+  ['amend', [{ ...amend, size: '1' }], 'size beside lots', 'two'],
   ['cancelOnDisconnect', ['yes'], 'on', 'true or false'],
   ['setProtection', [MARKET, { fills: 1 }], 'windowMs', 'missing'],
   ['setProtection', [MARKET, { windowMs: 1, fill: 1 }], 'fill', 'no field'],
@@ -149,7 +172,26 @@ const refusals: readonly (readonly [
   ['createSession', [{ scope: ['read'] }], 'scope', 'no field'],
   ['createSession', [{ maxNotional: null }], 'maxNotional', 'null'],
   ['createSession', [{ expiresAtMs: micros }], 'expiresAtMs', 'milliseconds'],
+  ['createSession', [{ key: {} }], 'key', 'a session key'],
+  ['createSession', [{ account: '1' }], 'account', '"1"'],
   ['revokeSession', ['1'], 'approval', '"1"'],
+  ['revokeSession', [1, null], 'account', 'null'],
+  ['logon', [], 'what logon is given', 'missing'],
+  ['logon', [null], 'what logon is given', 'null'],
+  ['logon', [{ account: 1, approval: 1 }], 'key', 'missing'],
+  ['logon', [{ account: 1, approval: 1, key: 5 }], 'key', 'a session key'],
+  ['logon', [{ account: 1, approval: 1, key: { sign: ignore } }], 'key', 'a session key'],
+  ['logon', [{ account: 1, approval: 'x', key: {} }], 'approval', 'approval is "x"'],
+  ['logon', [{ account: -1, approval: 1, key: {} }], 'account', 'from 0'],
+  ['logon', [{ account: 1, approval: 1, bogus: 1 }], 'bogus', 'no field'],
+  ['account', [5], 'owner', 'owner is 5'],
+  ['account', ['0x12'], 'owner', '40 hexadecimal digits'],
+  ['account', [null], 'owner', 'null'],
+  ['connect', [{ url: 'ws://a' }], 'what connect is given', 'takes nothing'],
+  ['call', [5, []], 'method', '5'],
+  ['call', ['time', null], 'params', 'an array'],
+  ['call', ['time', [], { comand: true }], 'comand', 'no field'],
+  ['call', ['time', [], { command: 1 }], 'command', 'true or false'],
   ['requestWithdrawal', [{ asset: 'USDC', amount: 5 }], 'amount', 'amount is 5'],
   ['requestWithdrawal', [{ asset: 'USDC', amount: '5', to: '0x' }], 'to', 'no field'],
   ['requestWithdrawal', [{ asset: 'EUR', amount: '5' }], 'asset', '"USDC" (1)'],
@@ -158,17 +200,60 @@ const refusals: readonly (readonly [
   ['claim', [{ asset: null }], 'asset', 'null'],
   ['verifyBalance', [{ assets: 'USDC' }], 'assets', 'no field'],
   ['verifyFill', [{}], 'fill', 'missing'],
+  ['verifyFill', [{ fill: {} }], 'fill.seq', 'missing'],
+  ['verifyFill', [{ fill: { seq: 1, index: 0 }, proof: {} }], 'leaf', 'bytes (Uint8Array)'],
+  ['verifyFill', [{ fill: { seq: 1, index: 0 }, receipt: {} }], 'receipt.frameHash', '32 bytes'],
+  ['proof', [{ account: 1 }], 'asset', 'missing'],
+  ['proof', [{ account: '1', asset: 0 }], 'account', '"1"'],
+  ['fillProof', [null], 'fill', 'null'],
+  ['fillProof', [{ seq: 1 }], 'fill.index', 'missing'],
+  ['orders', [{ limit: 0 }], 'what orders is given', 'takes nothing'],
+  ['orders', [{ bogus: 1 }], 'what orders is given', 'takes nothing'],
+  ['balances', [5], 'what balances is given', 'takes nothing'],
+  ['fees', [MARKET], 'what fees is given', 'takes nothing'],
+  ['sessions', [1], 'what sessions is given', 'takes nothing'],
+  ['time', ['s'], 'what time is given', 'takes nothing'],
+  ['engineTime', ['s'], 'what engineTime is given', 'takes nothing'],
+  ['trackOrders', [MARKET], 'what trackOrders is given', 'takes nothing'],
+  ['trackFills', [{ afterSeq: 5 }], 'what trackFills is given', 'takes nothing'],
+  ['trackBalances', ['USDC'], 'what trackBalances is given', 'takes nothing'],
+  ['fillsPage', [{ limit: 0 }], 'limit', '1 to 1000'],
+  ['fillsPage', [inherits({ limit: 0 })], 'limit', '1 to 1000'],
+  ['fillsPage', [{ afterSeq: 5n }], 'afterSeq', '5n'],
   ['fills', [{ limit: 0 }], 'limit', '1 to 1000'],
   ['fills', [{ after: 1 }], 'after', 'no field'],
   ['depth', [MARKET, 0], 'depth', '1 to 1000'],
   ['trades', [MARKET, '5'], 'limit', '"5"'],
   ['candles', [MARKET, '2m'], 'interval', '"1m"'],
   ['batches', [0], 'limit', '1 to 100'],
+  ['ticker', [null], 'market', 'null'],
+  ['ticker', [inherits({ id: 0 })], 'market', 'an object'],
   ['order', [{ cloid: 1 }], 'cloid', 'bigint'],
   ['order', [{}], 'cloid (or orderId)', 'missing'],
   ['subscribe', ['book:0'], 'listener', 'a function'],
-  ['subscribeBook', [MARKET, () => {}, 7], 'depth', '5, 10, 20 or 50'],
+  ['subscribe', ['book:0', ignore, { gap: 5 }], 'gap', 'a function'],
+  ['subscribe', ['book:0', ignore, { end: ignore }], 'end', 'no field'],
+  ['subscribe', ['book:0', ignore, null], 'what a watcher is given', 'null'],
+  ['messages', [5], 'name of a stream', '5'],
+  ['subscribeBook', [MARKET, ignore, 7], 'depth', '5, 10, 20 or 50'],
+  ['subscribeBookL3', [null, ignore], 'market', 'null'],
+  ['subscribeBbo', ['EUR', ignore], 'market', '"EUR"'],
+  ['subscribeTicker', [undefined, ignore], 'market', 'must be'],
+  ['subscribeStatus', [5, ignore], 'market', 'market is 5'],
+  ['subscribeTrades', [MARKET, null], 'listener', 'a function'],
+  ['subscribeCandles', [MARKET, '2m', ignore], 'interval', '"1m"'],
+  ['subscribeOrders', [{}], 'listener', 'a function'],
+  ['subscribeFills', [], 'listener', 'missing'],
+  ['subscribeBalances', [5], 'listener', 'a function'],
+  ['subscribeSettlement', ['x'], 'listener', 'a function'],
+  ['trackBook', [null], 'market', 'null'],
   ['onState', [undefined], 'onState', 'a function'],
+  ['onError', ['x'], 'onError', 'a function'],
+  ['onNotice', [null], 'onNotice', 'a function'],
+  ['onSessionEnded', [{}], 'onSessionEnded', 'a function'],
+  ['sendFrame', [[]], 'commands', '1 to 64'],
+  ['sendFrameForReceipt', [null], 'commands', 'null'],
+  ['batchUnsigned', [[{}]], 'commands[0]', 'as place'],
   ['batch', [[]], 'commands', '1 to 64'],
   ['batch', [null], 'commands', 'null'],
   ['batch', [[order]], 'commands[0]', 'as place'],
@@ -192,6 +277,60 @@ test.each(refusals)('%s %j is refused, naming %s', async (action, given, field, 
   expect(details.allowed).not.toBe('')
   // Nothing left this process.
   expect(exchange.requests.map(({ method }) => method)).toEqual([])
+})
+
+/** They end something, or count: nothing given to them could be meant, and an end must not fail. */
+const TAKE_ANYTHING = ['close', 'dropConnection', 'nextCloid'] as const satisfies readonly (keyof Client)[]
+/** What a subclass sees and a caller does not, which the types say and this file can only name. */
+const PROTECTED = [
+  'enter',
+  'follow',
+  'howItEnded',
+  'leave',
+  'ownAccount',
+  'trackedTouch',
+  'whenOpen',
+] as const
+type Callable = Extract<(typeof PROTECTED)[number], keyof Client>
+const noneIsPublic: [Callable] extends [never] ? true : false = true
+
+test('every method has a row above', () => {
+  const methods = new Set<string>()
+  for (let at: object = Client.prototype; at !== Object.prototype; at = Object.getPrototypeOf(at) as object)
+    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(at)))
+      if (typeof value === 'function' && name !== 'constructor') methods.add(name)
+  const named = [...refusals.map(([action]) => action), ...TAKE_ANYTHING, ...PROTECTED]
+  expect([...new Set(named)].sort()).toEqual([...methods].sort())
+  expect(noneIsPublic).toBe(true)
+})
+
+test('options that inherit what they do not say, and those of a class, are read as they are checked', async () => {
+  const fill = { afterSeq: 5, limit: 7 }
+  exchange.answer = ({ method }) =>
+    method === Method.Fills
+      ? { result: { fills: [], complete: true, more: false } }
+      : method === Method.Order
+        ? { error: ErrorCode.NotFound }
+        : undefined
+  await untyped('fillsPage')(inherits(fill))
+  await untyped('order')(inherits({ orderId: 9 }))
+  expect(exchange.requests.map(({ method, params }) => [method, params])).toEqual([
+    [Method.Fills, [fill]],
+    [Method.Order, [{ orderId: 9 }]],
+  ])
+  expect(untyped('place')(inherits(order))).toMatchObject({ market: 0, side: 0, ticks: 50, lots: 2 })
+  const own = createClient(inherits({ url: exchange.url, reconnect: false }) as never)
+  await own.connect()
+  own.close()
+})
+
+test.each([
+  [() => createSessionKey({ extractable: 1 } as never), 'extractable is 1'],
+  [() => createSessionKey(null as never), 'what createSessionKey is given is null'],
+  [() => importSessionKey(null as never), 'jwk is null'],
+])('a session key: %s is refused', async (make, says) => {
+  await expect(make()).rejects.toThrow(says)
+  await expect(make()).rejects.toMatchObject({ name: 'InputError' })
 })
 
 test.each([

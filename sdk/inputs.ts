@@ -46,6 +46,8 @@ export const anyOf = (names: readonly string[], last = 'or'): string =>
 
 /**
  * Checks the options of an action: an object with the fields of `checks` only. `required` ones must be there.
+ * Fields count as they will be read, from wherever the object has them: options that inherit defaults, instances of
+ * a class with getters and objects of another realm are all taken, and none of their fields passes unchecked.
  * @throws InputError for the first field that may not be as it is.
  */
 export function checkFields(
@@ -59,18 +61,30 @@ export function checkFields(
   if (typeof options !== 'object' || options === null || Array.isArray(options))
     refuseInput(`what ${action} is given`, options, about)
   const given = options as Readonly<Record<string, unknown>>
-  for (const [field, value] of Object.entries(given)) {
-    if (value === undefined) continue
-    if (Object.hasOwn(checks, field)) checks[field]!(value, field)
-    else {
-      const details: RefusedInput = { field, value, allowed: `one of ${names.join(', ')}` }
-      throw new InputError(`${action} has no field "${field}"; it takes ${anyOf(names, 'and')}`, {
-        code: ErrorCode.BadParams,
-        details,
-      })
+  // Inherited ones too.
+  for (const field in given) {
+    const value = given[field]
+    if (value === undefined || Object.hasOwn(checks, field)) continue
+    const details: RefusedInput = {
+      field,
+      value,
+      allowed: names.length === 0 ? 'left out' : `one of ${names.join(', ')}`,
     }
+    throw new InputError(
+      `${action} has no field "${field}"; it takes ${names.length === 0 ? 'none' : anyOf(names, 'and')}`,
+      { code: ErrorCode.BadParams, details },
+    )
   }
-  for (const field of required) if (given[field] === undefined) checks[field]!(undefined, field)
+  for (const field of names) {
+    const value = given[field]
+    if (value !== undefined || required.includes(field)) checks[field]!(value, field)
+  }
+}
+
+/** Refuses what is given to a call that takes nothing: a caller who writes options there means something by them. */
+export function checkNothing(action: string, given: readonly unknown[]): void {
+  const value = given.find((each) => each !== undefined)
+  if (value !== undefined) refuseInput(`what ${action} is given`, value, `left out: ${action} takes nothing`)
 }
 
 /** Refuses two fields that say the same thing, and, unless `optional`, that neither is given. */
@@ -93,17 +107,25 @@ export const oneOf =
     if (!allowed.includes(value as string)) refuseInput(field, value, anyOf(allowed.map(shown)))
   }
 
-/** A whole number, or a bigint, within [min, max]; beyond int32 fields the exchange judges by name. */
+/** A whole number within [min, max]; beyond int32 fields the exchange judges by name. */
 export const wholeFrom =
   (min: number, max = Number.MAX_SAFE_INTEGER, unit = ''): Check =>
   (value, field) => {
-    const isNumber = typeof value === 'number' || typeof value === 'bigint'
-    const number = isNumber ? Number(value) : NaN
+    const number = typeof value === 'number' ? value : NaN
     if (!Number.isSafeInteger(number) || Object.is(number, -0) || number < min || number > max) {
       const end = max === Number.MAX_SAFE_INTEGER ? '2^53 - 1' : String(max)
       refuseInput(field, value, `a safe whole number${unit} from ${min} to ${end}`)
     }
   }
+
+/** The same, or a bigint within those bounds. */
+export const wholeOrBigFrom = (min: number, max?: number, unit?: string): Check => {
+  const isWhole = wholeFrom(min, max, unit)
+  return (value, field) => {
+    const number = typeof value === 'bigint' ? Number(value) : value
+    isWhole(number, field)
+  }
+}
 
 export const isBoolean: Check = (value, field) => {
   if (typeof value !== 'boolean') refuseInput(field, value, 'true or false')
@@ -119,6 +141,23 @@ export const isString: Check = (value, field) => {
 
 export const isObject: Check = (value, field) => {
   if (typeof value !== 'object' || value === null) refuseInput(field, value, 'an object')
+}
+
+export const isArray: Check = (value, field) => {
+  if (!Array.isArray(value)) refuseInput(field, value, 'an array')
+}
+
+/** Bytes, exactly `count` where it is given. */
+export const isBytes =
+  (count?: number): Check =>
+  (value, field) => {
+    if (!(value instanceof Uint8Array) || (count !== undefined && value.length !== count))
+      refuseInput(field, value, `${count === undefined ? '' : `${count} `}bytes (Uint8Array)`)
+  }
+
+export const isAddress: Check = (value, field) => {
+  if (typeof value !== 'string' || !/^0x[0-9a-fA-F]{40}$/.test(value))
+    refuseInput(field, value, 'an address, 0x and 40 hexadecimal digits')
 }
 
 /** An id or a symbol; whether there is such a one, Markets says. */

@@ -19,6 +19,7 @@ import {
   refuseInput,
   timeMsWithin,
   wholeFrom,
+  wholeOrBigFrom,
 } from './inputs.js'
 import type { Market } from './markets.js'
 import { SLIPPAGE_PPM_DEFAULT, protectionTicks } from './protection.js'
@@ -106,7 +107,7 @@ const SELF_TRADE = {
 const SIDES: Readonly<Record<SideName, Side>> = { buy: Side.Buy, sell: Side.Sell }
 
 // What the engine judges by name (0, beyond 31 bits) reaches it; what is no number of the kind does not.
-const isWhole = wholeFrom(Number.MIN_SAFE_INTEGER)
+const isWhole = wholeOrBigFrom(Number.MIN_SAFE_INTEGER)
 const isPpm = wholeFrom(0, 1_000_000, ' of millionths')
 const isSide = oneOf('buy', 'sell')
 

@@ -3,7 +3,9 @@
  * is not extractable unless asked for, so a page that is broken into can sign but not steal.
  */
 import { InputError } from './errors.js'
+import { type Check, checkFields, isBoolean, isObject, refuseInput } from './inputs.js'
 import { ErrorCode } from './wire/codes.js'
+import { PUBLIC_KEY_BYTES } from './wire/layout.js'
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256' } as const
 const SIGNATURE = { name: 'ECDSA', hash: 'SHA-256' } as const
@@ -15,6 +17,17 @@ export interface SessionKey {
   sign(message: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>
   /** JWK of the private key, to keep it between runs. @throws InputError when it was made not extractable. */
   export(): Promise<JsonWebKey>
+}
+
+/** A key made here, or one of the caller's own that signs elsewhere. */
+export const isSessionKey: Check = (value, field) => {
+  const { publicKey, sign } = (value ?? {}) as Partial<SessionKey>
+  if (
+    !(publicKey instanceof Uint8Array) ||
+    publicKey.length !== PUBLIC_KEY_BYTES ||
+    typeof sign !== 'function'
+  )
+    refuseInput(field, value, 'a session key, as createSessionKey and importSessionKey make it')
 }
 
 async function wrap(privateKey: CryptoKey, publicKey: CryptoKey): Promise<SessionKey> {
@@ -36,8 +49,12 @@ async function wrap(privateKey: CryptoKey, publicKey: CryptoKey): Promise<Sessio
   }
 }
 
-/** Makes a new key. `extractable` is false unless it has to be kept between runs. */
-export async function createSessionKey({ extractable = false } = {}): Promise<SessionKey> {
+/** Makes a new key. `extractable` is false unless it has to be kept between runs. @throws InputError */
+export async function createSessionKey(
+  options: { readonly extractable?: boolean } = {},
+): Promise<SessionKey> {
+  checkFields('createSessionKey', options, { extractable: isBoolean })
+  const { extractable = false } = options
   const { privateKey, publicKey } = await globalThis.crypto.subtle.generateKey(ALGORITHM, extractable, [
     'sign',
     'verify',
@@ -45,8 +62,9 @@ export async function createSessionKey({ extractable = false } = {}): Promise<Se
   return wrap(privateKey, publicKey)
 }
 
-/** A key from the JWK that `export` gave. */
+/** A key from the JWK that `export` gave. @throws InputError when it is no object */
 export async function importSessionKey(jwk: JsonWebKey): Promise<SessionKey> {
+  isObject(jwk, 'jwk')
   const { subtle } = globalThis.crypto
   const privateKey = await subtle.importKey('jwk', jwk, ALGORITHM, true, ['sign'])
   const { d: _private, key_ops: _ops, ...publicJwk } = jwk

@@ -243,7 +243,7 @@ test('history and sessions outlive a restart', async () => {
     trades: await maker.trades(0),
     candles: await maker.candles(0, '1m'),
   }
-  expect(before.fills).toHaveLength(1)
+  expect(before.fills).toMatchObject({ fills: [expect.anything()], complete: true })
   const { session } = maker
   maker.close()
   taker.close()
@@ -274,7 +274,7 @@ test('history of another journal is not taken for this one’s', async () => {
       await taker.placeOrder({ market: 0, side: 'buy', ticks: 100 + times, lots: 1 })
     }
     const expected = Array.from({ length: times }, () => [100 + times, 1])
-    expect((await maker.fills()).map(({ ticks, lots }) => [ticks, lots])).toEqual(expected)
+    expect((await maker.fills()).fills.map(({ ticks, lots }) => [ticks, lots])).toEqual(expected)
     expect((await maker.trades(0)).map((entry) => [entry[2], entry[3]])).toEqual(expected)
     expect((await maker.candles(0, '1d')).at(-1)!.slice(1, 6)).toEqual([
       100 + times,

@@ -138,7 +138,7 @@ test('every method of the protocol has a typed call', async () => {
   expect(await own.ticker(MARKET)).toMatchObject({ bid: [50, 1, 1], ask: null, lastTicks: 0 })
   expect(await own.fees()).toEqual([{ market: 0, makerFeePpm: 100, takerFeePpm: 500 }])
   expect(await own.batches()).toEqual([])
-  expect(await own.fills({ limit: 5 })).toEqual([])
+  expect(await own.fills()).toEqual({ fills: [], complete: true })
   await expect(own.fillProof({ seq: 1, index: 0 })).rejects.toThrow(
     refused('ExchangeError', 'ProofUnavailable'),
   )

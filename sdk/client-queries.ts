@@ -35,7 +35,7 @@ import {
   readFill,
   readLiveOrder,
 } from './trackers.js'
-import { readArray, readObject, readSafeInt } from './wire/fields.js'
+import { FieldError, readArray, readObject, readSafeInt } from './wire/fields.js'
 import { BOOK_DEPTHS, CANDLE_INTERVALS, type CandleInterval, Method, StreamName } from './wire/layout.js'
 
 export const SCOPES = [
@@ -44,21 +44,25 @@ export const SCOPES = [
   ['withdrawRequest', Scope.WithdrawRequest],
 ] as const
 
-/** Where a page of fills begins, and its length: at most 1000. */
+/** A position in the account's fills: the beginning unless given. */
 export interface FillsAfter {
   readonly afterSeq?: number
   /** Index of a fill within `afterSeq`; without it, all fills of that seq are behind. */
   readonly afterIndex?: number
-  readonly limit?: number
 }
 
-export interface FillsPage {
+export interface Fills {
+  /** Oldest first. */
   readonly fills: TrackedFill[]
-  /** No fill between the position and the page's end is missing. */
+  /** No fill between the position and the last one here is missing. */
   readonly complete: boolean
+}
+
+export interface FillsPage extends Fills {
   readonly more: boolean
 }
 
+const isWhole = wholeFrom(0)
 const isLimit = wholeFrom(1, 1000)
 const isInterval = oneOf(...Object.keys(CANDLE_INTERVALS))
 
@@ -207,20 +211,36 @@ export class ClientQueries extends ClientCore {
         await this.call(Method.Orders, [{ afterOrderId: orders.at(-1)?.orderId ?? 0 }]),
         'orders',
       )
-      orders.push(...readArray(answer['orders'], 'orders', 0, 100_000).map(readLiveOrder))
+      const page = readArray(answer['orders'], 'orders', 0, 100_000).map(readLiveOrder)
+      orders.push(...page)
       if (answer['more'] !== true) return orders
+      if (page.length === 0) throw new FieldError('orders', 'an order where more is true', [])
     }
   }
 
-  /** A page of the account's fills, oldest first: those behind `afterSeq`, or behind `afterIndex` within it. */
-  async fills(options: FillsAfter = {}): Promise<TrackedFill[]> {
-    return (await this.fillsPage(options)).fills
+  /**
+   * All of the account's fills behind a position that the exchange still tells of; as many questions as there are
+   * pages.
+   */
+  async fills(after: FillsAfter = {}): Promise<Fills> {
+    checkFields('fills', after, { afterSeq: isWhole, afterIndex: isWhole })
+    const fills: TrackedFill[] = []
+    let complete = true
+    let position: FillsAfter = after
+    for (;;) {
+      const page = await this.fillsPage(position)
+      fills.push(...page.fills)
+      complete &&= page.complete
+      if (!page.more) return { fills, complete }
+      const last = page.fills.at(-1)
+      if (last === undefined) throw new FieldError('fills', 'a fill where more is true', [])
+      position = { afterSeq: last.seq, afterIndex: last.index }
+    }
   }
 
-  /** The same with what the page says of itself: `more` = go on after the last fill's seq and index. */
-  async fillsPage(options: FillsAfter = {}): Promise<FillsPage> {
-    const isWhole = wholeFrom(0)
-    checkFields('fills', options, { afterSeq: isWhole, afterIndex: isWhole, limit: isLimit })
+  /** One page of them, at most 1000; `more` = go on after the last fill's seq and index. */
+  async fillsPage(options: FillsAfter & { readonly limit?: number } = {}): Promise<FillsPage> {
+    checkFields('fillsPage', options, { afterSeq: isWhole, afterIndex: isWhole, limit: isLimit })
     const asked: Record<string, number> = {}
     for (const field of ['afterSeq', 'afterIndex', 'limit'] as const)
       if (options[field] !== undefined) asked[field] = options[field]
@@ -341,7 +361,6 @@ export class ClientQueries extends ClientCore {
     /** After this batch, while the exchange keeps its tree; the last one on the chain unless given. */
     readonly batch?: number
   }): Promise<BalanceProof> {
-    const isWhole = wholeFrom(0)
     checkFields('proof', options, { account: isWhole, asset: isIdOrSymbol, batch: isWhole }, [
       'account',
       'asset',

@@ -157,7 +157,7 @@ describe('the whole line', () => {
       return balance?.units === owed ? balance : undefined
     })
     expect(['committed', 'proven', 'final']).toContain(verified.state)
-    const [fill] = await buyer.fills()
+    const [fill] = (await buyer.fills()).fills
     expect(await buyer.verifyFill({ fill: fill! })).toMatchObject({ batch: verified.batch })
 
     // Withdraw on-chain.

@@ -131,7 +131,7 @@ test('a gateway process dies and comes back; a restart goes on from there', asyn
   expect((await response.json()) as { number: number }[]).toContainEqual(
     expect.objectContaining({ number: batch.number, newRoot: batch.newRoot }) as unknown,
   )
-  expect((await maker.fills()).map(({ lots }) => lots)).toEqual([10, 4])
+  expect((await maker.fills()).fills.map(({ lots }) => lots)).toEqual([10, 4])
   expect((await taker.trades(0)).map((trade) => trade[3])).toEqual([10, 4])
   expect(await maker.order({ cloid: 1n })).toMatchObject({ state: 'filled' })
   expect((await maker.candles(0, '1d')).at(-1)).toContain(14)

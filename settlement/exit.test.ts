@@ -135,7 +135,16 @@ test.each(STUCK)(
     const code = await fixture.client.getCode({ address: token })
     // Asset 0 comes before asset 1 in every list.
     await chain.setCode({ address: token, bytecode: stuckCode })
-    const plan = await planExit(chainClient([fixture.anvil.rpcUrl]), fixture.deployment, owner(1).address)
+    // No token is asked: some nodes do not even say how it ended.
+    const client = chainClient([fixture.anvil.rpcUrl])
+    const silent = {
+      ...client,
+      readContract: (request: { address: string; functionName: string }) =>
+        request.address.toLowerCase() === token.toLowerCase()
+          ? Promise.reject(new Error(`asked the token for ${request.functionName}`))
+          : client.readContract(request as never),
+    } as never
+    const plan = await planExit(silent, fixture.deployment, owner(1).address)
     expect(plan.steps.map(({ what }) => what.split(':')[0])).toEqual(['freeze'])
     const stuck = await told(() => runExit(args))
     expect(stuck.code).toBe(4)

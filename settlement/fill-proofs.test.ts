@@ -61,9 +61,9 @@ test('one who goes around among old batches makes the thread hash no more than i
       // No wait is longer than what one tree may overdraw.
       expect(answer.retryAfterMs).toBeLessThanOrEqual((HASHES * 1000) / HASHES_PER_SECOND + 1)
     } else served++
+    // The first second's budget, what was earned since, and the tree that overdrew it.
+    expect(reads.length * HASHES).toBeLessThanOrEqual((1 + clock.ms / 1000) * HASHES_PER_SECOND + HASHES)
   }
-  // The first second's budget, what was earned since, and the tree that overdrew it.
-  expect(reads.length * HASHES).toBeLessThanOrEqual((seconds + 1) * HASHES_PER_SECOND + HASHES)
   expect(reads.length * HASHES).toBeGreaterThan(seconds * HASHES_PER_SECOND * 0.9)
   expect(served).toBeGreaterThan(0)
   expect(later).toBeGreaterThan(0)
@@ -85,8 +85,9 @@ test('the wait that is told is enough, and what is kept is answered meanwhile', 
     return answer !== undefined && 'retryAfterMs' in answer ? answer.retryAfterMs : undefined
   }
   let number = 1
-  while (isLater(number) === undefined) number++
+  while (number < 9 && isLater(number) === undefined) number++
   const wait = isLater(number)!
+  expect(wait).toBeGreaterThan(0)
   expect(isLater(1)).toBeUndefined()
   clock.ms += wait - 2
   expect(isLater(number)).toBeGreaterThan(0)

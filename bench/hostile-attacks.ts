@@ -4,6 +4,7 @@
  * to stop.
  */
 import { Agent, get } from 'node:http'
+import { connect } from 'node:net'
 import { setPriority } from 'node:os'
 import { WebSocket } from 'ws'
 import { createClient, type Client } from '../sdk/index.js'
@@ -28,6 +29,8 @@ export const ATTACKS = [
   'toggles',
   'stops-at-one-trigger',
   'idle-http',
+  'refused-handshakes',
+  'http-refusals',
 ] as const
 export interface AttackOrder {
   readonly name: (typeof ATTACKS)[number]
@@ -56,6 +59,30 @@ function shouter(port: number, texts: readonly string[], reads: boolean): void {
   })
   socket.on('error', () => {})
   socket.once('close', () => setTimeout(() => shouter(port, texts, reads), 50))
+}
+
+/** A handshake of a version that is not spoken here. */
+const OLD_HANDSHAKE = [
+  'GET / HTTP/1.1',
+  'Host: a',
+  'Upgrade: websocket',
+  'Connection: Upgrade',
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+  'Sec-WebSocket-Version: 12',
+].join('\r\n')
+
+/** A connection that writes `requests` without end and reads what comes, and comes again at once when it is closed. */
+function writer(port: number, requests: Buffer): void {
+  const socket = connect({ port, host: '127.0.0.1', localAddress: ADDRESS })
+  const write = (): void => {
+    if (socket.destroyed) return
+    if (socket.write(requests)) setImmediate(write)
+    else socket.once('drain', write)
+  }
+  socket.once('connect', write)
+  socket.on('data', () => {})
+  socket.on('error', () => {})
+  socket.once('close', () => setImmediate(() => writer(port, requests)))
 }
 
 async function member(port: number, index: number): Promise<Client> {
@@ -135,6 +162,14 @@ async function run({ name, port }: AttackOrder): Promise<void> {
           ),
         256,
       )
+      return
+    }
+    case 'refused-handshakes':
+    case 'http-refusals': {
+      const request = name === 'http-refusals' ? 'GET /x HTTP/1.1\r\nHost: a' : OLD_HANDSHAKE
+      const requests = Buffer.from(`${request}\r\n\r\n`.repeat(100))
+      for (let count = 0; count < 4; count++) writer(port, requests)
+      started()
       return
     }
     case 'documents':

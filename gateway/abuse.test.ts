@@ -28,8 +28,11 @@ async function until(condition: () => boolean | Promise<boolean>, what: string, 
 }
 
 /** A TCP connection, everything that it was sent, and whether it has ended. */
-function raw(port: number): { socket: TcpSocket; text: () => string; ended: () => boolean } {
-  const socket = connect(port, '127.0.0.1')
+function raw(
+  port: number,
+  localAddress = '127.0.0.1',
+): { socket: TcpSocket; text: () => string; ended: () => boolean } {
+  const socket = connect({ port, host: '127.0.0.1', localAddress })
   let text = ''
   let ended = false
   socket.on('error', () => {})
@@ -161,6 +164,73 @@ describe('abuse', () => {
     })
     await trade()
   })
+
+  /** An address of nobody else. */
+  const LOUD = '127.0.0.66'
+  const OLD_UPGRADE = UPGRADE.replace('Version: 13', 'Version: 12')
+  const statuses = (text: string): string[] =>
+    [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, code]) => code!)
+  /** What a connection of its own is answered until it ends. */
+  const askedUntilEnd = async (request: string, times = 1): Promise<string> => {
+    const one = raw(rig.port, LOUD)
+    one.socket.write(`${request}\r\n\r\n`.repeat(times))
+    await until(one.ended, 'the end of a refused connection')
+    return one.text()
+  }
+
+  test('a refused handshake pays and ends its connection', async () => {
+    await start({ connectRate: { perSecond: 1, burst: 20 } })
+    const texts: string[] = []
+    for (let count = 0; count < 60; count++) {
+      texts.push(await askedUntilEnd(OLD_UPGRADE))
+      // Not by its silence: the answer says so.
+      expect(texts.at(-1)!.toLowerCase()).toContain('connection: close')
+    }
+    const codes = texts.map((text) => statuses(text))
+    expect(codes.slice(0, 20)).toEqual(Array(20).fill(['426']))
+    // A token comes back each second.
+    expect(codes.some(([code]) => code === '429')).toBe(true)
+    for (const wrong of [
+      UPGRADE.replace('glassbook.v2.msgpack', 'other'),
+      `${UPGRADE}\r\nX-Filler: ${'a'.repeat(5000)}`,
+    ])
+      expect((await askedUntilEnd(wrong)).toLowerCase()).toContain('connection: close')
+    await trade()
+  })
+
+  test.each([
+    ['handshakes', OLD_UPGRADE],
+    ['requests', 'GET /x HTTP/1.1\r\nHost: a'],
+    ['HEAD requests', 'HEAD /v1/time HTTP/1.1\r\nHost: a'],
+  ])(
+    'refused %s keep their address out; who goes on is not even answered',
+    async (_what, request) => {
+      await start({
+        requestRate: { perSecond: 1, burst: 200 },
+        ipRefusalRate: { perSecond: 1, burst: 200 },
+        ipOffenceRate: { perSecond: 1, burst: 2 },
+        keptOutS: 600,
+      })
+      // Many in one packet: what uWebSockets.js has read of a connection it goes on with, closed or not.
+      const first = statuses(await askedUntilEnd(request, 2000))
+      expect(first.length).toBeLessThan(1000)
+      const last: string[] = []
+      while (statuses(last.at(-1) ?? '')[0] !== '429' || !last.at(-1)!.includes('asked too often')) {
+        if (last.length > 200) throw new Error(`never kept out: ${last.at(-1)}`)
+        last.push(await askedUntilEnd('GET /v1/time HTTP/1.1\r\nHost: a'))
+      }
+      expect(last.at(-1)!.toLowerCase()).toContain('connection: close')
+      const handshake = await askedUntilEnd(UPGRADE)
+      if (handshake !== '') expect(statuses(handshake)).toEqual(['429'])
+      // Far more than are told in the time that this takes: the connection ends without a word for the rest.
+      let answered = 0
+      const asked = 20 * 1000
+      for (let count = 0; count < 20; count++) answered += statuses(await askedUntilEnd(request, 1000)).length
+      expect(answered).toBeLessThan(asked / 2)
+      await trade()
+    },
+    60_000,
+  )
 
   test('a flood of subscriptions is refused by count, then by budget', async () => {
     await start({ subscriptionsMax: 4, requestRate: { perSecond: 100, burst: 500 }, refusalRate: FREE })

@@ -59,6 +59,31 @@ test('refusals close a connection, a bad signature sooner, and an address that g
   expect(admission.connect('10.0.0.2')).toBeUndefined()
 })
 
+test('a refusal that ends its HTTP connection weighs ten, and an address that goes on is told a bounded number of times', () => {
+  const admission = new Admission(
+    gatewayConfig({
+      ipRefusalRate: { perSecond: 1, burst: 1000 },
+      ipOffenceRate: { perSecond: 1, burst: 3 },
+      keptOutS: 600,
+    }),
+  )
+  const [ip, other] = ['10.0.0.1', '10.0.0.2']
+  let refused = 0
+  for (; admission.connect(ip) === undefined && refused < 1000; refused++)
+    admission.refusedOverHttp(ip, ErrorCode.UnsupportedVersion, true)
+  // A hundred, three offences and the one that is too many; tokens come back while it runs.
+  expect(refused).toBeGreaterThan(100)
+  expect(refused).toBeLessThan(150)
+  let told = 0
+  for (; !admission.hasBeenTold(ip) && told < 100_000; told++)
+    expect(admission.refusedOverHttp(ip, ErrorCode.ConnectRateLimited, true)).toBe(true)
+  expect(told).toBeLessThan(100_000)
+  expect([admission.hasBeenTold(other), admission.connect(other)]).toEqual([false, undefined])
+  // What does not end its connection is always answered.
+  for (let count = 0; count < 1000; count++)
+    expect(admission.refusedOverHttp(other, ErrorCode.NotFound, false)).toBe(true)
+})
+
 test('a socket that sends thousands of messages at once does not keep another waiting, and keeps its order', async () => {
   const handled: [id: number, text: string][] = []
   const turns = new Turns(({ id }, message) => handled.push([id, Buffer.from(message).toString()]))

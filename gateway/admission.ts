@@ -5,8 +5,9 @@
  * messages and bytes handled a turn of the event loop; the rest waits in its own queue, in order, while
  * others have their turn.
  *
- * Called by gateway.ts for every message; `refused` for every error that is sent. HTTP requests have no
- * connection that could be closed: their refusals take from their address alone (`refusedOverHttp`).
+ * Called by gateway.ts for every message; `refused` for every error that is sent. Refusals of HTTP requests and of
+ * handshakes take from their address alone (`refusedOverHttp`); one that ends its connection weighs more, and an
+ * address that goes on is not even answered: an answer costs more than the end.
  */
 import { ErrorCode } from '../sdk/wire/codes.js'
 import { Budget } from './budgets.js'
@@ -26,6 +27,10 @@ const WAITING_BYTES_MAX = 1 << 20
 /** What a refusal takes from the budget of refusals, and what a signature does that is not right. */
 const REFUSAL = 1
 const BAD_SIGNATURE = 50
+/** What a refusal takes that ends an HTTP connection: a new one costs us as much as some messages. */
+const ENDED = 10
+/** Refusals that end an HTTP connection and are told to one address; beyond, it ends without an answer. */
+const TOLD = { perSecond: 100, burst: 256 }
 
 /** Errors that are answers rather than mistakes: what is not there, what only the engine could know. */
 const ANSWERS: ReadonlySet<number> = new Set([
@@ -52,6 +57,7 @@ export class Admission {
   readonly #refusalsByIp: Budget<string>
   /** Connections of an address that were closed for what they asked. */
   readonly #closed: Budget<string>
+  readonly #told = new Budget<string>(TOLD)
   /** Until when an address is kept out, of performance.now(). */
   readonly #out = new Map<string, number>()
 
@@ -76,6 +82,14 @@ export class Admission {
     }
     this.#out.delete(ip)
     return undefined
+  }
+
+  /** Whether an address is kept out and was told so often enough: its connection ends without an answer. */
+  hasBeenTold(ip: string): boolean {
+    const until = this.#out.get(ip)
+    if (until === undefined) return false
+    const now = performance.now()
+    return until > now && this.#told.take(ip, 1, now) > 0
   }
 
   /** Takes what a message costs, whatever it says. */
@@ -107,14 +121,18 @@ export class Admission {
     return true
   }
 
-  /** An error answers an HTTP request; an address whose budget is spent has each counted as a closed connection. */
-  refusedOverHttp(ip: string, code: number): void {
-    const price = priceOf(code)
-    // Being kept out is told, and is no new offence.
-    if (price === 0 || this.#out.has(ip)) return
+  /**
+   * An error is the answer to an HTTP request or a handshake, with which its connection `ends` or not; an address
+   * whose budget is spent has each counted as a closed connection. Answers whether the error is to be told.
+   */
+  refusedOverHttp(ip: string, code: number, ends: boolean): boolean {
+    // Being kept out is told (`hasBeenTold` has counted it), and is no new offence.
+    if (this.#out.has(ip)) return true
     const now = performance.now()
-    if (this.#refusalsByIp.take(ip, price, now) === 0) return
-    if (this.#closed.take(ip, 1, now) > 0) this.#keepOut(ip, now)
+    const price = ends ? Math.max(ENDED, priceOf(code)) : priceOf(code)
+    if (price > 0 && this.#refusalsByIp.take(ip, price, now) > 0 && this.#closed.take(ip, 1, now) > 0)
+      this.#keepOut(ip, now)
+    return !ends || this.#told.take(ip, 1, now) === 0
   }
 
   #keepOut(ip: string, now: number): void {

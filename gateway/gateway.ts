@@ -291,10 +291,10 @@ export class Gateway implements EngineLinkHandler {
     })
   }
 
-  /** An error answers an HTTP request. */
-  refusedOverHttp(ip: string, code: number): void {
+  /** An error is the answer to an HTTP request or a handshake; answers whether it is to be told. */
+  refusedOverHttp(ip: string, code: number, ends: boolean): boolean {
     this.figures.reject(code)
-    this.admission.refusedOverHttp(ip, code)
+    return this.admission.refusedOverHttp(ip, code, ends)
   }
 
   #handle(connection: Connection, message: Uint8Array): void {

@@ -12,7 +12,6 @@ import { packJson } from '../sdk/wire/codec.js'
 import { errorName } from '../sdk/wire/codes.js'
 import { httpStatus } from '../sdk/wire/http.js'
 import type { WireValue } from '../sdk/wire/msgpack.js'
-import { addressKey } from './addresses.js'
 import type { RequestError } from './request-error.js'
 
 export const STATUS_TEXT: Readonly<Record<number, string>> = {
@@ -31,24 +30,29 @@ export const STATUS_TEXT: Readonly<Record<number, string>> = {
   503: '503 Service Unavailable',
 }
 
+/**
+ * Told the code of the error that a request of `ip` ends with, and whether its connection `ends` too; answers whether
+ * the error is to be told.
+ */
+export type OnRefused = (ip: string, code: number, ends: boolean) => boolean
+
 export class Reply {
   readonly ip: string
   readonly #response: HttpResponse
   readonly #head: boolean
   readonly #headers: [name: string, value: string][] = [['cache-control', 'no-store']]
   readonly #onEnd: (() => void)[] = []
-  readonly #onRefused: (code: number, ip: string) => void
+  readonly #onRefused: OnRefused
   /** The connection ends with the answer. */
   closes = false
   #done = false
   #waits = false
 
-  /** `onRefused` is told the code of the error that it ends with, and whose request it was. */
-  constructor(response: HttpResponse, request: HttpRequest, onRefused: (code: number, ip: string) => void) {
+  constructor(response: HttpResponse, request: HttpRequest, ip: string, onRefused: OnRefused) {
     this.#onRefused = onRefused
     this.#response = response
     this.#head = request.getMethod() === 'head'
-    this.ip = addressKey(response.getRemoteAddress())
+    this.ip = ip
     response.onAborted(() => this.#end())
   }
 
@@ -82,11 +86,12 @@ export class Reply {
       response.writeStatus(STATUS_TEXT[status] ?? STATUS_TEXT[503]!)
       if (type !== '') response.writeHeader('content-type', type)
       for (const [name, value] of this.#headers) response.writeHeader(name, value)
-      if (this.#head) {
+      if (this.#head && !close) {
         response.writeHeader('content-length', String(Buffer.byteLength(body)))
         // With arguments it would write a length of its own, or nothing at all.
         response.endWithoutBody()
-      } else response.end(body, close || this.closes)
+        // It cannot end a connection: only an answer with a body does, be it an empty one.
+      } else response.end(this.#head ? '' : body, close || this.closes)
     })
   }
 
@@ -94,12 +99,20 @@ export class Reply {
     this.send(status, 'application/json', packJson(value))
   }
 
-  /** Refuses; `close` also ends the connection, where what follows cannot be understood. */
+  /**
+   * Refuses; `close` also ends the connection, where what follows cannot be understood. So does what is refused for
+   * its rate: who does not wait pays with a connection for each.
+   */
   error({ code, message, retryAfter }: RequestError, close = false): void {
-    this.#onRefused(code, this.ip)
+    const status = httpStatus(code)
+    const ends = close || status === 429
+    if (!this.#onRefused(this.ip, code, ends)) {
+      if (!this.#done) this.#response.close()
+      return
+    }
     if (retryAfter !== undefined) this.header('retry-after', String(Math.ceil(retryAfter / 1000)))
     const body = packJson({ code, name: errorName(code), message, retryAfter })
-    this.send(httpStatus(code), 'application/json', body, close)
+    this.send(status, 'application/json', body, ends)
   }
 
   #end(): void {

@@ -14,6 +14,7 @@ import { type HttpEndpoint, httpEndpoints, optionMethods } from '../sdk/wire/htt
 import { Method } from '../sdk/wire/layout.js'
 import { MalformedMessage, type WireValue, packMsgpack } from '../sdk/wire/msgpack.js'
 import { methods } from '../sdk/wire/schema.js'
+import { addressKey } from './addresses.js'
 import { EncodedAnswer } from './depth-answers.js'
 import { asyncApi, openApi } from './documents.js'
 import type { Gateway } from './gateway.js'
@@ -38,7 +39,9 @@ const FRAMES_PATH = '/v1/frames'
 export function addHttpRoutes(app: TemplatedApp, gateway: Gateway): void {
   for (const [path, route] of routes(gateway)) addRoute(app, gateway, path, route)
   app.any('/*', (response, request) => {
-    guard(replyTo(gateway, response, request), (reply) => {
+    const ip = addressUnlessTold(gateway, response)
+    if (ip === undefined) return
+    guard(replyTo(gateway, response, request, ip), (reply) => {
       admit(gateway, reply, request)
       throw new RequestError(ErrorCode.NotFound, 'no such path')
     })
@@ -48,9 +51,11 @@ export function addHttpRoutes(app: TemplatedApp, gateway: Gateway): void {
 /** Adds /metrics and nothing else: for an app on a port that strangers do not reach. */
 export function addMetricsRoutes(app: TemplatedApp, gateway: Gateway): void {
   const metrics = later(() => gateway.metrics.text(), 'text/plain; version=0.0.4')
-  app.get('/metrics', (response, request) => metrics(replyTo(gateway, response, request), request, response))
+  const reply = (response: HttpResponse, request: HttpRequest): Reply =>
+    replyTo(gateway, response, request, addressKey(response.getRemoteAddress()))
+  app.get('/metrics', (response, request) => metrics(reply(response, request), request, response))
   app.any('/*', (response, request) => {
-    replyTo(gateway, response, request).error(new RequestError(ErrorCode.NotFound, 'the path is /metrics'))
+    reply(response, request).error(new RequestError(ErrorCode.NotFound, 'the path is /metrics'))
   })
 }
 
@@ -114,7 +119,9 @@ function addRoute(app: TemplatedApp, gateway: Gateway, path: string, route: Rout
   const run =
     (handle: Handle) =>
     (response: HttpResponse, request: HttpRequest): void => {
-      guard(replyTo(gateway, response, request), (reply) => {
+      const ip = addressUnlessTold(gateway, response)
+      if (ip === undefined) return
+      guard(replyTo(gateway, response, request, ip), (reply) => {
         if (isPublic) allowOrigin(gateway, reply, request)
         admit(gateway, reply, request)
         handle(reply, request, response)
@@ -144,8 +151,16 @@ function addRoute(app: TemplatedApp, gateway: Gateway, path: string, route: Rout
   )
 }
 
-function replyTo(gateway: Gateway, response: HttpResponse, request: HttpRequest): Reply {
-  return new Reply(response, request, (code, ip) => gateway.refusedOverHttp(ip, code))
+/** Whose request or handshake it is; of an address that was told often enough the connection has ended. */
+export function addressUnlessTold(gateway: Gateway, response: HttpResponse): string | undefined {
+  const ip = addressKey(response.getRemoteAddress())
+  if (!gateway.admission.hasBeenTold(ip)) return ip
+  response.close()
+  return undefined
+}
+
+function replyTo(gateway: Gateway, response: HttpResponse, request: HttpRequest, ip: string): Reply {
+  return new Reply(response, request, ip, (ofIp, code, ends) => gateway.refusedOverHttp(ofIp, code, ends))
 }
 
 /** Runs a handler; whatever it throws becomes the answer, and a fault of our own ends this thread. */

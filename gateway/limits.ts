@@ -61,12 +61,10 @@ export class Limits {
     this.#connectionsMax = Math.min(config.connectionsMax, connectionsOf(openFilesMax(), config.threads))
   }
 
-  /** Whether an address may open one more WebSocket. */
+  /** Takes what a handshake costs before it is looked at; whether its address may open one more WebSocket. */
   connect(ip: string): Refusal | undefined {
-    const full = this.#connectionsFull(ip)
-    if (full !== undefined) return full
     const retryAfter = this.#connects.take(ip, 1, performance.now())
-    if (retryAfter === 0) return undefined
+    if (retryAfter === 0) return this.#connectionsFull(ip)
     return { code: ErrorCode.ConnectRateLimited, message: 'too many connections were opened', retryAfter }
   }
 
@@ -126,7 +124,7 @@ export class Limits {
 
   /** Takes what an HTTP request costs before it is looked at; a frame's commands are paid for later. */
   http(ip: string, isFrame: boolean): Refusal | undefined {
-    return this.#connectionsFull(ip, true) ?? (isFrame ? this.#httpFrame(ip) : this.request(ip, undefined, 1))
+    return (isFrame ? this.#httpFrame(ip) : this.request(ip, undefined, 1)) ?? this.#connectionsFull(ip, true)
   }
 
   /** From its address over all accounts only: an address that has not logged on trades over HTTP as well. */

@@ -5,14 +5,18 @@
  * uWebSockets.js cannot say why it could not listen, and with several threads on one port it would join
  * another program's port in silence; so the port is first taken and given back by node:net, which can.
  */
-import uWS, { type HttpRequest, type TemplatedApp, type us_listen_socket } from 'uWebSockets.js'
+import uWS, {
+  type HttpRequest,
+  type HttpResponse,
+  type TemplatedApp,
+  type us_listen_socket,
+} from 'uWebSockets.js'
 import { ErrorCode, errorName } from '../sdk/wire/codes.js'
 import { type Codec, codecOf } from '../sdk/wire/codec.js'
 import { FRAME_BYTES_MAX, HTTP_HEAD_BYTES_MAX } from '../engine/limits.js'
-import { addressKey } from './addresses.js'
 import type { SocketData } from './connection.js'
 import type { Gateway } from './gateway.js'
-import { addHttpRoutes, addMetricsRoutes, headBytes } from './http.js'
+import { addHttpRoutes, addMetricsRoutes, addressUnlessTold, headBytes } from './http.js'
 import { httpStatus } from '../sdk/wire/http.js'
 import { STATUS_TEXT } from './http-reply.js'
 import type { Refusal } from './limits.js'
@@ -53,16 +57,11 @@ export async function startServer(
     idleTimeout: Math.max(IDLE_S_MIN, config.idleTimeoutS + IDLE_GRACE_S),
     sendPingsAutomatically: false,
     upgrade: (response, request, context) => {
-      const ip = addressKey(response.getRemoteAddress())
+      const ip = addressUnlessTold(gateway, response)
+      if (ip === undefined) return
       const admitted = admit(gateway, ip, request)
       if ('code' in admitted) {
-        const { code, message, retryAfter } = admitted
-        response.writeStatus(STATUS_TEXT[httpStatus(code)]!).writeHeader('content-type', 'application/json')
-        if (code === ErrorCode.UnsupportedVersion) response.writeHeader('sec-websocket-version', '13')
-        if (retryAfter !== undefined)
-          response.writeHeader('retry-after', String(Math.ceil(retryAfter / 1000)))
-        const body = JSON.stringify({ code, name: errorName(code), message, retryAfter })
-        response.end(body, code === ErrorCode.HeadersTooLarge)
+        refuse(gateway, ip, response, admitted)
         return
       }
       const { codec } = admitted
@@ -147,9 +146,28 @@ function listen(app: TemplatedApp, host: string, port: number): Promise<us_liste
   })
 }
 
-/** The codec of a handshake that is taken, or why it is refused. */
+/** Answers a handshake that is refused, with which its connection ends. */
+function refuse(
+  gateway: Gateway,
+  ip: string,
+  response: HttpResponse,
+  { code, message, retryAfter }: Refusal,
+): void {
+  if (!gateway.refusedOverHttp(ip, code, true)) {
+    response.close()
+    return
+  }
+  response.writeStatus(STATUS_TEXT[httpStatus(code)]!).writeHeader('content-type', 'application/json')
+  if (code === ErrorCode.UnsupportedVersion) response.writeHeader('sec-websocket-version', '13')
+  if (retryAfter !== undefined) response.writeHeader('retry-after', String(Math.ceil(retryAfter / 1000)))
+  response.end(JSON.stringify({ code, name: errorName(code), message, retryAfter }), true)
+}
+
+/** The codec of a handshake that is taken, or why it is refused; it has paid before it is looked at. */
 function admit(gateway: Gateway, ip: string, request: HttpRequest): { codec: Codec } | Refusal {
   const { allowedOrigins } = gateway.data.config
+  const refusal = gateway.admission.connect(ip) ?? gateway.limits.connect(ip)
+  if (refusal !== undefined) return refusal
   const bytes = headBytes(request)
   if (bytes > HTTP_HEAD_BYTES_MAX) {
     const message = `the request's head has ${bytes} bytes, at most ${HTTP_HEAD_BYTES_MAX}`
@@ -169,5 +187,5 @@ function admit(gateway: Gateway, ip: string, request: HttpRequest): { codec: Cod
   if (allowedOrigins.length > 0 && !allowedOrigins.includes(request.getHeader('origin'))) {
     return { code: ErrorCode.OriginNotAllowed, message: 'this Origin may not connect' }
   }
-  return gateway.admission.connect(ip) ?? gateway.limits.connect(ip) ?? { codec }
+  return { codec }
 }

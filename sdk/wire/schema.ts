@@ -113,7 +113,7 @@ const id64 = z
   .union([z.string().regex(/^[0-9]+$/), z.bigint(), z.int()])
   .meta({ description: 'unsigned 64-bit', glassbookType: 'cloid' })
 const text = z.string()
-const sessionName = z.object({ account: int, approval: int })
+const sessionName = z.strictObject({ account: int, approval: int })
 const level = entry('level', z.tuple([int, int, int]))
 const bookData = z.tuple([z.array(level), z.array(level)]).describe('[bids, asks], best first in a snapshot')
 const l3 = entry('l3', z.tuple([int, int, int, int]))
@@ -131,7 +131,7 @@ const orderEntry = entry(
 const fill = entry('fill', z.tuple([int, int, int, int, int, int, int, int, int, id64, int, int]))
 const bestLevels = z.tuple([level.nullable(), level.nullable()]).describe('[best bid, best ask]')
 const ticker = z
-  .object({
+  .strictObject({
     market: int,
     lastTicks: int,
     bid: level.nullable(),
@@ -148,10 +148,16 @@ const ticker = z
     'lastTicks 0 = no trade yet; open, high, low (ticks), lots, quoteUnits, trades: of the last 24 hours',
   )
 const marketStatus = z
-  .object({ market: int, status: code('MarketStatus'), makerFeePpm: int, takerFeePpm: int, bandPpm: int })
+  .strictObject({
+    market: int,
+    status: code('MarketStatus'),
+    makerFeePpm: int,
+    takerFeePpm: int,
+    bandPpm: int,
+  })
   .describe('fees and band in millionths; band 0 = none')
 const batchState = z.enum(['sealed', 'posted', 'proven', 'final'])
-const batch = z.object({
+const batch = z.strictObject({
   number: int,
   state: batchState,
   firstSeq: int,
@@ -162,7 +168,7 @@ const batch = z.object({
   journalHead: text,
   transactionHash: text,
 })
-const proof = z.object({
+const proof = z.strictObject({
   account: int,
   asset: int,
   units: text,
@@ -171,7 +177,7 @@ const proof = z.object({
   root: text,
   state: z.enum(['posted', 'proven', 'final']),
 })
-const fillProof = z.object({
+const fillProof = z.strictObject({
   batch: int,
   state: z.enum(['posted', 'proven', 'final']),
   leaf: text,
@@ -263,13 +269,13 @@ export const methods = {
   ),
   [Method.Markets]: method(
     z.tuple([]),
-    z.object({
+    z.strictObject({
       chainId: int,
       vault: text,
       settlement: text,
-      assets: z.array(z.looseObject({ id: int, symbol: text, token: text, decimals: int, unitAtoms: text })),
+      assets: z.array(z.strictObject({ id: int, symbol: text, token: text, decimals: int, unitAtoms: text })),
       markets: z.array(
-        z.looseObject({
+        z.strictObject({
           id: int,
           base: int,
           quote: int,
@@ -277,6 +283,10 @@ export const methods = {
           tickUnits: int,
           makerFeePpm: int,
           takerFeePpm: int,
+          bandPpm: int.describe(
+            'limit prices further from the last trade are refused, in millionths; 0 = none',
+          ),
+          status: code('MarketStatus'),
         }),
       ),
     }),
@@ -286,7 +296,7 @@ export const methods = {
   ),
   [Method.Account]: method(
     z.tuple([address]),
-    z.object({ account: int }),
+    z.strictObject({ account: int }),
     0,
     1,
     'The account that an address owns.',
@@ -325,10 +335,12 @@ export const methods = {
   [Method.Sessions]: method(
     z.tuple([]),
     z.array(
-      z.looseObject({
+      z.strictObject({
         account: int,
         approval: int,
         scopes: int,
+        keyX: z.array(z.int32()).length(8).describe('x of the key, big-endian; words are signed'),
+        parity: z.int().min(0).max(1).describe('of the key’s y'),
         maxNotional: int,
         expiresAtMs: int,
         highestNonce: int,
@@ -338,32 +350,32 @@ export const methods = {
     ),
     Scope.Read,
     5,
-    'Sessions of the account, ended ones included until their place is needed; keyX is eight 32-bit words of the key’s x, big-endian.',
+    'Sessions of the account, ended ones included until their place is needed.',
   ),
   [Method.Session]: method(
     z.tuple([account, bytes(PUBLIC_KEY_BYTES, 'P-256 public key, SEC1 compressed')]),
-    z.object({ approval: int, scopes: int, maxNotional: int, expiresAtMs: int, timeMs: int }),
+    z.strictObject({ approval: int, scopes: int, maxNotional: int, expiresAtMs: int, timeMs: int }),
     0,
     2,
     'The live session that a key has for an account.',
   ),
   [Method.Nonces]: method(
     z.tuple([account]),
-    z.object({ approval: int, withdrawal: int, timeMs: int }),
+    z.strictObject({ approval: int, withdrawal: int, timeMs: int }),
     0,
     1,
     'Highest nonces that the account’s wallet has used (approvals and revocations share one row), and engine time.',
   ),
   [Method.Logon]: method(
     z.tuple([account, approval, sessionSignature]),
-    z.object({ account: int, approval: int, scopes: int, maxNotional: int, expiresAtMs: int }),
+    z.strictObject({ account: int, approval: int, scopes: int, maxNotional: int, expiresAtMs: int }),
     0,
     10,
     'Logs a session on to this connection.',
   ),
   [Method.Logoff]: method(
     z.tuple([]),
-    z.object({}),
+    z.strictObject({}),
     0,
     1,
     'Takes the session off this connection: every stream and cancelOnDisconnect go with it.',
@@ -375,7 +387,7 @@ export const methods = {
       whole('frame nonce'),
       payload,
       sessionSignature,
-      z.object({ receipt: z.boolean().optional() }).optional(),
+      z.strictObject({ receipt: z.boolean().optional() }).optional(),
     ]),
     frameResult,
     Scope.Trade,
@@ -383,7 +395,7 @@ export const methods = {
     `1 to ${FRAME_COMMANDS_MAX} signed commands. The first frame of a session may have any nonce; later ones each a nonce of its own, above the session’s highest minus ${FRAME_NONCE_WINDOW}, in any order. Consecutive numbers are best.`,
   ),
   [Method.UnsignedFrame]: method(
-    z.tuple([payload, z.object({ receipt: z.boolean().optional() }).optional()]),
+    z.tuple([payload, z.strictObject({ receipt: z.boolean().optional() }).optional()]),
     frameResult,
     Scope.Trade,
     0,
@@ -391,7 +403,7 @@ export const methods = {
   ),
   [Method.Subscribe]: method(
     z.tuple([z.string().max(40), z.tuple([whole('epoch'), whole('last seq')]).optional()]),
-    z.object({
+    z.strictObject({
       stream: text,
       resumedTo: int
         .optional()
@@ -403,7 +415,7 @@ export const methods = {
   ),
   [Method.Unsubscribe]: method(
     z.tuple([z.string().max(40)]),
-    z.object({ stream: text }),
+    z.strictObject({ stream: text }),
     0,
     1,
     'Leaves a stream.',
@@ -412,27 +424,27 @@ export const methods = {
   [Method.Orders]: method(
     z.tuple([
       z
-        .object({
+        .strictObject({
           afterOrderId: whole('order id: orders with larger ones').optional(),
           limit: limit(1000).optional(),
         })
         .optional(),
     ]),
-    z.object({ orders: z.array(liveOrder), more: z.boolean() }),
+    z.strictObject({ orders: z.array(liveOrder), more: z.boolean() }),
     Scope.Read,
     10,
     'Live orders of the account, ascending by order id, a page at a time; more = go on after the last id.',
   ),
   [Method.Order]: method(
-    z.tuple([z.union([z.object({ cloid }), z.object({ orderId: whole('order id') })])]),
-    z.union([z.object({ live: liveOrder }), z.object({ ended: orderEntry })]),
+    z.tuple([z.union([z.strictObject({ cloid }), z.object({ orderId: whole('order id') })])]),
+    z.union([z.strictObject({ live: liveOrder }), z.object({ ended: orderEntry })]),
     Scope.Read,
     5,
     'One order by its client order id or its order id.',
   ),
   [Method.FrameOutcome]: method(
     z.tuple([approval, whole('frame nonce')]),
-    z.object({ firstSeq: int, codes: z.array(int) }),
+    z.strictObject({ firstSeq: int, codes: z.array(int) }),
     Scope.Read,
     2,
     'What became of a frame whose answer was lost; while its nonce is among the session’s highest 100, and for an hour after the session’s last frame.',
@@ -440,14 +452,14 @@ export const methods = {
   [Method.Fills]: method(
     z.tuple([
       z
-        .object({
+        .strictObject({
           afterSeq: whole('seq; without an index, all of its fills are behind').optional(),
           afterIndex: whole('index within afterSeq').optional(),
           limit: limit(1000).optional(),
         })
         .optional(),
     ]),
-    z.object({ fills: z.array(fill), complete: z.boolean(), more: z.boolean() }),
+    z.strictObject({ fills: z.array(fill), complete: z.boolean(), more: z.boolean() }),
     Scope.Read,
     5,
     'Fills of the account, oldest first, a page at a time: go on after the last one’s seq and index while ' +
@@ -455,7 +467,7 @@ export const methods = {
   ),
   [Method.Depth]: method(
     z.tuple([market, limit(BOOK_DEPTH_MAX)]),
-    z.object({ seq: int, levels: bookData, checksum: int }),
+    z.strictObject({ seq: int, levels: bookData, checksum: int }),
     0,
     5,
     'L2 book.',
@@ -484,14 +496,14 @@ export const methods = {
       deadline,
       walletSignature,
     ]),
-    z.object({ seq: int }),
+    z.strictObject({ seq: int }),
     0,
     50,
     'Asks for a withdrawal; it becomes claimable on-chain once its batch is proven.',
   ),
   [Method.Withdrawal]: method(
     z.tuple([account, walletNonce('nonce of the withdrawal')]),
-    z.object({
+    z.strictObject({
       state: z.enum(['taken', 'notTaken', 'unknown']),
       seq: int,
       asset: int,
@@ -528,21 +540,21 @@ export const methods = {
   ),
   [Method.CancelOnDisconnect]: method(
     z.tuple([z.boolean()]),
-    z.object({ on: z.boolean() }),
+    z.strictObject({ on: z.boolean() }),
     Scope.Trade,
     1,
     'Cancels the account’s orders when this connection ends.',
   ),
   [Method.PlaceTest]: method(
     z.tuple([z.array(z.unknown()).min(1).max(15)]),
-    z.object({ valid: z.boolean() }),
+    z.strictObject({ valid: z.boolean() }),
     Scope.Trade,
     5,
     'Answers a place command as a real one would be, by the same checks, and does nothing.',
   ),
   [Method.Fees]: method(
     z.tuple([]),
-    z.array(z.object({ market: int, makerFeePpm: int, takerFeePpm: int })),
+    z.array(z.strictObject({ market: int, makerFeePpm: int, takerFeePpm: int })),
     Scope.Read,
     1,
     'Fee rates of the account in each market.',

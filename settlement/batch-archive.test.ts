@@ -56,6 +56,15 @@ test('final and old batches go, in order, and are read from there; one that was 
   again.save(record(4, 'final'))
   expect([again.archive(1e9, 1), again.archive(1e9, 100)]).toEqual([1, 1])
 
+  for (const suffix of ['json.gz', 'fills.gz', 'hashes']) {
+    const path = join(dataDir, 'archive', 'batches', `00000002.${suffix}`)
+    const bytes = readFileSync(path)
+    rmSync(path)
+    expect(again.numbers()).toEqual([1, 2, 3, 4, 5, 6])
+    const read = suffix === 'fills.gz' ? () => again.fills(2) : () => again.read(2)
+    expect(read).toThrow(new RegExp(`${path} is not what was archived: ENOENT.*Put back a copy`))
+    writeFileSync(path, bytes)
+  }
   for (const suffix of ['fills.gz', 'hashes']) {
     const path = join(dataDir, 'archive', 'batches', `00000002.${suffix}`)
     const bytes = readFileSync(path)

@@ -21,12 +21,13 @@ type Hashes = { readonly batch: number } & Readonly<
 export class BatchArchive {
   constructor(readonly folder: string) {}
 
-  /** Numbers of the batches that are wholly here, in no order. */
+  /** Numbers of the batches that have a file here, in no order. One whose other files are missing is damage. */
   numbers(): number[] {
-    return this.names()
-      .map((name) => /^(\d{8})\.hashes$/.exec(name))
+    const numbers = this.names()
+      .map((name) => /^(\d{8})\.(hashes|json\.gz|fills\.gz)$/.exec(name))
       .filter((match) => match !== null)
       .map((match) => Number(match[1]))
+    return [...new Set(numbers)]
   }
 
   private names(): string[] {
@@ -53,7 +54,7 @@ export class BatchArchive {
     this.read(number, 'fills')
   }
 
-  /** A file of a batch; undefined when the batch is not here. @throws StoreError when it is another one now. */
+  /** A file of a batch; undefined when nothing of the batch is here. @throws StoreError when it is another one now. */
   read(number: number, kind: Kind): Uint8Array | undefined {
     const hashesPath = join(this.folder, `${baseName(number)}.hashes`)
     const path = join(this.folder, `${baseName(number)}.${kind}.gz`)
@@ -62,7 +63,8 @@ export class BatchArchive {
       hashes = openRecord(readFileSync(hashesPath, 'utf8')) as Hashes
       if (hashes.batch !== number) throw new Error(`it is of batch ${hashes.batch}`)
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
+      if (isMissing && !this.numbers().includes(number)) return undefined
       throw new StoreError(`${hashesPath} is not what was archived: ${(error as Error).message}`)
     }
     let packed: Uint8Array

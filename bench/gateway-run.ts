@@ -84,10 +84,9 @@ export async function runLoadBench(options: RunOptions): Promise<RunResult> {
     const rssMiB = process.memoryUsage().rss / 2 ** 20
     const live = await rig.stateHash()
     await rig.stop()
-    if (result.answeredOrders !== result.sentOrders)
-      throw new Error(
-        `${options.name}: ${result.sentOrders} orders were sent, ${result.answeredOrders} answered`,
-      )
+    const answered = result.acknowledgedOrders + result.refusedOrders
+    if (answered !== result.sentOrders)
+      throw new Error(`${options.name}: ${result.sentOrders} orders were sent, ${answered} answered`)
     return {
       options,
       ...result,
@@ -95,7 +94,7 @@ export async function runLoadBench(options: RunOptions): Promise<RunResult> {
       serverCores: Object.values(threads).reduce((sum, cores) => sum + cores, 0),
       generatorCores: result.cpuSeconds / elapsed,
       rssMiB,
-      journal: checkJournal(dataDir, live, result.answeredOrders),
+      journal: checkJournal(dataDir, live, result.acknowledgedOrders),
     }
   } finally {
     rmSync(dataDir, { recursive: true, force: true })

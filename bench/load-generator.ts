@@ -30,7 +30,9 @@ export interface LoadOptions {
 
 export interface LoadResult {
   readonly sentOrders: number
-  readonly answeredOrders: number
+  /** Of frames that were answered: taken, or refused. */
+  readonly acknowledgedOrders: number
+  readonly refusedOrders: number
   readonly refusedFrames: number
   readonly seconds: number
   readonly ordersPerSecond: number
@@ -213,7 +215,8 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   const ms = (percentile: number): number => latency.getValueAtPercentile(percentile) / 1000
   return {
     sentOrders: frames * options.frame,
-    answeredOrders: answered * options.frame,
+    acknowledgedOrders: (answered - refused) * options.frame,
+    refusedOrders: refused * options.frame,
     refusedFrames: refused,
     seconds: measuredSeconds,
     ordersPerSecond: (answeredInTime * options.frame) / measuredSeconds,

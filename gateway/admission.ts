@@ -230,7 +230,8 @@ export class Turns {
       this.#tookMs.clear()
       this.#messages = 0
       this.#turn()
-      if (this.#queues.size > 0) this.#schedule()
+      // What was served now belongs to this turn, and not to whoever sends in a later one.
+      if (this.#served.size > 0 || this.#queues.size > 0) this.#schedule()
     })
   }
 

@@ -77,6 +77,22 @@ function connect(): {
   }
 }
 
+/**
+ * What is sent by `sends` is handled before this resolves: an address has a few milliseconds a turn, so the turn is a
+ * new one, and the clock stands still in it.
+ */
+async function atOnce(sends: () => void): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve))
+  const nowMs = performance.now()
+  performance.now = () => nowMs
+  try {
+    sends()
+  } finally {
+    // That of its class is there again.
+    Reflect.deleteProperty(performance, 'now')
+  }
+}
+
 const logonOf = async (
   { account, approval, key }: Session,
   { challenge }: Connection,
@@ -94,8 +110,11 @@ test('a logon in flight at the revocation, the replacement or the end of its con
   const info = gateway.directory.session(own)!
   for (const [what, end, code] of endings) {
     const { connection, answers, send } = connect()
-    send(1, Method.Logon, await logonOf(own, connection))
-    end(connection)
+    const params = await logonOf(own, connection)
+    await atOnce(() => {
+      send(1, Method.Logon, params)
+      end(connection)
+    })
     await until(() => !connection.loggingOn, what)
     await until(() => code === 0 || answers().length > 0, what)
     expect([what, connection.session]).toEqual([what, undefined])
@@ -135,17 +154,19 @@ test('a revoked key’s cancelOnDisconnect cancels nothing, an answer under way 
   const { connection, answers, send } = connect()
   send(1, Method.Logon, await logonOf(own, connection))
   await until(() => connection.session !== undefined, 'the logon')
-  send(2, Method.CancelOnDisconnect, [true])
+  await atOnce(() => send(2, Method.CancelOnDisconnect, [true]))
   const payload = packJson([[1, 0, 0, 11, 1, '12345']])
   // Above all that this session has used.
   const nonce = 2 ** 52
   const signature = await own.key.sign(frameMessage(domain, own, nonce, Buffer.from(payload)))
-  send(3, Method.Frame, [own.account, own.approval, nonce, payload, toBase64url(signature)])
-  send(4, Method.FrameOutcome, [own.approval, nonce])
-  // The revocation is told between the checks and the answers.
   const info = gateway.directory.session(own)!
-  gateway.directory.removeSession(own)
-  gateway.sessionEnded(own)
+  await atOnce(() => {
+    send(3, Method.Frame, [own.account, own.approval, nonce, payload, toBase64url(signature)])
+    send(4, Method.FrameOutcome, [own.approval, nonce])
+    // The revocation is told between the checks and the answers.
+    gateway.directory.removeSession(own)
+    gateway.sessionEnded(own)
+  })
   await until(() => answers().length === 4, 'all answers')
   const byId = new Map(answers().map(([kind, id, code]) => [id, [kind, code]]))
   for (const id of [3, 4]) expect([id, byId.get(id)]).toEqual([id, [Kind.Error, ErrorCode.UnknownSession]])

@@ -58,6 +58,7 @@ async function main(data: GatewayThreadData): Promise<void> {
       host: data.config.host,
       port: data.config.port,
       shared: data.thread > 0,
+      onLog: (line) => post({ type: 'log', line }),
     })
     post({ type: 'listening', port: server.port })
   } catch (error) {

@@ -5,28 +5,27 @@
  * uWebSockets.js cannot say why it could not listen, and with several threads on one port it would join
  * another program's port in silence; so the port is first taken and given back by node:net, which can.
  */
-import uWS, {
-  type HttpRequest,
-  type HttpResponse,
-  type TemplatedApp,
-  type us_listen_socket,
-} from 'uWebSockets.js'
+import uWS, { type HttpRequest, type HttpResponse, type TemplatedApp } from 'uWebSockets.js'
 import { ErrorCode, errorName } from '../sdk/wire/codes.js'
 import { type Codec, codecOf } from '../sdk/wire/codec.js'
 import { FRAME_BYTES_MAX, HTTP_HEAD_BYTES_MAX } from '../engine/limits.js'
 import type { SocketData } from './connection.js'
 import type { Gateway } from './gateway.js'
+import { Door } from './door.js'
 import { addHttpRoutes, addMetricsRoutes, addressUnlessTold, headBytes } from './http.js'
 import { httpStatus } from '../sdk/wire/http.js'
 import { STATUS_TEXT } from './http-reply.js'
 import type { Refusal } from './limits.js'
-import { ListenError, probePort } from './probe-port.js'
+import { DescriptorGuard } from './open-files.js'
+import { probePort } from './probe-port.js'
 
 /** The least idle time that uWebSockets.js takes, and what a close may take beyond the gateway's own. */
 const IDLE_S_MIN = 8
 const IDLE_GRACE_S = 15
 /** Beyond this a socket is cut without a message: nobody reads that much before judging it. */
 const MESSAGE_BYTES_CUT = 4 * FRAME_BYTES_MAX
+/** Between two looks at how many descriptors are free, ms. */
+const LOOK_MS = 50
 
 export interface GatewayServer {
   readonly port: number
@@ -36,13 +35,22 @@ export interface GatewayServer {
   closeSockets(): void
 }
 
+export interface ServerOptions {
+  readonly host: string
+  readonly port: number
+  /** Other threads of this exchange listen on the same port. */
+  readonly shared: boolean
+  /** Lines for the operator. */
+  readonly onLog: (line: string) => void
+}
+
 /**
- * Starts to listen. `shared` = other threads of this exchange listen on the same port.
+ * Starts to listen.
  * @throws ListenError when the port cannot be had.
  */
 export async function startServer(
   gateway: Gateway,
-  { host, port, shared }: { readonly host: string; readonly port: number; readonly shared: boolean },
+  { host, port, shared, onLog }: ServerOptions,
 ): Promise<GatewayServer> {
   const { config } = gateway.data
   const freePort = shared ? port : await probePort(host, port)
@@ -115,35 +123,31 @@ export async function startServer(
   })
 
   addHttpRoutes(app, gateway)
-  const listening = await listen(app, host, freePort)
+  const door = new Door(app, host, freePort, onLog)
+  await door.open()
   const apps = [app]
-  const sockets = [listening]
+  const doors = [door]
   if (config.metricsPort !== 0) {
     const metrics = uWS.App({})
     addMetricsRoutes(metrics, gateway)
-    sockets.push(await listen(metrics, host, metricsPort))
+    const own = new Door(metrics, host, metricsPort, onLog)
+    await own.open()
+    doors.push(own)
     apps.push(metrics)
   }
+  const guard = new DescriptorGuard()
+  const guarding = setInterval(() => door.shut(guard.look()), LOOK_MS)
   return {
     port: freePort,
     stopListening: () => {
-      for (const socket of sockets) uWS.closeSocket(socket)
+      clearInterval(guarding)
+      for (const each of doors) each.close()
     },
     closeSockets: () => {
       // The type declarations do not know it.
       for (const each of apps) (each as TemplatedApp & { close(): void }).close()
     },
   }
-}
-
-/** @throws ListenError when the port cannot be had. */
-function listen(app: TemplatedApp, host: string, port: number): Promise<us_listen_socket> {
-  return new Promise((resolve, reject) => {
-    app.listen(host, port, (socket) => {
-      if (socket !== false) resolve(socket)
-      else reject(new ListenError('PortTaken', `port ${port} of ${host} is taken by another program`))
-    })
-  })
 }
 
 /** Answers a handshake that is refused, with which its connection ends. */

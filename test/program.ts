@@ -14,8 +14,12 @@ export class Program {
   readonly exited: Promise<number | null>
   output = ''
 
-  constructor(args: readonly string[], environment: NodeJS.ProcessEnv = {}) {
-    this.child = spawn(process.execPath, [MAIN, ...args], {
+  /** `files`: how many it and its processes may open; none = as many as this process. */
+  constructor(args: readonly string[], environment: NodeJS.ProcessEnv = {}, files?: number) {
+    const words = [process.execPath, MAIN, ...args]
+    const [program, ...rest] =
+      files === undefined ? words : ['/bin/sh', '-c', `ulimit -n ${files}; exec "$0" "$@"`, ...words]
+    this.child = spawn(program!, rest, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...environment },
     })

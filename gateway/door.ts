@@ -1,0 +1,66 @@
+/**
+ * Where an app listens, or does not for a while: a process that has few descriptors left lets nobody in, because
+ * uWebSockets.js takes every connection that comes, and spins where it cannot. Called by server.ts.
+ */
+import uWS, { type TemplatedApp, type us_listen_socket } from 'uWebSockets.js'
+import { ListenError } from './probe-port.js'
+
+export class Door {
+  readonly #app: TemplatedApp
+  readonly #host: string
+  readonly #port: number
+  readonly #onLog: (line: string) => void
+  #socket: us_listen_socket | undefined
+  #isOpening = false
+  #isClosed = false
+
+  constructor(app: TemplatedApp, host: string, port: number, onLog: (line: string) => void) {
+    this.#app = app
+    this.#host = host
+    this.#port = port
+    this.#onLog = onLog
+  }
+
+  /** @throws ListenError when the port cannot be had. */
+  open(): Promise<void> {
+    this.#isOpening = true
+    return new Promise((resolve, reject) => {
+      this.#app.listen(this.#host, this.#port, (socket) => {
+        this.#isOpening = false
+        if (socket === false) {
+          const message = `port ${this.#port} of ${this.#host} is taken by another program`
+          reject(new ListenError('PortTaken', message))
+          return
+        }
+        this.#socket = socket
+        if (this.#isClosed) this.close()
+        resolve()
+      })
+    })
+  }
+
+  /** Nobody new is let in, or they are again; who is inside stays. */
+  shut(isShut: boolean): void {
+    if (this.#isClosed || this.#isOpening || isShut === (this.#socket === undefined)) return
+    if (isShut) {
+      this.#end()
+      this.#onLog('few files may still be opened: no new connections for a while')
+      return
+    }
+    this.open().then(
+      () => this.#onLog('enough files may be opened again: new connections are taken'),
+      // Whoever took it meanwhile may leave: tried again at the next look.
+      () => {},
+    )
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#end()
+  }
+
+  #end(): void {
+    if (this.#socket !== undefined) uWS.closeSocket(this.#socket)
+    this.#socket = undefined
+  }
+}

@@ -33,6 +33,6 @@ export async function runConfigCommand(argv: string[]): Promise<number> {
     }
     if (!(error instanceof ConfigError)) throw error
     process.stderr.write(`glassbook: ${error.message}\n`)
-    return 1
+    return 2
   }
 }

@@ -5,8 +5,10 @@
  */
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { FolderInUse } from '../engine/journal/lock.js'
 import { JournalDamage } from '../engine/journal/reader.js'
 import { journalFolder, segmentOf, snapshotFolder } from '../engine/journal/segments.js'
+import { ListenError } from '../gateway/probe-port.js'
 import { BatchStore } from '../settlement/store.js'
 import { historyFolder } from './gateway-folder.js'
 
@@ -18,9 +20,15 @@ export class JournalLost extends Error {
 const ADVICE =
   'Put back the newest copy of the whole folder; a journal cannot be made again from what rests on it'
 
-/** What an operator can do about an error of the journal; empty for others. */
-export const adviceFor = (error: unknown): string =>
-  error instanceof JournalDamage ? `. ${ADVICE}; "glassbook journal verify DIR" says how far it is whole` : ''
+/** What an operator can do about an error of a start; empty where its message says it. */
+export function adviceFor(error: unknown): string {
+  if (error instanceof JournalDamage)
+    return `. ${ADVICE}; "glassbook journal verify DIR" says how far it is whole`
+  if (error instanceof ListenError && error.code !== 'AddressInvalid') return ': choose another with --port N'
+  if (error instanceof FolderInUse && error.message.startsWith('data folder'))
+    return ': stop it, or start another exchange in a folder of its own with --data DIR and --port N'
+  return ''
+}
 
 /** @throws JournalLost when there is no journal where there was one. */
 export function expectNothingLost(dataDir: string): void {

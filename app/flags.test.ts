@@ -93,6 +93,30 @@ test('an unknown flag is named, with the nearest that there is', () => {
   expect(() => parseStartOptions(['--dmeo'])).toThrow('--dmeo: no such flag (did you mean --demo?)')
 })
 
+test('a port of a gateway is asked for by the name of its setting', async () => {
+  const { code, said } = await refusal('gateway', ['--connect', '/nowhere', '--port', '9300'])
+  expect([code, said]).toEqual([
+    2,
+    expect.stringContaining('--port: no such flag (did you mean --gateway-port?)'),
+  ])
+})
+
+test.each([['gateway', '--connect', '/nowhere'], ['config', 'print'], ['start']])(
+  '%s: a setting that cannot be is wrong use',
+  async (name, ...argv) => {
+    const { code, said } = await refusal(name, [...argv, '--gateway-port', 'x'])
+    expect([code, said]).toEqual([2, expect.stringContaining('gateway.port')])
+  },
+)
+
+test('a gateway without its exchange is told what makes the socket', async () => {
+  const { code, said } = await refusal('gateway', ['--connect', '/no/such.sock', '--gateway-port', '0'])
+  expect(code).toBe(1)
+  expect(said).toBe(
+    'glassbook: no exchange answers at --connect /no/such.sock (ENOENT): "glassbook start --gateway-socket /no/such.sock" makes the socket\n',
+  )
+})
+
 test('what npm has kept for itself is answered, not run without', () => {
   const environment = { npm_lifecycle_event: 'start', npm_config_demo: 'true', npm_config_batch_seconds: '5' }
   expect(() => parseStartOptions([], environment)).toThrow(

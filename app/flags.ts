@@ -23,18 +23,31 @@ export function readFlags<const T extends Options>(
 ): { values: Values<T>; settings: Readonly<Record<string, unknown>> } {
   const options = { ...own, ...settingFlags }
   try {
-    const { values } = parseArgs({ args: [...argv], options: options as T })
+    const { values } = parseArgs({ args: withNegatives(argv, options), options: options as T })
     return { values, settings: values as Readonly<Record<string, unknown>> }
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     const unknown = code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION' ? /'--([^']*)'/.exec(message)?.[1] : undefined
-    throw new FlagError(
-      unknown === undefined
-        ? message
-        : `--${unknown}: no such flag${hint(
+    if (unknown === undefined) throw new FlagError(message)
+    const nearest =
+      `gateway-${unknown}` in options
+        ? ` (did you mean --gateway-${unknown}?)`
+        : hint(
             `--${unknown}`,
             Object.keys(options).map((flag) => `--${flag}`),
-          )}`,
-    )
+          )
+    throw new FlagError(`--${unknown}: no such flag${nearest}`)
   }
+}
+
+/** A number below zero behind a flag is its value, for the flag's own bound to judge: no flag begins so. */
+function withNegatives(argv: readonly string[], options: Options): string[] {
+  const words: string[] = []
+  for (const word of argv) {
+    const flag = words.at(-1)
+    const takesValue = flag?.startsWith('--') === true && options[flag.slice(2)]?.type === 'string'
+    if (takesValue && /^-\d/.test(word)) words[words.length - 1] = `${flag}=${word}`
+    else words.push(word)
+  }
+  return words
 }

@@ -51,16 +51,25 @@ export async function runGatewayCommand(argv: string[]): Promise<number> {
     })
     return 0
   } catch (error) {
-    if (error instanceof FlagError) {
-      process.stderr.write(`glassbook: ${error.message}\n${USAGE}`)
+    if (error instanceof FlagError || error instanceof ConfigError) {
+      process.stderr.write(`glassbook: ${error.message}\n${error instanceof FlagError ? USAGE : ''}`)
       return 2
     }
-    const known = [ConfigError, FolderInUse, GatewayProcessError, GatewayStartError, ReceiptKeyError].some(
-      (kind) => error instanceof kind,
-    )
-    const system = (error as NodeJS.ErrnoException).code !== undefined
-    if (!known && !system) throw error
-    process.stderr.write(`glassbook: ${(error as Error).message}\n`)
+    const text = failureText(error)
+    if (text === undefined) throw error
+    process.stderr.write(`glassbook: ${text}\n`)
     return 1
   }
+}
+
+/** What failed and what to do; undefined where it is none of what can be expected. */
+function failureText(error: unknown): string | undefined {
+  if (error instanceof GatewayStartError)
+    return `${error.message}${error.code.startsWith('Port') ? ': choose another with --gateway-port N' : ''}`
+  if ([FolderInUse, GatewayProcessError, ReceiptKeyError].some((kind) => error instanceof kind))
+    return (error as Error).message
+  const { code, syscall, address, message } = error as NodeJS.ErrnoException & { readonly address?: string }
+  if (syscall === 'connect')
+    return `no exchange answers at --connect ${address} (${code}): "glassbook start --gateway-socket ${address}" makes the socket`
+  return code === undefined ? undefined : message
 }

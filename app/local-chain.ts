@@ -32,6 +32,9 @@ const DEPLOYMENT_FILE = 'deployment.json'
 /** Units that each demo account deposits of assets 0 (USDX, 1e-6) and 1 (BTCX, 1e-8). */
 export const DEMO_DEPOSIT_UNITS = [100_000_000_000_000n, 1_000_000_000_000n] as const
 
+/** Longer than key, batch and proofs take an honest exchange at its first start; a week on a real chain. */
+const EXIT_DELAY_SECONDS = 1800
+
 export interface LocalChain {
   readonly anvil: Anvil
   readonly deployment: Deployment
@@ -42,6 +45,11 @@ export interface LocalChain {
 /** The data folder and the chain contradict each other; says which, and what to do. */
 export class LocalChainError extends Error {
   override readonly name = 'LocalChainError'
+}
+
+/** A flag whose value was fixed at the folder's first start asks for another one. */
+export class FixedAtFirstStart extends Error {
+  override readonly name = 'FixedAtFirstStart'
 }
 
 /** Account `index` of the local chain: 0 deploys and operates, 1 owns the fees, the others trade. */
@@ -98,12 +106,16 @@ export const chainStatePath = (dataDir: string): string => join(dataDir, 'chain-
 /**
  * Starts the chain kept in `dataDir`, deploying contracts at the first start, and gives each of
  * `traderCount` accounts its demo deposit.
+ * @throws FixedAtFirstStart when `dataDir` was made with another exit delay.
  * @throws LocalChainError when `dataDir` has a deployment that the chain does not know, or that is none.
  */
 export async function startLocalChain(
   dataDir: string,
   traderCount: number,
-  deployOptions: Omit<DeployOptions, 'rpcUrl' | 'privateKey' | 'path' | 'feeOwner'>,
+  deployOptions: Omit<DeployOptions, 'rpcUrl' | 'privateKey' | 'path' | 'feeOwner' | 'exitDelaySeconds'> & {
+    /** Undefined = as the folder was made, half an hour for a new one. */
+    readonly exitDelaySeconds: number | undefined
+  },
   /** Blocks come so often by themselves; undefined = one for each transaction only. */
   blockTimeSeconds: number | undefined,
   hooks: LocalChainHooks,
@@ -143,11 +155,18 @@ export async function startLocalChain(
       )
     }
   }
+  const wantedDelay = deployOptions.exitDelaySeconds
+  const fixedDelay = deployment?.constants.exitDelaySeconds ?? wantedDelay
+  if (wantedDelay !== undefined && wantedDelay !== fixedDelay)
+    throw new FixedAtFirstStart(
+      `--exit-delay-seconds is ${wantedDelay}, but ${dataDir} was made with ${fixedDelay}, and that is fixed: leave the flag out, or name another folder with --data DIR`,
+    )
   if (deployment === undefined) {
     onStep('deploying contracts')
     deployment = await during(
       deploy({
         ...deployOptions,
+        exitDelaySeconds: wantedDelay ?? EXIT_DELAY_SECONDS,
         rpcUrl: anvil.rpcUrl,
         privateKey: privateKeyOf(operator),
         feeOwner: localAccount(1).address,

@@ -11,7 +11,8 @@ const PLAIN_STATUS_EVERY_MS = 10_000
 export interface StartedParts {
   /** Where clients connect; undefined with gateways that others run. */
   readonly url: string | undefined
-  readonly gatewaySockets: readonly string[]
+  /** Commands of gateways that others run. */
+  readonly gateways: readonly string[]
   readonly rpcUrl: string
   readonly deployment: Deployment
   readonly dataDir: string
@@ -22,14 +23,26 @@ export interface StartedParts {
   readonly epoch: number
 }
 
+export interface ProverStatus {
+  readonly text: string
+  readonly keyShare: number
+  /** Chunks that wait for a prover, and those that provers work on: of the first batches without a proof only. */
+  readonly waiting: number
+  readonly leased: number
+  /** Since the start. */
+  readonly provenRows: number
+}
+
 export interface SettlementStatus {
   readonly lastBatch: number
   readonly provenBatch: number
+  /** The last batch that is closed, on the chain or not. */
+  readonly sealedBatch: number
   readonly lastRoot: string
   /** Last seq of the last batch. */
   readonly settledSeq: number
   /** The local prover: what it does, how far its key is built (1 = ready); null without proofs. */
-  readonly prover: { readonly text: string; readonly keyShare: number; readonly waiting: number } | null
+  readonly prover: ProverStatus | null
 }
 
 export interface StatusNumbers {
@@ -53,10 +66,11 @@ const percent = (part: number, whole: number): string =>
   whole === 0 ? '–' : `${((100 * part) / whole).toFixed(2)} %`
 
 /** Where proofs stand, in a few words. */
-function proverText(prover: SettlementStatus['prover']): string {
+export function proverText({ prover, sealedBatch, provenBatch }: SettlementStatus): string {
   if (prover === null) return ''
   if (prover.keyShare < 1) return `building the proving key ${Math.floor(100 * prover.keyShare)} %  `
-  return `${prover.waiting} chunks to prove  `
+  // Few batches are given out at once, so their chunks stand still while work piles up behind them, or goes on.
+  return `${sealedBatch - provenBatch} batches to prove (${prover.waiting + prover.leased} chunks given out, ${prover.provenRows} rows proven)  `
 }
 
 export class Screen {
@@ -109,9 +123,7 @@ export class Screen {
         ? `  settlement  batches are committed, then proven in chunks of ${at.constants.rowsPerChunk} rows`
         : '  settlement  batches are committed; the stand-in verifier accepts every proof, so nothing is proven',
       ...(parts.url === undefined
-        ? parts.gatewaySockets.map(
-            (path) => `  gateway     glassbook gateway --connect ${path} --data ${parts.dataDir}`,
-          )
+        ? parts.gateways.map((command) => `  gateway     ${command}`)
         : [`  gateway     ${parts.url}  (subprotocols glassbook.v2.msgpack, glassbook.v2.json)`]),
       `  market      0 ${base}-${quote}`,
       '',
@@ -142,7 +154,7 @@ export class Screen {
       `${Math.round((numbers.fills - last.fills) / seconds)} fills/s  ` +
       `seq ${numbers.sequencedSeq}  journal lag ${numbers.sequencedSeq - numbers.durableSeq}  ` +
       `batch ${settlement.lastBatch} (proven ${settlement.provenBatch}), ${numbers.sequencedSeq - settlement.settledSeq} to settle  ` +
-      `root ${short(settlement.lastRoot)}  ${proverText(settlement.prover)}${numbers.connections} clients`
+      `root ${short(settlement.lastRoot)}  ${proverText(settlement)}${numbers.connections} clients`
     if (this.#out.isTTY) this.#replace(text)
     else this.line(text)
   }

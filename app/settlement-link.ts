@@ -108,7 +108,14 @@ export async function startSettlement(options: SettlementOptions): Promise<Runni
     number,
     { resolve: (batch: BatchMessage | undefined) => void; reject: (error: Error) => void }
   >()
-  let status: SettlementStatus = { lastBatch: 0, provenBatch: 0, lastRoot: '0', settledSeq: 0, prover: null }
+  let status: SettlementStatus = {
+    lastBatch: 0,
+    provenBatch: 0,
+    sealedBatch: 0,
+    lastRoot: '0',
+    settledSeq: 0,
+    prover: null,
+  }
   let ticket = 0
   let stopping = false
   let isStarted = false

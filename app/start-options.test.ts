@@ -20,7 +20,7 @@ describe('start options for provers', () => {
 
   test('only our own prover unless told otherwise', () => {
     expect(proverOf()).toEqual({ runLocal: true })
-    expect(proverOf('--no-local-prover')).toEqual({ runLocal: false })
+    expect(() => proverOf('--no-local-prover')).toThrow('--no-local-prover leaves nobody to prove')
   })
 
   test('a place to listen needs a token that cannot be guessed', () => {
@@ -51,7 +51,7 @@ test('archive, segments and snapshots have settings, with bounds', () => {
   expect([archiveSeconds, segmentBytes, snapshotEvery]).toEqual([60, 64 * 1024 * 1024, 2_000_000])
   const set = parseStartOptions(['--archive-seconds', '1', '--segment-mb', '2', '--snapshot-every', '0'])
   expect([set.archiveSeconds, set.segmentBytes, set.snapshotEvery]).toEqual([1, 2 * 1024 * 1024, 0])
-  for (const flag of ['archive-seconds', 'segment-mb'])
+  for (const flag of ['archive-seconds', 'segment-mb', 'batch-seconds', 'batch-fills', 'exit-delay-seconds'])
     expect(() => parseStartOptions([`--${flag}=0`])).toThrow(`--${flag} is 0, at least 1 is needed`)
   expect(() => parseStartOptions(['--segment-mb=1025'])).toThrow('--segment-mb is 1025')
 })
@@ -59,4 +59,28 @@ test('archive, segments and snapshots have settings, with bounds', () => {
 test.each(['seconds', 'seed'])('--%s is of the demo: taken with --demo only', (flag) => {
   expect(() => parseStartOptions([`--${flag}`, '5'])).toThrow(`--${flag} 5 goes with --demo`)
   expect(parseStartOptions(['--demo', `--${flag}`, '5'])).toMatchObject({ demo: true, [flag]: 5 })
+})
+
+test('--json is of a replay', () => {
+  expect(() => parseStartOptions(['--json'])).toThrow('--json goes with --replay')
+})
+
+test('a value below zero is answered with the bound, with and without an equals sign', () => {
+  for (const [flag, text] of [
+    ['port', '--port is -1, not a whole number from 0 to 65535'],
+    ['confirmations', '--confirmations is -1, not a whole number from 0 to 1000'],
+  ] as const)
+    for (const argv of [[`--${flag}`, '-1'], [`--${flag}=-1`]])
+      expect(() => parseStartOptions(argv)).toThrow(text)
+  // A boolean takes no value, and what is no number is no value.
+  expect(() => parseStartOptions(['--demo', '-1'])).toThrow("Unknown option '-1'")
+  expect(() => parseStartOptions(['--port', '-x'])).toThrow('ambiguous')
+})
+
+test('the settings of a gateway that others run are kept as words', () => {
+  const argv = ['--gateway-socket', '/run/a.sock', '--gateway-host', '0.0.0.0', '--port', '9300']
+  expect(parseStartOptions(argv)).toMatchObject({
+    gatewayWords: ['--gateway-host=0.0.0.0'],
+    gateway: { port: 9300 },
+  })
 })

@@ -6,7 +6,7 @@ import { existsSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { parseArgs } from 'node:util'
-import { type GatewayConfig, ConfigError, loadGatewayConfig } from '../gateway/config.js'
+import { type GatewayConfig, ConfigError, loadGatewayConfig, settingFlags } from '../gateway/config.js'
 import { SNAPSHOT_EVERY } from '../engine/exchange.js'
 import { SEGMENT_BYTES } from '../engine/journal/segments.js'
 import { usageOf } from './commands.js'
@@ -21,8 +21,6 @@ const REPLAY_RATE = { perSecond: 1_000_000, burst: 1_000_000 }
 const KEEP_DAYS_MAX = 36_500
 /** Some hours of blocks on any chain; deeper than that nothing is taken back that anybody could mend. */
 const CONFIRMATIONS_MAX = 1000
-/** Longer than key, batch and proofs take an honest exchange at its first start; a week on a real chain. */
-const EXIT_DELAY_SECONDS = 1800
 const EXIT_DELAY_SECONDS_MAX = 30 * 86_400
 
 const MEGABYTE = 1024 * 1024
@@ -35,6 +33,8 @@ export interface StartOptions {
   readonly gateway: GatewayConfig
   /** Local sockets for gateways that others run; none = `start` runs the gateway. */
   readonly gatewaySockets: readonly string[]
+  /** The words that gave `gateway` its settings, for whoever runs a gateway on one of those sockets. */
+  readonly gatewayWords: readonly string[]
   readonly demo: boolean
   /** The demo ends by itself after this long; 0 = at Ctrl-C. */
   readonly seconds: number
@@ -43,8 +43,8 @@ export interface StartOptions {
   readonly batchFills: number
   /** Blocks on top of a deposit, and of a transaction of settlement, before it counts; 0 on the local chain only. */
   readonly confirmations: number
-  /** Seconds that a forced withdrawal may wait; fixed when the local chain is made. */
-  readonly exitDelaySeconds: number
+  /** Seconds that a forced withdrawal may wait, fixed when the local chain is made; undefined = as it was made. */
+  readonly exitDelaySeconds: number | undefined
   /** Days that what is settled stays at hand: journal segments, and batches with their fills. */
   readonly keepJournalDays: number
   /** Between two looks for journal segments, and for batches, that may go to the archive. */
@@ -176,6 +176,11 @@ export function parseStartOptions(
   }
   if (values.orderbook !== undefined && values.replay === undefined)
     throw new StartError(`--orderbook goes with --replay\n${USAGE}`)
+  if (values.json && values.replay === undefined) throw new StartError(`--json goes with --replay\n${USAGE}`)
+  if (values['no-local-prover'] && values['prover-listen'] === undefined)
+    throw new StartError(
+      `--no-local-prover leaves nobody to prove: say with --prover-listen [HOST:]PORT where provers of other machines come\n${USAGE}`,
+    )
   for (const flag of ['seconds', 'seed'] as const)
     if (values[flag] !== undefined && !values.demo)
       throw new StartError(`--${flag} ${values[flag]} goes with --demo\n${USAGE}`)
@@ -209,18 +214,24 @@ export function parseStartOptions(
     isTemporary: values.data === undefined && values.replay !== undefined,
     gateway,
     gatewaySockets: gatewaySockets.map((path) => resolve(path)),
+    gatewayWords: [
+      ...(values.config === undefined ? [] : ['--config', resolve(values.config)]),
+      ...Object.keys(settingFlags).flatMap((flag) =>
+        settings[flag] === undefined || flag === 'gateway-port'
+          ? []
+          : [`--${flag}=${String(settings[flag])}`],
+      ),
+    ],
     demo: values.demo,
     seconds: number(values.seconds, 'seconds', 0, 1e9),
     seed: number(values.seed, 'seed', 1, 2 ** 31 - 1),
-    batchSeconds: number(values['batch-seconds'], 'batch-seconds', values.demo ? 10 : 25, 86_400),
-    batchFills: number(values['batch-fills'], 'batch-fills', 10_000, 1e7),
+    batchSeconds: positive(values['batch-seconds'], 'batch-seconds', values.demo ? 10 : 25, 86_400),
+    batchFills: positive(values['batch-fills'], 'batch-fills', 10_000, 1e7),
     confirmations: number(values.confirmations, 'confirmations', 0, CONFIRMATIONS_MAX),
-    exitDelaySeconds: positive(
-      values['exit-delay-seconds'],
-      'exit-delay-seconds',
-      EXIT_DELAY_SECONDS,
-      EXIT_DELAY_SECONDS_MAX,
-    ),
+    exitDelaySeconds:
+      values['exit-delay-seconds'] === undefined
+        ? undefined
+        : positive(values['exit-delay-seconds'], 'exit-delay-seconds', 0, EXIT_DELAY_SECONDS_MAX),
     keepJournalDays: number(values['keep-journal-days'], 'keep-journal-days', 7, KEEP_DAYS_MAX),
     archiveSeconds: positive(values['archive-seconds'], 'archive-seconds', 60, 86_400),
     segmentBytes:

@@ -17,9 +17,10 @@ import { DEVELOPMENT_ROWS, developmentVerificationKey } from '../settlement/deve
 import { Demo } from './demo.js'
 import { adviceFor, expectNothingLost, expectRecovered, olderChain } from './data-folder.js'
 import { type GatewayLink, gatewayCount, startGatewayLink } from './gateway-link.js'
+import { gatewayCommand } from './gateway-command.js'
 import { LOCAL_GENESIS } from './genesis.js'
 import { runLobster } from './lobster/run.js'
-import { chainStatePath, privateKeyOf, startLocalChain } from './local-chain.js'
+import { FixedAtFirstStart, chainStatePath, privateKeyOf, startLocalChain } from './local-chain.js'
 import { OperatorLink } from './operator-link.js'
 import { Parts } from './parts.js'
 import { keepPublicKey } from './receipt-key.js'
@@ -58,7 +59,7 @@ export async function runStart(argv: string[]): Promise<number> {
     await startParts(options, screen, parts, end)
     code = await end.code
   } catch (error) {
-    code = error instanceof StartError ? 2 : exitCodeOf(error)
+    code = error instanceof StartError || error instanceof FixedAtFirstStart ? 2 : exitCodeOf(error)
     if (error instanceof RunEnded) code = await end.code
     else
       screen.line(`glassbook: ${error instanceof Error ? error.message : String(error)}${adviceFor(error)}`)
@@ -244,7 +245,9 @@ async function startParts(options: StartOptions, screen: Screen, parts: Parts, e
   await end.during(settlement.depositsSeen)
   screen.start({
     url,
-    gatewaySockets: options.gatewaySockets,
+    gateways: options.gatewaySockets.map((socket, index) =>
+      gatewayCommand({ socket, index, dataDir, port: options.gateway.port, words: options.gatewayWords }),
+    ),
     rpcUrl,
     deployment,
     dataDir,

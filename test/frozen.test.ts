@@ -9,7 +9,7 @@ import { createPublicClient, createTestClient, createWalletClient, http } from '
 import { localAccount } from '../app/local-chain.js'
 import { settlementAbi, vaultAbi } from '../contracts/abi.js'
 import { type Deployment, receiptOf } from '../contracts/deploy.js'
-import { Program, freePort } from './program.js'
+import { NO_PROVER, Program, freePort } from './program.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'glassbook-frozen-'))
 const dataDir = join(folder, 'data')
@@ -21,7 +21,7 @@ const run = (...args: string[]): Program => {
 }
 const start = async (): Promise<Program> =>
   run(
-    ...['start', '--data', dataDir, '--port', String(await freePort()), '--no-local-prover'],
+    ...['start', '--data', dataDir, '--port', String(await freePort()), ...NO_PROVER],
     ...['--exit-delay-seconds', '3600', '--batch-seconds', '1'],
   )
 afterAll(async () => {

@@ -11,7 +11,7 @@ import { type Client, createClient } from '../sdk/index.js'
 import { auditJournal } from './crash/journal-audit.js'
 import { SyncedLog } from './crash/synced-log.js'
 import { Trader } from './crash/trader.js'
-import { Program, freePort, gatewayProcesses, processes, until } from './program.js'
+import { NO_PROVER, Program, freePort, gatewayProcesses, processes, until } from './program.js'
 import { Random } from './simulator/random.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'glassbook-gateway-death-'))
@@ -34,7 +34,7 @@ async function start(name: string, ...more: string[]): Promise<Venue> {
   const dataDir = join(folder, name)
   const port = await freePort()
   const program = new Program([
-    ...['start', '--data', dataDir, '--port', String(port), '--no-local-prover', '--batch-seconds', '1'],
+    ...['start', '--data', dataDir, '--port', String(port), ...NO_PROVER, '--batch-seconds', '1'],
     ...more,
   ])
   programs.push(program)

@@ -9,19 +9,24 @@ export const MAIN = resolve(fileURLToPath(import.meta.url), '..', '..', 'app', '
 /** Long, for machines that do much else. */
 export const WAIT_MS = 300_000
 
+/** Nobody proves: provers may come from elsewhere, and none does. */
+export const NO_PROVER = ['--no-local-prover', '--prover-listen', '0'] as const
+const PROVER_TOKEN = 'a token for no prover'
+
 export class Program {
   readonly child: ChildProcess
   readonly exited: Promise<number | null>
   output = ''
 
-  /** `files`: how many it and its processes may open; none = as many as this process. */
-  constructor(args: readonly string[], environment: NodeJS.ProcessEnv = {}, files?: number) {
+  /** `files`: how many it and its processes may open; none = as many as this process. `folder`: where it runs. */
+  constructor(args: readonly string[], environment: NodeJS.ProcessEnv = {}, files?: number, folder?: string) {
     const words = [process.execPath, MAIN, ...args]
     const [program, ...rest] =
       files === undefined ? words : ['/bin/sh', '-c', `ulimit -n ${files}; exec "$0" "$@"`, ...words]
     this.child = spawn(program!, rest, {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...environment },
+      env: { ...process.env, GLASSBOOK_PROVER_TOKEN: PROVER_TOKEN, ...environment },
+      ...(folder === undefined ? {} : { cwd: folder }),
     })
     for (const stream of [this.child.stdout!, this.child.stderr!])
       stream.on('data', (chunk: Buffer) => {

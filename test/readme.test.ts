@@ -3,7 +3,7 @@
  * the start, then the way out with the operator gone. Only the port is another.
  */
 import { execFile, execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,7 +11,7 @@ import { createPublicClient, http } from 'viem'
 import { DEMO_DEPOSIT_UNITS, localAccount } from '../app/local-chain.js'
 import { demoTokenAbi } from '../contracts/abi.js'
 import type { Deployment } from '../contracts/deploy.js'
-import { MAIN, Program, WAIT_MS, freePort, until } from './program.js'
+import { MAIN, NO_PROVER, Program, WAIT_MS, freePort, until } from './program.js'
 
 const root = resolve(fileURLToPath(import.meta.url), '..', '..', '..')
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
@@ -21,9 +21,12 @@ const code = (title: string, language: string): string[] => {
   return [...section.matchAll(new RegExp(`\`\`\`${language}\n([^]*?)\`\`\``, 'g'))].map(([, text]) => text!)
 }
 
-/** Stands for the clone: `data` is in it. */
+/** Stands for the clone: `data` of the first start is in it, and the folder that the way out is tried on. */
 const folder = mkdtempSync(join(tmpdir(), 'glassbook-readme-'))
-const dataDir = join(folder, 'data')
+const [tryIt, kill, alone, leave] = code('Leave with the operator gone', 'sh')
+/** The flags that README gives the exchange which is left; one exchange stands for both sections. */
+const flags = tryIt!.trim().split(' ').slice(3)
+const dataDir = join(folder, 'trial')
 /** Inside the repository, where the SDK is found by its name. */
 const programs = join(root, 'dist', `readme-${process.pid}`)
 let port = 0
@@ -66,8 +69,9 @@ test(
     const early = await snippet()
     expect([early.status, early.stdout]).toEqual([1, ''])
     expect(early.stderr).toMatch(/^npm start is not ready yet, .*ENOENT.*\n$/)
-    const wait = ['--exit-delay-seconds', '60']
-    exchange = new Program(['start', '--data', dataDir, '--port', String(port), '--no-local-prover', ...wait])
+    expect(tryIt).toBe(`npm start -- --data trial ${flags.slice(2).join(' ')}\n`)
+    symlinkSync('trial', join(folder, 'data'))
+    exchange = new Program(['start', '--port', String(port), ...NO_PROVER, ...flags], {}, undefined, folder)
     await exchange.says('Ctrl-C')
     const { status, stdout, stderr } = await snippet()
     expect([status, stderr]).toEqual([0, ''])
@@ -80,8 +84,7 @@ test(
 test(
   'leave with the operator gone',
   async () => {
-    const [kill, alone, leave] = code('Leave with the operator gone', 'sh')
-    expect(alone).toBe('npx glassbook chain data\n')
+    expect(alone).toBe('npx glassbook chain trial\n')
     expect((await shell(kill!)).status).toBe(0)
     await until('the operator is gone', () => exchange!.hasExited)
     chain = new Program(['chain', dataDir])

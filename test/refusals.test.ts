@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Program, freePort } from './program.js'
+import { NO_PROVER, Program, freePort } from './program.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'glassbook-refusals-'))
 const programs: Program[] = []
@@ -24,7 +24,7 @@ test('a socket has one exchange and one gateway, a history one writer', async ()
   const dataDir = join(folder, 'data')
   const sockets = [join(folder, 'one.sock'), join(folder, 'two.sock')] as const
   const exchange = run(
-    ...['start', '--data', dataDir, '--no-local-prover'],
+    ...['start', '--data', dataDir, ...NO_PROVER],
     ...sockets.flatMap((path) => ['--gateway-socket', path]),
   )
   await exchange.says('Ctrl-C')
@@ -52,6 +52,6 @@ test('a socket has one exchange and one gateway, a history one writer', async ()
 }, 900_000)
 
 test('a data folder that cannot be made is refused', async () => {
-  const [code, output] = await refused(run('start', '--data', '/proc/none', '--no-local-prover'))
+  const [code, output] = await refused(run('start', '--data', '/proc/none', ...NO_PROVER))
   expect([code, output]).toEqual([2, expect.stringContaining('data folder /proc/none cannot be used')])
 }, 900_000)

@@ -10,7 +10,7 @@ import { localAccount } from '../app/local-chain.js'
 import { type Client, createClient } from '../sdk/index.js'
 import { type Forger, startForger } from './forging-prover.js'
 import { fillJournal } from './journal-volume.js'
-import { Program, WAIT_MS, freePort, until } from './program.js'
+import { NO_PROVER, WAIT_MS, Program, freePort, until } from './program.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'glassbook-retention-'))
 const dataDir = join(folder, 'data')
@@ -207,13 +207,13 @@ test(
     expect(await exchange.kill('SIGTERM')).toBe(0)
     const replayed = JSON.parse((await tool('replay', dataDir, '--json')).output) as { stateHash: string }
     const port = await freePort()
-    exchange = await start(port, '--no-local-prover')
+    exchange = await start(port, ...NO_PROVER)
     expect(exchange.output).toContain(replayed.stateHash.slice(0, 10))
     expect(await fillsOf(port)).toEqual(fills)
     expect(await exchange.kill('SIGTERM')).toBe(0)
 
     for (const name of ['gateway', 'snapshots']) rmSync(join(dataDir, name), { recursive: true })
-    exchange = await start(port, '--no-local-prover')
+    exchange = await start(port, ...NO_PROVER)
     expect(exchange.output).toContain('snapshot at 0,')
     expect(await fillsOf(port)).toEqual(fills)
     expect(await exchange.kill('SIGTERM')).toBe(0)
@@ -223,7 +223,7 @@ test(
     const bytes = readFileSync(path)
     bytes[bytes.length >> 1]! ^= 1
     writeFileSync(path, bytes)
-    const refused = await tool('start', '--data', dataDir, '--port', String(port), '--no-local-prover')
+    const refused = await tool('start', '--data', dataDir, '--port', String(port), ...NO_PROVER)
     expect([refused.code, refused.output]).toEqual([
       1,
       expect.stringMatching(`${path} is not what was archived.*put back a copy`),

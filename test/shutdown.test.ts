@@ -10,7 +10,7 @@ import { localAccount } from '../app/local-chain.js'
 import { lockFolder } from '../engine/journal/lock.js'
 import { JournalReader } from '../engine/journal/reader.js'
 import { createClient } from '../sdk/index.js'
-import { Program, freePort, processes, until } from './program.js'
+import { NO_PROVER, Program, freePort, processes, until } from './program.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'glassbook-shutdown-'))
 const programs: Program[] = []
@@ -41,7 +41,7 @@ test.each([
     const dataDir = join(folder, hangs ? 'hanging' : 'sound')
     const port = await freePort()
     const program = new Program([
-      ...['start', '--data', dataDir, '--port', String(port), '--no-local-prover', '--batch-seconds', '1'],
+      ...['start', '--data', dataDir, '--port', String(port), ...NO_PROVER, '--batch-seconds', '1'],
     ])
     programs.push(program)
     await program.says('Ctrl-C')

@@ -19,7 +19,7 @@ import { localAccount } from '../app/local-chain.js'
 import { JournalReader } from '../engine/journal/reader.js'
 import { journalFolder, segmentName } from '../engine/journal/segments.js'
 import { createClient } from '../sdk/index.js'
-import { Program, freePort, processes, until } from './program.js'
+import { NO_PROVER, Program, freePort, processes, until } from './program.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'glassbook-start-'))
 const dataDir = join(folder, 'data')
@@ -30,7 +30,7 @@ function run(args: readonly string[], environment?: NodeJS.ProcessEnv): Program 
   return program
 }
 const start = async (data: string, ...more: string[]): Promise<Program> =>
-  run(['start', '--data', data, '--port', String(await freePort()), '--no-local-prover', ...more])
+  run(['start', '--data', data, '--port', String(await freePort()), ...NO_PROVER, ...more])
 afterAll(async () => {
   await Promise.all(programs.map((program) => (program.hasExited ? null : program.kill('SIGTERM'))))
   rmSync(folder, { recursive: true, force: true })
@@ -56,7 +56,10 @@ test('a second start changes nothing of the one that runs; a killed chain comes 
   const before = files.map((name) => readFileSync(join(dataDir, name)).toString('hex'))
   const second = await start(dataDir)
   expect(await second.ends()).toBe(1)
-  expect(second.output).toContain(`data folder ${dataDir} is in use by process ${first.child.pid}`)
+  expect(second.output).toContain(
+    `data folder ${dataDir} is in use by process ${first.child.pid}: stop it, or`,
+  )
+  expect(second.output).toContain('--data DIR')
   expect(files.map((name) => readFileSync(join(dataDir, name)).toString('hex'))).toEqual(before)
   expect(first.hasExited).toBe(false)
 
@@ -81,6 +84,19 @@ function anvilOf(data: string): number | undefined {
   )?.pid
 }
 
+test('what was fixed at the first start of a folder is not changed in silence', async () => {
+  const data = join(folder, 'fixed')
+  const first = await start(data, '--exit-delay-seconds', '3600')
+  await first.says('Ctrl-C')
+  expect(await first.kill('SIGTERM')).toBe(0)
+  const other = await start(data, '--exit-delay-seconds', '60')
+  expect(await other.ends()).toBe(2)
+  expect(other.output).toContain(`--exit-delay-seconds is 60, but ${data} was made with 3600`)
+  const same = await start(data, '--exit-delay-seconds', '3600')
+  await same.says('Ctrl-C')
+  expect(await same.kill('SIGTERM')).toBe(0)
+}, 900_000)
+
 test('a port that is taken is said before anything is made', async () => {
   const taken = createServer()
   await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
@@ -88,7 +104,9 @@ test('a port that is taken is said before anything is made', async () => {
   const data = join(folder, 'never')
   const refused = run(['start', '--data', data, '--port', String(port)])
   expect(await refused.ends()).toBe(1)
-  expect(refused.output).toContain(`port ${port} of 127.0.0.1 is taken by another program`)
+  expect(refused.output).toContain(
+    `port ${port} of 127.0.0.1 is taken by another program: choose another with --port N`,
+  )
   expect(refused.output.trim().split('\n')).toHaveLength(1)
   // Nothing is left of it.
   expect(() => statSync(data)).toThrow('ENOENT')
@@ -194,7 +212,7 @@ test('a clock behind the journal is refused, and taken when told', async () => {
   cpSync(dataDir, data, { recursive: true })
   const port = String(await freePort())
   const ahead = async (ms: number, ...more: string[]): Promise<Program> =>
-    run(['start', '--data', data, '--port', port, '--no-local-prover', ...more], {
+    run(['start', '--data', data, '--port', port, ...NO_PROVER, ...more], {
       NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(`const now = Date.now; Date.now = () => now() + ${ms}`)}`,
     })
   const early = await ahead(3_600_000)

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { localAccount } from '../../app/local-chain.js'
 import { testWith } from '../needs.js'
-import { Program, freePort, until } from '../program.js'
+import { NO_PROVER, Program, freePort, until } from '../program.js'
 import { Random } from '../simulator/random.js'
 import { Trader } from './trader.js'
 
@@ -91,7 +91,7 @@ describe('a full disk', () => {
     async () => {
       const port = await freePort()
       const program = new Program([
-        ...['start', '--data', dataDir, '--port', String(port), '--no-local-prover'],
+        ...['start', '--data', dataDir, '--port', String(port), ...NO_PROVER],
         ...['--batch-seconds', '1', '--snapshot-every', '20', '--segment-mb', '16'],
       ])
       const traders: Trader[] = []

@@ -10,7 +10,7 @@ import { localAccount } from '../../app/local-chain.js'
 import { type Client, createClient } from '../../sdk/index.js'
 import { startForger } from '../forging-prover.js'
 import { fillJournal } from '../journal-volume.js'
-import { Program, freePort, until } from '../program.js'
+import { NO_PROVER, Program, freePort, until } from '../program.js'
 
 /** What an exchange holds, as its gateway tells it. */
 export interface Facts {
@@ -46,7 +46,7 @@ const RETENTION = [
 ]
 
 /** How one is started that settles and proves nothing. */
-const UNPROVEN: Started = { flags: ['--no-local-prover'], environment: {} }
+const UNPROVEN: Started = { flags: [...NO_PROVER], environment: {} }
 
 interface Started {
   readonly flags: readonly string[]

@@ -12,7 +12,7 @@ import { Method } from '../../sdk/wire/layout.js'
 import { BatchStore } from '../../settlement/store.js'
 import { auditJournal } from '../crash/journal-audit.js'
 import { Trader } from '../crash/trader.js'
-import { Program, freePort, processes, until } from '../program.js'
+import { NO_PROVER, Program, freePort, processes, until } from '../program.js'
 import { Random } from '../simulator/random.js'
 import { Mirror } from './mirror.js'
 import { powerEnvironment } from './watch.js'
@@ -36,7 +36,7 @@ test('what was told is in the journal, with its receipt key and the batches of t
   const mirror = Mirror.begin(root, join(folder, 'mirror'))
   const url = `ws://127.0.0.1:${await freePort()}`
   program = new Program(
-    ['start', '--data', dataDir, '--port', url.split(':')[2]!, '--no-local-prover', '--batch-seconds', '1'],
+    ['start', '--data', dataDir, '--port', url.split(':')[2]!, ...NO_PROVER, '--batch-seconds', '1'],
     powerEnvironment(mirror, 5),
   )
   await program.says('Ctrl-C')

@@ -12,7 +12,7 @@ import { readCheckpoint, writeCheckpoint } from '../settlement/checkpoint.js'
 import { accountOf, assetOf } from '../settlement/net.js'
 import { replayAgainstChain } from '../settlement/replay.js'
 import { unitsText } from '../settlement/units-text.js'
-import { UsageError, chainArgs, connect, guarded, progressBar, toJson } from './chain-options.js'
+import { UsageError, chainArgs, connect, expectFiles, guarded, progressBar, toJson } from './chain-options.js'
 import { usageOf } from './commands.js'
 
 const AUDIT_USAGE = usageOf('audit')
@@ -33,6 +33,10 @@ export function runAudit(argv: string[]): Promise<number> {
         from: { type: 'string' },
         calldata: { type: 'boolean', default: false },
       },
+    })
+    expectFiles({
+      read: { '--from': values.from },
+      written: { '--balances': values.balances, '--checkpoint': values.checkpoint },
     })
     const { client, deployment } = await connect(values)
     const { chainId, settlement } = deployment

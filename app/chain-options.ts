@@ -6,10 +6,26 @@ import { readFileSync } from 'node:fs'
 import { isAddress, type Address, type PublicClient } from 'viem'
 import { chainClient, chainErrorText, type ChainDeployment } from '../settlement/chain.js'
 import { NoSettlement, discoverDeployment } from '../settlement/history.js'
+import { fileErrorText, unreadable, unwritable } from './file-errors.js'
 
 /** Wrong use of a command; told in one line, exit code 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError'
+}
+
+/** @throws UsageError when a file that a flag names cannot be read, or written: before long work that needs it. */
+export function expectFiles(files: {
+  readonly read?: Readonly<Record<string, string | undefined>>
+  readonly written?: Readonly<Record<string, string | undefined>>
+}): void {
+  for (const [table, look] of [
+    [files.read, unreadable],
+    [files.written, unwritable],
+  ] as const)
+    for (const [flag, path] of Object.entries(table ?? {})) {
+      const refusal = path === undefined ? undefined : look(flag, path)
+      if (refusal !== undefined) throw new UsageError(refusal)
+    }
 }
 
 /** Options of `parseArgs` that name a chain and an exchange. */
@@ -37,6 +53,7 @@ export async function connect(
   const file = values.deployment ?? (values.settlement === undefined ? defaultDeployment : undefined)
   if (file === undefined && values.settlement === undefined)
     throw new UsageError('say which exchange: --settlement 0x… or --deployment FILE')
+  expectFiles({ read: { [values.deployment === undefined ? 'the deployment' : '--deployment']: file } })
   const read =
     file === undefined
       ? undefined
@@ -77,7 +94,7 @@ export async function guarded(name: string, usage: string, body: () => Promise<n
   try {
     return await body()
   } catch (error) {
-    const text = chainErrorText(error)
+    const text = fileErrorText(error) ?? chainErrorText(error)
     // Errors of RPC nodes have a code as well, a number.
     const { code } = error as { code?: unknown }
     const isUsage =

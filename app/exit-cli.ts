@@ -13,7 +13,16 @@ import { privateKeyToAccount } from 'viem/accounts'
 import { readCheckpoint } from '../settlement/checkpoint.js'
 import { planExit, sendSteps, type ExitPlan, type FailedStep, type PlanOptions } from '../settlement/exit.js'
 import { unitsText, type AssetText } from '../settlement/units-text.js'
-import { UsageError, address, chainArgs, connect, guarded, progressBar, toJson } from './chain-options.js'
+import {
+  UsageError,
+  address,
+  chainArgs,
+  connect,
+  expectFiles,
+  guarded,
+  progressBar,
+  toJson,
+} from './chain-options.js'
 import { usageOf } from './commands.js'
 
 const USAGE = usageOf('exit')
@@ -37,6 +46,7 @@ export function runExit(argv: string[]): Promise<number> {
     })
     if (values.owner === undefined) throw new UsageError('say whose funds: --owner 0x…')
     const owner = address(values.owner)
+    expectFiles({ read: { '--checkpoint': values.checkpoint, '--key-file': values['key-file'] } })
     const { client, deployment, rpcUrls } = await connect(values)
     const out = (line: string): void => void (values.json || process.stdout.write(`${line}\n`))
     const file = values.checkpoint

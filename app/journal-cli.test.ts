@@ -47,6 +47,19 @@ describe('journal commands', () => {
     expect(text.out).toMatch(/^journalHead +[0-9a-f]{64}$/m)
   })
 
+  test('a dump that would be empty is refused, and what is no folder is named', async () => {
+    const turned = await run(runJournalCommand, 'dump', dataDir, '--from', '5', '--to', '3')
+    expect([turned.code, turned.err]).toEqual([2, expect.stringContaining('--from 5 is behind --to 3')])
+    const folder = mkdtempSync(join(tmpdir(), 'glassbook-cli-'))
+    writeFileSync(journalFolder(folder), 'a file')
+    const { code, err } = await run(runJournalCommand, 'verify', folder)
+    rmSync(folder, { recursive: true })
+    expect([code, err]).toEqual([
+      1,
+      expect.stringContaining(`${journalFolder(folder)}: a part of the path is`),
+    ])
+  })
+
   test('stat counts commands, attachments and blocks', async () => {
     const { out } = await run(runJournalCommand, 'stat', dataDir, '--json')
     expect(JSON.parse(out)).toMatchObject({

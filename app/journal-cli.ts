@@ -30,6 +30,7 @@ import { takeSnapshot } from '../engine/journal/take-snapshot.js'
 import { COMMAND_WORDS, Cmd } from '../engine/layout.js'
 import type { Engine } from '../engine/types.js'
 import { usageOf } from './commands.js'
+import { fileErrorText } from './file-errors.js'
 
 const JOURNAL_USAGE = usageOf('journal')
 const REPLAY_USAGE = usageOf('replay')
@@ -126,12 +127,11 @@ function parse(argv: readonly string[], usage: string, words: number): Arguments
       throw new UsageError(`--${name} "${text}" is no sequence number\nUsage: ${usage}`)
     return value
   }
-  return {
-    words: positionals,
-    json: values.json,
-    from: number('from', values.from, 0),
-    to: number('to', values.to, Infinity),
-  }
+  const from = number('from', values.from, 0)
+  const to = number('to', values.to, Infinity)
+  if (from > to)
+    throw new UsageError(`--from ${from} is behind --to ${to}: nothing lies between\nUsage: ${usage}`)
+  return { words: positionals, json: values.json, from, to }
 }
 
 /** Runs a command and turns what it throws into words on standard error and an exit code. */
@@ -139,7 +139,7 @@ async function guarded(json: boolean, work: () => number | Promise<number>): Pro
   try {
     return await work()
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error)
+    const text = fileErrorText(error) ?? (error instanceof Error ? error.message : String(error))
     if (json) process.stdout.write(`${JSON.stringify({ ok: false, error: text })}\n`)
     process.stderr.write(`glassbook: ${text}\n`)
     return error instanceof UsageError ? 2 : 1

@@ -128,13 +128,45 @@ test('CI runs the test command of the README, and fails when it does', () => {
 
 test.each([
   [['key', '--rows', 'many'], '--rows is many, not a whole number from 1 to 64'],
-  [['key', '--depth=0'], '--depth is 0, not a whole number from 1 to 64'],
+  [['key', '--depth=0'], '--depth is 0, not a whole number from 1 to 28'],
   [['work', '--url', '--attached'], 'ambiguous'],
   [['key', '--nope'], '--nope'],
   [['key', 'more'], 'more'],
 ])('prover %j is refused', (argv, said) => {
   const { status, stdout } = run(['prover', ...argv])
   expect([status, stdout]).toEqual([2, expect.stringContaining(said)])
+})
+
+test.each([
+  [['prover', 'key', '--rows', 'x'], '--rows is x, not a whole number from 1 to 64'],
+  [['prover', 'key', '--depth', '29'], '--depth is 29, not a whole number from 1 to 28'],
+  // Said before a circuit is compiled: neither a compiler nor a key is named.
+  [['prover', 'work', '--token', 'x'], 'work needs --url'],
+  [['prover', 'work', '--token', 'x', '--url', 'here'], '--url here is no URL'],
+  [['order-audit', 'nowhere', '--fill', 'x'], '--fill "x" is no fill; it is SEQ or SEQ:INDEX'],
+  [['order-audit', 'nowhere'], '--fill is missing'],
+  [['audit', '--deployment', '/no/file'], '--deployment /no/file: there is no such file or folder'],
+  [
+    ['audit', '--settlement', '0x00', '--rpc', 'http://127.0.0.1:1', '--from', '/no/file'],
+    '--from /no/file: there',
+  ],
+  [
+    ['audit', '--settlement', '0x00', '--rpc', 'http://127.0.0.1:1', '--balances', '/no/file'],
+    '--balances /no/file',
+  ],
+  [
+    ['audit', '--settlement', '0x00', '--rpc', 'http://127.0.0.1:1', '--checkpoint', '/'],
+    '--checkpoint /: it is a folder',
+  ],
+  [
+    ['exit', '--owner', `0x${'11'.repeat(20)}`, '--checkpoint', '/no/file'],
+    '--checkpoint /no/file: there is no',
+  ],
+])('%j: said as wrong use, before any work', (argv, text) => {
+  const { status, stdout, stderr } = run(argv)
+  expect(stdout + stderr).toContain(text)
+  expect(stdout + stderr).not.toMatch(/circuit|ECONNREFUSED/)
+  expect(status).toBe(2)
 })
 
 test('wrong use points at the one help text', () => {

@@ -99,8 +99,11 @@ export function runOrderAudit(argv: string[]): Promise<number> {
     })
     const [dataDir] = positionals
     const match = /^(\d+)(?::(\d+))?$/.exec(values.fill ?? '')
-    if (dataDir === undefined || positionals.length > 1 || match === null)
-      throw new UsageError('name one data folder and a fill')
+    if (dataDir === undefined || positionals.length > 1) throw new UsageError('name one data folder')
+    if (match === null) {
+      const given = values.fill === undefined ? 'is missing' : `"${values.fill}" is no fill`
+      throw new UsageError(`--fill ${given}; it is SEQ or SEQ:INDEX, as in --fill 1234 or --fill 1234:1`)
+    }
     const [seq, index] = [Number(match[1]), Number(match[2] ?? 0)]
     const path = values.deployment ?? join(dataDir, 'deployment.json')
     if (!existsSync(path)) throw new UsageError(`no deployment at ${path}: signatures name chain and vault`)

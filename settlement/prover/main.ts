@@ -30,7 +30,7 @@ class UsageError extends Error {
 
 /** As many as a circuit can have (circuit.ts). */
 const ROWS_MAX = 64
-const DEPTH_MAX = 64
+const DEPTH_MAX = TREE_DEPTH
 
 function whole(flag: string, text: string, max: number): number {
   const value = Number(text)
@@ -79,12 +79,15 @@ async function run(argv: string[]): Promise<number> {
       if (values.attached) process.stdin.on('close', () => process.exit(0)).resume()
       const token = values.token ?? process.env.GLASSBOOK_PROVER_TOKEN
       if (token === undefined) throw new UsageError('work needs --token or GLASSBOOK_PROVER_TOKEN')
+      // Asked before a key is made, which takes a minute.
+      const url = needed('url')
+      if (!URL.canParse(url)) throw new UsageError(`--url ${url} is no URL, as in http://127.0.0.1:9500`)
       const key = values.key === undefined ? await developmentKey(shape, onKey) : await keyFrom(values.key)
       let isStopped = false
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => (isStopped = true))
       say({ event: 'ready', rows: key.circuit.rows, depth: key.circuit.depth })
       await work({
-        url: needed('url'),
+        url,
         token,
         key,
         ...(values.name === undefined ? {} : { name: values.name }),

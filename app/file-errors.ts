@@ -1,0 +1,52 @@
+/**
+ * Words for a file that a command was told to read or write and cannot: which file, what is wrong with it, what
+ * to do. Node's own text begins with an errno and speaks of system calls. Used by every tool.
+ */
+import { accessSync, constants, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file or folder: check the path',
+  ENOTDIR: 'a part of the path is a file, not a folder: check the path',
+  EISDIR: 'it is a folder, not a file: name a file',
+  EACCES: 'this user has no right to it: change its rights, or run as the user who owns it',
+  EPERM: 'this user has no right to it: change its rights, or run as the user who owns it',
+  EROFS: 'its file system cannot be written to: name another place',
+  ENOSPC: 'the disk is full: make room',
+}
+
+/** What to say of an error of the file system; undefined for all others. */
+export function fileErrorText(error: unknown): string | undefined {
+  const { code, path } = (error ?? {}) as NodeJS.ErrnoException
+  const reason = code === undefined ? undefined : REASONS[code]
+  return path === undefined || reason === undefined ? undefined : `${path}: ${reason} (${code})`
+}
+
+/** Why the file that `flag` names cannot be read; undefined = it can. Asked before long work that needs it. */
+export function unreadable(flag: string, path: string): string | undefined {
+  return refusal(flag, path, () => {
+    accessSync(path, constants.R_OK)
+    if (statSync(path).isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR', path })
+  })
+}
+
+/** Why the file that `flag` names cannot be written; undefined = it can. */
+export function unwritable(flag: string, path: string): string | undefined {
+  return refusal(flag, path, () => {
+    const found = statSync(path, { throwIfNoEntry: false })
+    if (found?.isDirectory() === true) throw Object.assign(new Error(), { code: 'EISDIR', path })
+    if (!statSync(dirname(path)).isDirectory()) throw Object.assign(new Error(), { code: 'ENOTDIR', path })
+    accessSync(dirname(path), constants.W_OK | constants.X_OK)
+    if (found !== undefined) accessSync(path, constants.W_OK)
+  })
+}
+
+function refusal(flag: string, path: string, look: () => void): string | undefined {
+  try {
+    look()
+    return undefined
+  } catch (error) {
+    const text = fileErrorText(error)
+    return `${flag} ${path}${text === undefined ? `: ${(error as Error).message}` : text.startsWith(path) ? text.slice(path.length) : `: ${text}`}`
+  }
+}

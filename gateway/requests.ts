@@ -19,6 +19,7 @@ import { askEngine } from './engine-requests.js'
 import type { Gateway } from './gateway.js'
 import type { ProofQuestion } from './messages.js'
 import { TOKEN_FORM } from './http-token.js'
+import { paramRefusal } from './param-refusals.js'
 import { RequestError } from './request-error.js'
 import { approveSession, logon, requestWithdrawal, revokeSession } from './session-requests.js'
 import { stillStanding } from './still-standing.js'
@@ -113,13 +114,8 @@ export class Requests {
     const refusal = this.#gateway.limits.request(caller.ip, caller.account, schema.weight)
     if (refusal !== undefined) throw new RequestError(refusal.code, refusal.message, refusal.retryAfter)
     const parsed = schema.params.safeParse(params)
-    if (!parsed.success) {
-      const [issue] = parsed.error.issues
-      throw new RequestError(
-        ErrorCode.BadParams,
-        `params${issue?.path.map((part) => `.${String(part)}`).join('') ?? ''}: ${issue?.message ?? 'not valid'}`,
-      )
-    }
+    if (!parsed.success)
+      throw new RequestError(ErrorCode.BadParams, paramRefusal(method, params, parsed.error.issues[0]))
     return (this.#handlers[method] as AnyHandler)(caller, parsed.data, id)
   }
 

@@ -89,7 +89,7 @@ export const commands: Readonly<Record<string, Command>> = {
   engine: {
     usage: 'engine --config markets.json < commands.ndjson > events.ndjson',
     about: 'the engine as a filter of JSON lines',
-    flags: [['--config FILE', 'assets and markets that it opens with']],
+    flags: [['--config FILE', 'assets and markets that it opens with; README.md, "Tools", has an example']],
     load: async () => (await import('./engine-filter.js')).runEngineFilter,
   },
   journal: {

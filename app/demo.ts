@@ -6,11 +6,12 @@
  * The demo tells a story that has an end: what was deposited, the first trade, a balance checked against a
  * proven batch on the chain, and a withdrawal from its request to the claim on the chain.
  */
-import { type HDAccount, createPublicClient, createWalletClient, formatUnits, http } from 'viem'
+import { type HDAccount, createPublicClient, createWalletClient, http } from 'viem'
 import { foundry } from 'viem/chains'
 import { settlementAbi, vaultAbi } from '../contracts/abi.js'
 import { type Deployment, receiptOf } from '../contracts/deploy.js'
 import { type Client, GlassbookError, createClient } from '../sdk/index.js'
+import { unitsText } from '../settlement/units-text.js'
 
 const MARKET = 0
 const LEVELS = 5
@@ -150,7 +151,7 @@ export class Demo {
     const credited = (await client.balances()).find(({ asset }) => asset.id === 0)
     this.#chapter(
       'deposit',
-      `account ${client.session!.account} deposited ${formatUnits(own.args.units!, deployment.assets[0]!.decimals)} USDX on-chain ` +
+      `account ${client.session!.account} deposited ${unitsText(deployment.assets[0]!, own.args.units!)} on-chain ` +
         `(${own.transactionHash}); ${credited?.available ?? 'nothing'} USDX are free to trade`,
     )
   }
@@ -249,7 +250,7 @@ export class Demo {
         })
         this.#chapter(
           'claimed withdrawal',
-          `account ${account} claimed ${claimable} units of USDX on-chain (batch ${proven} proven): ${hash}`,
+          `account ${account} claimed ${unitsText(deployment.assets[0]!, claimable)} on-chain (batch ${proven} proven): ${hash}`,
         )
         return
       }

@@ -21,8 +21,10 @@ const Item = {
   COUNT: 5,
   /** 1 = the rest of a cancel-all follows in later commands. */
   MORE: 6,
+  /** CancelReason of an order that ended as cancelled; 0 otherwise. */
+  REASON: 7,
 } as const
-const ITEM_NUMBERS = 7
+const ITEM_NUMBERS = 8
 
 export class FrameOutcome {
   readonly #count: number
@@ -95,7 +97,9 @@ export class FrameOutcome {
       if (code !== 0) return [code]
       if (items[at + Item.MORE] === 1) return [0, count - 1, 1]
       if (count > 0 || orderId === 0) return [0, Math.max(0, count - 1)]
-      return [0, orderId, items[at + Item.STATE]!, items[at + Item.REMAINING]!, items[at + Item.FILLED]!]
+      const [state, reason] = [items[at + Item.STATE]!, items[at + Item.REASON]!]
+      const item = [0, orderId, state, items[at + Item.REMAINING]!, items[at + Item.FILLED]!]
+      return state === OrderState.Canceled ? [...item, reason] : item
     })
   }
 }
@@ -150,6 +154,7 @@ function addEvent(
       items[at + Item.REMAINING] = words[word + Ev.REMAINING]!
       items[at + Item.FILLED] = filledBefore(words, word)
       items[at + Item.STATE] = OrderState.Canceled
+      items[at + Item.REASON] = words[word + Ev.CODE]!
       break
     }
     case EventKind.CanceledAll:

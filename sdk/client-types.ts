@@ -101,6 +101,8 @@ export interface CommandResult {
   readonly state: 'open' | 'filled' | 'canceled' | 'waiting' | 'none'
   readonly remainingLots: number
   readonly filledLots: number
+  /** Why an order that ended as cancelled was, a number of `cancelReasonNames`; 0 otherwise, or not known. */
+  readonly reason: number
   /** Orders cancelled, by a cancel-all. */
   readonly count: number
   /** True = a cancel-all has more orders than one command may cancel: they trade no more, and their ends follow by themselves. */

@@ -4,7 +4,13 @@
  */
 import { type Rig, startRig } from '../bench/gateway-rig.js'
 import { type MessageProxy, startMessageProxy } from '../test/message-proxy.js'
-import { type Client, type CommandResult, OutcomeUnknownError, createClient } from './index.js'
+import {
+  type Client,
+  type CommandResult,
+  OutcomeUnknownError,
+  cancelReasonNames,
+  createClient,
+} from './index.js'
 import { Method } from './wire/layout.js'
 
 const MARKET = 'ETH-USDC'
@@ -119,5 +125,16 @@ test('self-trade prevention that makes an own maker smaller answers for the take
   })
   expect(result.orderId).toBeGreaterThan(resting.orderId)
   expect(result).toMatchObject({ state: 'canceled', filledLots: 0 })
+  expect(cancelReasonNames[result.reason]).toBe('SelfTrade')
   await maker.cancelAll()
+})
+
+test('an order that is taken and yet ends says why; one that stands has no reason', async () => {
+  const order = { market: MARKET, side: 'buy', ticks: 1, lots: 4 } as const
+  const nothing = await maker.placeOrder({ ...order, timeInForce: 'IOC' })
+  expect([nothing.state, cancelReasonNames[nothing.reason]]).toEqual(['canceled', 'ImmediateOrCancel'])
+  const resting = await maker.placeOrder(order)
+  expect([resting.state, resting.reason]).toEqual(['open', 0])
+  const [canceled] = await maker.batch([maker.cancel({ market: MARKET, cloid: resting.cloid! })])
+  expect([canceled!.state, cancelReasonNames[canceled!.reason]]).toEqual(['canceled', 'User'])
 })

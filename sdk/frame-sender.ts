@@ -365,6 +365,7 @@ function resultOf(item: WireValue, command: WireCommand, seq: number): CommandRe
     state: order ? (STATE_NAMES[number(2)] ?? 'none') : 'none',
     remainingLots: number(3),
     filledLots: number(4),
+    reason: order ? number(5) : 0,
     count: order ? 0 : number(1),
     more: !order && number(2) === 1,
   }

@@ -1,4 +1,5 @@
 /** Public face of the SDK. */
+export { cancelReasonNames } from '../engine/codes.js'
 export { settlementAbi, vaultAbi } from '../contracts/abi.js'
 export { ClientCore } from './client-core.js'
 export { ClientChain } from './client-chain.js'

@@ -51,6 +51,7 @@ const RESULT = {
   state: 'none',
   remainingLots: 0,
   filledLots: 0,
+  reason: 0,
   count: 0,
   more: false,
 } as const
@@ -90,6 +91,7 @@ function standing(command: WireCommand, order: TrackedOrder | undefined): Partia
     state: order.state,
     remainingLots: order.remaining,
     filledLots: Math.max(0, lots - order.remaining),
+    reason: order.reason,
   }
 }
 

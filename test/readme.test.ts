@@ -15,9 +15,10 @@ import { MAIN, NO_PROVER, Program, WAIT_MS, freePort, until } from './program.js
 
 const root = resolve(fileURLToPath(import.meta.url), '..', '..', '..')
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
+const sdkReadme = readFileSync(join(root, 'sdk', 'README.md'), 'utf8')
 /** The code of a section, by language. */
-const code = (title: string, language: string): string[] => {
-  const section = readme.split(`\n## ${title}\n`)[1]!.split('\n## ')[0]!
+const code = (title: string, language: string, text = readme): string[] => {
+  const section = text.split(`\n## ${title}\n`)[1]!.split('\n## ')[0]!
   return [...section.matchAll(new RegExp(`\`\`\`${language}\n([^]*?)\`\`\``, 'g'))].map(([, text]) => text!)
 }
 
@@ -57,11 +58,37 @@ const runIn = (command: string, args: readonly string[]): Promise<Ended> =>
 /** Runs the lines in a shell in which `npx glassbook` is this build. */
 const shell = (lines: string): Promise<Ended> =>
   runIn('bash', ['-c', `npx() { shift; "${process.execPath}" "${MAIN}" "$@"; }\n${lines}`])
-const snippet = (): Promise<Ended> => {
-  const path = join(programs, 'snippet.mjs')
-  writeFileSync(path, code('Sixty seconds with the SDK', 'js')[0]!.replace(':9001', `:${port}`))
+const runSnippet = (name: string, text: string): Promise<Ended> => {
+  const path = join(programs, name)
+  writeFileSync(path, text.replace(':9001', `:${port}`))
   return runIn(process.execPath, [path])
 }
+const snippet = (): Promise<Ended> => runSnippet('snippet.mjs', code('Sixty seconds with the SDK', 'js')[0]!)
+/** The first program of sdk/README.md. */
+const firstOrder = (): Promise<Ended> =>
+  runSnippet('first-order.mjs', code('An order in five minutes', 'js', sdkReadme)[0]!)
+
+test(
+  'the engine as a filter',
+  async () => {
+    const { status, stdout, stderr } = await shell(code('Tools', 'sh')[1]!)
+    expect([status, stderr]).toEqual([0, ''])
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { event: string })
+    expect(lines.map(({ event }) => event)).toEqual([
+      'deposited',
+      'deposited',
+      'accepted',
+      'accepted',
+      'fill',
+      'book',
+    ])
+    expect(lines.at(-1)).toMatchObject({ bids: [[100, 2, 1]], asks: [] })
+  },
+  WAIT_MS,
+)
 
 test(
   'the SDK in sixty seconds, before and after the start',
@@ -71,11 +98,17 @@ test(
     expect(early.stderr).toMatch(/^npm start is not ready yet, .*ENOENT.*\n$/)
     expect(tryIt).toBe(`npm start -- --data trial ${flags.slice(2).join(' ')}\n`)
     symlinkSync('trial', join(folder, 'data'))
+    const earlyOrder = await firstOrder()
+    expect([earlyOrder.status, earlyOrder.stdout]).toEqual([1, ''])
+    expect(earlyOrder.stderr).toMatch(/^npm start is not ready yet, .*cannot connect.*\n$/)
     exchange = new Program(['start', '--port', String(port), ...NO_PROVER, ...flags], {}, undefined, folder)
     await exchange.says('Ctrl-C')
     const { status, stdout, stderr } = await snippet()
     expect([status, stderr]).toEqual([0, ''])
     expect(stdout).toContain('snapshot')
+    const first = await firstOrder()
+    expect([first.status, first.stderr]).toEqual([0, ''])
+    expect(first.stdout).toMatch(/^placed: open order \d+$/m)
     expect(stdout).toMatch(/amount: '100000000'.*state: 'committed'/s)
   },
   WAIT_MS * 2,

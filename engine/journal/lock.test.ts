@@ -1,6 +1,6 @@
 /** The folder's lock: one holder whatever happens to the others, and it ends with its process. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -45,6 +45,13 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'glassbook-lock-'))
 })
 afterEach(() => rmSync(folder, { recursive: true }))
+
+test('the file names its holder, and nobody after an orderly release', () => {
+  const release = lockFolder(folder)
+  expect(readFileSync(join(folder, 'lock'), 'utf8')).toBe(`${process.pid}\n`)
+  release()
+  expect(readFileSync(join(folder, 'lock'), 'utf8')).toBe('')
+})
 
 test('one holder in one process, and in its threads', async () => {
   const release = lockFolder(folder)

@@ -4,7 +4,8 @@
  * other pid namespaces, and between two places of one process. The file stays: a lock file that is removed
  * and made again is another file, and would have another holder.
  *
- * The holder's process id is written into the file for people to read; nothing rests on it.
+ * The holder's process id is written into the file for people to read, and taken out at an orderly release; nothing
+ * rests on it.
  */
 import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -42,7 +43,11 @@ export function lockFile(path: string, what: string): () => void {
       if (!isOurs) continue
       ftruncateSync(fd)
       writeSync(fd, `${process.pid}\n`)
-      return once(() => closeSync(fd))
+      return once(() => {
+        // Whoever kills by the number in the file must not meet a process that came to it later.
+        ftruncateSync(fd)
+        closeSync(fd)
+      })
     } finally {
       if (!isOurs) closeSync(fd)
     }

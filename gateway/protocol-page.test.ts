@@ -371,7 +371,8 @@ test('a client made from the page alone approves, trades, follows and revokes', 
 
   // A total at or below what is filled cancels, and says so.
   const amended = await frame(first + 1, [[kinds['Amend'], 0, '7', 100, 2]])
-  expect(amended).toEqual([[0, placed![1], states['Canceled'], expect.any(Number), 2]])
+  const reason = numbersOf('CancelReason')['AmendedToFilled']
+  expect(amended).toEqual([[0, placed![1], states['Canceled'], expect.any(Number), 2, reason]])
   const canceled = await orderEvent('Canceled')
   expect(canceled[at['reason']!]).toBe(numbersOf('CancelReason')['AmendedToFilled'])
 

@@ -34,6 +34,22 @@ describe('amounts', () => {
     expect(fromUnits(-1, USDC)).toBe('-0.000001')
   })
 
+  test('too much is refused with the bound in the unit that was given', () => {
+    expect(() => toUnits('9007199254.740992', USDC)).toThrow(
+      'amount 9007199254.740992 is above 9007199254.740991, the most that the exchange counts',
+    )
+    expect(toUnits('9007199254.740991', USDC)).toBe(Number.MAX_SAFE_INTEGER)
+    expect(() => toUnits(2n ** 53n, USDC)).toThrow(
+      'amount 9007199254740992 atoms (9007199254.740992) is above',
+    )
+    expect(() => toLots('900719925474.0992', MARKET)).toThrow(
+      'size 900719925474.0992 is above 900719925474.0991,',
+    )
+    expect(() => toTicks('90071992547409.92', MARKET)).toThrow(
+      'price 90071992547409.92 is above 90071992547409.91,',
+    )
+  })
+
   test.each([
     () => toUnits('1.0000001', ETH),
     () => toUnits('0.0000001', USDC),

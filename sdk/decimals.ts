@@ -56,8 +56,10 @@ export interface MarketScale {
   readonly tickUnits: number
 }
 
-function safe(value: bigint, what: string): number {
-  if (value > BigInt(Number.MAX_SAFE_INTEGER)) refuse(`${what} ${value} is 2^53 or more`)
+/** `what` was given, and `most` is the most that the exchange counts, both in the caller's own unit. */
+function safe(value: bigint, what: string, most: () => string): number {
+  if (value > BigInt(Number.MAX_SAFE_INTEGER))
+    refuse(`${what} is above ${most()}, the most that the exchange counts`)
   return Number(value)
 }
 
@@ -73,7 +75,9 @@ export function toUnits(amount: string | bigint, asset: AssetScale): number {
       `amount ${told(amount, asset.decimals)} is not whole units of ${fromAtoms(asset.unitAtoms, asset.decimals)}`,
     )
   }
-  return safe(atoms / asset.unitAtoms, 'amount in units')
+  return safe(atoms / asset.unitAtoms, `amount ${told(amount, asset.decimals)}`, () =>
+    fromUnits(Number.MAX_SAFE_INTEGER, asset),
+  )
 }
 
 /** Decimal string of units. */
@@ -90,7 +94,9 @@ export function toLots(size: string | bigint, market: MarketScale): number {
       `size ${told(size, market.base.decimals)} is not a multiple of the lot ${fromAtoms(lotAtoms, market.base.decimals)}`,
     )
   }
-  return safe(atoms / lotAtoms, 'size in lots')
+  return safe(atoms / lotAtoms, `size ${told(size, market.base.decimals)}`, () =>
+    fromLots(Number.MAX_SAFE_INTEGER, market),
+  )
 }
 
 /** Decimal string of lots. */
@@ -116,7 +122,7 @@ export function toTicks(price: string, market: MarketScale): number {
   const top = digits * denominator
   const bottom = numerator * 10n ** BigInt(scale)
   if (top % bottom !== 0n) refuse(`price ${price} is not a multiple of the tick ${fromTicks(1, market)}`)
-  return safe(top / bottom, 'price in ticks')
+  return safe(top / bottom, `price ${price}`, () => fromTicks(Number.MAX_SAFE_INTEGER, market))
 }
 
 /** Decimal string of ticks: quote tokens for one base token. */

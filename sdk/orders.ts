@@ -111,14 +111,31 @@ const isWhole = wholeOrBigFrom(Number.MIN_SAFE_INTEGER)
 const isPpm = wholeFrom(0, 1_000_000, ' of millionths')
 const isSide = oneOf('buy', 'sell')
 
-const isPrice: Check = (value, field) => {
-  checkFields(field, value, { price: isDecimal, ticks: isWhole })
-  checkOneOf(field, value as object, ['price', 'ticks'])
-}
-const isSize: Check = (value, field) => {
-  checkFields(field, value, { size: isAmount, lots: isWhole })
-  checkOneOf(field, value as object, ['size', 'lots'])
-}
+/** An object with one of two fields, which messages name by their path. */
+const eitherOf =
+  (checks: Readonly<Record<string, Check>>, example: string): Check =>
+  (value, field) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      refuseInput(field, value, `an object, as in ${field}: ${example}`)
+    const inside = Object.entries(checks).map(([name, check]): [string, Check] => [
+      name,
+      (given) => check(given, `${field}.${name}`),
+    ])
+    checkFields(field, value, Object.fromEntries(inside))
+    const names = Object.keys(checks)
+    const given = names.filter((name) => (value as Readonly<Record<string, unknown>>)[name] !== undefined)
+    const paths = names.map((name) => `${field}.${name}`)
+    if (given.length === 0)
+      refuseInput(paths.join(' (or ') + ')', undefined, `given, as in ${field}: ${example}`)
+    if (given.length > 1)
+      refuseInput(
+        paths.join(' beside '),
+        (value as Readonly<Record<string, unknown>>)[given[0]!],
+        'left out: one of the two is taken',
+      )
+  }
+const isPrice = eitherOf({ price: isDecimal, ticks: isWhole }, "{ price: '59990.5' }")
+const isSize = eitherOf({ size: isAmount, lots: isWhole }, "{ size: '0.01' }")
 
 const placeChecks = (nowMs: number): Readonly<Record<string, Check>> => ({
   market: isIdOrSymbol,

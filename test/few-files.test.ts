@@ -10,7 +10,7 @@ import { localAccount } from '../app/local-chain.js'
 import { createClient } from '../sdk/index.js'
 import { auditJournal } from './crash/journal-audit.js'
 import { Trader } from './crash/trader.js'
-import { Program, freePort, gatewayProcesses, until } from './program.js'
+import { NO_PROVER, Program, freePort, gatewayProcesses, until } from './program.js'
 import { Random } from './simulator/random.js'
 
 const FILES = 1024
@@ -21,7 +21,7 @@ test('silent connections take no descriptor that the exchange needs', async () =
   const folder = mkdtempSync(join(tmpdir(), 'glassbook-few-files-'))
   const dataDir = join(folder, 'data')
   const port = await freePort()
-  const args = ['start', '--data', dataDir, '--port', String(port), '--no-local-prover', '--segment-mb', '1']
+  const args = ['start', '--data', dataDir, '--port', String(port), ...NO_PROVER, '--segment-mb', '1']
   const program = new Program(args, {}, FILES)
   const strangers = new Set<Socket>()
   let coming: NodeJS.Timeout | undefined

@@ -6,12 +6,12 @@
  * is served for the last batch that the chain has. What was not sealed is read from the journal again.
  */
 import { join } from 'node:path'
-import { BaseError } from 'viem'
 import { sealBatch } from './batch.js'
 import { Batches, type ServedProof } from './batches.js'
 import { checkChain, chainErrorText, expectNotFrozen, sleep } from './chain.js'
 import { Chunking } from './chunking.js'
 import { DEPOSITS_MAX, WITHDRAWALS_MAX, rowsLimit, type BatchHeader } from './commit.js'
+import { DiskRoom } from './disk-room.js'
 import { FillProofs, type ProofLater, type ServedFillProof } from './fill-proofs.js'
 import { FILL_BYTES } from './fills-root.js'
 import { Follower } from './follow.js'
@@ -20,6 +20,7 @@ import { answerForced } from './forced.js'
 import { readBatches, type PostedBatch } from './history.js'
 import { BadAnswer } from './rpc-endpoint.js'
 import { accountOf, assetOf, indexOf } from './net.js'
+import { askPatiently, pauseFor, runPatiently, type Patience } from './patience.js'
 import { ForeignBatch, Poster, isAtLeast } from './post.js'
 import { Proving } from './proving.js'
 import { Sender, SenderStopped, type SenderStep } from './sender.js'
@@ -29,7 +30,7 @@ import {
   type SettlerOptions,
   type SettlerStatus,
 } from './settler-options.js'
-import { BatchStore, isNoRoom, type BatchRecord } from './store.js'
+import { BatchStore, type BatchRecord } from './store.js'
 import { TreeStore } from './tree-store.js'
 import { StateTree, TREE_DEPTH, emptyRoots } from './tree.js'
 
@@ -38,10 +39,6 @@ const SNAPSHOT_EVERY = 2_000_000
 const COMMANDS_PER_TURN = 20_000
 const BACKLOG_MAX = 4
 const FORCED_POLL_MS = 2000
-const RETRY_MS = 250
-/** The last pause of a start before it gives up. */
-const START_PAUSE_MS_MAX = 4000
-const RETRY_MS_MAX = 30_000
 const ROOM_RETRY_MS = 1000
 
 export class Settler {
@@ -67,8 +64,11 @@ export class Settler {
   /** A batch is wanted even if it moves nothing: it proves a zero balance. */
   private wantsBatch = false
   private snapshotSeq: number
-  /** The disk has no room for what settlement writes. */
-  private isOutOfRoom = false
+  private readonly room: DiskRoom
+  private readonly patience: Patience = {
+    isStopped: () => this.isStopped,
+    onTrouble: (text) => this.tellTrouble(text),
+  }
 
   constructor(private readonly options: SettlerOptions) {
     const { deployment, client, account, dataDir, capacities, durableSeq } = options
@@ -80,6 +80,19 @@ export class Settler {
     this.batches = new Batches(this.store, this.treeStore, this.tree)
     this.batches.load()
     this.fillProofs = new FillProofs(this.store, this.batches)
+    this.room = new DiskRoom({
+      write: () => {
+        if (this.batches.closed !== undefined) this.saveSealed()
+        this.poster.saveStates()
+        this.store.expectRoom()
+      },
+      onNoRoom: (text, isFirst) => {
+        this.trouble = text
+        this.troubles++
+        if (isFirst) options.onTrouble?.(`${text}: batches wait until there is, and trading goes on`)
+      },
+      onRoom: () => this.tellTrouble('the disk has room again: batches go on'),
+    })
     this.sender = new Sender({
       client,
       account,
@@ -91,7 +104,7 @@ export class Settler {
       ...(options.lostAfterMs === undefined ? {} : { lostAfterMs: options.lostAfterMs }),
       onStep: (step, label) => this.stepped(step, label),
       onTrouble: (text) => this.tellTrouble(text),
-      onNoRoom: (error) => this.noRoom(error),
+      onNoRoom: (error) => this.room.noRoom(error),
     })
     this.chunking = new Chunking({
       client,
@@ -113,7 +126,7 @@ export class Settler {
         options.onBatch?.(record)
       },
       onTrouble: (text) => this.tellTrouble(text),
-      onNoRoom: (error) => this.noRoom(error),
+      onNoRoom: (error) => this.room.noRoom(error),
       isStopped: () => this.isStopped,
     })
     this.proving = new Proving({
@@ -269,24 +282,15 @@ export class Settler {
     }
   }
 
-  /** A question of the start: endpoints may fail for a while, but whoever starts is to hear of it. */
-  private async patiently<T>(ask: () => Promise<T>): Promise<T> {
-    for (let pause = RETRY_MS; ; pause *= 2) {
-      try {
-        return await ask()
-      } catch (error) {
-        if (!(error instanceof BaseError) || pause > START_PAUSE_MS_MAX || this.isStopped) throw error
-        this.tellTrouble(chainErrorText(error))
-        await sleep(pause)
-      }
-    }
+  private patiently<T>(ask: () => Promise<T>): Promise<T> {
+    return askPatiently(ask, this.patience)
   }
 
   private async followLoop(): Promise<void> {
     const { follower } = this
     while (!this.isStopped) {
-      if (this.isOutOfRoom && !this.regainRoom()) {
-        for (let waited = 0; waited < ROOM_RETRY_MS && !this.isStopped; waited += 50) await sleep(50)
+      if (this.room.isOut && !this.room.regain()) {
+        await pauseFor(ROOM_RETRY_MS, () => this.isStopped)
         continue
       }
       const isFull = this.isFull()
@@ -327,12 +331,7 @@ export class Settler {
   private seal(): void {
     this.wantsBatch = false
     this.closeOpenRange('sealed', this.chunking.rowsPerChunk, {})
-    try {
-      this.saveSealed()
-    } catch (error) {
-      if (!isNoRoom(error)) throw error
-      this.noRoom(error)
-    }
+    this.room.during(() => this.saveSealed())
   }
 
   /** Makes the closed batch durable and tells it. Throws what the disk says; then it is closed still. */
@@ -343,31 +342,6 @@ export class Settler {
     // Both only spare a start its time.
     this.treeStore.checkpointIfDue(this.batches.count, this.tree, this.batches.proven)
     this.snapshotIfDue()
-  }
-
-  /** The first failure is told, and then only that there is room again. */
-  private noRoom(error: unknown): void {
-    this.trouble = `no room on the disk (${error instanceof Error ? error.message : String(error)})`
-    this.troubles++
-    if (!this.isOutOfRoom)
-      this.options.onTrouble?.(`${this.trouble}: batches wait until there is, and trading goes on`)
-    this.isOutOfRoom = true
-  }
-
-  /** Writes what waits for room; whether there is enough for it and for more. */
-  private regainRoom(): boolean {
-    try {
-      if (this.batches.closed !== undefined) this.saveSealed()
-      this.poster.saveStates()
-      this.store.expectRoom()
-    } catch (error) {
-      if (!isNoRoom(error)) throw error
-      this.noRoom(error)
-      return false
-    }
-    this.isOutOfRoom = false
-    this.tellTrouble('the disk has room again: batches go on')
-    return true
   }
 
   /** Closes the open range as the next batch: tree and follower go on behind it, the disk has it not yet. */
@@ -480,27 +454,17 @@ export class Settler {
     this.options.onTrouble?.(text)
   }
 
-  /** Runs a loop until the stop; a network failure pauses it, with growing pauses, anything else ends all. */
+  /** Runs a loop until the stop; what is no failure of the network ends all. */
   private async guard(loop: () => Promise<void>): Promise<void> {
-    for (let pause = RETRY_MS; ; pause = Math.min(pause * 2, RETRY_MS_MAX)) {
-      const startedAtMs = Date.now()
-      try {
-        return await loop()
-      } catch (error) {
-        if (error instanceof SenderStopped && this.isStopped) return
-        if (error instanceof BaseError && !this.isStopped) {
-          this.tellTrouble(chainErrorText(error))
-          if (Date.now() - startedAtMs > RETRY_MS_MAX) pause = RETRY_MS
-          for (let waited = 0; waited < pause && !this.isStopped; waited += 50) await sleep(50)
-          continue
-        }
-        if (error instanceof BaseError) return
-        this.state = 'failed'
-        this.trouble = chainErrorText(error)
-        this.isStopped = true
-        this.sender.stop()
-        throw error
-      }
+    try {
+      await runPatiently(loop, this.patience)
+    } catch (error) {
+      if (error instanceof SenderStopped && this.isStopped) return
+      this.state = 'failed'
+      this.trouble = chainErrorText(error)
+      this.isStopped = true
+      this.sender.stop()
+      throw error
     }
   }
 }

@@ -65,8 +65,8 @@ export async function runChain(argv: string[]): Promise<number> {
     line(`glassbook: ${name} did not stop cleanly: ${error instanceof Error ? error.message : String(error)}`)
     code = 1
   }
-  end.release()
   if (code === 0) line('glassbook: stopped, the chain is on disk')
+  end.leave(code)
   return code
 }
 

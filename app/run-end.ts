@@ -10,7 +10,6 @@ export class RunEnd {
   #resolve: (code: number) => void = () => {}
   #code: number | undefined
   readonly #say: (line: string) => void
-  #release: () => void = () => {}
 
   constructor(say: (line: string) => void) {
     this.#say = say
@@ -19,7 +18,7 @@ export class RunEnd {
     })
   }
 
-  /** Takes SIGINT, SIGTERM, and errors that nobody caught, until `release`. */
+  /** Takes SIGINT, SIGTERM, and errors that nobody caught, until the process has ended. */
   listen(): void {
     const interrupt = (): void => this.end(0)
     const broken = (error: unknown): void =>
@@ -28,16 +27,14 @@ export class RunEnd {
     process.on('SIGTERM', interrupt)
     process.on('uncaughtException', broken)
     process.on('unhandledRejection', broken)
-    this.#release = () => {
-      process.off('SIGINT', interrupt)
-      process.off('SIGTERM', interrupt)
-      process.off('uncaughtException', broken)
-      process.off('unhandledRejection', broken)
-    }
   }
 
-  release(): void {
-    this.#release()
+  /**
+   * Ends the process, when all has stopped. Left to an empty event loop, Node would give signals their default back
+   * before it ends, and one that comes then would be what ended the run.
+   */
+  leave(code: number): void {
+    process.stdout.write('', () => process.exit(code))
   }
 
   get hasEnded(): boolean {

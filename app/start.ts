@@ -37,8 +37,6 @@ const LOCAL_UNPROVEN_MAX = 64
 const BLOCK_SECONDS = 1
 const STATUS_EVERY_MS = 1000
 const DAY_MS = 86_400_000
-/** After the last part has stopped nothing should keep the process; if something does, it is not waited for longer. */
-const LEAVE_MS = 5000
 
 /** Runs the exchange until Ctrl-C, the end of a replay or demo, or a failure; resolves with the exit code. */
 export async function runStart(argv: string[]): Promise<number> {
@@ -77,7 +75,7 @@ export async function runStart(argv: string[]): Promise<number> {
   if (options.isTemporary) rmSync(options.dataDir, { recursive: true, force: true })
   // Any other end has said its reason.
   if (code === 0) screen.line('glassbook: stopped, everything is on disk')
-  setTimeout(() => process.exit(code), LEAVE_MS).unref()
+  end.leave(code)
   return code
 }
 

@@ -14,6 +14,7 @@ import { fileURLToPath } from 'node:url'
 import { Packr, Unpackr } from 'msgpackr'
 import { WebSocket } from 'ws'
 import { type Rig, startRig } from '../bench/gateway-rig.js'
+import { CancelReason } from '../engine/codes.js'
 import { createClient, createSessionKey } from '../sdk/index.js'
 import { type SessionName, domainPreimage, frameMessage, logonMessage } from '../sdk/wire/signed.js'
 import { testWith } from '../test/needs.js'
@@ -141,7 +142,7 @@ testWith(
     event: [1, expect.any(Number), '9223372036854775813', 0],
     book: [[[50, 3, 1]], []],
     replay: 'FrameNonceUsed',
-    cancelled: [[0, expect.any(Number), 3, 3, 0]],
+    cancelled: [[0, expect.any(Number), 3, 3, 0, CancelReason.User]],
     resumed: [true, 4, '9223372036854775813'],
   })
 })
@@ -190,7 +191,7 @@ testWith('Chromium', chromium !== undefined)('Chromium’s WebSocket and WebCryp
   expect(report).toEqual({
     account: 3,
     items: [[0, expect.any(Number), 1, 3, 0]],
-    cancelled: [[0, expect.any(Number), 3, 3, 0]],
+    cancelled: [[0, expect.any(Number), 3, 3, 0, CancelReason.User]],
     event: [1, expect.any(Number), '9223372036854775813', 0],
     resumed: [true, 4, '9223372036854775813'],
   })

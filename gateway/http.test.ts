@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import { type IncomingMessage, request as ask } from 'node:http'
 import { connect } from 'node:net'
 import { type Rig, startRig } from '../bench/gateway-rig.js'
+import { CancelReason } from '../engine/codes.js'
 import { type SessionKey, createSessionKey } from '../sdk/index.js'
 import { toBase64url, toHex } from '../sdk/wire/bytes.js'
 import { packJson } from '../sdk/wire/codec.js'
@@ -416,7 +417,7 @@ describe('order entry over HTTP', () => {
     })
     expect([response.status, unpackMsgpack(new Uint8Array(await response.arrayBuffer()))]).toEqual([
       200,
-      [expect.any(Number), [[0, expect.any(Number), 3, 3, 0]]],
+      [expect.any(Number), [[0, expect.any(Number), 3, 3, 0, CancelReason.User]]],
     ])
 
     const deadlineMs = Date.now() + 60_000

@@ -2,25 +2,17 @@
  * A disk that fills up: the exchange stops clean and says why, and starts clean when there is space.
  * Needs a file system of its own (tmpfs); without the right to mount one the test is skipped.
  */
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { JournalReader } from '../../engine/journal/reader.js'
 import { testWith } from '../needs.js'
+import { mount, resize, unmount } from './small-disk.js'
 
 const FLOOD = fileURLToPath(new URL('./flood.js', import.meta.url))
 const SEGMENT_BYTES = 512 * 1024
-
-function mount(folder: string, options: string): boolean {
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', folder], { stdio: 'pipe' })
-    return true
-  } catch {
-    return false
-  }
-}
 
 /** Runs the flood to its end, at most a minute. */
 function flood(
@@ -39,9 +31,9 @@ function flood(
 
 describe('disk full', () => {
   const folder = mkdtempSync(join(tmpdir(), 'glassbook-full-'))
-  const isMounted = mount(folder, 'size=1300k')
+  const isMounted = mount(folder, '1300k')
   afterAll(() => {
-    if (isMounted) execFileSync('umount', [folder])
+    if (isMounted) unmount(folder)
     rmSync(folder, { recursive: true, force: true })
   })
 
@@ -60,7 +52,7 @@ describe('disk full', () => {
       expect(still.stderr).toMatch(/ENOSPC|wrote \d+ of \d+ bytes/)
       const acked = Math.max(full.acked, still.acked)
 
-      execFileSync('mount', ['-o', 'remount,size=32m', folder])
+      resize(folder, '32m')
       const again = flood(dataDir, 6400)
       expect([again.code, again.stderr]).toEqual([0, ''])
       expect(again.started).toBeGreaterThanOrEqual(acked)

@@ -1,16 +1,16 @@
 /**
  * A full disk under each part of a running exchange that is not the journal: it goes on, says so in one line, and
  * heals when there is room. Each part has a file system of its own (tmpfs); without the right to mount one the
- * test is skipped. A journal without room is in disk-full.test.ts.
+ * test is skipped. A journal without room is in journal-full.test.ts.
  */
-import { execFileSync } from 'node:child_process'
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { localAccount } from '../../app/local-chain.js'
 import { testWith } from '../needs.js'
 import { NO_PROVER, Program, freePort, until } from '../program.js'
 import { Random } from '../simulator/random.js'
+import { fillUp, mount, unmount } from './small-disk.js'
 import { Trader } from './trader.js'
 
 interface Part {
@@ -54,35 +54,12 @@ const PARTS: readonly Part[] = [
   },
 ]
 
-function mount(folder: string, size: string): boolean {
-  try {
-    mkdirSync(folder, { recursive: true })
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', folder], { stdio: 'pipe' })
-    return true
-  } catch {
-    return false
-  }
-}
-
-/** Writes zeros until nothing fits any more, to the last byte. */
-function fillUp(path: string): void {
-  const file = openSync(path, 'w')
-  for (const bytes of [1024 * 1024, 4096, 1])
-    for (;;)
-      try {
-        if (writeSync(file, new Uint8Array(bytes)) < bytes) break
-      } catch {
-        break
-      }
-  closeSync(file)
-}
-
 describe('a full disk', () => {
   const folder = mkdtempSync(join(tmpdir(), 'glassbook-parts-'))
   const dataDir = join(folder, 'data')
   const mounted = PARTS.filter((part) => mount(join(dataDir, part.folder), part.size))
   afterAll(() => {
-    for (const part of [...mounted].reverse()) execFileSync('umount', ['-l', join(dataDir, part.folder)])
+    for (const part of [...mounted].reverse()) unmount(join(dataDir, part.folder))
     rmSync(folder, { recursive: true, force: true })
   })
 

@@ -239,6 +239,8 @@ test(
       const seen = new Set(fills.fills.map(keyOf))
       return certain.every((key) => seen.has(key))
     }, 'every fill that a gateway saw')
+    // What happened while no gateway was there comes when the next one has read of it, or is said to be missing.
+    await until(() => !fills.complete || fills.fills.length >= all.length, 'the fills of an outage')
     const seen = fills.fills.map(keyOf)
     // In order, each once; all of them unless it is said that some were missed.
     expect(seen).toEqual(theirs.filter((key) => seen.includes(key)))

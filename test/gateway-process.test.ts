@@ -155,7 +155,7 @@ test('what cannot be is one clear line', async () => {
   expect(await refused(['gateway'])).toEqual([2, expect.stringContaining('--connect SOCKET')])
   expect(await refused(['gateway', '--connect', socket])).toEqual([1, expect.stringContaining(socket)])
   expect(await refused(['gateway', '--connect', socket, '--gateway-threads', '2'])).toEqual([
-    1,
+    2,
     expect.stringContaining('gateway.threads: 2'),
   ])
   expect(await refused(['start', '--demo', '--gateway-socket', socket])).toEqual([

@@ -83,7 +83,7 @@ describe('settings', () => {
     try {
       expect(await runConfigCommand(['print', '--gateway-port', '7'])).toBe(0)
       expect((JSON.parse(written.at(-1)!) as { gateway: { port: number } }).gateway.port).toBe(7)
-      expect(await runConfigCommand(['print', '--gateway-port', 'seven'])).toBe(1)
+      expect(await runConfigCommand(['print', '--gateway-port', 'seven'])).toBe(2)
       expect(written.at(-1)).toContain('gateway.port')
       expect(await runConfigCommand(['print', '--port', '7'])).toBe(2)
       expect(await runConfigCommand(['print', 'more'])).toBe(2)

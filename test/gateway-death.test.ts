@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { localAccount } from '../app/local-chain.js'
 import { type Client, createClient } from '../sdk/index.js'
 import { auditJournal } from './crash/journal-audit.js'
+import { historyOf } from './crash/history-of.js'
 import { SyncedLog } from './crash/synced-log.js'
 import { Trader } from './crash/trader.js'
 import { NO_PROVER, Program, freePort, gatewayProcesses, processes, until } from './program.js'
@@ -64,23 +65,6 @@ function kill(pid: number, signal: NodeJS.Signals): void {
   } catch {
     // It ended by itself.
   }
-}
-
-/** Fills that history tells of an account, oldest first. */
-async function historyOf(client: Client): Promise<{ complete: boolean; fills: string[] }> {
-  const fills: string[] = []
-  let complete = true
-  let after: { afterSeq: number; afterIndex?: number } = { afterSeq: 0 }
-  for (let more = true; more;) {
-    const page = await client.fillsPage({ ...after, limit: 500 })
-    fills.push(...page.fills.map(({ seq, orderId, ticks, lots }) => `${seq}/${orderId}/${ticks}/${lots}`))
-    complete &&= page.complete
-    more = page.more
-    const last = page.fills.at(-1)
-    if (last === undefined) break
-    after = { afterSeq: last.seq, afterIndex: last.index }
-  }
-  return { complete, fills }
 }
 
 test('a gateway that dies under trading: the exchange goes on, nothing told is lost or doubled', async () => {

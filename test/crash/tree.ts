@@ -8,9 +8,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { localAccount } from '../../app/local-chain.js'
-import type { Client } from '../../sdk/index.js'
 import { Program, freePort, gatewayProcesses, processes, until } from '../program.js'
 import { Random } from '../simulator/random.js'
+import { historyOf } from './history-of.js'
 import { auditJournal } from './journal-audit.js'
 import { SyncedLog } from './synced-log.js'
 import { Trader, pause } from './trader.js'
@@ -139,23 +139,6 @@ async function settled(tree: Tree, traders: readonly Trader[]): Promise<string[]
     if (code !== 0) findings.push(`glassbook ${args[0]} ended with ${code}: ${tool.output.slice(-300)}`)
   }
   return findings
-}
-
-/** All fills that history tells, oldest first. */
-async function historyOf(client: Client): Promise<{ complete: boolean; fills: string[] }> {
-  const fills: string[] = []
-  let complete = true
-  let after: { afterSeq: number; afterIndex?: number } = { afterSeq: 0 }
-  for (let more = true; more;) {
-    const page = await client.fillsPage({ ...after, limit: 500 })
-    fills.push(...page.fills.map(({ seq, orderId, ticks, lots }) => `${seq}/${orderId}/${ticks}/${lots}`))
-    complete &&= page.complete
-    more = page.more
-    const last = page.fills.at(-1)
-    if (last === undefined) break
-    after = { afterSeq: last.seq, afterIndex: last.index }
-  }
-  return { complete, fills }
 }
 
 /** The processes of one exchange. */

@@ -30,9 +30,13 @@ export function adviceFor(error: unknown): string {
   return ''
 }
 
+/** Whether a journal was begun. An empty folder is none: it may be where a disk of its own is mounted. */
+export const hasJournal = (dataDir: string): boolean =>
+  names(journalFolder(dataDir)).some((name) => segmentOf(name) >= 0)
+
 /** @throws JournalLost when there is no journal where there was one. */
 export function expectNothingLost(dataDir: string): void {
-  if (names(journalFolder(dataDir)).some((name) => segmentOf(name) >= 0)) return
+  if (hasJournal(dataDir)) return
   const folders = [snapshotFolder(dataDir), join(dataDir, 'settlement', 'batches')]
   const deposits = join(dataDir, 'settlement', 'deposits.json')
   const witness =

@@ -23,6 +23,7 @@ import { checkCode } from '../contracts/check-code.js'
 import { type DeployOptions, type Deployment, deploy, receiptOf } from '../contracts/deploy.js'
 import { journalFolder } from '../engine/journal/segments.js'
 import { writeDurable } from '../settlement/store.js'
+import { hasJournal } from './data-folder.js'
 
 /** Anvil's own well-known phrase: its accounts hold coins of the local chain and nothing anywhere else. */
 const LOCAL_MNEMONIC = 'test test test test test test test test test test test junk'
@@ -128,7 +129,7 @@ export async function startLocalChain(
   const statePath = chainStatePath(dataDir)
   let deployment = readDeployment(path)
   // It is written before the journal is made: other contracts would hold nobody's deposits.
-  if (deployment === undefined && existsSync(journalFolder(dataDir)))
+  if (deployment === undefined && hasJournal(dataDir))
     throw new LocalChainError(
       `${path} is missing, and ${journalFolder(dataDir)} shows that there was one: it says where the contracts are and ` +
         `cannot be made again: put back a copy, or remove the whole data folder to begin anew`,
@@ -147,7 +148,7 @@ export async function startLocalChain(
     const code = await during(reader.getCode({ address: deployment.settlement }))
     if (code !== undefined) await during(expectSameChain(reader, deployment, path, statePath, hooks.onLine))
     // Killed before the chain first wrote its state: nothing rests on the deployment yet, so it is made again.
-    if (code === undefined && !existsSync(journalFolder(dataDir))) deployment = undefined
+    if (code === undefined && !hasJournal(dataDir)) deployment = undefined
     else if (code === undefined) {
       throw new LocalChainError(
         `${path} names a settlement contract at ${deployment.settlement} that the local chain does not have: ` +

@@ -357,15 +357,16 @@ describe('abuse', () => {
   }, 120_000)
 
   test('who never reads a public stream is told, and gets the newest state when it reads again', async () => {
-    await start({ unsentBytesMax: 64 << 20, conflateBytes: 64 << 10, requestRate: FREE, openOrdersMax: 1e6 })
+    await start({ unsentBytesMax: 128 << 20, conflateBytes: 64 << 10, requestRate: FREE, openOrdersMax: 1e6 })
     await fillBook()
     const deaf = await plain(rig.url)
     deaf.socket.send(packMsgpack([Kind.Request, 100_000, Method.Subscribe, ['book:0']]))
     await until(() => deaf.messages.some((message) => isSnapshot(message) && message[6] === 0), 'the book')
     deaf.socket.pause()
     const before = rss()
-    // More than kernel buffers take, all of it answered (the last one, refused, is counted): then the stream goes on.
-    askDepth(deaf.socket, msgpackCodec, 4000)
+    // Some 54 MiB, more than kernel buffers take (32 MiB to read and 4 MiB to write is usual), all of it answered (the
+    // last one, refused, is counted): then the stream goes on.
+    askDepth(deaf.socket, msgpackCodec, 6000)
     deaf.socket.send(packMsgpack([Kind.Request, 100_001, Method.Depth, [99, 5]]))
     const refused = new RegExp(`glassbook_rejects_total\\{code="${ErrorCode.UnknownMarket}".* 1$`, 'm')
     for (let told = ''; !refused.test(told);)

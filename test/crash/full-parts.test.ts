@@ -25,7 +25,6 @@ interface Part {
 const PARTS: readonly Part[] = [
   {
     name: 'the local chain',
-    // Its file lies beside the journal, which has made room for itself.
     folder: '.',
     size: '128m',
     fails: /no copy of \S+chain-state\.json could be made \(ENOSPC/,
@@ -54,16 +53,19 @@ const PARTS: readonly Part[] = [
   },
 ]
 
+/** The journal has a disk of its own here: without room it stops the exchange, which it may at any time. */
+const DISKS = [...PARTS, { folder: 'journal', size: '128m' }]
+
 describe('a full disk', () => {
   const folder = mkdtempSync(join(tmpdir(), 'glassbook-parts-'))
   const dataDir = join(folder, 'data')
-  const mounted = PARTS.filter((part) => mount(join(dataDir, part.folder), part.size))
+  const mounted = DISKS.filter((disk) => mount(join(dataDir, disk.folder), disk.size))
   afterAll(() => {
-    for (const part of [...mounted].reverse()) unmount(join(dataDir, part.folder))
+    for (const disk of [...mounted].reverse()) unmount(join(dataDir, disk.folder))
     rmSync(folder, { recursive: true, force: true })
   })
 
-  testWith('the right to mount a tmpfs', mounted.length === PARTS.length)(
+  testWith('the right to mount a tmpfs', mounted.length === DISKS.length)(
     'under each part is told once, stops nothing, and is over when there is room',
     async () => {
       const port = await freePort()
@@ -88,7 +90,12 @@ describe('a full disk', () => {
         const orders = (): number => traders.reduce((sum, { wishes }) => sum + wishes.length, 0)
         const goesOn = async (): Promise<void> => {
           const before = orders()
-          await until('more orders', () => orders() > before + 50)
+          await until(
+            'more orders',
+            () => orders() > before + 50 || program.hasExited,
+            () => `${traders.map((trader) => trader.toString()).join('\n')}\n${program.output}`,
+          )
+          expect([program.hasExited, program.output]).toEqual([false, expect.anything()])
         }
         for (const { folder: part, fails, heals } of PARTS) {
           const before = program.output.length

@@ -75,6 +75,15 @@ export class Trader {
     this.client.close()
   }
 
+  /** What a test says of it that waited for it in vain. */
+  toString(): string {
+    const { account, cloid, orderId, refusal } = this.wishes.at(-1) ?? {}
+    return (
+      `account ${account}, connection ${this.client.state}, ${this.wishes.length} orders, ` +
+      `the last: client order id ${cloid}, ${orderId ?? (refusal === '' ? 'not answered' : refusal)}`
+    )
+  }
+
   /** Places nothing more until `resume`; resolves when the fate of every order is known. */
   async rest(): Promise<void> {
     this.isResting = true

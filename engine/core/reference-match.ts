@@ -5,6 +5,7 @@
 import { CancelReason, EventKind, MarketStatus, Stp, TimeInForce } from '../codes.js'
 import { type ReferenceOrder, waitsForRise } from './book-reference.js'
 import {
+  END,
   type ReferenceMarket,
   insideBand,
   isMarketType,
@@ -26,7 +27,7 @@ export abstract class ReferenceMatch extends ReferenceTrading {
   /** Matches an order that stands nowhere, then lets it rest or ends it. */
   protected enter(order: ReferenceOrder): void {
     const market = this.markets.get(order.market)!
-    const killed = order.timeInForce === TimeInForce.FOK ? this.whyNotWhole(order, market) : 0
+    const killed = order.timeInForce === TimeInForce.FOK ? this.whyKilled(order, market) : 0
     const reason = killed === 0 ? this.match(order, market) : killed
     if (order.remaining === 0) this.done(order)
     else {
@@ -148,6 +149,45 @@ export abstract class ReferenceMatch extends ReferenceTrading {
       if (wanted === 0) return this.fitsSteps(planned)
     }
     return CancelReason.FillOrKill
+  }
+
+  /** Why a fill-or-kill order ends unfilled, or 0. */
+  private whyKilled(taker: ReferenceOrder, market: ReferenceMarket): number {
+    const reason = this.whyNotWhole(taker, market)
+    if (reason !== 0) return reason
+    const isLarge = [market.base, market.quote].some((asset) => (this.supply.get(asset) ?? 0n) >= END)
+    return isLarge && !this.totalsStayBelow(taker, market) ? CancelReason.FillOrKill : 0
+  }
+
+  /** Whether no balance could reach 2^53 by the fills of a taker, by the bounds of the rules' "could fill". */
+  private totalsStayBelow(taker: ReferenceOrder, market: ReferenceMarket): boolean {
+    const buys = taker.side === 0
+    const makers = market.book.resting(1 - taker.side).filter(({ ticks }) => reaches(taker, ticks))
+    const base = BigInt(taker.remaining) * market.lotUnits
+    const quote = 2n * quoteOf(market, buys ? taker.ticks : makers[0]!.ticks, taker.remaining)
+    const fits = (account: number, asset: number): boolean => {
+      const units = asset === market.base ? base : quote
+      return this.accounts.get(account)!.total(asset) + units < END
+    }
+    if (!fits(taker.account, buys ? market.base : market.quote)) return false
+    if (!fits(this.feeAccount, market.quote)) return false
+    let wanted = taker.remaining
+    for (const ticks of new Set(makers.map((maker) => maker.ticks))) {
+      if (wanted <= 0) break
+      const level = makers.filter(
+        (maker) => maker.ticks === ticks && maker.account !== taker.account && this.goneReason(maker) === 0,
+      )
+      let shown = 0
+      let all = 0
+      for (const maker of level) {
+        if (shown >= wanted) break
+        if (!fits(maker.account, buys ? market.quote : market.base)) return false
+        shown += maker.visible
+        all += maker.remaining
+      }
+      wanted -= all
+    }
+    return true
   }
 
   private fitsSteps(planned: number): number {

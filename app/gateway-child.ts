@@ -5,7 +5,6 @@
  */
 import { Socket } from 'node:net'
 import { lockFolder } from '../engine/journal/lock.js'
-import { tuneForEngine } from '../engine/tune.js'
 import type { GatewayConfig } from '../gateway/config.js'
 import { runGatewayProcess } from '../gateway/gateway-process.js'
 import { FIRST_SOCKET_FD, type FromGatewayChild } from './gateway-child-words.js'
@@ -40,7 +39,6 @@ async function run(dataDir: string, config: GatewayConfig): Promise<void> {
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {})
-tuneForEngine()
 process.once('message', (config: GatewayConfig) => {
   run(process.argv[2]!, config).then(
     () => process.exit(0),

@@ -4,7 +4,8 @@
  * order is about twice that, spread over functions that are separate for the reader's sake. Measured here: 10
  * to 25 % more commands a second.
  * Call once, before the first command is applied; a hint only, nothing depends on it. It holds for the whole
- * process: the `glassbook` program and the engine thread call it, an embedding program may.
+ * process: the `glassbook` program and the engine thread call it, an embedding program may. A gateway in a process of
+ * its own does not: with these bounds its compiler takes so much time that clients waited for a second.
  */
 import { setFlagsFromString } from 'node:v8'
 

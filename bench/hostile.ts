@@ -1,8 +1,9 @@
 /**
  * `npm run bench:hostile`: what an honest maker notices of clients that mean harm within the default limits.
- * The exchange runs in this process, each attack in one of its own on the same machine and from another
- * address; the maker places and cancels at a fixed pace and its latency runs from the planned time (no
- * coordinated omission). Quiet times are measured between the attacks, so that a busy machine shows.
+ * Engine and journal run in this process, the gateway in its own as `glassbook start` has it, the attack in another
+ * on the same machine and from another address (the maker's is of IPv6); the maker places and cancels at a fixed
+ * pace and its latency runs from the planned time (no coordinated omission). Each attack meets an exchange of its own,
+ * so that none suffers from what the one before has spent; before it the maker is measured alone.
  *
  * The attacker runs at a lower priority than the exchange, for what it needs itself is no part of the question;
  * which part of a core it got is told.
@@ -22,6 +23,10 @@ import { ATTACKS, type AttackOrder } from './hostile-attacks.js'
 
 /** Between two orders of the maker, ms. */
 const PACE_MS = 20
+/** The maker's orders before anything is measured: compilers have seen them. */
+const WARM_SECONDS = 5
+/** Sweeps of BATCH orders before that. */
+const WARM_ROUNDS = 100
 const MARKET = 0
 /** Orders of the account whose questions are asked, one level each. */
 const BATCH = 64
@@ -109,27 +114,15 @@ const { values } = parseArgs({
 const seconds = Number(values.seconds)
 
 async function open(rig: Rig, index: number): Promise<Client> {
-  const client = await createClient({ url: rig.url, wallet: rig.wallets[index]! }).connect()
+  const url = `ws://[::1]:${rig.port}`
+  const client = await createClient({ url, wallet: rig.wallets[index]! }).connect()
   await client.createSession()
   return client
 }
 
-const rig = await startRig({ accounts: 4 })
-const maker = await open(rig, 0)
-const holder = await open(rig, 1)
-for (let placed = 0; placed < Number(values.orders); placed += BATCH) {
-  const batch = Array.from({ length: BATCH }, (_, index) =>
-    holder.place({ market: MARKET, side: 'sell', ticks: 100_000 + placed + index, lots: 1 }),
-  )
-  // Within the account's own budget of orders.
-  await holder.batch(batch).catch(() => new Promise((resolve) => setTimeout(resolve, 50)))
-}
-const held = await holder.orders()
-holder.close()
-console.log(
-  `${availableParallelism()} cores, load ${loadavg()[0]!.toFixed(1)}; ${held.length} orders rest; ${seconds} s each, one place every ${PACE_MS} ms`,
-)
 const quiets: number[] = []
+/** Orders that rested beside the last attack. */
+let resting = 0
 /** An attack's process takes about a core: then the bound is this many times the quiet p99, else the lower one. */
 const CORE = 0.8
 const TIMES_MAX = { core: 10, less: 3 }
@@ -142,30 +135,76 @@ interface Row {
 const rows: Row[] = []
 const timesOf = ({ figures, quietP99 }: Row): number => figures.p99 / quietP99
 const mayBe = ({ cores }: Row): number => (cores >= CORE ? TIMES_MAX.core : TIMES_MAX.less)
-const loadBefore = loadavg()[0]!
-await make(maker, 2)
-for (const name of ATTACKS) {
-  if (values.only !== undefined && values.only !== name) continue
-  const quiet = await make(maker, seconds / 2)
-  quiets.push(quiet.p99)
+/** Orders of one account rest, one a level; answers how many. */
+async function fill(rig: Rig): Promise<number> {
+  const holder = await open(rig, 1)
+  for (let placed = 0; placed < Number(values.orders); placed += BATCH) {
+    const batch = Array.from({ length: BATCH }, (_, index) =>
+      holder.place({ market: MARKET, side: 'sell', ticks: 100_000 + placed + index, lots: 1 }),
+    )
+    // Within the account's own budget of orders.
+    await holder.batch(batch).catch(() => new Promise((resolve) => setTimeout(resolve, 50)))
+  }
+  const { length } = await holder.orders()
+  holder.close()
+  return length
+}
+
+/** Two accounts trade for a while, as on an exchange that has been open for longer than a benchmark: code is warm. */
+async function trade(rig: Rig): Promise<void> {
+  const [seller, buyer] = [await open(rig, 4), await open(rig, 5)]
+  for (const client of [seller, buyer]) {
+    await client.subscribeFills(() => {})
+    await client.subscribeOrders(() => {})
+  }
+  for (let round = 0; round < WARM_ROUNDS; round++) {
+    const part = { market: MARKET, ticks: 90_000, lots: 1 }
+    await seller.batch(Array.from({ length: BATCH }, () => seller.place({ ...part, side: 'sell' })))
+    await buyer.placeOrder({ ...part, side: 'buy', lots: BATCH })
+    await seller.placeOrder({ ...part, side: 'sell', lots: BATCH, display: { lots: 1 } })
+    await buyer.placeOrder({ ...part, side: 'buy', lots: BATCH })
+  }
+  seller.close()
+  buyer.close()
+}
+
+/** An exchange of its own, the maker alone, then beside the attack. */
+async function against(name: AttackOrder['name']): Promise<Row> {
+  const rig = await startRig({ accounts: 6, apart: true, config: { host: '::' } })
+  await trade(rig)
+  resting = await fill(rig)
+  const maker = await open(rig, 0)
+  await make(maker, WARM_SECONDS)
+  const quiet = await make(maker, seconds)
   const attacker = await attack({ name, port: rig.port })
   const [cpuBefore, atMs] = [attacker.cpu(), performance.now()]
   const figures = await make(maker, seconds)
   const cores = (attacker.cpu() - cpuBefore) / ((performance.now() - atMs) / 1000)
   await attacker.end()
-  const row = { name, figures, quietP99: quiet.p99, cores }
+  maker.close()
+  await rig.stop()
+  return { name, figures, quietP99: quiet.p99, cores }
+}
+
+const loadBefore = loadavg()[0]!
+console.log(
+  `${availableParallelism()} cores, load ${loadBefore.toFixed(1)}; ${seconds} s each, one place every ${PACE_MS} ms`,
+)
+for (const name of ATTACKS) {
+  if (values.only !== undefined && values.only !== name) continue
+  const row = await against(name)
   rows.push(row)
+  quiets.push(row.quietP99)
+  const { figures, quietP99, cores } = row
   const { p50, p99, answered, asked } = figures
   console.log(
-    `${name.padEnd(20)} p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, ${timesOf(row).toFixed(1)} times the quiet ${quiet.p99.toFixed(1)} (at most ${mayBe(row)}); ${answered} of ${asked} answered; attacker ${cores.toFixed(2)} cores`,
+    `${name.padEnd(20)} p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, ${timesOf(row).toFixed(1)} times the quiet ${quietP99.toFixed(1)} (at most ${mayBe(row)}); ${answered} of ${asked} answered; attacker ${cores.toFixed(2)} cores`,
   )
 }
 console.log(
   `quiet p99 ${Math.min(...quiets).toFixed(1)} to ${Math.max(...quiets).toFixed(1)} ms; worst attack p99 ${Math.max(...rows.map(({ figures }) => figures.p99)).toFixed(1)} ms`,
 )
 if (values.out !== undefined) writeFileSync(values.out, report())
-maker.close()
-await rig.stop()
 process.exit(0)
 
 function report(): string {
@@ -189,7 +228,7 @@ function report(): string {
 
 ${cpu}, ${cores} cores, ${memoryGiB} GiB, Node ${node}, ${new Date().toISOString()}; load average before ${loadBefore.toFixed(1)}, after ${loadavg()[0]!.toFixed(1)}. \`npm run bench:hostile\`.
 
-One exchange (engine, journal with fdatasync, one gateway thread) with the limits that are the default; ${held.length} orders of one account rest, one a level. An honest maker places an order every ${PACE_MS} ms and cancels it; its latency runs from when the order was due, and an order that is never answered counts as the whole ${seconds} s. Beside it runs one attack at a time (bench/hostile-attacks.ts), a process of its own on the same machine at a lower priority, from another address. No part is random: wallets, prices and pace are the same in each run. Before each attack the maker is measured alone ("quiet").
+For each attack an exchange of its own (engine and journal with fdatasync in one process, the gateway with one thread in another) with the limits that are the default; ${resting} orders of one account rest, one a level. An honest maker places an order every ${PACE_MS} ms and cancels it; its latency runs from when the order was due, and an order that is never answered counts as the whole ${seconds} s. Beside it runs one attack at a time (bench/hostile-attacks.ts), a process of its own on the same machine at a lower priority, from addresses that are not the maker's. No part is random: wallets, prices and pace are the same in each run. Before each attack two other accounts trade for a while, so that code is compiled, then the maker is measured alone ("quiet").
 
 To reach: at most ${TIMES_MAX.less} times the quiet p99, ${TIMES_MAX.core} times where the attacker's process takes a core.
 

@@ -34,6 +34,7 @@ export class FrameOutcome {
   #firstSeq = 0
   #lastSeq = 0
   #frameReject = 0
+  #fills = 0
 
   /** `count` commands follow `headers` (0 or 1) Frame command. */
   constructor(count: number, headers: number) {
@@ -49,6 +50,11 @@ export class FrameOutcome {
   /** Reject of the Frame command itself as a protocol code; 0 when the frame was opened. */
   get frameCode(): number {
     return this.#frameReject === 0 ? 0 : rejectToCode(this.#frameReject)
+  }
+
+  /** Fills that its commands made, those of stops that they fired too. */
+  get fills(): number {
+    return this.#fills
   }
 
   get firstSeq(): number {
@@ -72,6 +78,7 @@ export class FrameOutcome {
         if (kind === EventKind.Rejected) this.#frameReject = words[word + Ev.CODE]!
         continue
       }
+      if (kind === EventKind.Fill) this.#fills++
       if (command < this.#count) addEvent(items, command * ITEM_NUMBERS, kind, words, floats, word)
     }
   }

@@ -384,6 +384,7 @@ export class FrameIntake {
         if (applied.more) return
         connection.framesInFlight--
         this.#count(frame, outcome)
+        this.#limits.filled(frame.session.account, connection.ip, outcome.fills - frame.count)
         if (headers > 0) this.#usedNonces.refused(frame.session, nonceOf(frame), outcome.frameReject)
         if (connection.closed) return
         if (outcome.frameCode !== 0) {

@@ -192,6 +192,28 @@ test('unanswered frames of a connection; those that only cancel wait behind twic
   connection.socket.destroy()
 })
 
+test('fills beyond one an order weigh on the order budget of who takes, afterwards', async () => {
+  const orderRate = { perSecond: 1, burst: 20 }
+  const rig = await venue({ orderRate }, 2)
+  const [maker, taker] = [await open(rig, 0), await open(rig, 1)]
+  const sell = { market: 0, side: 'sell', ticks: 10, display: { lots: 1 } } as const
+  await maker.placeOrder({ ...sell, lots: 1 })
+  await maker.placeOrder({ ...sell, lots: 30 })
+  const buy = { market: 0, side: 'buy', ticks: 10, timeInForce: 'IOC' } as const
+  const taken = await taker.placeOrder({ ...buy, lots: 1 })
+  expect(taken.filledLots).toBe(1)
+  // 19 and a little are left for this one, and for 29 of its fills.
+  const swept = await taker.placeOrder({ ...buy, lots: 30 })
+  expect(swept.filledLots).toBe(30)
+  await expect(taker.placeOrder({ ...buy, lots: 1 })).rejects.toMatchObject({
+    code: ErrorCode.OrderRateLimited,
+    retryAfter: expect.any(Number) as number,
+  })
+  // Who made them pays nothing, and nobody is kept from cancelling.
+  await maker.placeOrder({ ...sell, lots: 1 })
+  await taker.cancelAll({ market: 0 })
+})
+
 test('connections of an address, connections a second, the Origin: refused before the upgrade', async () => {
   const few = await venue({ connectionsPerIp: 2 })
   const sockets = [await raw(few), await raw(few)]

@@ -244,6 +244,16 @@ export class Limits {
     return undefined
   }
 
+  /**
+   * A frame has made `more` fills than it has commands. Each counts as an order, if need be of later: an order that
+   * meets a thousand makers takes as much of the gateway as hundreds that meet one.
+   */
+  filled(account: number, ip: string, more: number): void {
+    const now = performance.now()
+    this.#orders.charge(account, more, now)
+    this.#ordersByIp.charge(ip, more, now)
+  }
+
   /** Whether the account may have `places` more live orders; they count as resting until they do not. */
   openOrders(account: number, places: number): Refusal | undefined {
     const open = this.#openOrders(account)

@@ -10,7 +10,11 @@ import {
   ContractFunctionRevertedError,
   type Client,
   type Hex,
+  HttpRequestError,
+  SocketClosedError,
+  TimeoutError,
   type TransactionReceipt,
+  WebSocketRequestError,
   createWalletClient,
   custom,
   erc20Abi,
@@ -204,7 +208,8 @@ export class Chain {
 
   /**
    * Sends one transaction of the wallet and waits until it is in a block.
-   * @throws ExchangeError (TransactionFailed) with the contract's reason when it is refused or reverted.
+   * @throws ExchangeError (TransactionFailed) with the contract's reason when it is refused or reverted; (OutcomeUnknown)
+   * when the connection breaks after it may have been sent, with `details.transactionHash` where that is known.
    */
   async send(what: string, call: Call): Promise<TransactionReceipt> {
     await this.#checkChain()
@@ -218,21 +223,53 @@ export class Chain {
         },
       )
     }
+    const request = { ...call, account: writer.account, chain: null }
+    let hash: Hex
     try {
-      const request = { ...call, account: writer.account, chain: null }
       await simulateContract(writer, request as never)
-      const hash = await writeContract(writer, request as never)
-      const receipt = await waitForTransactionReceipt(writer, { hash })
-      if (receipt.status === 'success') return receipt
-      throw new ExchangeError(`${what}: transaction ${hash} was reverted; nothing has changed`, {
-        code: ErrorCode.TransactionFailed,
-        details: { transactionHash: hash },
-      })
     } catch (error) {
-      throw refusedByChain(what, error)
+      throw isLostAnswer(error) ? notAsked(what, error) : refusedByChain(what, error)
     }
+    try {
+      hash = await writeContract(writer, request as never)
+    } catch (error) {
+      if (!isLostAnswer(error)) throw refusedByChain(what, error)
+      throw outcomeUnknown(`${what} may have been sent`, error, undefined)
+    }
+    let receipt: TransactionReceipt
+    try {
+      receipt = await waitForTransactionReceipt(writer, { hash })
+    } catch (error) {
+      throw outcomeUnknown(`${what} was sent as transaction ${hash}`, error, hash)
+    }
+    if (receipt.status === 'success') return receipt
+    throw new ExchangeError(`${what}: transaction ${hash} was reverted; nothing has changed`, {
+      code: ErrorCode.TransactionFailed,
+      details: { transactionHash: hash },
+    })
   }
 }
+
+/** The connection failed: whether the node had what was sent is not known. */
+const isLostAnswer = (error: unknown): error is BaseError =>
+  error instanceof BaseError &&
+  error.walk((inner) =>
+    [HttpRequestError, TimeoutError, SocketClosedError, WebSocketRequestError].some(
+      (kind) => inner instanceof kind,
+    ),
+  ) !== null
+
+const notAsked = (what: string, error: BaseError): ExchangeError =>
+  new ExchangeError(`${what}: the chain does not answer (${error.shortMessage}); nothing was sent`, {
+    code: ErrorCode.TransactionFailed,
+    cause: error,
+  })
+
+const outcomeUnknown = (what: string, error: unknown, transactionHash: Hex | undefined): ExchangeError =>
+  new ExchangeError(
+    `${what}, and the chain told no outcome (${error instanceof BaseError ? error.shortMessage : String(error)}); look for it in the wallet's transactions before you send it again`,
+    { code: ErrorCode.OutcomeUnknown, details: { transactionHash }, cause: error },
+  )
 
 function refusedByChain(what: string, error: unknown): unknown {
   if (!(error instanceof BaseError)) return error

@@ -2,10 +2,10 @@
  * What the auditor's and the exit tools have in common: where the chain is and which exchange on it is
  * meant, how progress is shown, how wrong use is told.
  */
-import { readFileSync } from 'node:fs'
 import { isAddress, type Address, type PublicClient } from 'viem'
 import { chainClient, chainErrorText, type ChainDeployment } from '../settlement/chain.js'
 import { NoSettlement, discoverDeployment } from '../settlement/history.js'
+import { NoDeployment, readDeploymentFile } from './deployment-file.js'
 import { fileErrorText, unreadable, unwritable } from './file-errors.js'
 
 /** Wrong use of a command; told in one line, exit code 2. */
@@ -54,10 +54,7 @@ export async function connect(
   if (file === undefined && values.settlement === undefined)
     throw new UsageError('say which exchange: --settlement 0x… or --deployment FILE')
   expectFiles({ read: { [values.deployment === undefined ? 'the deployment' : '--deployment']: file } })
-  const read =
-    file === undefined
-      ? undefined
-      : (JSON.parse(readFileSync(file, 'utf8')) as ChainDeployment & { rpcUrl?: string })
+  const read = file === undefined ? undefined : readDeploymentFile(file)
   const rpcUrls = values.rpc ?? (read?.rpcUrl === undefined ? [] : [read.rpcUrl])
   if (rpcUrls.length === 0) throw new UsageError('say where the chain is: --rpc URL')
   const client = chainClient(rpcUrls)
@@ -89,7 +86,7 @@ export function progressBar(label: string): (share: number) => void {
   }
 }
 
-/** Runs a command's body; wrong use is exit code 2, any other failure one line and 1. */
+/** Runs a command's body; wrong use and a file that is no deployment are exit code 2, any other failure one line and 1. */
 export async function guarded(name: string, usage: string, body: () => Promise<number>): Promise<number> {
   try {
     return await body()
@@ -100,7 +97,7 @@ export async function guarded(name: string, usage: string, body: () => Promise<n
     const isUsage =
       error instanceof UsageError || (typeof code === 'string' && code.startsWith('ERR_PARSE_ARGS'))
     process.stderr.write(`glassbook ${name}: ${text}\n${isUsage ? `usage: ${usage}\n` : ''}`)
-    return isUsage ? 2 : 1
+    return isUsage || error instanceof NoDeployment ? 2 : 1
   }
 }
 

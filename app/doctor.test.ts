@@ -266,8 +266,18 @@ describe('doctor', () => {
     expect(await run()).toMatchObject({ code: 2 })
     expect(await run('--nonsense')).toMatchObject({ code: 2 })
     expect((await run(join(folder, 'absent.json'))).err).toContain('cannot be read')
-    writeFileSync(join(folder, 'odd.json'), '{}')
-    expect((await run(join(folder, 'odd.json'))).err).toContain('is not a deployment')
+    for (const [text, says] of [
+      ['{}', 'is not a deployment: chainId'],
+      ['{"chainId":', 'is not a deployment: '],
+      [JSON.stringify({ ...deployment, vault: '0x12' }), 'is not a deployment: vault: is no address'],
+      [JSON.stringify({ ...deployment, assets: [{ id: 0 }] }), 'is not a deployment: assets.0.symbol'],
+    ] as const) {
+      writeFileSync(join(folder, 'odd.json'), text)
+      expect(await run(join(folder, 'odd.json'))).toMatchObject({
+        code: 2,
+        err: expect.stringContaining(says) as string,
+      })
+    }
     const { code, err } = await run(join(folder, 'good.json'), '--rpc', 'http://127.0.0.1:1')
     expect([code, err.includes('cannot be asked')]).toEqual([1, true])
     const json = await run(join(folder, 'good.json'), '--json')

@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { type PublicClient, createPublicClient, http } from 'viem'
-import { type Finding, checkDeployment, isDeployment } from '../contracts/check.js'
+import { type Finding, checkDeployment } from '../contracts/check.js'
 import { readKey } from '../contracts/check-code.js'
 import type { Deployment } from '../contracts/deploy.js'
 import { parseVerificationKey, toContractKey } from '../contracts/verification-key.js'
@@ -15,6 +15,7 @@ import {
   developmentVerificationKey,
   refuseDevelopmentKey,
 } from '../settlement/development-key.js'
+import { NoDeployment, readDeploymentFile } from './deployment-file.js'
 
 const USAGE = 'usage: glassbook doctor DEPLOYMENT.json [--rpc URL] [--key VERIFICATION_KEY.json] [--json]'
 
@@ -40,14 +41,15 @@ export async function runDoctor(argv: readonly string[]): Promise<number> {
   } catch (error) {
     return refuse(`${message(error)}\n${USAGE}`, 2)
   }
-  let file: unknown
+  let deployment: Deployment
   try {
-    file = JSON.parse(readFileSync(path, 'utf8'))
+    deployment = readDeploymentFile(path)
   } catch (error) {
-    return refuse(`${path} cannot be read: ${message(error)}`, 2)
+    return refuse(
+      error instanceof NoDeployment ? error.message : `${path} cannot be read: ${message(error)}`,
+      2,
+    )
   }
-  if (!isDeployment(file)) return refuse(`${path} is not a deployment`, 2)
-  let deployment = file
   try {
     const key: unknown =
       values.key === undefined ? deployment.verificationKey : JSON.parse(readFileSync(values.key, 'utf8'))

@@ -7,7 +7,7 @@
  * Exit codes: 0 = all verified, 1 = something does not hold (said which), 2 = wrong use.
  */
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { p256 } from '@noble/curves/nist.js'
@@ -43,6 +43,7 @@ import { FillLeaves, decodeFill, fillProof, verifyFill, FILL_BYTES } from '../se
 import { BatchStore } from '../settlement/store.js'
 import { UsageError, guarded, toJson } from './chain-options.js'
 import { usageOf } from './commands.js'
+import { readDeploymentFile } from './deployment-file.js'
 
 const USAGE = usageOf('order-audit')
 const SIGNATURE_BYTES = 64
@@ -107,7 +108,7 @@ export function runOrderAudit(argv: string[]): Promise<number> {
     const [seq, index] = [Number(match[1]), Number(match[2] ?? 0)]
     const path = values.deployment ?? join(dataDir, 'deployment.json')
     if (!existsSync(path)) throw new UsageError(`no deployment at ${path}: signatures name chain and vault`)
-    const deployment = JSON.parse(readFileSync(path, 'utf8')) as ChainDeployment
+    const deployment = readDeploymentFile(path)
     const found = findFill(dataDir, seq, index)
     const checks: Check[] = []
     const lines: string[] = []

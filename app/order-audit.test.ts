@@ -163,7 +163,15 @@ async function writeExchange(
   journal.close()
   writeFileSync(
     join(dataDir, 'deployment.json'),
-    JSON.stringify({ chainId: CHAIN_ID, vault: forgery.vault ?? vault, settlement, assets: [] }),
+    JSON.stringify({
+      chainId: CHAIN_ID,
+      vault: forgery.vault ?? vault,
+      settlement,
+      verifier: vault,
+      deployedAtBlock: 0,
+      assets: [],
+      constants: { rowsPerChunk: ROWS_PER_CHUNK, maxUnproven: 1, proven: false },
+    }),
   )
   const follower = new Follower({ dataDir })
   follower.advance(() => false)

@@ -229,20 +229,3 @@ async function checkState(client: PublicClient, deployment: Deployment, findings
 }
 
 const isoTime = (seconds: bigint): string => new Date(Number(seconds) * 1000).toISOString()
-
-/** Whether a parsed file has the parts of a deployment that the checks read. */
-export function isDeployment(value: unknown): value is Deployment {
-  if (typeof value !== 'object' || value === null) return false
-  const { chainId, vault, settlement, verifier, assets, constants } = value as Partial<Deployment>
-  const address = (text: Address | undefined): boolean =>
-    typeof text === 'string' && /^0x[0-9a-fA-F]{40}$/.test(text)
-  return (
-    typeof chainId === 'number' &&
-    address(vault) &&
-    address(settlement) &&
-    address(verifier) &&
-    Array.isArray(assets) &&
-    typeof constants === 'object' &&
-    constants !== null
-  )
-}

@@ -53,6 +53,9 @@ export class AnvilError extends Error {
   override readonly name = 'AnvilError'
 }
 
+/** The chain's process ended before it answered. */
+class AnvilEnded extends AnvilError {}
+
 /**
  * Runs the chain, tells its process id, and ends it (after it has written its state) when this program's
  * end of the pipe closes: at a stop, and also when this program is killed. A chain that hangs and has not ended
@@ -138,7 +141,10 @@ export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
       if (isStopping) running.end()
       else watch()
     } catch (error) {
-      if (!isStopping) options.onDied?.(error as Error)
+      if (isStopping) return
+      // It died again while it started, which is one death more.
+      if (error instanceof AnvilEnded) await restart(error.message)
+      else options.onDied?.(error as Error)
     }
   }
   watch()
@@ -208,7 +214,7 @@ async function run(options: AnvilOptions, port: number): Promise<Running> {
   const pid = await new Promise<number>((resolve, reject) => {
     child.stdout.once('data', (line: Buffer) => resolve(Number(line.toString())))
     child.once('error', (error) => reject(new AnvilError(`anvil does not start: ${error.message}`)))
-    void exited.then((how) => reject(new AnvilError(`anvil ended at start (${how})`)))
+    void exited.then((how) => reject(new AnvilEnded(`anvil ended at start (${how})`)))
   })
   try {
     await untilReady(child, `http://127.0.0.1:${port}`, chainId, readyTimeoutMs, () => errors)
@@ -231,7 +237,7 @@ async function untilReady(
     failure = new AnvilError(`anvil does not start: ${error.message}`)
   })
   child.once('close', (code, signal) => {
-    failure ??= new AnvilError(`anvil ended at start (${signal ?? code}): ${errors().trim()}`)
+    failure ??= new AnvilEnded(`anvil ended at start (${signal ?? code}): ${errors().trim()}`)
   })
   const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'eth_chainId', params: [] })
   const deadline = Date.now() + timeoutMs

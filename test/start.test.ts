@@ -84,6 +84,38 @@ function anvilOf(data: string): number | undefined {
   )?.pid
 }
 
+test('a chain that dies again and again is given up: the exchange says so, stops in order, and starts again', async () => {
+  const data = join(folder, 'dying-chain')
+  const program = await start(data)
+  await program.says('Ctrl-C')
+  const restarts = (): number =>
+    program.output.match(/^local chain: ended by itself \(.+\); started again at port \d+$/gm)?.length ?? 0
+  let killed: number | undefined
+  // Also one that does not answer yet.
+  await until(
+    'the end',
+    () => {
+      const chain = anvilOf(data)
+      if (chain !== undefined && chain !== killed) process.kill((killed = chain), 'SIGKILL')
+      return program.hasExited
+    },
+    () => program.output,
+  )
+  expect(restarts()).toBe(5)
+  expect([await program.ends(), program.output]).toEqual([
+    1,
+    expect.stringMatching(
+      /^glassbook: the local chain: the chain ended by itself 6 times within a minute \(.+\)$/m,
+    ),
+  ])
+  await until('no process is left', () =>
+    processes().every(({ command }) => !command.some((word) => word.includes(data))),
+  )
+  const again = await start(data)
+  await again.says('Ctrl-C')
+  expect(await again.kill('SIGTERM')).toBe(0)
+})
+
 test('what was fixed at the first start of a folder is not changed in silence', async () => {
   const data = join(folder, 'fixed')
   const first = await start(data, '--exit-delay-seconds', '3600')

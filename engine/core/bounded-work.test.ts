@@ -66,7 +66,27 @@ describe('the taker', () => {
     // One look, seven parts.
     expect(ice.buy(2, 100, 7, 1, { timeInForce: FOK })).toHaveLength(1 + 7 + 6)
     ice.sell(1, 100, 8, 2, { displayLots: 1 })
-    expect(ice.buy(2, 100, 2, 2, { timeInForce: FOK })).toEqual(['Accepted 2', 'Canceled 2 WorkLimit 2'])
+    expect(ice.buy(2, 100, 8, 2, { timeInForce: FOK })).toEqual(['Accepted 2', 'Canceled 2 WorkLimit 8'])
+  })
+
+  test('parts that a fill-or-kill order does not come to cost it nothing', () => {
+    const rig = new Rig({ commandStepsMax: 8 }).fund(3)
+    rig.sell(1, 100, 20, 1, { displayLots: 1 })
+    rig.sell(3, 100, 5, 2)
+    // One of what the iceberg shows, the rest of the order behind it.
+    expect(rig.buy(2, 100, 6, 1, { timeInForce: FOK })).toEqual([
+      'Accepted 1',
+      'Fill 1<1 1@100',
+      'Refilled 1 1',
+      'Fill 2<1 5@100',
+    ])
+    // Of what it hides two parts, however many more there are.
+    expect(rig.cancel(3, 2)).toHaveLength(1)
+    expect(rig.buy(2, 100, 3, 2, { timeInForce: FOK })).toHaveLength(1 + 3 + 3)
+    // Several icebergs, a level that takes turns: never more steps than lots.
+    rig.sell(3, 100, 20, 3, { displayLots: 1 })
+    expect(rig.buy(2, 100, 6, 3, { timeInForce: FOK })).toHaveLength(1 + 6 + 6)
+    expect(rig.buy(2, 100, 7, 4, { timeInForce: FOK })).toEqual(['Accepted 4', 'Canceled 4 WorkLimit 7'])
   })
 
   test('the commands of a frame share the bound, Time begins anew', () => {

@@ -188,8 +188,9 @@ export class Matcher {
       level = levels[(level << LEVEL_SHIFT) + LEVEL_WORSE]!
     ) {
       const unit = (levels[level << LEVEL_SHIFT]! ^ mask) * this.units[2 * market + UNITS_TICK]!
-      // First pass over the queue takes what shows; what icebergs hide comes after the whole queue.
+      // First pass over the queue takes what shows; what icebergs hide comes after the whole queue, in `parts`.
       let hidden = 0
+      let parts = 0
       for (
         let maker = levels[(level << LEVEL_SHIFT) + LEVEL_HEAD]!;
         maker !== NONE;
@@ -213,10 +214,12 @@ export class Matcher {
         if ((makerAttributes & MARK_ICEBERG) !== 0) {
           const more = extras[maker << EXTRA_SHIFT]!
           hidden += more
-          planned += Math.ceil(more / extras[(maker << EXTRA_SHIFT) + EXTRA_DISPLAY]!)
+          parts += Math.ceil(more / extras[(maker << EXTRA_SHIFT) + EXTRA_DISPLAY]!)
         }
       }
       const lots = Math.min(wanted, hidden)
+      // A part that is met fills a lot at least, so a maker cannot make an order dear that fills little.
+      planned += Math.min(parts, lots)
       budget -= lots * unit
       if (bounded && budget < 0) return CancelReason.FillOrKill
       wanted -= lots

@@ -143,8 +143,11 @@ export abstract class ReferenceMatch extends ReferenceTrading {
         if (maker.remaining > maker.visible) icebergs.push(maker)
       }
       const hidden = icebergs.reduce((sum, { remaining, visible }) => sum + remaining - visible, 0)
-      for (const { remaining, visible, display } of icebergs)
-        planned += Math.ceil((remaining - visible) / display)
+      const parts = icebergs.reduce(
+        (sum, { remaining, visible, display }) => sum + Math.ceil((remaining - visible) / display),
+        0,
+      )
+      planned += Math.min(parts, wanted, hidden)
       if (!take(ticks, Math.min(wanted, hidden))) return CancelReason.FillOrKill
       if (wanted === 0) return this.fitsSteps(planned)
     }

@@ -149,8 +149,8 @@ export class Bridge implements RunningBridge {
   #cut(): void {
     this.#socket = undefined
     this.stats = { ...this.stats, connections: 0 }
-    // Nobody was told of what waits yet, and nobody knows it any more.
-    this.#waiting = []
+    // Nobody was told of what waits yet, and nobody knows it any more; the cancels of an earlier one's end are ours.
+    this.#waiting = this.#waiting.filter((body) => body.readInt32LE(Inbound.CONNECTION * 4) === NOBODY)
     for (const account of this.#guarded) this.#submitCancel(account)
     this.#guarded.clear()
     this.#onQuiet()

@@ -126,6 +126,29 @@ describe('several endpoints', () => {
     expect(String((early as BaseError).message)).toMatch(/is at block 10\d and was asked for logs up to 5000/)
   })
 
+  test('a log that only one says to be of another block is not believed', async () => {
+    const log = (blockNumber: string) => ({
+      address: ADDRESS,
+      topics: [],
+      data: '0x',
+      blockHash: `0x${'ab'.repeat(32)}`,
+      blockNumber,
+      logIndex: '0x0',
+      transactionHash: `0x${'cd'.repeat(32)}`,
+      transactionIndex: '0x0',
+      removed: false,
+    })
+    const says = (blockNumber: string) => (method: string) =>
+      method === 'eth_blockNumber' ? height(100)() : { result: [log(blockNumber)] }
+    const logs = () => client().getLogs({ address: ADDRESS, fromBlock: 90n, toBlock: 100n })
+    // Two of three do not agree: whichever comes first, it is not taken for the other.
+    await start(says('0x5f5e100'), says('0x64'), down)
+    const refused: unknown = await logs().catch((error: unknown) => error)
+    expect((refused as BaseError).walk((cause) => cause instanceof EndpointsDisagree)).not.toBeNull()
+    running[2]!.reply = says('0x64')
+    expect(await logs()).toMatchObject([{ blockNumber: 100n }])
+  })
+
   test('what is no block, and no block at all, is none of the heights', async () => {
     const block = (number: string) => (): Reply => ({
       result: { number, hash: `0x${'ab'.repeat(32)}`, timestamp: '0x1', transactions: [] },

@@ -233,7 +233,7 @@ const meaningful: Readonly<Record<string, readonly string[]>> = {
   eth_getTransactionByHash: ['hash', 'blockHash', 'to', 'input'],
   eth_getBlockByNumber: ['hash', 'number', 'timestamp', 'baseFeePerGas'],
   eth_getBlockByHash: ['hash', 'number', 'timestamp', 'baseFeePerGas'],
-  eth_getLogs: ['address', 'topics', 'data', 'blockHash', 'logIndex', 'transactionHash'],
+  eth_getLogs: ['address', 'topics', 'data', 'blockHash', 'blockNumber', 'logIndex', 'transactionHash'],
 }
 
 /** Equal for answers that say the same. */

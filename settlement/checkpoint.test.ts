@@ -90,6 +90,22 @@ test('long after the last batch: the same, and deposits that waited then are in 
   expect(await plan(await pruned(20n), 3)).toEqual(['request 0.0001 USDX'])
 })
 
+test('a waiting deposit of another account and asset with the same leaf, or of a later block', async () => {
+  await makeCheckpoint()
+  const text = readFileSync(file, 'utf8')
+  const { head } = readCheckpoint(file, fixture.deployment)
+  const [deposit] = head.waiting
+  for (const change of [
+    { account: deposit!.account - 1, asset: 64 },
+    { account: deposit!.account + 2 ** 26 },
+    { blockNumber: head.block },
+  ]) {
+    const waiting = [{ ...deposit, ...change }, ...head.waiting.slice(1)]
+    writeFileSync(file, text.replace(JSON.stringify(head.waiting), JSON.stringify(waiting)))
+    await expect(plan(client, 3)).rejects.toThrow(/waiting\[0\] is .* not the deposit at position/)
+  }
+})
+
 describe('a made-up block', () => {
   let text = ''
   beforeAll(async () => {

@@ -13,7 +13,7 @@ import { dirname } from 'node:path'
 import { BlockNotFoundError, type Address, type Hex, type PublicClient } from 'viem'
 import { settlementAbi, vaultAbi } from '../contracts/abi.js'
 import { isContractAnswer } from '../contracts/call-endings.js'
-import { UNITS_END } from '../engine/limits.js'
+import { ACCOUNTS_MAX, ASSETS_MAX, UNITS_END } from '../engine/limits.js'
 import type { ChainDeployment } from './chain.js'
 import { extendQueue } from './deposit-queue.js'
 import type { QueuedDeposit } from './history.js'
@@ -147,9 +147,13 @@ function headOf(file: string, line: string, deployment: ChainDeployment): Checkp
     throw new CheckpointError(`${file}: waiting is ${shown(head.waiting)}, not a list of deposits`)
   head.waiting.forEach((each: unknown, at) => {
     const deposit = (each ?? {}) as Partial<QueuedDeposit>
+    // The queue's hash has account and asset in one number: beyond their bounds several pairs give the same.
     const isDeposit =
       deposit.position === head.depositsConsumed! + at &&
       [deposit.account, deposit.asset, deposit.units, deposit.blockNumber].every(isCount) &&
+      deposit.account! < ACCOUNTS_MAX &&
+      deposit.asset! < ASSETS_MAX &&
+      deposit.blockNumber! < head.block! &&
       /^0x[0-9a-fA-F]{40}$/.test(String(deposit.owner))
     if (!isDeposit)
       throw new CheckpointError(

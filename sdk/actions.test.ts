@@ -42,11 +42,13 @@ const MARKET = 'ETH-USDC'
 const receiptKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
 const siblings = Array.from({ length: 28 }, (_, height) => BigInt(height))
 const UNITS = 7n
+const FIELD_ORDER = 21888242871839275222246405745257275088548364400416034343698204186575808495617n
 const ROOT = rootOf(1, 0, UNITS, siblings)
 
 let rig: Rig
 let client: Client
 let proofOf = { account: 1, asset: 0 }
+let provenUnits = UNITS
 let fillAnswer: FillProofMessage | null = null
 beforeAll(async () => {
   rig = await startRig({
@@ -59,7 +61,7 @@ beforeAll(async () => {
           ? Promise.resolve(fillAnswer)
           : Promise.resolve({
               ...proofOf,
-              units: String(UNITS),
+              units: String(provenUnits),
               siblings: siblings.map(String),
               batch: 3,
               root: String(ROOT),
@@ -444,6 +446,11 @@ describe('verification', () => {
     proofOf = { account: 2, asset: 0 }
     await expect(verify(chain({ newRoot: ROOT }))).rejects.toThrow(refused('VerificationError'))
     proofOf = { account: 1, asset: 0 }
+    // The order of the field more hashes to the same root, and is no balance.
+    provenUnits = UNITS + FIELD_ORDER
+    expect(rootOf(1, 0, provenUnits, siblings)).toBe(ROOT)
+    await expect(verify(chain({ newRoot: ROOT }))).rejects.toThrow(refused('VerificationError'))
+    provenUnits = UNITS
     await expect(client.verifyBalance({ asset: 'ETH' })).rejects.toThrow(refused('InputError'))
   })
 

@@ -8,7 +8,7 @@
  * leaf is the balance in units, 0 when empty.
  */
 import { poseidon2 } from 'poseidon-lite/poseidon2'
-import { ASSET_BITS } from '../engine/limits.js'
+import { ASSET_BITS, UNITS_END } from '../engine/limits.js'
 import { VerificationError } from './errors.js'
 import { ErrorCode } from './wire/codes.js'
 import { readArray, readObject, readSafeInt, readString } from './wire/fields.js'
@@ -36,10 +36,16 @@ const decimal = (value: unknown, field: string): bigint => {
 /** A proof as the gateway sends it. @throws FieldError or VerificationError when it is not one. */
 export function readProof(answer: WireValue): BalanceProof {
   const proof = readObject(answer, 'proof')
+  const units = decimal(proof['units'], 'units')
+  // A leaf is hashed modulo the field's order: beyond the bound other amounts have the same root.
+  if (units >= UNITS_END)
+    throw new VerificationError(`units is ${units}, and no balance reaches 2^53`, {
+      code: ErrorCode.ProofUnavailable,
+    })
   return {
     account: readSafeInt(proof['account'], 'account'),
     asset: readSafeInt(proof['asset'], 'asset'),
-    units: decimal(proof['units'], 'units'),
+    units,
     siblings: readArray(proof['siblings'], 'siblings', STATE_TREE_DEPTH, STATE_TREE_DEPTH).map((value) =>
       decimal(value, 'sibling'),
     ),

@@ -182,7 +182,9 @@ describe('prover queue', () => {
   test('what is no request is refused', async () => {
     const { queue, call } = await start()
     expect((await call('nothing')).status).toBe(404)
-    expect((await call('result', { id: 'x', proof: ['1'.repeat(70_000)] })).status).toBe(400)
+    const sized = (bytes: number): object => ({ id: 'x'.repeat(bytes - '{"id":""}'.length) })
+    expect(await call('result', sized(64 * 1024))).toEqual({ status: 200, body: { taken: false } })
+    expect((await call('result', sized(64 * 1024 + 1))).status).toBe(400)
     expect((await call('result', [1])).body).toEqual({ taken: false })
     expect(queue.metrics()).toMatchObject({ waiting: 0, failures: 0 })
   })

@@ -21,6 +21,7 @@ const { values } = parseArgs({
     suites: { type: 'string', default: '6' },
     without: { type: 'string' },
     'suite-seconds': { type: 'string', default: '300' },
+    'at-once': { type: 'string', default: '1' },
     minutes: { type: 'string', default: '600' },
     out: { type: 'string' },
     keep: { type: 'string' },
@@ -32,6 +33,7 @@ const chosen = sample(root, new Random(Number(values.seed)), Number(values.count
 const box = new MutationBox(root, {
   suitesMax: Number(values.suites),
   suiteMsMax: Number(values['suite-seconds']) * 1000,
+  atOnce: Number(values['at-once']),
   ...(values.without === undefined ? {} : { without: new RegExp(values.without) }),
 })
 const kept = values.keep !== undefined && existsSync(values.keep) ? readFileSync(values.keep, 'utf8') : ''

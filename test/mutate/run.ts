@@ -1,7 +1,8 @@
 /**
  * Runs the tests near a mutant on it, in a copy of dist. Near = by steps of imports from the test to the file,
- * tests of the same folder first; then those of further.ts. A mutant that none of them notices has survived: a hole in the tests, a line
- * that does nothing, or one whose effect nobody can see.
+ * tests of the same folder first; then those of further.ts. What is known to be quick goes first, several at once; the
+ * first that fails ends the others. A mutant that none of them notices has survived: a hole in the tests, a line that
+ * does nothing, or one whose effect nobody can see.
  */
 import { spawn } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -18,11 +19,18 @@ export interface Verdict {
   readonly passed: readonly string[]
 }
 
+interface Run {
+  readonly passes: Promise<boolean>
+  readonly kill: () => void
+}
+
 export interface RunOptions {
   /** Suites near a mutant at most; those of further.ts come besides. */
   readonly suitesMax: number
   /** A suite that takes longer has noticed: something waits for ever. */
   readonly suiteMsMax: number
+  /** Suites of one mutant that run at the same time. */
+  readonly atOnce?: number
   /** Suites that are not run: what takes minutes. */
   readonly without?: RegExp
 }
@@ -64,6 +72,8 @@ export class MutationBox {
   readonly #graph: Map<string, string[]>
   /** Whether a suite passes on the code as it is: one that fails by itself would seem to notice every mutant. */
   readonly #sound = new Map<string, boolean>()
+  /** How long a suite took when it last passed. */
+  readonly #tookMs = new Map<string, number>()
 
   constructor(
     private readonly root: string,
@@ -85,18 +95,41 @@ export class MutationBox {
     const passed: string[] = []
     const isRun = (suite: string): boolean => this.#graph.has(suite) && !this.options.without?.test(suite)
     const near = suitesNear(this.#graph, file).filter(isRun).slice(0, this.options.suitesMax)
-    for (const suite of new Set([...near, ...furtherSuites(file).filter(isRun)])) {
-      if (this.#sound.get(suite) === false) continue
-      writeFileSync(path, compiled(this.root, mutant))
-      const passes = await this.#run(suite)
+    const waiting = [...new Set([...near, ...furtherSuites(file).filter(isRun)])]
+      .filter((suite) => this.#sound.get(suite) !== false)
+      .sort((a, b) => (this.#tookMs.get(a) ?? 0) - (this.#tookMs.get(b) ?? 0))
+    const change = compiled(this.root, mutant)
+    while (waiting.length > 0) {
+      writeFileSync(path, change)
+      const failed = await this.#untilOneFails(waiting, passed)
       writeFileSync(path, original)
-      if (passes) passed.push(suite)
-      else {
-        if (!this.#sound.has(suite)) this.#sound.set(suite, await this.#run(suite))
-        if (this.#sound.get(suite) === true) return { mutant, by: suite, passed }
-      }
+      if (failed === undefined) break
+      if (!this.#sound.has(failed)) this.#sound.set(failed, await this.#run(failed).passes)
+      if (this.#sound.get(failed) === true) return { mutant, by: failed, passed }
     }
     return { mutant, passed }
+  }
+
+  /** Takes suites from `waiting` until one fails; those that it cuts short go back to the front. */
+  async #untilOneFails(waiting: string[], passed: string[]): Promise<string | undefined> {
+    let failed: string | undefined
+    const running = new Map<string, Run>()
+    const lane = async (): Promise<void> => {
+      while (failed === undefined && waiting.length > 0) {
+        const suite = waiting.shift()!
+        const run = this.#run(suite)
+        running.set(suite, run)
+        const passes = await run.passes
+        running.delete(suite)
+        if (passes) passed.push(suite)
+        else if (failed === undefined) {
+          failed = suite
+          for (const other of running.values()) other.kill()
+        } else waiting.unshift(suite)
+      }
+    }
+    await Promise.all(Array.from({ length: this.options.atOnce ?? 1 }, lane))
+    return failed
   }
 
   /** Suites that fail without any mutation. */
@@ -108,18 +141,24 @@ export class MutationBox {
     rmSync(this.folder, { recursive: true, force: true })
   }
 
-  #run(suite: string): Promise<boolean> {
-    return new Promise((done) => {
-      const child = spawn(
-        process.execPath,
-        ['node_modules/jest/bin/jest.js', '--forceExit', '--bail', '--runTestsByPath', `dist/${suite}`],
-        { cwd: this.folder, stdio: 'ignore', detached: true },
-      )
-      const patience = setTimeout(() => process.kill(-child.pid!, 'SIGKILL'), this.options.suiteMsMax)
+  #run(suite: string): Run {
+    const from = performance.now()
+    const child = spawn(
+      process.execPath,
+      ['node_modules/jest/bin/jest.js', '--forceExit', '--bail', '--runTestsByPath', `dist/${suite}`],
+      { cwd: this.folder, stdio: 'ignore', detached: true },
+    )
+    const kill = (): void => {
+      if (child.exitCode === null && child.signalCode === null) process.kill(-child.pid!, 'SIGKILL')
+    }
+    const patience = setTimeout(kill, this.options.suiteMsMax)
+    const passes = new Promise<boolean>((done) => {
       child.once('exit', (code) => {
         clearTimeout(patience)
+        if (code === 0) this.#tookMs.set(suite, performance.now() - from)
         done(code === 0)
       })
     })
+    return { passes, kill }
   }
 }

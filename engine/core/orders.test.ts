@@ -647,6 +647,23 @@ describe('time', () => {
     expect(protect(0, 0, 0)).toEqual(['ProtectionChanged'])
     expect(rig.buy(1, 100, 9, 1)).toEqual(['Accepted 1'])
   })
+
+  test('protection pulls the order of the very command whose trade set a stop off that met it', () => {
+    const rig = new Rig().fund(3)
+    rig.sell(3, 100, 1, 1)
+    rig.sell(2, 90, 1, 1, { type: OrderType.Stop, triggerTicks: 100 })
+    commands.writeProtection(rig.words, rig.floats, 0, 1, 0, 1000, 1, 0)
+    rig.apply()
+    expect(rig.buy(1, 100, 3, 7)).toEqual([
+      'Accepted 7',
+      'Fill 1<7 1@100',
+      'Triggered 1',
+      'Fill 7<1 1@100',
+      'ProtectionTriggered',
+      'Canceled 7 Protection 1',
+    ])
+    expect(rig.book()).toBe(' | ')
+  })
 })
 
 describe('fees and reserves', () => {

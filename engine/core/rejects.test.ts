@@ -141,6 +141,8 @@ describe('capacities', () => {
     expect(rig.sell(1, 102, 1, 3)).toEqual(['Rejected LevelsFull'])
     expect(rig.sell(1, 101, 1, 3)).toEqual(['Accepted 3'])
     expect(rig.amend(1, 3, 103, 1)).toEqual(['Rejected LevelsFull'])
+    expect(rig.amend(1, 4, 100, 1)).toEqual(['Amended 4 1@100 anew'])
+    expect(rig.amend(1, 4, 101, 1)).toEqual(['Amended 4 1@101 anew'])
     expect(rig.amend(1, 1, 103, 1)).toEqual(['Amended 1 1@103 anew'])
     expect(rig.sell(1, 104, 1, 9, { type: OrderType.StopLimit, triggerTicks: 90 })).toEqual([
       'Rejected LevelsFull',

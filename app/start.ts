@@ -99,14 +99,18 @@ function takeFolder(dataDir: string, parts: Parts): void {
   })
 }
 
-/** What clients will come to must be free: looked at before anything is made. */
+/** What clients and provers will come to must be free: looked at before anything is made. */
 async function takePlaces(options: StartOptions, parts: Parts): Promise<void> {
-  const { gateway, gatewaySockets } = options
+  const { gateway, gatewaySockets, prover } = options
   for (const path of gatewaySockets) {
     mkdirSync(dirname(path), { recursive: true })
     parts.started('the socket', lockFile(`${path}.lock`, `gateway socket ${path}`))
   }
   if (gatewaySockets.length === 0) await probePort(gateway.host, gateway.port)
+  if (prover.host !== undefined && prover.port !== undefined)
+    await probePort(prover.host, prover.port).catch((error: Error) => {
+      throw new Error(`${error.message}: choose another with --prover-listen [HOST:]PORT`)
+    })
 }
 
 async function startParts(options: StartOptions, screen: Screen, parts: Parts, end: RunEnd): Promise<void> {

@@ -134,14 +134,19 @@ test('a port that is taken is said before anything is made', async () => {
   await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
   const { port } = taken.address() as { port: number }
   const data = join(folder, 'never')
-  const refused = run(['start', '--data', data, '--port', String(port)])
-  expect(await refused.ends()).toBe(1)
-  expect(refused.output).toContain(
-    `port ${port} of 127.0.0.1 is taken by another program: choose another with --port N`,
-  )
-  expect(refused.output.trim().split('\n')).toHaveLength(1)
-  // Nothing is left of it.
-  expect(() => statSync(data)).toThrow('ENOENT')
+  for (const [flags, advice] of [
+    [['--port', String(port)], '--port N'],
+    [['--port', '0', '--prover-listen', String(port)], '--prover-listen [HOST:]PORT'],
+  ] as const) {
+    const refused = run(['start', '--data', data, ...flags])
+    expect(await refused.ends()).toBe(1)
+    expect(refused.output).toContain(
+      `port ${port} of 127.0.0.1 is taken by another program: choose another with ${advice}`,
+    )
+    expect(refused.output.trim().split('\n')).toHaveLength(1)
+    // Nothing is left of it.
+    expect(() => statSync(data)).toThrow('ENOENT')
+  }
   taken.close()
 })
 

@@ -106,8 +106,8 @@ export async function checkAssets(client: PublicClient, deployment: Deployment):
         detail: `${places === undefined ? 'its token does not tell' : `found ${places}`}, the deployment says ${decimals}`,
       })
     // Some old tokens have none that can be read.
-    const name = await client.readContract({ ...erc20, functionName: 'symbol' }).catch(() => symbol)
-    if (name !== symbol)
+    const name = await unlessStuck(client.readContract({ ...erc20, functionName: 'symbol' }))
+    if (name !== undefined && name !== symbol)
       findings.push({
         level: 'warn',
         what: `symbol of asset ${id}`,

@@ -272,6 +272,13 @@ describe('genesis', () => {
   test('assets, fee account, capacities', () => {
     expect(bad({}, [{ id: 64, symbol: 'A' }])).toThrow('asset id 64')
     expect(bad({}, [{ id: 0, symbol: 'a b' }])).toThrow('symbol "a b"')
+    const { assets } = options().genesis
+    expect(bad({}, [...assets, assets[0]!])).toThrow(`asset ${assets[0]!.id} is there twice`)
+    const markets = [marketConfig(), marketConfig()]
+    expect(() => createEngine({ ...small(), genesis: { assets, markets } })).toThrow(
+      'market 0: is there twice',
+    )
+    expect(bad({ status: 3 as 0 })).toThrow('status 3 is none')
     expect(() => createEngine({ ...small(), ordersMax: 0 })).toThrow('ordersMax is 0')
     expect(() => createEngine({ ...small(), commandStepsMax: 1 })).toThrow('commandStepsMax is 1, 2 to 1024')
     const genesis = { ...options().genesis, feeAccount: -1 }

@@ -150,6 +150,28 @@ describe('capacities', () => {
     expect(rig.book()).toBe(' | 101:3 103:1')
   })
 
+  test('levels: a waiting stop moves to a trigger that has a level; one that is set off and finds none ends', () => {
+    const rig = new Rig({ levelsMax: 4, reference: false }).fund(3)
+    const stop = (ticks: number, cloid: number, triggerTicks: number): string[] =>
+      rig.buy(1, ticks, 1, cloid, { type: OrderType.StopLimit, triggerTicks })
+    rig.sell(2, 100, 2, 1)
+    rig.buy(3, 50, 1, 1)
+    stop(96, 2, 100)
+    stop(97, 3, 100)
+    stop(97, 4, 120)
+    expect(rig.amend(1, 3, 97, 1, { triggerTicks: 130 })).toEqual(['Rejected LevelsFull'])
+    expect(rig.amend(1, 3, 97, 1, { triggerTicks: 120 })).toEqual(['Amended 3 1@97 anew'])
+    expect(rig.amend(1, 3, 97, 1, { triggerTicks: 100 })).toEqual(['Amended 3 1@97 anew'])
+    expect(rig.buy(3, 100, 1, 2, { timeInForce: TimeInForce.IOC })).toEqual([
+      'Accepted 2',
+      'Fill 1<2 1@100',
+      'Triggered 2',
+      'Canceled 2 TriggerRejected 1',
+      'Triggered 3',
+    ])
+    expect(rig.book()).toBe('97:1 50:1 | 100:1')
+  })
+
   test('orders of one account, waiting stops with them; what never rests is still taken', () => {
     const rig = new Rig({ accountOrdersMax: 2 }).fund(2)
     rig.sell(1, 100, 1, 1)

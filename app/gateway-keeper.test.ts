@@ -1,9 +1,12 @@
 /** A system that gives no process for a while: the keeper goes on trying, tells each time, and the exchange does not end. */
+import { unlinkSync } from 'node:fs'
+import { join } from 'node:path'
 import { RIG_DEPLOYMENT, startRig } from '../bench/gateway-rig.js'
 import { childProcesses } from '../bench/thread-cpu.js'
 import { Bridge } from '../gateway/bridge.js'
 import { gatewayConfig } from '../gateway/config.js'
 import { GatewayKeeper } from './gateway-keeper.js'
+import { keepPublicKey } from './receipt-key.js'
 
 const program = process.execPath
 afterEach(() => {
@@ -34,11 +37,18 @@ test('a process that cannot be made is tried again, each time later, until there
       return match === null ? [] : [`${match[1]}: ${match[2]}`]
     })
   const gateway = childProcesses().find((pid) => !others.includes(pid))
+  // What a start does when the gateway listens.
+  keepPublicKey(rig.dataDir, (line) => lines.push(line))
   process.execPath = '/none/there'
+  // The key of its receipts is lost while it runs: the next one makes another, which is told.
+  unlinkSync(join(rig.dataDir, 'receipt-key.pem'))
   process.kill(gateway!, 'SIGKILL')
   await until('three tries', () => tries().length >= 4)
   process.execPath = program
   await until('the next one', () => lines.includes(`gateway: listens again at port ${port}`))
+  expect(lines.filter((line) => line.startsWith('receipts: '))).toEqual([
+    expect.stringContaining('receipt-key.pem is another key than before'),
+  ])
   expect(tries().slice(0, 4)).toEqual([
     'SIGKILL: at once',
     'spawn /none/there ENOENT: in 0.25 s',

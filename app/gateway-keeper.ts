@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url'
 import type { Bridge } from '../gateway/bridge.js'
 import type { GatewayConfig } from '../gateway/config.js'
 import { FIRST_SOCKET_FD, type FromGatewayChild } from './gateway-child-words.js'
+import { keepPublicKey } from './receipt-key.js'
 
 const PROGRAM = fileURLToPath(new URL('./gateway-child.js', import.meta.url))
 const PAUSE_MS_MIN = 250
@@ -99,7 +100,10 @@ export class GatewayKeeper {
       if (message.type === 'refused') refusal = message.message
       else {
         listenedMs = performance.now()
-        if (this.#port !== undefined) onLine(`gateway: listens again at port ${message.port}`)
+        if (this.#port !== undefined) {
+          onLine(`gateway: listens again at port ${message.port}`)
+          this.#compareKey()
+        }
         this.#port = message.port
         this.#onListening(message.port)
       }
@@ -116,6 +120,16 @@ export class GatewayKeeper {
       const settings: GatewayConfig = this.#port === undefined ? config : { ...config, port: this.#port }
       child.send(settings, () => {})
     })
+  }
+
+  /** Tells when the next process found no key of receipts and made another. */
+  #compareKey(): void {
+    const { dataDir, onLine } = this.#options
+    try {
+      keepPublicKey(dataDir, onLine)
+    } catch (error) {
+      onLine(`receipts: the public key cannot be kept: ${(error as Error).message}`)
+    }
   }
 
   #died(how: string, refusal: string, listenedMs: number): void {

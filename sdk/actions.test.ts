@@ -79,20 +79,44 @@ afterAll(async () => {
 
 const COMMITTED_AT_S = 1_700_000_000
 
-/** A chain that holds one batch, number 3, in the contracts that are pinned. */
-const chain = (batch: { newRoot?: bigint; fillsRoot?: string }, state = 3, newest = 3n, chainId = 31337) =>
+/** A chain that holds one batch, number 3, in the contracts that are pinned, and says `others` of the vault. */
+const chain = (
+  batch: { newRoot?: bigint; fillsRoot?: string },
+  state = 3,
+  newest = 3n,
+  chainId = 31337,
+  others: Readonly<Record<string, unknown>> = {},
+) =>
   ({
     getChainId: () => Promise.resolve(chainId),
-    readContract: ({ address, functionName }: { address: string; functionName: string }) => {
-      expect(address).toBe(RIG_DEPLOYMENT.settlement)
-      const answers = {
+    readContract: ({ address, functionName, args }: Read) => {
+      const ofSettlement = {
         batchState: state,
         batchCount: newest,
         batchOf: { ...batch, committedAt: COMMITTED_AT_S },
       }
-      return Promise.resolve(answers[functionName as keyof typeof answers])
+      const asset = RIG_ASSETS[Number(args[0])]
+      const ofVault = {
+        assetOf: { token: asset?.token, unitAtoms: BigInt(asset?.unitAtoms ?? 0) },
+        ownerOf: rig.wallets[Number(args[0]) - 1]?.address,
+        ...others,
+      }
+      const answers: Readonly<Record<string, unknown>> =
+        functionName === 'decimals'
+          ? { decimals: RIG_ASSETS.find(({ token }) => token === address)!.decimals }
+          : address === RIG_DEPLOYMENT.settlement
+            ? ofSettlement
+            : ofVault
+      expect([functionName, functionName in answers]).toEqual([functionName, true])
+      return Promise.resolve(answers[functionName])
     },
   }) as never
+
+interface Read {
+  readonly address: string
+  readonly functionName: string
+  readonly args: readonly unknown[]
+}
 
 const refused = (name: string, code?: string) =>
   expect.objectContaining({ name, ...(code === undefined ? {} : { codeName: code }) }) as Error
@@ -452,6 +476,18 @@ describe('verification', () => {
     await expect(verify(chain({ newRoot: ROOT }))).rejects.toThrow(refused('VerificationError'))
     provenUnits = UNITS
     await expect(client.verifyBalance({ asset: 'ETH' })).rejects.toThrow(refused('InputError'))
+  })
+
+  test('what a unit is worth and whose the account is, the chain says', async () => {
+    const { token } = RIG_ASSETS[0]!
+    for (const [others, text] of [
+      [{ assetOf: { token, unitAtoms: 1n } }, 'unit 1000000000000 of asset ETH, but the chain 1'],
+      [{ ownerOf: rig.wallets[1]!.address }, `account 1 is of ${rig.wallets[1]!.address} on the chain`],
+    ] as const) {
+      const told = chain({ newRoot: ROOT }, 3, 3n, 31337, others)
+      await expect(verify(told)).rejects.toThrow(refused('VerificationError'))
+      await expect(verify(told)).rejects.toThrow(text)
+    }
   })
 
   test('what is proven is proven against the pins, of the newest batch', async () => {

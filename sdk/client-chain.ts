@@ -4,6 +4,7 @@
  */
 import { type Hex, erc20Abi, parseEventLogs } from 'viem'
 import { vaultAbi } from '../contracts/abi.js'
+import { isContractAnswer } from '../contracts/call-endings.js'
 import { Chain } from './chain.js'
 import { ClientQueries } from './client-queries.js'
 import type {
@@ -22,6 +23,7 @@ import type { Asset } from './markets.js'
 import { backoffMs } from './pauses.js'
 import { readProof, rootOf } from './proof.js'
 import type { TrackedFill } from './trackers.js'
+import { walletOf } from './wallet.js'
 import { toHex } from './wire/bytes.js'
 import { ErrorCode } from './wire/codes.js'
 import { readArray, readObject, readSafeInt } from './wire/fields.js'
@@ -251,7 +253,7 @@ export abstract class ClientChain extends ClientQueries {
       options.batch !== undefined && options.proof !== undefined
         ? { batch: options.batch, proof: options.proof }
         : await this.fillProof(options.fill)
-    const account = options.account ?? (await this.ownAccount())
+    const account = options.account ?? (await this.#walletsAccount())
     checkFillLeaf(proof.leaf, options.fill, account, options.receipt)
     const { fillsRoot, state, committedAtMs } = await this.chain.batch(number)
     const root = toHex(fillsRootOf(proof))
@@ -262,6 +264,26 @@ export abstract class ClientChain extends ClientQueries {
       )
     }
     return { fill: options.fill, batch: number, state, fillsRoot: root, committedAtMs }
+  }
+
+  /**
+   * The account that the exchange says is ours, where there is a wallet only if the vault says so too.
+   * @throws VerificationError
+   */
+  async #walletsAccount(): Promise<number> {
+    const account = await this.ownAccount()
+    const { wallet } = this.options
+    if (wallet === undefined) return account
+    const { address } = await walletOf(wallet)
+    const owner = await this.chain.read('vault', 'ownerOf', [BigInt(account)]).catch((error: unknown) => {
+      if (!isContractAnswer(error)) throw error
+      return 'nobody'
+    })
+    if (String(owner).toLowerCase() === address.toLowerCase()) return account
+    throw new VerificationError(
+      `account ${account} is of ${String(owner)} on the chain, and the wallet is ${address}; name the account to look at another's`,
+      { code: ErrorCode.ProofUnavailable },
+    )
   }
 
   /** Asks for a proof; of a batch that has just been posted the exchange may learn a little later than the chain. */
@@ -279,10 +301,10 @@ export abstract class ClientChain extends ClientQueries {
 
   /**
    * Fetches the proof of a balance, hashes it to a root, and compares that with the root which the pinned
-   * settlement contract holds for its newest batch (or for `batch`, when it is asked for). Trusts the chain only;
-   * how old that batch is stands in the answer.
+   * settlement contract holds for its newest batch (or for `batch`, when it is asked for). Trusts the chain only, for
+   * whose account it is and what a unit is worth too; how old that batch is stands in the answer.
    * @throws VerificationError when they differ, or the exchange proves an older batch than it was asked for;
-   * ExchangeError while no batch is on the chain.
+   * ExchangeError while no batch is on the chain, or when the token does not tell its decimals.
    */
   async verifyBalance(options: {
     readonly asset: number | string
@@ -294,8 +316,8 @@ export abstract class ClientChain extends ClientQueries {
       'asset',
     ])
     const newest = await this.chain.newestBatch()
-    const asset = this.markets.asset(options.asset)
-    const account = options.account ?? (await this.ownAccount())
+    const asset = await this.#assetOnChain(options.asset)
+    const account = options.account ?? (await this.#walletsAccount())
     if (newest === 0) {
       throw new ExchangeError('no batch is on the chain yet; try again when the first has been posted', {
         code: ErrorCode.ProofUnavailable,

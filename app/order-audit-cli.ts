@@ -27,6 +27,7 @@ import {
   FrameCmd,
   OpenAccountCmd,
 } from '../engine/layout.js'
+import { FRAME_COMMANDS_MAX } from '../engine/limits.js'
 import { AttachmentKind } from '../engine/messages.js'
 import { jsonCodec, msgpackCodec } from '../sdk/wire/codec.js'
 import { payloadToRecords } from '../sdk/wire/commands.js'
@@ -139,6 +140,8 @@ interface Found {
   readonly sessions: ReadonlyMap<string, Session>
   readonly owners: ReadonlyMap<number, Address>
   readonly fillSeq: number
+  /** Frames that the engine did not open: sent twice, or none at all. What follows one is not of it. */
+  readonly refused: ReadonlySet<number>
   /** Amends that stand in no frame: nobody signed them. An honest journal has none. */
   readonly bareAmends: readonly { readonly seq: number; readonly account: number; readonly cloid: bigint }[]
 }
@@ -153,6 +156,8 @@ function findFill(dataDir: string, seq: number, index: number): Found {
   let asked: { block: JournalBlock; offset: number; seq: number } | undefined
   let fills = 0
   let frameLeft = 0
+  let isOpened = false
+  const refused = new Set<number>()
   const bareAmends: { seq: number; account: number; cloid: bigint }[] = []
   const first = reader.next()
   if (first === undefined) throw new UsageError(`no journal in ${dataDir}`)
@@ -164,7 +169,8 @@ function findFill(dataDir: string, seq: number, index: number): Found {
         if (kind === EventKind.SessionApproved && asked !== undefined) {
           const session = sessionOf(asked.block, asked.offset, asked.seq)
           sessions.set(sessionKey(session.account, session.nonce), session)
-        } else if (kind === EventKind.Fill && floats[at / 2 + Ev.SEQ_F64] === seq && fills++ === index) {
+        } else if (kind === EventKind.FrameOpened) isOpened = true
+        else if (kind === EventKind.Fill && floats[at / 2 + Ev.SEQ_F64] === seq && fills++ === index) {
           event = words.slice(at, at + EVENT_WORDS)
           parties.push(partyOf('maker', words, floats, at), partyOf('taker', words, floats, at))
         }
@@ -179,8 +185,10 @@ function findFill(dataDir: string, seq: number, index: number): Found {
         const owner = wordsToBytes(block.words, offset + OpenAccountCmd.OWNER, ADDRESS_WORDS)
         owners.set(block.words[offset + Cmd.ACCOUNT]!, bytesToHex(owner))
       }
-      if (frameLeft > 0) frameLeft--
-      else if (kind === CommandKind.Frame) frameLeft = block.words[offset + FrameCmd.COUNT]!
+      const count = block.words[offset + FrameCmd.COUNT]!
+      // As the engine counts: a header inside a frame is one of its commands, one without commands opens none.
+      if (frameLeft > 0) frameLeft -= kind === CommandKind.Time ? 0 : 1
+      else if (kind === CommandKind.Frame) frameLeft = count >= 1 && count <= FRAME_COMMANDS_MAX ? count : 0
       else if (kind === CommandKind.Amend)
         bareAmends.push({
           seq: engine.seq + 1,
@@ -188,12 +196,14 @@ function findFill(dataDir: string, seq: number, index: number): Found {
           cloid: cloidAt(block.words, offset),
         })
       asked = { block, offset, seq: engine.seq + 1 }
+      isOpened = false
       engine.apply(block.words, block.floats, offset)
       engine.flush()
+      if (kind === CommandKind.Frame && !isOpened) refused.add(engine.seq)
     }
   reader.close()
   if (event === undefined) throw new UsageError(`the command at seq ${seq} has no fill ${index}`)
-  return { event, parties, sessions, owners, fillSeq: seq, bareAmends }
+  return { event, parties, sessions, owners, fillSeq: seq, bareAmends, refused }
 }
 
 function partyOf(role: Party['role'], words: Int32Array, floats: Float64Array, at: number): Party {
@@ -259,7 +269,7 @@ async function ownersOf(
 async function auditParty(
   dataDir: string,
   deployment: ChainDeployment,
-  { sessions, bareAmends, fillSeq }: Found,
+  { sessions, bareAmends, refused, fillSeq }: Found,
   party: Party,
   owners: ReadonlyMap<number, Address>,
   checks: Check[],
@@ -267,7 +277,7 @@ async function auditParty(
 ): Promise<Uint8Array> {
   const name = `${party.role} (account ${party.account}, order ${party.orderId})`
   const frames = framesOf(dataDir, party, fillSeq)
-  const placing = frames.find(({ seq, records }) => covers(seq, records, party.orderId))
+  const placing = frames.find(({ seq, records }) => covers(seq, records, party.orderId) && !refused.has(seq))
   checks.push({ what: `${name}: a signed frame placed the order`, holds: placing !== undefined })
   for (const { seq, account, cloid } of bareAmends)
     if (account === party.account && cloid === party.cloid && seq > party.orderId)

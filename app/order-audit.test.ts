@@ -51,6 +51,10 @@ interface Forgery {
   readonly unsigned?: boolean
   /** The seller's resting order is amended to a lower price by a command that nobody signed. */
   readonly bareAmend?: boolean
+  /** A header that opens no frame, and says that more follow than there are, stands before the bare amend. */
+  readonly emptyHeader?: boolean
+  /** The header of the buyer's frame is a command of another frame: the engine opens no frame by it. */
+  readonly nested?: boolean
   /** What the settled leaf says instead: one byte of it is another. */
   readonly leafByte?: number
   /** The settled batch has no leaf at all. */
@@ -127,7 +131,10 @@ async function writeExchange(
     amend[Cmd.TICKS] = 99
     amend[Cmd.LOTS] = 5
     amend[Cmd.CLOID_LO] = 2
+    if (account === 1 && forgery.emptyHeader === true)
+      journal.append(frameRecord(2, 1, 65, 8, new Uint8Array(32)))
     if (account === 1 && forgery.bareAmend === true) journal.append(amend)
+    if (account === 1 && forgery.nested === true) journal.append(frameRecord(2, 1, 1, 8, new Uint8Array(32)))
     if (account === 1 && forgery.strangeSession === true)
       journal.append(frameRecord(2, 9, 1, 8, new Uint8Array(32)), amend)
     const isForged = account === 1
@@ -234,6 +241,11 @@ describe('order audit', () => {
       '^maker \\(account 2, order \\d+\\): the amend at seq \\d+ stands in a signed frame$',
     ],
     [
+      'the same, behind the header of a frame that is none',
+      { bareAmend: true, emptyHeader: true },
+      '^maker \\(account 2, order \\d+\\): the amend at seq \\d+ stands in a signed frame$',
+    ],
+    [
       'an amend under an approval that nobody gave',
       { strangeSession: true },
       '^maker \\(account 2, order \\d+\\): frame at seq \\d+: its session was approved$',
@@ -253,6 +265,7 @@ describe('order audit', () => {
   test.each<[string, Forgery, number]>([
     ['an approval taken after the deadline that was signed', { deadline: 1000n }, 2],
     ['a payload that is another than was signed', { payloadByte: true }, 3],
+    ['an order behind a signed header that opened no frame', { nested: true }, 2],
     ['signatures for another vault', { vault: '0x00000000000000000000000000000000000000b1' }, 4],
   ])('found: %s', async (_name, forgery, checks) => {
     const { code, failed } = await auditOf(forgery)

@@ -2,18 +2,20 @@
  * The run loop beside a ring each for what comes in, for the journal and for what goes out: work that is left
  * goes on by itself and before every message, and commands on which the engine breaks never reach the journal.
  */
-import { CommandKind, Side } from './codes.js'
+import { CommandKind, EventKind, Side } from './codes.js'
 import * as commands from './commands.js'
 import { Control, createControl } from './control.js'
 import { createEngine } from './core/engine.js'
 import { InvariantError } from './core/invariant-error.js'
-import { COMMAND_BYTES, COMMAND_WORDS } from './layout.js'
+import { COMMAND_BYTES, COMMAND_WORDS, EVENT_WORDS, Ev } from './layout.js'
 import {
   INBOUND_HEADER_WORDS,
   Inbound,
   InboundType,
   JOURNAL_HEADER_WORDS,
   JournalMessage,
+  OUTBOUND_HEADER_WORDS,
+  Outbound,
 } from './messages.js'
 import { Publisher } from './publisher.js'
 import { RingReader, RingWriter, createRing } from './ring.js'
@@ -80,7 +82,24 @@ function setUp(broken = (engine: Engine): Engine => engine) {
     for (let at = outbound.peek(); at >= 0; at = outbound.peek()) outbound.release()
     return kinds
   }
-  return { loop, engine, words, floats, submit, journaled }
+  /** Kind, place (market or asset), account, ticks and both amounts of each view that was sent since the last call. */
+  const views = (): number[][] => {
+    const found: number[][] = []
+    for (let at = outbound.peek(); at >= 0; at = outbound.peek()) {
+      const count = outbound.words[at / 4 + Outbound.COUNT]!
+      for (let index = 0; index < count; index++) {
+        const word = at / 4 + OUTBOUND_HEADER_WORDS + index * EVENT_WORDS
+        const kind = outbound.words[word + Ev.KIND]! & 0xff
+        if (kind !== EventKind.Level && kind !== EventKind.Balance) continue
+        const own = [Ev.MARKET, Ev.ACCOUNT, Ev.TICKS].map((field) => outbound.words[word + field]!)
+        const amounts = [Ev.AMOUNT_A_F64, Ev.AMOUNT_B_F64].map((field) => outbound.floats[word / 2 + field]!)
+        found.push([kind, ...own, ...amounts])
+      }
+      outbound.release()
+    }
+    return found
+  }
+  return { loop, engine, words, floats, submit, journaled, views }
 }
 
 test('work that is left goes on before every message, and by itself', () => {
@@ -115,6 +134,37 @@ test('work that is left goes on before every message, and by itself', () => {
   expect([ticks, engine.liveOrders(), loop.quietMs()]).toEqual([4, 0, Infinity])
   loop.tick()
   expect(journaled()).toEqual(Array.from({ length: ticks }, () => [Time]))
+})
+
+test('each message is followed by every level and balance that it touched, as they are then', () => {
+  const { loop, words, floats, submit, views } = setUp()
+  const { Level, Balance } = EventKind
+  const after = (): number[][] => {
+    submit()
+    loop.turn()
+    return views()
+  }
+  const byAll = (a: number[], b: number[]): number => a[0]! - b[0]! || a[1]! - b[1]! || a[2]! - b[2]!
+  commands.writeDeposit(words, floats, 0, 1, 1, 50)
+  expect(after()).toEqual([[Balance, 1, 1, 0, 50, 0]])
+  commands.writeDeposit(words, floats, 0, 2, 0, 1000)
+  expect(after()).toEqual([[Balance, 0, 2, 0, 1000, 0]])
+  commands.writePlace(words, floats, 0, 1, 0, Side.Sell, 10, 5, 1)
+  // A trade can move either asset of the market: both are told.
+  expect(after().sort(byAll)).toEqual([
+    [Level, 0, 0, 10, 5, 1],
+    [Balance, 0, 1, 0, 0, 0],
+    [Balance, 1, 1, 0, 45, 5],
+  ])
+  commands.writePlace(words, floats, 0, 2, 0, Side.Buy, 11, 2, 1)
+  const traded = after().sort(byAll)
+  expect(traded.filter(([kind]) => kind === Level)).toContainEqual([Level, 0, 0, 10, 3, 1])
+  expect(traded.filter(([kind, , account]) => kind === Balance && account !== 0)).toEqual([
+    [Balance, 0, 1, 0, 20, 0],
+    [Balance, 0, 2, 0, 980, 0],
+    [Balance, 1, 1, 0, 45, 3],
+    [Balance, 1, 2, 0, 2, 0],
+  ])
 })
 
 test('a message on which the engine breaks stops the loop before the journal has it', () => {

@@ -21,6 +21,19 @@ export const ACCEPTED: readonly Accepted[] = [
     becomes: '(0 + 1)',
     reason: 'The least chain id that is taken: no chain has the id 0.',
   },
+  {
+    file: 'engine/core/order-ids.ts',
+    was: 'table[hole * 2 + 1] !== slot + 1',
+    becomes: 'true',
+    reason: 'The order is searched for although it was found a moment ago: the same entry is found.',
+  },
+  {
+    file: 'engine/core/account-orders.ts',
+    was: 'words[accountAt + ACCOUNT_PAIR_ENTRY] === entry',
+    becomes: 'true',
+    reason:
+      'The list that was used last is forgotten more often than it must be: the next use searches for it.',
+  },
 ]
 
 export const acceptedReason = ({ file, was, becomes }: Mutant): string | undefined =>

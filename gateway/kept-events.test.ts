@@ -1,0 +1,35 @@
+/** Events that are kept for who comes back: which of them follow a seq, and that old ones give way. */
+import { EventMemory, KeptEvents } from './kept-events.js'
+
+const seqs = (kept: KeptEvents, seq: number): number[] => kept.after(seq).map((event) => event.seq)
+
+test('behind a seq stand the events above it, whether one has that seq or none', () => {
+  const kept = new KeptEvents(100, 1e6, new EventMemory(1e6))
+  for (const seq of [2, 5, 5, 9]) kept.add({ seq, data: [seq] } as never)
+  expect([0, 2, 4, 5, 8, 9, 10].map((seq) => seqs(kept, seq))).toEqual([
+    [2, 5, 5, 9],
+    [5, 5, 9],
+    [5, 5, 9],
+    [9],
+    [9],
+    [],
+    [],
+  ])
+  expect(kept.firstAfter(5)?.seq).toBe(9)
+  expect(kept.firstAfter(9)).toBeUndefined()
+})
+
+test('the oldest give way, at the number that is kept and not before', () => {
+  const memory = new EventMemory(1e6)
+  const kept = new KeptEvents(3, 1e6, memory)
+  for (let seq = 1; seq <= 3; seq++) kept.add({ seq, data: [seq] } as never)
+  const { bytes } = kept
+  expect(seqs(kept, 0)).toEqual([1, 2, 3])
+  for (let seq = 4; seq <= 300; seq++) {
+    kept.add({ seq, data: [seq % 10] } as never)
+    expect(seqs(kept, 0)).toEqual([seq - 2, seq - 1, seq])
+  }
+  expect(kept.bytes).toBe(bytes)
+  kept.clear()
+  expect([kept.bytes, seqs(kept, 0)]).toEqual([0, []])
+})

@@ -64,11 +64,14 @@ async function main(argv: string[]): Promise<number> {
   return run(rest)
 }
 
-// Whoever read the output has gone (`| head`): what runs until a signal stops in order, all else is done.
+// Whoever read the output has gone (`| head`): what runs until a signal stops in order, all else is done. Of a log on
+// a full disk lines are lost, and nothing else: to end, or to speak of it, would fail at the same place.
 for (const stream of [process.stdout, process.stderr])
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    if (process.listenerCount('SIGTERM') > 0) process.kill(process.pid, 'SIGTERM')
+    const runsOn = process.listenerCount('SIGTERM') > 0
+    if (error.code !== 'EPIPE') {
+      if (!runsOn) throw error
+    } else if (runsOn) process.kill(process.pid, 'SIGTERM')
     else process.exit()
   })
 

@@ -2,9 +2,12 @@
  * `glassbook start` on a folder that another one runs on, or that is not whole, and on a clock that is wrong:
  * what runs is left alone, what cannot start says why, stops all that it had started, and ends with 1.
  */
+import { spawn } from 'node:child_process'
 import {
+  closeSync,
   cpSync,
   mkdtempSync,
+  openSync,
   readFileSync,
   rmSync,
   statSync,
@@ -19,7 +22,7 @@ import { localAccount } from '../app/local-chain.js'
 import { JournalReader } from '../engine/journal/reader.js'
 import { journalFolder, segmentName } from '../engine/journal/segments.js'
 import { createClient } from '../sdk/index.js'
-import { NO_PROVER, Program, freePort, processes, until } from './program.js'
+import { MAIN, NO_PROVER, Program, freePort, processes, until } from './program.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'glassbook-start-'))
 const dataDir = join(folder, 'data')
@@ -114,6 +117,31 @@ test('a chain that dies again and again is given up: the exchange says so, stops
   const again = await start(data)
   await again.says('Ctrl-C')
   expect(await again.kill('SIGTERM')).toBe(0)
+})
+
+test('a log on a full disk loses its lines; the exchange opens, and stops in order', async () => {
+  const port = await freePort()
+  // A device that is always full.
+  const log = openSync('/dev/full', 'w')
+  const args = ['start', '--data', join(folder, 'full-log'), '--port', String(port), ...NO_PROVER]
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    stdio: ['ignore', log, 'ignore'],
+    env: { ...process.env, GLASSBOOK_PROVER_TOKEN: 'a token for no prover' },
+  })
+  closeSync(log)
+  const ended = new Promise<number | null>((done) => child.once('close', done))
+  try {
+    await until('it is open', () =>
+      fetch(`http://127.0.0.1:${port}/v1/time`).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
+    )
+    child.kill('SIGTERM')
+    expect(await ended).toBe(0)
+  } finally {
+    child.kill('SIGKILL')
+  }
 })
 
 test('what was fixed at the first start of a folder is not changed in silence', async () => {

@@ -38,7 +38,7 @@ async function run(dataDir: string, config: GatewayConfig): Promise<void> {
   })
 }
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {})
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
 process.once('message', (config: GatewayConfig) => {
   run(process.argv[2]!, config).then(
     () => process.exit(0),

@@ -61,3 +61,31 @@ test('a process that cannot be made is tried again, each time later, until there
   await keeper.end()
   expect(childProcesses()).toEqual(others)
 }, 300_000)
+
+test('a process that hangs is told, ended, and followed by the next one', async () => {
+  const rig = await startRig({ accounts: 1, spare: 1 })
+  const lines: string[] = []
+  const others = childProcesses()
+  const keeper = new GatewayKeeper({
+    dataDir: rig.dataDir,
+    config: gatewayConfig({ port: 0 }),
+    bridges: [new Bridge({ link: rig.spareLinks[0]!, deployment: RIG_DEPLOYMENT })],
+    onLine: (line) => lines.push(line),
+  })
+  const port = await keeper.listening
+  process.kill(
+    childProcesses().find((pid) => !others.includes(pid))!,
+    'SIGSTOP',
+  )
+  await until('the next one', () => lines.includes(`gateway: listens again at port ${port}`))
+  expect(lines).toEqual([
+    'gateway: not heard of for 5 s; it is ended and started again after 30 s',
+    'gateway: ended by itself (SIGKILL); the exchange goes on; it starts again at once',
+    `gateway: listens again at port ${port}`,
+  ])
+  expect((await fetch(`http://127.0.0.1:${port}/v1/time`)).status).toBe(200)
+  await keeper.stop()
+  await rig.stop()
+  await keeper.end()
+  expect(childProcesses()).toEqual(others)
+}, 300_000)

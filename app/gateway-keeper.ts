@@ -1,7 +1,7 @@
 /**
  * Runs the gateway of `glassbook start` as a process of its own (gateway-child.ts) and starts it again when it dies:
  * what it takes with it is its clients' connections, and nothing of the exchange. At once the first time, then after a
- * pause that doubles, until it has run well for a minute. What keeps it from its first start is the start's failure.
+ * pause that doubles, until it has run well for a minute. One that hangs is ended. What keeps it from its first start is the start's failure.
  *
  * Its sockets are pairs that it inherits: no path that others could open, nothing left behind.
  */
@@ -22,6 +22,11 @@ const PAUSE_MS_MAX = 5000
 const GOOD_RUN_MS = 60_000
 /** A process whose connection has ended, or whose exchange has, has so long to end. */
 const END_MS_MAX = 5000
+
+/** Looks at a gateway that is not heard of before it is spoken of, and before it is ended: one a second. */
+const LOOK_MS = 1000
+const SILENT_LOOKS_TOLD = 5
+const SILENT_LOOKS_MAX = 30
 
 export interface GatewayKeeperOptions {
   readonly dataDir: string
@@ -100,6 +105,7 @@ export class GatewayKeeper {
       if (message.type === 'refused') refusal = message.message
       else {
         listenedMs = performance.now()
+        this.#watch(child)
         if (this.#port !== undefined) {
           onLine(`gateway: listens again at port ${message.port}`)
           this.#compareKey()
@@ -120,6 +126,31 @@ export class GatewayKeeper {
       const settings: GatewayConfig = this.#port === undefined ? config : { ...config, port: this.#port }
       child.send(settings, () => {})
     })
+  }
+
+  /**
+   * Ends a process that is there and does nothing. Looks are counted, not the time: a machine that slept has not made
+   * them.
+   */
+  #watch(child: ChildProcess): void {
+    const { bridges, onLine } = this.#options
+    const told = (): number => bridges[0]!.statsTold
+    let seen = told()
+    let silent = 0
+    const looking = setInterval(() => {
+      if (this.#child !== child || this.#isStopping) {
+        clearInterval(looking)
+        return
+      }
+      silent = told() === seen ? silent + 1 : 0
+      seen = told()
+      if (silent === SILENT_LOOKS_TOLD)
+        onLine(
+          `gateway: not heard of for ${SILENT_LOOKS_TOLD} s; it is ended and started again after ${SILENT_LOOKS_MAX} s`,
+        )
+      if (silent === SILENT_LOOKS_MAX) child.kill('SIGKILL')
+    }, LOOK_MS)
+    looking.unref()
   }
 
   /** Tells when the next process found no key of receipts and made another. */

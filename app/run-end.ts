@@ -18,13 +18,12 @@ export class RunEnd {
     })
   }
 
-  /** Takes SIGINT, SIGTERM, and errors that nobody caught, until the process has ended. */
+  /** Takes SIGINT, SIGTERM, SIGHUP (its terminal has gone), and errors that nobody caught, until the process has ended. */
   listen(): void {
     const interrupt = (): void => this.end(0)
     const broken = (error: unknown): void =>
       this.fail('an error that nobody expected', error instanceof Error ? (error.stack ?? error) : error)
-    process.on('SIGINT', interrupt)
-    process.on('SIGTERM', interrupt)
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt)
     process.on('uncaughtException', broken)
     process.on('unhandledRejection', broken)
   }

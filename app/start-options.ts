@@ -82,7 +82,7 @@ export class StartError extends Error {
 function number(text: string | undefined, flag: string, fallback: number, max: number): number {
   if (text === undefined) return fallback
   const value = Number(text)
-  if (!Number.isInteger(value) || value < 0 || value > max)
+  if (!/^\d+$/.test(text) || value > max)
     throw new StartError(`--${flag} is ${text}, not a whole number from 0 to ${max}`)
   return value
 }

@@ -84,6 +84,8 @@ export interface RunningBridge {
 export class Bridge implements RunningBridge {
   readonly ended: Promise<void>
   stats = NO_STATS
+  /** How often the gateway process has told its counters: twice a second while it runs. */
+  statsTold = 0
   readonly #options: BridgeOptions
   readonly #control: Control
   readonly #writer: RingWriter
@@ -201,6 +203,7 @@ export class Bridge implements RunningBridge {
     switch (message.type) {
       case 'stats':
         this.stats = message.stats
+        this.statsTold++
         break
       case 'quiet':
         this.#onQuiet()

@@ -12,8 +12,6 @@ import { ExchangeSocket, GatewayProcessError, type Told } from './exchange-socke
 import type { BatchInfo } from './messages.js'
 import { type RunningGateway, startGateway } from './start.js'
 
-const STATS_EVERY_MS = 500
-
 export interface GatewayProcessOptions {
   /** One to each bridge of the exchange: so many threads there are. */
   readonly sockets: readonly Socket[]
@@ -39,12 +37,14 @@ export async function runGatewayProcess(options: GatewayProcessOptions): Promise
   const early: BatchInfo[] = []
   let isStopped = false
   let died: Error | undefined
+  /** Threads that have told how much they did since all had. */
+  const told = new Set<number>()
   const stop = async (): Promise<void> => {
     isStopped = true
     await own.gateway?.stop()
     for (const line of lines) line.tell({ type: 'quiet' })
   }
-  const told = (message: Told, index: number): void => {
+  const heard = (message: Told, index: number): void => {
     if (message.type === 'stop') {
       if (!isStopped) void stop()
       // The others say the same.
@@ -54,7 +54,7 @@ export async function runGatewayProcess(options: GatewayProcessOptions): Promise
       else own.gateway.batchChanged(message.batch)
     } else own.gateway?.settlementChanged(message.figures)
   }
-  const lines = sockets.map((socket, index) => new ExchangeSocket(socket, (message) => told(message, index)))
+  const lines = sockets.map((socket, index) => new ExchangeSocket(socket, (message) => heard(message, index)))
   const first = lines[0]!
   const gone = Promise.race(lines.map((line) => line.gone))
   const breakOff = (reason: string): void => {
@@ -78,6 +78,13 @@ export async function runGatewayProcess(options: GatewayProcessOptions): Promise
     ...(receiptKey === undefined ? {} : { receiptKey }),
     askProof: (question) => first.askProof(question),
     guard: (thread, account, connections) => lines[thread]!.guard(account, connections),
+    onStats: (thread) => {
+      told.add(thread)
+      // Not before each has: the exchange takes one that hangs by its silence.
+      if (own.gateway === undefined || told.size < lines.length) return
+      told.clear()
+      first.tell({ type: 'stats', stats: own.gateway.stats })
+    },
     onDied: (error) => {
       died ??= error
       breakOff(`the gateway has died: ${error.message}`)
@@ -90,9 +97,7 @@ export async function runGatewayProcess(options: GatewayProcessOptions): Promise
   for (const batch of early) gateway.batchChanged(batch)
   if (isStopped) await stop()
   else options.onListening(gateway.port)
-  const stats = setInterval(() => first.tell({ type: 'stats', stats: gateway.stats }), STATS_EVERY_MS)
   await gone
-  clearInterval(stats)
   await gateway.stop()
   breakOff('the exchange ended the connection')
   await Promise.all([gateway.ended, ...relayed])

@@ -35,6 +35,8 @@ export interface GatewayOptions extends Omit<GatewayThreadData, 'thread' | 'link
    * to happen although the thread may die. Absent = nobody outlives the threads.
    */
   readonly guard?: (thread: number, account: number, connections: number) => Promise<void>
+  /** A thread has told how much it did, which it does every half a second: it runs. */
+  readonly onStats?: (thread: number) => void
   /** Lines for the operator; standard error unless given. */
   readonly onLog?: (line: string) => void
   /** A thread has ended without being asked to. */
@@ -93,6 +95,7 @@ class GatewayThread {
           break
         case 'stats':
           this.stats = message.stats
+          options.onStats?.(data.thread)
           break
         case 'quiet':
           onQuiet()
@@ -143,7 +146,15 @@ class GatewayThread {
  * @throws GatewayStartError when the port cannot be had; the threads then end with the exchange.
  */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
-  const { links, askProof: _askProof, guard: _guard, onLog: _onLog, onDied: _onDied, ...shared } = options
+  const {
+    links,
+    askProof: _askProof,
+    guard: _guard,
+    onStats: _onStats,
+    onLog: _onLog,
+    onDied: _onDied,
+    ...shared
+  } = options
   const threads: GatewayThread[] = []
   let port = options.config.port
   for (const [thread, link] of links.entries()) {

@@ -76,7 +76,7 @@ test('the sum of a level passes 2^32', () => {
 })
 
 test('an order that would bring a balance to 2^53 fills what fits and ends', () => {
-  const rig = new Rig({ reference: true })
+  const rig = new Rig()
   rig.deposit(1, USD, 2 ** 53 - 1)
   rig.deposit(2, USD, 2 ** 53 - 101)
   rig.deposit(2, ABC, 10)
@@ -91,7 +91,7 @@ test('an order that would bring a balance to 2^53 fills what fits and ends', () 
 })
 
 test('fill or kill with that much of an asset about is killed rather than half done', () => {
-  const rig = new Rig({ reference: false })
+  const rig = new Rig()
   rig.deposit(1, USD, 2 ** 53 - 1)
   rig.deposit(2, USD, 2 ** 53 - 101)
   rig.deposit(2, ABC, 10)
@@ -103,7 +103,7 @@ test('fill or kill with that much of an asset about is killed rather than half d
 })
 
 test('fill or kill asks only those that it meets whether they can receive', () => {
-  const rig = new Rig({ reference: false })
+  const rig = new Rig()
   rig.deposit(1, USD, 2 ** 53 - 1)
   rig.deposit(2, USD, 2 ** 53 - 101)
   rig.deposit(2, ABC, 10)

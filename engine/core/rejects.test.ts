@@ -306,6 +306,13 @@ describe('money', () => {
     expect(transfer(1, 2, 101)).toEqual(['Rejected InsufficientFunds'])
     expect(transfer(1, 2, 100)).toEqual(['Transferred'])
     expect(rig.balance(2, USD)).toBe('100/0')
+    // What its orders reserve is its own, too.
+    rig.deposit(2, USD, 2 ** 53 - 111)
+    rig.buy(2, 10, 1, 1)
+    rig.deposit(1, USD, 11)
+    expect(transfer(1, 2, 11)).toEqual(['Rejected BalanceOverLimit'])
+    expect(transfer(1, 2, 10)).toEqual(['Transferred'])
+    expect(rig.balance(2, USD)).toBe(`${2 ** 53 - 11}/10`)
   })
 
   test('deposits from the chain come in order, and none is lost', () => {

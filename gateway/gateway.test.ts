@@ -3,14 +3,15 @@
  */
 import { createClient, type Client, type StreamMessage } from '../sdk/index.js'
 import { type Rig, startRig } from '../bench/gateway-rig.js'
-import { CancelReason } from '../engine/codes.js'
+import { CancelReason, EventKind, Reject } from '../engine/codes.js'
+import { rejectToCode } from '../sdk/wire/codes.js'
 
 const MARKET = 'ETH-USDC'
 
-/** Waits until `condition` holds, at most five seconds. */
+/** Waits until `condition` holds, at most a minute. */
 async function until(condition: () => boolean, what: string): Promise<void> {
   for (let waited = 0; !condition(); waited += 5) {
-    if (waited > 5000) throw new Error(`waited in vain: ${what}`)
+    if (waited > 60_000) throw new Error(`waited in vain: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
@@ -89,6 +90,12 @@ describe.each(['msgpack', 'json'] as const)('gateway over %s', (encoding) => {
   })
 
   test('a frame carries mixed commands, each with its own outcome', async () => {
+    const owner = await createClient({ url: rig.url, wallet: rig.wallets[0]!, encoding }).connect()
+    await owner.createSession()
+    const entries: number[][] = []
+    await owner.subscribe('orders', ({ kind, data }) => {
+      if (kind === 'event') entries.push(...(data as number[][]))
+    })
     const first = maker.place({ market: MARKET, side: 'buy', ticks: 50, lots: 1 })
     const results = await maker.batch([
       first,
@@ -105,6 +112,13 @@ describe.each(['msgpack', 'json'] as const)('gateway over %s', (encoding) => {
       'UnknownOrder',
     ])
     expect(results[3]).toMatchObject({ state: 'canceled', remainingLots: 1 })
+    // Its owner's stream tells of orders that were refused, of refused cancels not.
+    await until(() => entries.some((entry) => entry[1] === EventKind.Canceled), 'the cancel')
+    const refused = entries.filter((entry) => entry[1] === EventKind.Rejected)
+    expect(refused).toHaveLength(2)
+    expect(refused[0]![12]).toBe(rejectToCode(Reject.ZeroTicks))
+    expect([Reject.LotsOverLimit, Reject.NegativeLots].map(rejectToCode)).toContain(refused[1]![12])
+    owner.close()
   })
 
   test('refuses what it must, with a code and a name', async () => {

@@ -193,7 +193,7 @@ export type OrderEntry = readonly [
   /** CancelReason of a Canceled; 0 otherwise. */
   reason: number,
   timeMs: number,
-  /** Reject of a Rejected (an order that was never taken); 0 otherwise. */
+  /** Error code of a Rejected (an order that was never taken); 0 otherwise. */
   code: number,
   /** Of an Accepted or Amended; 0 = none, and of every other event. */
   triggerTicks: number,

@@ -20,7 +20,15 @@ async function until(what: string, holds: () => boolean): Promise<void> {
   }
 }
 
-test('a process that cannot be made is tried again, each time later, until there is one', async () => {
+/** A gateway process that listens, what is said of it, and the end of all, at which it must answer. */
+async function running(): Promise<{
+  readonly dataDir: string
+  readonly lines: string[]
+  readonly port: number
+  /** Its process id. */
+  readonly gateway: number
+  end(): Promise<void>
+}> {
   const rig = await startRig({ accounts: 1, spare: 1 })
   const lines: string[] = []
   const others = childProcesses()
@@ -31,18 +39,30 @@ test('a process that cannot be made is tried again, each time later, until there
     onLine: (line) => lines.push(line),
   })
   const port = await keeper.listening
+  const end = async (): Promise<void> => {
+    expect((await fetch(`http://127.0.0.1:${port}/v1/time`)).status).toBe(200)
+    await keeper.stop()
+    await rig.stop()
+    await keeper.end()
+    expect(childProcesses()).toEqual(others)
+  }
+  const gateway = childProcesses().find((pid) => !others.includes(pid))!
+  return { dataDir: rig.dataDir, lines, port, gateway, end }
+}
+
+test('a process that cannot be made is tried again, each time later, until there is one', async () => {
+  const { dataDir, lines, port, gateway, end } = await running()
   const tries = (): string[] =>
     lines.flatMap((line) => {
       const match = /ended by itself \((.+)\);.* starts again (.+)$/.exec(line)
       return match === null ? [] : [`${match[1]}: ${match[2]}`]
     })
-  const gateway = childProcesses().find((pid) => !others.includes(pid))
   // What a start does when the gateway listens.
-  keepPublicKey(rig.dataDir, (line) => lines.push(line))
+  keepPublicKey(dataDir, (line) => lines.push(line))
   process.execPath = '/none/there'
   // The key of its receipts is lost while it runs: the next one makes another, which is told.
-  unlinkSync(join(rig.dataDir, 'receipt-key.pem'))
-  process.kill(gateway!, 'SIGKILL')
+  unlinkSync(join(dataDir, 'receipt-key.pem'))
+  process.kill(gateway, 'SIGKILL')
   await until('three tries', () => tries().length >= 4)
   process.execPath = program
   await until('the next one', () => lines.includes(`gateway: listens again at port ${port}`))
@@ -55,37 +75,17 @@ test('a process that cannot be made is tried again, each time later, until there
     'spawn /none/there ENOENT: in 0.5 s',
     'spawn /none/there ENOENT: in 1 s',
   ])
-  expect((await fetch(`http://127.0.0.1:${port}/v1/time`)).status).toBe(200)
-  await keeper.stop()
-  await rig.stop()
-  await keeper.end()
-  expect(childProcesses()).toEqual(others)
+  await end()
 }, 300_000)
 
 test('a process that hangs is told, ended, and followed by the next one', async () => {
-  const rig = await startRig({ accounts: 1, spare: 1 })
-  const lines: string[] = []
-  const others = childProcesses()
-  const keeper = new GatewayKeeper({
-    dataDir: rig.dataDir,
-    config: gatewayConfig({ port: 0 }),
-    bridges: [new Bridge({ link: rig.spareLinks[0]!, deployment: RIG_DEPLOYMENT })],
-    onLine: (line) => lines.push(line),
-  })
-  const port = await keeper.listening
-  process.kill(
-    childProcesses().find((pid) => !others.includes(pid))!,
-    'SIGSTOP',
-  )
+  const { lines, port, gateway, end } = await running()
+  process.kill(gateway, 'SIGSTOP')
   await until('the next one', () => lines.includes(`gateway: listens again at port ${port}`))
   expect(lines).toEqual([
     'gateway: not heard of for 5 s; it is ended and started again after 30 s',
     'gateway: ended by itself (SIGKILL); the exchange goes on; it starts again at once',
     `gateway: listens again at port ${port}`,
   ])
-  expect((await fetch(`http://127.0.0.1:${port}/v1/time`)).status).toBe(200)
-  await keeper.stop()
-  await rig.stop()
-  await keeper.end()
-  expect(childProcesses()).toEqual(others)
+  await end()
 }, 300_000)

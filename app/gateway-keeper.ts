@@ -1,7 +1,8 @@
 /**
  * Runs the gateway of `glassbook start` as a process of its own (gateway-child.ts) and starts it again when it dies:
  * what it takes with it is its clients' connections, and nothing of the exchange. At once the first time, then after a
- * pause that doubles, until it has run well for a minute. One that hangs is ended. What keeps it from its first start is the start's failure.
+ * pause that doubles, until it has run well for a minute. One that hangs is ended. What keeps it from its first start
+ * is the start's failure.
  *
  * Its sockets are pairs that it inherits: no path that others could open, nothing left behind.
  */

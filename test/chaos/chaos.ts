@@ -28,6 +28,8 @@ const ACCOUNTS = 3
 const SAMPLE_MS = 250
 /** Once the line is calm all is well within this, or never. */
 const CALM_MS_MAX = 180_000
+/** Fills of each account on the calm line, before trading ends. */
+const CALM_FILLS = 10
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 export interface ChaosOptions {
@@ -219,10 +221,15 @@ export async function runChaos({ seconds, seed, perMille = 5 }: ChaosOptions): P
         if (book.ready) claims.push({ seq: book.seq, bids: book.bids(10), asks: book.asks(10) })
       }
     }
-    isOver = true
-    await Promise.all(trading)
     line.wild = false
     const calm = performance.now() + CALM_MS_MAX
+    // What was lost last shows by what comes next: trading goes on until each has seen fills on the calm line.
+    const seen = parties.map(({ trackers }) => trackers.fills.fills.length)
+    const hasTraded = ({ trackers }: Party, at: number): boolean =>
+      trackers.fills.fills.length >= seen[at]! + CALM_FILLS
+    while (!parties.every(hasTraded) && performance.now() < calm) await pause(20)
+    isOver = true
+    await Promise.all(trading)
     const isCalm = ({ client, trackers }: Party): boolean =>
       client.state === 'open' &&
       client.unknownFrames === 0 &&

@@ -75,6 +75,14 @@ export function drawWithdraw(
     else commands.writeDeposit(words, floats, 0, account, tape.below(3), 1 + 100 * tape.byte())
     return
   }
+  if (scene.live.length > 0 && tape.rarely(4)) {
+    // More than is free: the account's orders are cancelled for it, over several commands where steps are few.
+    const { account: owner } = tape.pick(scene.live)
+    const asset = tape.below(2)
+    const more = scene.available(owner, asset) + 1 + tape.byte()
+    commands.writeWithdraw(words, floats, 0, owner, asset, more, 'forced')
+    return
+  }
   const units = 1 + tape.byte()
   commands.writeWithdraw(words, floats, 0, account, tape.below(4), units, drawConsent(tape, tape.below(6)))
 }

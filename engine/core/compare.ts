@@ -2,7 +2,15 @@
  * Runs one session through the fast core and the reference side by side and throws at the first thing on
  * which they differ: an event, a balance, an invariant, the state. In tests only.
  */
-import { CommandKind, EventKind, Reject, commandNames, eventNames, rejectNames } from '../codes.js'
+import {
+  CancelReason,
+  CommandKind,
+  EventKind,
+  Reject,
+  commandNames,
+  eventNames,
+  rejectNames,
+} from '../codes.js'
 import { COMMAND_WORDS, EVENT_WORDS, Ev } from '../layout.js'
 import { writeTime } from '../commands.js'
 import type { Engine, EngineOptions } from '../types.js'
@@ -156,9 +164,12 @@ export const BY_FRAME: ReadonlySet<number> = new Set([
   Reject.SessionNotional,
 ])
 
-/** An order that was tried first is answered as the trial said. */
+/** An order that was tried first is answered as the trial said, unless its account's switch acted before it. */
 function compareTrial(words: Int32Array, tried: number, events: readonly Int32Array[], where: string): void {
   if ((words[0]! & 0xff) !== CommandKind.Place) return
+  const isBySwitch = (event: Int32Array): boolean =>
+    (event[0]! & 0xff) === EventKind.Canceled && event[Ev.CODE] === CancelReason.DeadManSwitch
+  if (events.some(isBySwitch)) return
   const rejected = events.find((event) => (event[0]! & 0xff) === EventKind.Rejected)
   const code = rejected?.[Ev.CODE] ?? Reject.None
   if (tried !== code && !BY_FRAME.has(code))

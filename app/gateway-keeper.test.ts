@@ -42,8 +42,7 @@ async function running(): Promise<{
   const end = async (): Promise<void> => {
     expect((await fetch(`http://127.0.0.1:${port}/v1/time`)).status).toBe(200)
     await keeper.stop()
-    await rig.stop()
-    await keeper.end()
+    await rig.stop(() => keeper.end())
     expect(childProcesses()).toEqual(others)
   }
   const gateway = childProcesses().find((pid) => !others.includes(pid))!

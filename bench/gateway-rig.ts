@@ -84,8 +84,8 @@ export interface Rig {
   readonly spareLinks: readonly GatewayThreadData['link'][]
   /** Sends commands as an operator; each is written by `write` into a zeroed record. */
   operate(write: (words: Int32Array, floats: Float64Array, at: number) => void): void
-  /** Stops everything in order and removes the folder. */
-  stop(): Promise<void>
+  /** Stops everything in order and removes the folder, when `lastUser`, who still writes into it, has ended. */
+  stop(lastUser?: () => Promise<void>): Promise<void>
 }
 
 /** The wallet of account `index`; the same in every run. */
@@ -211,10 +211,11 @@ export async function startRig(options: RigOptions): Promise<Rig> {
       writer.commit()
       return new Promise((resolve) => waiting.push(resolve))
     },
-    async stop() {
+    async stop(lastUser) {
       await gateway.stop()
       await exchange.stop()
       await gateway.ended
+      await lastUser?.()
       clearInterval(drain)
       if (options.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true })
     },

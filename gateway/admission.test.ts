@@ -186,6 +186,7 @@ describe('on a real socket', () => {
     const { approval } = (await client.sessions()).at(-1)!
     await expect(client.call('frame', [1, approval, 1e9, payload, signature])).rejects.toMatchObject({
       code: ErrorCode.BadParams,
+      message: expect.stringContaining('a frame of at most 512 bytes with 1 commands') as string,
     })
     client.close()
   })

@@ -87,10 +87,10 @@ export const gatewayConfigSchema = z.strictObject({
   frameByteRate: rate(4 << 20, 8 << 20, 'bytes of one account’s frames'),
   refusalRate: rate(
     100,
-    1000,
+    500,
     'refusals of one connection; beyond, it is closed; a bad signature counts as 50',
   ),
-  ipRefusalRate: rate(1000, 10_000, 'refusals of one address'),
+  ipRefusalRate: rate(1000, 2000, 'refusals of one address'),
   ipOffenceRate: rate(1, 8, 'connections of one address closed for refusals; beyond, it is kept out'),
   keptOutS: z.int().min(1).max(3600).default(10).describe('seconds that an address is kept out'),
   ipOrderRate: rate(100_000, 200_000, 'orders placed and amended by all accounts of one address'),

@@ -11,7 +11,7 @@
 import { createHash } from 'node:crypto'
 import { CommandKind, Scope } from '../engine/codes.js'
 import { COMMAND_WORDS, Cmd, FrameCmd } from '../engine/layout.js'
-import { ACCOUNTS_MAX } from '../engine/limits.js'
+import { ACCOUNTS_MAX, COMMAND_PAYLOAD_BYTES_MAX, FRAME_ENVELOPE_BYTES_MAX } from '../engine/limits.js'
 import { AttachmentKind } from '../engine/messages.js'
 import { ErrorCode, rejectToCode } from '../sdk/wire/codes.js'
 import { payloadToRecords } from '../sdk/wire/commands.js'
@@ -161,9 +161,7 @@ export class FrameIntake {
 
   /** Takes what a frame costs from its address; false = it has been refused. */
   #admitUnproven(connection: FrameSource, frame: PendingFrame): boolean {
-    const refusal =
-      this.#limits.frameSize(frame.attachment.length, frame.count) ??
-      this.#limits.unprovenFrame(connection.ip, frame.records, headersOf(frame), frame.count)
+    const refusal = this.#limits.unprovenFrame(connection.ip, frame.records, headersOf(frame), frame.count)
     if (refusal !== undefined) connection.sendError(frame.id, refusal.code, refusal)
     return refusal === undefined
   }
@@ -253,15 +251,20 @@ export class FrameIntake {
   ): PendingFrame {
     const text = typeof payload === 'string'
     const payloadBytes = text ? Buffer.from(payload) : readBytes(payload, 'payload')
-    const signedBytes = FRAME_HEADER_BYTES + payloadBytes.length
-    const attachment = new Uint8Array(signedBytes + SESSION_SIGNATURE_BYTES)
-    putFrameMessage(attachment, 0, this.#domain.hash, session, nonce, payloadBytes)
-    attachment.set(signature, signedBytes)
     const commands = decodePayload(payload)
     const length = Array.isArray(commands) ? commands.length : 0
     const records = new Int32Array((Math.min(length, 64) + 1) * COMMAND_WORDS)
     const floats = new Float64Array(records.buffer)
     const count = payloadToRecords(commands, session.account, records, floats, COMMAND_WORDS)
+    const signedBytes = FRAME_HEADER_BYTES + payloadBytes.length
+    const bytes = signedBytes + SESSION_SIGNATURE_BYTES
+    const bytesMax = FRAME_ENVELOPE_BYTES_MAX + count * COMMAND_PAYLOAD_BYTES_MAX
+    // Before it is copied and hashed: blanks around the commands are only load.
+    if (bytes > bytesMax)
+      throw new FieldError('payload', `a frame of at most ${bytesMax} bytes with ${count} commands`, bytes)
+    const attachment = new Uint8Array(bytes)
+    putFrameMessage(attachment, 0, this.#domain.hash, session, nonce, payloadBytes)
+    attachment.set(signature, signedBytes)
     const hash = createHash('sha256').update(attachment.subarray(0, signedBytes)).digest()
     records[Cmd.KIND] = CommandKind.Frame
     records[Cmd.ACCOUNT] = session.account
@@ -297,7 +300,6 @@ export class FrameIntake {
     const { account } = session
     const refusal =
       this.#usedRefusal(frame) ??
-      limits.frameSize(attachment.length, count) ??
       limits.frameBytes(account, attachment.length) ??
       limits.frame(connection, account, records, headersOf(frame), count, addressHasPaid)
     if (refusal !== undefined) {

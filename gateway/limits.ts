@@ -4,7 +4,6 @@
  */
 import { CommandKind } from '../engine/codes.js'
 import { COMMAND_WORDS } from '../engine/layout.js'
-import { COMMAND_PAYLOAD_BYTES_MAX, FRAME_ENVELOPE_BYTES_MAX } from '../engine/limits.js'
 import { ErrorCode } from '../sdk/wire/codes.js'
 import { Control, Kind } from '../sdk/wire/layout.js'
 import { Budget } from './budgets.js'
@@ -160,14 +159,6 @@ export class Limits {
     if (account === undefined) this.#requestsByIp.charge(ip, weight, now)
     else this.#requestsByAccount.charge(account, weight, now)
     this.#allRequestsByIp.charge(ip, weight, now)
-  }
-
-  /** Refuses blanks around a frame's commands: beyond what commands of any encoding need, they are only load. */
-  frameSize(bytes: number, commands: number): Refusal | undefined {
-    const most = FRAME_ENVELOPE_BYTES_MAX + commands * COMMAND_PAYLOAD_BYTES_MAX
-    if (bytes <= most) return undefined
-    const message = `a frame of ${bytes} bytes, at most ${most} with ${commands} commands`
-    return { code: ErrorCode.BadParams, message }
   }
 
   /** Takes a frame's bytes from its account's budget; the journal keeps every one of them. */

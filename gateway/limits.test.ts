@@ -156,38 +156,36 @@ test.each(goesOn)('$what: its code, and the connection goes on', async (limit) =
 })
 
 test('unanswered frames of a connection; those that only cancel wait behind twice as many', async () => {
-  const rig = await venue({ framesInFlightMax: 2 })
+  const free = { perSecond: 1e9, burst: 1e9 }
+  const rig = await venue({ framesInFlightMax: 2, refusalRate: free, ipRefusalRate: free })
   const { session } = await open(rig)
   const { account, approval, key } = session!
   const connection = await openRaw(rig.port)
   const challenge = connection.hello[4] as Uint8Array
   const signature = await key.sign(logonMessage(domain, session!, challenge))
   await connection.request(Method.Logon, [account, approval, signature])
-  const codes = new Map<number, number>()
+  let codes = new Map<number, number>()
   connection.onBody = (body) => {
     const [, id, code] = unpackMsgpack(Buffer.from(body)) as number[]
     codes.set(id!, code!)
   }
   const reset = [CommandKind.ResetProtection, 0]
   const cancel = [CommandKind.CancelAll, 0, 0]
-  // One write, so that none is answered before the last has come; their signatures are nothing.
-  connection.socket.cork()
-  for (const [id, command] of [reset, reset, reset, cancel, cancel, cancel].entries()) {
-    const params = [account, approval, 1, packMsgpack([command]), new Uint8Array(64)]
-    connection.socket.write(webSocketFrame(packMsgpack([Kind.Request, id, Method.Frame, params])))
-  }
-  connection.socket.uncork()
-  while (codes.size < 6) await new Promise((resolve) => setTimeout(resolve, 5))
-  const { BadSignature, TooManyFramesInFlight } = ErrorCode
-  const taken = BadSignature
-  expect([0, 1, 2, 3, 4, 5].map((id) => codes.get(id))).toEqual([
-    taken,
-    taken,
-    TooManyFramesInFlight,
-    taken,
-    taken,
-    TooManyFramesInFlight,
-  ])
+  const { BadSignature: taken, TooManyFramesInFlight: refused } = ErrorCode
+  const answers = (): (number | undefined)[] => [0, 1, 2, 3, 4, 5].map((id) => codes.get(id))
+  // One write, so that none is answered before the last has come; their signatures are nothing. A gateway that is
+  // held up in the middle of it leaves the rest for its next turn, when the first have their answers: then again.
+  do {
+    codes = new Map()
+    connection.socket.cork()
+    for (const [id, command] of [reset, reset, reset, cancel, cancel, cancel].entries()) {
+      const params = [account, approval, 1, packMsgpack([command]), new Uint8Array(64)]
+      connection.socket.write(webSocketFrame(packMsgpack([Kind.Request, id, Method.Frame, params])))
+    }
+    connection.socket.uncork()
+    while (codes.size < 6) await new Promise((resolve) => setTimeout(resolve, 5))
+  } while (answers().filter((code) => code === refused).length < 2)
+  expect(answers()).toEqual([taken, taken, refused, taken, taken, refused])
   expect(await connection.request(Method.Time, [])).toEqual([expect.any(Number), expect.any(Number)])
   connection.socket.destroy()
 })

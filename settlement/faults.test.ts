@@ -1,7 +1,7 @@
 /**
  * Posting over endpoints that fail, lag and lie, in front of a real chain: each batch is on the chain once,
  * with not one transaction too many, and nothing is believed that is not so. Failures mixed and one seed; with
- * GLASSBOOK_LONG_TESTS=1 each failure alone and twenty seeds.
+ * GLASSBOOK_LONG=1 each failure alone and twenty seeds.
  */
 import { Side } from '../engine/codes.js'
 import { SettlementFixture, owner, until } from '../test/settlement-fixture.js'
@@ -11,7 +11,7 @@ import { Settler } from './settler.js'
 import { FaultyRpc, failures, lies, type Fault } from './test/faulty-rpc.js'
 import { placeRecord, withdrawRecord } from './test/journal-fixture.js'
 
-const IS_LONG = process.env.GLASSBOOK_LONG_TESTS === '1'
+const IS_LONG = process.env.GLASSBOOK_LONG === '1'
 const SEEDS = IS_LONG ? 20 : 1
 const FIRST_SEED = Number(process.env.GLASSBOOK_SEED ?? 1)
 /** Posting asks for no logs; the chain watcher's test has those. */

@@ -1,7 +1,7 @@
 /**
  * kill -9 at every step of a batch's way, again and again, on a real chain that loses blocks in between: each
  * batch is on the chain once, with the roots that an undisturbed run gives, and not one transaction too many was
- * sent. Fifteen rounds, one a step; with GLASSBOOK_LONG_TESTS=1 thirty.
+ * sent. Fifteen rounds, one a step; with GLASSBOOK_LONG=1 thirty.
  */
 import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
@@ -16,7 +16,7 @@ import { replayAgainstChain } from './replay.js'
 import { BatchStore } from './store.js'
 import { placeRecord, withdrawRecord } from './test/journal-fixture.js'
 
-const ROUNDS = process.env.GLASSBOOK_LONG_TESTS === '1' ? 30 : 15
+const ROUNDS = process.env.GLASSBOOK_LONG === '1' ? 30 : 15
 const TRADES = 2 * ROUNDS
 /** Steps as settler-child.ts names them; together every state a batch or a transaction can be in. */
 const steps = [

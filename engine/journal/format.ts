@@ -2,7 +2,7 @@
  * The journal's block, byte by byte. All numbers are little-endian; u64 values stay below 2^53.
  *
  *   header, 128 bytes
- *     0  magic "GLASSBLK"          8  u32 version (1)          12  u32 type (BlockType)
+ *     0  magic "GLASSBLK"          8  u32 version (2)          12  u32 type (BlockType)
  *    16  u64 block number, from 0                              24  u32 epoch
  *    28  u32 count of commands    32  u64 first seq            40  u32 length: header to footer, bytes
  *    44  u32 count of attachments 48  zero                     64  previous block's hash, 32 bytes

@@ -1,5 +1,5 @@
 /**
- * Clients that mean no good, or mean well and read nothing: what each gets is documented (ARCHITECTURE.md,
+ * Clients that mean no good, or mean well and read nothing: what each gets is documented (docs/internals/gateway.md,
  * "Abuse"), those who trade do not notice, and memory stays bounded.
  */
 import { createHash } from 'node:crypto'

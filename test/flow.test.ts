@@ -19,8 +19,8 @@ import { type Deployment, receiptOf } from '../contracts/deploy.js'
 import { type Client, createClient } from '../sdk/index.js'
 
 const main = resolve(fileURLToPath(import.meta.url), '..', '..', 'app', 'main.js')
-/** Long, because a fresh machine builds the proving key first and proves a withdrawal's batch row by row. */
-const WAIT_MS = 400_000
+/** Long, because a fresh machine builds the proving key first and proves a withdrawal’s batch row by row, beside other tests. */
+const WAIT_MS = 1_500_000
 
 /** Calls `probe` until it gives a value; fails with `what` when it does not in time. */
 async function until<T>(what: string, probe: () => Promise<T | undefined>): Promise<T> {
@@ -123,7 +123,7 @@ describe('the whole line', () => {
   })
 
   test('deposit, trade, batch, verified balance, withdrawal; kill -9; go on', async () => {
-    running = await start(dataDir, ['--batch-seconds', '1'])
+    running = await start(dataDir, ['--batch-seconds', '8'])
     const deployment = JSON.parse(readFileSync(join(dataDir, 'deployment.json'), 'utf8')) as Deployment
     const [alice, bob] = [localAccount(8), localAccount(9)]
     await depositOnChain(running.rpcUrl, deployment, alice, 1, 500_000_000n)

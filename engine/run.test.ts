@@ -9,11 +9,13 @@ import { createEngine } from './core/engine.js'
 import { InvariantError } from './core/invariant-error.js'
 import { COMMAND_BYTES, COMMAND_WORDS, EVENT_WORDS, Ev } from './layout.js'
 import {
+  AttachmentKind,
   INBOUND_HEADER_WORDS,
   Inbound,
   InboundType,
   JOURNAL_HEADER_WORDS,
   JournalMessage,
+  JournalMessageType,
   OUTBOUND_HEADER_WORDS,
   Outbound,
 } from './messages.js'
@@ -99,7 +101,7 @@ function setUp(broken = (engine: Engine): Engine => engine) {
     }
     return found
   }
-  return { loop, engine, words, floats, submit, journaled, views }
+  return { loop, engine, words, floats, submit, journaled, views, journal }
 }
 
 test('work that is left goes on before every message, and by itself', () => {
@@ -165,6 +167,20 @@ test('each message is followed by every level and balance that it touched, as th
     [Balance, 1, 1, 0, 45, 3],
     [Balance, 1, 2, 0, 2, 0],
   ])
+})
+
+test('the end of the journal is one hash that covers no command, whatever stood in the ring before', () => {
+  const { loop, engine, journal } = setUp()
+  journal.words.fill(7)
+  loop.close()
+  const word = journal.peek() / 4
+  const { TYPE, COUNT, ATTACHMENT_BYTES, ATTACHMENT_KIND, ATTACHMENT_FIRST } = JournalMessage
+  const header = [TYPE, COUNT, ATTACHMENT_KIND, ATTACHMENT_FIRST].map((field) => journal.words[word + field])
+  expect(header).toEqual([JournalMessageType.Close, 0, AttachmentKind.StateHash, 0])
+  const hash = engine.stateHash()
+  expect(journal.words[word + ATTACHMENT_BYTES]).toBe(hash.length)
+  const from = (word + JOURNAL_HEADER_WORDS) * 4
+  expect(journal.bytes.slice(from, from + hash.length)).toEqual(hash)
 })
 
 test('a message on which the engine breaks stops the loop before the journal has it', () => {

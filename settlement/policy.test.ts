@@ -3,6 +3,7 @@ import { Side } from '../engine/codes.js'
 import { SettlementFixture, owner, until } from '../test/settlement-fixture.js'
 import { chainClient } from './chain.js'
 import { decodeRows } from './commit.js'
+import { readFollowerSnapshot } from './follow-snapshot.js'
 import { Settler } from './settler.js'
 import type { BatchPolicy } from './settler-options.js'
 import { placeRecord } from './test/journal-fixture.js'
@@ -61,6 +62,8 @@ describe('when a batch closes', () => {
     expect(settler.status().lagMs).toBeGreaterThan(0)
     await settler.flush()
     expect(settler.store.read(before + 3).fillCount).toBe(1)
+    // Two million commands have not passed.
+    expect(readFollowerSnapshot(settler.store.folder)).toBeUndefined()
   })
 
   test('on rows', async () => {
@@ -73,5 +76,13 @@ describe('when a batch closes', () => {
       const { data, fillCount } = settler.store.read(before + at)
       expect([decodeRows(data.rows).indices.length, fillCount]).toEqual([5, 1])
     }
+  })
+
+  test('a long journal is followed in turns: between them it can be stopped', async () => {
+    const refused = Array.from({ length: 1000 }, () => placeRecord(1, Side.Buy, 0, 1, 1))
+    for (let count = 0; count < 50; count++) fixture.journal.append(...refused)
+    await start({})
+    await settler.stop()
+    expect(settler.status().seq).toBeLessThan(fixture.journal.seq)
   })
 })

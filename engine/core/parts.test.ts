@@ -48,6 +48,17 @@ test('levels: found, best first, whatever comes and goes', () => {
   )
 })
 
+test('levels: the node that was used lately is of these prices, not of some with the same low bits', () => {
+  const levels = new Levels(1, 64)
+  const keys = [2049, 2050, 3, 4, 2051, 5]
+  const made = keys.map((key) => levels.findOrInsert(0, key))
+  const listed: number[] = []
+  for (let at = levels.best[0]!; at !== NONE; at = levels.words[(at << LEVEL_SHIFT) + Level.WORSE]!)
+    listed.push(levels.words[at << LEVEL_SHIFT]!)
+  expect(listed).toEqual([3, 4, 5, 2049, 2050, 2051])
+  expect(keys.map((key) => levels.find(0, key))).toEqual(made)
+})
+
 test('levels: a million levels need no more room than promised, at any distance', () => {
   for (const distance of [1, 2, 15, 16, 17, 1000, 2047]) {
     const levels = new Levels(1, 1 << 16)

@@ -16,6 +16,8 @@ export interface Mutant {
   readonly to: number
   readonly was: string
   readonly becomes: string
+  /** The whole line, trimmed: what names a mutant although lines move. */
+  readonly text: string
 }
 
 export const FOLDERS = ['engine', 'gateway', 'sdk', 'settlement', 'app'] as const
@@ -52,11 +54,13 @@ export function sourceFiles(root: string): string[] {
 export function mutantsOf(root: string, file: string): Mutant[] {
   const text = readFileSync(join(root, file), 'utf8')
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.ES2022, true)
+  const lines = text.split('\n')
   const found: Mutant[] = []
   const add = (node: ts.Node, becomes: string): void => {
     const from = node.getStart(source)
     const { line } = source.getLineAndCharacterOfPosition(from)
-    found.push({ file, line: line + 1, from, to: node.end, was: text.slice(from, node.end), becomes })
+    const was = text.slice(from, node.end)
+    found.push({ file, line: line + 1, from, to: node.end, was, becomes, text: lines[line]!.trim() })
   }
   const visit = (node: ts.Node): void => {
     // Types do nothing, and what an error says is for people.
@@ -104,11 +108,14 @@ export const describeMutant = ({ file, line, was, becomes }: Mutant): string => 
   return `${file}:${line} \`${short(was)}\` -> \`${short(becomes)}\``
 }
 
-/** The JavaScript of a mutant's file. */
-export function compiled(root: string, { file, from, to, becomes }: Mutant): string {
-  const text = readFileSync(join(root, file), 'utf8')
-  return ts.transpileModule(text.slice(0, from) + becomes + text.slice(to), {
-    fileName: file,
+/** A file's text with the mutant in it. */
+export const mutated = (text: string, { from, to, becomes }: Mutant): string =>
+  text.slice(0, from) + becomes + text.slice(to)
+
+/** The JavaScript of a mutant's file; its types are not checked here. */
+export function compiled(root: string, mutant: Mutant): string {
+  return ts.transpileModule(mutated(readFileSync(join(root, mutant.file), 'utf8'), mutant), {
+    fileName: mutant.file,
     compilerOptions: {
       target: ts.ScriptTarget.ES2022,
       module: ts.ModuleKind.ESNext,

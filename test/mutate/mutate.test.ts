@@ -1,6 +1,8 @@
 /** That `npm run mutate` finds mutants, the suites near them, and tells a noticed one from one that survives. */
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { ACCEPTED, acceptedReason } from './accepted.js'
+import { Compiler } from './compiler.js'
 import { Random } from '../simulator/random.js'
 import { compiled, describeMutant, mutantsOf, sample, sourceFiles } from './mutants.js'
 import { MutationBox, suitesNear } from './run.js'
@@ -27,14 +29,35 @@ test('suites beside a file come first', () => {
 })
 
 test('a mutant that its suite notices, and one that nobody can', async () => {
-  const box = new MutationBox(root, { suitesMax: 1, suiteMsMax: 300_000 })
+  const box = new MutationBox(root, {
+    suitesMax: 1,
+    suiteMsMax: 300_000,
+    without: /engine\/(exchange|run|core)/,
+  })
   try {
     const mutants = mutantsOf(root, 'engine/sequencer.ts')
     const noticed = mutants.find(({ was }) => was === '+')!
     const same = { ...mutants[0]!, becomes: mutants[0]!.was }
-    expect((await box.judge(same)).by).toBeUndefined()
-    expect((await box.judge(noticed)).by).toBeDefined()
+    expect(await box.judge(same)).toEqual({ mutant: same, passed: ['engine/sequencer.test.js'] })
+    expect(await box.judge(noticed)).toMatchObject({ by: 'engine/sequencer.test.js', passed: [] })
+    expect(box.leftOut).toEqual([])
   } finally {
     box.close()
   }
 }, 600_000)
+
+test('what the type checker refuses is no mutant', () => {
+  const compiler = new Compiler(root)
+  const mutants = mutantsOf(root, 'engine/sequencer.ts')
+  const plus = mutants.find(({ was }) => was === '+')!
+  expect(compiler.refusal(plus)).toBeUndefined()
+  expect(compiler.refusal({ ...plus, becomes: '+ "" +' })).toMatch(/not assignable/)
+  expect(compiler.refusal({ ...plus, becomes: '+ +' })).toBeUndefined()
+}, 600_000)
+
+test('a survivor is accepted by the words of its line', () => {
+  const [one] = ACCEPTED.filter(({ text }) => text !== undefined)
+  const mutant = { ...one!, line: 1, from: 0, to: 1, text: `const x = ${one!.text}` }
+  expect(acceptedReason(mutant)).toBe(one!.reason)
+  expect(acceptedReason({ ...mutant, text: 'const y = 1' })).toBeUndefined()
+})

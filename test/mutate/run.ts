@@ -1,13 +1,25 @@
 /**
  * Runs the tests near a mutant on it, in a copy of dist. Near = by steps of imports from the test to the file,
- * tests of the same folder first; then those of further.ts. What is known to be quick goes first, several at once; the
- * first that fails ends the others. A mutant that none of them notices has survived: a hole in the tests, a line that
+ * tests of the same folder first; then those of further.ts. All of them run in one bare process (bare.ts), quickest
+ * first, which ends with the first test that fails; a failure counts when the suite fails on the mutant alone too, and
+ * passes on the code as it is. A mutant that none of them notices has survived: a hole in the tests, a line that
  * does nothing, or one whose effect nobody can see.
  */
 import { spawn } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { furtherSuites } from './further.js'
 import { type Mutant, compiled } from './mutants.js'
 
@@ -15,25 +27,46 @@ export interface Verdict {
   readonly mutant: Mutant
   /** The suite that failed; absent = it survived. */
   readonly by?: string
+  /** Its test that failed. */
+  readonly test?: string
   /** Suites that passed on it. */
   readonly passed: readonly string[]
+  /** What the compiler says: this is no mutant. */
+  readonly refusal?: string
 }
 
-interface Run {
-  readonly passes: Promise<boolean>
-  readonly kill: () => void
+/** A suite that passed, on a mutant or on the code as it is, or that does not pass even there. */
+export interface Baseline {
+  readonly suite: string
+  readonly tookMs: number
+  /** Why it judges no mutant: it fails by itself, or does not end in time. */
+  readonly unsound?: string
+}
+
+/** What bare.ts tells as a suite ends. */
+export type SuiteEnd = { readonly tookMs: number } | { readonly failed: string }
+
+interface Outcome {
+  /** How long each took that passed, in the order of the suites. */
+  readonly tookMs: readonly number[]
+  readonly failed?: { readonly suite: string; readonly test: string }
 }
 
 export interface RunOptions {
   /** Suites near a mutant at most; those of further.ts come besides. */
   readonly suitesMax: number
-  /** A suite that takes longer has noticed: something waits for ever. */
+  /** A suite that takes longer on the code as it is judges nothing; on a mutant it waits for something for ever. */
   readonly suiteMsMax: number
-  /** Suites of one mutant that run at the same time. */
-  readonly atOnce?: number
   /** Suites that are not run: what takes minutes. */
   readonly without?: RegExp
+  /** Baselines of an earlier run, and who keeps new ones. */
+  readonly baselines?: readonly Baseline[]
+  readonly onBaseline?: (baseline: Baseline) => void
 }
+
+/** On a mutant a suite may take this much longer before it counts as one that never ends. */
+const SLOWER_TIMES = 5
+const SLOWER_MS = 20_000
 
 /** What each compiled file imports, threads that it starts too; paths from dist. */
 function importGraph(dist: string): Map<string, string[]> {
@@ -68,97 +101,153 @@ export function suitesNear(graph: ReadonlyMap<string, readonly string[]>, file: 
 }
 
 export class MutationBox {
-  readonly folder = mkdtempSync(join(tmpdir(), 'glassbook-mutate-'))
+  readonly folder = mkdtempSync(join(tmpdir(), 'mutate-'))
+  /** Files of the tests, emptied after each run: what is killed leaves its own behind. Short, for sockets have paths. */
+  readonly #scratch = join(this.folder, 't')
   readonly #graph: Map<string, string[]>
-  /** Whether a suite passes on the code as it is: one that fails by itself would seem to notice every mutant. */
-  readonly #sound = new Map<string, boolean>()
-  /** How long a suite took when it last passed. */
-  readonly #tookMs = new Map<string, number>()
+  readonly #baselines = new Map<string, Baseline>()
 
   constructor(
     private readonly root: string,
     private readonly options: RunOptions,
   ) {
+    // The program is started by its files in bin and dist, so those are of the box's own.
+    const own = ['dist', 'bin']
+    for (const name of own) cpSync(join(root, name), join(this.folder, name), { recursive: true })
     for (const name of readdirSync(root))
-      if (name !== 'dist') symlinkSync(join(root, name), join(this.folder, name))
-    // Jest looks for tests below its config file's real place.
-    rmSync(join(this.folder, 'jest.config.js'))
-    cpSync(join(root, 'jest.config.js'), join(this.folder, 'jest.config.js'))
-    cpSync(join(root, 'dist'), join(this.folder, 'dist'), { recursive: true })
+      if (!own.includes(name)) symlinkSync(join(root, name), join(this.folder, name))
     this.#graph = importGraph(join(this.folder, 'dist'))
+    for (const baseline of options.baselines ?? []) this.#baselines.set(baseline.suite, baseline)
   }
 
   async judge(mutant: Mutant): Promise<Verdict> {
     const file = mutant.file.replace(/\.ts$/, '.js')
     const path = join(this.folder, 'dist', file)
     const original = readFileSync(path, 'utf8')
-    const passed: string[] = []
-    const isRun = (suite: string): boolean => this.#graph.has(suite) && !this.options.without?.test(suite)
-    const near = suitesNear(this.#graph, file).filter(isRun).slice(0, this.options.suitesMax)
-    const waiting = [...new Set([...near, ...furtherSuites(file).filter(isRun)])]
-      .filter((suite) => this.#sound.get(suite) !== false)
-      .sort((a, b) => (this.#tookMs.get(a) ?? 0) - (this.#tookMs.get(b) ?? 0))
     const change = compiled(this.root, mutant)
-    while (waiting.length > 0) {
+    const onMutant = async (suites: readonly string[]): Promise<Outcome> => {
       writeFileSync(path, change)
-      const failed = await this.#untilOneFails(waiting, passed)
-      writeFileSync(path, original)
+      try {
+        return await this.#run(suites)
+      } finally {
+        writeFileSync(path, original)
+      }
+    }
+    const passed: string[] = []
+    const pass = (suite: string, tookMs: number): void => {
+      passed.push(suite)
+      if (!this.#baselines.has(suite)) this.#learn({ suite, tookMs })
+    }
+    let waiting = this.#suitesFor(file)
+    while (waiting.length > 0) {
+      const { tookMs, failed } = await onMutant(waiting)
+      for (const [at, ms] of tookMs.entries()) pass(waiting[at]!, ms)
       if (failed === undefined) break
-      if (!this.#sound.has(failed)) this.#sound.set(failed, await this.#run(failed).passes)
-      if (this.#sound.get(failed) === true) return { mutant, by: failed, passed }
+      if (await this.#isSound(failed.suite)) {
+        const alone = await onMutant([failed.suite])
+        if (alone.failed !== undefined) return { mutant, by: failed.suite, test: alone.failed.test, passed }
+        pass(failed.suite, alone.tookMs[0]!)
+      }
+      waiting = waiting.slice(tookMs.length + 1)
     }
     return { mutant, passed }
   }
 
-  /** Takes suites from `waiting` until one fails; those that it cuts short go back to the front. */
-  async #untilOneFails(waiting: string[], passed: string[]): Promise<string | undefined> {
-    let failed: string | undefined
-    const running = new Map<string, Run>()
-    const lane = async (): Promise<void> => {
-      while (failed === undefined && waiting.length > 0) {
-        const suite = waiting.shift()!
-        const run = this.#run(suite)
-        running.set(suite, run)
-        const passes = await run.passes
-        running.delete(suite)
-        if (passes) passed.push(suite)
-        else if (failed === undefined) {
-          failed = suite
-          for (const other of running.values()) other.kill()
-        } else waiting.unshift(suite)
-      }
-    }
-    await Promise.all(Array.from({ length: this.options.atOnce ?? 1 }, lane))
-    return failed
-  }
-
-  /** Suites that fail without any mutation. */
-  get unsound(): string[] {
-    return [...this.#sound].filter(([, sound]) => !sound).map(([suite]) => suite)
+  /** Suites that judge nothing: they fail by themselves, or take too long. */
+  get leftOut(): Baseline[] {
+    const { suiteMsMax } = this.options
+    return [...this.#baselines.values()].filter(
+      ({ unsound, tookMs }) => unsound !== undefined || tookMs > suiteMsMax,
+    )
   }
 
   close(): void {
     rmSync(this.folder, { recursive: true, force: true })
   }
 
-  #run(suite: string): Run {
-    const from = performance.now()
+  /** The suites that are run on mutants of a file, quickest first; last those of which nothing is known yet. */
+  #suitesFor(file: string): string[] {
+    const isRun = (suite: string): boolean => this.#graph.has(suite) && !this.options.without?.test(suite)
+    const near = suitesNear(this.#graph, file).filter(isRun).slice(0, this.options.suitesMax)
+    const tookMs = (suite: string): number => this.#baselines.get(suite)?.tookMs ?? this.options.suiteMsMax
+    return [...new Set([...near, ...furtherSuites(file).filter(isRun)])]
+      .filter((suite) => this.#baselines.get(suite)?.unsound === undefined)
+      .filter((suite) => tookMs(suite) <= this.options.suiteMsMax)
+      .sort((a, b) => tookMs(a) - tookMs(b))
+  }
+
+  /** Whether it passes on the code as it is: one that fails by itself would seem to notice every mutant. */
+  async #isSound(suite: string): Promise<boolean> {
+    if (!this.#baselines.has(suite)) {
+      const { tookMs, failed } = await this.#run([suite])
+      const [ms = this.options.suiteMsMax] = tookMs
+      this.#learn({ suite, tookMs: ms, ...(failed === undefined ? {} : { unsound: failed.test }) })
+    }
+    return this.#baselines.get(suite)!.unsound === undefined
+  }
+
+  #learn(baseline: Baseline): void {
+    this.#baselines.set(baseline.suite, baseline)
+    this.options.onBaseline?.(baseline)
+  }
+
+  #patienceMs(suite: string): number {
+    const baseline = this.#baselines.get(suite)
+    return baseline === undefined ? this.options.suiteMsMax : baseline.tookMs * SLOWER_TIMES + SLOWER_MS
+  }
+
+  /** Runs suites until one fails or takes too long. */
+  async #run(suites: readonly string[]): Promise<Outcome> {
+    mkdirSync(this.#scratch)
     const child = spawn(
       process.execPath,
-      ['node_modules/jest/bin/jest.js', '--forceExit', '--bail', '--runTestsByPath', `dist/${suite}`],
-      { cwd: this.folder, stdio: 'ignore', detached: true },
+      ['dist/test/mutate/bare.js', ...suites.map((suite) => join(this.folder, 'dist', suite))],
+      {
+        cwd: this.folder,
+        stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+        detached: true,
+        env: { ...process.env, TMPDIR: this.#scratch },
+      },
     )
+    const tookMs: number[] = []
+    let test = 'its process ended'
     const kill = (): void => {
-      if (child.exitCode === null && child.signalCode === null) process.kill(-child.pid!, 'SIGKILL')
+      test = 'it does not end'
+      killGroup(child.pid!)
     }
-    const patience = setTimeout(kill, this.options.suiteMsMax)
-    const passes = new Promise<boolean>((done) => {
-      child.once('exit', (code) => {
+    let patience = setTimeout(kill, this.#patienceMs(suites[0]!))
+    const lines = createInterface({ input: child.stdio[3] as Readable })
+    lines.on('line', (line) => {
+      const end = JSON.parse(line) as SuiteEnd
+      clearTimeout(patience)
+      if ('failed' in end) test = end.failed
+      else {
+        tookMs.push(end.tookMs)
+        const next = suites[tookMs.length]
+        if (next !== undefined) patience = setTimeout(kill, this.#patienceMs(next))
+      }
+    })
+    const told = new Promise<void>((done) => lines.once('close', done))
+    await new Promise<void>((done) => {
+      child.once('exit', () => {
         clearTimeout(patience)
-        if (code === 0) this.#tookMs.set(suite, performance.now() - from)
-        done(code === 0)
+        // Its children hold the pipe open, and would go on for ever.
+        killGroup(child.pid!)
+        done()
       })
     })
-    return { passes, kill }
+    await told
+    rmSync(this.#scratch, { recursive: true, force: true })
+    const suite = suites[tookMs.length]
+    return suite === undefined ? { tookMs } : { tookMs, failed: { suite, test } }
+  }
+}
+
+/** A process with all that it started. */
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch {
+    // None of them is left.
   }
 }

@@ -51,7 +51,10 @@ export const gatewayConfigSchema = z.strictObject({
     .max(900)
     .default(60)
     .describe('seconds without a message or pong until a connection is closed; it is pinged at half of it'),
-  connectionsPerIp: count(20_000, 'open connections of one IP address, or of one IPv6 network of 64 bits'),
+  connectionsPerIp: count(
+    20_000,
+    'open connections of one IP address, or of one IPv6 network of 64 bits; at most three quarters of what the system lets the process open',
+  ),
   connectionsMax: count(
     64_000,
     'open connections of a gateway thread; fewer where the system lets the process open fewer files',

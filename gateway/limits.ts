@@ -14,6 +14,8 @@ import { connectionsOf, openFilesMax } from './open-files.js'
 
 /** Bytes of missed events that weigh as much as a request of weight 1. */
 const BYTES_A_WEIGHT = 16 << 10
+/** Of the connections that the system lets a thread have, the part that one address may have: others find room. */
+const ADDRESS_SHARE = 3 / 4
 /** A client is told when less than this part of a budget is left. */
 const THROTTLE_BELOW = 0.1
 
@@ -38,14 +40,15 @@ export class Limits {
   readonly #connections = new Map<string, number>()
   #allConnections = 0
   readonly #connectionsMax: number
+  readonly #connectionsPerIp: number
   /** Answered HTTP connections that may be open still: half of what an address may have. */
   readonly #kept: KeptConnections
   /** Connections on which each account is logged on. */
   readonly #loggedOn = new Map<number, number>()
   readonly #openOrders: (account: number) => number
 
-  /** `openOrders` tells how many live orders an account has. */
-  constructor(config: GatewayConfig, openOrders: (account: number) => number) {
+  /** `openOrders` tells how many live orders an account has; `openFiles`: files that the process may open. */
+  constructor(config: GatewayConfig, openOrders: (account: number) => number, openFiles = openFilesMax()) {
     this.#config = config
     this.#openOrders = openOrders
     this.#requestsByAccount = new Budget(config.requestRate)
@@ -56,8 +59,10 @@ export class Limits {
     this.#ordersByIp = new Budget(config.ipOrderRate)
     this.#cancels = new Budget(config.cancelRate)
     this.#frameBytes = new Budget(config.frameByteRate)
-    this.#kept = new KeptConnections(Math.floor(config.connectionsPerIp / 2))
-    this.#connectionsMax = Math.min(config.connectionsMax, connectionsOf(openFilesMax(), config.threads))
+    const ofFiles = connectionsOf(openFiles, config.threads)
+    this.#connectionsMax = Math.min(config.connectionsMax, ofFiles)
+    this.#connectionsPerIp = Math.min(config.connectionsPerIp, Math.ceil(ofFiles * ADDRESS_SHARE))
+    this.#kept = new KeptConnections(Math.floor(this.#connectionsPerIp / 2))
   }
 
   /** Takes what a handshake costs before it is looked at; whether its address may open one more WebSocket. */
@@ -69,7 +74,7 @@ export class Limits {
 
   /** `onKept`: it may come on a connection that is counted already. */
   #connectionsFull(ip: string, onKept = false): Refusal | undefined {
-    const { connectionsPerIp } = this.#config
+    const connectionsPerIp = this.#connectionsPerIp
     const connectionsMax = this.#connectionsMax
     const refusal = (message: string): Refusal => ({ code: ErrorCode.TooManyConnections, message })
     if (this.#allConnections >= connectionsMax)

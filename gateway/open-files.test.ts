@@ -1,5 +1,7 @@
 /** When a process that has few descriptors left lets nobody in, and what it holds back for its files. */
 import { readdirSync, readlinkSync } from 'node:fs'
+import { gatewayConfig } from './config.js'
+import { Limits } from './limits.js'
 import { DescriptorGuard } from './open-files.js'
 
 const FILES = 400
@@ -42,4 +44,15 @@ test('without a bound nobody is shut out, and nothing is held', () => {
   const guard = new DescriptorGuard(Infinity, () => 1e6)
   expect(guard.look()).toBe(false)
   expect(nulls()).toBe(before)
+})
+
+test('one address never has every connection that the system allows', () => {
+  // Of 400 files 200 are for connections, and three quarters of these for one address.
+  const limits = new Limits(gatewayConfig(), () => 0, FILES)
+  for (let open = 0; open < 150; open++) {
+    expect(limits.connect('192.0.2.1')).toBeUndefined()
+    limits.opened('192.0.2.1')
+  }
+  expect(limits.connect('192.0.2.1')?.message).toContain('150 connections are open')
+  expect(limits.connect('192.0.2.2')).toBeUndefined()
 })

@@ -181,6 +181,8 @@ export class FrameSender {
     try {
       // Signatures are made side by side, but frames leave in the order of the calls.
       const signing = this.#sign(session, nonce, commands)
+      // A key that signs elsewhere may fail before the frame's turn comes, when nobody waits for it yet.
+      signing.catch(() => {})
       const turn = this.#turn.then(() => signing)
       this.#turn = turn.catch(() => {})
       const { message, params } = await turn

@@ -426,3 +426,30 @@ test('a withdrawal whose answer was lost is asked for by its nonce, and taken on
   expect(seq).toBeGreaterThan(taken.seq)
   expect(before - (await units())).toBe(3_000_000)
 })
+
+test('a key that signs elsewhere and fails at once, while an earlier frame still waits for its signature', async () => {
+  const own = await createSessionKey()
+  let release = (): void => {}
+  const held = new Promise<void>((resolve) => (release = resolve))
+  const answers: (() => Promise<void>)[] = [
+    () => held,
+    () => Promise.reject(new Error('the signer is away')),
+    () => Promise.resolve(),
+  ]
+  let isAway = false
+  const sign = async (message: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> => {
+    if (isAway) await answers.shift()!()
+    return own.sign(message)
+  }
+  const client = await connect()
+  await client.createSession({ key: { ...own, sign } })
+  isAway = true
+  const [first, second, third] = [10, 11, 12].map((ticks) => later(client.batch([buy(client, ticks)])))
+  // Long enough for an error that nobody waits for to end this process.
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  release()
+  expect(await first).toHaveLength(1)
+  await expect(second).rejects.toThrow('the signer is away')
+  expect(await third).toHaveLength(1)
+  expect(await client.orders()).toHaveLength(2)
+})

@@ -84,7 +84,7 @@ test('a chain whose port is taken for good is told, with exit 1', async () => {
     taken.close()
     rmSync(folder, { recursive: true })
   }
-}, 120_000)
+}, 300_000)
 
 /** Where each command says which flags it takes. */
 const SOURCES: Readonly<Record<string, readonly string[]>> = {

@@ -83,4 +83,4 @@ test('a deposit that full tables cannot keep is told, with whose it is, how much
   const second = await start()
   expect([second.exchange.depositsConsumed, second.told]).toEqual([deposits.length, []])
   await second.stop()
-}, 60_000)
+}, 300_000)

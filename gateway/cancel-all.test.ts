@@ -5,7 +5,7 @@ import { createClient } from '../sdk/index.js'
 let rig: Rig
 beforeAll(async () => {
   rig = await startRig({ accounts: 1, capacities: { commandStepsMax: 16 } })
-}, 60_000)
+}, 300_000)
 afterAll(() => rig.stop())
 
 test('how many were cancelled, that more follow, and none at the end', async () => {
@@ -25,4 +25,4 @@ test('how many were cancelled, that more follow, and none at the end', async () 
   expect(placed).toMatchObject({ state: 'open', more: false })
   expect(cancelled).toMatchObject({ count: 1, more: false })
   client.close()
-}, 60_000)
+}, 300_000)

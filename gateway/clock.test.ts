@@ -20,7 +20,7 @@ const MINUTE_MS = 60_000
 const LIFE_MS = 8000
 
 async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const end = performance.now() + 60_000
+  const end = performance.now() + 180_000
   while (!(await condition())) {
     if (performance.now() > end) throw new Error(`waited in vain: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 20))

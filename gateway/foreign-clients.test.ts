@@ -179,7 +179,7 @@ testWith('Chromium', chromium !== undefined)('Chromium’s WebSocket and WebCryp
       const patience = setTimeout(() => {
         server.close()
         finish()
-      }, 60_000)
+      }, 300_000)
       void done.then(() => {
         clearTimeout(patience)
         browser.kill('SIGKILL')

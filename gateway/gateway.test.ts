@@ -11,7 +11,7 @@ const MARKET = 'ETH-USDC'
 /** Waits until `condition` holds, at most a minute. */
 async function until(condition: () => boolean, what: string): Promise<void> {
   for (let waited = 0; !condition(); waited += 5) {
-    if (waited > 60_000) throw new Error(`waited in vain: ${what}`)
+    if (waited > 120_000) throw new Error(`waited in vain: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }

@@ -29,7 +29,7 @@ const dataDir = mkdtempSync(join(tmpdir(), 'glassbook-history-'))
 afterAll(() => rmSync(dataDir, { recursive: true, force: true }))
 
 async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const end = performance.now() + 60_000
+  const end = performance.now() + 180_000
   while (!(await condition())) {
     if (performance.now() > end) throw new Error(`waited in vain: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 20))

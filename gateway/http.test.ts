@@ -38,7 +38,7 @@ function raw(packets: readonly string[], until: RegExp): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(rig.port, '127.0.0.1')
     let text = ''
-    const patience = setTimeout(() => reject(new Error(`waited in vain: ${text}`)), 20_000)
+    const patience = setTimeout(() => reject(new Error(`waited in vain: ${text}`)), 180_000)
     const end = (): void => {
       clearTimeout(patience)
       socket.destroy()

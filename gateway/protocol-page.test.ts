@@ -221,7 +221,7 @@ class Stranger {
   }
 
   async until<T>(find: (event: unknown[]) => T | undefined): Promise<T> {
-    for (let waited = 0; waited < 20_000; waited += 10) {
+    for (let waited = 0; waited < 180_000; waited += 10) {
       for (const event of this.events) {
         const found = find(event)
         if (found !== undefined) return found

@@ -58,7 +58,7 @@ beforeAll(async () => {
     return query(kind, ...rest)
   }
   await gateway.load()
-}, 60_000)
+}, 300_000)
 afterAll(async () => {
   client.close()
   await rig.stop()
@@ -94,7 +94,7 @@ function listener() {
 
 async function until(condition: () => boolean, what: string): Promise<void> {
   for (let waited = 0; !condition(); waited += 5) {
-    if (waited > 20_000) throw new Error(`waited in vain: ${what}`)
+    if (waited > 120_000) throw new Error(`waited in vain: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }

@@ -17,7 +17,7 @@ import { Connection, type Socket } from './connection.js'
 import { EventMemory } from './kept-events.js'
 import { Stream } from './stream.js'
 
-async function until(condition: () => boolean | Promise<boolean>, what: string, ms = 10_000): Promise<void> {
+async function until(condition: () => boolean | Promise<boolean>, what: string, ms = 180_000): Promise<void> {
   const end = performance.now() + ms
   while (!(await condition())) {
     if (performance.now() > end) throw new Error(`waited in vain: ${what}`)
@@ -411,4 +411,4 @@ test('depth and L3 positions of another gateway thread start from a snapshot; ti
   taker.close()
   maker.close()
   await rig.stop()
-}, 60_000)
+}, 300_000)

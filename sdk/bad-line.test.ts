@@ -31,7 +31,7 @@ const MARKET = 'ETH-USDC'
 const MAKER = 1
 const PROGRAM = fileURLToPath(new URL('../app/main.js', import.meta.url))
 
-async function until(condition: () => boolean | Promise<boolean>, what: string, ms = 60_000): Promise<void> {
+async function until(condition: () => boolean | Promise<boolean>, what: string, ms = 180_000): Promise<void> {
   const end = performance.now() + ms
   while (!(await condition())) {
     if (performance.now() > end) throw new Error(`waited in vain: ${what}`)

@@ -106,7 +106,7 @@ describe.each([
       remainingLots: 2,
     })
     for (let waited = 0; orders.byCloid(cloid!)?.lots !== 2; waited++) {
-      if (waited > 4000) throw new Error('waited in vain: the stream')
+      if (waited > 120_000) throw new Error('waited in vain: the stream')
       await new Promise((resolve) => setTimeout(resolve, 5))
     }
     expect(orders.byCloid(cloid!)).toMatchObject({ state: 'waiting', ticks: 30 })

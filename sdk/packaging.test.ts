@@ -73,7 +73,7 @@ async function run(folder: string, source: string, flags: readonly string[] = []
   const links = ['--preserve-symlinks', '--preserve-symlinks-main']
   const { stdout } = await promisify(execFile)(process.execPath, [...links, ...flags, 'program.mjs'], {
     cwd: folder,
-    timeout: 60_000,
+    timeout: 300_000,
   })
   return JSON.parse(stdout.trim().split('\n').at(-1)!)
 }
@@ -81,7 +81,7 @@ async function run(folder: string, source: string, flags: readonly string[] = []
 let unpacked: ReturnType<typeof unpack>
 beforeAll(() => {
   unpacked = unpack()
-}, 60_000)
+}, 300_000)
 afterAll(() => rmSync(unpacked.folder, { recursive: true, force: true }))
 
 test('the packed SDK works alone', async () => {
@@ -105,7 +105,7 @@ test('the packed SDK works alone', async () => {
      process.exit(0)`,
   )
   expect(printed).toEqual([33, 64, 'TransportError', [1, 'a'], true, 'function'])
-}, 60_000)
+}, 300_000)
 
 test('nothing in it is Node’s own', () => {
   const { folder, paths } = unpacked
@@ -148,7 +148,7 @@ test('in a browser’s place it trades and resumes: browser entries, a global We
   )
   await rig.stop()
   expect(printed).toEqual(['open', 'canceled', 2])
-}, 90_000)
+}, 300_000)
 
 test('the market-maker example is short', () => {
   const lines = readFileSync(join(root, 'sdk', 'examples', 'market-maker.ts'), 'utf8').split('\n')

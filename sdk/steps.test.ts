@@ -5,7 +5,7 @@ import { LocalBook } from './local-book.js'
 
 const MARKET = 'ETH-USDC'
 
-async function until(condition: () => boolean, what: string, ms = 10_000): Promise<void> {
+async function until(condition: () => boolean, what: string, ms = 180_000): Promise<void> {
   for (let waited = 0; !condition(); waited += 5) {
     if (waited > ms) throw new Error(`waited in vain: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 5))

@@ -28,7 +28,7 @@ async function open(options: Partial<ClientOptions> = {}): Promise<Client> {
 }
 
 async function until(condition: () => boolean, what: string): Promise<void> {
-  const end = performance.now() + 30_000
+  const end = performance.now() + 180_000
   while (!condition()) {
     if (performance.now() > end) throw new Error(`waited in vain: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 2))

@@ -63,7 +63,7 @@ const open = async (options?: Partial<Parameters<typeof createClient>[0]>): Prom
 
 async function until(condition: () => boolean, what: string): Promise<void> {
   for (let waited = 0; !condition(); waited += 5) {
-    if (waited > 20_000) throw new Error(`waited in vain: ${what}`)
+    if (waited > 120_000) throw new Error(`waited in vain: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }

@@ -15,7 +15,7 @@ import { Method } from '../sdk/wire/layout.js'
 
 const main = resolve(fileURLToPath(import.meta.url), '..', '..', 'app', 'main.js')
 /** Long, for machines that do much else. */
-const WAIT_MS = 120_000
+const WAIT_MS = 600_000
 
 async function until<T>(what: string, probe: () => T | undefined | Promise<T | undefined>): Promise<T> {
   const deadline = Date.now() + WAIT_MS

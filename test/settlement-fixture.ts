@@ -25,7 +25,7 @@ import { JournalFixture, testGenesis } from '../settlement/test/journal-fixture.
 import type { GenesisConfig } from '../engine/types.js'
 
 const MNEMONIC = 'test test test test test test test test test test test junk'
-const WAIT_MS = 120_000
+const WAIT_MS = 600_000
 
 /** Owner `index`; 0 is the operator and the fee owner. */
 export const owner = (index: number): HDAccount => mnemonicToAccount(MNEMONIC, { addressIndex: index })

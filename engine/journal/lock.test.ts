@@ -90,7 +90,7 @@ test('of three processes that come at once to a stale lock exactly one gets it, 
     await Promise.all(holders.map((holder) => holder.end()))
   }
   lockFolder(folder)()
-}, 120_000)
+}, 300_000)
 
 test('a lock file that is removed and made again belongs to whoever made it', () => {
   const release = lockFolder(folder)

@@ -15,7 +15,7 @@ import { developmentKey } from './keys.js'
 const SHAPE = { rows: 2, depth: 2 }
 const TOKEN = 'a token of this test'
 const PROGRAM = join(dirname(fileURLToPath(import.meta.url)), 'main.js')
-const WAIT_MS = 120_000
+const WAIT_MS = 600_000
 
 describe('provers at work', () => {
   const running: ChildProcess[] = []

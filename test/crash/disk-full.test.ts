@@ -14,7 +14,7 @@ import { mount, resize, unmount } from './small-disk.js'
 const FLOOD = fileURLToPath(new URL('./flood.js', import.meta.url))
 const SEGMENT_BYTES = 512 * 1024
 
-/** Runs the flood to its end, at most a minute. */
+/** Runs the flood to its end, at most five minutes. */
 function flood(
   dataDir: string,
   count: number,
@@ -22,7 +22,7 @@ function flood(
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     [FLOOD, dataDir, String(count), String(SEGMENT_BYTES)],
-    { encoding: 'utf8', timeout: 60_000 },
+    { encoding: 'utf8', timeout: 300_000 },
   )
   const last = (word: string): number =>
     Number(new RegExp(`${word} (\\d+)\\n(?!.*${word} )`, 's').exec(stdout)?.[1] ?? -1)

@@ -351,7 +351,7 @@ test.each<[unknown, string]>([
 
 describe('as a program', () => {
   const directory = mkdtempSync(join(tmpdir(), 'glassbook-filter-'))
-  afterAll(() => rmSync(directory, { recursive: true, force: true }))
+  afterAll(() => rmSync(directory, { recursive: true, force: true, maxRetries: 20 }))
 
   function start(
     args: readonly string[],

@@ -18,7 +18,7 @@ describe('journal commands', () => {
     maker.rest(500)
     stateHash = Buffer.from(maker.end()).toString('hex')
   })
-  afterAll(() => rmSync(dataDir, { recursive: true, force: true }))
+  afterAll(() => rmSync(dataDir, { recursive: true, force: true, maxRetries: 20 }))
 
   /** Runs a command and catches what it prints. */
   async function run(

@@ -14,7 +14,7 @@ import { OperatorLink } from './operator-link.js'
 
 const dataDir = mkdtempSync(join(tmpdir(), 'glassbook-operator-'))
 const NO_ATTACHMENT = new Uint8Array(0)
-afterAll(() => rmSync(dataDir, { recursive: true, force: true }))
+afterAll(() => rmSync(dataDir, { recursive: true, force: true, maxRetries: 20 }))
 
 /** A start on the folder, what the operator was told, and its end. */
 async function start(): Promise<{

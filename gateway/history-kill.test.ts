@@ -12,7 +12,7 @@ import { type HistoryModel, type ModelFill, historyModel } from '../test/history
 import { startGatewayBridge } from './bridge-listener.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'glassbook-kill-'))
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
+afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 20 }))
 
 const url = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href)
 /** An exchange with a gateway and two accounts that trade as fast as they can; a line for every 20 rounds. */

@@ -259,7 +259,7 @@ test(
 
     // And what it was told of each command is what the journal holds.
     const journal = readJournal(dataDir)
-    rmSync(dataDir, { recursive: true, force: true })
+    rmSync(dataDir, { recursive: true, force: true, maxRetries: 20 })
     const unknown = told.filter(({ result }) => result.error?.codeName === 'OutcomeUnknown')
     const notTaken = told.filter(({ result }) => result.error?.codeName === 'NotTaken')
     console.log(

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { BatchStore, type BatchRecord, type BatchState } from './store.js'
 
 const dataDir = mkdtempSync(join(tmpdir(), 'glassbook-batches-'))
-afterAll(() => rmSync(dataDir, { recursive: true, force: true }))
+afterAll(() => rmSync(dataDir, { recursive: true, force: true, maxRetries: 20 }))
 
 const fills = (number: number): Uint8Array => new Uint8Array(152 * number).fill(number)
 function record(number: number, state: BatchState): BatchRecord {

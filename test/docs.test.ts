@@ -131,7 +131,7 @@ test('programs in the documents are programs, and name what the SDK has', async 
       }
     }
   } finally {
-    rmSync(folder, { recursive: true, force: true })
+    rmSync(folder, { recursive: true, force: true, maxRetries: 20 })
   }
   expect(wrong).toEqual([])
   expect(count).toBeGreaterThan(5)

@@ -75,6 +75,6 @@ test('silent connections take no descriptor that the exchange needs', async () =
     clearInterval(coming)
     for (const stranger of strangers) stranger.destroy()
     if (!program.hasExited) await program.kill()
-    rmSync(folder, { recursive: true, force: true })
+    rmSync(folder, { recursive: true, force: true, maxRetries: 20 })
   }
 }, 900_000)

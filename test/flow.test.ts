@@ -119,7 +119,7 @@ describe('the whole line', () => {
   afterAll(async () => {
     running?.process.kill('SIGTERM')
     await running?.exited
-    rmSync(dataDir, { recursive: true, force: true })
+    rmSync(dataDir, { recursive: true, force: true, maxRetries: 20 })
   })
 
   test('deposit, trade, batch, verified balance, withdrawal; kill -9; go on', async () => {
@@ -262,7 +262,7 @@ describe('the whole line', () => {
 
 describe('a start that cannot be', () => {
   const folder = mkdtempSync(join(tmpdir(), 'glassbook-start-'))
-  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+  afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 20 }))
 
   async function refused(args: string[]): Promise<{ code: number; text: string }> {
     const child = spawn(process.execPath, [main, 'start', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })

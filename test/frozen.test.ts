@@ -26,7 +26,7 @@ const start = async (): Promise<Program> =>
   )
 afterAll(async () => {
   await Promise.all(programs.map((program) => (program.hasExited ? null : program.kill('SIGTERM'))))
-  rmSync(folder, { recursive: true, force: true })
+  rmSync(folder, { recursive: true, force: true, maxRetries: 20 })
 })
 
 const SAID = /settlement contract 0x[0-9a-fA-F]{40} is frozen for good.*"glassbook exit"/g

@@ -21,7 +21,7 @@ const clients: { close(): void }[] = []
 afterAll(async () => {
   for (const client of clients) client.close()
   await Promise.all(programs.map((program) => (program.hasExited ? null : program.kill('SIGTERM'))))
-  rmSync(folder, { recursive: true, force: true })
+  rmSync(folder, { recursive: true, force: true, maxRetries: 20 })
 })
 
 interface Venue {

@@ -66,7 +66,7 @@ const folder = mkdtempSync(join(tmpdir(), 'glassbook-process-'))
 afterAll(async () => {
   for (const { child } of programs) child.kill('SIGTERM')
   await Promise.all(programs.map(({ exited }) => exited))
-  rmSync(folder, { recursive: true, force: true })
+  rmSync(folder, { recursive: true, force: true, maxRetries: 20 })
 })
 
 test('a gateway process dies and comes back; a restart goes on from there', async () => {

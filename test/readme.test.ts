@@ -41,7 +41,7 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const program of [exchange, chain])
     if (program !== undefined && !program.hasExited) await program.kill('SIGTERM')
-  for (const path of [folder, programs]) rmSync(path, { recursive: true, force: true })
+  for (const path of [folder, programs]) rmSync(path, { recursive: true, force: true, maxRetries: 20 })
 }, WAIT_MS)
 
 interface Ended {

@@ -17,7 +17,7 @@ const refused = async (program: Program): Promise<[number | null, string]> => [
 ]
 afterAll(async () => {
   await Promise.all(programs.map((program) => (program.hasExited ? null : program.kill('SIGTERM'))))
-  rmSync(folder, { recursive: true, force: true })
+  rmSync(folder, { recursive: true, force: true, maxRetries: 20 })
 })
 
 test('a socket has one exchange and one gateway, a history one writer', async () => {

@@ -113,7 +113,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all(programs.map((program) => (program.hasExited ? null : program.kill('SIGTERM'))))
   await forger.stop()
-  rmSync(folder, { recursive: true, force: true })
+  rmSync(folder, { recursive: true, force: true, maxRetries: 20 })
 }, WAIT_MS)
 
 test('what is settled is packed away, and its place is free', () => {

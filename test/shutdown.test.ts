@@ -17,7 +17,7 @@ const programs: Program[] = []
 afterAll(async () => {
   await Promise.all(programs.map((program) => (program.hasExited ? null : program.kill())))
   for (const { pid } of below(folder)) process.kill(pid, 'SIGKILL')
-  rmSync(folder, { recursive: true, force: true })
+  rmSync(folder, { recursive: true, force: true, maxRetries: 20 })
 })
 
 const below = (text: string): ReturnType<typeof processes> =>

@@ -36,7 +36,7 @@ const start = async (data: string, ...more: string[]): Promise<Program> =>
   run(['start', '--data', data, '--port', String(await freePort()), ...NO_PROVER, ...more])
 afterAll(async () => {
   await Promise.all(programs.map((program) => (program.hasExited ? null : program.kill('SIGTERM'))))
-  rmSync(folder, { recursive: true, force: true })
+  rmSync(folder, { recursive: true, force: true, maxRetries: 20 })
 })
 
 const chainPort = (data: string): number =>

@@ -85,7 +85,7 @@ export async function runCrashTest(options: CrashOptions): Promise<CrashReport> 
   } finally {
     for (const trader of traders) trader.close()
     venue.kill('SIGKILL')
-    rmSync(folder, { recursive: true, force: true })
+    rmSync(folder, { recursive: true, force: true, maxRetries: 20 })
   }
 }
 

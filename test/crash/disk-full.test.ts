@@ -34,7 +34,7 @@ describe('disk full', () => {
   const isMounted = mount(folder, '1300k')
   afterAll(() => {
     if (isMounted) unmount(folder)
-    rmSync(folder, { recursive: true, force: true })
+    rmSync(folder, { recursive: true, force: true, maxRetries: 20 })
   })
 
   testWith('the right to mount a tmpfs', isMounted)(

@@ -62,7 +62,7 @@ describe('a full disk', () => {
   const mounted = DISKS.filter((disk) => mount(join(dataDir, disk.folder), disk.size))
   afterAll(() => {
     for (const disk of [...mounted].reverse()) unmount(join(dataDir, disk.folder))
-    rmSync(folder, { recursive: true, force: true })
+    rmSync(folder, { recursive: true, force: true, maxRetries: 20 })
   })
 
   testWith('the right to mount a tmpfs', mounted.length === DISKS.length)(

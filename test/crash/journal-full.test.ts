@@ -19,7 +19,7 @@ describe('a disk without room for the journal', () => {
   const isMounted = mount(folder, '150m')
   afterAll(() => {
     if (isMounted) unmount(folder)
-    rmSync(folder, { recursive: true, force: true })
+    rmSync(folder, { recursive: true, force: true, maxRetries: 20 })
   })
 
   testWith('the right to mount a tmpfs', isMounted)(

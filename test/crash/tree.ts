@@ -98,7 +98,7 @@ export async function runTreeCrash(options: TreeCrashOptions): Promise<RoundRepo
     for (const trader of traders) trader.close()
     await tree.kill()
     log.close()
-    rmSync(folder, { recursive: true, force: true })
+    rmSync(folder, { recursive: true, force: true, maxRetries: 20 })
   }
 }
 

@@ -86,5 +86,5 @@ try {
   } else process.stderr.write(`${left} of ${all.length} tries are missing: ${values.out} is not written\n`)
   process.exitCode = made.some(({ verdict }) => FAULTS.includes(verdict)) ? 1 : 0
 } finally {
-  rmSync(work, { recursive: true, force: true })
+  rmSync(work, { recursive: true, force: true, maxRetries: 20 })
 }

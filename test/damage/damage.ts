@@ -103,7 +103,7 @@ export class DamageTries {
   /** Starts on a new copy, spoilt by `change`, and looks at it. `change` answers with why it cannot be. */
   private async outcome(change: () => string): Promise<Outcome> {
     const { data, folders } = this
-    rmSync(data, { recursive: true, force: true })
+    rmSync(data, { recursive: true, force: true, maxRetries: 20 })
     cpSync(folders.whole, data, { recursive: true })
     const nothing: Outcome = { lines: [], hasEnded: false, lost: [], wrong: [], replay: '' }
     if (change() !== '') return nothing

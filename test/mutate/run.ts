@@ -162,7 +162,7 @@ export class MutationBox {
   }
 
   close(): void {
-    rmSync(this.folder, { recursive: true, force: true })
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 20 })
   }
 
   /** The suites that are run on mutants of a file, quickest first; last those of which nothing is known yet. */
@@ -237,7 +237,7 @@ export class MutationBox {
       })
     })
     await told
-    rmSync(this.#scratch, { recursive: true, force: true })
+    rmSync(this.#scratch, { recursive: true, force: true, maxRetries: 20 })
     const suite = suites[tookMs.length]
     return suite === undefined ? { tookMs } : { tookMs, failed: { suite, test } }
   }

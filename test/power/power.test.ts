@@ -45,14 +45,14 @@ beforeEach(() => {
   root = join(base, 'root')
   mkdirSync(root)
 })
-afterEach(() => rmSync(base, { recursive: true, force: true }))
+afterEach(() => rmSync(base, { recursive: true, force: true, maxRetries: 20 }))
 
 /** Files that may be anywhere between: nobody reads them under these names, or what is in them says how far it is good. */
 const PASSING = /\.(writing|new|aside|copy|preparing|building-\d+)$|^lock$|\/\.receipt-key/
 
 const durable = (at: string): Record<string, string> => {
   const target = join(base, `cut-${at}`)
-  rmSync(target, { recursive: true, force: true })
+  rmSync(target, { recursive: true, force: true, maxRetries: 20 })
   mirror.restore(target)
   return Object.fromEntries(Object.entries(content(target)).filter(([path]) => !PASSING.test(path)))
 }

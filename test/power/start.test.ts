@@ -28,7 +28,7 @@ afterAll(async () => {
     'its chain has ended',
     () => !processes().some(({ command }) => command.join().includes(dataDir)),
   )
-  rmSync(folder, { recursive: true, force: true })
+  rmSync(folder, { recursive: true, force: true, maxRetries: 20 })
 })
 
 test('what was told is in the journal, with its receipt key and the batches of the chain', async () => {

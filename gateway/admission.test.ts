@@ -29,7 +29,7 @@ test('a message takes from its connection and its address, whatever it says', ()
   expect(admission.message(connection(3, '10.0.0.2'), 900)).toBeUndefined()
   expect(admission.message(connection(3, '10.0.0.2'), 900)).toMatchObject({
     code: ErrorCode.IpRateLimited,
-    message: expect.stringContaining('bytes') as string,
+    message: 'the byte budget of 10.0.0.2 is spent: 1 a second, at most 1000 at once',
   })
 })
 
@@ -43,19 +43,24 @@ test('refusals close a connection, a bad signature sooner, and an address that g
   )
   const refusedAt = (of: Connection, code: number): number => {
     let count = 1
-    while (!admission.refused(of, code)) count++
+    while (admission.refused(of, code) === undefined) count++
     return count
   }
   expect(refusedAt(connection(1), ErrorCode.UnknownMethod)).toBeGreaterThan(100)
   expect(refusedAt(connection(2), ErrorCode.BadSignature)).toBe(3)
+  expect(admission.refused(connection(2), ErrorCode.BadSignature)).toEqual({ perSecond: 1, burst: 100 })
   // What the engine refuses has paid for itself; what is not there is an answer.
   for (const code of [ErrorCode.NotFound, 4011, 2104, 5100, 6001])
-    for (let count = 0; count < 1000; count++) expect(admission.refused(connection(3), code)).toBe(false)
+    for (let count = 0; count < 1000; count++) expect(admission.refused(connection(3), code)).toBeUndefined()
   expect(admission.connect('10.0.0.1')).toBeUndefined()
   // A token comes back each second: a few more than the three, however slow this machine is.
   for (let id = 4; id < 40 && admission.connect('10.0.0.1') === undefined; id++)
     expect(refusedAt(connection(id), ErrorCode.NotLoggedOn)).toBeGreaterThan(100)
-  expect(admission.connect('10.0.0.1')).toMatchObject({ code: ErrorCode.ConnectRateLimited })
+  expect(admission.connect('10.0.0.1')).toMatchObject({
+    code: ErrorCode.ConnectRateLimited,
+    message:
+      'too many requests of 10.0.0.1 were refused, so it is kept out for 10 s; correct what was refused',
+  })
   expect(admission.connect('10.0.0.2')).toBeUndefined()
 })
 

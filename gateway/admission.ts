@@ -10,7 +10,7 @@
  * address that goes on is not even answered: an answer costs more than the end.
  */
 import { ErrorCode } from '../sdk/wire/codes.js'
-import { Budget } from './budgets.js'
+import { Budget, type Rate, spent } from './budgets.js'
 import type { GatewayConfig } from './config.js'
 import type { Connection } from './connection.js'
 import type { Refusal } from './limits.js'
@@ -23,7 +23,7 @@ const MESSAGES_A_TURN = 256
 /** Time of this thread that the messages of one address may take in a turn, ms: some cost a thousand times what others do. */
 const ADDRESS_MS_A_TURN = 4
 /** Bytes of one socket's messages that wait for their turn. */
-const WAITING_BYTES_MAX = 1 << 20
+export const WAITING_BYTES_MAX = 1 << 20
 /** What a refusal takes from the budget of refusals, and what a signature does that is not right. */
 const REFUSAL = 1
 const BAD_SIGNATURE = 50
@@ -77,7 +77,7 @@ export class Admission {
     const now = performance.now()
     if (until === undefined) return undefined
     if (until > now) {
-      const message = `${ip} asked too often for what it may not have`
+      const message = `too many requests of ${ip} were refused, so it is kept out for ${this.#config.keptOutS} s; correct what was refused`
       return { code: ErrorCode.ConnectRateLimited, message, retryAfter: Math.ceil(until - now) }
     }
     this.#out.delete(ip)
@@ -96,9 +96,10 @@ export class Admission {
   message({ id, ip }: Connection, bytes: number): Refusal | undefined {
     const now = performance.now()
     const own = this.#messages.take(id, 1, now)
-    if (own > 0) return refusal(ErrorCode.RateLimited, 'the connection’s budget of messages is spent', own)
+    const { messageRate, ipMessageRate } = this.#config
+    if (own > 0) return refusal(ErrorCode.RateLimited, spent('message', 'this connection', messageRate), own)
     const ofIp = this.#messagesByIp.take(ip, 1, now)
-    if (ofIp > 0) return refusal(ErrorCode.IpRateLimited, `the budget of messages of ${ip} is spent`, ofIp)
+    if (ofIp > 0) return refusal(ErrorCode.IpRateLimited, spent('message', ip, ipMessageRate), ofIp)
     return this.bytes(ip, bytes, now)
   }
 
@@ -106,19 +107,19 @@ export class Admission {
   bytes(ip: string, bytes: number, now = performance.now()): Refusal | undefined {
     const retryAfter = this.#bytesByIp.take(ip, bytes, now)
     if (retryAfter === 0) return undefined
-    return refusal(ErrorCode.IpRateLimited, `the budget of bytes of ${ip} is spent`, retryAfter)
+    return refusal(ErrorCode.IpRateLimited, spent('byte', ip, this.#config.ipByteRate), retryAfter)
   }
 
-  /** An error goes to the connection; true = it was one too many, and the connection is to be closed. */
-  refused({ id, ip }: Connection, code: number): boolean {
+  /** An error goes to the connection; with a bound it was one too many of that, and the connection is to be closed. */
+  refused({ id, ip }: Connection, code: number): Rate | undefined {
     const price = priceOf(code)
-    if (price === 0) return false
+    if (price === 0) return undefined
     const now = performance.now()
     const own = this.#refusals.take(id, price, now)
     const ofIp = this.#refusalsByIp.take(ip, price, now)
-    if (own === 0 && ofIp === 0) return false
+    if (own === 0 && ofIp === 0) return undefined
     if (this.#closed.take(ip, 1, now) > 0) this.#keepOut(ip, now)
-    return true
+    return own > 0 ? this.#config.refusalRate : this.#config.ipRefusalRate
   }
 
   /**

@@ -10,6 +10,10 @@ export interface Rate {
   readonly burst: number
 }
 
+/** A refusal's words: which budget has nothing left, whose it is, and what it holds. */
+export const spent = (what: string, whose: string, { perSecond, burst }: Rate): string =>
+  `the ${what} budget of ${whose} is spent: ${perSecond} a second, at most ${burst} at once`
+
 class Bucket {
   tokens: number
   atMs: number

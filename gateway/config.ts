@@ -69,7 +69,7 @@ export const gatewayConfigSchema = z.strictObject({
   framesInFlightMax: count(256, 'unanswered frames of one connection; twice as many where they only cancel'),
   subscriptionsMax: count(256, 'streams of one connection'),
   openOrdersMax: count(100_000, 'live orders of one account'),
-  malformedMax: count(10, 'messages that are no messages before a connection is closed'),
+  malformedMax: count(10, 'messages that cannot be read before a connection is closed'),
   fillsKept: count(1 << 17, 'fills kept for answers and resuming; each account has its share'),
   historyRebuildCommandsMax: count(
     20_000_000,

@@ -132,7 +132,7 @@ export class Connection {
   /** Closes a client for which more waits than may: it sends, and does not read. */
   closeIfFull(): void {
     if (this.unsentBytes > this.#unsentBytesMax) {
-      this.close(ErrorCode.SlowConsumer, `more than ${this.#unsentBytesMax} bytes unsent`)
+      this.close(ErrorCode.SlowConsumer, `more than ${this.#unsentBytesMax} bytes wait to be read`)
     }
   }
 

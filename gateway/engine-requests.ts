@@ -37,7 +37,10 @@ export function askEngine(
       }
     }
     const asked = gateway.link.query(kind, subject, onAnswer, id, record)
-    if (!asked) reject(new RequestError(ErrorCode.EngineBusy, 'nothing was asked', 50))
+    if (!asked)
+      reject(
+        new RequestError(ErrorCode.EngineBusy, 'the engine’s queue is full: the question was not asked', 50),
+      )
   })
 }
 
@@ -68,6 +71,9 @@ export function giveCommand(
       result ??= toResult(applied)
       if (!applied.more) resolve(result ?? null)
     })
-    if (!taken) reject(new RequestError(ErrorCode.EngineBusy, 'nothing was taken', 50))
+    if (!taken)
+      reject(
+        new RequestError(ErrorCode.EngineBusy, 'the engine’s queue is full: the command was not taken', 50),
+      )
   })
 }

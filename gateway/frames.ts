@@ -13,7 +13,7 @@ import { CommandKind, Scope } from '../engine/codes.js'
 import { COMMAND_WORDS, Cmd, FrameCmd } from '../engine/layout.js'
 import { ACCOUNTS_MAX, COMMAND_PAYLOAD_BYTES_MAX, FRAME_ENVELOPE_BYTES_MAX } from '../engine/limits.js'
 import { AttachmentKind } from '../engine/messages.js'
-import { ErrorCode, rejectToCode } from '../sdk/wire/codes.js'
+import { ErrorCode, errorName, rejectToCode } from '../sdk/wire/codes.js'
 import { payloadToRecords } from '../sdk/wire/commands.js'
 import { FieldError, readArray, readBytes, readInt } from '../sdk/wire/fields.js'
 import { Kind, SESSION_SIGNATURE_BYTES } from '../sdk/wire/layout.js'
@@ -25,8 +25,9 @@ import type { ErrorDetails } from './connection.js'
 import type { Figures } from './figures.js'
 import { FrameOutcome } from './frame-outcome.js'
 import type { SessionInfo } from './directory.js'
-import type { KeyCheck, KeyChecks } from './key-checks.js'
+import { type KeyCheck, type KeyChecks, crowded } from './key-checks.js'
 import type { Limits, Refusal } from './limits.js'
+import { scopeMissing } from './request-error.js'
 import type { Submissions } from './submissions.js'
 import type { UsedNonces } from './used-nonces.js'
 
@@ -180,7 +181,7 @@ export class FrameIntake {
     if (session === undefined) return
     if (this.#signed) {
       connection.sendError(id, ErrorCode.SignatureRequired, {
-        message: 'this venue takes signed frames only',
+        message: 'this exchange takes signed frames only',
       })
       return
     }
@@ -231,11 +232,13 @@ export class FrameIntake {
   #admit(connection: FrameSource, id: number): SessionInfo | undefined {
     const { session } = connection
     if (session === undefined) {
-      connection.sendError(id, ErrorCode.NotLoggedOn, { message: 'log a session on before sending frames' })
+      connection.sendError(id, ErrorCode.NotLoggedOn, { message: 'frames need a session: log one on first' })
       return undefined
     }
     if ((session.scopes & Scope.Trade) === 0) {
-      connection.sendError(id, ErrorCode.ScopeMissing, { message: 'the session may not trade' })
+      connection.sendError(id, ErrorCode.ScopeMissing, {
+        message: scopeMissing('a frame', Scope.Trade, session.scopes),
+      })
       return undefined
     }
     return session
@@ -348,11 +351,11 @@ export class FrameIntake {
   /** Why a frame whose signature was checked may not go on. */
   #refusalOf(connection: FrameSource, { checked, session }: PendingFrame): Refusal | undefined {
     if (checked === 'crowded') {
-      const message = `too many signatures of ${connection.ip} wait for their check; the frame was not taken`
+      const message = `${crowded(connection.ip)}; the frame was not taken`
       return { code: ErrorCode.IpRateLimited, message, retryAfter: 100 }
     }
     if (checked === 'invalid')
-      return { code: ErrorCode.BadSignature, message: 'the signature is not the session key’s' }
+      return { code: ErrorCode.BadSignature, message: `the signature is not by the key of ${session.text}` }
     // It ended while the signature was checked, or while there was no room.
     if (connection.session !== session)
       return { code: ErrorCode.UnknownSession, message: `${session.text} has ended; the frame was not taken` }
@@ -390,7 +393,8 @@ export class FrameIntake {
         if (headers > 0) this.#usedNonces.refused(frame.session, nonceOf(frame), outcome.frameReject)
         if (connection.closed) return
         if (outcome.frameCode !== 0) {
-          connection.sendError(frame.id, outcome.frameCode, { message: 'the engine refused the frame' })
+          const message = `the engine refused the frame with nonce ${nonceOf(frame)}: ${errorName(outcome.frameCode)}`
+          connection.sendError(frame.id, outcome.frameCode, { message })
         } else this.#answer(connection, frame, outcome)
       },
     )

@@ -14,7 +14,7 @@ import type { WireValue } from '../sdk/wire/msgpack.js'
 import type { SessionName } from '../sdk/wire/signed.js'
 import { PROTOCOL_VERSION } from '../sdk/wire/version.js'
 import { AccountStreams } from './account-streams.js'
-import { Admission, Turns } from './admission.js'
+import { Admission, Turns, WAITING_BYTES_MAX } from './admission.js'
 import { type Domain, createDomain } from './auth.js'
 import { BalanceView } from './balance-view.js'
 import { BatchList } from './batch-list.js'
@@ -274,7 +274,7 @@ export class Gateway implements EngineLinkHandler {
     const refusal = this.admission.message(connection, message.length)
     if (refusal !== undefined) connection.sendError(null, refusal.code, refusal)
     else if (!this.#turns.take(connection, message)) {
-      const message = 'too many messages of this connection wait for their turn'
+      const message = `messages of ${WAITING_BYTES_MAX} bytes of this connection wait for their turn, which is the most`
       connection.sendError(null, ErrorCode.RateLimited, { message, retryAfter: 100 })
     } else return
     connection.flush()
@@ -283,11 +283,17 @@ export class Gateway implements EngineLinkHandler {
   /** An error goes to a client: one too many ends the connection, after it. */
   #refused(connection: Connection, code: number): void {
     this.figures.reject(code)
-    if (connection.closed || connection.ending || !this.admission.refused(connection, code)) return
+    if (connection.closed || connection.ending) return
+    const bound = this.admission.refused(connection, code)
+    if (bound === undefined) return
+    const { perSecond, burst } = bound
     connection.ending = true
     queueMicrotask(() => {
       connection.flush()
-      connection.close(ErrorCode.TooManyErrors, 'too much was asked that is refused')
+      connection.close(
+        ErrorCode.TooManyErrors,
+        `refused more often than ${perSecond} a second, ${burst} at once; each error says why: correct that first`,
+      )
     })
   }
 
@@ -335,7 +341,10 @@ export class Gateway implements EngineLinkHandler {
     connection.malformed++
     if (connection.malformed > this.data.config.malformedMax) {
       connection.flush()
-      connection.close(ErrorCode.TooManyErrors, 'too many messages that are none')
+      connection.close(
+        ErrorCode.TooManyErrors,
+        `${connection.malformed} messages could not be read, each error says why; at most ${this.data.config.malformedMax} are taken`,
+      )
     }
   }
 

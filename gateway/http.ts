@@ -43,7 +43,10 @@ export function addHttpRoutes(app: TemplatedApp, gateway: Gateway): void {
     if (ip === undefined) return
     guard(replyTo(gateway, response, request, ip), (reply) => {
       admit(gateway, reply, request)
-      throw new RequestError(ErrorCode.NotFound, 'no such path')
+      throw new RequestError(
+        ErrorCode.NotFound,
+        `there is no path ${JSON.stringify(request.getUrl().slice(0, 60))}; /v1/openapi.json lists them`,
+      )
     })
   })
 }

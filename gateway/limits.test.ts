@@ -74,6 +74,8 @@ interface Limit {
   readonly settings: readonly string[]
   readonly config: Record<string, unknown>
   readonly code: number
+  /** Of its message: whose it is, and its bound. */
+  readonly words: string
   /** Goes beyond the limit; rejects with its error. */
   readonly exceed: (client: Client, rig: Rig) => Promise<unknown>
   readonly waits?: boolean
@@ -86,6 +88,7 @@ const goesOn: Limit[] = [
     settings: ['requestRate'],
     config: { requestRate: slow },
     code: ErrorCode.RateLimited,
+    words: 'the request budget of account 1 is spent: 1 a second, at most 120 at once',
     waits: true,
     exceed: (client) => Promise.all(Array.from({ length: 50 }, () => client.call(Method.Depth, [0, 5]))),
   },
@@ -94,6 +97,7 @@ const goesOn: Limit[] = [
     settings: ['ipRequestRate'],
     config: { ipRequestRate: slow },
     code: ErrorCode.IpRateLimited,
+    words: 'the request budget of 127.0.0.1 is spent: 1 a second, at most 120 at once',
     waits: true,
     exceed: (client) => Promise.all(Array.from({ length: 50 }, () => client.call(Method.Depth, [0, 5]))),
   },
@@ -102,6 +106,7 @@ const goesOn: Limit[] = [
     settings: ['orderRate'],
     config: { orderRate: { perSecond: 1, burst: 4 } },
     code: ErrorCode.OrderRateLimited,
+    words: 'the order budget of account 1 is spent: 1 a second, at most 4 at once',
     waits: true,
     exceed: (client) => placeMany(client, 5),
   },
@@ -110,6 +115,7 @@ const goesOn: Limit[] = [
     settings: ['ipOrderRate'],
     config: { ipOrderRate: { perSecond: 1, burst: 4 } },
     code: ErrorCode.IpOrderRateLimited,
+    words: 'the order budget of 127.0.0.1 is spent: 1 a second, at most 4 at once',
     waits: true,
     exceed: (client) => placeMany(client, 5),
   },
@@ -118,6 +124,7 @@ const goesOn: Limit[] = [
     settings: ['cancelRate'],
     config: { cancelRate: { perSecond: 1, burst: 4 } },
     code: ErrorCode.CancelRateLimited,
+    words: 'the cancel budget of account 1 is spent: 1 a second, at most 4 at once',
     waits: true,
     exceed: (client) =>
       client.batch(Array.from({ length: 5 }, () => client.cancel({ market: 0, cloid: 1n }))),
@@ -127,6 +134,7 @@ const goesOn: Limit[] = [
     settings: ['openOrdersMax'],
     config: { openOrdersMax: 4 },
     code: ErrorCode.TooManyOpenOrders,
+    words: 'account 1 has 4 live orders; with 1 more it would have above 4, the most that it may',
     exceed: (client) => placeMany(client, 4).then(() => placeMany(client, 1)),
   },
   {
@@ -134,13 +142,14 @@ const goesOn: Limit[] = [
     settings: ['subscriptionsMax'],
     config: { subscriptionsMax: 2 },
     code: ErrorCode.TooManySubscriptions,
+    words: 'this connection follows 2 streams, the most of one connection',
     exceed: async (client) => {
       for (const name of ['book:0', 'trades:0', 'bbo:0']) await client.subscribe(name, () => {})
     },
   },
 ]
 
-test.each(goesOn)('$what: its code, and the connection goes on', async (limit) => {
+test.each(goesOn)('$what: its code and bound, and the connection goes on', async (limit) => {
   const rig = await venue(limit.config)
   const client = await open(rig)
   const error = await limit.exceed(client, rig).then(
@@ -149,6 +158,7 @@ test.each(goesOn)('$what: its code, and the connection goes on', async (limit) =
   )
   expect(error).toBeInstanceOf(GlassbookError)
   expect(error).toMatchObject({ code: limit.code, codeName: errorName(limit.code) })
+  expect((error as Error).message).toContain(limit.words)
   if (limit.waits === true) expect((error as { retryAfter: number }).retryAfter).toBeGreaterThan(0)
   // Cancels are never throttled first: each of these leaves them alone.
   if (limit.code !== ErrorCode.CancelRateLimited) expect((await client.cancelAll()).more).toBe(false)

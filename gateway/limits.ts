@@ -6,10 +6,10 @@ import { CommandKind } from '../engine/codes.js'
 import { COMMAND_WORDS } from '../engine/layout.js'
 import { ErrorCode } from '../sdk/wire/codes.js'
 import { Control, Kind } from '../sdk/wire/layout.js'
-import { Budget } from './budgets.js'
+import { Budget, spent } from './budgets.js'
 import type { GatewayConfig } from './config.js'
 import type { FrameSource } from './frames.js'
-import { KeptConnections } from './kept-connections.js'
+import { HTTP_IDLE_MS, KeptConnections } from './kept-connections.js'
 import { connectionsOf, openFilesMax } from './open-files.js'
 
 /** Bytes of missed events that weigh as much as a request of weight 1. */
@@ -69,7 +69,8 @@ export class Limits {
   connect(ip: string): Refusal | undefined {
     const retryAfter = this.#connects.take(ip, 1, performance.now())
     if (retryAfter === 0) return this.#connectionsFull(ip)
-    return { code: ErrorCode.ConnectRateLimited, message: 'too many connections were opened', retryAfter }
+    const message = spent('connection', ip, this.#config.connectRate)
+    return { code: ErrorCode.ConnectRateLimited, message, retryAfter }
   }
 
   /** `onKept`: it may come on a connection that is counted already. */
@@ -78,11 +79,13 @@ export class Limits {
     const connectionsMax = this.#connectionsMax
     const refusal = (message: string): Refusal => ({ code: ErrorCode.TooManyConnections, message })
     if (this.#allConnections >= connectionsMax)
-      return refusal(`${connectionsMax} connections of all addresses are open, which is the most`)
+      return refusal(`${connectionsMax} connections are open, the most that this gateway takes`)
     const kept = this.#kept.count(ip, performance.now())
     const open = (this.#connections.get(ip) ?? 0) + (onKept ? Math.max(0, kept - 1) : kept)
     if (open < connectionsPerIp) return undefined
-    return refusal(`${connectionsPerIp} connections are open, those of HTTP among them`)
+    return refusal(
+      `${connectionsPerIp} connections of ${ip} are open, the most of one address; idle ones of HTTP count for ${HTTP_IDLE_MS / 1000} s`,
+    )
   }
 
   /** An HTTP request was answered: whether its connection may stay open. */
@@ -112,7 +115,7 @@ export class Limits {
     if ((this.#loggedOn.get(account) ?? 0) < connectionsPerAccount) return undefined
     return {
       code: ErrorCode.TooManyConnections,
-      message: `account ${account} is logged on on ${connectionsPerAccount} connections, which is the most`,
+      message: `account ${account} is logged on at ${connectionsPerAccount} connections, the most of one account`,
     }
   }
 
@@ -135,7 +138,8 @@ export class Limits {
   #httpFrame(ip: string): Refusal | undefined {
     const retryAfter = this.#allRequestsByIp.take(ip, 1, performance.now())
     if (retryAfter === 0) return undefined
-    return { code: ErrorCode.IpRateLimited, message: `the request budget of ${ip} is spent`, retryAfter }
+    const message = spent('request', ip, this.#config.ipRequestRate)
+    return { code: ErrorCode.IpRateLimited, message, retryAfter }
   }
 
   /** Takes a request's weight from its account, or from its address before logon, and from all of the address. */
@@ -146,15 +150,18 @@ export class Limits {
       account === undefined
         ? this.#requestsByIp.take(ip, weight, now)
         : this.#requestsByAccount.take(account, weight, now)
-    if (retryAfter !== 0)
-      return { code: ErrorCode.RateLimited, message: 'the request budget is spent', retryAfter }
+    if (retryAfter !== 0) {
+      const message = spent(
+        'request',
+        account === undefined ? ip : `account ${account}`,
+        this.#config.requestRate,
+      )
+      return { code: ErrorCode.RateLimited, message, retryAfter }
+    }
     const ofIp = this.#allRequestsByIp.take(ip, weight, now)
     if (ofIp === 0) return undefined
-    return {
-      code: ErrorCode.IpRateLimited,
-      message: `the request budget of ${ip} is spent`,
-      retryAfter: ofIp,
-    }
+    const message = spent('request', ip, this.#config.ipRequestRate)
+    return { code: ErrorCode.IpRateLimited, message, retryAfter: ofIp }
   }
 
   /** A request was answered with `bytes`, which nobody knew before: they weigh too. */
@@ -170,7 +177,8 @@ export class Limits {
   frameBytes(account: number, bytes: number): Refusal | undefined {
     const retryAfter = this.#frameBytes.take(account, bytes, performance.now())
     if (retryAfter === 0) return undefined
-    return { code: ErrorCode.RateLimited, message: 'the budget of frame bytes is spent', retryAfter }
+    const message = spent('frame byte', `account ${account}`, this.#config.frameByteRate)
+    return { code: ErrorCode.RateLimited, message, retryAfter }
   }
 
   /** Takes the orders and amends of a frame from its address alone: nobody has shown yet whose frame it is. */
@@ -179,11 +187,8 @@ export class Limits {
     if (orders === 0) return undefined
     const retryAfter = this.#ordersByIp.take(ip, orders, performance.now())
     if (retryAfter === 0) return undefined
-    return {
-      code: ErrorCode.IpOrderRateLimited,
-      message: `the order (of ${ip}) budget is spent`,
-      retryAfter,
-    }
+    const message = spent('order', ip, this.#config.ipOrderRate)
+    return { code: ErrorCode.IpOrderRateLimited, message, retryAfter }
   }
 
   /**
@@ -204,25 +209,28 @@ export class Limits {
     if (connection.framesInFlight >= inFlightMax) {
       return {
         code: ErrorCode.TooManyFramesInFlight,
-        message: `${connection.framesInFlight} frames are unanswered, at most ${inFlightMax}`,
+        message: `${connection.framesInFlight} frames of this connection are unanswered, at most ${inFlightMax} may be`,
         retryAfter: 10,
       }
     }
     const full = this.openOrders(account, places)
     if (full !== undefined) return full
     const now = performance.now()
-    const refused = (code: number, what: string, retryAfter: number): Refusal => ({
+    const { orderRate, ipOrderRate, cancelRate } = this.#config
+    const whose = `account ${account}`
+    const refused = (code: number, message: string, retryAfter: number): Refusal => ({
       code,
-      message: `the ${what} budget is spent`,
+      message,
       retryAfter,
     })
     if (orders > 0) {
       const ofAccount = this.#orders.take(account, orders, now)
-      if (ofAccount !== 0) return refused(ErrorCode.OrderRateLimited, 'order', ofAccount)
+      if (ofAccount !== 0)
+        return refused(ErrorCode.OrderRateLimited, spent('order', whose, orderRate), ofAccount)
       const ofIp = addressHasPaid ? 0 : this.#ordersByIp.take(connection.ip, orders, now)
       if (ofIp !== 0) {
         this.#orders.take(account, -orders, now)
-        return refused(ErrorCode.IpOrderRateLimited, `order (of ${connection.ip})`, ofIp)
+        return refused(ErrorCode.IpOrderRateLimited, spent('order', connection.ip, ipOrderRate), ofIp)
       }
     }
     if (cancels > 0) {
@@ -233,7 +241,7 @@ export class Limits {
           this.#orders.take(account, -orders, now)
           this.#ordersByIp.take(connection.ip, -orders, now)
         }
-        return refused(ErrorCode.CancelRateLimited, 'cancel', retryAfter)
+        return refused(ErrorCode.CancelRateLimited, spent('cancel', whose, cancelRate), retryAfter)
       }
     }
     this.#warn(connection, account, now)
@@ -257,7 +265,7 @@ export class Limits {
     if (places === 0 || open + places <= openOrdersMax) return undefined
     return {
       code: ErrorCode.TooManyOpenOrders,
-      message: `${open} orders are open, ${places} more would pass ${openOrdersMax}`,
+      message: `account ${account} has ${open} live orders; with ${places} more it would have above ${openOrdersMax}, the most that it may`,
     }
   }
 

@@ -214,7 +214,11 @@ describe('documents and server', () => {
     const nowhere = await fetch(`${http}/v1/nothing`)
     expect([nowhere.status, await nowhere.json()]).toEqual([
       404,
-      { code: 3006, name: 'NotFound', message: 'no such path' },
+      {
+        code: 3006,
+        name: 'NotFound',
+        message: 'there is no path "/v1/nothing"; /v1/openapi.json lists them',
+      },
     ])
     const wrongVerb = await fetch(`${http}/v1/time`, { method: 'POST' })
     expect([wrongVerb.status, wrongVerb.headers.get('allow'), await wrongVerb.json()]).toEqual([
@@ -237,7 +241,7 @@ describe('documents and server', () => {
       {
         code: 6003,
         name: 'ProofUnavailable',
-        message: 'more proofs of older fills are asked for than are made in a second',
+        message: 'proofs of older fills take turns, and it is not this one’s yet',
         retryAfter: 1500,
       },
     ])

@@ -1,3 +1,5 @@
+import { Scope } from '../engine/codes.js'
+
 /**
  * A refusal of one request: becomes an error message on a WebSocket, an error body over HTTP. It has no stack: whoever
  * is refused makes thousands a second, and code and message say all that is told.
@@ -16,4 +18,14 @@ export class RequestError extends Error {
     this.code = code
     this.retryAfter = retryAfter
   }
+}
+
+/** A refusal's words: which scope `what` needs, and which the session has. */
+export function scopeMissing(what: string, scope: number, has: number): string {
+  const names = (bits: number): string =>
+    Object.entries(Scope)
+      .filter(([, bit]) => (bits & bit) !== 0)
+      .map(([name]) => name)
+      .join(' and ')
+  return `${what} needs a session with the scope ${names(scope)}, this one has ${names(has)}`
 }

@@ -5,6 +5,7 @@
  */
 import { CommandKind, Reject } from '../engine/codes.js'
 import { COMMAND_WORDS, Cmd } from '../engine/layout.js'
+import { FRAME_NONCE_WINDOW, FRAME_WINDOW_IDLE_MS } from '../engine/limits.js'
 import { QueryKind } from '../engine/messages.js'
 import { ErrorCode, errorName, rejectToCode } from '../sdk/wire/codes.js'
 import { commandToRecord } from '../sdk/wire/commands.js'
@@ -20,7 +21,7 @@ import type { Gateway } from './gateway.js'
 import type { ProofQuestion } from './messages.js'
 import { TOKEN_FORM } from './http-token.js'
 import { paramRefusal } from './param-refusals.js'
-import { RequestError } from './request-error.js'
+import { RequestError, scopeMissing } from './request-error.js'
 import { approveSession, logon, requestWithdrawal, revokeSession } from './session-requests.js'
 import { stillStanding } from './still-standing.js'
 import { wallMs } from './wall-clock.js'
@@ -108,7 +109,7 @@ export class Requests {
       if (session.expiresAtMs <= this.#gateway.timeMs)
         throw new RequestError(ErrorCode.SessionExpired, `${session.text} has expired`)
       if ((session.scopes & schema.scope) === 0) {
-        throw new RequestError(ErrorCode.ScopeMissing, `the session lacks scope ${schema.scope}`)
+        throw new RequestError(ErrorCode.ScopeMissing, scopeMissing(method, schema.scope, session.scopes))
       }
     }
     const refusal = this.#gateway.limits.request(caller.ip, caller.account, schema.weight)
@@ -186,6 +187,7 @@ export class Requests {
       [Method.Order]: (caller, [key]) => this.#order(caller.account!, key),
       [Method.FrameOutcome]: (caller, [approval, nonce]) => {
         const account = caller.account!
+        const named = `session ${approval} of account ${account}`
         const toResult = (value: unknown): WireValue => {
           if (value === null)
             throw new RequestError(
@@ -197,8 +199,8 @@ export class Requests {
             throw new RequestError(
               ErrorCode.NotFound,
               nonce + 1 > floor
-                ? 'no such frame was taken'
-                : 'the nonce is too old: nobody can tell any more',
+                ? `${named} took no frame with nonce ${nonce}`
+                : `what became of nonce ${nonce} of ${named} is forgotten: kept are the ${FRAME_NONCE_WINDOW} highest nonces, for ${FRAME_WINDOW_IDLE_MS / 60_000} minutes after the last frame`,
             )
           return { firstSeq, codes: codes.map((reject) => (reject === 0 ? 0 : rejectToCode(reject))) }
         }
@@ -225,10 +227,12 @@ export class Requests {
           caller,
           // HTTP has no absent parameter in the middle of a query: 0 is no batch's number.
           { kind: 'balance', account, asset, ...(batch ? { batch } : {}) },
-          'no such batch is on the chain, or its tree is not kept any more',
+          batch
+            ? `batch ${batch} is not on the chain, or its tree is not kept any more`
+            : 'no batch is on the chain yet, or none is served here',
         ),
       [Method.FillProof]: (caller, [seq, index]) =>
-        this.#proof(caller, { kind: 'fill', seq, index }, 'no batch on the chain has that fill'),
+        this.#proof(caller, { kind: 'fill', seq, index }, `no batch on the chain has a fill ${seq}:${index}`),
       [Method.Batches]: (_connection, [limit]) => gateway.batches.latest(limit) as unknown as WireValue,
       [Method.CancelOnDisconnect]: (connection, [on]) =>
         // Answered when it holds, whatever becomes of this gateway.
@@ -257,7 +261,7 @@ export class Requests {
           reject(
             new RequestError(
               ErrorCode.ProofUnavailable,
-              'more proofs of older fills are asked for than are made in a second',
+              'proofs of older fills take turns, and it is not this one’s yet',
               proof.retryAfterMs,
             ),
           )
@@ -278,7 +282,10 @@ export class Requests {
       throw error
     }
     if ((record[Cmd.KIND]! & 0xff) !== CommandKind.Place)
-      throw new RequestError(ErrorCode.BadParams, 'command: only a place can be tested')
+      throw new RequestError(
+        ErrorCode.BadParams,
+        'command: its kind must be 1 (place); nothing else can be tested',
+      )
     const refusal = gateway.limits.openOrders(account, 1)
     if (refusal !== undefined) throw new RequestError(refusal.code, refusal.message)
     const toResult = (value: unknown): WireValue => {
@@ -300,10 +307,14 @@ export class Requests {
     if (history.isRebuilding)
       throw new RequestError(
         ErrorCode.HistoryRebuilding,
-        'what ended lately is still read from the journal',
+        'the order is not live; orders that ended are still being read from the journal',
         HISTORY_RETRY_MS,
       )
-    throw new RequestError(ErrorCode.NotFound, 'no order of that id is known')
+    const id = 'cloid' in key ? `client order id ${key.cloid}` : `order id ${key.orderId}`
+    throw new RequestError(
+      ErrorCode.NotFound,
+      `account ${account} has no order with ${id}, or it is kept no longer`,
+    )
   }
 
   /** A page of fills behind a position, and whether more follow. */
@@ -322,7 +333,8 @@ export class Requests {
 
   #market(id: number) {
     const market = this.#gateway.markets.get(id)
-    if (market === undefined) throw new RequestError(ErrorCode.UnknownMarket, `no market ${id}`)
+    if (market === undefined)
+      throw new RequestError(ErrorCode.UnknownMarket, `market ${id} does not exist; see markets`)
     return market
   }
 

@@ -91,11 +91,10 @@ export async function startServer(
       if (connection === undefined || connection.closed) return
       connection.heardAtMs = performance.now()
       if (message.byteLength > config.messageBytesMax) {
-        connection.sendError(null, ErrorCode.MessageTooLarge, {
-          message: `${message.byteLength} bytes, at most ${config.messageBytesMax}`,
-        })
+        const told = `a message of ${message.byteLength} bytes came, at most ${config.messageBytesMax} are taken`
+        connection.sendError(null, ErrorCode.MessageTooLarge, { message: told })
         connection.flush()
-        connection.close(ErrorCode.MessageTooLarge, 'message too large')
+        connection.close(ErrorCode.MessageTooLarge, told)
         return
       }
       gateway.receive(connection, new Uint8Array(message))
@@ -189,7 +188,10 @@ function admit(gateway: Gateway, ip: string, request: HttpRequest): { codec: Cod
     return { code: ErrorCode.UnsupportedSubprotocol, message }
   }
   if (allowedOrigins.length > 0 && !allowedOrigins.includes(request.getHeader('origin'))) {
-    return { code: ErrorCode.OriginNotAllowed, message: 'this Origin may not connect' }
+    return {
+      code: ErrorCode.OriginNotAllowed,
+      message: `pages of Origin ${JSON.stringify(request.getHeader('origin').slice(0, 60))} may not connect here`,
+    }
   }
   return { codec }
 }

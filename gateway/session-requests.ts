@@ -16,7 +16,7 @@ import type { Connection } from './connection.js'
 import { p256PublicKey } from './directory.js'
 import { giveCommand } from './engine-requests.js'
 import type { Gateway } from './gateway.js'
-import type { KeyCheck } from './key-checks.js'
+import { type KeyCheck, crowded } from './key-checks.js'
 import { RequestError } from './request-error.js'
 import { stillStanding } from './still-standing.js'
 import type { WalletMessage } from './wallet-checks.js'
@@ -92,7 +92,7 @@ export async function approveSession(
   const [account, publicKey, scopes, maxNotional, expiresAtMs, nonce, deadlineMs, signature] = params
   ownerOf(gateway, account)
   const key = p256PublicKey(publicKey)
-  if (key === undefined) throw new RequestError(ErrorCode.BadApproval, 'the public key is no point of P-256')
+  if (key === undefined) throw new RequestError(ErrorCode.BadApproval, 'publicKey is not a point of P-256')
   const terms = { scopes, maxNotional, expiresAtMs, nonce, deadlineMs }
   const name = { account, approval: nonce }
   const isThere = (): boolean => {
@@ -215,16 +215,11 @@ export async function logon(
   } finally {
     connection.loggingOn = false
   }
-  if (check === 'crowded')
-    throw new RequestError(
-      ErrorCode.IpRateLimited,
-      `too many signatures of ${connection.ip} wait for their check`,
-      100,
-    )
+  if (check === 'crowded') throw new RequestError(ErrorCode.IpRateLimited, crowded(connection.ip), 100)
   if (check === 'invalid')
     throw new RequestError(
       ErrorCode.BadSignature,
-      'the signature is not the session key’s over this challenge',
+      `the signature is not by the key of ${session.text}, over the challenge of this connection’s hello`,
     )
   const refusal = gateway.limits.logon(session.account)
   if (refusal !== undefined) throw new RequestError(refusal.code, refusal.message, refusal.retryAfter)

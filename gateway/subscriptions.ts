@@ -10,7 +10,7 @@ import type { Connection } from './connection.js'
 import type { Gateway } from './gateway.js'
 import { fillPages } from './page-sources.js'
 import type { PageSource } from './paged-snapshot.js'
-import { RequestError } from './request-error.js'
+import { RequestError, scopeMissing } from './request-error.js'
 import type { Stream } from './stream.js'
 
 /** Streams that a connection follows; `onChange` is told how many more, or fewer, they have become. */
@@ -69,12 +69,15 @@ export class Subscriptions {
       throw new RequestError(ErrorCode.AlreadySubscribed, `"${name}" is followed already`)
     const { subscriptionsMax, subscriptionsPerIp } = this.#gateway.data.config
     if (followed.size >= subscriptionsMax) {
-      throw new RequestError(ErrorCode.TooManySubscriptions, `${subscriptionsMax} streams are followed`)
+      throw new RequestError(
+        ErrorCode.TooManySubscriptions,
+        `this connection follows ${subscriptionsMax} streams, the most of one connection`,
+      )
     }
     if ((this.#ofIp.get(connection.ip) ?? 0) >= subscriptionsPerIp) {
       throw new RequestError(
         ErrorCode.TooManySubscriptions,
-        `${connection.ip} follows ${subscriptionsPerIp} streams, which is the most`,
+        `connections of ${connection.ip} follow ${subscriptionsPerIp} streams, the most of one address`,
       )
     }
     if (name === StreamName.Settlement) {
@@ -91,7 +94,10 @@ export class Subscriptions {
     const market = this.#gateway.markets.get(/^[0-9]{1,4}$/.test(marketText ?? '') ? Number(marketText) : -1)
     const stream = market?.stream(name)
     if (market === undefined || stream === undefined) {
-      throw new RequestError(ErrorCode.UnknownStream, `no stream "${name}"`)
+      throw new RequestError(
+        ErrorCode.UnknownStream,
+        `there is no stream "${name}"; streams are named as in book:0`,
+      )
     }
     followed.set(name, undefined)
     const accept = acceptor(connection, id, name)
@@ -149,7 +155,7 @@ export class Subscriptions {
     if (session === undefined)
       throw new RequestError(ErrorCode.NotLoggedOn, `"${name}" needs a session that is logged on`)
     if ((session.scopes & Scope.Read) === 0)
-      throw new RequestError(ErrorCode.ScopeMissing, 'the session may not read')
+      throw new RequestError(ErrorCode.ScopeMissing, scopeMissing(`"${name}"`, Scope.Read, session.scopes))
     const { account } = session
     followed.set(name, undefined)
     const accept = acceptor(connection, id, name)

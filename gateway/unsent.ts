@@ -10,7 +10,10 @@ export function boundUnsent(connections: Iterable<Connection>, most: number): vo
   waiting.sort((a, b) => b.bytes - a.bytes)
   for (const { connection, bytes } of waiting) {
     if (sum <= most / 2) return
-    connection.close(ErrorCode.SlowConsumer, `more than ${most} bytes unsent by all connections`)
+    connection.close(
+      ErrorCode.SlowConsumer,
+      `all connections together have more than ${most} bytes to read, and this one has read least`,
+    )
     sum -= bytes
   }
 }

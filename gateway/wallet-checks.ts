@@ -14,7 +14,7 @@ import type { TypedDataDomain } from 'viem'
 import { WALLET_CHECKS_PER_IP, WALLET_CHECKS_WAITING } from '../engine/limits.js'
 import { ErrorCode } from '../sdk/wire/codes.js'
 import type { walletTypes } from '../sdk/wire/signed.js'
-import { Budget, type Rate } from './budgets.js'
+import { Budget, type Rate, spent } from './budgets.js'
 import { turnKey } from './addresses.js'
 import { FairQueue } from './fair-queue.js'
 import { RequestError } from './request-error.js'
@@ -86,7 +86,7 @@ export class WalletChecks {
     if (retryAfter > 0)
       throw new RequestError(
         ErrorCode.RateLimited,
-        `the budget of the wallet of account ${account} is spent`,
+        spent('wallet message', `account ${account}`, ACCOUNT_RATE),
         retryAfter,
       )
     charged.push(name)

@@ -25,7 +25,7 @@ export interface WalletWords {
 const SENTENCES: Readonly<Record<number, (words: WalletWords) => string>> = {
   [Reject.UnknownAccount]: ({ account }) =>
     `account ${account} is not open; deposit on the chain first, and wait until it is credited`,
-  [Reject.UnknownAsset]: ({ asset }) => `asset ${asset} is none of the exchange's; see markets`,
+  [Reject.UnknownAsset]: ({ asset }) => `asset ${asset} does not exist; see markets`,
   [Reject.UnknownSession]: ({ account, approval }) =>
     `account ${account} has no live session ${approval}; see sessions for those that it has`,
   [Reject.SessionScope]: () => 'scopes 0 allow nothing; add up Read 1, Trade 2 and WithdrawRequest 4',
@@ -37,7 +37,8 @@ const SENTENCES: Readonly<Record<number, (words: WalletWords) => string>> = {
     `deadlineMs ${deadlineMs} is above ${timeMs + WALLET_AHEAD_MS}, a day after engine time; sign an earlier one`,
   [Reject.DeadlinePassed]: ({ deadlineMs, timeMs }) =>
     `deadlineMs ${deadlineMs} is before engine time ${timeMs}; nothing was done: sign it again with a later one`,
-  [Reject.BadNonce]: ({ nonce }) => `nonce ${nonce} is no whole number from 1 up; sign it again with another`,
+  [Reject.BadNonce]: ({ nonce }) =>
+    `nonce ${nonce} is not a whole number from 1 up; sign it again with another`,
   [Reject.NonceTooFarAhead]: ({ nonce, timeMs }) =>
     `nonce ${nonce} is above ${(timeMs + WALLET_AHEAD_MS) * 1000}, (engine time in ms + a day) * 1000; sign it again with a lower one`,
   [Reject.ApprovalNonceUsed]: ({ nonce, highestNonce }) =>
@@ -47,7 +48,7 @@ const SENTENCES: Readonly<Record<number, (words: WalletWords) => string>> = {
   [Reject.SessionsFull]: () => 'the exchange has room for no more sessions; revoke one of yours first',
   [Reject.AccountSessionsFull]: ({ account }) =>
     `account ${account} has as many live sessions as it may; revoke one first`,
-  [Reject.ZeroUnits]: () => 'units 0 is no amount; sign at least 1',
+  [Reject.ZeroUnits]: () => 'units is 0; sign for at least 1',
   [Reject.InsufficientFunds]: ({ account, asset, units }) =>
     `account ${account} has less than ${units} units of asset ${asset} available; see balances, cancel orders that reserve some, or withdraw less`,
 }

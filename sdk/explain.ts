@@ -15,11 +15,15 @@ import {
 import {
   ACCOUNT_ORDERS_FLOOR,
   ACCOUNT_ORDERS_SHARE,
+  BAND_PPM_MAX,
+  FEE_PPM_MAX,
   FRAME_COMMANDS_MAX,
   FRAME_NONCE_WINDOW,
   ICEBERG_PARTS_MAX,
   LOTS_MAX,
+  MASS_CANCELS_OF_ACCOUNT,
   TICKS_MAX,
+  TIERS_MAX,
 } from '../engine/limits.js'
 import { type GlassbookError, errorOf } from './errors.js'
 import { ErrorCode, codeToReject } from './wire/codes.js'
@@ -57,17 +61,17 @@ const REJECTS: Readonly<Record<number, (command: Fields) => string>> = {
   [Reject.UnknownCommand]: (c) =>
     `${of(c, 'kind')} is no command; make commands with place, amend, cancel and cancelAllOf`,
   [Reject.UnknownAccount]: () => 'the account is not open; deposit on the chain first',
-  [Reject.UnknownAsset]: (c) => `${of(c, 'asset')} is none of the exchange's; see client.markets.assets`,
-  [Reject.UnknownMarket]: (c) => `${market(c)} is none of the exchange's; see client.markets.markets`,
+  [Reject.UnknownAsset]: (c) => `${of(c, 'asset')} does not exist; see client.markets.assets`,
+  [Reject.UnknownMarket]: (c) => `${market(c)} does not exist; see client.markets.markets`,
   [Reject.MarketHalted]: (c) =>
     `${market(c)} is halted (status ${MarketStatus.Halted}); wait for its "status" stream`,
   [Reject.MarketCancelOnly]: (c) =>
     `${market(c)} takes cancels only (status ${MarketStatus.CancelOnly}); wait for its "status" stream`,
-  [Reject.BadSide]: (c) => `${of(c, 'side')} is none; it is 0 (buy) or 1 (sell)`,
-  [Reject.BadOrderType]: (c) => `${of(c, 'orderType')} is none; it is 0 to 5`,
+  [Reject.BadSide]: (c) => `${of(c, 'side')} is not a side; it must be 0 (buy) or 1 (sell)`,
+  [Reject.BadOrderType]: (c) => `${of(c, 'orderType')} is not an order type; it must be 0 to 5`,
   [Reject.BadTimeInForce]: (c) =>
-    `${of(c, 'timeInForce')} is none, or does not go with ${of(c, 'orderType')}; it is 0 to 3 (GTC, IOC, FOK, GTD)`,
-  [Reject.BadStp]: (c) => `${of(c, 'stp')} is none; it is 0 to 3`,
+    `${of(c, 'timeInForce')} is not a time in force, or does not go with ${of(c, 'orderType')}; it must be 0 to 3 (GTC, IOC, FOK, GTD)`,
+  [Reject.BadStp]: (c) => `${of(c, 'stp')} is not a mode of self-trade prevention; it must be 0 to 3`,
   [Reject.ZeroTicks]: (c) => `${of(c, 'ticks')} is no price; ${TICKS}`,
   [Reject.NegativeTicks]: (c) => `${of(c, 'ticks')} is below 1; ${TICKS}`,
   [Reject.TicksOverLimit]: (c) => `${of(c, 'ticks')} is above ${TICKS_MAX}; ${TICKS}`,
@@ -122,7 +126,8 @@ const REJECTS: Readonly<Record<number, (command: Fields) => string>> = {
     `${of(c, 'deadlineMs')} had passed when it reached the engine; nothing was done: send it anew`,
   [Reject.DepositOutOfOrder]: () => 'the deposit is not the next of the queue',
   [Reject.AccountExists]: () => 'the account is open already',
-  [Reject.UnknownSession]: () => 'the session is none of the exchange; make one with createSession',
+  [Reject.UnknownSession]: () =>
+    'the exchange does not know this session, or has revoked it; make one with createSession',
   [Reject.SessionExpired]: () => 'the session has expired; make another with createSession',
   [Reject.SessionScope]: () => 'the session may not do this; make one with the scope "trade"',
   [Reject.SessionNotional]: (c) =>
@@ -133,30 +138,31 @@ const REJECTS: Readonly<Record<number, (command: Fields) => string>> = {
     `the frame's nonce is ${FRAME_NONCE_WINDOW} or more below the highest; use a session in one client at a time`,
   [Reject.ApprovalNonceUsed]: () => 'a later approval or revocation of this wallet came first; sign it again',
   [Reject.BadMarketConfig]: () => "the market's units are not possible",
-  [Reject.BadFees]: () => 'the fees are not possible',
+  [Reject.BadFees]: () =>
+    `a fee is out of bounds: at most ${FEE_PPM_MAX} millionths, and a rebate at most what the taker pays`,
   [Reject.AssetExists]: () => 'the asset exists already',
   [Reject.MarketExists]: () => 'the market exists already',
   [Reject.ProtectionFrozen]: (c) =>
     `market-maker protection has pulled the quotes of ${market(c)}; call resetProtection before quoting again`,
   [Reject.SameAccount]: () => 'both accounts are the same',
-  [Reject.BadPriceBand]: () => 'the price band is not possible',
-  [Reject.BadTier]: () => 'the tier is none',
+  [Reject.BadPriceBand]: () => `the price band must be 0 to ${BAND_PPM_MAX} millionths`,
+  [Reject.BadTier]: () => `the fee tier must be below ${TIERS_MAX}`,
   [Reject.WithdrawalNonceUsed]: () =>
     'this withdrawal, or a later one of this wallet, was taken before; sign it again',
   [Reject.FrameRejected]: () =>
     'the frame that the command came in was refused as a whole; see the error of the frame',
   [Reject.WrongAccount]: () => "the session is of another account; log one of this account's on",
   [Reject.BalancesFull]: () => 'there is room for no more balances; try again later',
-  [Reject.BadTime]: (c) => `${of(c, 'atMs')} is no time to come in ms since 1970`,
-  [Reject.BadPostOnly]: (c) => `${of(c, 'postOnly')} is none; it is 0 to 2`,
-  [Reject.BadStatus]: () => 'the status is none',
+  [Reject.BadTime]: (c) => `${of(c, 'atMs')} is not a time in ms since 1970`,
+  [Reject.BadPostOnly]: (c) => `${of(c, 'postOnly')} is not a kind of post-only; it must be 0 to 2`,
+  [Reject.BadStatus]: () => 'the market status must be 0 (active), 1 (cancel-only) or 2 (halted)',
   [Reject.FrameRequired]: () => 'this venue takes signed frames only; use batch',
   [Reject.BadClientOrderId]: (c) => `${cloid(c)} is no unsigned 64-bit number; use 0n to 2^64 - 1`,
   [Reject.NotOwner]: () => 'the accounts have different owners',
   [Reject.BadProtection]: (c) =>
     c['kind'] === CommandKind.ResetProtection
       ? `${market(c)} has no protection of this account; make one with setProtection`
-      : `${of(c, 'windowMs')}, ${of(c, 'fills')} and ${of(c, 'notionalUnits')} are no protection; give a window of 1 ms or more, and a bound`,
+      : `${of(c, 'windowMs')} with ${of(c, 'fills')} and ${of(c, 'notionalUnits')} protects from nothing; give a window of 1 ms or more, and a bound`,
   [Reject.BadFrame]: () => `a frame has 1 to ${FRAME_COMMANDS_MAX} commands; send fewer`,
   [Reject.ProtectionsFull]: () => 'there is room for no more protections; reset one first',
   [Reject.AccountSessionsFull]: () =>
@@ -165,14 +171,14 @@ const REJECTS: Readonly<Record<number, (command: Fields) => string>> = {
     'the session would live longer than the exchange allows; give an earlier expiresAtMs (ms since 1970)',
   [Reject.BadNonce]: () => 'a nonce of a wallet is a whole number from 1 up; sign it again',
   [Reject.NonceTooFarAhead]: () =>
-    "the wallet's nonce is more than a day ahead of the exchange's clock; set this clock, and sign it again",
+    "the wallet's nonce is above (engine time in ms + a day) * 1000; sign it again with a lower one",
   [Reject.BadDeadline]: () =>
-    "the wallet's deadline is none, or more than a day ahead of the exchange's clock; set this clock, and sign it again",
+    "the wallet's deadline must be a time at most a day after engine time; sign it again",
   [Reject.FrameWindowsFull]: () => 'as many sessions trade as the exchange has room for; try again later',
   [Reject.DeadlineTooFar]: (c) =>
     `${of(c, 'deadlineMs')} is more than a day ahead; give milliseconds since 1970`,
   [Reject.MassCancelsFull]: () =>
-    'the account has as many mass cancels under way as it may; wait until one has ended',
+    `the account has ${MASS_CANCELS_OF_ACCOUNT} mass cancels under way, the most that it may; wait until one has ended`,
   [Reject.TriggersPending]: (c) =>
     `trades of before have reached ${of(c, 'triggerTicks')}, and ${market(c)} is still firing their triggers; nothing was done: send it again`,
   [Reject.WithdrawalForced]: () =>

@@ -22,7 +22,8 @@ export interface Wallet {
 
 /** @throws InputError when there is no wallet, or it has no account. */
 export async function walletOf(signer: ClientOptions['wallet']): Promise<Wallet> {
-  if (signer === undefined) throw new InputError('this needs a wallet', { code: ErrorCode.BadParams })
+  if (signer === undefined)
+    throw new InputError('this call needs a wallet; give one to createClient', { code: ErrorCode.BadParams })
   const { address, signTypedData } = await typedDataSigner(signer)
   return {
     address,

@@ -27,6 +27,8 @@ export function adviceFor(error: unknown): string {
   if (error instanceof ListenError && error.code !== 'AddressInvalid') return ': choose another with --port N'
   if (error instanceof FolderInUse && error.message.startsWith('data folder'))
     return ': stop it, or start another exchange in a folder of its own with --data DIR and --port N'
+  if (error instanceof FolderInUse && error.message.startsWith('history folder'))
+    return ', a gateway that should have ended with its exchange: end that process (kill -9), then start again'
   return ''
 }
 

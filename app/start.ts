@@ -18,6 +18,7 @@ import { Demo } from './demo.js'
 import { adviceFor, expectNothingLost, expectRecovered, olderChain } from './data-folder.js'
 import { type GatewayLink, gatewayCount, startGatewayLink } from './gateway-link.js'
 import { gatewayCommand } from './gateway-command.js'
+import { earlierGatewayEnded } from './gateway-folder.js'
 import { LOCAL_GENESIS } from './genesis.js'
 import { runLobster } from './lobster/run.js'
 import { FixedAtFirstStart, chainStatePath, privateKeyOf, startLocalChain } from './local-chain.js'
@@ -106,7 +107,10 @@ async function takePlaces(options: StartOptions, parts: Parts): Promise<void> {
     mkdirSync(dirname(path), { recursive: true })
     parts.started('the socket', lockFile(`${path}.lock`, `gateway socket ${path}`))
   }
-  if (gatewaySockets.length === 0) await probePort(gateway.host, gateway.port)
+  if (gatewaySockets.length === 0) {
+    await earlierGatewayEnded(options.dataDir)
+    await probePort(gateway.host, gateway.port)
+  }
   if (prover.host !== undefined && prover.port !== undefined)
     await probePort(prover.host, prover.port).catch((error: Error) => {
       throw new Error(`${error.message}: choose another with --prover-listen [HOST:]PORT`)

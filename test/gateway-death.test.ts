@@ -31,14 +31,19 @@ interface Venue {
   readonly port: number
 }
 
-async function start(name: string, ...more: string[]): Promise<Venue> {
-  const dataDir = join(folder, name)
-  const port = await freePort()
+function begin(dataDir: string, port: number, ...more: string[]): Program {
   const program = new Program([
     ...['start', '--data', dataDir, '--port', String(port), ...NO_PROVER, '--batch-seconds', '1'],
     ...more,
   ])
   programs.push(program)
+  return program
+}
+
+async function start(name: string, ...more: string[]): Promise<Venue> {
+  const dataDir = join(folder, name)
+  const port = await freePort()
+  const program = begin(dataDir, port, ...more)
   await program.says('Ctrl-C')
   return { program, dataDir, port, url: `ws://127.0.0.1:${port}` }
 }
@@ -228,4 +233,19 @@ test('what its settings say reaches it; signals to the whole group do not', asyn
   expect(gatewayProcesses(venue.dataDir)).toEqual([gateway])
   expect(readFileSync(join(venue.dataDir, 'gateway', 'lock'), 'utf8').trim()).toBe(String(gateway))
   expect(await venue.program.kill('SIGTERM')).toBe(0)
+}, 900_000)
+
+test('a gateway that hangs and outlives its exchange is named by the next start, and waited for when it ends', async () => {
+  const { program, dataDir, port } = await start('outlived')
+  const [gateway] = gatewayProcesses(dataDir)
+  process.kill(gateway!, 'SIGSTOP')
+  await program.kill()
+  const refused = begin(dataDir, port)
+  expect(await refused.ends()).toBe(1)
+  expect(refused.output).toContain(`is in use by process ${gateway}, a gateway that should have ended`)
+  const again = begin(dataDir, port)
+  process.kill(gateway!, 'SIGCONT')
+  await again.says('Ctrl-C')
+  expect(gatewayProcesses(dataDir)).not.toContain(gateway)
+  expect(await again.kill('SIGTERM')).toBe(0)
 }, 900_000)

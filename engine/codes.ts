@@ -98,6 +98,7 @@ export const CancelReason = {
   /** The unfilled rest of an immediate-or-cancel or market order. */
   ImmediateOrCancel: 2,
   FillOrKill: 3,
+  /** Engine time has reached its expiry. */
   Expired: 4,
   SelfTrade: 5,
   CancelAll: 6,
@@ -107,6 +108,7 @@ export const CancelReason = {
   Protection: 9,
   /** A triggered stop that could no longer be placed (funds, band, market status, book full). */
   TriggerRejected: 10,
+  /** The rest of its quote budget buys no further lot. */
   QuoteBudgetSpent: 11,
   Disconnect: 12,
   /** The rest of an order that could not rest because a bound of the book was reached. */
@@ -125,90 +127,153 @@ export type CancelReason = (typeof CancelReason)[keyof typeof CancelReason]
 /** Why a command was refused. A refused command changes nothing but the sequence. */
 export const Reject = {
   None: 0,
+  /** Not a kind of command. */
   UnknownCommand: 1,
+  /** There is no such account. */
   UnknownAccount: 2,
+  /** There is no such asset. */
   UnknownAsset: 3,
+  /** There is no such market. */
   UnknownMarket: 4,
+  /** The market is halted. */
   MarketHalted: 5,
+  /** The market takes cancels only. */
   MarketCancelOnly: 6,
+  /** The side is neither buy nor sell. */
   BadSide: 7,
+  /** Not a type of order. */
   BadOrderType: 8,
+  /** Not a time in force, or one that does not go with the type: no GTD for market orders. */
   BadTimeInForce: 9,
+  /** Not a mode of self-trade prevention. */
   BadStp: 10,
+  /** The price is 0. */
   ZeroTicks: 11,
+  /** The price is below 0. */
   NegativeTicks: 12,
+  /** The price is 2^31 ticks or more. */
   TicksOverLimit: 13,
+  /** The size is 0. */
   ZeroLots: 14,
+  /** The size is below 0. */
   NegativeLots: 15,
+  /** The size is 2^31 lots or more. */
   LotsOverLimit: 16,
+  /** A price, size or amount is not a whole number. */
   NotAnInteger: 17,
+  /** The order would be 2^53 units or more, of quote or of base. */
   NotionalOverLimit: 18,
+  /** The display size does not go with the order: 1 to its size, in at most 10,000 parts, and only of orders that rest. */
   BadDisplayLots: 19,
+  /** A stop or take-profit that waits needs a trigger above 0, every other order none. */
   BadTriggerTicks: 20,
+  /** The expiry (of an order, a session, a dead-man switch) is not a later engine time within its bound, or the order is not GTD. */
   BadExpiry: 21,
+  /** Post-only goes with neither IOC, FOK nor market orders. */
   PostOnlyNotGtc: 22,
+  /** The post-only order would trade at once. */
   PostOnlyWouldCross: 23,
+  /** A live order of the account has this client order id. */
   DuplicateClientOrderId: 24,
+  /** The account has no live order with this client order id in this market. */
   UnknownOrder: 25,
+  /** The available balance is below what the command needs, fees included. */
   InsufficientFunds: 26,
+  /** A balance would reach 2^53 units. */
   BalanceOverLimit: 27,
+  /** The amount is 0. */
   ZeroUnits: 28,
+  /** The amount is below 0. */
   NegativeUnits: 29,
+  /** The amount is 2^53 units or more. */
   UnitsOverLimit: 30,
+  /** The price is outside the band around the market’s last price. */
   PriceBand: 31,
+  /** The exchange has room for no more live orders. */
   OrdersFull: 32,
+  /** The price would be a new level, and there is room for no more. */
   LevelsFull: 33,
+  /** There is room for no more accounts. */
   AccountsFull: 34,
+  /** There is room for no more markets. */
   MarketsFull: 35,
+  /** The account has as many live orders as its share of the room that is left. */
   AccountOrdersFull: 36,
+  /** A quote budget goes with market orders that buy, from 1 to 2^53 - 1 units. */
   BadQuoteBudget: 37,
+  /** The deadline had passed when the command reached the engine. */
   DeadlinePassed: 38,
+  /** The deposit is not the next of the vault’s queue. */
   DepositOutOfOrder: 39,
+  /** The account is open already. */
   AccountExists: 40,
+  /** The account has no such session. */
   UnknownSession: 41,
+  /** Engine time has reached the session’s expiry. */
   SessionExpired: 42,
+  /** The session has no scope for the command, or an approval has none at all. */
   SessionScope: 43,
+  /** The order is above what the session allows one order. */
   SessionNotional: 44,
+  /** The exchange has room for no more sessions. */
   SessionsFull: 45,
+  /** A frame with this nonce was taken before. */
   FrameNonceUsed: 46,
+  /** The nonce is 100 or more below the session’s highest, or its frames are forgotten. */
   FrameNonceTooOld: 47,
+  /** The nonce is not above every one of the account’s approvals and revocations. */
   ApprovalNonceUsed: 48,
+  /** The units, prices or symbol of a market or an asset are not possible. */
   BadMarketConfig: 49,
+  /** A fee is above 100,000 millionths, or a rebate above what the taker pays. */
   BadFees: 50,
+  /** The asset exists already. */
   AssetExists: 51,
+  /** The market exists already. */
   MarketExists: 52,
+  /** Market-maker protection has pulled the account’s quotes of the market: reset it first. */
   ProtectionFrozen: 53,
+  /** A transfer from an account to itself. */
   SameAccount: 54,
+  /** The price band is not 0 to 1,000,000 millionths. */
   BadPriceBand: 55,
+  /** There is no such fee tier. */
   BadTier: 56,
+  /** The nonce is not above every one of the account’s withdrawals. */
   WithdrawalNonceUsed: 57,
   /** A command of a frame whose header was rejected. */
   FrameRejected: 58,
   /** Sessions of one frame sign for one account only. */
   WrongAccount: 59,
+  /** There is room for no more balances. */
   BalancesFull: 60,
+  /** Not a time in ms since 1970, below 2^53. */
   BadTime: 61,
+  /** Not a kind of post-only. */
   BadPostOnly: 62,
+  /** Not a market status. */
   BadStatus: 63,
   /** An order command outside a signed frame where genesis requires frames. */
   FrameRequired: 64,
-  /** A client order id that is no unsigned 64-bit number. */
+  /** A client order id that is not an unsigned 64-bit number. */
   BadClientOrderId: 65,
   /** A transfer between accounts of different owners. */
   NotOwner: 66,
+  /** A protection needs a window of 1 ms or more and a bound; or the account has none to reset. */
   BadProtection: 67,
   /** A Frame command inside a frame, or one that announces no or too many commands. */
   BadFrame: 68,
+  /** The account, or the exchange, has room for no more protections. */
   ProtectionsFull: 69,
   /** The account has as many sessions as it may, and none of them has ended. */
   AccountSessionsFull: 70,
   /** A session that would live longer than the exchange allows. */
   SessionLifetimeOverLimit: 71,
-  /** A wallet's nonce that is no whole number from 1 up. */
+  /** A wallet's nonce that is not a whole number from 1 up. */
   BadNonce: 72,
   /** A wallet's nonce beyond (engine time + a day) * 1000. */
   NonceTooFarAhead: 73,
-  /** A wallet's deadline that is none, or more than a day ahead of engine time. */
+  /** A wallet's deadline that is 0, or more than a day ahead of engine time. */
   BadDeadline: 74,
   /** As many sessions traded as the exchange keeps nonces of; not given any more. */
   FrameWindowsFull: 75,
@@ -216,7 +281,7 @@ export const Reject = {
   DeadlineTooFar: 76,
   /** The account has as many mass cancels under way as it may. */
   MassCancelsFull: 77,
-  /** A stop in a market whose trades of before are still being worked off, and reached its trigger: send it again. */
+  /** Trades of before have reached the stop's trigger, and their own triggers are still firing: send it again. */
   TriggersPending: 78,
   /** A forced withdrawal of the account is being made: its orders end, and what they free is paid out first. */
   WithdrawalForced: 79,

@@ -45,6 +45,10 @@ describe('the page', () => {
     expect(page).toBe(protocolPage(read))
   })
 
+  test.each(['ErrorCode', 'RejectCode', 'CancelReason'])('says what each %s means', (heading) => {
+    expect(tableOf(heading).filter(({ meaning }) => meaning === '' || meaning === undefined)).toEqual([])
+  })
+
   test.each([
     ['Side', engineCodes.Side],
     ['OrderType', engineCodes.OrderType],

@@ -182,6 +182,8 @@ export async function runChaos({ seconds, seed, perMille = 5 }: ChaosOptions): P
   const rig = await startRig({
     accounts: ACCOUNTS,
     dataDir,
+    // As `glassbook start` has it: a process of its own.
+    apart: true,
     config: { connectRate: rate, requestRate: rate },
   })
   const proxy = await startMessageProxy(rig.url)

@@ -12,7 +12,8 @@
  */
 import { Book } from '../engine/core/book.js'
 import * as levels from '../engine/core/levels.js'
-import { Matcher, type MatchSink, Settled, restingBook } from '../engine/core/match.js'
+import { Matcher, type MatchSink, Settled } from '../engine/core/match.js'
+import { restingBook } from '../engine/core/order-types.js'
 import { OrderIds } from '../engine/core/order-ids.js'
 import * as orders from '../engine/core/orders.js'
 import { Order, Orders } from '../engine/core/orders.js'

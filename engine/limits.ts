@@ -8,7 +8,7 @@ export const LOTS_MAX = 2 ** 31 - 1
 export const UNITS_END = 2 ** 53
 export const ACCOUNT_BITS = 22
 export const ASSET_BITS = 6
-export const ACCOUNTS_MAX = 2 ** ACCOUNT_BITS
+export const ACCOUNTS_MAX = 1 << ACCOUNT_BITS
 export const ASSETS_MAX = 2 ** ASSET_BITS
 export const MARKETS_MAX = 1024
 /** Live orders of all markets, stops included. */

@@ -12,18 +12,21 @@ import { AccountFlag } from './ledger.js'
 import { Market, MarketUnits } from './markets.js'
 import * as marketLayout from './markets.js'
 import { Level } from './levels.js'
-import { restingBook } from './match.js'
 import { Extra, ExtraNumber, Mark, Order } from './orders.js'
-import { checkDeadline, checkLots, checkStatus, checkTicks, displayIsValid, expiryIsValid } from './place.js'
-import { isMarket, isStop, waitingBook } from './order-types.js'
 import { Clock, type Trading } from './trading.js'
+import * as orderTypes from './order-types.js'
 import * as orders from './orders.js'
+import * as place from './place.js'
 import * as levels from './levels.js'
 import * as limits from '../limits.js'
 import * as ledger from './ledger.js'
 import * as offsets from './offsets.js'
 
-// Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+// Local copies, of functions too: optimised code folds them, but loads and checks an import at each use.
+const { None: REJECT_NONE } = Reject
+const { User: REASON_USER } = CancelReason
+const { isMarket, isStop, restingBook, waitingBook } = orderTypes
+const { checkDeadline, checkLots, checkStatus, checkTicks, displayIsValid, expiryIsValid } = place
 const { OFFSETS } = offsets
 const { ORDER_SHIFT, EXTRA_SHIFT, MARKET_MASK, CARRY_SHIFT } = orders
 const { LEVEL_SHIFT, NONE } = levels
@@ -96,10 +99,10 @@ export function cancelOrder(trading: Trading, words: Int32Array, floats: Float64
   const slot = named(trading, words, at)
   if (slot < 0) return -slot
   const late = checkDeadline(floats[(at >> 1) + CMD_DEADLINE_F64]!, trading.clock[CLOCK_TIME]!)
-  if (late !== Reject.None) return late
+  if (late !== REJECT_NONE) return late
   if (trading.markets.isHalted(words[at + CMD_MARKET]!)) return Reject.MarketHalted
-  trading.cancel(slot, CancelReason.User)
-  return Reject.None
+  trading.cancel(slot, REASON_USER)
+  return REJECT_NONE
 }
 
 /** Amends the order that the command record at `at` names; `maxNotional` as in placeOrder. Returns a Reject. */
@@ -127,7 +130,7 @@ export function amendOrder(
   const deadlineMs = floats[float + CMD_DEADLINE_F64]!
   if (deadlineMs !== 0) {
     const late = checkDeadline(deadlineMs, timeMs)
-    if (late !== Reject.None) return late
+    if (late !== REJECT_NONE) return late
   }
   const status = markets.words[(market << MARKET_SHIFT) + MARKET_STATUS]!
   if (status !== STATUS_ACTIVE) return checkStatus(status)
@@ -170,7 +173,7 @@ export function amendOrder(
   const filled = oldLots - remaining
   if (lots <= filled) {
     trading.cancel(slot, CancelReason.AmendedToFilled)
-    return Reject.None
+    return REJECT_NONE
   }
   const left = lots - filled
   const newTrigger = trigger === 0 ? orders.extras[extra + EXTRA_TRIGGER]! : trigger
@@ -181,14 +184,14 @@ export function amendOrder(
   const showsNoMore = display === 0 || display === oldDisplay || (iceberg ? display < oldDisplay : true)
   if (sameTerms && lots === oldLots && (display === 0 || display === oldDisplay)) {
     trading.orderEvents.amended(slot, oldTicks, true, waiting)
-    return Reject.None
+    return REJECT_NONE
   }
   if (sameTerms && lots <= oldLots && showsNoMore) {
     record[from + ORDER_LOTS] = lots
     setDisplay(trading, slot, display)
     trading.shrink(slot, left)
     trading.orderEvents.amended(slot, oldTicks, true, waiting)
-    return Reject.None
+    return REJECT_NONE
   }
 
   // From here on the order loses its place and comes in anew.
@@ -234,10 +237,10 @@ export function amendOrder(
   else if (live) trading.activate(slot)
   else {
     trading.wait(slot)
-    return Reject.None
+    return REJECT_NONE
   }
   trading.triggerStops(market)
-  return Reject.None
+  return REJECT_NONE
 }
 
 /** Caps what the order may execute from now on, in quote units; never raises a cap that it has. */

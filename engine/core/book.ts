@@ -5,16 +5,16 @@
  * Invariant: a level's lots are the sum of the visible lots of its orders, and it has at least one order.
  * Called by match.ts (takes from the front) and trading.ts (rests, cancels, amends).
  */
-import { Level, Levels, keyMask } from './levels.js'
+import { Level, Levels } from './levels.js'
 import { Extra, Mark, Order, type Orders } from './orders.js'
 import * as orders from './orders.js'
 import * as levels from './levels.js'
 import * as offsets from './offsets.js'
 
-// Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+// Local copies, of functions too: optimised code folds them, but loads and checks an import at each use.
 const { OFFSETS } = offsets
 const { ORDER_SHIFT, EXTRA_SHIFT } = orders
-const { LEVEL_SHIFT, NONE } = levels
+const { LEVEL_SHIFT, NONE, keyMask } = levels
 const { ORDERS: LEVEL_ORDERS, HEAD: LEVEL_HEAD, TAIL: LEVEL_TAIL, BOOK: LEVEL_BOOK } = Level
 const {
   VISIBLE: ORDER_VISIBLE,

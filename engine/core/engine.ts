@@ -55,7 +55,6 @@ import {
   setStatus,
   setTierFees,
 } from './admin.js'
-import { amendOrder, cancelOrder } from './amend.js'
 import { DeadManSwitches, actIfDue, advanceTime, cancelAfter, nextDueMs } from './clock.js'
 import { Events } from './events.js'
 import { checkInvariants } from './invariants.js'
@@ -71,17 +70,21 @@ import {
   unitsAreValid,
 } from './markets.js'
 import { deposit, transfer, withdraw, payAvailable } from './money.js'
-import { placeOrder } from './place.js'
 import { Protections } from './protections.js'
 import { Sessions } from './sessions.js'
 import { captureState, hashState, restoreState, sealSnapshot } from './snapshot.js'
 import { Counter, type State } from './state.js'
 import { Clock, Trading } from './trading.js'
+import * as amend from './amend.js'
+import * as place from './place.js'
 import * as pages from './pages.js'
 import { Work } from './work.js'
 import * as views from './views.js'
 
 // Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+const { amendOrder, cancelOrder } = amend
+const { placeOrder } = place
+const { None: REJECT_NONE } = Reject
 const {
   Place: COMMAND_PLACE,
   Amend: COMMAND_AMEND,
@@ -178,7 +181,7 @@ class Core implements Engine {
     let code: number
     if (sessions.left > 0 && kind !== COMMAND_TIME) {
       code = this.#mayAct(words, offset, kind)
-      if (code === Reject.None) code = this.#act(words, floats, offset, kind)
+      if (code === REJECT_NONE) code = this.#act(words, floats, offset, kind)
       sessions.closeCommand(code)
     } else {
       // The commands of a frame share what one message may do; Time stands for itself, wherever it comes.
@@ -187,7 +190,7 @@ class Core implements Engine {
         code = Reject.FrameRequired
       else code = this.#act(words, floats, offset, kind)
     }
-    if (code !== Reject.None) this.#reject(words, offset, kind, code)
+    if (code !== REJECT_NONE) this.#reject(words, offset, kind, code)
   }
 
   /** Reject of a command of the open frame that its session may not give, or 0. */
@@ -197,10 +200,10 @@ class Core implements Engine {
     if (kind === COMMAND_FRAME) return Reject.BadFrame
     if (words[at + CMD_ACCOUNT] !== sessions.openAccount()) return Reject.WrongAccount
     const scopes = sessions.scopes(sessions.open)
-    if (TRADE[kind] === 1) return (scopes & Scope.Trade) === 0 ? Reject.SessionScope : Reject.None
+    if (TRADE[kind] === 1) return (scopes & Scope.Trade) === 0 ? Reject.SessionScope : REJECT_NONE
     if (kind === COMMAND_WITHDRAW)
-      return (scopes & Scope.WithdrawRequest) === 0 ? Reject.SessionScope : Reject.None
-    return kind === COMMAND_REVOKE_SESSION ? Reject.None : Reject.SessionScope
+      return (scopes & Scope.WithdrawRequest) === 0 ? Reject.SessionScope : REJECT_NONE
+    return kind === COMMAND_REVOKE_SESSION ? REJECT_NONE : Reject.SessionScope
   }
 
   #act(words: Int32Array, floats: Float64Array, at: number, kind: number): number {
@@ -268,7 +271,7 @@ class Core implements Engine {
     const session = approval === 0 ? -1 : sessions.table.find(words[offset + CMD_ACCOUNT]!, approval)
     if (approval !== 0) {
       const refused = sessions.mayOpen(session, tryAtMs)
-      if (refused !== Reject.None) return refused as Reject
+      if (refused !== REJECT_NONE) return refused as Reject
       if ((sessions.scopes(session) & Scope.Trade) === 0) return Reject.SessionScope
     }
     trading.isTrial = true

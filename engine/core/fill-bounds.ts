@@ -11,7 +11,7 @@ import type { Book } from './book.js'
 import type { Ledger } from './ledger.js'
 import { LEVEL_SHIFT, Level, NONE, keyMask } from './levels.js'
 import { Market, MarketUnits, type Markets } from './markets.js'
-import { restingBook } from './match.js'
+import { restingBook } from './order-types.js'
 import { MARKET_MASK, ORDER_SHIFT, Order } from './orders.js'
 
 /**

@@ -5,7 +5,6 @@
  * Called by trading.ts for each fill.
  */
 import { Attr } from '../layout.js'
-import { carryAfter, feeUnits } from './fees.js'
 import { InvariantError } from './invariant-error.js'
 import type { Ledger } from './ledger.js'
 import { Fee, Market, MarketUnits, type Markets } from './markets.js'
@@ -14,11 +13,13 @@ import { Settled } from './match.js'
 import type { OrderEvents } from './order-events.js'
 import { ExtraNumber, Mark, Order, OrderNumber, type Orders } from './orders.js'
 import type { Reserves } from './reserves.js'
+import * as fees from './fees.js'
 import * as limits from '../limits.js'
 import * as offsets from './offsets.js'
 import * as orders from './orders.js'
 
-// Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+// Local copies, of functions too: optimised code folds them, but loads and checks an import at each use.
+const { carryAfter, feeUnits } = fees
 const { OFFSETS } = offsets
 const { MARKET_SHIFT } = marketLayout
 const { UNITS_END, TIERS_MAX } = limits

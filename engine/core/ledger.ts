@@ -15,13 +15,16 @@
  * Called by trading.ts (reserve, settle) and engine.ts (deposits, withdrawals, accounts).
  */
 import { ASSETS_MAX, ASSET_BITS, UNITS_END } from '../limits.js'
-import { PROBES_MAX, ProbesOverLimit, hashWord, randomTables } from './keyed-hash.js'
+import { ProbesOverLimit, randomTables } from './keyed-hash.js'
+import * as keyedHash from './keyed-hash.js'
 import * as offsets from './offsets.js'
 
-// A local copy: optimised code folds it, but loads and checks an imported constant at each use.
+// Local copies: optimised code folds them, but loads and checks an imported or exported constant at each use.
 const { OFFSETS } = offsets
+const { PROBES_MAX, hashWord } = keyedHash
+const SHIFT = 4
 
-export const ACCOUNT_SHIFT = 4
+export const ACCOUNT_SHIFT = SHIFT
 export const Account = {
   FLAGS: 0,
   /** First entry of the account's orders by market, or -1. */
@@ -44,6 +47,7 @@ export const AccountNumber = { WITHDRAWAL_NONCE: 0, APPROVAL_NONCE: 1, CANCEL_AF
 export const ENTRY_SHIFT = 3
 export const OWNER_WORDS = 5
 export const AccountFlag = { Open: 1, Protected: 2, MassCancel: 4 } as const
+const { Open: OPEN } = AccountFlag
 export const TIER_SHIFT = 8
 export const TIER_MASK = 15
 
@@ -104,14 +108,12 @@ export class Ledger {
 
   /** Flags (AccountFlag) and tier of an account; 0 where there is none. Any int32 may be asked for. */
   flags(account: number): number {
-    return account >= 0 && account < this.accountsMax
-      ? this.accounts[(account << ACCOUNT_SHIFT) & OFFSETS]!
-      : 0
+    return account >= 0 && account < this.accountsMax ? this.accounts[(account << SHIFT) & OFFSETS]! : 0
   }
 
   /** True when `account` is an account that was opened. Any int32 may be asked for. */
   isOpen(account: number): boolean {
-    return (this.flags(account) & AccountFlag.Open) !== 0
+    return (this.flags(account) & OPEN) !== 0
   }
 
   /** Opens an account that is not open, without an owner. */

@@ -10,8 +10,10 @@ import type { AssetConfig, MarketConfig } from '../types.js'
 /** Bytes of an asset's symbol: it travels in four words of a command. */
 export const SYMBOL_BYTES = 16
 
+// Optimised code folds a local constant, but loads and checks an exported one at each use.
+const SHIFT = 4
 /** A market's record: `words` at market << MARKET_SHIFT, `units` at 2 * market. */
-export const MARKET_SHIFT = 4
+export const MARKET_SHIFT = SHIFT
 export const Market = {
   /** 1 = exists. */
   EXISTS: 0,
@@ -29,6 +31,8 @@ export const Market = {
   /** 1 = the steps of a message ended before all triggers in the touched range had fired. */
   UNFIRED: 9,
 } as const
+const { STATUS } = Market
+const { Halted: HALTED } = MarketStatus
 export const MarketUnits = { LOT: 0, TICK: 1 } as const
 /** Fees at 2 * (market * TIERS_MAX + tier). */
 export const Fee = { MAKER: 0, TAKER: 1 } as const
@@ -57,7 +61,7 @@ export class Markets {
 
   /** A word of a market that exists (Market). */
   get(market: number, field: number): number {
-    return this.words[(market << MARKET_SHIFT) + field]!
+    return this.words[(market << SHIFT) + field]!
   }
 
   set(market: number, field: number, value: number): void {
@@ -66,11 +70,11 @@ export class Markets {
 
   /** True when `market` is one that exists. Any int32 may be asked for. */
   has(market: number): boolean {
-    return market >= 0 && market < this.capacity && this.words[market << MARKET_SHIFT] === 1
+    return market >= 0 && market < this.capacity && this.words[market << SHIFT] === 1
   }
 
   isHalted(market: number): boolean {
-    return this.get(market, Market.STATUS) === MarketStatus.Halted
+    return this.get(market, STATUS) === HALTED
   }
 
   hasAsset(asset: number): boolean {

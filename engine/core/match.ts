@@ -11,17 +11,19 @@ import { CancelReason, Stp } from '../codes.js'
 import { Attr } from '../layout.js'
 import type { Book } from './book.js'
 import { MarketUnits } from './markets.js'
-import { BookKind, Level, keyMask } from './levels.js'
+import { Level } from './levels.js'
 import { Extra, ExtraNumber, Mark, Order } from './orders.js'
+import * as orderTypes from './order-types.js'
 import * as orders from './orders.js'
 import * as levels from './levels.js'
 import * as offsets from './offsets.js'
 import type { Work } from './work.js'
 
-// Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+// Local copies, of functions too: optimised code folds them, but loads and checks an import at each use.
+const { restingBook } = orderTypes
 const { OFFSETS } = offsets
 const { ORDER_SHIFT, EXTRA_SHIFT, MARKET_MASK } = orders
-const { LEVEL_SHIFT, NONE, BOOK_KINDS } = levels
+const { LEVEL_SHIFT, NONE, keyMask } = levels
 const { HEAD: LEVEL_HEAD, WORSE: LEVEL_WORSE } = Level
 const {
   ATTR: ORDER_ATTR,
@@ -35,7 +37,6 @@ const { Budget: MARK_BUDGET, Iceberg: MARK_ICEBERG, Expires: MARK_EXPIRES, Cap: 
 /** Bounded in the quote units that it executes. */
 const BOUNDED = MARK_BUDGET | MARK_CAP
 const { SIDE_SHIFT: ATTR_SIDE_SHIFT, STP_SHIFT: ATTR_STP_SHIFT } = Attr
-const { Bids: BOOK_BIDS, Asks: BOOK_ASKS } = BookKind
 const { DISPLAY: EXTRA_DISPLAY } = Extra
 const { BUDGET: EXTRA_BUDGET } = ExtraNumber
 const { CancelMaker: STP_CANCEL_MAKER, CancelBoth: STP_CANCEL_BOTH, Decrement: STP_DECREMENT } = Stp
@@ -64,11 +65,6 @@ export interface MatchSink {
   decrementMaker(maker: number, lots: number): void
   /** The taker loses `lots` unfilled and keeps some. */
   decrementTaker(taker: number, lots: number): void
-}
-
-/** The book that a side's orders rest in. */
-export function restingBook(market: number, side: number): number {
-  return market * BOOK_KINDS + (side === 0 ? BOOK_BIDS : BOOK_ASKS)
 }
 
 export class Matcher {

@@ -6,12 +6,13 @@
 import { EventKind } from '../codes.js'
 import { Attr, Ev } from '../layout.js'
 import type { Events } from './events.js'
-import { isStop } from './order-types.js'
 import { Extra, ExtraNumber, Mark, Order, OrderNumber, type Orders } from './orders.js'
 import * as offsets from './offsets.js'
+import * as orderTypes from './order-types.js'
 import * as orders from './orders.js'
 
-// Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+// Local copies, of functions too: optimised code folds them, but loads and checks an import at each use.
+const { isStop } = orderTypes
 const { OFFSETS, EVENTS } = offsets
 const { ORDER_SHIFT, EXTRA_SHIFT, ORDER_ATTR_MASK, MARKET_MASK } = orders
 const {

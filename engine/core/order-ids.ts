@@ -13,12 +13,14 @@
  * is added, so that no single order pays for all: until it is empty, what the new one does not have is looked
  * for in the old one, where moved entries leave a mark that a probe passes over.
  */
-import { PROBES_MAX, ProbesOverLimit, hashWord, randomTables } from './keyed-hash.js'
+import { ProbesOverLimit, randomTables } from './keyed-hash.js'
 import { Order } from './orders.js'
+import * as keyedHash from './keyed-hash.js'
 import * as orders from './orders.js'
 import * as offsets from './offsets.js'
 
-// Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+// Local copies, of functions too: optimised code folds them, but loads and checks an import at each use.
+const { PROBES_MAX, hashWord } = keyedHash
 const { OFFSETS } = offsets
 const { ORDER_SHIFT } = orders
 const { CLOID_LO: ORDER_CLOID_LO, CLOID_HI: ORDER_CLOID_HI, ACCOUNT: ORDER_ACCOUNT } = Order

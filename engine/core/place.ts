@@ -12,10 +12,9 @@ import { Attr, Cmd } from '../layout.js'
 import { Account, AccountFlag } from './ledger.js'
 import { Market, MarketUnits } from './markets.js'
 import * as marketLayout from './markets.js'
-import { restingBook } from './match.js'
 import { Extra, ExtraNumber, Mark, Order, OrderNumber } from './orders.js'
-import { isMarket, isStop, waitingBook } from './order-types.js'
 import { Clock, type Trading } from './trading.js'
+import * as orderTypes from './order-types.js'
 import * as orders from './orders.js'
 import * as levels from './levels.js'
 import * as limits from '../limits.js'
@@ -23,7 +22,9 @@ import * as ledger from './ledger.js'
 import * as layout from '../layout.js'
 import * as offsets from './offsets.js'
 
-// Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+// Local copies, of functions too: optimised code folds them, but loads and checks an import at each use.
+const { None: REJECT_NONE } = Reject
+const { isMarket, isStop, restingBook, waitingBook } = orderTypes
 const { OFFSETS } = offsets
 const { ORDER_SHIFT, EXTRA_SHIFT, ORDER_ATTR_MASK } = orders
 const { NONE } = levels
@@ -96,7 +97,7 @@ const { Decrement: STP_DECREMENT } = Stp
 
 /** Reject of a price that is not 1 to TICKS_MAX, or 0. */
 export function checkTicks(ticks: number): number {
-  if (ticks > 0) return Reject.None
+  if (ticks > 0) return REJECT_NONE
   if (ticks === 0) return Reject.ZeroTicks
   if (ticks === INT_OVER_LIMIT) return Reject.TicksOverLimit
   return ticks === INT_NOT_AN_INTEGER ? Reject.NotAnInteger : Reject.NegativeTicks
@@ -104,7 +105,7 @@ export function checkTicks(ticks: number): number {
 
 /** Reject of a size that is not 1 to LOTS_MAX, or 0. */
 export function checkLots(lots: number): number {
-  if (lots > 0) return Reject.None
+  if (lots > 0) return REJECT_NONE
   if (lots === 0) return Reject.ZeroLots
   if (lots === INT_OVER_LIMIT) return Reject.LotsOverLimit
   return lots === INT_NOT_AN_INTEGER ? Reject.NotAnInteger : Reject.NegativeLots
@@ -112,15 +113,15 @@ export function checkLots(lots: number): number {
 
 /** Reject of a market that takes no new interest now, or 0. */
 export function checkStatus(status: number): number {
-  if (status === STATUS_ACTIVE) return Reject.None
+  if (status === STATUS_ACTIVE) return REJECT_NONE
   return status === STATUS_HALTED ? Reject.MarketHalted : Reject.MarketCancelOnly
 }
 
 /** Reject of a command's deadline (0 = none) that engine time has passed, or that is no moment of its next day. */
 export function checkDeadline(deadlineMs: number, timeMs: number): number {
-  if (deadlineMs === 0) return Reject.None
+  if (deadlineMs === 0) return REJECT_NONE
   if (!(deadlineMs >= timeMs)) return Reject.DeadlinePassed
-  return deadlineMs > timeMs + DEADLINE_AHEAD_MS_MAX ? Reject.DeadlineTooFar : Reject.None
+  return deadlineMs > timeMs + DEADLINE_AHEAD_MS_MAX ? Reject.DeadlineTooFar : REJECT_NONE
 }
 
 /** True when an iceberg of `lots` may show `displayLots` at a time. */
@@ -162,7 +163,7 @@ export function placeOrder(
   const deadlineMs = floats[float + CMD_DEADLINE_F64]!
   if (deadlineMs !== 0) {
     const late = checkDeadline(deadlineMs, timeMs)
-    if (late !== Reject.None) return late
+    if (late !== REJECT_NONE) return late
   }
   const status = markets.words[marketAt + MARKET_STATUS]!
   if (status !== STATUS_ACTIVE) return checkStatus(status)
@@ -264,7 +265,7 @@ export function placeOrder(
   const need = trading.reserves.needUnits(side, market, ticks, lots, feePpm, budget, 0)
   const row = side === 1 ? baseRow : quoteRow
   if (need > (row < 0 ? 0 : ledger.values[2 * row]!)) return Reject.InsufficientFunds
-  if (trading.isTrial) return Reject.None
+  if (trading.isTrial) return REJECT_NONE
   if (!known) {
     if (baseRow < 0) baseRow = ledger.findOrAdd(account, base)
     if (quoteRow < 0) quoteRow = ledger.findOrAdd(account, quote)
@@ -310,8 +311,8 @@ export function placeOrder(
   else if (!stop) trading.enter(slot)
   else {
     trading.wait(slot)
-    return Reject.None
+    return REJECT_NONE
   }
   trading.triggerStops(market)
-  return Reject.None
+  return REJECT_NONE
 }

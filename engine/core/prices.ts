@@ -5,11 +5,12 @@
 import { PostOnly } from '../codes.js'
 import type { Book } from './book.js'
 import { Market, type Markets } from './markets.js'
-import { restingBook } from './match.js'
 import * as limits from '../limits.js'
 import * as markets from './markets.js'
+import * as orderTypes from './order-types.js'
 
-// Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+// Local copies, of functions too: optimised code folds them, but loads and checks an import at each use.
+const { restingBook } = orderTypes
 const { TICKS_MAX } = limits
 const { MARKET_SHIFT } = markets
 const { LAST_TICKS: MARKET_LAST_TICKS, BAND_PPM: MARKET_BAND_PPM } = Market

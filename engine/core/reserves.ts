@@ -6,16 +6,17 @@
  * Called by place.ts, amend.ts and trading.ts.
  */
 import { Attr } from '../layout.js'
-import { feeUnits } from './fees.js'
 import type { Ledger } from './ledger.js'
 import { Fee, MarketUnits, type Markets } from './markets.js'
 import { ExtraNumber, Mark, Order, type Orders } from './orders.js'
+import * as fees from './fees.js'
 import * as ledger from './ledger.js'
 import * as limits from '../limits.js'
 import * as offsets from './offsets.js'
 import * as orders from './orders.js'
 
-// Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+// Local copies, of functions too: optimised code folds them, but loads and checks an import at each use.
+const { feeUnits } = fees
 const { OFFSETS } = offsets
 const { ORDER_SHIFT, MARKET_MASK, CARRY_SHIFT } = orders
 const { TIERS_MAX } = limits

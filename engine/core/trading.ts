@@ -20,22 +20,23 @@ import { BookKind } from './levels.js'
 import { Market, MarketUnits, type Markets } from './markets.js'
 import * as marketLayout from './markets.js'
 import { MassCancels } from './mass-cancels.js'
-import { Matcher, type MatchSink, Settled, restingBook } from './match.js'
+import { Matcher, type MatchSink, Settled } from './match.js'
 import { OrderIds } from './order-ids.js'
 import { OrderEvents } from './order-events.js'
-import { isMarket, waitingBook } from './order-types.js'
 import { Extra, ExtraNumber, Mark, Order, OrderNumber, Orders } from './orders.js'
 import { Prices } from './prices.js'
 import type { Protections } from './protections.js'
 import { Reserves } from './reserves.js'
 import type { Work } from './work.js'
+import * as orderTypes from './order-types.js'
 import * as orders from './orders.js'
 import * as levels from './levels.js'
 import * as ledger from './ledger.js'
 import * as limits from '../limits.js'
 import * as offsets from './offsets.js'
 
-// Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+// Local copies, of functions too: optimised code folds them, but loads and checks an import at each use.
+const { isMarket, restingBook, waitingBook } = orderTypes
 const { OFFSETS } = offsets
 const { ACCOUNT_ORDERS_FLOOR, ACCOUNT_ORDERS_SHARE } = limits
 const { MARKET_SHIFT } = marketLayout
@@ -80,6 +81,7 @@ const {
 const { ID: NUMBER_ID } = OrderNumber
 const { EXPIRES_AT: EXTRA_EXPIRES_AT, BUDGET: EXTRA_BUDGET } = ExtraNumber
 const { Protected: ACCOUNT_PROTECTED } = AccountFlag
+const { ImmediateOrCancel: REASON_IMMEDIATE_OR_CANCEL } = CancelReason
 const { Done: SETTLED_DONE } = Settled
 const { RisingStops: BOOK_RISING_STOPS, FallingStops: BOOK_FALLING_STOPS } = BookKind
 const { FOK: TIF_FOK, IOC: TIF_IOC, GTC: TIF_GTC, GTD: TIF_GTD } = TimeInForce
@@ -281,7 +283,7 @@ export class Trading implements MatchSink {
         timeInForce === TIF_IOC ||
         timeInForce === TIF_FOK
       )
-        reason = CancelReason.ImmediateOrCancel
+        reason = REASON_IMMEDIATE_OR_CANCEL
       else if ((attributes & MARK_CAP) !== 0 && this.passesCap(slot, left))
         reason = CancelReason.SessionNotional
     }

@@ -17,7 +17,7 @@ import type {
 import { ACCOUNT_NUMBERS, AccountNumber, OWNER_WORDS } from './ledger.js'
 import { BOOK_KINDS, BookKind, LEVEL_SHIFT, Level, NONE, keyMask } from './levels.js'
 import { Fee } from './markets.js'
-import { restingBook } from './match.js'
+import { restingBook } from './order-types.js'
 import {
   EXTRA_SHIFT,
   Extra,

@@ -1,19 +1,24 @@
 /**
  * Finds an account's live order by its client order id: open addressing, linear probing, deletion by
- * shifting back, so that a probe never meets a tombstone. An entry keeps the key's hash beside the slot;
- * almost every probe is settled without touching the order itself.
+ * shifting back, so that a probe never meets a tombstone. An entry keeps a part of the key's hash beside the
+ * slot; almost every probe is settled without touching the order itself.
  *
- *   entry (2 words)   0 hash   1 slot + 1, 0 = empty, -1 = moved to the next table or removed since
+ *   entry (a word)   bits 0-20 slot + 1   21-31 the same bits of the hash; 0 = empty, -1 = moved to the next table or
+ *                    removed since
+ *
+ * Half as wide as with the whole hash: with 2,000 orders that is a quarter of the second-level cache. Who moves an
+ * entry computes the hash anew from the order, which is rare.
  *
  * Clients choose the ids, so the hash is keyed (keyed-hash.ts); a probe that runs on and on is asserted.
  *
- * The table in use has two to 16 times as many entries as the most orders that ever lived at once: one
+ * The table in use has two to eight times as many entries as the most orders that ever lived at once: one
  * for a million orders that holds a thousand would miss the cache on every probe. Tables of all sizes are
  * there from the start, untouched until they are used. A full one is left a few entries with each order that
  * is added, so that no single order pays for all: until it is empty, what the new one does not have is looked
  * for in the old one, where moved entries leave a mark that a probe passes over.
  */
 import { ProbesOverLimit, randomTables } from './keyed-hash.js'
+import { ORDERS_MAX } from '../limits.js'
 import { Order } from './orders.js'
 import * as keyedHash from './keyed-hash.js'
 import * as orders from './orders.js'
@@ -27,14 +32,17 @@ const { CLOID_LO: ORDER_CLOID_LO, CLOID_HI: ORDER_CLOID_HI, ACCOUNT: ORDER_ACCOU
 
 const ENTRIES_MIN = 1024
 /**
- * Entries for each order while the table is small enough for the cache; two for each beyond. Keys scatter at random:
- * with four for each, probes that ran into one another cost a twentieth of all commands a second.
+ * Entries for each order while the table is small enough for the cache; two for each beyond. Both eight (more of the
+ * cache) and two (more probes that run into one another) cost 3 to 6 % of all commands a second.
  */
-const SPARSE = 8
+const SPARSE = 4
 const SPARSE_ENTRIES_MAX = 1 << 17
 /** Entries of the old table that each new order moves: all are moved long before the new table is full. */
 const MOVED_AT_ONCE = 16
 const MOVED = -1
+const SLOT_BITS = 21
+const SLOT_MASK = (1 << SLOT_BITS) - 1
+if (ORDERS_MAX + 1 >= SLOT_MASK) throw new Error('order-ids: a slot does not fit its part of an entry')
 const TABLES_BEHIND_LOW = 1024
 const TABLES_BEHIND_HIGH = 2048
 
@@ -67,8 +75,7 @@ export class OrderIds {
     const entriesMax = Math.max(ENTRIES_MIN, 1 << (32 - Math.clz32(Math.max(1, wanted - 1))))
     this.entriesMax = entriesMax
     const tables: Int32Array[] = []
-    for (let entries = ENTRIES_MIN; entries <= entriesMax; entries *= 2)
-      tables.push(new Int32Array(entries * 2))
+    for (let entries = ENTRIES_MIN; entries <= entriesMax; entries *= 2) tables.push(new Int32Array(entries))
     this.tables = tables
     this.table = tables[0]!
     this.mask = ENTRIES_MIN - 1
@@ -82,14 +89,15 @@ export class OrderIds {
     const hash = this.hashOf(account, low, high)
     let entry = hash & mask
     for (let probes = 0; ; probes++) {
-      const slot = table[entry * 2 + 1]! - 1
-      if (slot < 0) {
+      const held = table[entry]!
+      if (held === 0) {
         this.entry = entry
         this.hash = hash
         this.vacant = true
         return this.old.length === 0 ? -1 : this.findOld(hash, account, low, high)
       }
-      if (table[entry * 2] === hash) {
+      if ((held ^ hash) >>> SLOT_BITS === 0) {
+        const slot = (held & SLOT_MASK) - 1
         const at = (slot << ORDER_SHIFT) & OFFSETS
         if (
           orders[at + ORDER_CLOID_LO] === low &&
@@ -110,16 +118,17 @@ export class OrderIds {
     const { old, oldMask, orders } = this
     let entry = hash & oldMask
     for (let probes = 0; ; probes++) {
-      const held = old[entry * 2 + 1]!
+      const held = old[entry]!
       if (held === 0) return -1
-      if (held !== MOVED && old[entry * 2] === hash) {
-        const at = ((held - 1) << ORDER_SHIFT) & OFFSETS
+      if (held !== MOVED && (held ^ hash) >>> SLOT_BITS === 0) {
+        const slot = (held & SLOT_MASK) - 1
+        const at = (slot << ORDER_SHIFT) & OFFSETS
         if (
           orders[at + ORDER_CLOID_LO] === low &&
           orders[at + ORDER_CLOID_HI] === high &&
           orders[at + ORDER_ACCOUNT] === account
         )
-          return held - 1
+          return slot
       }
       if (probes === PROBES_MAX) throw new ProbesOverLimit('order ids')
       entry = (entry + 1) & oldMask
@@ -148,9 +157,8 @@ export class OrderIds {
       entry = hash & this.mask
     }
     const { table, mask } = this
-    while (table[entry * 2 + 1] !== 0) entry = (entry + 1) & mask
-    table[entry * 2] = hash
-    table[entry * 2 + 1] = slot + 1
+    while (table[entry] !== 0) entry = (entry + 1) & mask
+    table[entry] = entryOf(slot, hash)
     this.vacant = false
     if (this.old.length !== 0) this.moveSome()
   }
@@ -162,7 +170,7 @@ export class OrderIds {
     this.vacant = false
     // Most often the order was found a moment ago.
     let hole = this.entry
-    if (table[hole * 2 + 1] !== slot + 1) {
+    if ((table[hole]! & SLOT_MASK) !== slot + 1) {
       hole = this.locate(slot)
       if (hole < 0) return
     }
@@ -170,14 +178,14 @@ export class OrderIds {
     let entry = hole
     for (;;) {
       entry = (entry + 1) & mask
-      if (table[entry * 2 + 1] === 0) break
-      const home = table[entry * 2]! & mask
+      const held = table[entry]!
+      if (held === 0) break
+      const home = this.hashOfOrder((held & SLOT_MASK) - 1) & mask
       if (((entry - home) & mask) < ((entry - hole) & mask)) continue
-      table[hole * 2] = table[entry * 2]!
-      table[hole * 2 + 1] = table[entry * 2 + 1]!
+      table[hole] = held
       hole = entry
     }
-    table[hole * 2 + 1] = 0
+    table[hole] = 0
   }
 
   /** Entry of an order that is present; one of the table being left is taken out there, and -1 returned. */
@@ -185,17 +193,18 @@ export class OrderIds {
     const { table, mask, old, oldMask } = this
     const hash = this.hashOfOrder(slot)
     let entry = hash & mask
-    while (table[entry * 2 + 1] !== 0) {
-      if (table[entry * 2 + 1] === slot + 1) return entry
+    while (table[entry] !== 0) {
+      if ((table[entry]! & SLOT_MASK) === slot + 1) return entry
       entry = (entry + 1) & mask
     }
+    const held = entryOf(slot, hash)
     // Present, so it is in the other one; were it in neither, this would not end, hence the bound.
     entry = hash & oldMask
-    for (let probes = 0; old[entry * 2 + 1] !== slot + 1; probes++) {
+    for (let probes = 0; old[entry] !== held; probes++) {
       if (probes === PROBES_MAX) throw new ProbesOverLimit('order ids')
       entry = (entry + 1) & oldMask
     }
-    old[entry * 2 + 1] = MOVED
+    old[entry] = MOVED
     return -1
   }
 
@@ -221,13 +230,12 @@ export class OrderIds {
     const { old, table, mask } = this
     const end = Math.min(this.moved + MOVED_AT_ONCE, this.oldMask + 1)
     for (let from = this.moved; from < end; from++) {
-      const held = old[from * 2 + 1]!
+      const held = old[from]!
       if (held === 0 || held === MOVED) continue
-      let entry = old[from * 2]! & mask
-      while (table[entry * 2 + 1] !== 0) entry = (entry + 1) & mask
-      table[entry * 2] = old[from * 2]!
-      table[entry * 2 + 1] = held
-      old[from * 2 + 1] = MOVED
+      let entry = this.hashOfOrder((held & SLOT_MASK) - 1) & mask
+      while (table[entry] !== 0) entry = (entry + 1) & mask
+      table[entry] = held
+      old[from] = MOVED
     }
     this.moved = end
     if (end === this.oldMask + 1) this.old = NO_TABLE
@@ -258,4 +266,8 @@ export class OrderIds {
       hashWord(random, TABLES_BEHIND_HIGH, high)
     )
   }
+}
+
+function entryOf(slot: number, hash: number): number {
+  return ((hash >>> SLOT_BITS) << SLOT_BITS) | (slot + 1)
 }

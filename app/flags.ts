@@ -24,8 +24,10 @@ export function readFlags<const T extends Options>(
   const options = { ...own, ...settingFlags }
   try {
     const { values } = parseArgs({ args: withNegatives(argv, options), options: options as T })
+    refuseEmpty(values, Object.keys(own))
     return { values, settings: values as Readonly<Record<string, unknown>> }
   } catch (error) {
+    if (error instanceof FlagError) throw error
     const { code, message } = error as NodeJS.ErrnoException
     const unknown = code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION' ? /'--([^']*)'/.exec(message)?.[1] : undefined
     if (unknown === undefined) throw new FlagError(message)
@@ -38,6 +40,16 @@ export function readFlags<const T extends Options>(
           )
     throw new FlagError(`--${unknown}: no such flag${nearest}`)
   }
+}
+
+/**
+ * A variable of a script that was never set makes an empty word, and an empty path is the working folder. Settings
+ * of the gateway may be empty: a list of none.
+ */
+function refuseEmpty(values: Readonly<Record<string, unknown>>, flags: readonly string[]): void {
+  for (const flag of flags)
+    if ([values[flag]].flat().includes(''))
+      throw new FlagError(`--${flag} is empty: give it a value, or leave the flag out`)
 }
 
 /** A number below zero behind a flag is its value, for the flag's own bound to judge: no flag begins so. */

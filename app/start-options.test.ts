@@ -52,7 +52,7 @@ test('archive, segments and snapshots have settings, with bounds', () => {
   const set = parseStartOptions(['--archive-seconds', '1', '--segment-mb', '2', '--snapshot-every', '0'])
   expect([set.archiveSeconds, set.segmentBytes, set.snapshotEvery]).toEqual([1, 2 * 1024 * 1024, 0])
   for (const flag of ['archive-seconds', 'segment-mb', 'batch-seconds', 'batch-fills', 'exit-delay-seconds'])
-    expect(() => parseStartOptions([`--${flag}=0`])).toThrow(`--${flag} is 0, at least 1 is needed`)
+    expect(() => parseStartOptions([`--${flag}=0`])).toThrow(`--${flag} is 0, not a whole number from 1 to`)
   expect(() => parseStartOptions(['--segment-mb=1025'])).toThrow('--segment-mb is 1025')
 })
 
@@ -69,12 +69,20 @@ test('a value below zero is answered with the bound, with and without an equals 
   for (const [flag, text] of [
     ['port', '--port is -1, not a whole number from 0 to 65535'],
     ['confirmations', '--confirmations is -1, not a whole number from 0 to 1000'],
+    ['batch-seconds', '--batch-seconds is -1, not a whole number from 1 to 86400'],
   ] as const)
     for (const argv of [[`--${flag}`, '-1'], [`--${flag}=-1`]])
       expect(() => parseStartOptions(argv)).toThrow(text)
   // A boolean takes no value, and what is no number is no value.
   expect(() => parseStartOptions(['--demo', '-1'])).toThrow("Unknown option '-1'")
   expect(() => parseStartOptions(['--port', '-x'])).toThrow('ambiguous')
+})
+
+test('an empty word is no value: as a path it would be the working folder', () => {
+  for (const flag of ['data', 'gateway-socket', 'config', 'replay', 'prover-listen', 'port'])
+    for (const argv of [[`--${flag}`, ''], [`--${flag}=`]])
+      expect(() => parseStartOptions(argv)).toThrow(`--${flag} is empty: give it a value`)
+  expect(parseStartOptions(['--gateway-allowed-origins=']).gateway.allowedOrigins).toEqual([])
 })
 
 test('the settings of a gateway that others run are kept as words', () => {

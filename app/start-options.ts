@@ -79,11 +79,11 @@ export class StartError extends Error {
   override readonly name = 'StartError'
 }
 
-function number(text: string | undefined, flag: string, fallback: number, max: number): number {
+function number(text: string | undefined, flag: string, fallback: number, max: number, min = 0): number {
   if (text === undefined) return fallback
   const value = Number(text)
-  if (!/^\d+$/.test(text) || value > max)
-    throw new StartError(`--${flag} is ${text}, not a whole number from 0 to ${max}`)
+  if (!/^\d+$/.test(text) || value < min || value > max)
+    throw new StartError(`--${flag} is ${text}, not a whole number from ${min} to ${max}`)
   return value
 }
 
@@ -151,9 +151,7 @@ function refuseSwallowed(environment: NodeJS.ProcessEnv): void {
 
 /** As `number`, from 1 on. */
 function positive(text: string | undefined, flag: string, fallback: number, max: number): number {
-  const value = number(text, flag, fallback, max)
-  if (value === 0) throw new StartError(`--${flag} is 0, at least 1 is needed`)
-  return value
+  return number(text, flag, fallback, max, 1)
 }
 
 /** @throws StartError for flags that are unknown, out of range, or name what is not there. */

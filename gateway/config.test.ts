@@ -32,7 +32,22 @@ describe('settings', () => {
 
   test.each([
     [() => gatewayConfig({ prot: 1 }), /prot/],
-    [() => gatewayConfig({ port: 70_000 }), /gateway\.port/],
+    [
+      () => gatewayConfig({ port: 70_000 }),
+      /gateway\.port: is 70000; it must be a whole number from 0 to 65535$/,
+    ],
+    [
+      () => loadGatewayConfig({ flags: { 'gateway-threads': 'x' } }),
+      /gateway\.threads: is "x"; it must be a whole number from 1 to 32$/,
+    ],
+    [
+      () => gatewayConfig({ requireSignedFrames: 'yes' }),
+      /gateway\.requireSignedFrames: is "yes"; it must be true or false$/,
+    ],
+    [
+      () => loadGatewayConfig({ environment: { GLASSBOOK_GATEWAY_HOST: '' } }),
+      /gateway\.host: is empty; give an address/,
+    ],
     [() => loadGatewayConfig({ environment: { GLASSBOOK_GATEWAY_PORT: 'x' } }), /gateway\.port/],
     [() => gatewayConfig({ orderRate: { burts: 1 } }), /orderRate\.burts.*gateway\.orderRate\.burst\?/],
     [

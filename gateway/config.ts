@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { FRAME_BYTES_MAX } from '../engine/limits.js'
 import { hint } from './nearest.js'
+import { allowedBy, shown, valueAt } from './param-refusals.js'
 
 const count = (fallback: number, about: string) => z.int().min(1).max(1e9).default(fallback).describe(about)
 const rate = (perSecond: number, burst: number, about: string) =>
@@ -16,7 +17,12 @@ const rate = (perSecond: number, burst: number, about: string) =>
     .describe(about)
 
 export const gatewayConfigSchema = z.strictObject({
-  host: z.string().default('127.0.0.1').describe('address to listen on'),
+  host: z
+    .string()
+    // The server takes it, and then listens nowhere.
+    .min(1, 'is empty; give an address, such as 127.0.0.1')
+    .default('127.0.0.1')
+    .describe('address to listen on'),
   port: z.int().min(0).max(65535).default(9001).describe('TCP port; 0 = any free one'),
   threads: z.int().min(1).max(32).default(1).describe('gateway threads that share the port'),
   requireSignedFrames: z
@@ -112,19 +118,33 @@ export class ConfigError extends Error {
 export function gatewayConfig(settings: unknown = {}): GatewayConfig {
   const parsed = gatewayConfigSchema.safeParse(settings)
   if (parsed.success) return parsed.data
-  throw new ConfigError(parsed.error.issues.flatMap(problemsOf).join('\n'))
+  throw new ConfigError(parsed.error.issues.flatMap((issue) => problemsOf(issue, settings)).join('\n'))
 }
 
 /** One line for each setting that an issue names. */
-function problemsOf(issue: z.core.$ZodIssue): string[] {
+function problemsOf(issue: z.core.$ZodIssue, settings: unknown): string[] {
   const place = ['gateway', ...issue.path].join('.')
-  if (issue.code !== 'unrecognized_keys') return [`${place}: ${issue.message}`]
+  if (issue.code !== 'unrecognized_keys') {
+    const allowed = allowedAt(issue.path)
+    if (allowed === undefined) return [`${place}: ${issue.message}`]
+    return [`${place}: is ${shown(valueAt(settings, issue.path))}; it must be ${allowed}`]
+  }
   const known = settingPaths().map(({ path }) => ['gateway', ...path].join('.'))
   const groups = known.map((name) => name.slice(0, name.lastIndexOf('.')))
   return issue.keys.map((key) => {
     const name = `${place}.${key}`
     return `${name}: no such setting${hint(name, [...known, ...groups])}`
   })
+}
+
+/** What a number or a switch at `path` may be; undefined = its schema has its own words. */
+function allowedAt(path: readonly PropertyKey[]): string | undefined {
+  const schema = z.toJSONSchema(gatewayConfigSchema, { io: 'input' })
+  const at = valueAt(
+    schema,
+    path.flatMap((name) => ['properties', name]),
+  ) as Readonly<Record<string, unknown>> | null
+  return at?.['type'] === 'integer' || at?.['type'] === 'boolean' ? allowedBy(at) : undefined
 }
 
 /** Paths of all settings, such as `orderRate.burst`, with what their values are. */

@@ -14,7 +14,7 @@ type Issue = z.core.$ZodIssue
 const SHOWN_CHARACTERS_MAX = 60
 
 /** A value in a message, which a stranger chose: never long. */
-function shown(value: unknown): string {
+export function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.slice(0, SHOWN_CHARACTERS_MAX))
   if (Array.isArray(value)) return `an array of ${value.length}`
   if (value instanceof Uint8Array) return `${value.length} bytes`
@@ -43,7 +43,8 @@ function allowedAt(method: Method, path: readonly PropertyKey[]): string | undef
   return at === undefined ? undefined : allowedBy(at)
 }
 
-function allowedBy(at: Json): string | undefined {
+/** What a JSON Schema allows, in words; undefined = it has no plain words. */
+export function allowedBy(at: Json): string | undefined {
   if (Array.isArray(at['anyOf'])) {
     const texts = (at['anyOf'] as Json[]).map(allowedBy)
     return texts.includes(undefined) ? undefined : texts.join(', or ')
@@ -72,7 +73,7 @@ function nameOf(method: Method, path: readonly PropertyKey[]): string {
 }
 
 /** Value of `params` at `path`. */
-const valueAt = (params: unknown, path: readonly PropertyKey[]): unknown =>
+export const valueAt = (params: unknown, path: readonly PropertyKey[]): unknown =>
   path.reduce<unknown>(
     (value, part) => (value as Record<PropertyKey, unknown> | null | undefined)?.[part],
     params,

@@ -22,7 +22,7 @@ import {
   wholeFrom,
 } from './inputs.js'
 import { Listeners, type Report, callSafely, reportToConsole } from './listeners.js'
-import { Markets } from './markets.js'
+import { type Market, Markets } from './markets.js'
 import { Pauses, backoffMs } from './pauses.js'
 import type { SignedReceipt } from './receipt.js'
 import { isSessionKey } from './session-key.js'
@@ -100,6 +100,7 @@ export class ClientCore {
       receiptKey: () => this.#hello?.receiptKey,
       request: (method, params, command) => this.call(method, params, command),
       order: (cloid) => this.order({ cloid }),
+      marketOf: this.marketOf,
       nowMs: () => this.nowMs,
     })
     this.#streams = new Streams({
@@ -139,6 +140,10 @@ export class ClientCore {
     if (this.#markets === undefined) throw notConnected(this.options.url)
     return this.#markets
   }
+
+  /** The market that a command names, as far as it is known. */
+  protected readonly marketOf = (command: WireCommand): Market | undefined =>
+    'market' in command ? this.#markets?.markets.find(({ id }) => id === command.market) : undefined
 
   /** Calls `listener` at every change of state; returns how to stop that. */
   onState(listener: (state: ClientState) => void): () => void {

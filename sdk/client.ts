@@ -238,7 +238,7 @@ export class Client extends ClientChain {
     const payload = this.options.encoding === 'json' ? packJson(wire) : packMsgpack(wire)
     try {
       const answer = await this.call(Method.UnsignedFrame, [payload], { command: true })
-      return readResults(answer, commands, 0)
+      return readResults(answer, commands, 0, this.marketOf)
     } catch (error) {
       if (error instanceof OutcomeUnknownError) {
         error.outcome = this.whenOpen().then(() =>

@@ -25,7 +25,9 @@ import {
   TICKS_MAX,
   TIERS_MAX,
 } from '../engine/limits.js'
+import { fromLots, fromTicks, fromUnits } from './decimals.js'
 import { type GlassbookError, errorOf } from './errors.js'
+import type { Market } from './markets.js'
 import { ErrorCode, codeToReject } from './wire/codes.js'
 import type { WireCommand } from './wire/commands.js'
 
@@ -40,24 +42,40 @@ const NAMES: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   postOnly: PostOnly,
 }
 
-/** A value of the command as it was sent, by its name where it has one. */
-const of = (command: Fields, field: string): string => {
+/** What a whole number of ticks, lots or quote units is in the words of whoever wrote decimals. */
+const IN_TOKENS: Readonly<Record<string, (value: number, market: Market) => string>> = {
+  ticks: (ticks, market) => `price ${fromTicks(ticks, market)}`,
+  triggerTicks: (ticks, market) => `price ${fromTicks(ticks, market)}`,
+  lots: (lots, market) => `size ${fromLots(lots, market)}`,
+  displayLots: (lots, market) => `size ${fromLots(lots, market)}`,
+  quoteBudget: (units, { quote }) => `${fromUnits(units, quote)} ${quote.symbol}`,
+}
+
+/** A value of the command as it was sent, by its name where it has one; in tokens too, where its market is known. */
+const of = (command: Fields, field: string, market?: Market): string => {
   const value = command[field]
   if (value === undefined) return `${field} (not given)`
   const [name] = Object.entries(NAMES[field] ?? {}).find(([, number]) => number === value) ?? []
-  return `${field} ${name ?? String(value)}`
+  const inTokens =
+    market !== undefined && typeof value === 'number' && Number.isSafeInteger(value)
+      ? IN_TOKENS[field]?.(value, market)
+      : undefined
+  return `${field} ${name ?? String(value)}${inTokens === undefined ? '' : ` (${inTokens})`}`
 }
 const market = (command: Fields): string => `market ${String(command['market'])}`
 const cloid = (command: Fields): string => `client order id ${String(command['cloid'])}`
 
-const TICKS = `a price is 1 to ${TICKS_MAX} ticks: give price or ticks within that`
-const LOTS = `a size is 1 to ${LOTS_MAX} lots: give size or lots within that`
+/** Bounds of a price and of a size, in tokens too where the market is known. */
+const ticksBound = (at?: Market): string =>
+  `a price is 1 to ${TICKS_MAX} ticks${at === undefined ? '' : ` (${fromTicks(1, at)} to ${fromTicks(TICKS_MAX, at)})`}: give price or ticks within that`
+const lotsBound = (at?: Market): string =>
+  `a size is 1 to ${LOTS_MAX} lots${at === undefined ? '' : ` (${fromLots(1, at)} to ${fromLots(LOTS_MAX, at)})`}: give size or lots within that`
 
 const isMarketType = (type: unknown): boolean =>
   type === OrderType.Market || type === OrderType.Stop || type === OrderType.TakeProfit
 
 /** What each reject means for the command that got it; [is said, what to do] in one sentence. */
-const REJECTS: Readonly<Record<number, (command: Fields) => string>> = {
+const REJECTS: Readonly<Record<number, (command: Fields, at?: Market) => string>> = {
   [Reject.UnknownCommand]: (c) =>
     `${of(c, 'kind')} is no command; make commands with place, amend, cancel and cancelAllOf`,
   [Reject.UnknownAccount]: () => 'the account is not open; deposit on the chain first',
@@ -72,19 +90,19 @@ const REJECTS: Readonly<Record<number, (command: Fields) => string>> = {
   [Reject.BadTimeInForce]: (c) =>
     `${of(c, 'timeInForce')} is not a time in force, or does not go with ${of(c, 'orderType')}; it must be 0 to 3 (GTC, IOC, FOK, GTD)`,
   [Reject.BadStp]: (c) => `${of(c, 'stp')} is not a mode of self-trade prevention; it must be 0 to 3`,
-  [Reject.ZeroTicks]: (c) => `${of(c, 'ticks')} is no price; ${TICKS}`,
-  [Reject.NegativeTicks]: (c) => `${of(c, 'ticks')} is below 1; ${TICKS}`,
-  [Reject.TicksOverLimit]: (c) => `${of(c, 'ticks')} is above ${TICKS_MAX}; ${TICKS}`,
-  [Reject.ZeroLots]: (c) => `${of(c, 'lots')} is no size; ${LOTS}`,
-  [Reject.NegativeLots]: (c) => `${of(c, 'lots')} is below 1; ${LOTS}`,
-  [Reject.LotsOverLimit]: (c) => `${of(c, 'lots')} is above ${LOTS_MAX}; ${LOTS}`,
+  [Reject.ZeroTicks]: (c, at) => `${of(c, 'ticks')} is no price; ${ticksBound(at)}`,
+  [Reject.NegativeTicks]: (c, at) => `${of(c, 'ticks', at)} is below 1; ${ticksBound(at)}`,
+  [Reject.TicksOverLimit]: (c, at) => `${of(c, 'ticks', at)} is above ${TICKS_MAX}; ${ticksBound(at)}`,
+  [Reject.ZeroLots]: (c, at) => `${of(c, 'lots')} is no size; ${lotsBound(at)}`,
+  [Reject.NegativeLots]: (c, at) => `${of(c, 'lots', at)} is below 1; ${lotsBound(at)}`,
+  [Reject.LotsOverLimit]: (c, at) => `${of(c, 'lots', at)} is above ${LOTS_MAX}; ${lotsBound(at)}`,
   [Reject.NotAnInteger]: () => 'a number of the command is not whole; give whole ticks, lots and units',
-  [Reject.NotionalOverLimit]: (c) =>
-    `${of(c, 'ticks')} x ${of(c, 'lots')} is 2^53 units or more; make the order smaller`,
-  [Reject.BadDisplayLots]: (c) =>
-    `${of(c, 'displayLots')} does not go with ${of(c, 'lots')}; it is 1 to lots, in at most ${ICEBERG_PARTS_MAX} parts`,
-  [Reject.BadTriggerTicks]: (c) =>
-    `${of(c, 'triggerTicks')} does not go with this order; stops and take-profits that wait need 1 to ${TICKS_MAX}, others none`,
+  [Reject.NotionalOverLimit]: (c, at) =>
+    `${of(c, 'ticks', at)} x ${of(c, 'lots', at)} is 2^53 units or more; make the order smaller`,
+  [Reject.BadDisplayLots]: (c, at) =>
+    `${of(c, 'displayLots', at)} does not go with ${of(c, 'lots', at)}; it is 1 to lots, in at most ${ICEBERG_PARTS_MAX} parts`,
+  [Reject.BadTriggerTicks]: (c, at) =>
+    `${of(c, 'triggerTicks', at)} does not go with this order; stops and take-profits that wait need 1 to ${TICKS_MAX}, others none`,
   [Reject.BadExpiry]: (c) =>
     c['kind'] === CommandKind.CancelAfter
       ? `${of(c, 'atMs')} had passed when it reached the engine, or is too far ahead; give cancelAfter more time, at most a day`
@@ -93,35 +111,38 @@ const REJECTS: Readonly<Record<number, (command: Fields) => string>> = {
     isMarketType(c['orderType'])
       ? `${of(c, 'orderType')} trades at once, which postOnly forbids; give a limit order, or leave postOnly out`
       : `${of(c, 'timeInForce')} does not go with postOnly; use GTC or GTD`,
-  [Reject.PostOnlyWouldCross]: (c) =>
-    `${of(c, 'ticks')} would trade at once, which postOnly forbids; give a price behind the touch, or postOnly "slide"`,
+  [Reject.PostOnlyWouldCross]: (c, at) =>
+    `${of(c, 'ticks', at)} would trade at once, which postOnly forbids; give a price behind the touch, or postOnly "slide"`,
   [Reject.DuplicateClientOrderId]: (c) =>
     `${cloid(c)} is of a live order of this account; choose another, or leave it out`,
   [Reject.UnknownOrder]: (c) => `${cloid(c)} is of no live order in ${market(c)}; see orders()`,
-  [Reject.InsufficientFunds]: (c) => {
-    const needed =
-      c['side'] === Side.Sell
-        ? of(c, 'lots')
-        : c['quoteBudget']
-          ? of(c, 'quoteBudget')
-          : `${of(c, 'ticks')} x ${of(c, 'lots')} and its fee`
-    return `the available balance is less than ${needed}; see balances(), or make the order smaller`
+  [Reject.InsufficientFunds]: (c, at) => {
+    const isSale = c['side'] === Side.Sell
+    const needed = isSale
+      ? of(c, 'lots', at)
+      : c['quoteBudget']
+        ? of(c, 'quoteBudget', at)
+        : `${of(c, 'ticks', at)} x ${of(c, 'lots', at)} and its fee`
+    // An amend names no side.
+    const balance =
+      at === undefined || c['side'] === undefined ? 'balance' : (isSale ? at.base : at.quote).symbol
+    return `the available ${balance} is less than ${needed}; see balances(), cancel orders that reserve some, or make the order smaller`
   },
   [Reject.BalanceOverLimit]: () => 'a balance would reach 2^53 units; withdraw first',
   [Reject.ZeroUnits]: (c) => `${of(c, 'units')} is no amount; give at least 1 unit`,
   [Reject.NegativeUnits]: (c) => `${of(c, 'units')} is below 1; give at least 1 unit`,
   [Reject.UnitsOverLimit]: (c) => `${of(c, 'units')} is 2^53 or more; give less`,
-  [Reject.PriceBand]: (c) =>
-    `${of(c, 'ticks')} is outside the market's price band; give a price nearer to the last trade (see the "status" stream)`,
+  [Reject.PriceBand]: (c, at) =>
+    `${of(c, 'ticks', at)} is outside the market's price band; give a price nearer to the last trade (see the "status" stream)`,
   [Reject.OrdersFull]: () => 'the exchange has room for no more orders; try again later',
-  [Reject.LevelsFull]: (c) =>
-    `the exchange has room for no more price levels, and ${of(c, 'ticks')} would be a new one; use a price of the book`,
+  [Reject.LevelsFull]: (c, at) =>
+    `the exchange has room for no more price levels, and ${of(c, 'ticks', at)} would be a new one; use a price of the book`,
   [Reject.AccountsFull]: () => 'the exchange has room for no more accounts',
   [Reject.MarketsFull]: () => 'the exchange has room for no more markets',
   [Reject.AccountOrdersFull]: () =>
     `the account has as many live orders as it may: ${ACCOUNT_ORDERS_FLOOR}, or one in ${ACCOUNT_ORDERS_SHARE} of the room that is left when that is more; cancel some first`,
-  [Reject.BadQuoteBudget]: (c) =>
-    `${of(c, 'quoteBudget')} does not go with this order; market orders that buy may have 1 to 2^53 - 1 units, others none`,
+  [Reject.BadQuoteBudget]: (c, at) =>
+    `${of(c, 'quoteBudget', at)} does not go with this order; market orders that buy may have 1 to 2^53 - 1 units, others none`,
   [Reject.DeadlinePassed]: (c) =>
     `${of(c, 'deadlineMs')} had passed when it reached the engine; nothing was done: send it anew`,
   [Reject.DepositOutOfOrder]: () => 'the deposit is not the next of the queue',
@@ -130,8 +151,8 @@ const REJECTS: Readonly<Record<number, (command: Fields) => string>> = {
     'the exchange does not know this session, or has revoked it; make one with createSession',
   [Reject.SessionExpired]: () => 'the session has expired; make another with createSession',
   [Reject.SessionScope]: () => 'the session may not do this; make one with the scope "trade"',
-  [Reject.SessionNotional]: (c) =>
-    `${of(c, 'ticks')} x ${of(c, 'lots')} is above the session's maxNotional; make the order smaller, or another session`,
+  [Reject.SessionNotional]: (c, at) =>
+    `${of(c, 'ticks', at)} x ${of(c, 'lots', at)} is above the session's maxNotional; make the order smaller, or another session`,
   [Reject.SessionsFull]: () => 'there is room for no more sessions; revoke one with revokeSession',
   [Reject.FrameNonceUsed]: () => "the frame's nonce was used before; use a session in one client at a time",
   [Reject.FrameNonceTooOld]: () =>
@@ -179,8 +200,8 @@ const REJECTS: Readonly<Record<number, (command: Fields) => string>> = {
     `${of(c, 'deadlineMs')} is more than a day ahead; give milliseconds since 1970`,
   [Reject.MassCancelsFull]: () =>
     `the account has ${MASS_CANCELS_OF_ACCOUNT} mass cancels under way, the most that it may; wait until one has ended`,
-  [Reject.TriggersPending]: (c) =>
-    `trades of before have reached ${of(c, 'triggerTicks')}, and ${market(c)} is still firing their triggers; nothing was done: send it again`,
+  [Reject.TriggersPending]: (c, at) =>
+    `trades of before have reached ${of(c, 'triggerTicks', at)}, and ${market(c)} is still firing their triggers; nothing was done: send it again`,
   [Reject.WithdrawalForced]: () =>
     'a withdrawal that was forced on the chain is being paid; it takes a moment, then the account may trade again',
 }
@@ -188,13 +209,16 @@ const REJECTS: Readonly<Record<number, (command: Fields) => string>> = {
 /** The rejects that have words of their own. */
 export const explainedRejects: ReadonlySet<number> = new Set(Object.keys(REJECTS).map(Number))
 
-/** The error of a command that the engine refused. */
-export function rejectionOf(code: number, command: WireCommand): GlassbookError {
+/** The market of a command, where the client knows it. */
+export type MarketOf = (command: WireCommand) => Market | undefined
+
+/** The error of a command that the engine refused. `market`: of the command, for words in tokens. */
+export function rejectionOf(code: number, command: WireCommand, market?: Market): GlassbookError {
   const explain = REJECTS[codeToReject(code)]
   const words =
     explain === undefined
       ? withAdvice('the exchange refused the command', code)
-      : explain(command as unknown as Fields)
+      : explain(command as unknown as Fields, market)
   return errorOf(code, words)
 }
 

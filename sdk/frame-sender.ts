@@ -12,7 +12,7 @@ import { CommandKind, Reject } from '../engine/codes.js'
 import { FRAME_NONCE_WINDOW } from '../engine/limits.js'
 import type { CommandResult, Session } from './client-types.js'
 import { GlassbookError, LimitError, OutcomeUnknownError, errorOf } from './errors.js'
-import { rejectionOf } from './explain.js'
+import { type MarketOf, rejectionOf } from './explain.js'
 import { checkCommands } from './raw-commands.js'
 import { type SignedReceipt, checkReceipt } from './receipt.js'
 import { notConnected } from './socket.js'
@@ -63,6 +63,7 @@ export interface FrameLine {
   readonly receiptKey: () => Uint8Array | undefined
   request(method: Method, params: readonly WireValue[], options?: { command: boolean }): Promise<WireValue>
   order(cloid: bigint): Promise<TrackedOrder | undefined>
+  readonly marketOf: MarketOf
   /** Engine time. */
   nowMs(): number
 }
@@ -227,7 +228,7 @@ export class FrameSender {
   ): Promise<FrameAnswer> {
     const answer = readArray(value, 'result', 2, 8)
     // The frame's own command is the first; those that it carries follow.
-    const results = readResults(value, commands, 1)
+    const results = readResults(value, commands, 1, this.#line.marketOf)
     if (answer[2] === undefined || answer[2] === null) return { results, receipt: undefined }
     const receipt = await checkReceipt(answer[2], this.#line.receiptKey(), this.#line.domain(), message)
     return { results, receipt }
@@ -271,6 +272,7 @@ export class FrameSender {
   async #resolve(): Promise<void> {
     const source: OutcomeSource = {
       frameCodes: (frame) => this.#frameCodes(frame),
+      marketOf: this.#line.marketOf,
       occupy: (frame, count) => this.#occupy(frame, count),
       order: (cloid) => this.#line.order(cloid).catch(undefinedIfMayNotAsk),
     }
@@ -346,15 +348,16 @@ export function readResults(
   value: WireValue,
   commands: readonly WireCommand[],
   headers: 0 | 1,
+  marketOf: MarketOf,
 ): CommandResult[] {
   const answer = readArray(value, 'result', 2, 8)
   const firstSeq = readSafeInt(answer[0], 'seq') + headers
   return readArray(answer[1], 'items', commands.length, commands.length).map((item, index) =>
-    resultOf(item, commands[index]!, firstSeq + index),
+    resultOf(item, commands[index]!, firstSeq + index, marketOf),
   )
 }
 
-function resultOf(item: WireValue, command: WireCommand, seq: number): CommandResult {
+function resultOf(item: WireValue, command: WireCommand, seq: number, marketOf: MarketOf): CommandResult {
   const values = readArray(item, 'item', 1, 16)
   const code = readSafeInt(values[0], 'code')
   const number = (index: number): number => (typeof values[index] === 'number' ? values[index] : 0)
@@ -362,7 +365,7 @@ function resultOf(item: WireValue, command: WireCommand, seq: number): CommandRe
   return {
     cloid: 'cloid' in command ? command.cloid : undefined,
     seq,
-    error: code === 0 ? undefined : rejectionOf(code, command),
+    error: code === 0 ? undefined : rejectionOf(code, command, marketOf(command)),
     orderId: order ? number(1) : 0,
     state: order ? (STATE_NAMES[number(2)] ?? 'none') : 'none',
     remainingLots: number(3),

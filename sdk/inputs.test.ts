@@ -4,10 +4,12 @@
  */
 import { CommandKind, OrderType, Reject, Side, rejectNames } from '../engine/codes.js'
 import { type FakeExchange, startFakeExchange } from '../test/fake-exchange.js'
+import { fromLots, fromTicks, fromUnits } from './decimals.js'
 import { explainedRejects, rejectionOf } from './explain.js'
 import {
   Client,
   ErrorCode,
+  type PlaceOrder,
   type RefusedInput,
   createClient,
   createSessionKey,
@@ -449,6 +451,38 @@ describe('words', () => {
       /less than quoteBudget 7;/,
     )
     expect(rejectionOf(4999, place).message).toBe('the exchange refused the command (Unknown, 4999)')
+  })
+
+  test('in tokens too, where the market is known', async () => {
+    const market = client.markets.market(MARKET)
+    const said = (reject: Reject, fields: object): string => {
+      const command = { ...(untyped('place')(order) as WireCommand), ...fields } as WireCommand
+      return rejectionOf(rejectToCode(reject), command, market).message
+    }
+    const price = (ticks: number): string => fromTicks(ticks, market)
+    const size = (lots: number): string => fromLots(lots, market)
+    expect(said(Reject.LotsOverLimit, { lots: 2 ** 31 })).toContain(
+      `lots 2147483648 (size ${size(2 ** 31)}) is above 2147483647; a size is 1 to 2147483647 lots (${size(1)} to ${size(2 ** 31 - 1)}):`,
+    )
+    expect(said(Reject.TicksOverLimit, { ticks: 2 ** 31 })).toContain(
+      `ticks 2147483648 (price ${price(2 ** 31)}) is above 2147483647; a price is 1 to 2147483647 ticks (${price(1)} to ${price(2 ** 31 - 1)}):`,
+    )
+    expect(said(Reject.InsufficientFunds, { side: Side.Sell, lots: 9 })).toContain(
+      `the available ETH is less than lots 9 (size ${size(9)});`,
+    )
+    expect(said(Reject.InsufficientFunds, {})).toContain(
+      `the available USDC is less than ticks 50 (price ${price(50)}) x lots 2 (size ${size(2)}) and its fee;`,
+    )
+    expect(said(Reject.InsufficientFunds, { quoteBudget: 7 })).toContain(
+      `the available USDC is less than quoteBudget 7 (${fromUnits(7, market.quote)} USDC);`,
+    )
+    const amended = untyped('amend')(amend) as WireCommand
+    expect(rejectionOf(rejectToCode(Reject.InsufficientFunds), amended, market).message).toContain(
+      'the available balance is less than ticks 50',
+    )
+    exchange.answer = ({ method }) =>
+      method === Method.Frame ? { result: [7, [[rejectToCode(Reject.InsufficientFunds)]]] } : undefined
+    await expect(client.placeOrder(order as PlaceOrder)).rejects.toThrow('the available USDC is less than')
   })
 
   test('what the exchange says itself is followed by what to do', async () => {

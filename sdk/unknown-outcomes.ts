@@ -15,7 +15,7 @@
  */
 import type { CommandResult, KnownOutcome, Session } from './client-types.js'
 import { errorOf } from './errors.js'
-import { rejectionOf } from './explain.js'
+import { type MarketOf, rejectionOf } from './explain.js'
 import type { TrackedOrder } from './trackers.js'
 import { ErrorCode } from './wire/codes.js'
 import type { WireCommand } from './wire/commands.js'
@@ -43,6 +43,8 @@ export interface OutcomeSource {
   occupy(frame: LostFrame, count: number): Promise<'occupied' | 'used' | 'gone'>
   /** Undefined when none is known (any more), or the session may not ask. */
   order(cloid: bigint): Promise<TrackedOrder | undefined>
+  /** For the words of a refusal. */
+  readonly marketOf: MarketOf
 }
 
 const RESULT = {
@@ -103,7 +105,8 @@ async function known(
   seq: number,
 ): Promise<CommandResult> {
   const cloid = cloidOf(command)
-  if (code !== 0) return { ...RESULT, cloid, seq, error: rejectionOf(code, command) }
+  if (code !== 0)
+    return { ...RESULT, cloid, seq, error: rejectionOf(code, command, source.marketOf(command)) }
   const order = cloid === undefined ? undefined : await source.order(cloid)
   return { ...RESULT, cloid, seq, error: undefined, ...standing(command, order) }
 }

@@ -18,7 +18,7 @@ const text = `# Trading through a line that cuts, doubles, delays, drops and swa
 
 \`npm run chaos -- --minutes ${values.minutes} --seed ${values.seed}\`, ${cpu}, ${cores} cores, Node ${node}
 
-Three accounts trade with each other through a proxy that reads each message, both ways. Afterwards the journal is
+The gateway is a process of its own. Three accounts trade with each other through a proxy that reads each message, both ways. Afterwards the journal is
 applied to an engine of the test's own: every book that called itself ready is compared at the seq that it named;
 every message of the L3 stream is applied and compared; at the end books, orders, fills, their history, balances and the outcome of every command are compared with the journal.
 

@@ -42,6 +42,18 @@ describe('anvil', () => {
     await second.stop()
   })
 
+  test('does not take the chain of another for its own', async () => {
+    const first = await startAnvil()
+    const port = Number(new URL(first.rpcUrl).port)
+    await expect(startAnvil({ port })).rejects.toThrow(`port ${port} of 127.0.0.1 is taken`)
+    const wantedPort = port
+    await first.stop()
+    const both = await Promise.all([startAnvil({ wantedPort }), startAnvil({ wantedPort })])
+    await pay(both[0].rpcUrl)
+    expect(await balance(both[1].rpcUrl)).toBe(0n)
+    for (const anvil of both) await anvil.stop()
+  })
+
   test('keeps what it has written over a kill, and mends a torn file', async () => {
     const statePath = join(folder, 'killed.json')
     const first = await startAnvil({ statePath })

@@ -10,6 +10,7 @@
  * does not help, `onDied` is told.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync, readdirSync, readlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
@@ -56,6 +57,9 @@ export class AnvilError extends Error {
 /** The chain's process ended before it answered. */
 class AnvilEnded extends AnvilError {}
 
+/** It could not have its port, which another program has. */
+class PortTaken extends AnvilEnded {}
+
 /**
  * Runs the chain, tells its process id, and ends it (after it has written its state) when this program's
  * end of the pipe closes: at a stop, and also when this program is killed. A chain that hangs and has not ended
@@ -67,6 +71,9 @@ const GUARD =
   'kill -KILL $pid; } >/dev/null 2>&1 & exec 3<&-; wait $pid'
 const STATE_INTERVAL_SECONDS = 1
 const ERRORS_CHARACTERS_MAX = 2000
+const PORT_TRIES_MAX = 5
+/** State of a listening socket in /proc/net/tcp. */
+const TCP_LISTEN = '0A'
 /** A chain that dies so often within the time is not started again. */
 const RESTARTS_MAX = 5
 const RESTARTS_WITHIN_MS = 60_000
@@ -112,10 +119,30 @@ interface Running {
  */
 export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
   const { statePath } = options
-  const port = options.port || (await freePort(options.wantedPort))
+  let port = options.port || (await freePort(options.wantedPort))
   const onLine = options.onLine ?? (() => {})
   if (statePath !== undefined) restoreState(statePath, onLine)
-  let running = await runOnState(options, port, onLine)
+  let running: Running | undefined
+  for (let tries = 1; running === undefined; tries++)
+    try {
+      running = await runOnState(options, port, onLine)
+    } catch (error) {
+      // It was free, and another program was faster.
+      if (!(error instanceof PortTaken) || options.port || tries === PORT_TRIES_MAX) throw error
+      port = await freePort()
+    }
+  return keepRunning(options, port, running, onLine)
+}
+
+/** Starts the chain again where it dies by itself. */
+function keepRunning(
+  options: AnvilOptions,
+  port: number,
+  first: Running,
+  onLine: (line: string) => void,
+): Anvil {
+  const { statePath } = options
+  let running = first
   const stopBackups = statePath === undefined ? undefined : keepBackups(statePath, onLine)
   let isStopping = false
   let restarting: Promise<void> | undefined
@@ -217,9 +244,11 @@ async function run(options: AnvilOptions, port: number): Promise<Running> {
     void exited.then((how) => reject(new AnvilEnded(`anvil ended at start (${how})`)))
   })
   try {
-    await untilReady(child, `http://127.0.0.1:${port}`, chainId, readyTimeoutMs, () => errors)
+    await untilReady(child, pid, port, chainId, readyTimeoutMs, () => errors)
   } catch (error) {
     child.stdin.end()
+    if (error instanceof AnvilEnded && /address already in use/i.test(error.message))
+      throw new PortTaken(`port ${port} of 127.0.0.1 is taken by another program`)
     throw error
   }
   return { pid, end: () => child.stdin.end(), exited }
@@ -227,11 +256,13 @@ async function run(options: AnvilOptions, port: number): Promise<Running> {
 
 async function untilReady(
   child: ChildProcess,
-  rpcUrl: string,
+  pid: number,
+  port: number,
   chainId: number,
   timeoutMs: number,
   errors: () => string,
 ): Promise<void> {
+  const rpcUrl = `http://127.0.0.1:${port}`
   let failure: Error | undefined
   child.once('error', (error) => {
     failure = new AnvilError(`anvil does not start: ${error.message}`)
@@ -250,12 +281,40 @@ async function untilReady(
       })
       const { result } = (await response.json()) as { result?: string }
       if (Number(result) !== chainId)
-        throw new AnvilError(`${rpcUrl} is chain ${Number(result)}, not ${chainId}: the port is taken`)
-      return
+        throw new PortTaken(`${rpcUrl} is chain ${Number(result)}, not ${chainId}: the port is taken`)
+      if (listensOn(pid, port)) return
     } catch (error) {
       if (error instanceof AnvilError) throw error
-      await new Promise((resolve) => setTimeout(resolve, 25))
     }
+    await new Promise((resolve) => setTimeout(resolve, 25))
   }
   throw failure ?? new AnvilError(`anvil did not answer at ${rpcUrl} in ${timeoutMs} ms: ${errors().trim()}`)
+}
+
+/**
+ * Whether it is `pid` that listens at the port: what answers there may be another exchange's chain, alike in all that
+ * it tells, while ours is about to end. True where the system has no /proc to tell.
+ */
+function listensOn(pid: number, port: number): boolean {
+  const sockets = orElse<string | undefined>(() => readFileSync('/proc/net/tcp', 'utf8'), undefined)
+  if (sockets === undefined) return true
+  const local = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`
+  const inodes = sockets
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter((fields) => fields[1] === local && fields[3] === TCP_LISTEN)
+    .map((fields) => `socket:[${fields[9]}]`)
+  // The process may have ended, and a file been closed between the list and the look.
+  const folder = `/proc/${pid}/fd`
+  return orElse(() => readdirSync(folder), []).some((fd) =>
+    inodes.includes(orElse(() => readlinkSync(join(folder, fd)), '')),
+  )
+}
+
+function orElse<T>(read: () => T, fallback: T): T {
+  try {
+    return read()
+  } catch {
+    return fallback
+  }
 }

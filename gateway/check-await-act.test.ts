@@ -23,10 +23,17 @@ let gateway: Gateway
 let running: Promise<void>
 
 beforeAll(async () => {
-  rig = await startRig({ accounts: 1, spare: 1 })
+  // A private venue: of commands without a signature the gateway is the only judge.
+  rig = await startRig({ accounts: 1, spare: 1, signed: false })
   client = await createClient({ url: rig.url, wallet: rig.wallets[0]! }).connect()
   gateway = new Gateway(
-    { thread: 1, link: rig.spareLinks[0]!, config: gatewayConfig(), deployment: RIG_DEPLOYMENT, owners: [] },
+    {
+      thread: 1,
+      link: rig.spareLinks[0]!,
+      config: gatewayConfig({ requireSignedFrames: false }),
+      deployment: RIG_DEPLOYMENT,
+      owners: [],
+    },
     (message) => {
       if (message.type === 'guard') setImmediate(() => gateway.disconnectCancels.told(message.ticket))
     },
@@ -48,8 +55,8 @@ async function until(condition: () => boolean, what: string): Promise<void> {
 }
 
 /** A session that this gateway knows too. */
-async function session(): Promise<Session> {
-  const made = await client.createSession({ maxNotional: ++different })
+async function session(terms: Parameters<Client['createSession']>[0] = {}): Promise<Session> {
+  const made = await client.createSession({ maxNotional: ++different, ...terms })
   await until(() => gateway.directory.session(made) !== undefined, 'the session')
   return made
 }
@@ -177,4 +184,48 @@ test('a revoked key’s cancelOnDisconnect cancels nothing, an answer under way 
   expect(marker.state).toBe('open')
   expect(await client.order({ cloid: cloid! })).toMatchObject({ state: 'open' })
   expect(await client.order({ cloid: 12345n })).toBeUndefined()
+})
+
+test('an expired session does nothing more, although nobody has swept since', async () => {
+  const { cloid } = await client.placeOrder({ market: MARKET, side: 'buy', ticks: 10, lots: 1 })
+  const expiresAtMs = (await client.engineTime()) + 1000
+  const own = await session({ expiresAtMs, maxNotional: 0 })
+  const { connection, answers, send } = connect()
+  send(1, Method.Logon, await logonOf(own, connection))
+  await until(() => connection.session !== undefined, 'the logon')
+  await atOnce(() => {
+    send(2, Method.CancelOnDisconnect, [true])
+    send(3, Method.UnsignedFrame, [packJson([[1, 0, 0, 11, 1, '776']])])
+  })
+  await until(() => answers().length === 3, 'both answers')
+  expect(answers().map(([kind]) => kind)).toEqual([Kind.Result, Kind.Result, Kind.Result])
+  await until(() => gateway.timeMs >= expiresAtMs, 'the end of the session')
+  await atOnce(() => {
+    send(4, Method.UnsignedFrame, [packJson([[1, 0, 0, 11, 1, '777']])])
+    send(5, Method.Subscribe, ['orders'])
+    send(6, Method.Balances, [])
+  })
+  await until(() => answers().length === 6, 'all answers')
+  expect(
+    answers()
+      .slice(3)
+      .map(([kind, , code]) => [kind, code]),
+  ).toEqual(Array.from({ length: 3 }, () => [Kind.Error, ErrorCode.SessionExpired]))
+  gateway.closed(connection)
+  await session()
+  const marker = await client.placeOrder({ market: MARKET, side: 'buy', ticks: 12, lots: 1 })
+  expect(marker.state).toBe('open')
+  for (const each of [cloid!, 776n])
+    expect([each, await client.order({ cloid: each })]).toMatchObject([each, { state: 'open' }])
+  expect(await client.order({ cloid: 777n })).toBeUndefined()
+})
+
+test('a session with a maxNotional signs: without a signature the engine would hold no order to it', async () => {
+  const { connection, answers, send } = connect()
+  send(1, Method.Logon, await logonOf(await session({ maxNotional: 1000 }), connection))
+  await until(() => connection.session !== undefined, 'the logon')
+  await atOnce(() => send(2, Method.UnsignedFrame, [packJson([[1, 0, 0, 11, 1000, '778']])]))
+  await until(() => answers().length === 2, 'the answer')
+  expect(answers()[1]!.slice(0, 3)).toEqual([Kind.Error, 2, ErrorCode.SignatureRequired])
+  expect(await client.order({ cloid: 778n })).toBeUndefined()
 })

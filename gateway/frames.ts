@@ -185,6 +185,13 @@ export class FrameIntake {
       })
       return
     }
+    if (session.maxNotional > 0) {
+      // The engine holds the orders of a frame to the bound of the session that its header names.
+      connection.sendError(id, ErrorCode.SignatureRequired, {
+        message: `${session.text} has a maxNotional, which holds for signed frames: sign this one`,
+      })
+      return
+    }
     let frame: PendingFrame
     try {
       const values = readArray(params, 'params', 1, 2)
@@ -359,6 +366,12 @@ export class FrameIntake {
     // It ended while the signature was checked, or while there was no room.
     if (connection.session !== session)
       return { code: ErrorCode.UnknownSession, message: `${session.text} has ended; the frame was not taken` }
+    // Of commands without a signature the engine knows no session whose end it could look at.
+    if (session.expiresAtMs <= this.#timeMs())
+      return {
+        code: ErrorCode.SessionExpired,
+        message: `${session.text} has expired; the frame was not taken`,
+      }
     return undefined
   }
 

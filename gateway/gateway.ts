@@ -351,6 +351,9 @@ export class Gateway implements EngineLinkHandler {
   /** The socket has ended, whoever ended it. */
   closed(connection: Connection): void {
     connection.markClosed()
+    // What has expired since the last sweep asks for nothing any more.
+    const { session } = connection
+    if (session !== undefined && session.expiresAtMs <= this.timeMs) this.logoff(connection)
     this.disconnectCancels.closed(connection)
     this.#connections.delete(connection)
     this.#dirty.delete(connection)

@@ -11,6 +11,7 @@ import type { Gateway } from './gateway.js'
 import { fillPages } from './page-sources.js'
 import type { PageSource } from './paged-snapshot.js'
 import { RequestError, scopeMissing } from './request-error.js'
+import { checkStanding } from './still-standing.js'
 import type { Stream } from './stream.js'
 
 /** Streams that a connection follows; `onChange` is told how many more, or fewer, they have become. */
@@ -154,6 +155,7 @@ export class Subscriptions {
     const { session } = connection
     if (session === undefined)
       throw new RequestError(ErrorCode.NotLoggedOn, `"${name}" needs a session that is logged on`)
+    checkStanding(this.#gateway, { session })
     if ((session.scopes & Scope.Read) === 0)
       throw new RequestError(ErrorCode.ScopeMissing, scopeMissing(`"${name}"`, Scope.Read, session.scopes))
     const { account } = session

@@ -228,9 +228,10 @@ export class Client extends ClientChain {
   }
 
   /**
-   * The same without a signature, where the operator of a private venue takes that. What became of commands
-   * whose answer was lost nobody can tell for certain: `outcome` then has OutcomeUnknown (6000) for each,
-   * with its order as it stands. @throws AuthenticationError (SignatureRequired) where it is not taken.
+   * The same without a signature, where the operator of a private venue takes that, of a session without a
+   * `maxNotional`. What became of commands whose answer was lost nobody can tell for certain: `outcome` then has
+   * OutcomeUnknown (6000) for each, with its order as it stands. @throws AuthenticationError (SignatureRequired)
+   * where it is not taken.
    */
   async batchUnsigned(commands: readonly WireCommand[]): Promise<CommandResult[]> {
     checkCommands(commands)

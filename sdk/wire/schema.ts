@@ -399,7 +399,7 @@ export const methods = {
     frameResult,
     Scope.Trade,
     0,
-    'Commands without a signature, where the operator accepts them.',
+    'Commands without a signature, where the operator accepts them, from a session without a maxNotional.',
   ),
   [Method.Subscribe]: method(
     z.tuple([z.string().max(40), z.tuple([whole('epoch'), whole('last seq')]).optional()]),

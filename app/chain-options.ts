@@ -71,7 +71,7 @@ export async function connect(
 
 /** Throws UsageError for what is no address. */
 export function address(text: string): Address {
-  if (!isAddress(text, { strict: false })) throw new UsageError(`"${text}" is no address`)
+  if (!isAddress(text, { strict: false })) throw new UsageError(`"${text}" is not an address`)
   return text
 }
 

@@ -7,17 +7,17 @@ import { isAddress } from 'viem'
 import { z } from 'zod'
 import type { Deployment } from '../contracts/deploy.js'
 
-const address = z.string().refine((text) => isAddress(text, { strict: false }), 'is no address')
+const address = z.string().refine((text) => isAddress(text, { strict: false }), 'is not an address')
 const asset = z.looseObject({
   id: z.int().min(0),
   symbol: z.string(),
   decimals: z.int().min(0),
-  unitAtoms: z.string().regex(/^[1-9]\d*$/, 'is no whole number of atoms'),
+  unitAtoms: z.string().regex(/^[1-9]\d*$/, 'is not a whole number of atoms'),
 })
 /** Only what every tool reads: files of before lack what came later. */
 const schema = z.looseObject({
   chainId: z.int().min(1),
-  rpcUrl: z.string().refine(URL.canParse, 'is no URL').optional(),
+  rpcUrl: z.string().refine(URL.canParse, 'is not a URL').optional(),
   vault: address,
   settlement: address,
   verifier: address,

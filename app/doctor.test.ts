@@ -269,7 +269,7 @@ describe('doctor', () => {
     for (const [text, says] of [
       ['{}', 'is not a deployment: chainId'],
       ['{"chainId":', 'is not a deployment: '],
-      [JSON.stringify({ ...deployment, vault: '0x12' }), 'is not a deployment: vault: is no address'],
+      [JSON.stringify({ ...deployment, vault: '0x12' }), 'is not a deployment: vault: is not an address'],
       [JSON.stringify({ ...deployment, assets: [{ id: 0 }] }), 'is not a deployment: assets.0.symbol'],
     ] as const) {
       writeFileSync(join(folder, 'odd.json'), text)

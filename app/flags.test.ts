@@ -82,7 +82,7 @@ test.each([
 
 test.each(['', '1.5', '-1', 'x', '1e3'])('a dump from "%s" is refused', async (from) => {
   const { code, said } = await refusal('journal', ['dump', 'nowhere', `--from=${from}`])
-  expect([code, said]).toEqual([2, expect.stringContaining(`--from "${from}" is no sequence number`)])
+  expect([code, said]).toEqual([2, expect.stringContaining(`--from "${from}" is not a sequence number`)])
 })
 
 test('an unknown flag is named, with the nearest that there is', () => {

@@ -124,7 +124,7 @@ function parse(argv: readonly string[], usage: string, words: number): Arguments
   const number = (name: string, text: string | undefined, fallback: number): number => {
     const value = text === undefined ? fallback : Number(text)
     if (text !== undefined && !(/^\d+$/.test(text) && Number.isSafeInteger(value)))
-      throw new UsageError(`--${name} "${text}" is no sequence number\nUsage: ${usage}`)
+      throw new UsageError(`--${name} "${text}" is not a sequence number\nUsage: ${usage}`)
     return value
   }
   const from = number('from', values.from, 0)

@@ -83,10 +83,10 @@ function readDeployment(path: string): Deployment | undefined {
   try {
     const read = JSON.parse(readFileSync(path, 'utf8')) as Partial<Deployment> | null
     for (const field of ['vault', 'settlement', 'verifier'] as const)
-      if (!isAddress(read?.[field] ?? '', { strict: false })) throw new Error(`"${field}" is no address`)
-    if (read?.rpcUrl !== undefined && !URL.canParse(read.rpcUrl)) throw new Error('"rpcUrl" is no URL')
+      if (!isAddress(read?.[field] ?? '', { strict: false })) throw new Error(`"${field}" is not an address`)
+    if (read?.rpcUrl !== undefined && !URL.canParse(read.rpcUrl)) throw new Error('"rpcUrl" is not a URL')
     if (!Array.isArray(read?.assets) || typeof read.constants !== 'object' || read.chainId !== foundry.id)
-      throw new Error(`it is no deployment on chain ${foundry.id}`)
+      throw new Error(`it is not a deployment on chain ${foundry.id}`)
     return read as Deployment
   } catch (error) {
     throw new LocalChainError(

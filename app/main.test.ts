@@ -142,8 +142,8 @@ test.each([
   [['prover', 'key', '--depth', '29'], '--depth is 29, not a whole number from 1 to 28'],
   // Said before a circuit is compiled: neither a compiler nor a key is named.
   [['prover', 'work', '--token', 'x'], 'work needs --url'],
-  [['prover', 'work', '--token', 'x', '--url', 'here'], '--url here is no URL'],
-  [['order-audit', 'nowhere', '--fill', 'x'], '--fill "x" is no fill; it is SEQ or SEQ:INDEX'],
+  [['prover', 'work', '--token', 'x', '--url', 'here'], '--url here is not a URL'],
+  [['order-audit', 'nowhere', '--fill', 'x'], '--fill "x" is not a fill; it is SEQ or SEQ:INDEX'],
   [['order-audit', 'nowhere'], '--fill is missing'],
   [['audit', '--deployment', '/no/file'], '--deployment /no/file: there is no such file or folder'],
   [

@@ -103,7 +103,7 @@ export function runOrderAudit(argv: string[]): Promise<number> {
     const match = /^(\d+)(?::(\d+))?$/.exec(values.fill ?? '')
     if (dataDir === undefined || positionals.length > 1) throw new UsageError('name one data folder')
     if (match === null) {
-      const given = values.fill === undefined ? 'is missing' : `"${values.fill}" is no fill`
+      const given = values.fill === undefined ? 'is missing' : `"${values.fill}" is not a fill`
       throw new UsageError(`--fill ${given}; it is SEQ or SEQ:INDEX, as in --fill 1234 or --fill 1234:1`)
     }
     const [seq, index] = [Number(match[1]), Number(match[2] ?? 0)]

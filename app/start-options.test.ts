@@ -20,7 +20,7 @@ describe('start options for provers', () => {
 
   test('only our own prover unless told otherwise', () => {
     expect(proverOf()).toEqual({ runLocal: true })
-    expect(() => proverOf('--no-local-prover')).toThrow('--no-local-prover leaves nobody to prove')
+    expect(() => proverOf('--no-local-prover')).toThrow('--no-local-prover needs --prover-listen')
   })
 
   test('a place to listen needs a token that cannot be guessed', () => {

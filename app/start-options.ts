@@ -177,7 +177,7 @@ export function parseStartOptions(
   if (values.json && values.replay === undefined) throw new StartError(`--json goes with --replay\n${USAGE}`)
   if (values['no-local-prover'] && values['prover-listen'] === undefined)
     throw new StartError(
-      `--no-local-prover leaves nobody to prove: say with --prover-listen [HOST:]PORT where provers of other machines come\n${USAGE}`,
+      `--no-local-prover needs --prover-listen [HOST:]PORT, where provers of other machines join: without both nobody proves\n${USAGE}`,
     )
   for (const flag of ['seconds', 'seed'] as const)
     if (values[flag] !== undefined && !values.demo)

@@ -28,7 +28,7 @@ export const gatewayConfigSchema = z.strictObject({
   requireSignedFrames: z
     .boolean()
     .default(true)
-    .describe('false = a private venue that takes unsigned frames on sessions that are logged on'),
+    .describe('false = unsigned frames are taken too, on sessions that are logged on'),
   allowedOrigins: z
     .array(z.string())
     .default([])

@@ -4,7 +4,7 @@
  * ring in the order in which they came, whatever order the pool finished them in.
  *
  * Invariants: nothing enters the ring whose signature has not been found valid for the session that is
- * logged on to the connection (or, on a private venue, without a session that is logged on). Nothing is taken
+ * logged on to the connection (or, where unsigned frames are taken, without a signature). Nothing is taken
  * from an account's budgets for a sender who has shown neither by a logon nor by this signature that he has its key,
  * nor for a frame that is known to have been taken before.
  */
@@ -67,7 +67,7 @@ export interface FrameSource {
   flush(): void
 }
 
-/** Signs what became of a frame; `done` gets the receipt as it travels. Absent = the venue gives none. */
+/** Signs what became of a frame; `done` gets the receipt as it travels. Absent = the exchange gives none. */
 export type ReceiptSigner = (
   outcome: { readonly firstSeq: number; readonly lastSeq: number; readonly frameHash: Uint8Array },
   done: (receipt: WireValue) => void,

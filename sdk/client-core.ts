@@ -433,7 +433,7 @@ export class ClientCore {
 
   /**
    * The same, and the operator's signed receipt for the frame, checked against the key that the hello
-   * gave; undefined where the venue gives none. @throws VerificationError when it does not hold.
+   * gave; undefined where the exchange gives none. @throws VerificationError when it does not hold.
    */
   async sendFrameForReceipt(
     commands: readonly WireCommand[],

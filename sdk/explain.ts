@@ -77,7 +77,7 @@ const isMarketType = (type: unknown): boolean =>
 /** What each reject means for the command that got it; [is said, what to do] in one sentence. */
 const REJECTS: Readonly<Record<number, (command: Fields, at?: Market) => string>> = {
   [Reject.UnknownCommand]: (c) =>
-    `${of(c, 'kind')} is no command; make commands with place, amend, cancel and cancelAllOf`,
+    `${of(c, 'kind')} is not a command; make commands with place, amend, cancel and cancelAllOf`,
   [Reject.UnknownAccount]: () => 'the account is not open; deposit on the chain first',
   [Reject.UnknownAsset]: (c) => `${of(c, 'asset')} does not exist; see client.markets.assets`,
   [Reject.UnknownMarket]: (c) => `${market(c)} does not exist; see client.markets.markets`,
@@ -90,10 +90,10 @@ const REJECTS: Readonly<Record<number, (command: Fields, at?: Market) => string>
   [Reject.BadTimeInForce]: (c) =>
     `${of(c, 'timeInForce')} is not a time in force, or does not go with ${of(c, 'orderType')}; it must be 0 to 3 (GTC, IOC, FOK, GTD)`,
   [Reject.BadStp]: (c) => `${of(c, 'stp')} is not a mode of self-trade prevention; it must be 0 to 3`,
-  [Reject.ZeroTicks]: (c, at) => `${of(c, 'ticks')} is no price; ${ticksBound(at)}`,
+  [Reject.ZeroTicks]: (c, at) => `${of(c, 'ticks')} is not a price; ${ticksBound(at)}`,
   [Reject.NegativeTicks]: (c, at) => `${of(c, 'ticks', at)} is below 1; ${ticksBound(at)}`,
   [Reject.TicksOverLimit]: (c, at) => `${of(c, 'ticks', at)} is above ${TICKS_MAX}; ${ticksBound(at)}`,
-  [Reject.ZeroLots]: (c, at) => `${of(c, 'lots')} is no size; ${lotsBound(at)}`,
+  [Reject.ZeroLots]: (c, at) => `${of(c, 'lots')} is not a size; ${lotsBound(at)}`,
   [Reject.NegativeLots]: (c, at) => `${of(c, 'lots', at)} is below 1; ${lotsBound(at)}`,
   [Reject.LotsOverLimit]: (c, at) => `${of(c, 'lots', at)} is above ${LOTS_MAX}; ${lotsBound(at)}`,
   [Reject.NotAnInteger]: () => 'a number of the command is not whole; give whole ticks, lots and units',
@@ -129,7 +129,7 @@ const REJECTS: Readonly<Record<number, (command: Fields, at?: Market) => string>
     return `the available ${balance} is less than ${needed}; see balances(), cancel orders that reserve some, or make the order smaller`
   },
   [Reject.BalanceOverLimit]: () => 'a balance would reach 2^53 units; withdraw first',
-  [Reject.ZeroUnits]: (c) => `${of(c, 'units')} is no amount; give at least 1 unit`,
+  [Reject.ZeroUnits]: (c) => `${of(c, 'units')} is not an amount; give at least 1 unit`,
   [Reject.NegativeUnits]: (c) => `${of(c, 'units')} is below 1; give at least 1 unit`,
   [Reject.UnitsOverLimit]: (c) => `${of(c, 'units')} is 2^53 or more; give less`,
   [Reject.PriceBand]: (c, at) =>
@@ -177,8 +177,8 @@ const REJECTS: Readonly<Record<number, (command: Fields, at?: Market) => string>
   [Reject.BadTime]: (c) => `${of(c, 'atMs')} is not a time in ms since 1970`,
   [Reject.BadPostOnly]: (c) => `${of(c, 'postOnly')} is not a kind of post-only; it must be 0 to 2`,
   [Reject.BadStatus]: () => 'the market status must be 0 (active), 1 (cancel-only) or 2 (halted)',
-  [Reject.FrameRequired]: () => 'this venue takes signed frames only; use batch',
-  [Reject.BadClientOrderId]: (c) => `${cloid(c)} is no unsigned 64-bit number; use 0n to 2^64 - 1`,
+  [Reject.FrameRequired]: () => 'this exchange takes signed frames only; use batch',
+  [Reject.BadClientOrderId]: (c) => `${cloid(c)} is not an unsigned 64-bit number; use 0n to 2^64 - 1`,
   [Reject.NotOwner]: () => 'the accounts have different owners',
   [Reject.BadProtection]: (c) =>
     c['kind'] === CommandKind.ResetProtection

@@ -427,7 +427,7 @@ describe('words', () => {
   test('with the value, the bound and what to do, then the code', () => {
     const place = untyped('place')({ ...order, ticks: 0, lots: 2 ** 31 }) as WireCommand
     expect(rejectionOf(rejectToCode(Reject.ZeroTicks), place).message).toBe(
-      'ticks 0 is no price; a price is 1 to 2147483647 ticks: give price or ticks within that (ZeroTicks, 4011)',
+      'ticks 0 is not a price; a price is 1 to 2147483647 ticks: give price or ticks within that (ZeroTicks, 4011)',
     )
     expect(rejectionOf(rejectToCode(Reject.LotsOverLimit), place).message).toBe(
       'lots 2147483648 is above 2147483647; a size is 1 to 2147483647 lots: give size or lots within that (LotsOverLimit, 4016)',

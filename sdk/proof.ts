@@ -29,7 +29,7 @@ export interface BalanceProof {
 const decimal = (value: unknown, field: string): bigint => {
   const text = readString(value, field)
   if (!/^[0-9]{1,78}$/.test(text))
-    throw new VerificationError(`${field} is no number`, { code: ErrorCode.ProofUnavailable })
+    throw new VerificationError(`${field} is not a number`, { code: ErrorCode.ProofUnavailable })
   return BigInt(text)
 }
 

@@ -36,7 +36,7 @@ export interface Hello {
   readonly vault: `0x${string}`
   readonly settlement: `0x${string}`
   readonly signedFrames: boolean
-  /** The operator's key for receipts, SEC1 compressed; absent where the venue gives none. */
+  /** The operator's key for receipts, SEC1 compressed; absent where the exchange gives none. */
   readonly receiptKey: Uint8Array | undefined
 }
 
@@ -114,7 +114,11 @@ export class Socket {
     this.#tickMs = Math.min(options.silenceMs, options.requestTimeoutMs) / TICKS
     this.#watch = setInterval(() => this.#look(), this.#tickMs)
     this.#connectTimer = setTimeout(
-      () => this.#give(ErrorCode.IdleTimeout, `no word within ${options.connectTimeoutMs} ms`),
+      () =>
+        this.#give(
+          ErrorCode.IdleTimeout,
+          `the exchange has not said hello within ${options.connectTimeoutMs} ms`,
+        ),
       options.connectTimeoutMs,
     )
   }

@@ -109,7 +109,9 @@ export function readCheckpoint(file: string, deployment: ChainDeployment): Check
       units[at]! < UNITS_END &&
       (at === 0 || indices[at]! > indices[at - 1]!)
     if (index === undefined || !isRight)
-      throw new CheckpointError(`${file}, line ${at + 2}: "${lines[at + 1]!}" is no balance, or out of order`)
+      throw new CheckpointError(
+        `${file}, line ${at + 2}: "${lines[at + 1]!}" is not a balance, or is out of order`,
+      )
   }
   const tree = new StateTree()
   if (count > 0) tree.update(indices, units)
@@ -125,7 +127,7 @@ function headOf(file: string, line: string, deployment: ChainDeployment): Checkp
   try {
     head = JSON.parse(line) as Partial<CheckpointHead>
   } catch {
-    throw new CheckpointError(`${file}: the first line is no JSON, so this is no checkpoint`)
+    throw new CheckpointError(`${file}: the first line is not JSON, so this is not a checkpoint`)
   }
   if (typeof head !== 'object' || head === null || head.format !== FORMAT)
     throw new CheckpointError(`${file}: the first line does not say "${FORMAT}"`)

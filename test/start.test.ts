@@ -238,7 +238,7 @@ describe('a folder that is not whole', () => {
     ['a symbol', /"symbol": "USDX"/, '"symbol": "USDZ"', 'symbol of asset 0: found USDX'],
     ['the address of the vault', /"vault": "0x.{8}/, '"vault": "0x00000000', 'no contract at "vault"'],
     ['a number of the key', /"vk_alpha_1": \[\s+"\d/, '"vk_alpha_1": ["%', 'to a BigInt'],
-    ['the port of the chain', /"rpcUrl": "http/, '"rpcUrl": "h%tp:', '"rpcUrl" is no URL'],
+    ['the port of the chain', /"rpcUrl": "http/, '"rpcUrl": "h%tp:', '"rpcUrl" is not a URL'],
   ])('deployment.json with %s changed', async (what, from, to, words) => {
     const text = await refusal(`deployment-${what.replaceAll(' ', '-')}`, (data) => {
       const path = join(data, 'deployment.json')

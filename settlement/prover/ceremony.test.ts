@@ -61,13 +61,13 @@ describe('ceremony', () => {
     await expect(setup(SHAPE, ptau, wrong, key, silent)).rejects.toThrow(
       `${ptau} has SHA-256 ${sha256}, expected ${wrong}`,
     )
-    await expect(setup(SHAPE, ptau, 'abc', key, silent)).rejects.toThrow('"abc" is no SHA-256')
+    await expect(setup(SHAPE, ptau, 'abc', key, silent)).rejects.toThrow('"abc" is not a SHA-256')
     const absent = join(folder, 'absent.ptau')
     await expect(setup(SHAPE, absent, wrong, key, silent)).rejects.toThrow(`${absent} is not there`)
     const bad = join(folder, 'bad.ptau')
     writeFileSync(bad, readFileSync(ptau).fill(0, 0, 4))
     await expect(setup(SHAPE, bad, await sha256File(bad), key, silent)).rejects.toThrow(
-      `${bad} is no whole powers-of-tau file`,
+      `${bad} is not a whole powers-of-tau file`,
     )
     writeFileSync(bad, readFileSync(ptau).subarray(0, 5000))
     await expect(setup(SHAPE, bad, await sha256File(bad), key, silent)).rejects.toThrow(CeremonyError)

@@ -65,7 +65,7 @@ export async function setup(
   say: Say,
 ): Promise<void> {
   if (!/^[0-9a-fA-F]{64}$/.test(sha256))
-    throw new CeremonyError(`"${sha256}" is no SHA-256: 64 hexadecimal digits`)
+    throw new CeremonyError(`"${sha256}" is not a SHA-256: it has 64 hexadecimal digits`)
   if (!existsSync(ptau)) throw new CeremonyError(`${ptau} is not there`)
   const found = await sha256File(ptau)
   if (found !== sha256.toLowerCase())
@@ -82,7 +82,7 @@ export async function setup(
     try {
       hash = await zKey.newZKey(circuit.r1cs, ptau, building, logger)
     } catch (error) {
-      throw new CeremonyError(`${ptau} is no whole powers-of-tau file: ${text(error)}`)
+      throw new CeremonyError(`${ptau} is not a whole powers-of-tau file: ${text(error)}`)
     }
     if (hash === -1)
       throw new CeremonyError(

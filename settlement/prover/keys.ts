@@ -128,7 +128,9 @@ export async function exportKey(zkey: string): Promise<Record<string, unknown>> 
     // Through JSON, so that it equals what was written.
     return JSON.parse(JSON.stringify(await zKey.exportVerificationKey(zkey))) as Record<string, unknown>
   } catch (error) {
-    throw new KeyError(`${zkey} is no proving key: ${error instanceof Error ? error.message : String(error)}`)
+    throw new KeyError(
+      `${zkey} is not a proving key: ${error instanceof Error ? error.message : String(error)}`,
+    )
   }
 }
 

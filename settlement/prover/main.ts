@@ -81,7 +81,7 @@ async function run(argv: string[]): Promise<number> {
       if (token === undefined) throw new UsageError('work needs --token or GLASSBOOK_PROVER_TOKEN')
       // Asked before a key is made, which takes a minute.
       const url = needed('url')
-      if (!URL.canParse(url)) throw new UsageError(`--url ${url} is no URL, as in http://127.0.0.1:9500`)
+      if (!URL.canParse(url)) throw new UsageError(`--url ${url} is not a URL, as in http://127.0.0.1:9500`)
       const key = values.key === undefined ? await developmentKey(shape, onKey) : await keyFrom(values.key)
       let isStopped = false
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => (isStopped = true))

@@ -1,5 +1,13 @@
 /** What a client is told when its connection to the chain fails at each step of a transaction. */
-import { HttpRequestError, createWalletClient, custom, encodeEventTopics, parseAbi } from 'viem'
+import {
+  HttpRequestError,
+  createWalletClient,
+  custom,
+  encodeErrorResult,
+  encodeEventTopics,
+  parseAbi,
+} from 'viem'
+import { vaultAbi } from '../contracts/abi.js'
 import { Chain } from './chain.js'
 import { ErrorCode } from './wire/codes.js'
 
@@ -74,6 +82,34 @@ test('a connection that fails after it was sent: the outcome is unknown, its has
     code: ErrorCode.OutcomeUnknown,
     details: { transactionHash: HASH },
     message: expect.stringContaining(`was sent as transaction ${HASH}`) as string,
+  })
+})
+
+test('a question that the chain does not answer is an error of this library, with what to do', async () => {
+  const refused = {
+    name: 'TransportError',
+    code: ErrorCode.CannotConnect,
+    message: expect.stringMatching(
+      /^the chain does not answer .*; nothing was sent: check that it runs/s,
+    ) as string,
+  }
+  for (const failing of [{ eth_chainId: lost }, { eth_call: lost }])
+    await expect(chainThat(failing).newestBatch()).rejects.toMatchObject(refused)
+  await expect(chainThat({ eth_getBalance: lost }).balance()).rejects.toMatchObject(refused)
+  await expect(chainThat({ eth_chainId: lost }).send('the claim', CALL)).rejects.toMatchObject(refused)
+})
+
+test('what the vault refuses is followed by what to do', async () => {
+  const data = encodeErrorResult({ abi: vaultAbi, errorName: 'NothingToClaim', args: [3n, 0n] })
+  const refuse = (): never => {
+    throw Object.assign(new Error('execution reverted'), { code: 3, data })
+  }
+  const claim = { address: TOKEN, abi: vaultAbi, functionName: 'claim', args: [3n, 0n] } as const
+  await expect(chainThat({ eth_call: refuse }).send('the claim', claim)).rejects.toMatchObject({
+    code: ErrorCode.TransactionFailed,
+    message: expect.stringContaining(
+      'the claim was refused by the chain: NothingToClaim(3, 0); nothing has changed; a withdrawal can be claimed when its batch is proven: see withdrawalStatus',
+    ) as string,
   })
 })
 

@@ -30,7 +30,7 @@ import {
 import { settlementAbi, vaultAbi } from '../contracts/abi.js'
 import { isContractAnswer } from '../contracts/call-endings.js'
 import type { ClientOptions, Eip1193Provider, PinnedDeployment } from './client-types.js'
-import { ExchangeError, InputError, VerificationError } from './errors.js'
+import { ExchangeError, InputError, TransportError, VerificationError } from './errors.js'
 import { ErrorCode } from './wire/codes.js'
 
 export const CHAIN_STATES = ['none', 'committed', 'proven', 'final'] as const
@@ -82,7 +82,10 @@ export class Chain {
     )
   }
 
-  /** Reads a pinned contract. @throws InputError, VerificationError when the connection is to another chain. */
+  /**
+   * Reads a pinned contract. @throws InputError; VerificationError when the connection is to another chain;
+   * TransportError (CannotConnect) when it fails.
+   */
   async read(
     contract: 'vault' | 'settlement',
     functionName: string,
@@ -95,19 +98,19 @@ export class Chain {
   async readAt(call: Call): Promise<unknown> {
     await this.#checkChain()
     const { publicClient } = this.#options
-    if (publicClient !== undefined) return publicClient.readContract(call as never)
-    return readContract(await this.#writer('publicClient'), call as never)
+    if (publicClient !== undefined) return told(publicClient.readContract(call as never))
+    return told(readContract(await this.#writer('publicClient'), call as never))
   }
 
   /** Atoms that the wallet has of the chain's own coin. */
   async balance(): Promise<bigint> {
     const writer = await this.#writer('wallet')
-    return getBalance(writer, { address: writer.account.address })
+    return told(getBalance(writer, { address: writer.account.address }))
   }
 
   /**
    * Asks an asset's token. A token may end any call in any way.
-   * @throws ExchangeError (TransactionFailed) when it gives no answer; what the connection says when that fails.
+   * @throws ExchangeError (TransactionFailed) when it gives no answer; TransportError when the connection fails.
    */
   async readToken(
     asset: { readonly symbol: string; readonly token: Address },
@@ -131,8 +134,8 @@ export class Chain {
     const { publicClient } = this.#options
     const found =
       publicClient === undefined
-        ? await getChainId(await this.#writer('publicClient'))
-        : await publicClient.getChainId()
+        ? await told(getChainId(await this.#writer('publicClient')))
+        : await told(publicClient.getChainId())
     if (found !== chainId) {
       throw new VerificationError(`the connection is to chain ${found}, but ${chainId} is pinned`, {
         code: ErrorCode.ProofUnavailable,
@@ -214,7 +217,7 @@ export class Chain {
   async send(what: string, call: Call): Promise<TransactionReceipt> {
     await this.#checkChain()
     const writer = await this.#writer('wallet')
-    const found = await getChainId(writer)
+    const found = await told(getChainId(writer))
     if (found !== this.pinned.chainId) {
       throw new VerificationError(
         `the wallet is on chain ${found}, but ${this.pinned.chainId} is pinned; switch it`,
@@ -259,6 +262,19 @@ const isLostAnswer = (error: unknown): error is BaseError =>
     ),
   ) !== null
 
+/** What the chain is only asked. @throws TransportError (CannotConnect) when the connection fails. */
+async function told<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer
+  } catch (error) {
+    if (!isLostAnswer(error)) throw error
+    throw new TransportError(
+      `the chain does not answer (${error.shortMessage}); nothing was sent: check that it runs where the publicClient or wallet of createClient looks for it`,
+      { code: ErrorCode.CannotConnect, cause: error },
+    )
+  }
+}
+
 const notAsked = (what: string, error: BaseError): ExchangeError =>
   new ExchangeError(`${what}: the chain does not answer (${error.shortMessage}); nothing was sent`, {
     code: ErrorCode.TransactionFailed,
@@ -273,8 +289,22 @@ const outcomeUnknown = (what: string, error: unknown, transactionHash: Hex | und
 
 function refusedByChain(what: string, error: unknown): unknown {
   if (!(error instanceof BaseError)) return error
-  const message = `${what} was refused by the chain: ${endingText(error)}; nothing has changed`
+  const message = `${what} was refused by the chain: ${endingText(error)}; nothing has changed${adviceFor(error)}`
   return new ExchangeError(message, { code: ErrorCode.TransactionFailed, cause: error })
+}
+
+/** What to do about errors of the vault that a user can meet. */
+const ADVICE: Readonly<Record<string, string>> = {
+  NothingToClaim: 'a withdrawal can be claimed when its batch is proven: see withdrawalStatus',
+  ZeroAmount: 'give an amount above 0',
+  ExchangeFrozen: 'the exchange is frozen for good: leave with "glassbook exit"',
+}
+
+function adviceFor(error: BaseError): string {
+  const reverted = error.walk((inner) => inner instanceof ContractFunctionRevertedError)
+  const { data } = (reverted ?? {}) as Partial<ContractFunctionRevertedError>
+  const advice = ADVICE[data?.errorName ?? '']
+  return advice === undefined ? '' : `; ${advice}`
 }
 
 /** The contract's own error or reason; of an ending without one, the node's words for it. */

@@ -282,9 +282,12 @@ function unanswered(
 }
 
 export const notConnected = (url: string): TransportError =>
-  new TransportError(`not connected to ${url}, nothing was sent; wait for state "open"`, {
-    code: ErrorCode.NotConnected,
-  })
+  new TransportError(
+    `not connected to ${url}, nothing was sent; call connect, or wait for state "open" where the client comes back by itself`,
+    {
+      code: ErrorCode.NotConnected,
+    },
+  )
 
 function helloOf(message: readonly WireValue[]): Hello {
   const details = readObject(message[5], 'hello')

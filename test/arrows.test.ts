@@ -1,6 +1,6 @@
 /**
  * Who may import whom. Reads every import of every source file and fails on an arrow that the table
- * below does not draw; ARCHITECTURE.md says why each is there. Tests and `.bench` files beside the
+ * below does not draw; ARCHITECTURE.md has the table in words. Tests and `.bench` files beside the
  * sources may import anything. Run alone by `npm run check:arrows`.
  */
 import { readFileSync, readdirSync } from 'node:fs'

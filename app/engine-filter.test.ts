@@ -270,6 +270,11 @@ test('market orders may leave out what nothing needs', () => {
     { event: 'canceled', reason: 'quoteBudgetSpent' },
     { event: 'rejected', name: 'ZeroTicks' },
   ])
+  // Every event of one command names the same order.
+  const [taken, fill, canceled] = out.slice(6)
+  const orderId = taken!['orderId']
+  expect(orderId).toBeGreaterThan(0)
+  expect([fill!['taker'], canceled]).toMatchObject([{ orderId }, { orderId }])
 })
 
 test('a rejected command names no id that its line did not name', () => {

@@ -13,6 +13,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { Program, until } from '../test/program.js'
 import { chainStatePath } from './local-chain.js'
 import { asksForHelp, commandHelp, commands, programHelp } from './commands.js'
 
@@ -67,7 +68,8 @@ test('where too few files may be open, that is said with value and bound', () =>
   expect(enough.status).toBe(2)
 })
 
-test('a chain whose port is taken for good is told, with exit 1', async () => {
+/** A data folder with a local chain whose port somebody else has. */
+async function withTakenPort(work: (folder: string) => Promise<void> | void): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'glassbook-chain-'))
   const taken = createServer()
   try {
@@ -78,12 +80,28 @@ test('a chain whose port is taken for good is told, with exit 1', async () => {
     writeFileSync(join(folder, 'deployment.json'), JSON.stringify(deployment))
     mkdirSync(dirname(chainStatePath(folder)), { recursive: true })
     writeFileSync(chainStatePath(folder), '{}')
-    const { status, stdout } = run(['chain', folder])
-    expect([status, stdout]).toEqual([1, expect.stringMatching(/^glassbook: \S/)])
+    await work(folder)
   } finally {
     taken.close()
     rmSync(folder, { recursive: true })
   }
+}
+
+test('a chain whose port is taken for good is told, with exit 1', async () => {
+  await withTakenPort((folder) => {
+    const { status, stdout } = run(['chain', folder])
+    expect([status, stdout]).toEqual([1, expect.stringMatching(/^glassbook: \S/)])
+  })
+}, 300_000)
+
+test('a chain that is stopped while it waits for its port ends with exit 0', async () => {
+  await withTakenPort(async (folder) => {
+    const chain = new Program(['chain', folder])
+    const lock = join(folder, 'lock')
+    await until('the lock', () => existsSync(lock) && readFileSync(lock, 'utf8').endsWith('\n'))
+    chain.child.kill('SIGINT')
+    expect([await chain.ends(), chain.output]).toEqual([0, 'glassbook: stopped, the chain is on disk\n'])
+  })
 }, 300_000)
 
 /** Where each command says which flags it takes. */

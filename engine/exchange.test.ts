@@ -10,6 +10,7 @@ import { CommandKind, EventKind, Side, TimeInForce } from './codes.js'
 import { Control } from './control.js'
 import { startExchange, type ExchangeHandles } from './exchange.js'
 import { GatedReader } from './journal/gated-reader.js'
+import { lockFolder } from './journal/lock.js'
 import {
   INBOUND_HEADER_WORDS,
   Inbound,
@@ -201,7 +202,9 @@ const time: Write = (words, floats) => {
 describe('exchange', () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'glassbook-exchange-'))
   const running = new Set<ExchangeHandles>()
-  const start = async (more: { outboundBytes?: number } = {}): Promise<ExchangeHandles> => {
+  const start = async (
+    more: { outboundBytes?: number; isLocked?: boolean } = {},
+  ): Promise<ExchangeHandles> => {
     const handles = await startExchange({
       dataDir,
       genesis,
@@ -270,6 +273,16 @@ describe('exchange', () => {
     const orders = (await again.until(({ request }) => request === 5)).answer as { rows: number[][] }
     expect(orders.rows.map(([, account, , cloidLow]) => [account, cloidLow])).toEqual([[1, 11]])
     await stop(second)
+  })
+
+  test('a folder that its caller has locked is not locked again, nor let go', async () => {
+    const release = lockFolder(dataDir)
+    try {
+      await stop(await start({ isLocked: true }))
+      await expect(start()).rejects.toThrow(/in use by process/)
+    } finally {
+      release()
+    }
   })
 
   test('a malformed message is answered, a foreign Time is refused, and the exchange goes on', async () => {

@@ -169,6 +169,25 @@ test('each message is followed by every level and balance that it touched, as th
   ])
 })
 
+test('a message that touches several levels is followed by each of them', () => {
+  const { loop, words, floats, submit, views } = setUp()
+  commands.writeDeposit(words, floats, 0, 1, 0, 1000)
+  submit()
+  for (const ticks of [10, 20, 30]) {
+    commands.writePlace(words, floats, 0, 1, 0, Side.Buy, ticks, 1, ticks)
+    submit()
+  }
+  loop.turn()
+  views()
+  commands.writeCancelAll(words, floats, 0, 1)
+  submit()
+  loop.turn()
+  const levels = views().filter(([kind]) => kind === EventKind.Level)
+  expect(levels.sort((a, b) => a[3]! - b[3]!)).toEqual(
+    [10, 20, 30].map((ticks) => [EventKind.Level, 0, 0, ticks, 0, 0]),
+  )
+})
+
 test('the end of the journal is one hash that covers no command, whatever stood in the ring before', () => {
   const { loop, engine, journal } = setUp()
   journal.words.fill(7)

@@ -96,3 +96,25 @@ test('half a record is nothing: not of a new file, and not behind a mark', () =>
   const { mark, records, lines } = load()
   expect([mark, records, lines]).toEqual([MARK, [11, 12, 13], []])
 })
+
+/** Waits until the file has so many records. */
+async function grownTo(records: number): Promise<void> {
+  while (statSync(path).size !== records * RECORD_BYTES) await new Promise((done) => setTimeout(done, 5))
+}
+
+test('more than a buffer that comes while the file is written anew is in it, and marked', async () => {
+  const { log } = load()
+  const values = Array.from({ length: 20_000 }, (_, index) => index)
+  append(log, ...values)
+  // Nothing of them is kept: the file is mostly waste.
+  log.checkpoint(MARK, { size: 0, forEach: () => {} })
+  const during = values.slice(0, 3000)
+  append(log, ...during)
+  await grownTo(2 + during.length)
+  const next = { ...MARK, seq: 60 }
+  log.checkpoint(next, { size: during.length, forEach: () => {} })
+  await grownTo(3 + during.length)
+  const { mark, records, lines } = load(LogKind.Fills, false)
+  expect([mark, records, lines]).toEqual([next, during, []])
+  log.close(next)
+})

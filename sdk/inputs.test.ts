@@ -494,3 +494,8 @@ describe('words', () => {
     })
   })
 })
+
+test('a client may have one frame on its way at a time', () => {
+  expect(() => createClient({ url: exchange.url, framesWaitingMax: 1 })).not.toThrow()
+  expect(() => createClient({ url: exchange.url, framesWaitingMax: 0 })).toThrow(/framesWaitingMax is 0/)
+})

@@ -2,6 +2,7 @@
  * Lines that die without an end, answers that never come: nothing stays open for ever, and what became of
  * commands is found out. Waits are for conditions; times are short and may be late, never early.
  */
+import { type AddressInfo, createServer } from 'node:net'
 import { FRAME_COMMANDS_MAX } from '../engine/limits.js'
 import { type FakeExchange, startFakeExchange } from '../test/fake-exchange.js'
 import { type Client, type ClientOptions, ErrorCode, createClient, createSessionKey } from './index.js'
@@ -65,6 +66,17 @@ test('a quiet line is asked for a word, and stays', async () => {
   await until(() => exchange.count(Method.Time) >= asked + 5, 'questions')
   expect(client.state).toBe('open')
   expect(exchange.connections).toHaveLength(1)
+})
+
+test('a line that is not there yet is not silent: it has its own time', async () => {
+  const mute = createServer((socket) => socket.on('error', () => {}).resume())
+  await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve))
+  const { port } = mute.address() as AddressInfo
+  const times = { silenceMs: 20, connectTimeoutMs: 500, reconnect: false }
+  const client = createClient({ url: `ws://127.0.0.1:${port}`, ...times })
+  clients.push(client)
+  await expect(client.connect()).rejects.toThrow(/no word within 500 ms/)
+  mute.close()
 })
 
 test('a question without an answer ends with its time', async () => {

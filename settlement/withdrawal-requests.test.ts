@@ -1,5 +1,5 @@
 /** Which forced withdrawals are told as missing: never those of blocks that the endpoint has not come to. */
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { linkSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { PublicClient } from 'viem'
@@ -93,12 +93,13 @@ test('what was read is found by the next start, which reads no logs for it', asy
   expect(first.from).toEqual([1n])
   expect(first.requests).toMatchObject([{ account: 1, asset: 0, block: 20 }])
   expect(JSON.parse(readFileSync(statePath, 'utf8'))).toEqual({ nextBlock: 101, seen: [['1/0', 20]] })
-  const written = statSync(statePath).ino
+  // Its number is not given to another file while it has this second name.
+  linkSync(statePath, `${statePath}.first`)
   // The endpoint has the old blocks no more.
   const second = await open(one, one)
   expect(second).toEqual({ ...first, from: [] })
   // Nothing new: the file that says so stands.
-  expect(statSync(statePath).ino).toBe(written)
+  expect(statSync(statePath).ino).toBe(statSync(`${statePath}.first`).ino)
   // A second request, which no new block has: some blocks before are read again, not all.
   const two = { openRequests: 2n, remaining: 5n }
   const third = await open(two, two, { looks: 2 })

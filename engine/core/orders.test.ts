@@ -304,6 +304,17 @@ describe('amend', () => {
     rig.restore()
   })
 
+  test('an order that becomes an iceberg hides nothing of the one that had its slot', () => {
+    const rig = new Rig().fund()
+    rig.sell(1, 100, 10, 1, { displayLots: 2 })
+    rig.cancel(1, 1)
+    rig.sell(1, 100, 10, 2)
+    expect(rig.amend(1, 2, 101, 10, { displayLots: 4 })).toEqual(['Amended 2 10@101 anew'])
+    expect(rig.engine.orders(1)[0]).toMatchObject({ remaining: 10, visible: 4 })
+    rig.buy(2, 101, 10, 1)
+    expect(rig.lastFills()).toEqual(['Fill 2<1 4@101', 'Fill 2<1 4@101', 'Fill 2<1 2@101'])
+  })
+
   test('a larger display loses the place, a smaller one keeps it', () => {
     const rig = setUp({ displayLots: 4 })
     expect(rig.book()).toBe('100:14 | ')

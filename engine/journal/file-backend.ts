@@ -150,7 +150,7 @@ export class FileBackend implements JournalBackend {
     // What was appended while the next segment stood ready asks for nothing of the one after it.
     if (this.nextIsReady) this.appended = 0
     const due = 2 * this.appended
-    if (this.broken || due === 0 || due < Math.min(PREPARE_BYTES, this.segmentBytes / 4)) return
+    if (this.broken || due < Math.min(PREPARE_BYTES, this.segmentBytes / 4)) return
     this.broken = true
     this.preparation ??= new SegmentPreparation(this.disk, this.folder, this.segment + 1, this.segmentBytes)
     if (this.preparation.step(due)) {

@@ -55,6 +55,11 @@ const box = new MutationBox(root, {
   baselines: lines.filter((line): line is Baseline => 'suite' in line),
   onBaseline: keep,
 })
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.once(signal, () => {
+    box.close()
+    process.exit(1)
+  })
 const compiler = new Compiler(root)
 const count = (of: (verdict: Verdict) => boolean, folder = ''): number =>
   [...verdicts.values()].filter((verdict) => verdict.mutant.file.startsWith(folder) && of(verdict)).length

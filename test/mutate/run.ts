@@ -106,16 +106,16 @@ export class MutationBox {
   readonly #scratch = join(this.folder, 't')
   readonly #graph: Map<string, string[]>
   readonly #baselines = new Map<string, Baseline>()
+  /** The process group that runs suites now. */
+  #running: number | undefined
 
   constructor(
     private readonly root: string,
     private readonly options: RunOptions,
   ) {
-    // The program is started by its files in bin and dist, so those are of the box's own.
-    const own = ['dist', 'bin']
-    for (const name of own) cpSync(join(root, name), join(this.folder, name), { recursive: true })
+    cpSync(join(root, 'dist'), join(this.folder, 'dist'), { recursive: true })
     for (const name of readdirSync(root))
-      if (!own.includes(name)) symlinkSync(join(root, name), join(this.folder, name))
+      if (name !== 'dist') symlinkSync(join(root, name), join(this.folder, name))
     this.#graph = importGraph(join(this.folder, 'dist'))
     for (const baseline of options.baselines ?? []) this.#baselines.set(baseline.suite, baseline)
   }
@@ -144,7 +144,8 @@ export class MutationBox {
       for (const [at, ms] of tookMs.entries()) pass(waiting[at]!, ms)
       if (failed === undefined) break
       if (await this.#isSound(failed.suite)) {
-        const alone = await onMutant([failed.suite])
+        const wasAlone = tookMs.length === 0
+        const alone = wasAlone ? { tookMs, failed } : await onMutant([failed.suite])
         if (alone.failed !== undefined) return { mutant, by: failed.suite, test: alone.failed.test, passed }
         pass(failed.suite, alone.tookMs[0]!)
       }
@@ -161,7 +162,9 @@ export class MutationBox {
     )
   }
 
+  /** Ends what runs, and takes everything away. */
   close(): void {
+    if (this.#running !== undefined) killGroup(this.#running)
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 20 })
   }
 
@@ -209,6 +212,7 @@ export class MutationBox {
         env: { ...process.env, TMPDIR: this.#scratch },
       },
     )
+    this.#running = child.pid
     const tookMs: number[] = []
     let test = 'its process ended'
     const kill = (): void => {
@@ -233,6 +237,7 @@ export class MutationBox {
         clearTimeout(patience)
         // Its children hold the pipe open, and would go on for ever.
         killGroup(child.pid!)
+        this.#running = undefined
         done()
       })
     })

@@ -30,6 +30,7 @@ import type { BatchMessage } from '../settlement/settlement-thread.js'
 import { startSettlement } from './settlement-link.js'
 import { Screen } from './screen.js'
 import { StartError, type StartOptions, parseStartOptions } from './start-options.js'
+import { writeResult } from './write-result.js'
 
 const TRADERS = 5
 /** Batches that may wait for their proofs; beyond it posting waits, and the next batches net more. */
@@ -296,7 +297,12 @@ async function startParts(options: StartOptions, screen: Screen, parts: Parts, e
             hash: last.transactionHash,
           })
     screen.report(report, last, transaction?.gasUsed)
-    if (options.json) process.stdout.write(`${JSON.stringify({ ...report, batch: last ?? null })}\n`)
+    if (options.json)
+      try {
+        await writeResult(process.stdout, `${JSON.stringify({ ...report, batch: last ?? null })}\n`)
+      } catch (error) {
+        end.fail('--json: the result cannot be written', error)
+      }
     end.end(0)
   } else if (options.demo) {
     const demo = new Demo({

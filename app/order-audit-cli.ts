@@ -202,7 +202,12 @@ function findFill(dataDir: string, seq: number, index: number): Found {
       if (kind === CommandKind.Frame && !isOpened) refused.add(engine.seq)
     }
   reader.close()
-  if (event === undefined) throw new UsageError(`the command at seq ${seq} has no fill ${index}`)
+  if (engine.seq < seq)
+    throw new UsageError(`--fill ${seq}: the journal in ${dataDir} ends at seq ${engine.seq}`)
+  if (event === undefined)
+    throw new UsageError(
+      `--fill ${seq}:${index}: there is no such fill; the command at seq ${seq} has ${fills} of them, counted from 0`,
+    )
   return { event, parties, sessions, owners, fillSeq: seq, bareAmends, refused }
 }
 

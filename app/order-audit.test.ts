@@ -274,7 +274,13 @@ describe('order audit', () => {
   test('a fill that is not there is wrong use', async () => {
     const dataDir = join(folder, 'none')
     const { seq } = await writeExchange(dataDir)
-    expect(await runOrderAudit([dataDir, '--fill', `${seq}:1`])).toBe(2)
+    const spare = await told(() => runOrderAudit([dataDir, '--fill', `${seq}:1`]))
+    expect(spare).toMatchObject({ code: 2, out: expect.stringContaining(`at seq ${seq} has 1 of them`) })
+    const later = await told(() => runOrderAudit([dataDir, '--fill', '999999']))
+    expect(later).toMatchObject({
+      code: 2,
+      out: expect.stringMatching(/--fill 999999: the journal in .* ends at seq \d+/),
+    })
     expect(await runOrderAudit([dataDir])).toBe(2)
   })
 

@@ -29,11 +29,12 @@ function ownerOf(gateway: Gateway, account: number): `0x${string}` {
 }
 
 /** What a wallet's message says of itself. */
-type Signed = Omit<WalletWords, 'highestNonce' | 'timeMs'>
+type Signed = Omit<WalletWords, 'highestNonce' | 'timeMs' | 'symbol'>
 type Row = 'approval' | 'withdrawal'
 
 const wordsOf = (gateway: Gateway, row: Row, signed: Signed): WalletWords => ({
   ...signed,
+  symbol: gateway.data.deployment.assets.find(({ id }) => id === signed.asset)?.symbol,
   highestNonce: gateway.directory.nonces(signed.account)[row],
   timeMs: gateway.timeMs,
 })

@@ -163,6 +163,13 @@ describe('what a wallet signed comes again by whoever has seen it', () => {
     return names
   }
 
+  test('more than there is: the refusal names the asset as people do', async () => {
+    const { symbol } = client.markets.asset(0)
+    await expect(client.call(Method.Withdraw, await withdrawal(1e15 + 1))).rejects.toThrow(
+      `account 1 has less than 1000000000000001 units of ${symbol} available`,
+    )
+  })
+
   test.each([
     ['one that was taken', 1, {}, 'WithdrawalNonceUsed'],
     ['one that the engine refused', 1e15 + 1, {}, 'InsufficientFunds'],

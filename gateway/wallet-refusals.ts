@@ -19,6 +19,8 @@ export interface WalletWords {
   readonly approval?: number
   readonly expiresAtMs?: number
   readonly asset?: number
+  /** Of the asset, where there is such an asset. */
+  readonly symbol?: string | undefined
   readonly units?: number
 }
 
@@ -49,8 +51,8 @@ const SENTENCES: Readonly<Record<number, (words: WalletWords) => string>> = {
   [Reject.AccountSessionsFull]: ({ account }) =>
     `account ${account} has as many live sessions as it may; revoke one first`,
   [Reject.ZeroUnits]: () => 'units is 0; sign for at least 1',
-  [Reject.InsufficientFunds]: ({ account, asset, units }) =>
-    `account ${account} has less than ${units} units of asset ${asset} available; see balances, cancel orders that reserve some, or withdraw less`,
+  [Reject.InsufficientFunds]: ({ account, asset, symbol, units }) =>
+    `account ${account} has less than ${units} units of ${symbol ?? `asset ${asset}`} available; see balances, cancel orders that reserve some, or withdraw less`,
 }
 
 /** The sentence of `reject`; its own number where it has none. */

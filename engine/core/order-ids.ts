@@ -3,11 +3,11 @@
  * shifting back, so that a probe never meets a tombstone. An entry keeps a part of the key's hash beside the
  * slot; almost every probe is settled without touching the order itself.
  *
- *   entry (a word)   bits 0-20 slot + 1   21-31 the same bits of the hash; 0 = empty, -1 = moved to the next table or
- *                    removed since
+ *   entry (a word)   bits 0-20 slot + 1   21-25 the same bits of the hash   26-31 how far it stands from where the hash
+ *                    would have it, 63 = that far or further; 0 = empty, -1 = moved to the next table or removed since
  *
- * Half as wide as with the whole hash: with 2,000 orders that is a quarter of the second-level cache. Who moves an
- * entry computes the hash anew from the order, which is rare.
+ * Half as wide as with the whole hash: that is a half of the cache that it takes. Who finds that entries ran into one
+ * another knows from the distance which may move up, without their orders.
  *
  * Clients choose the ids, so the hash is keyed (keyed-hash.ts); a probe that runs on and on is asserted.
  *
@@ -42,6 +42,10 @@ const MOVED_AT_ONCE = 16
 const MOVED = -1
 const SLOT_BITS = 21
 const SLOT_MASK = (1 << SLOT_BITS) - 1
+/** Bits of the hash in an entry, in their place. */
+const HASH_MASK = 0x3e00000
+const FAR_SHIFT = 26
+const FAR_MAX = 63
 if (ORDERS_MAX + 1 >= SLOT_MASK) throw new Error('order-ids: a slot does not fit its part of an entry')
 const TABLES_BEHIND_LOW = 1024
 const TABLES_BEHIND_HIGH = 2048
@@ -96,7 +100,8 @@ export class OrderIds {
         this.vacant = true
         return this.old.length === 0 ? -1 : this.findOld(hash, account, low, high)
       }
-      if ((held ^ hash) >>> SLOT_BITS === 0) {
+      // The key's own entry is as far from its place as the search for it.
+      if ((held & ~SLOT_MASK) === tagOf(hash, probes)) {
         const slot = (held & SLOT_MASK) - 1
         const at = (slot << ORDER_SHIFT) & OFFSETS
         if (
@@ -120,7 +125,7 @@ export class OrderIds {
     for (let probes = 0; ; probes++) {
       const held = old[entry]!
       if (held === 0) return -1
-      if (held !== MOVED && (held ^ hash) >>> SLOT_BITS === 0) {
+      if (held !== MOVED && (held & ~SLOT_MASK) === tagOf(hash, probes)) {
         const slot = (held & SLOT_MASK) - 1
         const at = (slot << ORDER_SHIFT) & OFFSETS
         if (
@@ -158,7 +163,7 @@ export class OrderIds {
     }
     const { table, mask } = this
     while (table[entry] !== 0) entry = (entry + 1) & mask
-    table[entry] = entryOf(slot, hash)
+    table[entry] = tagOf(hash, (entry - hash) & mask) | (slot + 1)
     this.vacant = false
     if (this.old.length !== 0) this.moveSome()
   }
@@ -180,9 +185,11 @@ export class OrderIds {
       entry = (entry + 1) & mask
       const held = table[entry]!
       if (held === 0) break
-      const home = this.hashOfOrder((held & SLOT_MASK) - 1) & mask
-      if (((entry - home) & mask) < ((entry - hole) & mask)) continue
-      table[hole] = held
+      let far = held >>> FAR_SHIFT
+      if (far === FAR_MAX) far = (entry - this.hashOfOrder((held & SLOT_MASK) - 1)) & mask
+      const by = (entry - hole) & mask
+      if (far < by) continue
+      table[hole] = tagOf(held, far - by) | (held & SLOT_MASK)
       hole = entry
     }
     table[hole] = 0
@@ -197,10 +204,9 @@ export class OrderIds {
       if ((table[entry]! & SLOT_MASK) === slot + 1) return entry
       entry = (entry + 1) & mask
     }
-    const held = entryOf(slot, hash)
     // Present, so it is in the other one; were it in neither, this would not end, hence the bound.
     entry = hash & oldMask
-    for (let probes = 0; old[entry] !== held; probes++) {
+    for (let probes = 0; (old[entry]! & SLOT_MASK) !== slot + 1; probes++) {
       if (probes === PROBES_MAX) throw new ProbesOverLimit('order ids')
       entry = (entry + 1) & oldMask
     }
@@ -232,9 +238,11 @@ export class OrderIds {
     for (let from = this.moved; from < end; from++) {
       const held = old[from]!
       if (held === 0 || held === MOVED) continue
-      let entry = this.hashOfOrder((held & SLOT_MASK) - 1) & mask
+      const slot = (held & SLOT_MASK) - 1
+      const hash = this.hashOfOrder(slot)
+      let entry = hash & mask
       while (table[entry] !== 0) entry = (entry + 1) & mask
-      table[entry] = held
+      table[entry] = tagOf(hash, (entry - hash) & mask) | (slot + 1)
       old[from] = MOVED
     }
     this.moved = end
@@ -268,6 +276,7 @@ export class OrderIds {
   }
 }
 
-function entryOf(slot: number, hash: number): number {
-  return ((hash >>> SLOT_BITS) << SLOT_BITS) | (slot + 1)
+/** What an entry says beside its slot. */
+function tagOf(hash: number, far: number): number {
+  return (hash & HASH_MASK) | (Math.min(far, FAR_MAX) << FAR_SHIFT)
 }

@@ -121,6 +121,33 @@ test('order ids: growth keeps every id', () => {
   for (let slot = 0; slot < 20_000; slot++) expect(ids.find(0, slot * 3, 0)).toBe(slot % 2 === 0 ? -1 : slot)
 })
 
+test('order ids: entries that stand far from their places move up, and each id stays found', () => {
+  const count = 400
+  const words = new Int32Array(count << ORDER_SHIFT)
+  const ids = new OrderIds(words, count)
+  // As if the random tables held little: ids have one of four places, and stand up to a hundred behind it.
+  const { random } = ids as unknown as { random: Int32Array }
+  for (let at = 0; at < random.length; at++) random[at]! &= 0x3e00003
+  const live = new Map<number, number>()
+  let next = 0
+  for (let step = 0; step < 3000; step++) {
+    const slot = (step * 7919) % count
+    const held = [...live].find(([, own]) => own === slot)
+    if (held !== undefined) {
+      if (step % 2 === 0) same(ids.find(0, held[0], 0), slot)
+      ids.remove(slot)
+      live.delete(held[0])
+    } else {
+      words[(slot << ORDER_SHIFT) + Order.CLOID_LO] = next
+      same(ids.find(0, next, 0), -1)
+      ids.addMissed(slot)
+      live.set(next++, slot)
+    }
+    for (const [low, own] of live) same(ids.find(0, low, 0), own)
+  }
+  expect(live.size).toBeGreaterThan(100)
+})
+
 /** As expect(found).toBe(expected), without its cost in a loop of many thousand. */
 function same(found: number, expected: number): void {
   if (found !== expected) throw new Error(`${found} instead of ${expected}`)

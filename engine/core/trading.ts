@@ -449,22 +449,33 @@ export class Trading implements MatchSink {
 
   /** Cancels a live order wherever it stands, or one that was just matched and stands nowhere. */
   cancel(slot: number, reason: number): void {
-    this.orderEvents.about(EVENT_CANCELED, slot, reason)
+    // The event last: what the steps before it read of other tables comes from memory at once, not one after the other.
+    this.giveBack(slot)
     if (this.orders.words[(slot << ORDER_SHIFT) + ORDER_LEVEL]! !== NONE) this.book.remove(slot)
-    this.finish(slot)
+    this.orderEvents.about(EVENT_CANCELED, slot, reason)
+    this.leave(slot)
   }
 
-  /** The end of an order that stands in no book: what it still reserves is given back. */
+  /** The end of an order that stands in no book. */
   private finish(slot: number): void {
-    const { words, numbers } = this.orders
+    this.giveBack(slot)
+    this.leave(slot)
+  }
+
+  /** Makes available what an order still reserves, when it ends. */
+  private giveBack(slot: number): void {
     const { values } = this.ledger
+    const left = this.orders.numbers[2 * slot]!
+    if (left === 0) return
+    const row = this.reserves.row(slot)
+    values[2 * row]! += left
+    values[2 * row + 1]! -= left
+  }
+
+  /** Takes an order that has ended out of ids, lists and expiries; its slot is free then. */
+  private leave(slot: number): void {
+    const { words } = this.orders
     const at = (slot << ORDER_SHIFT) & OFFSETS
-    const left = numbers[2 * slot]!
-    if (left !== 0) {
-      const row = this.reserves.row(slot)
-      values[2 * row]! += left
-      values[2 * row + 1]! -= left
-    }
     const attributes = words[at + ORDER_ATTR]!
     if ((attributes & MARK_FRESH) === 0) {
       if ((attributes & MARK_EXPIRES) !== 0) this.expiries.remove(slot)

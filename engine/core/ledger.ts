@@ -16,6 +16,8 @@
  */
 import { ASSETS_MAX, ASSET_BITS, UNITS_END } from '../limits.js'
 import { ProbesOverLimit, randomTables } from './keyed-hash.js'
+import { linesOf } from './offsets.js'
+import { ORDER_SHIFT } from './orders.js'
 import * as keyedHash from './keyed-hash.js'
 import * as offsets from './offsets.js'
 
@@ -59,8 +61,11 @@ const COPIED_AT_ONCE = 16
 const NO_TABLE = new Int32Array(0)
 
 export class Ledger {
-  /** Records of accounts, and behind them the further entries of account-orders.ts. */
+  /** Records of accounts, behind them the further entries of account-orders.ts, behind these those of orders. */
   readonly accounts: Int32Array
+  /** Where the records of orders begin, and they alone (orders.ts). */
+  readonly ordersAt: number
+  readonly orders: Int32Array
   readonly accountNumbers: Float64Array
   readonly accountsMax: number
   /** Owner's address of each account, OWNER_WORDS words; zeros = none. */
@@ -89,9 +94,10 @@ export class Ledger {
   constructor(accountsMax: number, rowsMax: number, ordersMax = 0) {
     this.accountsMax = accountsMax
     this.rowsMax = rowsMax
-    const words = (accountsMax << ACCOUNT_SHIFT) + (ordersMax << ENTRY_SHIFT)
-    // Large buffers begin 16 bytes behind a cache line: so a record is one line.
-    this.accounts = new Int32Array(new ArrayBuffer(words * 4 + 64), 48, words)
+    // An even number of entries: so the orders behind them begin with a line, too.
+    this.ordersAt = (accountsMax << ACCOUNT_SHIFT) + ((ordersMax + (ordersMax & 1)) << ENTRY_SHIFT)
+    this.accounts = linesOf(this.ordersAt + ((ordersMax + 1) << ORDER_SHIFT))
+    this.orders = this.accounts.subarray(this.ordersAt)
     this.accountNumbers = new Float64Array(accountsMax * ACCOUNT_NUMBERS)
     this.owners = new Int32Array(accountsMax * OWNER_WORDS)
     this.values = new Float64Array(rowsMax * 2)

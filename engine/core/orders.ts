@@ -13,6 +13,7 @@
  * Slots carry no meaning: they are reused last in, first out, and never leave the engine.
  */
 import { MARKETS_MAX } from '../limits.js'
+import { linesOf } from './offsets.js'
 import * as offsets from './offsets.js'
 
 const SHIFT = 4
@@ -30,7 +31,7 @@ export const Order = {
   /** Total size, filled part included. */
   LOTS: 7,
   ATTR: 8,
-  /** Neighbours in the account's list (account-orders.ts); negative at its ends. */
+  /** Positions of the neighbours in the account's list (account-orders.ts). */
   ACCOUNT_NEXT: 9,
   ACCOUNT_PREV: 10,
   BASE_ROW: 11,
@@ -96,13 +97,10 @@ export class Orders {
   private freeCount = 0
   private used = 0
 
-  constructor(capacity: number) {
+  /** `words`: where the records are to stand, all zero; by default a table of their own. */
+  constructor(capacity: number, words = linesOf((capacity + 1) << SHIFT)) {
     this.capacity = capacity
-    this.words = new Int32Array(
-      new ArrayBuffer(((capacity + 1) << (SHIFT + 2)) + 64),
-      48,
-      (capacity + 1) << SHIFT,
-    )
+    this.words = words
     this.numbers = new Float64Array((capacity + 1) * 2)
     this.free = new Int32Array(capacity + 1)
     this.extras = new Int32Array((capacity + 1) << EXTRAS_SHIFT)

@@ -139,10 +139,10 @@ export class Trading implements MatchSink {
   ) {
     this.work = work
     this.accountOrdersMax = accountOrdersMax
-    this.orders = new Orders(ordersMax)
+    this.orders = new Orders(ordersMax, ledger.orders)
     this.book = new Book(this.orders, markets.capacity * BOOK_KINDS, levelsMax)
     this.ids = new OrderIds(this.orders.words, ordersMax + 1)
-    this.accountOrders = new AccountOrders(this.orders, ledger)
+    this.accountOrders = new AccountOrders(ledger)
     this.massCancels = new MassCancels(
       this.orders,
       this.accountOrders,

@@ -7,13 +7,24 @@ import { privateKeyToAccount } from 'viem/accounts'
 import { createClient } from '../index.js'
 import { makeMarket } from './market-maker.js'
 
-const [url, privateKey, market = '0', firstMid = '1000'] = process.argv.slice(2)
-if (url === undefined || privateKey === undefined) {
-  console.error('usage: market-maker-cli URL PRIVATE_KEY [MARKET] [FIRST_MID_TICKS]')
-  process.exit(2)
+/** Says why in one line, and ends. */
+function refuse(why: string, code: number): never {
+  console.error(
+    `market-maker-cli: ${why}\nusage: market-maker-cli URL PRIVATE_KEY [MARKET] [FIRST_MID_TICKS]`,
+  )
+  process.exit(code)
 }
-const client = await createClient({ url, wallet: privateKeyToAccount(privateKey as `0x${string}`) }).connect()
-await client.createSession()
+const failed = (error: unknown): never => refuse(error instanceof Error ? error.message : String(error), 1)
+
+const [url, privateKey, market = '0', firstMid = '1000'] = process.argv.slice(2)
+if (url === undefined || privateKey === undefined) refuse('URL or PRIVATE_KEY is missing', 2)
+if (!/^0x[0-9a-fA-F]{64}$/.test(privateKey)) refuse('PRIVATE_KEY is not 0x and 64 hex digits', 2)
+if (!/^[1-9][0-9]*$/.test(firstMid)) refuse(`FIRST_MID_TICKS is ${firstMid}, not a whole number from 1 on`, 2)
+const wallet = privateKeyToAccount(privateKey as `0x${string}`)
+const client = await Promise.resolve()
+  .then(() => createClient({ url, wallet }).connect())
+  .catch(failed)
+await client.createSession().catch(failed)
 const stop = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
 const options = {
@@ -23,5 +34,6 @@ const options = {
   lotsPerTick: 20,
   firstMidTicks: Number(firstMid),
 }
-console.log(`inventory at the end: ${await makeMarket(client, options, stop.signal)} lots`)
+const inventory = await makeMarket(client, options, stop.signal).catch(failed)
+console.log(`inventory at the end: ${inventory} lots`)
 client.close()

@@ -42,6 +42,10 @@ describe('amounts', () => {
     expect(() => toUnits(2n ** 53n, USDC)).toThrow(
       'amount 9007199254740992 atoms (9007199254.740992) is above',
     )
+    expect(() => toLots(`0.${'0'.repeat(30)}1`, MARKET)).toThrow(
+      /^size 0\.0+1 has more than \d+ decimal places/,
+    )
+    expect(() => toLots('-1', MARKET)).toThrow(/^size "-1" is not a decimal number/)
     expect(() => toLots('900719925474.0992', MARKET)).toThrow(
       'size 900719925474.0992 is above 900719925474.0991,',
     )

@@ -20,14 +20,14 @@ function parseDecimal(text: string, what: string): { digits: bigint; scale: numb
   return { digits: BigInt(match[1]! + fraction), scale: fraction.length }
 }
 
-/** Atoms of a decimal amount of a token with `decimals`. Throws InputError when it has more places. */
-export function toAtoms(amount: string | bigint, decimals: number): bigint {
+/** Atoms of a decimal amount of a token with `decimals`. Throws InputError when it has more places, by the name `what`. */
+export function toAtoms(amount: string | bigint, decimals: number, what = 'amount'): bigint {
   if (typeof amount === 'bigint') return amount
-  if (typeof amount !== 'string') return refuse('an amount is a decimal string or a bigint of atoms')
-  const { digits, scale } = parseDecimal(amount, 'amount')
+  if (typeof amount !== 'string') return refuse(`${what} is not a decimal string or a bigint of atoms`)
+  const { digits, scale } = parseDecimal(amount, what)
   if (scale <= decimals) return digits * 10n ** BigInt(decimals - scale)
   const excess = 10n ** BigInt(scale - decimals)
-  if (digits % excess !== 0n) refuse(`amount ${amount} has more than ${decimals} decimal places`)
+  if (digits % excess !== 0n) refuse(`${what} ${amount} has more than ${decimals} decimal places`)
   return digits / excess
 }
 
@@ -87,7 +87,7 @@ export function fromUnits(units: number | bigint, asset: AssetScale): string {
 
 /** Lots of a size (decimal string of base tokens, or bigint of base atoms). */
 export function toLots(size: string | bigint, market: MarketScale): number {
-  const atoms = toAtoms(size, market.base.decimals)
+  const atoms = toAtoms(size, market.base.decimals, 'size')
   const lotAtoms = BigInt(market.lotUnits) * market.base.unitAtoms
   if (atoms % lotAtoms !== 0n) {
     refuse(

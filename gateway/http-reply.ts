@@ -115,6 +115,15 @@ export class Reply {
     this.send(status, 'application/json', body, ends)
   }
 
+  /**
+   * Refuses a request whose end nobody knows for certain, in a later turn: whatever stands behind it in its packet
+   * has ended the connection by then, unanswered.
+   */
+  refuseLast(error: RequestError): void {
+    this.wait()
+    setImmediate(() => this.error(error, true))
+  }
+
   #end(): void {
     if (this.#done) return
     this.#done = true

@@ -295,6 +295,32 @@ describe('HTTP', () => {
     expect(await raw([whole.slice(0, 3000), whole.slice(3000)], /431/)).toContain('431 ')
   })
 
+  test('a body whose length is told in two ways, or by another coding than chunked, ends the connection', async () => {
+    await start()
+    const next = request('/v1/time')
+    const chunked = '2\r\n[]\r\n0\r\n\r\n'
+    const post = (...headers: string[]): string =>
+      request('/v1/frames', 'POST', ['Content-Type: application/json', ...headers])
+    for (const asked of [
+      post('Content-Length: 2', `Content-Length: ${2 + next.length}`) + '[]',
+      post('Content-Length: 2', 'content-length: 2') + '[]',
+      post('Transfer-Encoding: xchunked') + chunked,
+      post('Transfer-Encoding: gzip, chunked') + chunked,
+      post('Transfer-Encoding: chunked', 'Transfer-Encoding: identity') + chunked,
+      request('/v1/time', 'GET', ['Content-Length: 0', 'Content-Length: 0']),
+      request('/nowhere', 'GET', ['Content-Length: 0', 'Content-Length: 0']),
+    ]) {
+      // Until the connection ends.
+      const alone = await raw([asked], /nothing/)
+      expect(alone.match(/HTTP\/1\.1 [0-9]+/g)).toEqual(['HTTP/1.1 400'])
+      expect(alone).toContain('"name":"MalformedMessage"')
+      expect(await raw([asked + next], /200 OK/)).toBe('')
+    }
+    const one = [post('Content-Length: 2') + '[]', post('Transfer-Encoding: Chunked') + chunked]
+    for (const asked of one)
+      expect(await raw([asked, next], /\[[0-9]+,[0-9]+\]$/)).toMatch(/BadParams[^]*200 OK/)
+  })
+
   test('a WebSocket of version 13 at /, and nothing else', async () => {
     await start()
     const handshake = (path: string, version: string, upgrade = 'websocket'): Promise<string> =>

@@ -42,7 +42,7 @@ export function addHttpRoutes(app: TemplatedApp, gateway: Gateway): void {
     const ip = addressUnlessTold(gateway, response)
     if (ip === undefined) return
     guard(replyTo(gateway, response, request, ip), (reply) => {
-      admit(gateway, reply, request)
+      if (!admit(gateway, reply, request)) return
       throw new RequestError(
         ErrorCode.NotFound,
         `there is no path ${JSON.stringify(request.getUrl().slice(0, 60))}; /v1/openapi.json lists them`,
@@ -126,8 +126,7 @@ function addRoute(app: TemplatedApp, gateway: Gateway, path: string, route: Rout
       if (ip === undefined) return
       guard(replyTo(gateway, response, request, ip), (reply) => {
         if (isPublic) allowOrigin(gateway, reply, request)
-        admit(gateway, reply, request)
-        handle(reply, request, response)
+        if (admit(gateway, reply, request)) handle(reply, request, response)
       })
     }
   if (get !== undefined) {
@@ -189,8 +188,11 @@ function fail(reply: Reply, error: unknown): void {
   }
 }
 
-/** Takes a request's cost from its address, which may be kept out. @throws RequestError when it is refused. */
-function admit(gateway: Gateway, reply: Reply, request: HttpRequest): void {
+/**
+ * Takes a request's cost from its address, which may be kept out; false = it is refused, and nothing behind it is read.
+ * @throws RequestError when it alone is refused.
+ */
+function admit(gateway: Gateway, reply: Reply, request: HttpRequest): boolean {
   const isFrame = request.getMethod() === 'post' && request.getUrl() === FRAMES_PATH
   const { limits } = gateway
   const refusal = gateway.admission.connect(reply.ip) ?? limits.http(reply.ip, isFrame)
@@ -207,6 +209,28 @@ function admit(gateway: Gateway, reply: Reply, request: HttpRequest): void {
       `the request's head has ${bytes} bytes, at most ${HTTP_HEAD_BYTES_MAX}`,
     )
   }
+  if (hasOneLength(request)) return true
+  reply.refuseLast(
+    new RequestError(
+      ErrorCode.MalformedMessage,
+      'the length of the body is told more than once, or by a coding other than "chunked"',
+    ),
+  )
+  return false
+}
+
+/**
+ * Whether the length of a request's body is told in one way only. uWebSockets.js goes by the first Content-Length
+ * and takes every coding for chunked; a proxy in front may go by the other, and where one request ends for it
+ * another one begins here, on a connection that others share.
+ */
+function hasOneLength(request: HttpRequest): boolean {
+  let told = 0
+  request.forEachHeader((name, value) => {
+    if (name === 'content-length') told++
+    else if (name === 'transfer-encoding') told += value.toLowerCase() === 'chunked' ? 1 : 2
+  })
+  return told <= 1
 }
 
 /** Bytes of a request's first line and headers, the blanks between and the line ends counted. */

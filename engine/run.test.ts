@@ -101,7 +101,7 @@ function setUp(broken = (engine: Engine): Engine => engine) {
     }
     return found
   }
-  return { loop, engine, words, floats, submit, journaled, views, journal }
+  return { loop, engine, words, floats, submit, journaled, views, journal, inbound }
 }
 
 test('work that is left goes on before every message, and by itself', () => {
@@ -186,6 +186,21 @@ test('a message that touches several levels is followed by each of them', () => 
   expect(levels.sort((a, b) => a[3]! - b[3]!)).toEqual(
     [10, 20, 30].map((ticks) => [EventKind.Level, 0, 0, ticks, 0, 0]),
   )
+})
+
+test('a message shorter than its header says is not executed', () => {
+  const { loop, inbound, journaled } = setUp()
+  const ATTACHED = 64
+  for (const missing of [ATTACHED + 8, ATTACHED, 8, 0]) {
+    const at = inbound.tryClaim(INBOUND_HEADER_WORDS * 4 + COMMAND_BYTES + ATTACHED - missing)
+    inbound.words.fill(0, at / 4, at / 4 + INBOUND_HEADER_WORDS)
+    inbound.words[at / 4 + Inbound.TYPE] = InboundType.Commands
+    inbound.words[at / 4 + Inbound.COUNT] = 1
+    inbound.words[at / 4 + Inbound.ATTACHMENT_BYTES] = ATTACHED
+    inbound.commit()
+    loop.turn()
+    expect(journaled()).toHaveLength(missing === 0 ? 1 : 0)
+  }
 })
 
 test('the end of the journal is one hash that covers no command, whatever stood in the ring before', () => {

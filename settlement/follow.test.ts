@@ -158,6 +158,23 @@ describe('follower', () => {
     journal.close()
   })
 
+  test('what came and left at once moves no balance, and yet the chain must know of it', () => {
+    const dataDir = folder()
+    const journal = new JournalFixture(dataDir)
+    journal.append(openAccountRecord(1, OWNER))
+    const follower = new Follower({ dataDir, durableSeq: () => journal.seq })
+    follower.advance(() => false)
+    expect(follower.isEmpty).toBe(true)
+    journal.append(depositRecord(1, 0, 50, 0))
+    follower.advance(() => false)
+    expect([follower.rowCount, follower.isEmpty]).toEqual([1, false])
+    journal.append(withdrawRecord(1, 0, 50))
+    follower.advance(() => false)
+    expect([follower.rowCount, follower.isEmpty]).toEqual([0, false])
+    follower.stop()
+    journal.close()
+  })
+
   test('a deposit that is not from the chain cannot be settled, and says so', () => {
     const dataDir = folder()
     const journal = new JournalFixture(dataDir)

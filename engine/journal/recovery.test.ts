@@ -176,6 +176,23 @@ describe('recovery', () => {
     expect(files()).toEqual(before)
   })
 
+  test('a segment that lost its last block, before another segment, stops the start', () => {
+    live(200)
+    const reader = new JournalReader(dataDir)
+    let lastOfFirst = 0
+    while (reader.next() !== undefined) {
+      const { segment, offset } = reader.last!.position
+      if (segment === 0) lastOfFirst = offset
+      else break
+    }
+    reader.close()
+    const path = join(journalFolder(dataDir), segmentName(0))
+    writeFileSync(path, readFileSync(path).fill(0, lastOfFirst))
+    const before = files()
+    expect(() => start()).toThrow(JournalDamage)
+    expect(files()).toEqual(before)
+  })
+
   test('a journal that is shorter than its snapshot has lost what was durable: the start is refused', () => {
     live(6)
     const end = offsets().at(-1)!

@@ -31,6 +31,7 @@ const FURTHER: Readonly<Record<string, readonly string[]>> = {
     'sdk/streams.test.js',
     'sdk/unknown-outcomes.test.js',
     'sdk/trackers.test.js',
+    'sdk/actions.test.js',
   ],
   'settlement/': [
     'settlement/follow.test.js',

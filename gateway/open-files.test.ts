@@ -53,6 +53,6 @@ test('one address never has every connection that the system allows', () => {
     expect(limits.connect('192.0.2.1')).toBeUndefined()
     limits.opened('192.0.2.1')
   }
-  expect(limits.connect('192.0.2.1')?.message).toContain('150 connections are open')
+  expect(limits.connect('192.0.2.1')?.message).toContain('150 connections of 192.0.2.1 are open')
   expect(limits.connect('192.0.2.2')).toBeUndefined()
 })

@@ -75,7 +75,7 @@ test('a line that is not there yet is not silent: it has its own time', async ()
   const times = { silenceMs: 20, connectTimeoutMs: 500, reconnect: false }
   const client = createClient({ url: `ws://127.0.0.1:${port}`, ...times })
   clients.push(client)
-  await expect(client.connect()).rejects.toThrow(/no word within 500 ms/)
+  await expect(client.connect()).rejects.toThrow(/the exchange has not said hello within 500 ms/)
   mute.close()
 })
 
@@ -142,5 +142,7 @@ test('an exchange that never says hello is not waited for', async () => {
     connection.silent = true
     return push(connection)
   }
-  await expect(client.connect()).rejects.toThrow(/cannot connect to .*no word within 100 ms/)
+  await expect(client.connect()).rejects.toThrow(
+    /cannot connect to .*the exchange has not said hello within 100 ms/,
+  )
 })

@@ -14,6 +14,7 @@ import { performance } from 'node:perf_hooks'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads'
 import type * as EngineModule from '../engine/index.js'
 import type * as TuneModule from '../engine/tune.js'
 import { COMMAND_WORDS } from '../engine/layout.js'
@@ -48,9 +49,21 @@ async function load(dist: string, { words, floats }: Workload): Promise<Apply> {
   return loop(engine, words, floats, COMMAND_WORDS)
 }
 
+/**
+ * The commands, made in a thread of its own: making them runs this build's code, whose optimised code would be shaped
+ * by that, and the other's not.
+ */
+function workloadOf(mix: MixName, seed: number): Promise<Workload> {
+  const worker = new Worker(new URL(import.meta.url), { workerData: { mix, seed } })
+  return new Promise((done, failed) => {
+    worker.once('message', done)
+    worker.once('error', failed)
+  })
+}
+
 /** Median over the slices of the other build's time to this one's. */
 async function measure({ mix, seed, slice, builds, own }: Order): Promise<number> {
-  const workload = makeWorkload(mix, WARM_UP + MEASURED, seed)
+  const workload = await workloadOf(mix, seed)
   const from = workload.setUp + WARM_UP
   const applies: Apply[] = []
   for (const build of builds) {
@@ -85,7 +98,10 @@ function inProcess(order: Order): Promise<number> {
   })
 }
 
-if (process.send !== undefined) {
+if (!isMainThread) {
+  const { mix, seed } = workerData as { mix: MixName; seed: number }
+  parentPort!.postMessage(makeWorkload(mix, WARM_UP + MEASURED, seed))
+} else if (process.send !== undefined) {
   process.send(await measure(JSON.parse(process.argv[2]!) as Order))
 } else {
   const { values, positionals } = parseArgs({

@@ -14,11 +14,11 @@ import { FairQueue } from './fair-queue.js'
 /** Checks that are in the pool: enough that it does not wait for this thread's turns, few enough to be soon done. */
 const IN_POOL_MAX = 32
 
-/** 'crowded' = it was not checked: too many wait. */
 /** A refusal's words: the signatures of an address that wait fill its share. */
 export const crowded = (ip: string): string =>
   `too many signatures of ${ip} wait for their check: at most ${KEY_CHECKS_PER_IP}, fewer where others wait too`
 
+/** 'crowded' = it was not checked: too many wait. */
 export type KeyCheck = 'valid' | 'invalid' | 'crowded'
 
 interface Waiting {

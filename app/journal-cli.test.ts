@@ -3,10 +3,10 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { JournalMaker } from '../bench/journal-data.js'
-import { archiveSegments } from '../engine/journal/archive.js'
+import { archiveSegments } from '../engine/recovery/archive.js'
 import { nodeDisk } from '../engine/journal/disk.js'
 import { journalFolder, segmentName } from '../engine/journal/segments.js'
-import { takeSnapshot } from '../engine/journal/take-snapshot.js'
+import { takeSnapshot } from '../engine/recovery/take-snapshot.js'
 import { runJournalCommand, runReplayCommand, runSnapshotCommand } from './journal-cli.js'
 
 describe('journal commands', () => {

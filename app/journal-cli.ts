@@ -23,10 +23,10 @@ import {
   type JournalBlock,
   type JournalEnd,
 } from '../engine/journal/reader.js'
-import { applyBlock } from '../engine/journal/recovery.js'
+import { applyBlock } from '../engine/recovery/recovery.js'
 import { listArchived, listSegments, readArchiveRecord } from '../engine/journal/segment-files.js'
 import { journalFolder, segmentName } from '../engine/journal/segments.js'
-import { takeSnapshot } from '../engine/journal/take-snapshot.js'
+import { takeSnapshot } from '../engine/recovery/take-snapshot.js'
 import { COMMAND_WORDS, Cmd } from '../engine/layout.js'
 import type { Engine } from '../engine/types.js'
 import { usageOf } from './commands.js'

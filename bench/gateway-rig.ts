@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import { CommandKind } from '../engine/codes.js'
-import { Control } from '../engine/control.js'
-import { type ExchangeHandles, startExchange } from '../engine/exchange.js'
+import { Control } from '../engine/rings/control.js'
+import { type ExchangeHandles, startExchange } from '../engine/runtime/exchange.js'
 import { COMMAND_WORDS, Cmd, OpenAccountCmd } from '../engine/layout.js'
 import {
   INBOUND_HEADER_WORDS,
@@ -19,7 +19,7 @@ import {
   OutboundType,
   QueryKind,
 } from '../engine/messages.js'
-import { RingReader, RingWriter } from '../engine/ring.js'
+import { RingReader, RingWriter } from '../engine/rings/ring.js'
 import type { EngineCapacities, MarketConfig } from '../engine/types.js'
 import { startGatewayLink } from '../app/gateway-link.js'
 import { type GatewayConfig, gatewayConfig } from '../gateway/config.js'

@@ -5,7 +5,7 @@
 import { CommandKind } from '../engine/codes.js'
 import { createEngine } from '../engine/index.js'
 import { COMMANDS_AT, JournalReader, genesisOf } from '../engine/journal/reader.js'
-import { applyBlock } from '../engine/journal/recovery.js'
+import { applyBlock } from '../engine/recovery/recovery.js'
 import { COMMAND_WORDS, Cmd } from '../engine/layout.js'
 import type { Engine } from '../engine/types.js'
 

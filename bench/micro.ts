@@ -3,12 +3,12 @@
  * Each works on 2,000 live orders at 200 prices of one book, about what the workloads hold.
  */
 import Benchmark from 'benchmark'
-import { Book } from '../engine/core/book.js'
-import { Events } from '../engine/core/events.js'
-import { feeUnits } from '../engine/core/fees.js'
-import { Ledger } from '../engine/core/ledger.js'
-import { OrderIds } from '../engine/core/order-ids.js'
-import { ORDER_SHIFT, Order, Orders } from '../engine/core/orders.js'
+import { Book } from '../engine/core/book/book.js'
+import { Events } from '../engine/core/base/events.js'
+import { feeUnits } from '../engine/core/money/fees.js'
+import { Ledger } from '../engine/core/money/ledger.js'
+import { OrderIds } from '../engine/core/book/order-ids.js'
+import { ORDER_SHIFT, Order, Orders } from '../engine/core/book/orders.js'
 import { tuneForEngine } from '../engine/tune.js'
 import { machine } from './machine.js'
 import { Random } from './workload.js'

@@ -5,7 +5,7 @@
  * which gives one event for all of them: a level's newest total makes older ones worthless.
  */
 import { Side } from '../engine/codes.js'
-import { TouchedSet } from '../engine/touched.js'
+import { TouchedSet } from '../engine/core/base/touched.js'
 import { CHECKSUM_LEVELS, bookChecksum } from '../sdk/wire/checksum.js'
 import type { BookData, LevelEntry } from '../sdk/wire/layout.js'
 

@@ -9,10 +9,10 @@
  * process asked for is never handed to a later one: each has a number that travels in CONNECTION.
  */
 import type { Socket } from 'node:net'
-import { Control } from '../engine/control.js'
-import { GatedReader } from '../engine/journal/gated-reader.js'
+import { Control } from '../engine/rings/control.js'
+import { GatedReader } from '../engine/rings/gated-reader.js'
 import { INBOUND_HEADER_WORDS, Inbound, InboundType, Outbound, OutboundType } from '../engine/messages.js'
-import { RingWriter, armDoorbell, disarmDoorbell, sleepOnDoorbellAsync } from '../engine/ring.js'
+import { RingWriter, armDoorbell, disarmDoorbell, sleepOnDoorbellAsync } from '../engine/rings/ring.js'
 import { BatchList } from './batch-list.js'
 import {
   BRIDGE_HEADER_BYTES,

@@ -3,7 +3,7 @@
  * and the wall clock is told and decides nothing. So too a client whose own clock is wrong.
  */
 import { type Rig, RIG_DEPLOYMENT, startRig } from '../bench/gateway-rig.js'
-import { Control } from '../engine/control.js'
+import { Control } from '../engine/rings/control.js'
 import { type Client, type Session, createClient } from '../sdk/index.js'
 import { toBase64url } from '../sdk/wire/bytes.js'
 import { packJson } from '../sdk/wire/codec.js'

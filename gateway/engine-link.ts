@@ -8,7 +8,7 @@
  * returns.
  */
 import { COMMAND_WORDS } from '../engine/layout.js'
-import { Control } from '../engine/control.js'
+import { Control } from '../engine/rings/control.js'
 import {
   INBOUND_HEADER_WORDS,
   Inbound,
@@ -17,8 +17,8 @@ import {
   Outbound,
   OutboundType,
 } from '../engine/messages.js'
-import { GatedReader } from '../engine/journal/gated-reader.js'
-import { RingWriter, armDoorbell, disarmDoorbell, sleepOnDoorbellAsync } from '../engine/ring.js'
+import { GatedReader } from '../engine/rings/gated-reader.js'
+import { RingWriter, armDoorbell, disarmDoorbell, sleepOnDoorbellAsync } from '../engine/rings/ring.js'
 
 /** Connection number of what this thread asks for itself. */
 const OWN = 0

@@ -4,7 +4,7 @@
  * durable already; how far the journal is, with its head, comes before it into the control block.
  */
 import type { Socket } from 'node:net'
-import { Control, createControl } from '../engine/control.js'
+import { Control, createControl } from '../engine/rings/control.js'
 import {
   RingReader,
   RingWriter,
@@ -12,7 +12,7 @@ import {
   createRing,
   disarmDoorbell,
   sleepOnDoorbellAsync,
-} from '../engine/ring.js'
+} from '../engine/rings/ring.js'
 import {
   BridgeFrame,
   BridgeInbox,

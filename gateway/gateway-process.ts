@@ -6,7 +6,7 @@
  * exchange does not notice.
  */
 import type { Socket } from 'node:net'
-import { Failure } from '../engine/control.js'
+import { Failure } from '../engine/rings/control.js'
 import type { GatewayConfig } from './config.js'
 import { ExchangeSocket, GatewayProcessError, type Told } from './exchange-socket.js'
 import type { BatchInfo } from './messages.js'

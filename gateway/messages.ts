@@ -140,7 +140,7 @@ export type ToGateway =
   /** What `guard` told is known. */
   | { readonly type: 'guarded'; readonly ticket: number }
 
-/** The same to a gateway process, and engine time less the machine's monotonic clock (engine/control.ts). */
+/** The same to a gateway process, and engine time less the machine's monotonic clock (engine/rings/control.ts). */
 export type ToGatewayProcess = ToGateway | { readonly type: 'clock'; readonly clockBaseMs: number }
 
 /** Gateway thread -> parent. */

@@ -3,7 +3,7 @@
  * sdk/wire/signed.ts. Given only after the commands are durable, on a frame that asks for one.
  */
 import { createPrivateKey, createPublicKey, sign } from 'node:crypto'
-import type { Control } from '../engine/control.js'
+import type { Control } from '../engine/rings/control.js'
 import { PUBLIC_KEY_BYTES } from '../sdk/wire/layout.js'
 import { receiptMessage } from '../sdk/wire/signed.js'
 import type { Domain } from './auth.js'

@@ -22,15 +22,27 @@ const NODE = /^node:/
 /** The first rule whose `from` matches a file is the file's rule. */
 const rules: readonly Rule[] = [
   { from: LEAVES, to: [LEAVES] },
-  // The core is pure: no file, clock, randomness or package can be reached from it. SHA-256 is a function.
-  { from: /^engine\/core\/snapshot$/, to: [LEAVES, /^engine\/core\//, /^node:crypto$/] },
+  // The core is pure: no file, clock, randomness or package can be reached from it. Its rooms stand one upon the other.
+  { from: /^engine\/core\/base\//, to: [LEAVES, /^engine\/core\/base\//] },
+  { from: /^engine\/core\/book\//, to: [LEAVES, /^engine\/core\/(base|book)\//] },
+  { from: /^engine\/core\/money\//, to: [LEAVES, /^engine\/core\/(base|book|money)\//] },
+  { from: /^engine\/core\/orders\//, to: [LEAVES, /^engine\/core\/(base|book|money|orders)\//] },
+  { from: /^engine\/core\/sessions\//, to: [LEAVES, /^engine\/core\/(base|money|orders|sessions)\//] },
+  { from: /^engine\/core\/state\//, to: [LEAVES, /^engine\/core\/(?!snapshot\/)[a-z]+\//] },
+  // SHA-256 is a function.
+  { from: /^engine\/core\/snapshot\//, to: [LEAVES, /^engine\/core\/[a-z]+\//, /^node:crypto$/] },
   { from: /^engine\/core\//, to: [LEAVES, /^engine\/core\//] },
+  // The slow twin and what compares the two: no product code may import them.
+  { from: /^engine\/reference\//, to: [LEAVES, /^engine\/(core|reference)\//] },
+  { from: /^engine\/rings\//, to: [LEAVES, NODE, /^engine\/rings\//] },
   // One package: the kernel's lock.
+  { from: /^engine\/journal\//, to: [LEAVES, NODE, /^engine\/(rings|journal)\//, /^fs-native-extensions$/] },
+  { from: /^engine\/recovery\//, to: [LEAVES, NODE, /^engine\/(index$|rings\/|journal\/|recovery\/)/] },
   {
-    from: /^engine\/journal\//,
-    to: [LEAVES, NODE, /^engine\/(journal\/|ring$|control$|core\/|index$)/, /^fs-native-extensions$/],
+    from: /^engine\/runtime\//,
+    to: [LEAVES, NODE, /^engine\/(tune$|core\/base\/|rings\/|journal\/|recovery\/|runtime\/)/],
   },
-  { from: /^engine\//, to: [LEAVES, NODE, /^engine\//] },
+  { from: /^engine\//, to: [LEAVES, NODE, /^engine\/(tune$|core\/)/] },
   { from: /^sdk\/wire\//, to: [LEAVES, /^sdk\/wire\//, /^(msgpackr|zod)(\/|$)/] },
   {
     from: /^sdk\/examples\//,
@@ -50,11 +62,11 @@ const rules: readonly Rule[] = [
     to: [
       LEAVES,
       NODE,
-      /^engine\/(index|ring|control|exchange|journal\/gated-reader)$/,
+      /^engine\/(index|rings\/(ring|control|gated-reader)|runtime\/exchange)$/,
       // Tables keyed by what strangers choose need the keyed hash.
-      /^engine\/(touched|core\/keyed-hash)$/,
+      /^engine\/core\/base\/(touched|keyed-hash)$/,
       // Its history is made anew from the journal, which it only reads.
-      /^engine\/journal\/(crc32c|disk|replay-events|segment-files)$/,
+      /^engine\/(journal\/(crc32c|disk|segment-files)|recovery\/replay-events)$/,
       /^sdk\/wire\//,
       /^gateway\//,
       /^(uWebSockets\.js|viem|zod|prom-client|msgpackr|@noble\/(hashes|curves))(\/|$)/,
@@ -70,7 +82,7 @@ const rules: readonly Rule[] = [
     to: [
       LEAVES,
       NODE,
-      /^engine\/(index|control|journal\/.*)$/,
+      /^engine\/(index|rings\/control|journal\/.*)$/,
       /^contracts\/(abi|bytecode|call-endings)$/,
       /^settlement\/(?!prover\/)/,
       /^(viem|zod|@noble\/(hashes|curves))(\/|$)/,
@@ -126,8 +138,11 @@ describe('arrows', () => {
   })
 
   test('the table refuses what it must refuse', () => {
-    expect(forbidden('engine/core/book', ['node:fs'])).toHaveLength(1)
-    expect(forbidden('engine/core/book', ['engine/ring'])).toHaveLength(1)
+    expect(forbidden('engine/core/book/book', ['node:fs'])).toHaveLength(1)
+    expect(forbidden('engine/core/book/book', ['engine/rings/ring'])).toHaveLength(1)
+    expect(forbidden('engine/core/book/levels', ['engine/core/money/ledger'])).toHaveLength(1)
+    expect(forbidden('engine/core/engine', ['engine/reference/engine'])).toHaveLength(1)
+    expect(forbidden('engine/journal/writer', ['engine/recovery/snapshots'])).toHaveLength(1)
     expect(forbidden('gateway/server', ['settlement/net'])).toHaveLength(1)
     expect(forbidden('settlement/follow', ['gateway/server'])).toHaveLength(1)
     expect(forbidden('settlement/post', ['snarkjs'])).toHaveLength(1)

@@ -5,10 +5,17 @@
 import { EventKind, MarketStatus, Reject } from '../codes.js'
 import { AssetCmd, Cmd, Ev, MarketCmd, OpenAccountCmd } from '../layout.js'
 import { ASSETS_MAX, TIERS_MAX } from '../limits.js'
-import { ACCOUNT_SHIFT, OWNER_WORDS, TIER_MASK, TIER_SHIFT } from './ledger.js'
-import { Market, bandIsValid, feesAreValid, priceIsDecimal, symbolIsValid, unitsAreValid } from './markets.js'
-import { symbolOf } from './snapshot-format.js'
-import type { State } from './state.js'
+import { ACCOUNT_SHIFT, OWNER_WORDS, TIER_MASK, TIER_SHIFT } from './money/ledger.js'
+import {
+  Market,
+  bandIsValid,
+  feesAreValid,
+  priceIsDecimal,
+  symbolIsValid,
+  unitsAreValid,
+} from './book/markets.js'
+import { symbolOf } from './snapshot/snapshot-format.js'
+import type { State } from './state/state.js'
 
 /** OpenAccount: gives an account its owner, once. Returns a Reject. */
 export function openAccount(state: State, words: Int32Array, at: number): number {

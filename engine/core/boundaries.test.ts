@@ -12,7 +12,7 @@ import { COMMAND_WORDS, EVENT_WORDS } from '../layout.js'
 import { COMMAND_STEPS_MAX } from '../limits.js'
 import type { EngineOptions, EventBuffer } from '../types.js'
 import { GenesisError, SnapshotError, createEngine, restoreEngine, sealSnapshot } from './engine.js'
-import { ABC, Rig, Side, TimeInForce, USD, marketConfig } from './rig.js'
+import { ABC, Rig, Side, TimeInForce, USD, marketConfig } from '../reference/rig.js'
 
 const MAX = 2 ** 31 - 1
 const options = (market = marketConfig()): EngineOptions => ({

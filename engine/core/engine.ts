@@ -55,11 +55,11 @@ import {
   setStatus,
   setTierFees,
 } from './admin.js'
-import { DeadManSwitches, actIfDue, advanceTime, cancelAfter, nextDueMs } from './clock.js'
-import { Events } from './events.js'
-import { checkInvariants } from './invariants.js'
-import { Ledger } from './ledger.js'
-import { cancelAllOrders, resetProtection, setProtection } from './mass.js'
+import { DeadManSwitches, actIfDue, advanceTime, cancelAfter, nextDueMs } from './orders/clock.js'
+import { Events } from './base/events.js'
+import { checkInvariants } from './state/invariants.js'
+import { Ledger } from './money/ledger.js'
+import { cancelAllOrders, resetProtection, setProtection } from './orders/mass.js'
 import {
   Market,
   Markets,
@@ -68,18 +68,18 @@ import {
   priceIsDecimal,
   symbolIsValid,
   unitsAreValid,
-} from './markets.js'
-import { deposit, transfer, withdraw, payAvailable } from './money.js'
-import { Protections } from './protections.js'
-import { Sessions } from './sessions.js'
-import { captureState, hashState, restoreState, sealSnapshot } from './snapshot.js'
-import { Counter, type State } from './state.js'
-import { Clock, Trading } from './trading.js'
-import * as amend from './amend.js'
-import * as place from './place.js'
-import * as pages from './pages.js'
-import { Work } from './work.js'
-import * as views from './views.js'
+} from './book/markets.js'
+import { deposit, transfer, withdraw, payAvailable } from './transfers.js'
+import { Protections } from './orders/protections.js'
+import { Sessions } from './sessions/sessions.js'
+import { captureState, hashState, restoreState, sealSnapshot } from './snapshot/snapshot.js'
+import { Counter, type State } from './state/state.js'
+import { Clock, Trading } from './orders/trading.js'
+import * as amend from './orders/amend.js'
+import * as place from './orders/place.js'
+import * as pages from './state/pages.js'
+import { Work } from './base/work.js'
+import * as views from './state/views.js'
 
 // Local copies: optimised code folds them, but loads and checks an imported constant at each use.
 const { amendOrder, cancelOrder } = amend
@@ -580,4 +580,4 @@ function applyGenesis({ ledger, markets, feeAccount }: State, genesis: GenesisCo
   }
 }
 
-export { SnapshotError, sealSnapshot } from './snapshot.js'
+export { SnapshotError, sealSnapshot } from './snapshot/snapshot.js'

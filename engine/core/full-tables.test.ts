@@ -15,7 +15,7 @@ import {
   PROTECTIONS_PER_ACCOUNT,
 } from '../limits.js'
 import type { EngineOptions } from '../types.js'
-import { Pair, newSeen } from './compare.js'
+import { Pair, newSeen } from '../reference/compare.js'
 
 const RUNS = Number(process.env['GLASSBOOK_FULL_RUNS'] ?? 24)
 const SEED = Number(process.env['GLASSBOOK_SEED'] ?? 20_261_127)

@@ -4,8 +4,8 @@
  * control block (every thread halts on it) and ends the thread with an error.
  */
 import { parentPort, workerData } from 'node:worker_threads'
-import { Control, Failure, StopPhase } from '../control.js'
-import { RingReader, armDoorbell, disarmDoorbell, ringDoorbell, sleepOnDoorbell } from '../ring.js'
+import { Control, Failure, StopPhase } from '../rings/control.js'
+import { RingReader, armDoorbell, disarmDoorbell, ringDoorbell, sleepOnDoorbell } from '../rings/ring.js'
 import type { GenesisConfig } from '../types.js'
 import { EpochFenced, JournalSyncError, JournalWriteError } from './backend.js'
 import { nodeDisk } from './disk.js'

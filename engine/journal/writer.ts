@@ -7,7 +7,7 @@
  * over two blocks. Runs in the journal thread, and in the simulator's single thread.
  */
 import { JOURNAL_HEADER_WORDS, AttachmentKind, JournalMessage, JournalMessageType } from '../messages.js'
-import type { RingReader } from '../ring.js'
+import type { RingReader } from '../rings/ring.js'
 import type { GenesisConfig } from '../types.js'
 import { COMMAND_BYTES } from '../layout.js'
 import type { JournalBackend } from './backend.js'

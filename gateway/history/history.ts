@@ -13,7 +13,7 @@
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { EventKind } from '../../engine/codes.js'
-import type { Control } from '../../engine/control.js'
+import type { Control } from '../../engine/rings/control.js'
 import { nodeDisk } from '../../engine/journal/disk.js'
 import { journalHolds } from '../../engine/journal/segment-files.js'
 import { EVENT_WORDS, Ev } from '../../engine/layout.js'

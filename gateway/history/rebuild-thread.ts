@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { EventKind } from '../../engine/codes.js'
-import { EventReplay } from '../../engine/journal/replay-events.js'
+import { EventReplay } from '../../engine/recovery/replay-events.js'
 import { EVENT_WORDS, Ev } from '../../engine/layout.js'
 import { endedParties } from '../order-history.js'
 import type { FromRebuild, RebuildThreadData, ToRebuild } from './rebuild.js'

@@ -1,9 +1,9 @@
 /**
  * Finds slots of a table of records by a key of three words: chains in buckets, newest first. Nothing is
  * allocated after the start, and a slot leaves its chain in constant time, whichever goes first. Clients choose
- * the keys, so the hash is keyed (engine/core/keyed-hash.ts).
+ * the keys, so the hash is keyed (engine/core/base/keyed-hash.ts).
  */
-import { hashWord, randomTables } from '../../engine/core/keyed-hash.js'
+import { hashWord, randomTables } from '../../engine/core/base/keyed-hash.js'
 
 const NONE = -1
 /** Words of the random tables of one key word. */

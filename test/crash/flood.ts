@@ -6,12 +6,12 @@
  *   node flood.js DIR COUNT SEGMENT_BYTES
  */
 import { CommandKind } from '../../engine/codes.js'
-import { Control } from '../../engine/control.js'
-import { startExchange } from '../../engine/exchange.js'
-import { GatedReader } from '../../engine/journal/gated-reader.js'
+import { Control } from '../../engine/rings/control.js'
+import { startExchange } from '../../engine/runtime/exchange.js'
+import { GatedReader } from '../../engine/rings/gated-reader.js'
 import { COMMAND_WORDS, Cmd } from '../../engine/layout.js'
 import { INBOUND_HEADER_WORDS, Inbound, InboundType, Outbound } from '../../engine/messages.js'
-import { RingWriter, armDoorbell, disarmDoorbell, sleepOnDoorbellAsync } from '../../engine/ring.js'
+import { RingWriter, armDoorbell, disarmDoorbell, sleepOnDoorbellAsync } from '../../engine/rings/ring.js'
 
 const COMMANDS_A_MESSAGE = 64
 const [dataDir = '', count = '0', segmentBytes = '0'] = process.argv.slice(2)

@@ -7,7 +7,7 @@
 import { EventKind } from '../../engine/codes.js'
 import { createEngine } from '../../engine/index.js'
 import { JournalReader, genesisOf } from '../../engine/journal/reader.js'
-import { applyBlock } from '../../engine/journal/recovery.js'
+import { applyBlock } from '../../engine/recovery/recovery.js'
 import { EVENT_WORDS, Ev } from '../../engine/layout.js'
 import type { Engine, EventBuffer } from '../../engine/types.js'
 import type { Trader } from './trader.js'

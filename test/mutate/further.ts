@@ -4,18 +4,22 @@
  * the longest beginning of its path that stands here.
  */
 const FURTHER: Readonly<Record<string, readonly string[]>> = {
-  'engine/': ['engine/exchange.test.js', 'engine/run.test.js', 'engine/core/parts.test.js'],
+  'engine/': [
+    'engine/runtime/exchange.test.js',
+    'engine/runtime/run.test.js',
+    'engine/core/book/parts.test.js',
+  ],
   'engine/core/': [
-    'engine/core/orders.test.js',
-    'engine/core/rejects.test.js',
-    'engine/core/parts.test.js',
-    'engine/core/bounded-work.test.js',
+    'engine/core/orders/orders.test.js',
+    'engine/core/orders/rejects.test.js',
+    'engine/core/book/parts.test.js',
+    'engine/core/orders/bounded-work.test.js',
     'engine/core/full-tables.test.js',
-    'engine/core/property.test.js',
+    'engine/reference/property.test.js',
   ],
   'engine/journal/': [
     'engine/journal/journal.test.js',
-    'engine/journal/recovery.test.js',
+    'engine/recovery/recovery.test.js',
     'test/simulator/simulator.test.js',
   ],
   'gateway/': [

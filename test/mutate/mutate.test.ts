@@ -32,14 +32,14 @@ test('a mutant that its suite notices, and one that nobody can', async () => {
   const box = new MutationBox(root, {
     suitesMax: 1,
     suiteMsMax: 300_000,
-    without: /engine\/(exchange|run|core)/,
+    without: /engine\/(runtime\/(exchange|run)\.|core|reference)/,
   })
   try {
-    const mutants = mutantsOf(root, 'engine/sequencer.ts')
+    const mutants = mutantsOf(root, 'engine/runtime/sequencer.ts')
     const noticed = mutants.find(({ was }) => was === '+')!
     const same = { ...mutants[0]!, becomes: mutants[0]!.was }
-    expect(await box.judge(same)).toEqual({ mutant: same, passed: ['engine/sequencer.test.js'] })
-    expect(await box.judge(noticed)).toMatchObject({ by: 'engine/sequencer.test.js', passed: [] })
+    expect(await box.judge(same)).toEqual({ mutant: same, passed: ['engine/runtime/sequencer.test.js'] })
+    expect(await box.judge(noticed)).toMatchObject({ by: 'engine/runtime/sequencer.test.js', passed: [] })
     expect(box.leftOut).toEqual([])
   } finally {
     box.close()
@@ -48,7 +48,7 @@ test('a mutant that its suite notices, and one that nobody can', async () => {
 
 test('what the type checker refuses is no mutant', () => {
   const compiler = new Compiler(root)
-  const mutants = mutantsOf(root, 'engine/sequencer.ts')
+  const mutants = mutantsOf(root, 'engine/runtime/sequencer.ts')
   const plus = mutants.find(({ was }) => was === '+')!
   expect(compiler.refusal(plus)).toBeUndefined()
   expect(compiler.refusal({ ...plus, becomes: '+ "" +' })).toMatch(/not assignable/)

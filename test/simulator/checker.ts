@@ -11,7 +11,7 @@
 import { EventKind, Side } from '../../engine/codes.js'
 import { createEngine } from '../../engine/index.js'
 import { JournalReader } from '../../engine/journal/reader.js'
-import { applyBlock } from '../../engine/journal/recovery.js'
+import { applyBlock } from '../../engine/recovery/recovery.js'
 import { COMMANDS_AT } from '../../engine/journal/format.js'
 import { COMMAND_WORDS, EVENT_WORDS, Ev } from '../../engine/layout.js'
 import type { Engine, EventBuffer } from '../../engine/types.js'

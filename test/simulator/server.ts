@@ -3,10 +3,10 @@
  * and file backend over a fake disk and a fake clock, joined by real rings, in one thread. Everything in
  * here is lost when it crashes; only the disk stays.
  */
-import { Control, createControl } from '../../engine/control.js'
+import { Control, createControl } from '../../engine/rings/control.js'
 import { FileBackend } from '../../engine/journal/file-backend.js'
-import { GatedReader } from '../../engine/journal/gated-reader.js'
-import { recover } from '../../engine/journal/recovery.js'
+import { GatedReader } from '../../engine/rings/gated-reader.js'
+import { recover } from '../../engine/recovery/recovery.js'
 import { journalFolder } from '../../engine/journal/segments.js'
 import { JournalWriter } from '../../engine/journal/writer.js'
 import {
@@ -18,10 +18,10 @@ import {
   OutboundType,
   AttachmentKind,
 } from '../../engine/messages.js'
-import { Publisher } from '../../engine/publisher.js'
-import { RingReader, RingWriter, createRing } from '../../engine/ring.js'
-import { RunLoop } from '../../engine/run.js'
-import { Sequencer } from '../../engine/sequencer.js'
+import { Publisher } from '../../engine/runtime/publisher.js'
+import { RingReader, RingWriter, createRing } from '../../engine/rings/ring.js'
+import { RunLoop } from '../../engine/runtime/run.js'
+import { Sequencer } from '../../engine/runtime/sequencer.js'
 import type { Engine } from '../../engine/types.js'
 import type { FakeDisk } from './fake-disk.js'
 import { genesis, type Message } from './frames.js'

@@ -7,8 +7,8 @@
  */
 import { EventKind, Reject } from '../../engine/codes.js'
 import { JournalDamage } from '../../engine/journal/reader.js'
-import { StateMismatch } from '../../engine/journal/recovery.js'
-import { takeSnapshot } from '../../engine/journal/take-snapshot.js'
+import { StateMismatch } from '../../engine/recovery/recovery.js'
+import { takeSnapshot } from '../../engine/recovery/take-snapshot.js'
 import { Cmd, COMMAND_WORDS, EVENT_WORDS, Ev, FrameCmd } from '../../engine/layout.js'
 import { OutboundType } from '../../engine/messages.js'
 import { Checker, Violation } from './checker.js'

@@ -1,0 +1,59 @@
+/**
+ * Writes event records into one preallocated buffer and hands it to the sink when it is full or flushed.
+ * Every word of a record is set on each write, so no event shows what an earlier one held: `next` zeroes
+ * it, whoever `claim`s one writes them all.
+ * Called by every part of the core that says that something happened.
+ */
+import { Ev } from '../../layout.js'
+import type { EventBuffer, EventSink } from '../../types.js'
+import * as layout from '../../layout.js'
+
+// Local copies: optimised code folds them, but loads and checks an imported constant at each use.
+const { EVENT_WORDS: WORDS } = layout
+const { SEQ_F64: EV_SEQ_F64 } = Ev
+
+/** Events held back at most: small enough to stay in the cache. */
+const RECORDS = 512
+export const EVENT_BUFFER_RECORDS = RECORDS
+
+export class Events {
+  readonly words: Int32Array
+  readonly floats: Float64Array
+  private readonly buffer: EventBuffer
+  private readonly sink: EventSink
+  private count = 0
+
+  constructor(sink: EventSink) {
+    const bytes = new ArrayBuffer(RECORDS * WORDS * 4)
+    this.words = new Int32Array(bytes)
+    this.floats = new Float64Array(bytes)
+    this.buffer = { words: this.words, floats: this.floats, count: 0 }
+    this.sink = sink
+  }
+
+  /** Word offset of a zeroed record with this head word and the clock's seq. */
+  next(head: number, clock: Float64Array): number {
+    const at = this.claim(head, clock)
+    const { floats } = this
+    const float = at >> 1
+    for (let index = 2; index < WORDS / 2; index++) floats[float + index] = 0
+    return at
+  }
+
+  /** Like `next`, but the caller writes every word from 4 on: for the events that occur most. */
+  claim(head: number, clock: Float64Array): number {
+    if (this.count === RECORDS) this.flush()
+    const at = (this.count++ * WORDS) & 0xffff
+    this.words[at] = head
+    this.words[at + 1] = 0
+    this.floats[(at >> 1) + EV_SEQ_F64] = clock[0]!
+    return at
+  }
+
+  flush(): void {
+    if (this.count === 0) return
+    this.buffer.count = this.count
+    this.count = 0
+    this.sink(this.buffer)
+  }
+}

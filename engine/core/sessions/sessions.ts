@@ -1,0 +1,311 @@
+/**
+ * Session keys and the frames that they sign. A wallet's approval makes a session, and its nonce names it
+ * for ever: a later approval of the same key makes another one in its place, so that no frame of the former
+ * is ever valid again. A frame's header (approval, nonce) opens it; its commands follow and belong to the
+ * session's account. What became of recent frames is kept (frame-windows.ts), so that a frame sent twice is
+ * told apart from a new one and its sender can be told the first result, also after a restart.
+ *
+ * The rules, check by check, are docs/internals/engine-rules-sessions.md. Called by engine.ts.
+ */
+import { EventKind, Reject } from '../../codes.js'
+import { readApproval } from '../../commands.js'
+import { ApproveCmd, Attr, Cmd, Ev, FrameCmd, RevokeCmd } from '../../layout.js'
+import { FRAME_COMMANDS_MAX, FRAME_NONCE_WINDOW, FRAME_WINDOW_IDLE_MS, UNITS_END } from '../../limits.js'
+import type { Events } from '../base/events.js'
+import { FrameWindows } from './frame-windows.js'
+import { ACCOUNT_NUMBERS, AccountNumber, type Ledger } from '../money/ledger.js'
+import {
+  KEY_WORDS,
+  PARITY_BIT,
+  Session,
+  SESSION_SHIFT,
+  SessionNumber,
+  SessionState,
+  SessionTable,
+} from './session-table.js'
+import { Clock } from '../orders/trading.js'
+import { isOperators, walletReject } from './wallet-consent.js'
+
+const NONE = -1
+
+export interface SessionBounds {
+  readonly sessionsMax: number
+  /** Sessions of one account. */
+  readonly accountSessionsMax: number
+  readonly sessionLifetimeMsMax: number
+  /** Sessions whose nonces are kept at one time. */
+  readonly frameWindowsMax: number
+}
+
+export class Sessions {
+  readonly table: SessionTable
+  readonly windows: FrameWindows
+  /** Commands of the open frame still to come. */
+  left = 0
+  /** Slot of the open frame's session; -1 = its header was refused. */
+  open = NONE
+  /** Window entry of the open frame; -1 = its header was refused. */
+  entry = NONE
+  /** Window entry that a duplicate frame was found to repeat, until the next header; or -1. */
+  repeated = NONE
+
+  private readonly bounds: SessionBounds
+  private readonly ledger: Ledger
+  private readonly events: Events
+  private readonly clock: Float64Array
+
+  constructor(ledger: Ledger, events: Events, clock: Float64Array, bounds: SessionBounds) {
+    this.bounds = bounds
+    this.table = new SessionTable(bounds.sessionsMax, ledger.accountsMax)
+    this.windows = new FrameWindows(bounds.frameWindowsMax)
+    this.ledger = ledger
+    this.events = events
+    this.clock = clock
+  }
+
+  /** Bytes of all tables of sessions as they are now. */
+  get bytes(): number {
+    return this.table.bytes + this.windows.bytes
+  }
+
+  /** ApproveSession. Returns a Reject. */
+  approve(words: Int32Array, at: number): number {
+    const { ledger, clock, table } = this
+    const account = words[at + Cmd.ACCOUNT]!
+    const timeMs = clock[Clock.TIME]!
+    if (!ledger.isOpen(account)) return Reject.UnknownAccount
+    const { scopes, maxNotional, expiresAtMs, nonce, deadlineMs } = readApproval(words, at)
+    if (scopes === 0) return Reject.SessionScope
+    if (expiresAtMs <= timeMs) return Reject.BadExpiry
+    if (expiresAtMs > timeMs + this.bounds.sessionLifetimeMsMax) return Reject.SessionLifetimeOverLimit
+    const last = ledger.accountNumbers[account * ACCOUNT_NUMBERS + AccountNumber.APPROVAL_NONCE]!
+    const refused = walletReject(nonce, deadlineMs, last, timeMs, Reject.ApprovalNonceUsed)
+    if (refused !== Reject.None) return refused
+    const parity = (words[at]! >>> Attr.PARITY_SHIFT) & 1
+    const place = this.placeFor(account, words, at + ApproveCmd.X, parity)
+    if (place < 0) return -place
+
+    ledger.accountNumbers[account * ACCOUNT_NUMBERS + AccountNumber.APPROVAL_NONCE] = nonce
+    const replaced = place < table.end ? this.vacate(place, words, at + ApproveCmd.X, account, parity) : 0
+    const attributes = scopes | (parity << PARITY_BIT)
+    table.put(place, account, attributes, words, at + ApproveCmd.X, maxNotional, expiresAtMs, nonce)
+
+    const event = this.events.next(EventKind.SessionApproved | (attributes << 16), clock)
+    const out = this.events.words
+    out[event + Ev.ACCOUNT] = account
+    for (let word = 0; word < KEY_WORDS; word++)
+      out[event + Ev.CLOID_LO + word] = words[at + ApproveCmd.X + word]!
+    const float = event >> 1
+    this.events.floats[float + Ev.AMOUNT_A_F64] = maxNotional
+    this.events.floats[float + Ev.AMOUNT_B_F64] = expiresAtMs
+    this.events.floats[float + Ev.TAKER_ORDER_ID_F64] = replaced
+    this.events.floats[float + Ev.ORDER_ID_F64] = nonce
+    return Reject.None
+  }
+
+  /** RevokeSession: by the wallet, by a frame of the account, or by the operator. Returns a Reject. */
+  revoke(words: Int32Array, floats: Float64Array, at: number): number {
+    const { ledger, table } = this
+    const account = words[at + Cmd.ACCOUNT]!
+    const timeMs = this.clock[Clock.TIME]!
+    const float = at >> 1
+    if (!ledger.isOpen(account)) return Reject.UnknownAccount
+    const approval = floats[float + RevokeCmd.APPROVAL_F64]!
+    const slot = table.find(account, approval)
+    if (slot === NONE || table.word(slot, Session.STATE) !== SessionState.Active) return Reject.UnknownSession
+    let nonce = 0
+    if (this.left === 0 && !isOperators(words[at]!)) {
+      nonce = floats[float + RevokeCmd.NONCE_F64]!
+      const deadlineMs = floats[float + RevokeCmd.DEADLINE_F64]!
+      const last = ledger.accountNumbers[account * ACCOUNT_NUMBERS + AccountNumber.APPROVAL_NONCE]!
+      const refused = walletReject(nonce, deadlineMs, last, timeMs, Reject.ApprovalNonceUsed)
+      if (refused !== Reject.None) return refused
+      ledger.accountNumbers[account * ACCOUNT_NUMBERS + AccountNumber.APPROVAL_NONCE] = nonce
+    }
+    table.revoke(slot, timeMs)
+    const event = this.events.next(EventKind.SessionRevoked, this.clock)
+    this.events.words[event + Ev.ACCOUNT] = account
+    this.events.floats[(event >> 1) + Ev.AMOUNT_A_F64] = approval
+    this.events.floats[(event >> 1) + Ev.AMOUNT_B_F64] = nonce
+    return Reject.None
+  }
+
+  /** Frame: opens a frame of the commands that follow. Returns a Reject; they are then rejected too. */
+  openFrame(words: Int32Array, floats: Float64Array, at: number): number {
+    const { table, windows } = this
+    const count = words[at + FrameCmd.COUNT]!
+    this.repeated = NONE
+    // Inside a frame a header is one of its commands, and a wrong one.
+    if (this.left > 0 || count < 1 || count > FRAME_COMMANDS_MAX) return Reject.BadFrame
+    this.left = count
+    this.open = NONE
+    this.entry = NONE
+    const account = words[at + Cmd.ACCOUNT]!
+    const approval = floats[(at >> 1) + FrameCmd.APPROVAL_F64]!
+    const nonce = floats[(at >> 1) + FrameCmd.NONCE_F64]!
+    const timeMs = this.clock[Clock.TIME]!
+    const slot = table.find(account, approval)
+    const refused = this.mayOpen(slot, timeMs)
+    if (refused !== Reject.None) return refused
+    if (!(Number.isInteger(nonce) && nonce >= 0 && nonce < UNITS_END)) return Reject.BadFrame
+    if (nonce + 1 <= this.floor(slot)) return Reject.FrameNonceTooOld
+    let window = this.windowOf(slot)
+    if (window !== NONE && windows.nonce(windows.entryOf(window, nonce)) === nonce + 1) {
+      this.repeated = windows.entryOf(window, nonce)
+      return Reject.FrameNonceUsed
+    }
+    if (window === NONE) window = this.giveWindow(slot)
+    else windows.touch(window)
+    const entry = windows.entryOf(window, nonce)
+    if (nonce + 1 > table.number(slot, SessionNumber.HIGHEST))
+      table.setNumber(slot, SessionNumber.HIGHEST, nonce + 1)
+    table.setNumber(slot, SessionNumber.LAST_FRAME, timeMs)
+    windows.set(entry, nonce + 1, this.clock[Clock.SEQ]!, count)
+    this.open = slot
+    this.entry = entry
+    const event = this.events.next(EventKind.FrameOpened, this.clock)
+    this.events.words[event + Ev.ACCOUNT] = account
+    this.events.words[event + Ev.LOTS] = count
+    this.events.floats[(event >> 1) + Ev.AMOUNT_A_F64] = nonce
+    this.events.floats[(event >> 1) + Ev.AMOUNT_B_F64] = approval
+    return Reject.None
+  }
+
+  /** Notes the result of a command of the open frame and counts it. Call once for each, after applying. */
+  closeCommand(code: number): void {
+    const { entry, windows } = this
+    if (entry >= 0 && code !== 0) windows.setCode(entry, windows.count(entry) - this.left, code)
+    this.left--
+  }
+
+  /** Account of the open frame's session. */
+  openAccount(): number {
+    return this.table.words[(this.open << SESSION_SHIFT) + Session.ACCOUNT]!
+  }
+
+  scopes(slot: number): number {
+    return this.table.words[(slot << SESSION_SHIFT) + Session.ATTR]! & 15
+  }
+
+  maxNotional(slot: number): number {
+    return this.table.number(slot, SessionNumber.MAX_NOTIONAL)
+  }
+
+  /** Reject of a frame by the session in `slot` (-1 = there is none) at `timeMs`, whatever its nonce, or 0. */
+  mayOpen(slot: number, timeMs: number): number {
+    if (slot === NONE || this.table.word(slot, Session.STATE) !== SessionState.Active)
+      return Reject.UnknownSession
+    return this.table.number(slot, SessionNumber.ENDS_AT) <= timeMs ? Reject.SessionExpired : Reject.None
+  }
+
+  /** Nonces up to one less than this are too old, or forgotten. */
+  floor(slot: number): number {
+    const { table } = this
+    const highest = table.number(slot, SessionNumber.HIGHEST)
+    if (this.isIdle(slot)) return highest
+    return Math.max(table.number(slot, SessionNumber.FLOOR), highest - FRAME_NONCE_WINDOW)
+  }
+
+  /** Window entry of a session's nonce that was used and is not forgotten, or -1. */
+  find(slot: number, nonce: number): number {
+    const window = this.windowOf(slot)
+    if (window === NONE || !(Number.isInteger(nonce) && nonce >= 0)) return NONE
+    const entry = this.windows.entryOf(window, nonce)
+    return nonce + 1 > this.floor(slot) && this.windows.nonce(entry) === nonce + 1 ? entry : NONE
+  }
+
+  /** Window of a session that is in use, or -1. */
+  windowOf(slot: number): number {
+    return this.isIdle(slot) ? NONE : this.table.word(slot, Session.WINDOW)
+  }
+
+  /** True when the session's nonces are forgotten, whether or not its window was taken back. */
+  private isIdle(slot: number): boolean {
+    const { table } = this
+    if (table.number(slot, SessionNumber.HIGHEST) === 0) return false
+    // A frame that is open has not had its last say.
+    if (this.left > 0 && slot === this.open) return false
+    return this.clock[Clock.TIME]! - table.number(slot, SessionNumber.LAST_FRAME) >= FRAME_WINDOW_IDLE_MS
+  }
+
+  /** An empty window for a session that has none in use: another's, where all are. */
+  giveWindow(slot: number): number {
+    const { table, windows } = this
+    const at = slot << SESSION_SHIFT
+    table.setNumber(slot, SessionNumber.FLOOR, table.number(slot, SessionNumber.HIGHEST))
+    if (table.words[at + Session.WINDOW] !== NONE) this.takeWindow(slot)
+    // Two a grant: what is idle goes back sooner than new ones are asked for.
+    for (let taken = 0; taken < 2; taken++) {
+      if (windows.head === NONE || !this.isIdle(windows.slotOf(windows.head))) break
+      this.takeWindow(windows.slotOf(windows.head))
+    }
+    if (!windows.hasFree) this.forgetWindow(this.givesWay(slot))
+    const window = windows.give(slot)
+    table.words[at + Session.WINDOW] = window
+    return window
+  }
+
+  /**
+   * The session whose window gives way, all being in use: of this session's account the one that has not traded for
+   * longest; of all, where the account has none. So nobody who trades is refused, and no account takes another's twice.
+   */
+  private givesWay(slot: number): number {
+    const { table, windows } = this
+    let first = NONE
+    for (let own = table.first(table.word(slot, Session.ACCOUNT)); own !== NONE; own = table.next(own)) {
+      const window = table.word(own, Session.WINDOW)
+      if (window === NONE) continue
+      if (first === NONE || windows.latestSeq(window) < windows.latestSeq(table.word(first, Session.WINDOW)))
+        first = own
+    }
+    return first === NONE ? windows.slotOf(windows.head) : first
+  }
+
+  /** Takes a window in use: what is up to the session's highest nonce is too old from now on. */
+  private forgetWindow(slot: number): void {
+    const { table } = this
+    table.setNumber(slot, SessionNumber.FLOOR, table.number(slot, SessionNumber.HIGHEST))
+    this.takeWindow(slot)
+  }
+
+  private takeWindow(slot: number): void {
+    const at = (slot << SESSION_SHIFT) + Session.WINDOW
+    this.windows.take(this.table.words[at]!)
+    this.table.words[at] = NONE
+  }
+
+  /**
+   * Slot for a new session of an account: of its own session of the same key, else of its own that ended first,
+   * else a new one, else of whoever ended first. A negative number is a Reject.
+   */
+  private placeFor(account: number, words: Int32Array, keyAt: number, parity: number): number {
+    const { table } = this
+    let count = 0
+    let ended = NONE
+    for (let slot = table.first(account); slot !== NONE; slot = table.next(slot)) {
+      if (table.hasKey(slot, words, keyAt, parity)) return slot
+      if (this.hasEnded(slot) && (ended === NONE || table.endsBefore(slot, ended))) ended = slot
+      count++
+    }
+    if (ended !== NONE) return ended
+    if (count >= this.bounds.accountSessionsMax) return -Reject.AccountSessionsFull
+    if (table.end < table.capacity) return table.end
+    return this.hasEnded(table.firstToEnd) ? table.firstToEnd : -Reject.SessionsFull
+  }
+
+  private hasEnded(slot: number): boolean {
+    return this.table.number(slot, SessionNumber.ENDS_AT) <= this.clock[Clock.TIME]!
+  }
+
+  /** Removes a session with all that is known of its frames. Its approval if it was live and of this key, else 0. */
+  private vacate(slot: number, words: Int32Array, keyAt: number, account: number, parity: number): number {
+    const { table } = this
+    const replaces =
+      !this.hasEnded(slot) &&
+      table.word(slot, Session.ACCOUNT) === account &&
+      table.hasKey(slot, words, keyAt, parity)
+    if (table.word(slot, Session.WINDOW) !== NONE) this.takeWindow(slot)
+    table.remove(slot)
+    return replaces ? table.number(slot, SessionNumber.APPROVAL) : 0
+  }
+}

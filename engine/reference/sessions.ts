@@ -1,0 +1,250 @@
+/**
+ * The reference's sessions: who may send what, under which consent, as docs/internals/engine-rules-sessions.md
+ * has it. Records are read by the numbers of that page. In tests only.
+ */
+import { CancelReason, CommandKind, EventKind, Reject, Scope } from '../codes.js'
+import { FRAME_COMMANDS_MAX, FRAME_NONCE_WINDOW, FRAME_WINDOW_IDLE_MS, WALLET_AHEAD_MS } from '../limits.js'
+import type { EngineOptions } from '../types.js'
+import type { ReferenceAccount } from './book.js'
+import { ReferenceAdmin } from './admin.js'
+import {
+  type Command,
+  type ReferenceEntry,
+  type ReferenceSession,
+  isTrade,
+  isWhole,
+  unitsReject,
+} from './base.js'
+
+const OPERATOR_BIT = 1 << 27
+const HIGH = 2 ** 32
+
+export abstract class ReferenceSessions extends ReferenceAdmin {
+  private readonly sessionsMax: number
+  private readonly accountSessionsMax: number
+  private readonly sessionLifetimeMsMax: number
+  private readonly frameWindowsMax: number
+
+  constructor(options: EngineOptions) {
+    super(options)
+    this.sessionsMax = options.sessionsMax ?? 131_072
+    this.accountSessionsMax = options.accountSessionsMax ?? 16
+    this.sessionLifetimeMsMax = options.sessionLifetimeMsMax ?? 2_592_000_000
+    this.frameWindowsMax = options.frameWindowsMax ?? 32_768
+  }
+
+  protected approve(command: Command): number {
+    const { words, at, account, head } = command
+    const number = (low: number, high: number, bits: 'low' | 'high'): number => {
+      const word = words[at + high]! >>> 0
+      return (words[at + low]! >>> 0) + HIGH * (bits === 'low' ? word % 2 ** 21 : Math.floor(word / 2 ** 21))
+    }
+    const maxNotional = number(10, 14, 'low')
+    const nonce = number(11, 15, 'low')
+    const expiresAtMs = number(12, 14, 'high')
+    const deadlineMs = number(13, 15, 'high')
+    const owner = this.accounts.get(account)
+    if (owner === undefined) return Reject.UnknownAccount
+    const scopes = (head >>> 20) & 15
+    const parity = (head >>> 24) & 1
+    if (scopes === 0) return Reject.SessionScope
+    if (expiresAtMs <= this.timeMs) return Reject.BadExpiry
+    if (expiresAtMs > this.timeMs + this.sessionLifetimeMsMax) return Reject.SessionLifetimeOverLimit
+    const unasked = this.walletReject(nonce, deadlineMs, owner.approvalNonce)
+    if (unasked !== 0) return unasked === NONCE_USED ? Reject.ApprovalNonceUsed : unasked
+
+    const keyX = Array.from(words.subarray(at + 2, at + 10))
+    const own = this.sessions.filter((session) => session.account === account).sort(byEnd)
+    const sameKey = own.find((session) => session.keyX.join() === keyX.join() && session.parity === parity)
+    const first = [...this.sessions].sort(byEnd)[0]
+    let leaving = sameKey ?? own.find((session) => this.ended(session))
+    if (leaving === undefined) {
+      if (own.length >= this.accountSessionsMax) return Reject.AccountSessionsFull
+      if (this.sessions.length >= this.sessionsMax) {
+        if (first === undefined || !this.ended(first)) return Reject.SessionsFull
+        leaving = first
+      }
+    }
+    this.sessions = this.sessions.filter((session) => session !== leaving)
+    owner.approvalNonce = nonce
+    this.sessions.push({
+      account,
+      approval: nonce,
+      keyX,
+      parity,
+      scopes,
+      maxNotional,
+      endsAtMs: expiresAtMs,
+      revoked: false,
+      highest: 0,
+      floor: 0,
+      lastFrameMs: 0,
+      entries: new Map(),
+    })
+    this.emit(EventKind.SessionApproved, {
+      attributes: (scopes | (parity << 4)) << 16,
+      account,
+      tail: keyX,
+      a: maxNotional,
+      b: expiresAtMs,
+      takerOrderId: sameKey !== undefined && !this.ended(sameKey) ? sameKey.approval : 0,
+      orderId: nonce,
+    })
+    return 0
+  }
+
+  protected revoke(command: Command): number {
+    const { floats, at, account } = command
+    const owner = this.accounts.get(account)
+    if (owner === undefined) return Reject.UnknownAccount
+    const session = this.session(account, floats[at / 2 + 3]!)
+    if (session === undefined || session.revoked) return Reject.UnknownSession
+    const consent = this.consent(command, owner.approvalNonce)
+    if (consent.reject !== 0) return consent.reject === NONCE_USED ? Reject.ApprovalNonceUsed : consent.reject
+    if (consent.byWallet) owner.approvalNonce = consent.nonce
+    session.revoked = true
+    session.endsAtMs = Math.min(session.endsAtMs, this.timeMs)
+    this.emit(EventKind.SessionRevoked, { account, a: session.approval, b: consent.nonce })
+    return 0
+  }
+
+  protected withdraw(command: Command): number {
+    const { account, market: asset, amount } = command
+    const owner: ReferenceAccount | undefined = this.accounts.get(account)
+    if (!this.assets.has(asset)) return Reject.UnknownAsset
+    if (owner === undefined) return Reject.UnknownAccount
+    const bad = unitsReject(amount)
+    if (bad !== 0) return bad
+    const consent = this.consent(command, owner.withdrawalNonce)
+    if (consent.reject !== 0)
+      return consent.reject === NONCE_USED ? Reject.WithdrawalNonceUsed : consent.reject
+    const isEnough = owner.balance(asset).available >= BigInt(amount)
+    const isForced = this.frame.left === 0 && !consent.byWallet && command.lots === 1
+    if (isForced && !isEnough && owner.total(asset) > 0n) {
+      this.massCancel({
+        account,
+        market: -1,
+        side: -1,
+        reason: CancelReason.CancelAll,
+        haltedToo: true,
+        uptoId: this.seq,
+        owed: { asset, units: amount },
+      })
+      return 0
+    }
+    if (!isEnough) return Reject.InsufficientFunds
+    if (consent.byWallet) owner.withdrawalNonce = consent.nonce
+    this.takeOut(account, asset, BigInt(amount), consent.nonce)
+    return 0
+  }
+
+  protected openFrame(command: Command): number {
+    const { words, floats, at, account } = command
+    const count = words[at + 3]!
+    if (this.frame.left > 0 || count < 1 || count > FRAME_COMMANDS_MAX) return Reject.BadFrame
+    this.frame = { left: count, session: undefined, nonce: 0, entry: undefined }
+    const session = this.session(account, floats[at / 2 + 2]!)
+    const nonce = floats[at / 2 + 3]!
+    if (session === undefined || session.revoked) return Reject.UnknownSession
+    if (this.ended(session)) return Reject.SessionExpired
+    if (!isWhole(nonce, 0)) return Reject.BadFrame
+    if (nonce + 1 <= this.frameFloor(session)) return Reject.FrameNonceTooOld
+    if (!this.idle(session) && session.entries.has(nonce)) return Reject.FrameNonceUsed
+    const inUse = this.sessions.filter((other) => this.windowInUse(other))
+    if (!this.windowInUse(session) && inUse.length >= this.frameWindowsMax) {
+      const own = inUse.filter((other) => other.account === account)
+      const [leaving] = (own.length > 0 ? own : inUse).sort((a, b) => latestFrame(a) - latestFrame(b))
+      leaving!.entries.clear()
+      leaving!.floor = leaving!.highest
+    }
+
+    if (this.idle(session)) {
+      session.entries.clear()
+      session.floor = session.highest
+    }
+    session.highest = Math.max(session.highest, nonce + 1)
+    session.lastFrameMs = this.timeMs
+    for (const old of session.entries.keys())
+      if (old + 1 <= session.highest - FRAME_NONCE_WINDOW) session.entries.delete(old)
+    const entry = { firstSeq: this.seq, count, codes: [] }
+    session.entries.set(nonce, entry)
+    this.frame = { left: count, session, nonce, entry }
+    this.emit(EventKind.FrameOpened, { account, lots: count, a: nonce, b: session.approval })
+    return 0
+  }
+
+  /** Whether a command may stand in the frame that is open. */
+  protected frameAllows({ kind, account }: Command): number {
+    const { session } = this.frame
+    if (session === undefined) return Reject.FrameRejected
+    if (kind === CommandKind.Frame) return Reject.BadFrame
+    if (account !== session.account) return Reject.WrongAccount
+    const has = (scope: number): number => ((session.scopes & scope) !== 0 ? 0 : Reject.SessionScope)
+    if (isTrade(kind)) return has(Scope.Trade)
+    if (kind === CommandKind.Withdraw) return has(Scope.WithdrawRequest)
+    return kind === CommandKind.RevokeSession ? 0 : Reject.SessionScope
+  }
+
+  protected needsFrame({ kind, lots }: Command): boolean {
+    if (!this.requireFrames || !(isTrade(kind) || kind === CommandKind.Transfer)) return false
+    return !(kind === CommandKind.CancelAll && lots !== 0)
+  }
+
+  /** The entry that a Frame command names. */
+  protected entryNamed({ floats, at, account }: Command): ReferenceEntry | undefined {
+    return this.session(account, floats[at / 2 + 2]!)?.entries.get(floats[at / 2 + 3]!)
+  }
+
+  session(account: number, approval: number): ReferenceSession | undefined {
+    return this.sessions.find((session) => session.account === account && session.approval === approval)
+  }
+
+  ended({ endsAtMs }: ReferenceSession): boolean {
+    return endsAtMs <= this.timeMs
+  }
+
+  /** Nothing has come under it for so long that its nonces are forgotten. */
+  idle(session: ReferenceSession): boolean {
+    const { highest, lastFrameMs } = session
+    if (this.frame.left > 0 && this.frame.session === session) return false
+    return highest > 0 && this.timeMs - lastFrameMs >= FRAME_WINDOW_IDLE_MS
+  }
+
+  private windowInUse(session: ReferenceSession): boolean {
+    return session.entries.size > 0 && !this.idle(session)
+  }
+
+  /** 1 + the highest nonce that is too old. */
+  frameFloor(session: ReferenceSession): number {
+    const { highest, floor } = session
+    return this.idle(session) ? highest : Math.max(floor, highest - FRAME_NONCE_WINDOW)
+  }
+
+  /** By whose word an account's command acts, and the wallet's nonce if it is the wallet's. */
+  private consent(
+    { head, floats, at }: Command,
+    last: number,
+  ): { readonly reject: number; readonly byWallet: boolean; readonly nonce: number } {
+    if (this.frame.left > 0 || (head & OPERATOR_BIT) !== 0) return { reject: 0, byWallet: false, nonce: 0 }
+    const nonce = floats[at / 2 + 6]!
+    return { reject: this.walletReject(nonce, floats[at / 2 + 7]!, last), byWallet: true, nonce }
+  }
+
+  private walletReject(nonce: number, deadlineMs: number, last: number): number {
+    if (!isWhole(deadlineMs, 1) || deadlineMs > this.timeMs + WALLET_AHEAD_MS) return Reject.BadDeadline
+    if (deadlineMs < this.timeMs) return Reject.DeadlinePassed
+    if (!isWhole(nonce, 1)) return Reject.BadNonce
+    if (nonce > (this.timeMs + WALLET_AHEAD_MS) * 1000) return Reject.NonceTooFarAhead
+    return nonce <= last ? NONCE_USED : 0
+  }
+}
+
+/** Stands for the reject of a used nonce, which approvals and withdrawals name differently. */
+const NONCE_USED = -1
+
+/** First seq of a session's latest frame. */
+const latestFrame = ({ entries }: ReferenceSession): number =>
+  Math.max(...[...entries.values()].map(({ firstSeq }) => firstSeq))
+
+const byEnd = (a: ReferenceSession, b: ReferenceSession): number =>
+  a.endsAtMs - b.endsAtMs || a.account - b.account || a.approval - b.approval

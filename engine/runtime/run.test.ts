@@ -1,0 +1,243 @@
+/**
+ * The run loop beside a ring each for what comes in, for the journal and for what goes out: work that is left
+ * goes on by itself and before every message, and commands on which the engine breaks never reach the journal.
+ */
+import { CommandKind, EventKind, Side } from '../codes.js'
+import * as commands from '../commands.js'
+import { Control, createControl } from '../rings/control.js'
+import { createEngine } from '../core/engine.js'
+import { InvariantError } from '../core/base/invariant-error.js'
+import { COMMAND_BYTES, COMMAND_WORDS, EVENT_WORDS, Ev } from '../layout.js'
+import {
+  AttachmentKind,
+  INBOUND_HEADER_WORDS,
+  Inbound,
+  InboundType,
+  JOURNAL_HEADER_WORDS,
+  JournalMessage,
+  JournalMessageType,
+  OUTBOUND_HEADER_WORDS,
+  Outbound,
+} from '../messages.js'
+import { Publisher } from './publisher.js'
+import { RingReader, RingWriter, createRing } from '../rings/ring.js'
+import { RunLoop } from './run.js'
+import { Sequencer } from './sequencer.js'
+import type { Engine, GenesisConfig } from '../types.js'
+
+const genesis: GenesisConfig = {
+  assets: [
+    { id: 0, symbol: 'USD' },
+    { id: 1, symbol: 'ABC' },
+  ],
+  markets: [{ id: 0, base: 1, quote: 0, lotUnits: 1, tickUnits: 1, makerFeePpm: 0, takerFeePpm: 0 }],
+  capacities: { ordersMax: 256, levelsMax: 256, accountsMax: 8, sessionsMax: 2, commandStepsMax: 4 },
+}
+const noRoom = (): never => {
+  throw new Error('a ring of this test is too small')
+}
+
+/** A loop at a clock that stands still, and both ends of its rings. `broken` wraps the engine. */
+function setUp(broken = (engine: Engine): Engine => engine) {
+  const control = new Control(createControl())
+  const [inboundRing, journalRing, outboundRing] = [1 << 16, 1 << 20, 1 << 20].map(createRing)
+  const doorbell = control.producerDoorbell(0)
+  const publisher = new Publisher([{ ring: new RingWriter(outboundRing!), doorbell }], control, noRoom)
+  const engine = broken(createEngine({ genesis, onEvents: (events) => publisher.onEvents(events) }))
+  const loop = new RunLoop({
+    engine,
+    genesis,
+    sequencer: new Sequencer(0, 1000, () => 1000),
+    inbound: [new RingReader(inboundRing!)],
+    journal: new RingWriter(journalRing!),
+    publisher,
+    control,
+    waitForRoom: noRoom,
+  })
+  const inbound = new RingWriter(inboundRing!)
+  const journal = new RingReader(journalRing!)
+  const outbound = new RingReader(outboundRing!)
+  const words = new Int32Array(COMMAND_WORDS)
+  const floats = new Float64Array(words.buffer)
+  const submit = (): void => {
+    const at = inbound.tryClaim(INBOUND_HEADER_WORDS * 4 + COMMAND_BYTES)
+    const word = at / 4
+    inbound.words.fill(0, word, word + INBOUND_HEADER_WORDS)
+    inbound.words[word + Inbound.TYPE] = InboundType.Commands
+    inbound.words[word + Inbound.COUNT] = 1
+    inbound.words.set(words, word + INBOUND_HEADER_WORDS)
+    inbound.commit()
+  }
+  /** Kinds of the commands of each message that the journal got since the last call. */
+  const journaled = (): number[][] => {
+    const kinds: number[][] = []
+    for (let at = journal.peek(); at >= 0; at = journal.peek()) {
+      const count = journal.words[at / 4 + JournalMessage.COUNT]!
+      kinds.push(
+        Array.from(
+          { length: count },
+          (_, index) => journal.words[at / 4 + JOURNAL_HEADER_WORDS + index * COMMAND_WORDS]! & 0xff,
+        ),
+      )
+      journal.release()
+    }
+    for (let at = outbound.peek(); at >= 0; at = outbound.peek()) outbound.release()
+    return kinds
+  }
+  /** Kind, place (market or asset), account, ticks and both amounts of each view that was sent since the last call. */
+  const views = (): number[][] => {
+    const found: number[][] = []
+    for (let at = outbound.peek(); at >= 0; at = outbound.peek()) {
+      const count = outbound.words[at / 4 + Outbound.COUNT]!
+      for (let index = 0; index < count; index++) {
+        const word = at / 4 + OUTBOUND_HEADER_WORDS + index * EVENT_WORDS
+        const kind = outbound.words[word + Ev.KIND]! & 0xff
+        if (kind !== EventKind.Level && kind !== EventKind.Balance) continue
+        const own = [Ev.MARKET, Ev.ACCOUNT, Ev.TICKS].map((field) => outbound.words[word + field]!)
+        const amounts = [Ev.AMOUNT_A_F64, Ev.AMOUNT_B_F64].map((field) => outbound.floats[word / 2 + field]!)
+        found.push([kind, ...own, ...amounts])
+      }
+      outbound.release()
+    }
+    return found
+  }
+  return { loop, engine, words, floats, submit, journaled, views, journal, inbound }
+}
+
+test('work that is left goes on before every message, and by itself', () => {
+  const { loop, engine, words, floats, submit, journaled } = setUp()
+  commands.writeDeposit(words, floats, 0, 1, 0, 1_000_000)
+  submit()
+  for (let order = 1; order <= 20; order++) {
+    commands.writePlace(words, floats, 0, 1, 0, Side.Buy, order, 1, order)
+    submit()
+  }
+  loop.turn()
+  journaled()
+  expect(loop.quietMs()).toBe(Infinity)
+  commands.writeCancelAll(words, floats, 0, 1)
+  submit()
+  loop.turn()
+  expect(journaled()).toEqual([[CommandKind.CancelAll]])
+  expect([loop.quietMs(), engine.liveOrders()]).toEqual([0, 17])
+  // The clock stands still, and yet each message has its Time command.
+  commands.writeDeposit(words, floats, 0, 1, 0, 1)
+  submit()
+  submit()
+  loop.turn()
+  const { Deposit, Time } = CommandKind
+  expect(journaled()).toEqual([
+    [Time, Deposit],
+    [Time, Deposit],
+  ])
+  expect(engine.liveOrders()).toBe(11)
+  let ticks = 0
+  for (; loop.quietMs() === 0; ticks++) loop.tick()
+  expect([ticks, engine.liveOrders(), loop.quietMs()]).toEqual([4, 0, Infinity])
+  loop.tick()
+  expect(journaled()).toEqual(Array.from({ length: ticks }, () => [Time]))
+})
+
+test('each message is followed by every level and balance that it touched, as they are then', () => {
+  const { loop, words, floats, submit, views } = setUp()
+  const { Level, Balance } = EventKind
+  const after = (): number[][] => {
+    submit()
+    loop.turn()
+    return views()
+  }
+  const byAll = (a: number[], b: number[]): number => a[0]! - b[0]! || a[1]! - b[1]! || a[2]! - b[2]!
+  commands.writeDeposit(words, floats, 0, 1, 1, 50)
+  expect(after()).toEqual([[Balance, 1, 1, 0, 50, 0]])
+  commands.writeDeposit(words, floats, 0, 2, 0, 1000)
+  expect(after()).toEqual([[Balance, 0, 2, 0, 1000, 0]])
+  commands.writePlace(words, floats, 0, 1, 0, Side.Sell, 10, 5, 1)
+  // A trade can move either asset of the market: both are told.
+  expect(after().sort(byAll)).toEqual([
+    [Level, 0, 0, 10, 5, 1],
+    [Balance, 0, 1, 0, 0, 0],
+    [Balance, 1, 1, 0, 45, 5],
+  ])
+  commands.writePlace(words, floats, 0, 2, 0, Side.Buy, 11, 2, 1)
+  const traded = after().sort(byAll)
+  expect(traded.filter(([kind]) => kind === Level)).toContainEqual([Level, 0, 0, 10, 3, 1])
+  expect(traded.filter(([kind, , account]) => kind === Balance && account !== 0)).toEqual([
+    [Balance, 0, 1, 0, 20, 0],
+    [Balance, 0, 2, 0, 980, 0],
+    [Balance, 1, 1, 0, 45, 3],
+    [Balance, 1, 2, 0, 2, 0],
+  ])
+})
+
+test('a message that touches several levels is followed by each of them', () => {
+  const { loop, words, floats, submit, views } = setUp()
+  commands.writeDeposit(words, floats, 0, 1, 0, 1000)
+  submit()
+  for (const ticks of [10, 20, 30]) {
+    commands.writePlace(words, floats, 0, 1, 0, Side.Buy, ticks, 1, ticks)
+    submit()
+  }
+  loop.turn()
+  views()
+  commands.writeCancelAll(words, floats, 0, 1)
+  submit()
+  loop.turn()
+  const levels = views().filter(([kind]) => kind === EventKind.Level)
+  expect(levels.sort((a, b) => a[3]! - b[3]!)).toEqual(
+    [10, 20, 30].map((ticks) => [EventKind.Level, 0, 0, ticks, 0, 0]),
+  )
+})
+
+test('a message shorter than its header says is not executed', () => {
+  const { loop, inbound, journaled } = setUp()
+  const ATTACHED = 64
+  for (const missing of [ATTACHED + 8, ATTACHED, 8, 0]) {
+    const at = inbound.tryClaim(INBOUND_HEADER_WORDS * 4 + COMMAND_BYTES + ATTACHED - missing)
+    inbound.words.fill(0, at / 4, at / 4 + INBOUND_HEADER_WORDS)
+    inbound.words[at / 4 + Inbound.TYPE] = InboundType.Commands
+    inbound.words[at / 4 + Inbound.COUNT] = 1
+    inbound.words[at / 4 + Inbound.ATTACHMENT_BYTES] = ATTACHED
+    inbound.commit()
+    loop.turn()
+    expect(journaled()).toHaveLength(missing === 0 ? 1 : 0)
+  }
+})
+
+test('the end of the journal is one hash that covers no command, whatever stood in the ring before', () => {
+  const { loop, engine, journal } = setUp()
+  journal.words.fill(7)
+  loop.close()
+  const word = journal.peek() / 4
+  const { TYPE, COUNT, ATTACHMENT_BYTES, ATTACHMENT_KIND, ATTACHMENT_FIRST } = JournalMessage
+  const header = [TYPE, COUNT, ATTACHMENT_KIND, ATTACHMENT_FIRST].map((field) => journal.words[word + field])
+  expect(header).toEqual([JournalMessageType.Close, 0, AttachmentKind.StateHash, 0])
+  const hash = engine.stateHash()
+  expect(journal.words[word + ATTACHMENT_BYTES]).toBe(hash.length)
+  const from = (word + JOURNAL_HEADER_WORDS) * 4
+  expect(journal.bytes.slice(from, from + hash.length)).toEqual(hash)
+})
+
+test('a message on which the engine breaks stops the loop before the journal has it', () => {
+  const breaks = (engine: Engine): Engine =>
+    new Proxy(engine, {
+      get(target, key): unknown {
+        if (key === 'apply')
+          return (words: Int32Array, floats: Float64Array, at: number): void => {
+            target.apply(words, floats, at)
+            target.flush()
+            if ((words[at]! & 0xff) === CommandKind.Transfer) throw new InvariantError('a test breaks it')
+          }
+        const value: unknown = Reflect.get(target, key, target)
+        return typeof value === 'function' ? (value as () => unknown).bind(target) : value
+      },
+    })
+  const { loop, words, floats, submit, journaled } = setUp(breaks)
+  commands.writeDeposit(words, floats, 0, 1, 0, 1_000_000)
+  submit()
+  loop.turn()
+  expect(journaled()).toEqual([[CommandKind.Deposit]])
+  commands.writeTransfer(words, floats, 0, 1, 2, 0, 5)
+  submit()
+  expect(() => loop.turn()).toThrow(InvariantError)
+  expect(journaled()).toEqual([])
+})

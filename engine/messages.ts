@@ -39,6 +39,13 @@ export const AttachmentKind = {
   Genesis: 100,
   StateHash: 101,
 } as const
+
+const attachmentNames = new Map<number, string>(
+  Object.entries(AttachmentKind).map(([name, kind]) => [kind, name]),
+)
+
+/** Name of an attachment kind, or its number as text. */
+export const attachmentName = (kind: number): string => attachmentNames.get(kind) ?? String(kind)
 /**
  * What the engine thread answers beside commands. Nothing that a client asks costs it more than a few
  * microseconds: gateways answer from what they keep themselves, and load that in bounded pieces.

@@ -16,7 +16,8 @@ interface Rule {
   readonly to: readonly RegExp[]
 }
 
-const LEAVES = /^engine\/(units|codes|limits|layout|types|messages|commands)$/
+const LEAVES =
+  /^engine\/(units|codes|limits|layout|types|messages|commands|records\/(fields|command-table|event-table|offsets|access))$/
 const NODE = /^node:/
 
 /** The first rule whose `from` matches a file is the file's rule. */

@@ -16,7 +16,7 @@ import { applyBlock } from '../engine/recovery/recovery.js'
 import { EVENT_WORDS, Ev } from '../engine/layout.js'
 import { startGatewayBridge } from '../gateway/bridge-listener.js'
 import { startBadLine } from '../test/bad-line.js'
-import { makeMarket } from './examples/market-maker.js'
+import { makeMarket } from '../examples/quotes.js'
 import {
   type Client,
   type CommandResult,

@@ -149,8 +149,3 @@ test('in a browser’s place it trades and resumes: browser entries, a global We
   await rig.stop()
   expect(printed).toEqual(['open', 'canceled', 2])
 }, 300_000)
-
-test('the market-maker example is short', () => {
-  const lines = readFileSync(join(root, 'sdk', 'examples', 'market-maker.ts'), 'utf8').split('\n')
-  expect(lines.length).toBeLessThan(80)
-})

@@ -1,9 +1,11 @@
-/** Public face of settlement: commitments, proofs of balances and fills, and the parts that replay a journal. */
+/** Public face of settlement: commitments, proofs of balances and fills, the parts that replay a journal, and the way out. */
 export * from './batch.js'
 export * from './chain.js'
 export * from './chain-watcher.js'
 export * from './commit.js'
 export type { ChainOrigin } from './deposit-queue.js'
+export { ExitError, planExit, sendSteps } from './exit.js'
+export type { ExitPlan, ExitStep, FailedStep, PlanOptions, StepListener } from './exit.js'
 export type { FeePolicy } from './fees.js'
 export * from './fills-root.js'
 export * from './follow.js'

@@ -8,7 +8,7 @@ import { dirname, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..')
-const FOLDERS = ['engine', 'gateway', 'settlement', 'contracts', 'sdk', 'app']
+const FOLDERS = ['engine', 'gateway', 'settlement', 'contracts', 'sdk', 'app', 'examples']
 
 interface Rule {
   readonly from: RegExp
@@ -45,10 +45,6 @@ const rules: readonly Rule[] = [
   },
   { from: /^engine\//, to: [LEAVES, NODE, /^engine\/(tune$|core\/)/] },
   { from: /^sdk\/wire\//, to: [LEAVES, /^sdk\/wire\//, /^(msgpackr|zod)(\/|$)/] },
-  {
-    from: /^sdk\/examples\//,
-    to: [/^sdk\//, /^@glassbook\/sdk$/, /^viem(\/|$)/, NODE],
-  },
   {
     from: /^sdk\//,
     to: [
@@ -90,6 +86,8 @@ const rules: readonly Rule[] = [
     ],
   },
   { from: /^contracts\//, to: [NODE, /^contracts\//, /^(viem|solc)(\/|$)/] },
+  // As a user's programs do: by the package's name.
+  { from: /^examples\//, to: [/^examples\//, /^glassbook(\/|$)/, /^viem(\/|$)/, NODE] },
   { from: /^app\//, to: [/^(?!bench\/|test\/|snarkjs|circomlib|ffjavascript)/] },
 ]
 

@@ -88,7 +88,7 @@ test('files of the source that the documents name are there', () => {
   const named = (page: string): string[] =>
     [
       ...read(page).matchAll(
-        /`((?:engine|gateway|sdk|settlement|contracts|app|bench|test)\/[\w./-]+\.(?:ts|sol|circom|md))`/g,
+        /`((?:engine|gateway|sdk|settlement|contracts|app|bench|test|examples)\/[\w./-]+\.(?:ts|sol|circom|md))`/g,
       ),
     ].map(([, path]) => path!)
   const missing = (page: string): string[] =>

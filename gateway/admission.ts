@@ -20,8 +20,13 @@ import { WaitingMessages } from './waiting-messages.js'
 const SOCKET_MESSAGES_A_TURN = 32
 const SOCKET_BYTES_A_TURN = 64 << 10
 const MESSAGES_A_TURN = 256
-/** Time of this thread that the messages of one address may take in a turn, ms: some cost a thousand times what others do. */
-const ADDRESS_MS_A_TURN = 4
+/**
+ * Time of this thread that the messages of one address may take in a turn, ms: some cost a thousand times what others
+ * do. Who has not logged on waits when its address has taken the smaller part: an order passes some four turns on its
+ * way, and whoever can show no account is not to make each of them longer.
+ */
+const ADDRESS_MS_A_TURN = 2
+const ANONYMOUS_MS_A_TURN = 0.5
 /** Bytes of one socket's messages that wait for their turn. */
 export const WAITING_BYTES_MAX = 1 << 20
 /** What a refusal takes from the budget of refusals, and what a signature does that is not right. */
@@ -210,7 +215,8 @@ export class Turns {
   #admit(connection: Connection, bytes: number): boolean {
     const served = this.#served.get(connection)
     if (this.#messages >= MESSAGES_A_TURN) return false
-    if ((this.#tookMs.get(connection.ip) ?? 0) >= ADDRESS_MS_A_TURN) return false
+    const mostMs = connection.session === undefined ? ANONYMOUS_MS_A_TURN : ADDRESS_MS_A_TURN
+    if ((this.#tookMs.get(connection.ip) ?? 0) >= mostMs) return false
     if (served === undefined) this.#served.set(connection, { messages: 1, bytes })
     else {
       if (served.messages >= SOCKET_MESSAGES_A_TURN || served.bytes >= SOCKET_BYTES_A_TURN) return false

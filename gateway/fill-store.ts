@@ -67,9 +67,14 @@ export function takerSideAt(words: Int32Array, word: number): Side {
   return ((words[word + Ev.KIND]! >> 8) & 1) === Side.Buy ? Side.Sell : Side.Buy
 }
 
-/** A client order id from its two words of an event. */
+const CLOID = new BigUint64Array(1)
+const CLOID_HALVES = new Int32Array(CLOID.buffer)
+
+/** A client order id from its two words of an event. By way of a view: one allocation instead of four. */
 export function cloidAt(words: Int32Array, low: number): bigint {
-  return (BigInt(words[low + 1]! >>> 0) << 32n) | BigInt(words[low]! >>> 0)
+  CLOID_HALVES[0] = words[low]!
+  CLOID_HALVES[1] = words[low + 1]!
+  return CLOID[0]!
 }
 
 /** The entry of a Fill event for one of its two parties. */

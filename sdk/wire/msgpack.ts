@@ -36,6 +36,8 @@ export const DEPTH_MAX = 12
 const utf8Encoder = new TextEncoder()
 const utf8Decoder = new TextDecoder('utf-8', { fatal: true })
 const TWO_32 = 2 ** 32
+const UINT64_MAX = (1n << 64n) - 1n
+const INT64_MIN = -(1n << 63n)
 
 /** A growing buffer that values are written to in order. Reused between messages: `take` copies out. */
 export class MsgpackWriter {
@@ -139,10 +141,14 @@ export class MsgpackWriter {
 
   bigint(value: bigint): this {
     if (value >= 0n) {
-      if (value >= 1n << 64n) throw new RangeError(`msgpack: ${value} does not fit 64 bits`)
-      return this.uint64(Number(value & 0xffffffffn), Number(value >> 32n))
+      if (value > UINT64_MAX) throw new RangeError(`msgpack: ${value} does not fit 64 bits`)
+      this.#room(9)
+      this.#bytes[this.#end++] = 0xcf
+      this.#view.setBigUint64(this.#end, value)
+      this.#end += 8
+      return this
     }
-    if (value < -(1n << 63n)) throw new RangeError(`msgpack: ${value} does not fit 64 bits`)
+    if (value < INT64_MIN) throw new RangeError(`msgpack: ${value} does not fit 64 bits`)
     this.#room(9)
     this.#bytes[this.#end++] = 0xd3
     this.#view.setBigInt64(this.#end, value)

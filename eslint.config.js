@@ -27,7 +27,7 @@ export default tseslint.config(
   {
     // The wall clock may be wrong: nothing in the gateway is decided by it.
     files: ['gateway/**/*.ts'],
-    ignores: ['gateway/wall-clock.ts', 'gateway/**/*.test.ts'],
+    ignores: ['gateway/requests/wall-clock.ts', 'gateway/**/*.test.ts'],
     rules: {
       'no-restricted-properties': [
         'error',
@@ -58,20 +58,20 @@ export default tseslint.config(
   {
     // What acts for a client waits through stillStanding, which checks again whether it still may.
     files: [
-      'gateway/frames.ts',
-      'gateway/http.ts',
-      'gateway/http-frames.ts',
-      'gateway/http-token.ts',
-      'gateway/requests.ts',
-      'gateway/session-requests.ts',
-      'gateway/subscriptions.ts',
+      'gateway/frames/frames.ts',
+      'gateway/net/http.ts',
+      'gateway/net/http-frames.ts',
+      'gateway/requests/http-token.ts',
+      'gateway/requests/requests.ts',
+      'gateway/requests/session-requests.ts',
+      'gateway/streams/subscriptions.ts',
     ],
     rules: {
       'no-restricted-syntax': [
         'error',
         {
           selector: 'AwaitExpression:not(:has(> CallExpression[callee.name="stillStanding"]))',
-          message: 'Check, await, act: wait through stillStanding (gateway/still-standing.ts).',
+          message: 'Check, await, act: wait through stillStanding (gateway/sessions/still-standing.ts).',
         },
       ],
     },

@@ -3,7 +3,7 @@
  * file, environment and flags would use, as JSON, so that an operator sees what wins over what.
  * `glassbook config names` lists every setting with its variable and flag.
  */
-import { ConfigError, loadGatewayConfig, settingNames } from '../gateway/config.js'
+import { ConfigError, loadGatewayConfig, settingNames } from '../gateway/settings/config.js'
 import { FlagError, readFlags } from './flags.js'
 
 const USAGE = 'usage: glassbook config print [--config FILE] [--gateway-SETTING VALUE …] | names\n'

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { FolderInUse } from '../engine/journal/lock.js'
 import { JournalDamage } from '../engine/journal/reader.js'
 import { journalFolder, segmentOf, snapshotFolder } from '../engine/journal/segments.js'
-import { ListenError } from '../gateway/probe-port.js'
+import { ListenError } from '../gateway/net/probe-port.js'
 import { BatchStore } from '../settlement/store.js'
 import { historyFolder } from './gateway-folder.js'
 

@@ -3,7 +3,7 @@
  * is refused by its name: an order whose `postonly` went by unread would take where it must not.
  */
 import type { AssetConfig, EngineCapacities, GenesisConfig, MarketConfig } from '../engine/index.js'
-import { hint } from '../gateway/nearest.js'
+import { hint } from '../gateway/settings/nearest.js'
 
 /** A line that is no command at all. */
 export class CommandError extends Error {

@@ -5,8 +5,8 @@
  * two wrong things and says nothing.
  */
 import { parseArgs } from 'node:util'
-import { settingFlags } from '../gateway/config.js'
-import { hint } from '../gateway/nearest.js'
+import { settingFlags } from '../gateway/settings/config.js'
+import { hint } from '../gateway/settings/nearest.js'
 
 type Options = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>['options']>
 type Values<T extends Options> = ReturnType<typeof parseArgs<{ options: T }>>['values']

@@ -5,8 +5,8 @@
  */
 import { Socket } from 'node:net'
 import { lockFolder } from '../engine/journal/lock.js'
-import type { GatewayConfig } from '../gateway/config.js'
-import { runGatewayProcess } from '../gateway/gateway-process.js'
+import type { GatewayConfig } from '../gateway/settings/config.js'
+import { runGatewayProcess } from '../gateway/process/gateway-process.js'
 import { FIRST_SOCKET_FD, type FromGatewayChild } from './gateway-child-words.js'
 import { historyFolder } from './gateway-folder.js'
 import { receiptKey } from './receipt-key.js'

@@ -3,10 +3,10 @@
  * `--gateway-socket`, one local socket for each gateway process that others run (`glassbook gateway`). Either way
  * a gateway that dies takes its clients' connections with it and nothing else.
  */
-import { Bridge, type RunningBridge } from '../gateway/bridge.js'
-import { startGatewayBridge } from '../gateway/bridge-listener.js'
-import type { EngineLinkOptions } from '../gateway/engine-link.js'
-import type { GatewayConfig } from '../gateway/config.js'
+import { Bridge, type RunningBridge } from '../gateway/bridge/bridge.js'
+import { startGatewayBridge } from '../gateway/bridge/bridge-listener.js'
+import type { EngineLinkOptions } from '../gateway/link/engine-link.js'
+import type { GatewayConfig } from '../gateway/settings/config.js'
 import type {
   ProofAnswer,
   ProofQuestion,
@@ -14,7 +14,7 @@ import type {
   Deployment,
   GatewayStats,
   SettlementFigures,
-} from '../gateway/messages.js'
+} from '../gateway/link/messages.js'
 import { GatewayKeeper } from './gateway-keeper.js'
 
 export interface GatewayLinkOptions {

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { tuneForEngine } from '../engine/tune.js'
-import { openFilesMax } from '../gateway/open-files.js'
+import { openFilesMax } from '../gateway/limits/open-files.js'
 import { asksForHelp, commandHelp, commands, programHelp } from './commands.js'
 
 const NODE_MAJOR = 20

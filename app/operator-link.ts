@@ -6,7 +6,7 @@
 import { CommandKind, EventKind, Reject, rejectNames } from '../engine/codes.js'
 import { Ev, EVENT_WORDS } from '../engine/layout.js'
 import { AttachmentKind } from '../engine/messages.js'
-import { type Applied, EngineLink, type EngineLinkOptions } from '../gateway/engine-link.js'
+import { type Applied, EngineLink, type EngineLinkOptions } from '../gateway/link/engine-link.js'
 
 const RETRY_MS = 5
 

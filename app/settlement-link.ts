@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Deployment } from '../contracts/deploy.js'
 import { CHAIN_PATIENCE_MS, ExchangeFrozen, chainClient } from '../settlement/chain.js'
-import type { ProofQuestion } from '../gateway/messages.js'
+import type { ProofQuestion } from '../gateway/link/messages.js'
 import { type ChainWatcher, startChainWatcher } from '../settlement/chain-watcher.js'
 import type { ProofLater } from '../settlement/fill-proofs.js'
 import type {
@@ -19,7 +19,7 @@ import type {
   StatusMessage,
   ToSettlement,
 } from '../settlement/settlement-thread.js'
-import type { SettlementFigures } from '../gateway/messages.js'
+import type { SettlementFigures } from '../gateway/link/messages.js'
 import type { SettlementStatus } from './screen.js'
 
 type ProofTold = ProofMessage | FillProofMessage | ProofLater

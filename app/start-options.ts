@@ -6,7 +6,12 @@ import { existsSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { parseArgs } from 'node:util'
-import { type GatewayConfig, ConfigError, loadGatewayConfig, settingFlags } from '../gateway/config.js'
+import {
+  type GatewayConfig,
+  ConfigError,
+  loadGatewayConfig,
+  settingFlags,
+} from '../gateway/settings/config.js'
 import { SNAPSHOT_EVERY } from '../engine/runtime/exchange.js'
 import { SEGMENT_BYTES } from '../engine/journal/segments.js'
 import { usageOf } from './commands.js'

@@ -22,9 +22,9 @@ import {
 import { RingReader, RingWriter } from '../engine/rings/ring.js'
 import type { EngineCapacities, MarketConfig } from '../engine/types.js'
 import { startGatewayLink } from '../app/gateway-link.js'
-import { type GatewayConfig, gatewayConfig } from '../gateway/config.js'
-import type { AssetInfo, Deployment, GatewayThreadData } from '../gateway/messages.js'
-import { type GatewayOptions, type RunningGateway, startGateway } from '../gateway/start.js'
+import { type GatewayConfig, gatewayConfig } from '../gateway/settings/config.js'
+import type { AssetInfo, Deployment, GatewayThreadData } from '../gateway/link/messages.js'
+import { type GatewayOptions, type RunningGateway, startGateway } from '../gateway/process/start.js'
 
 export const RIG_MARKET: MarketConfig = {
   id: 0,

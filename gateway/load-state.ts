@@ -9,8 +9,8 @@ import { MarketStatus } from '../engine/codes.js'
 import { Ev } from '../engine/layout.js'
 import { QueryKind } from '../engine/messages.js'
 import type { AccountPage, MarketConfig, MarketPage, OrderPage, SessionPage } from '../engine/types.js'
-import { SessionInfo } from './directory.js'
-import type { Answer } from './engine-link.js'
+import { SessionInfo } from './sessions/directory.js'
+import type { Answer } from './link/engine-link.js'
 import type { Gateway } from './gateway.js'
 
 /** Loads everything; answers with the seq from which on every event of the books has been seen. */

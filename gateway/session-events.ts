@@ -1,7 +1,7 @@
 /** What the engine's events change in who may do what. Called by gateway.ts for each of them. */
 import { EventKind } from '../engine/codes.js'
 import { Ev } from '../engine/layout.js'
-import { SessionInfo } from './directory.js'
+import { SessionInfo } from './sessions/directory.js'
 import type { Gateway } from './gateway.js'
 
 /** Takes over events that change who may do what. */

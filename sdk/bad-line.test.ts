@@ -14,7 +14,7 @@ import { type Engine, createEngine } from '../engine/index.js'
 import { JournalReader, genesisOf } from '../engine/journal/reader.js'
 import { applyBlock } from '../engine/recovery/recovery.js'
 import { EVENT_WORDS, Ev } from '../engine/layout.js'
-import { startGatewayBridge } from '../gateway/bridge-listener.js'
+import { startGatewayBridge } from '../gateway/bridge/bridge-listener.js'
 import { startBadLine } from '../test/bad-line.js'
 import { makeMarket } from '../examples/quotes.js'
 import {

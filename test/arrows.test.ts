@@ -20,6 +20,36 @@ const LEAVES =
   /^engine\/(units|codes|limits|layout|types|messages|commands|records\/(fields|command-table|event-table|offsets|access))$/
 const NODE = /^node:/
 
+/** What every room of the gateway may import. */
+const GATEWAY_OUTSIDE = [
+  LEAVES,
+  NODE,
+  /^engine\/(index|rings\/(ring|control|gated-reader)|runtime\/exchange)$/,
+  // Tables keyed by what strangers choose need the keyed hash.
+  /^engine\/core\/base\/(touched|keyed-hash)$/,
+  // Its history is made anew from the journal, which it only reads.
+  /^engine\/(journal\/(crc32c|disk|segment-files)|recovery\/replay-events)$/,
+  /^sdk\/wire\//,
+  /^(uWebSockets\.js|viem|zod|prom-client|msgpackr|@noble\/(hashes|curves))(\/|$)/,
+]
+/** Rooms that take the whole gateway, which is made of them: circles of types, not yet of narrow interfaces. */
+const WHOLE_GATEWAY = /^gateway\/gateway$/
+/** The limits name who sends frames; the frames ask the limits. */
+const FRAME_SOURCE = /^gateway\/frames\/frames$/
+
+/** A room of the gateway, what it may import beside itself, and the circles that it is part of. */
+function gatewayRoom(room: string, ...below: (string | RegExp)[]): Rule {
+  return {
+    from: new RegExp(`^gateway/${room}/`),
+    to: [
+      ...GATEWAY_OUTSIDE,
+      ...[room, ...below].map((other) =>
+        other instanceof RegExp ? other : new RegExp(`^gateway/${other}/`),
+      ),
+    ],
+  }
+}
+
 /** The first rule whose `from` matches a file is the file's rule. */
 const rules: readonly Rule[] = [
   { from: LEAVES, to: [LEAVES] },
@@ -43,6 +73,8 @@ const rules: readonly Rule[] = [
     from: /^engine\/runtime\//,
     to: [LEAVES, NODE, /^engine\/(tune$|core\/base\/|rings\/|journal\/|recovery\/|runtime\/)/],
   },
+  // What makes the offsets and the page of the table of records.
+  { from: /^engine\/records\//, to: [LEAVES, NODE, /^engine\/records\//] },
   { from: /^engine\//, to: [LEAVES, NODE, /^engine\/(tune$|core\/)/] },
   { from: /^sdk\/wire\//, to: [LEAVES, /^sdk\/wire\//, /^(msgpackr|zod)(\/|$)/] },
   {
@@ -54,20 +86,49 @@ const rules: readonly Rule[] = [
       /^(viem|isows|msgpackr|poseidon-lite|zod|@noble\/(hashes|curves))(\/|$)/,
     ],
   },
+  // What a gateway knows of its clients, from the ground up.
+  gatewayRoom('protocol'),
+  gatewayRoom('settings', 'protocol'),
+  gatewayRoom('link', 'settings'),
+  gatewayRoom('history'),
+  gatewayRoom('views', 'link'),
+  gatewayRoom('sessions', 'protocol', WHOLE_GATEWAY),
+  gatewayRoom('connections', 'sessions'),
+  gatewayRoom('limits', 'connections', 'settings', FRAME_SOURCE),
+  gatewayRoom('signatures', 'limits', 'protocol', 'sessions'),
+  gatewayRoom('frames', 'connections', 'history', 'limits', 'link', 'protocol', 'sessions', 'signatures'),
+  gatewayRoom('streams', 'connections', 'history', 'protocol', 'sessions', 'views', WHOLE_GATEWAY),
+  gatewayRoom(
+    'requests',
+    'connections',
+    'link',
+    'protocol',
+    'sessions',
+    'signatures',
+    'streams',
+    WHOLE_GATEWAY,
+  ),
+  gatewayRoom('metrics', 'frames', 'link', WHOLE_GATEWAY),
+  // Gateway processes and the exchange's end of them; then what listens, and what starts it.
+  gatewayRoom('bridge', 'link', 'requests', 'views'),
+  gatewayRoom(
+    'net',
+    'connections',
+    'frames',
+    'limits',
+    'link',
+    'protocol',
+    'requests',
+    'sessions',
+    'streams',
+    WHOLE_GATEWAY,
+  ),
+  gatewayRoom('process', 'bridge', 'link', 'net', 'settings', WHOLE_GATEWAY),
+  gatewayRoom('page', 'protocol', 'settings'),
+  // The meeting point of a thread's parts.
   {
-    from: /^gateway\//,
-    to: [
-      LEAVES,
-      NODE,
-      /^engine\/(index|rings\/(ring|control|gated-reader)|runtime\/exchange)$/,
-      // Tables keyed by what strangers choose need the keyed hash.
-      /^engine\/core\/base\/(touched|keyed-hash)$/,
-      // Its history is made anew from the journal, which it only reads.
-      /^engine\/(journal\/(crc32c|disk|segment-files)|recovery\/replay-events)$/,
-      /^sdk\/wire\//,
-      /^gateway\//,
-      /^(uWebSockets\.js|viem|zod|prom-client|msgpackr|@noble\/(hashes|curves))(\/|$)/,
-    ],
+    from: /^gateway\/[a-z-]+$/,
+    to: [...GATEWAY_OUTSIDE, /^gateway\/[a-z-]+$/, /^gateway\/(?!(net|process|bridge|page)\/)[a-z]+\//],
   },
   // The prover is a separate program (GPL packages stay inside it): settlement starts it, never imports it.
   {
@@ -142,8 +203,10 @@ describe('arrows', () => {
     expect(forbidden('engine/core/book/levels', ['engine/core/money/ledger'])).toHaveLength(1)
     expect(forbidden('engine/core/engine', ['engine/reference/engine'])).toHaveLength(1)
     expect(forbidden('engine/journal/writer', ['engine/recovery/snapshots'])).toHaveLength(1)
-    expect(forbidden('gateway/server', ['settlement/net'])).toHaveLength(1)
-    expect(forbidden('settlement/follow', ['gateway/server'])).toHaveLength(1)
+    expect(forbidden('gateway/net/server', ['settlement/net'])).toHaveLength(1)
+    expect(forbidden('gateway/streams/stream', ['gateway/net/server'])).toHaveLength(1)
+    expect(forbidden('gateway/frames/frames', ['gateway/gateway'])).toHaveLength(1)
+    expect(forbidden('settlement/follow', ['gateway/net/server'])).toHaveLength(1)
     expect(forbidden('settlement/post', ['snarkjs'])).toHaveLength(1)
     expect(forbidden('settlement/post', ['settlement/prover/prove'])).toHaveLength(1)
     expect(forbidden('sdk/client', ['engine/core/engine'])).toHaveLength(1)

@@ -9,7 +9,7 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { commands } from '../app/commands.js'
 import * as abi from '../contracts/abi.js'
-import { settingFlags } from '../gateway/config.js'
+import { settingFlags } from '../gateway/settings/config.js'
 import * as sdk from '../sdk/index.js'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..')

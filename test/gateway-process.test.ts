@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { localAccount } from '../app/local-chain.js'
-import type { BatchInfo } from '../gateway/messages.js'
+import type { BatchInfo } from '../gateway/link/messages.js'
 import { type Client, createClient } from '../sdk/index.js'
 import { Method } from '../sdk/wire/layout.js'
 

@@ -8,7 +8,7 @@ import { existsSync, readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32c } from '../../engine/journal/crc32c.js'
 import type { CandleInterval, TradeEntry } from '../../sdk/wire/layout.js'
-import { type Candle, Candles, INTERVALS } from '../candles.js'
+import { type Candle, Candles, INTERVALS } from './candles.js'
 import { replaceFiles, replaceFilesNow } from './replace-files.js'
 
 /** Trades kept of a market. */

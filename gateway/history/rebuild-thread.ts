@@ -8,7 +8,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { EventKind } from '../../engine/codes.js'
 import { EventReplay } from '../../engine/recovery/replay-events.js'
 import { EVENT_WORDS, Ev } from '../../engine/layout.js'
-import { endedParties } from '../order-history.js'
+import { endedParties } from './order-history.js'
 import type { FromRebuild, RebuildThreadData, ToRebuild } from './rebuild.js'
 import { NUMBER_F64, Party, RECORD_FLOATS, RECORD_WORDS, TIME_F64, TYPE_WORD } from './record.js'
 

@@ -59,7 +59,7 @@ export const ACCEPTED: readonly Accepted[] = [
     reason: 'A bound of memory whose number nothing names; that it is kept is tested by the constant itself.',
   },
   {
-    file: 'gateway/frames.ts',
+    file: 'gateway/frames/frames.ts',
     was: '0',
     becomes: '(0 + 1)',
     text: "readInt(values[1], 'approval', 0",
@@ -113,14 +113,14 @@ export const ACCEPTED: readonly Accepted[] = [
     reason: 'Only how fast the engine is.',
   },
   {
-    file: 'gateway/live-orders.ts',
+    file: 'gateway/views/live-orders.ts',
     was: '0',
     becomes: '(0 + 1)',
     text: 'this.#filled(floats[float + Ev.TAKER_ORDER_ID_F64]!',
     reason: 'Of a taker the size of the trade is not looked at: it shows what is left.',
   },
   {
-    file: 'gateway/admission.ts',
+    file: 'gateway/limits/admission.ts',
     was: '32',
     becomes: '(32 + 1)',
     text: 'SOCKET_MESSAGES_A_TURN',

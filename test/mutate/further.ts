@@ -24,12 +24,16 @@ const FURTHER: Readonly<Record<string, readonly string[]>> = {
   ],
   'gateway/': [
     'gateway/gateway.test.js',
-    'gateway/streams.test.js',
-    'gateway/http.test.js',
-    'gateway/limits.test.js',
-    'gateway/lifecycle.test.js',
+    'gateway/streams/streams.test.js',
+    'gateway/net/http.test.js',
+    'gateway/limits/limits.test.js',
+    'gateway/streams/lifecycle.test.js',
   ],
-  'gateway/history/': ['gateway/history.test.js', 'gateway/order-history.test.js', 'gateway/http.test.js'],
+  'gateway/history/': [
+    'gateway/history/history.test.js',
+    'gateway/history/order-history.test.js',
+    'gateway/net/http.test.js',
+  ],
   'sdk/': [
     'sdk/inputs.test.js',
     'sdk/streams.test.js',

@@ -1,0 +1,120 @@
+/** The file of history alone: what it gives back, and that no word of its header may be another one. */
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { crc32c } from '../../engine/journal/crc32c.js'
+import { HistoryLog, LogKind, type Mark } from './history-log.js'
+import { CRC_WORD, RECORD_BYTES, RECORD_WORDS } from './record.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'glassbook-history-log-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+const path = join(folder, 'fills.log')
+const MARK: Mark = { seq: 40, headSeq: 41, head: new Uint8Array(32).fill(7), floor: 3 }
+const NONE: Mark = { seq: 0, headSeq: 0, head: new Uint8Array(32), floor: 0 }
+
+interface Loaded {
+  readonly log: HistoryLog
+  readonly mark: Mark
+  readonly records: number[]
+  readonly lines: string[]
+}
+
+function load(kind: number = LogKind.Fills, write = true): Loaded {
+  const records: number[] = []
+  const lines: string[] = []
+  const log = new HistoryLog({ path, kind, write, onLog: (line) => lines.push(line) })
+  const mark = log.load({
+    record: (words, word) => records.push(words[word]!),
+    forgotten: () => {},
+  })
+  return { log, mark, records, lines }
+}
+
+function append(log: HistoryLog, ...values: number[]): void {
+  const words = new Int32Array(RECORD_WORDS)
+  for (const value of values) {
+    words[0] = value
+    log.append(words, 0)
+  }
+}
+
+beforeEach(() => {
+  rmSync(path, { force: true })
+  const { log, mark, records, lines } = load()
+  expect([mark, records, lines]).toEqual([NONE, [], []])
+  append(log, 11, 12, 13)
+  log.close(MARK)
+})
+
+test('what was closed with a mark is given back with it, and goes on', () => {
+  const again = load()
+  expect([again.mark, again.records, again.lines]).toEqual([MARK, [11, 12, 13], []])
+  append(again.log, 14)
+  again.log.close({ ...MARK, seq: 50 })
+  const { mark, records, lines } = load(LogKind.Fills, false)
+  expect([mark, records, lines]).toEqual([{ ...MARK, seq: 50 }, [11, 12, 13, 14], []])
+})
+
+test('a reader that does not write leaves the file as it is', () => {
+  const before = readFileSync(path)
+  const { log } = load(LogKind.Fills, false)
+  append(log, 99)
+  log.close(MARK)
+  expect(readFileSync(path).equals(before)).toBe(true)
+})
+
+test.each([
+  ['magic, first half', 0],
+  ['magic, second half', 1],
+  ['version', 2],
+  ['kind', 3],
+  ['type', 28],
+])('a header with another %s holds nothing, and the file is begun anew', (_what, word) => {
+  const bytes = readFileSync(path)
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset, RECORD_WORDS)
+  words[word]!++
+  words[CRC_WORD] = crc32c(bytes.subarray(0, CRC_WORD * 4))
+  writeFileSync(path, bytes)
+  const { log, mark, records, lines } = load()
+  expect([mark, records]).toEqual([NONE, []])
+  expect(lines).toEqual([expect.stringContaining('is damaged at byte 0')])
+  expect(statSync(path).size).toBe(RECORD_BYTES)
+  append(log, 21)
+  log.close(MARK)
+  expect(load().records).toEqual([21])
+})
+
+test('fills are no orders', () => {
+  expect(load(LogKind.Orders).records).toEqual([])
+})
+
+test('half a record is nothing: not of a new file, and not behind a mark', () => {
+  const bytes = readFileSync(path)
+  writeFileSync(path, bytes.subarray(0, RECORD_BYTES / 2))
+  expect(load(LogKind.Fills, false)).toMatchObject({ mark: NONE, records: [] })
+  writeFileSync(path, Buffer.concat([bytes, bytes.subarray(0, RECORD_BYTES / 2)]))
+  const { mark, records, lines } = load()
+  expect([mark, records, lines]).toEqual([MARK, [11, 12, 13], []])
+})
+
+/** Waits until the file has so many records. */
+async function grownTo(records: number): Promise<void> {
+  while (statSync(path).size !== records * RECORD_BYTES) await new Promise((done) => setTimeout(done, 5))
+}
+
+test('more than a buffer that comes while the file is written anew is in it, and marked', async () => {
+  const { log } = load()
+  const values = Array.from({ length: 20_000 }, (_, index) => index)
+  append(log, ...values)
+  // Nothing of them is kept: the file is mostly waste.
+  log.checkpoint(MARK, { size: 0, forEach: () => {} })
+  const during = values.slice(0, 3000)
+  append(log, ...during)
+  await grownTo(2 + during.length)
+  const next = { ...MARK, seq: 60 }
+  log.checkpoint(next, { size: during.length, forEach: () => {} })
+  await grownTo(3 + during.length)
+  const { mark, records, lines } = load(LogKind.Fills, false)
+  expect([mark, records, lines]).toEqual([next, during, []])
+  log.close(next)
+})

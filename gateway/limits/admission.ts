@@ -1,0 +1,261 @@
+/**
+ * What a client's messages may cost before anybody has looked at them. Each message takes one token and its
+ * bytes from its connection's and its address's budgets before it is decoded. Who is refused again and again
+ * is closed, and an address that goes on with it is kept out for a while. One socket gets a bounded number of
+ * messages and bytes handled a turn of the event loop; the rest waits in its own queue, in order, while
+ * others have their turn.
+ *
+ * Called by gateway.ts for every message; `refused` for every error that is sent. Refusals of HTTP requests and of
+ * handshakes take from their address alone (`refusedOverHttp`); one that ends its connection weighs more, and an
+ * address that goes on is not even answered: an answer costs more than the end.
+ */
+import { ErrorCode } from '../../sdk/wire/codes.js'
+import { Budget, type Rate, spent } from './budgets.js'
+import type { GatewayConfig } from '../settings/config.js'
+import type { Connection } from '../connections/connection.js'
+import type { Refusal } from './limits.js'
+import { WaitingMessages } from '../connections/waiting-messages.js'
+
+/** Messages and bytes of one socket handled in a turn, and messages of all. */
+const SOCKET_MESSAGES_A_TURN = 32
+const SOCKET_BYTES_A_TURN = 64 << 10
+const MESSAGES_A_TURN = 256
+/**
+ * Time of this thread that the messages of one address may take in a turn, ms: some cost a thousand times what others
+ * do. Who has not logged on waits when its address has taken the smaller part: an order passes some four turns on its
+ * way, and whoever can show no account is not to make each of them longer.
+ */
+const ADDRESS_MS_A_TURN = 2
+const ANONYMOUS_MS_A_TURN = 0.5
+/** Bytes of one socket's messages that wait for their turn. */
+export const WAITING_BYTES_MAX = 1 << 20
+/** What a refusal takes from the budget of refusals, and what a signature does that is not right. */
+const REFUSAL = 1
+const BAD_SIGNATURE = 50
+/** What a refusal takes that ends an HTTP connection: a new one costs us as much as some messages. */
+const ENDED = 10
+/** Refusals that end an HTTP connection and are told to one address; beyond, it ends without an answer. */
+const TOLD = { perSecond: 100, burst: 256 }
+
+/** Errors that are answers rather than mistakes: what is not there, what only the engine could know. */
+const ANSWERS: ReadonlySet<number> = new Set([
+  ErrorCode.NotFound,
+  ErrorCode.UnknownAccount,
+  ErrorCode.ProofUnavailable,
+])
+const SIGNATURES: ReadonlySet<number> = new Set([ErrorCode.BadSignature, ErrorCode.BadApproval])
+
+/** What an error takes from the budget of refusals; 0 = it is the engine's, which has taken its price already. */
+function priceOf(code: number): number {
+  if (SIGNATURES.has(code)) return BAD_SIGNATURE
+  const isOurs =
+    (code >= 1000 && code < 4000 && !(code >= 2100 && code < 3000)) || (code >= 5000 && code < 5100)
+  return isOurs && !ANSWERS.has(code) ? REFUSAL : 0
+}
+
+export class Admission {
+  readonly #config: GatewayConfig
+  readonly #messages: Budget<number>
+  readonly #messagesByIp: Budget<string>
+  readonly #bytesByIp: Budget<string>
+  readonly #refusals: Budget<number>
+  readonly #refusalsByIp: Budget<string>
+  /** Connections of an address that were closed for what they asked. */
+  readonly #closed: Budget<string>
+  readonly #told = new Budget<string>(TOLD)
+  /** Until when an address is kept out, of performance.now(). */
+  readonly #out = new Map<string, number>()
+
+  constructor(config: GatewayConfig) {
+    this.#config = config
+    this.#messages = new Budget(config.messageRate)
+    this.#messagesByIp = new Budget(config.ipMessageRate)
+    this.#bytesByIp = new Budget(config.ipByteRate)
+    this.#refusals = new Budget(config.refusalRate)
+    this.#refusalsByIp = new Budget(config.ipRefusalRate)
+    this.#closed = new Budget(config.ipOffenceRate)
+  }
+
+  /** Whether an address may connect, or ask over HTTP, just now. */
+  connect(ip: string): Refusal | undefined {
+    const until = this.#out.get(ip)
+    const now = performance.now()
+    if (until === undefined) return undefined
+    if (until > now) {
+      const message = `too many requests of ${ip} were refused, so it is kept out for ${this.#config.keptOutS} s; correct what was refused`
+      return { code: ErrorCode.ConnectRateLimited, message, retryAfter: Math.ceil(until - now) }
+    }
+    this.#out.delete(ip)
+    return undefined
+  }
+
+  /** Whether an address is kept out and was told so often enough: its connection ends without an answer. */
+  hasBeenTold(ip: string): boolean {
+    const until = this.#out.get(ip)
+    if (until === undefined) return false
+    const now = performance.now()
+    return until > now && this.#told.take(ip, 1, now) > 0
+  }
+
+  /** Takes what a message costs, whatever it says. */
+  message({ id, ip }: Connection, bytes: number): Refusal | undefined {
+    const now = performance.now()
+    const own = this.#messages.take(id, 1, now)
+    const { messageRate, ipMessageRate } = this.#config
+    if (own > 0) return refusal(ErrorCode.RateLimited, spent('message', 'this connection', messageRate), own)
+    const ofIp = this.#messagesByIp.take(ip, 1, now)
+    if (ofIp > 0) return refusal(ErrorCode.IpRateLimited, spent('message', ip, ipMessageRate), ofIp)
+    return this.bytes(ip, bytes, now)
+  }
+
+  /** Takes the bytes of a message, or of a request's body, from its address. */
+  bytes(ip: string, bytes: number, now = performance.now()): Refusal | undefined {
+    const retryAfter = this.#bytesByIp.take(ip, bytes, now)
+    if (retryAfter === 0) return undefined
+    return refusal(ErrorCode.IpRateLimited, spent('byte', ip, this.#config.ipByteRate), retryAfter)
+  }
+
+  /** An error goes to the connection; with a bound it was one too many of that, and the connection is to be closed. */
+  refused({ id, ip }: Connection, code: number): Rate | undefined {
+    const price = priceOf(code)
+    if (price === 0) return undefined
+    const now = performance.now()
+    const own = this.#refusals.take(id, price, now)
+    const ofIp = this.#refusalsByIp.take(ip, price, now)
+    if (own === 0 && ofIp === 0) return undefined
+    if (this.#closed.take(ip, 1, now) > 0) this.#keepOut(ip, now)
+    return own > 0 ? this.#config.refusalRate : this.#config.ipRefusalRate
+  }
+
+  /**
+   * An error is the answer to an HTTP request or a handshake, with which its connection `ends` or not; an address
+   * whose budget is spent has each counted as a closed connection. Answers whether the error is to be told.
+   */
+  refusedOverHttp(ip: string, code: number, ends: boolean): boolean {
+    // Being kept out is told (`hasBeenTold` has counted it), and is no new offence.
+    if (this.#out.has(ip)) return true
+    const now = performance.now()
+    const price = ends ? Math.max(ENDED, priceOf(code)) : priceOf(code)
+    if (price > 0 && this.#refusalsByIp.take(ip, price, now) > 0 && this.#closed.take(ip, 1, now) > 0)
+      this.#keepOut(ip, now)
+    return !ends || this.#told.take(ip, 1, now) === 0
+  }
+
+  #keepOut(ip: string, now: number): void {
+    this.#out.delete(ip)
+    this.#out.set(ip, now + this.#config.keptOutS * 1000)
+    // In order of time: those whose time is over stand first.
+    for (const [oldest, until] of this.#out) {
+      if (until > now) break
+      this.#out.delete(oldest)
+    }
+  }
+}
+
+const refusal = (code: number, message: string, retryAfter: number): Refusal => ({
+  code,
+  message,
+  retryAfter,
+})
+
+/** Lets every socket have its turn. */
+export class Turns {
+  readonly #handle: (connection: Connection, message: Uint8Array) => void
+  readonly #queues = new Map<Connection, WaitingMessages>()
+  /** What sockets were served in this turn. */
+  readonly #served = new Map<Connection, { messages: number; bytes: number }>()
+  /** What messages of each address took in this turn, ms. */
+  readonly #tookMs = new Map<string, number>()
+  readonly #now: () => number
+  #messages = 0
+  #scheduled = false
+
+  constructor(
+    handle: (connection: Connection, message: Uint8Array) => void,
+    now: () => number = () => performance.now(),
+  ) {
+    this.#now = now
+    this.#handle = (connection, message) => {
+      const startMs = this.#now()
+      handle(connection, message)
+      const tookMs = (this.#tookMs.get(connection.ip) ?? 0) + this.#now() - startMs
+      this.#tookMs.set(connection.ip, tookMs)
+    }
+  }
+
+  /** Connections that wait. */
+  get size(): number {
+    return this.#queues.size
+  }
+
+  /** Handles a message now or in a later turn; false = too much of this connection waits already. */
+  take(connection: Connection, message: Uint8Array): boolean {
+    this.#schedule()
+    const queue = this.#queues.get(connection)
+    if (queue === undefined && this.#admit(connection, message.length)) {
+      this.#handle(connection, message)
+      return true
+    }
+    if (queue !== undefined && queue.bytes + message.length > WAITING_BYTES_MAX) return false
+    // Copied: the message is a view that dies with the socket's callback.
+    if (queue !== undefined) queue.push(message)
+    else {
+      const first = new WaitingMessages()
+      first.push(message)
+      this.#queues.set(connection, first)
+    }
+    return true
+  }
+
+  forget(connection: Connection): void {
+    this.#queues.delete(connection)
+    this.#served.delete(connection)
+  }
+
+  #admit(connection: Connection, bytes: number): boolean {
+    const served = this.#served.get(connection)
+    if (this.#messages >= MESSAGES_A_TURN) return false
+    const mostMs = connection.session === undefined ? ANONYMOUS_MS_A_TURN : ADDRESS_MS_A_TURN
+    if ((this.#tookMs.get(connection.ip) ?? 0) >= mostMs) return false
+    if (served === undefined) this.#served.set(connection, { messages: 1, bytes })
+    else {
+      if (served.messages >= SOCKET_MESSAGES_A_TURN || served.bytes >= SOCKET_BYTES_A_TURN) return false
+      served.messages++
+      served.bytes += bytes
+    }
+    this.#messages++
+    return true
+  }
+
+  /** The next turn begins after the event loop has looked at every socket. */
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      this.#served.clear()
+      this.#tookMs.clear()
+      this.#messages = 0
+      this.#turn()
+      // What was served now belongs to this turn, and not to whoever sends in a later one.
+      if (this.#served.size > 0 || this.#queues.size > 0) this.#schedule()
+    })
+  }
+
+  #turn(): void {
+    let left = this.#queues.size
+    for (const [connection, queue] of this.#queues) {
+      // Those behind were served in this turn.
+      if (left-- === 0 || this.#messages >= MESSAGES_A_TURN) return
+      let served = false
+      while (!queue.isEmpty && !connection.closed && this.#admit(connection, queue.firstBytes)) {
+        served = true
+        this.#handle(connection, queue.shift())
+      }
+      // Who was not served keeps its place; who was goes behind the others.
+      if (!served && !connection.closed) continue
+      this.#queues.delete(connection)
+      if (!connection.closed && !queue.isEmpty) this.#queues.set(connection, queue)
+    }
+  }
+}

@@ -1,0 +1,296 @@
+/**
+ * What one client may ask for: budgets by account and by address, and the count of an account's live
+ * orders. One instance a gateway thread: with several threads each counts for itself.
+ */
+import { CommandKind } from '../../engine/codes.js'
+import { COMMAND_WORDS } from '../../engine/layout.js'
+import { ErrorCode } from '../../sdk/wire/codes.js'
+import { Control, Kind } from '../../sdk/wire/layout.js'
+import { Budget, spent } from './budgets.js'
+import type { GatewayConfig } from '../settings/config.js'
+import type { FrameSource } from '../frames/frames.js'
+import { HTTP_IDLE_MS, KeptConnections } from '../connections/kept-connections.js'
+import { connectionsOf, openFilesMax } from './open-files.js'
+
+/** Bytes of missed events that weigh as much as a request of weight 1. */
+const BYTES_A_WEIGHT = 16 << 10
+/** Of the connections that the system lets a thread have, the part that one address may have: others find room. */
+const ADDRESS_SHARE = 3 / 4
+/** A client is told when less than this part of a budget is left. */
+const THROTTLE_BELOW = 0.1
+
+export interface Refusal {
+  readonly code: number
+  readonly message: string
+  readonly retryAfter?: number
+}
+
+export class Limits {
+  readonly #config: GatewayConfig
+  readonly #requestsByAccount: Budget<number>
+  /** Before logon. */
+  readonly #requestsByIp: Budget<string>
+  readonly #allRequestsByIp: Budget<string>
+  readonly #connects: Budget<string>
+  readonly #orders: Budget<number>
+  readonly #ordersByIp: Budget<string>
+  readonly #cancels: Budget<number>
+  readonly #frameBytes: Budget<number>
+  /** Open WebSockets and unanswered HTTP requests of each address, and of all. */
+  readonly #connections = new Map<string, number>()
+  #allConnections = 0
+  readonly #connectionsMax: number
+  readonly #connectionsPerIp: number
+  /** Answered HTTP connections that may be open still: half of what an address may have. */
+  readonly #kept: KeptConnections
+  /** Connections on which each account is logged on. */
+  readonly #loggedOn = new Map<number, number>()
+  readonly #openOrders: (account: number) => number
+
+  /** `openOrders` tells how many live orders an account has; `openFiles`: files that the process may open. */
+  constructor(config: GatewayConfig, openOrders: (account: number) => number, openFiles = openFilesMax()) {
+    this.#config = config
+    this.#openOrders = openOrders
+    this.#requestsByAccount = new Budget(config.requestRate)
+    this.#requestsByIp = new Budget(config.requestRate)
+    this.#allRequestsByIp = new Budget(config.ipRequestRate)
+    this.#connects = new Budget(config.connectRate)
+    this.#orders = new Budget(config.orderRate)
+    this.#ordersByIp = new Budget(config.ipOrderRate)
+    this.#cancels = new Budget(config.cancelRate)
+    this.#frameBytes = new Budget(config.frameByteRate)
+    const ofFiles = connectionsOf(openFiles, config.threads)
+    this.#connectionsMax = Math.min(config.connectionsMax, ofFiles)
+    this.#connectionsPerIp = Math.min(config.connectionsPerIp, Math.ceil(ofFiles * ADDRESS_SHARE))
+    this.#kept = new KeptConnections(Math.floor(this.#connectionsPerIp / 2))
+  }
+
+  /** Takes what a handshake costs before it is looked at; whether its address may open one more WebSocket. */
+  connect(ip: string): Refusal | undefined {
+    const retryAfter = this.#connects.take(ip, 1, performance.now())
+    if (retryAfter === 0) return this.#connectionsFull(ip)
+    const message = spent('connection', ip, this.#config.connectRate)
+    return { code: ErrorCode.ConnectRateLimited, message, retryAfter }
+  }
+
+  /** `onKept`: it may come on a connection that is counted already. */
+  #connectionsFull(ip: string, onKept = false): Refusal | undefined {
+    const connectionsPerIp = this.#connectionsPerIp
+    const connectionsMax = this.#connectionsMax
+    const refusal = (message: string): Refusal => ({ code: ErrorCode.TooManyConnections, message })
+    if (this.#allConnections >= connectionsMax)
+      return refusal(`${connectionsMax} connections are open, the most that this gateway takes`)
+    const kept = this.#kept.count(ip, performance.now())
+    const open = (this.#connections.get(ip) ?? 0) + (onKept ? Math.max(0, kept - 1) : kept)
+    if (open < connectionsPerIp) return undefined
+    return refusal(
+      `${connectionsPerIp} connections of ${ip} are open, the most of one address; idle ones of HTTP count for ${HTTP_IDLE_MS / 1000} s`,
+    )
+  }
+
+  /** An HTTP request was answered: whether its connection may stay open. */
+  keepsHttp(ip: string): boolean {
+    return this.#kept.keep(ip, performance.now())
+  }
+
+  sweep(now: number): void {
+    this.#kept.sweep(now)
+  }
+
+  opened(ip: string): void {
+    this.#connections.set(ip, (this.#connections.get(ip) ?? 0) + 1)
+    this.#allConnections++
+  }
+
+  closed(ip: string): void {
+    this.#allConnections--
+    const open = (this.#connections.get(ip) ?? 1) - 1
+    if (open === 0) this.#connections.delete(ip)
+    else this.#connections.set(ip, open)
+  }
+
+  /** Whether one more connection may log on for an account. */
+  logon(account: number): Refusal | undefined {
+    const { connectionsPerAccount } = this.#config
+    if ((this.#loggedOn.get(account) ?? 0) < connectionsPerAccount) return undefined
+    return {
+      code: ErrorCode.TooManyConnections,
+      message: `account ${account} is logged on at ${connectionsPerAccount} connections, the most of one account`,
+    }
+  }
+
+  /** A connection speaks for another account than before. */
+  loggedOn(before: number | undefined, now: number | undefined): void {
+    if (before !== undefined) {
+      const left = (this.#loggedOn.get(before) ?? 1) - 1
+      if (left === 0) this.#loggedOn.delete(before)
+      else this.#loggedOn.set(before, left)
+    }
+    if (now !== undefined) this.#loggedOn.set(now, (this.#loggedOn.get(now) ?? 0) + 1)
+  }
+
+  /** Takes what an HTTP request costs before it is looked at; a frame's commands are paid for later. */
+  http(ip: string, isFrame: boolean): Refusal | undefined {
+    return (isFrame ? this.#httpFrame(ip) : this.request(ip, undefined, 1)) ?? this.#connectionsFull(ip, true)
+  }
+
+  /** From its address over all accounts only: an address that has not logged on trades over HTTP as well. */
+  #httpFrame(ip: string): Refusal | undefined {
+    const retryAfter = this.#allRequestsByIp.take(ip, 1, performance.now())
+    if (retryAfter === 0) return undefined
+    const message = spent('request', ip, this.#config.ipRequestRate)
+    return { code: ErrorCode.IpRateLimited, message, retryAfter }
+  }
+
+  /** Takes a request's weight from its account, or from its address before logon, and from all of the address. */
+  request(ip: string, account: number | undefined, weight: number): Refusal | undefined {
+    if (weight === 0) return undefined
+    const now = performance.now()
+    const retryAfter =
+      account === undefined
+        ? this.#requestsByIp.take(ip, weight, now)
+        : this.#requestsByAccount.take(account, weight, now)
+    if (retryAfter !== 0) {
+      const message = spent(
+        'request',
+        account === undefined ? ip : `account ${account}`,
+        this.#config.requestRate,
+      )
+      return { code: ErrorCode.RateLimited, message, retryAfter }
+    }
+    const ofIp = this.#allRequestsByIp.take(ip, weight, now)
+    if (ofIp === 0) return undefined
+    const message = spent('request', ip, this.#config.ipRequestRate)
+    return { code: ErrorCode.IpRateLimited, message, retryAfter: ofIp }
+  }
+
+  /** A request was answered with `bytes`, which nobody knew before: they weigh too. */
+  answered(ip: string, account: number | undefined, bytes: number): void {
+    const weight = Math.floor(bytes / BYTES_A_WEIGHT)
+    const now = performance.now()
+    if (account === undefined) this.#requestsByIp.charge(ip, weight, now)
+    else this.#requestsByAccount.charge(account, weight, now)
+    this.#allRequestsByIp.charge(ip, weight, now)
+  }
+
+  /** Takes a frame's bytes from its account's budget; the journal keeps every one of them. */
+  frameBytes(account: number, bytes: number): Refusal | undefined {
+    const retryAfter = this.#frameBytes.take(account, bytes, performance.now())
+    if (retryAfter === 0) return undefined
+    const message = spent('frame byte', `account ${account}`, this.#config.frameByteRate)
+    return { code: ErrorCode.RateLimited, message, retryAfter }
+  }
+
+  /** Takes the orders and amends of a frame from its address alone: nobody has shown yet whose frame it is. */
+  unprovenFrame(ip: string, records: Int32Array, first: number, count: number): Refusal | undefined {
+    const { orders } = countKinds(records, first, count)
+    if (orders === 0) return undefined
+    const retryAfter = this.#ordersByIp.take(ip, orders, performance.now())
+    if (retryAfter === 0) return undefined
+    const message = spent('order', ip, this.#config.ipOrderRate)
+    return { code: ErrorCode.IpOrderRateLimited, message, retryAfter }
+  }
+
+  /**
+   * Takes a frame's commands from their budgets: orders and amends from the account's and the address's
+   * (unless `addressHasPaid`), cancels from one of the account's own that nothing else touches. All or nothing:
+   * a frame is not taken in part. A frame that only cancels may also wait behind twice as many others.
+   */
+  frame(
+    connection: FrameSource,
+    account: number,
+    records: Int32Array,
+    first: number,
+    count: number,
+    addressHasPaid: boolean,
+  ): Refusal | undefined {
+    const { orders, places, cancels } = countKinds(records, first, count)
+    const inFlightMax = this.#config.framesInFlightMax * (cancels === count ? 2 : 1)
+    if (connection.framesInFlight >= inFlightMax) {
+      return {
+        code: ErrorCode.TooManyFramesInFlight,
+        message: `${connection.framesInFlight} frames of this connection are unanswered, at most ${inFlightMax} may be`,
+        retryAfter: 10,
+      }
+    }
+    const full = this.openOrders(account, places)
+    if (full !== undefined) return full
+    const now = performance.now()
+    const { orderRate, ipOrderRate, cancelRate } = this.#config
+    const whose = `account ${account}`
+    const refused = (code: number, message: string, retryAfter: number): Refusal => ({
+      code,
+      message,
+      retryAfter,
+    })
+    if (orders > 0) {
+      const ofAccount = this.#orders.take(account, orders, now)
+      if (ofAccount !== 0)
+        return refused(ErrorCode.OrderRateLimited, spent('order', whose, orderRate), ofAccount)
+      const ofIp = addressHasPaid ? 0 : this.#ordersByIp.take(connection.ip, orders, now)
+      if (ofIp !== 0) {
+        this.#orders.take(account, -orders, now)
+        return refused(ErrorCode.IpOrderRateLimited, spent('order', connection.ip, ipOrderRate), ofIp)
+      }
+    }
+    if (cancels > 0) {
+      const retryAfter = this.#cancels.take(account, cancels, now)
+      if (retryAfter !== 0) {
+        // Not taken in part: what the orders took goes back.
+        if (orders > 0) {
+          this.#orders.take(account, -orders, now)
+          this.#ordersByIp.take(connection.ip, -orders, now)
+        }
+        return refused(ErrorCode.CancelRateLimited, spent('cancel', whose, cancelRate), retryAfter)
+      }
+    }
+    this.#warn(connection, account, now)
+    return undefined
+  }
+
+  /**
+   * A frame has made `more` fills than it has commands. Each counts as an order, if need be of later: an order that
+   * meets a thousand makers takes as much of the gateway as hundreds that meet one.
+   */
+  filled(account: number, ip: string, more: number): void {
+    const now = performance.now()
+    this.#orders.charge(account, more, now)
+    this.#ordersByIp.charge(ip, more, now)
+  }
+
+  /** Whether the account may have `places` more live orders; they count as resting until they do not. */
+  openOrders(account: number, places: number): Refusal | undefined {
+    const open = this.#openOrders(account)
+    const { openOrdersMax } = this.#config
+    if (places === 0 || open + places <= openOrdersMax) return undefined
+    return {
+      code: ErrorCode.TooManyOpenOrders,
+      message: `account ${account} has ${open} live orders; with ${places} more it would have above ${openOrdersMax}, the most that it may`,
+    }
+  }
+
+  /** Tells a client once a second that its order budget is nearly spent. */
+  #warn(connection: FrameSource, account: number, now: number): void {
+    if (this.#orders.left(account) >= THROTTLE_BELOW || now - connection.warnedAtMs < 1000) return
+    connection.warnedAtMs = now
+    connection.send([Kind.Control, Control.Throttle, { budget: 'orders' }])
+  }
+}
+
+/** Commands of a frame by what they take: cancels, and all others; new orders are counted among these. */
+function countKinds(
+  records: Int32Array,
+  first: number,
+  count: number,
+): { orders: number; places: number; cancels: number } {
+  let orders = 0
+  let places = 0
+  let cancels = 0
+  for (let index = first; index < first + count; index++) {
+    const kind = records[index * COMMAND_WORDS]! & 0xff
+    if (kind === CommandKind.Cancel || kind === CommandKind.CancelAll) cancels++
+    else orders++
+    if (kind === CommandKind.Place) places++
+  }
+  return { orders, places, cancels }
+}

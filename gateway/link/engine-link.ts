@@ -1,0 +1,289 @@
+/**
+ * This gateway thread's two rings: commands and queries go in, what the engine applied comes out, never
+ * before it is durable. One instance a thread. Nothing here knows of sockets: what it hands on is
+ * decoded by outbound.ts.
+ *
+ * Invariant: an outbound message is handed on only when its last seq is at or below durableSeq, in ring
+ * order; so whatever a client ever sees survives kill -9. A message's views are dead after the handler
+ * returns.
+ */
+import { COMMAND_WORDS } from '../../engine/layout.js'
+import { Control } from '../../engine/rings/control.js'
+import {
+  INBOUND_HEADER_WORDS,
+  Inbound,
+  InboundType,
+  OUTBOUND_HEADER_WORDS,
+  Outbound,
+  OutboundType,
+} from '../../engine/messages.js'
+import { GatedReader } from '../../engine/rings/gated-reader.js'
+import { RingWriter, armDoorbell, disarmDoorbell, sleepOnDoorbellAsync } from '../../engine/rings/ring.js'
+
+/** Connection number of what this thread asks for itself. */
+const OWN = 0
+const NOBODY = -1
+const NO_RECORD = new Int32Array(0)
+/** Messages handled before the event loop gets its turn. */
+const MESSAGES_A_TURN = 256
+/** A sleeper looks at the stop flag at least this often. */
+const SLEEP_MS_MAX = 1000
+
+/** Commands that the engine has applied, as they lie in the ring: valid during the handler only. */
+export interface Applied {
+  readonly words: Int32Array
+  readonly floats: Float64Array
+  /** Word offset of the first event record. */
+  at: number
+  count: number
+  firstSeq: number
+  lastSeq: number
+  timeMs: number
+  /** Ticket of this thread's own submission, or -1. */
+  ticket: number
+  /** More messages of the same commands follow. */
+  more: boolean
+}
+
+export interface Answer {
+  /** The state that the answer tells of is the one after this seq. */
+  readonly seq: number
+  readonly timeMs: number
+  readonly value: unknown
+}
+
+export interface EngineLinkHandler {
+  applied(applied: Applied): void
+  /** All messages that were there have been handled, to the end of their commands: time to send. */
+  flush(): void
+  /** The engine has ended: nothing comes any more. */
+  stopped(): void
+}
+
+export interface EngineLinkOptions {
+  /** Index among the exchange's producers: names the doorbell. */
+  readonly producer: number
+  readonly inbound: SharedArrayBuffer
+  readonly outbound: SharedArrayBuffer
+  readonly control: SharedArrayBuffer
+}
+
+export class EngineLink {
+  readonly control: Control
+  readonly #writer: RingWriter
+  readonly #reader: GatedReader
+  readonly #producer: number
+  readonly #queries = new Map<number, (answer: Answer | undefined) => void>()
+  /** Parts of answers whose last part has not come yet. */
+  readonly #parts = new Map<number, Uint8Array[]>()
+  readonly #applied: Applied
+  readonly #decoder = new TextDecoder()
+  #nextTicket = 1
+  #ended = false
+  #handledSeq = 0
+  #left = false
+  #within = false
+  /** The latest engine time of what has been handed on. */
+  #toldMs = 0
+
+  constructor(options: EngineLinkOptions) {
+    this.control = new Control(options.control)
+    this.#producer = options.producer
+    this.#writer = new RingWriter(options.inbound, this.control.engineDoorbell)
+    this.#reader = new GatedReader(options.outbound, this.control)
+    const { words, floats } = this.#reader
+    this.#applied = {
+      words,
+      floats,
+      at: 0,
+      count: 0,
+      firstSeq: 0,
+      lastSeq: 0,
+      timeMs: 0,
+      ticket: NOBODY,
+      more: false,
+    }
+  }
+
+  /** Last seq of what has been handed on. */
+  get handledSeq(): number {
+    return this.#handledSeq
+  }
+
+  /** Engine time of a command that is given now, to a few ms, and never before what the engine has told. */
+  get timeMs(): number {
+    return Math.max(this.#toldMs, this.control.timeMs)
+  }
+
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  /** More messages of the same commands are on their way: what has been handed on is no whole state. */
+  get within(): boolean {
+    return this.#within
+  }
+
+  #ticket(): number {
+    const ticket = this.#nextTicket
+    this.#nextTicket = ticket === 0x7fffffff ? 1 : ticket + 1
+    return ticket
+  }
+
+  /**
+   * Puts `count` command records (from word 0 of `records`) and their attachment into the ring as one
+   * message. Returns the ticket that comes back with what was applied, or -1 when the ring is full and
+   * nothing was taken.
+   */
+  submit(records: Int32Array, count: number, attachment: Uint8Array, attachmentKind: number): number {
+    const words = count * COMMAND_WORDS
+    const bytes = (INBOUND_HEADER_WORDS + words) * 4 + attachment.length
+    const at = this.#ended || this.#left ? -1 : this.#writer.tryClaim(bytes)
+    if (at < 0) return -1
+    const ticket = this.#ticket()
+    const word = at >> 2
+    const header = this.#writer.words
+    header.fill(0, word, word + INBOUND_HEADER_WORDS)
+    header[word + Inbound.TYPE] = InboundType.Commands
+    header[word + Inbound.CONNECTION] = OWN
+    header[word + Inbound.REQUEST] = ticket
+    header[word + Inbound.COUNT] = count
+    header[word + Inbound.ATTACHMENT_BYTES] = attachment.length
+    header[word + Inbound.ATTACHMENT_KIND] = attachmentKind
+    header.set(
+      count * COMMAND_WORDS === records.length ? records : records.subarray(0, words),
+      word + INBOUND_HEADER_WORDS,
+    )
+    this.#writer.bytes.set(attachment, (word + INBOUND_HEADER_WORDS + words) * 4)
+    this.#writer.commit()
+    return ticket
+  }
+
+  /**
+   * Asks the engine. `onAnswer` is called in order with what was applied: before it come exactly the
+   * commands up to the answer's seq. It gets undefined when the engine ends first. `id` is the 64-bit id,
+   * `record` the command record, of the kinds that ask for one. False = the ring is full and nothing was
+   * asked.
+   */
+  query(
+    kind: number,
+    subject: number,
+    onAnswer: (answer: Answer | undefined) => void,
+    id: number | bigint = 0,
+    record: Int32Array = NO_RECORD,
+  ): boolean {
+    const bytes = (INBOUND_HEADER_WORDS + record.length) * 4
+    const at = this.#ended || this.#left ? -1 : this.#writer.tryClaim(bytes)
+    if (at < 0) return false
+    const ticket = this.#ticket()
+    const word = at >> 2
+    const header = this.#writer.words
+    header.fill(0, word, word + INBOUND_HEADER_WORDS)
+    header[word + Inbound.TYPE] = InboundType.Query
+    header[word + Inbound.CONNECTION] = OWN
+    header[word + Inbound.REQUEST] = ticket
+    header[word + Inbound.QUERY_KIND] = kind
+    header[word + Inbound.QUERY_SUBJECT] = subject
+    header[word + Inbound.QUERY_LOW] = Number(BigInt(id) & 0xffffffffn)
+    header[word + Inbound.QUERY_HIGH] = Number(BigInt(id) >> 32n)
+    header.set(record, word + INBOUND_HEADER_WORDS)
+    this.#queries.set(ticket, onAnswer)
+    this.#writer.commit()
+    return true
+  }
+
+  /** Hands on messages until the engine ends; between them this thread's event loop runs. */
+  async run(handler: EngineLinkHandler): Promise<void> {
+    const doorbell = this.control.producerDoorbell(this.#producer)
+    while (!this.#ended) {
+      if (this.#drain(handler)) {
+        await new Promise<void>((resolve) => setImmediate(resolve))
+        continue
+      }
+      const seen = armDoorbell(doorbell)
+      if (this.#ready() || this.control.failure !== 0) disarmDoorbell(doorbell)
+      else await sleepOnDoorbellAsync(doorbell, seen, SLEEP_MS_MAX)
+      if (this.control.failure !== 0 && !this.#ready()) this.#end()
+    }
+    handler.stopped()
+  }
+
+  /** Submits nothing any more; what the engine still sends is taken from the ring, so that it can end. */
+  leave(): void {
+    this.#left = true
+  }
+
+  #end(): void {
+    this.#ended = true
+    const waiting = [...this.#queries.values()]
+    this.#queries.clear()
+    for (const onAnswer of waiting) onAnswer(undefined)
+  }
+
+  /** True when the oldest message may be handed on. */
+  #ready(): boolean {
+    return this.#reader.poll() >= 0
+  }
+
+  /** Handles up to a turn of messages; true when there may be more. */
+  #drain(handler: EngineLinkHandler): boolean {
+    let handled = 0
+    for (; handled < MESSAGES_A_TURN && !this.#ended; handled++) {
+      const at = this.#reader.poll()
+      if (at < 0) break
+      this.#handle(at, handler)
+      this.#reader.release()
+    }
+    // Between two messages of the same commands nothing is told: nobody sees half of what they did.
+    if (handled > 0 && !this.#within) handler.flush()
+    return handled === MESSAGES_A_TURN
+  }
+
+  #handle(at: number, handler: EngineLinkHandler): void {
+    const { words, floats } = this.#reader
+    const word = at >> 2
+    const float = at >> 3
+    const type = words[word + Outbound.TYPE]!
+    this.#handledSeq = floats[float + Outbound.SEQ_F64]!
+    this.#toldMs = Math.max(this.#toldMs, floats[float + Outbound.TIME_MS_F64]!)
+    const own = words[word + Outbound.CONNECTION]! === OWN
+    const ticket = own ? words[word + Outbound.REQUEST]! : NOBODY
+    if (type === OutboundType.Applied) {
+      const applied = this.#applied
+      applied.at = word + OUTBOUND_HEADER_WORDS
+      applied.count = words[word + Outbound.COUNT]!
+      applied.firstSeq = floats[float + Outbound.FIRST_SEQ_F64]!
+      applied.lastSeq = floats[float + Outbound.SEQ_F64]!
+      applied.timeMs = floats[float + Outbound.TIME_MS_F64]!
+      applied.ticket = ticket
+      applied.more = words[word + Outbound.MORE] === 1
+      this.#within = applied.more
+      handler.applied(applied)
+    } else if (type === OutboundType.Answer) {
+      this.#answer(ticket, at)
+    } else if (type === OutboundType.Stop) this.#end()
+  }
+
+  #answer(ticket: number, at: number): void {
+    const onAnswer = this.#queries.get(ticket)
+    if (onAnswer === undefined) return
+    const { words, floats, bytes } = this.#reader
+    const word = at >> 2
+    const start = at + OUTBOUND_HEADER_WORDS * 4
+    const part = bytes.slice(start, start + words[word + Outbound.ANSWER_BYTES]!)
+    const parts = this.#parts.get(ticket) ?? []
+    parts.push(part)
+    if (words[word + Outbound.MORE] === 1) {
+      this.#parts.set(ticket, parts)
+      return
+    }
+    this.#parts.delete(ticket)
+    this.#queries.delete(ticket)
+    const text = this.#decoder.decode(parts.length === 1 ? part : Buffer.concat(parts))
+    onAnswer({
+      seq: floats[(at >> 3) + Outbound.SEQ_F64]!,
+      timeMs: floats[(at >> 3) + Outbound.TIME_MS_F64]!,
+      value: JSON.parse(text) as unknown,
+    })
+  }
+}

@@ -1,0 +1,235 @@
+/**
+ * Who may do what: sessions that a wallet approves and revokes, logons that the session's key signs, and
+ * withdrawals, which always need the wallet itself.
+ */
+import { Reject } from '../../engine/codes.js'
+import { writeApproveSession, writeRevokeSession, writeWithdraw } from '../../engine/commands.js'
+import { COMMAND_WORDS } from '../../engine/layout.js'
+import { AttachmentKind } from '../../engine/messages.js'
+import { ErrorCode, rejectToCode } from '../../sdk/wire/codes.js'
+import type { Method } from '../../sdk/wire/layout.js'
+import type { WireValue } from '../../sdk/wire/msgpack.js'
+import type { MethodParams } from '../../sdk/wire/schema.js'
+import { type SessionName, logonMessage } from '../../sdk/wire/signed.js'
+import { approvalMessage, revocationMessage, withdrawalMessage } from '../signatures/auth.js'
+import type { Connection } from '../connections/connection.js'
+import { p256PublicKey } from '../sessions/directory.js'
+import { giveCommand } from './engine-requests.js'
+import type { Gateway } from '../gateway.js'
+import { type KeyCheck, crowded } from '../signatures/key-checks.js'
+import { RequestError } from '../protocol/request-error.js'
+import { stillStanding } from '../sessions/still-standing.js'
+import type { WalletMessage } from '../signatures/wallet-checks.js'
+import { type WalletWords, staleReject, walletRefusal } from './wallet-refusals.js'
+
+function ownerOf(gateway: Gateway, account: number): `0x${string}` {
+  const owner = gateway.directory.ownerOf(account)
+  if (owner === undefined) throw new RequestError(ErrorCode.UnknownAccount, `no account ${account}`)
+  return owner
+}
+
+/** What a wallet's message says of itself. */
+type Signed = Omit<WalletWords, 'highestNonce' | 'timeMs' | 'symbol'>
+type Row = 'approval' | 'withdrawal'
+
+const wordsOf = (gateway: Gateway, row: Row, signed: Signed): WalletWords => ({
+  ...signed,
+  symbol: gateway.data.deployment.assets.find(({ id }) => id === signed.asset)?.symbol,
+  highestNonce: gateway.directory.nonces(signed.account)[row],
+  timeMs: gateway.timeMs,
+})
+
+/** Words for what the engine refuses of a wallet's message, whose nonce is of that row. */
+const refusalOf =
+  (gateway: Gateway, row: Row, signed: Signed): ((reject: number) => string) =>
+  (reject) =>
+    walletRefusal(reject, wordsOf(gateway, row, signed))
+
+/** @throws RequestError when the message's nonce is used or its deadline over. */
+function checkStands(gateway: Gateway, row: Row, signed: Signed): void {
+  const words = wordsOf(gateway, row, signed)
+  const { account, approval } = signed
+  let reject = staleReject(words, row)
+  // A revocation that comes again has ended its session: the engine says that first, too.
+  if (
+    reject !== 0 &&
+    approval !== undefined &&
+    gateway.directory.session({ account, approval }) === undefined
+  )
+    reject = Reject.UnknownSession
+  if (reject !== 0) throw new RequestError(rejectToCode(reject), walletRefusal(reject, words))
+}
+
+/**
+ * Finds out that `owner` has signed the message, and takes it from the account's budget if it may still act; what is
+ * over is refused before anybody looks at its signature, and what others send again is theirs to pay. `isDone` = it
+ * has had its effect already and is only answered again. Whoever carried it may have gone meanwhile: the wallet's word
+ * alone counts. @throws RequestError when it is another's, or over.
+ */
+async function takeWalletsWord(
+  gateway: Gateway,
+  ip: string,
+  { row, signed, message, badCode }: { row: Row; signed: Signed; message: WalletMessage; badCode: number },
+  isDone: () => boolean = () => false,
+): Promise<void> {
+  const owner = ownerOf(gateway, signed.account)
+  if (!isDone()) checkStands(gateway, row, signed)
+  if (!(await stillStanding(gateway, {}, gateway.walletChecks.isSignedBy(owner, ip, message))))
+    throw new RequestError(badCode, `the signature is not ${owner}'s`)
+  if (isDone()) return
+  checkStands(gateway, row, signed)
+  gateway.walletChecks.charge({ account: signed.account, row, nonce: signed.nonce })
+}
+
+/**
+ * Registers a session key. The very same approval asked again (its answer was lost) answers with the session
+ * that it made; one of the same nonce and other terms is refused, a newer one of the same key replaces that session.
+ */
+export async function approveSession(
+  gateway: Gateway,
+  ip: string,
+  params: MethodParams<typeof Method.ApproveSession>,
+): Promise<WireValue> {
+  const [account, publicKey, scopes, maxNotional, expiresAtMs, nonce, deadlineMs, signature] = params
+  ownerOf(gateway, account)
+  const key = p256PublicKey(publicKey)
+  if (key === undefined) throw new RequestError(ErrorCode.BadApproval, 'publicKey is not a point of P-256')
+  const terms = { scopes, maxNotional, expiresAtMs, nonce, deadlineMs }
+  const name = { account, approval: nonce }
+  const isThere = (): boolean => {
+    const there = gateway.directory.sessionOfKey(account, publicKey)
+    return (
+      there?.approval === nonce &&
+      there.scopes === scopes &&
+      there.maxNotional === maxNotional &&
+      there.expiresAtMs === expiresAtMs
+    )
+  }
+  const signed = { account, nonce, deadlineMs, expiresAtMs }
+  const message = approvalMessage(gateway.domain, { account, publicKey, ...terms }, signature)
+  await stillStanding(
+    gateway,
+    {},
+    takeWalletsWord(
+      gateway,
+      ip,
+      { row: 'approval', signed, message, badCode: ErrorCode.BadApproval },
+      isThere,
+    ),
+  )
+  if (isThere()) return name
+  const records = new Int32Array(COMMAND_WORDS)
+  const x = Buffer.from(publicKey.subarray(1))
+  const keyX = Array.from({ length: 8 }, (_, word) => x.readInt32BE(word * 4))
+  writeApproveSession(records, 0, account, keyX, publicKey[0]! & 1, terms)
+  const refused = refusalOf(gateway, 'approval', signed)
+  return giveCommand(gateway, records, signature, AttachmentKind.Approval, refused, () => name).catch(
+    (error: unknown) => {
+      // The same approval was under way twice: the other one has made the session.
+      if (!isThere()) throw error
+      return name
+    },
+  )
+}
+
+/** Ends a session for good. */
+export async function revokeSession(
+  gateway: Gateway,
+  ip: string,
+  params: MethodParams<typeof Method.RevokeSession>,
+): Promise<WireValue> {
+  const [account, approval, nonce, deadlineMs, signature] = params
+  const revocation = { account, approval, nonce, deadlineMs }
+  await stillStanding(
+    gateway,
+    {},
+    takeWalletsWord(gateway, ip, {
+      row: 'approval',
+      signed: revocation,
+      message: revocationMessage(gateway.domain, revocation, signature),
+      badCode: ErrorCode.BadSignature,
+    }),
+  )
+  const records = new Int32Array(COMMAND_WORDS)
+  writeRevokeSession(records, new Float64Array(records.buffer), 0, account, approval, { nonce, deadlineMs })
+  const refused = refusalOf(gateway, 'approval', revocation)
+  return giveCommand(gateway, records, signature, AttachmentKind.Revocation, refused, () => ({
+    account,
+    approval,
+  }))
+}
+
+/** Takes units out of the account, to be claimed on-chain once their batch is proven. */
+export async function requestWithdrawal(
+  gateway: Gateway,
+  ip: string,
+  params: MethodParams<typeof Method.Withdraw>,
+): Promise<WireValue> {
+  const [account, asset, units, nonce, deadlineMs, signature] = params
+  const withdrawal = { account, asset, units, nonce, deadlineMs }
+  await stillStanding(
+    gateway,
+    {},
+    takeWalletsWord(gateway, ip, {
+      row: 'withdrawal',
+      signed: withdrawal,
+      message: withdrawalMessage(gateway.domain, withdrawal, signature),
+      badCode: ErrorCode.BadSignature,
+    }),
+  )
+  const records = new Int32Array(COMMAND_WORDS)
+  const floats = new Float64Array(records.buffer)
+  writeWithdraw(records, floats, 0, account, asset, units, { nonce, deadlineMs })
+  const refused = refusalOf(gateway, 'withdrawal', withdrawal)
+  return giveCommand(gateway, records, signature, AttachmentKind.Withdrawal, refused, ({ firstSeq }) => ({
+    seq: firstSeq,
+  }))
+}
+
+/** Logs a session on to a connection, whose challenge its key has signed. */
+export async function logon(
+  gateway: Gateway,
+  connection: Connection,
+  name: SessionName,
+  signature: Uint8Array,
+): Promise<WireValue> {
+  if (connection.session !== undefined || connection.loggingOn) {
+    throw new RequestError(ErrorCode.AlreadyLoggedOn, 'this connection has a session, or a logon under way')
+  }
+  const session = gateway.directory.session(name)
+  if (session === undefined)
+    throw new RequestError(ErrorCode.UnknownSession, `no session ${name.approval} of account ${name.account}`)
+  if (session.expiresAtMs <= gateway.timeMs)
+    throw new RequestError(ErrorCode.SessionExpired, `${session.text} has expired`)
+  const message = logonMessage(gateway.domain.hash, name, connection.challenge)
+  const copy = signature.slice()
+  connection.loggingOn = true
+  let check: KeyCheck
+  try {
+    check = await stillStanding(
+      gateway,
+      { connection, session },
+      new Promise<KeyCheck>((resolve) =>
+        gateway.keyChecks.check(connection.ip, session, message, copy, resolve),
+      ),
+    )
+  } finally {
+    connection.loggingOn = false
+  }
+  if (check === 'crowded') throw new RequestError(ErrorCode.IpRateLimited, crowded(connection.ip), 100)
+  if (check === 'invalid')
+    throw new RequestError(
+      ErrorCode.BadSignature,
+      `the signature is not by the key of ${session.text}, over the challenge of this connection’s hello`,
+    )
+  const refusal = gateway.limits.logon(session.account)
+  if (refusal !== undefined) throw new RequestError(refusal.code, refusal.message, refusal.retryAfter)
+  connection.session = session
+  return {
+    account: session.account,
+    approval: session.approval,
+    scopes: session.scopes,
+    maxNotional: session.maxNotional,
+    expiresAtMs: session.expiresAtMs,
+  }
+}

@@ -1,0 +1,66 @@
+/** Signatures of session keys: a few in the pool, the rest in turns of addresses; an IPv6 network is one address. */
+import { KEY_CHECKS_PER_IP, KEY_CHECKS_WAITING } from '../../engine/limits.js'
+import { addressKey, turnKey } from '../limits/addresses.js'
+import type { SessionInfo } from '../sessions/directory.js'
+import { KeyChecks } from './key-checks.js'
+
+const nothing = new Uint8Array(0)
+const session = {} as SessionInfo
+
+test('forty addresses fill the way to the pool: another one’s frame is checked within a turn of all', async () => {
+  const inPool: (() => void)[] = []
+  const checks = new KeyChecks((_session, _message, _signature, done) => inPool.push(() => done(true)))
+  const outcomes: string[] = []
+  for (let index = 0; index < KEY_CHECKS_PER_IP; index++)
+    for (let address = 0; address < 40; address++)
+      checks.check(`crowd ${address}`, session, nothing, nothing, (check) => outcomes.push(check))
+  let other = ''
+  checks.check('other', session, nothing, nothing, (check) => (other = check))
+  const most = inPool.length + 41
+  let done = 0
+  for (; other === '' && done < most; done++) inPool.shift()!()
+  expect(other).toBe('valid')
+  for (let next = inPool.shift(); next !== undefined; next = inPool.shift()) {
+    next()
+    done++
+  }
+  // Those without a place hear of it later, not within the call.
+  await Promise.resolve()
+  expect(done).toBeLessThanOrEqual(KEY_CHECKS_WAITING + 41)
+  expect(outcomes.filter((outcome) => outcome === 'crowded').length).toBe(40 * KEY_CHECKS_PER_IP + 1 - done)
+})
+
+const ipv6 = (...words: number[]): ArrayBuffer =>
+  Uint8Array.from(words.flatMap((word) => [word >> 8, word & 255])).buffer
+
+test('an address is an IPv4 address, or the /64 of an IPv6 one', () => {
+  expect(addressKey(Uint8Array.of(127, 0, 0, 9).buffer)).toBe('127.0.0.9')
+  expect(addressKey(ipv6(0, 0, 0, 0, 0, 0xffff, 0x7f00, 9))).toBe('127.0.0.9')
+  const one = addressKey(ipv6(0x2001, 0xdb8, 1, 2, 3, 4, 5, 6))
+  expect(one).toBe('2001:db8:1:2::/64')
+  expect(addressKey(ipv6(0x2001, 0xdb8, 1, 2, 9, 9, 9, 9))).toBe(one)
+  expect(addressKey(ipv6(0x2001, 0xdb8, 1, 3, 3, 4, 5, 6))).not.toBe(one)
+})
+
+test('all networks of one /48 share one turn: they do not keep a place from others', () => {
+  const keys = Array.from({ length: KEY_CHECKS_WAITING }, (_, subnet) =>
+    addressKey(ipv6(0x2001, 0xdb8, 1, subnet, 0, 0, 0, 1)),
+  )
+  expect(new Set(keys).size).toBe(KEY_CHECKS_WAITING)
+  expect(new Set(keys.map(turnKey))).toEqual(new Set(['2001:db8:1::/48']))
+  expect(turnKey('127.0.0.9')).toBe('127.0.0.9')
+
+  const inPool: (() => void)[] = []
+  const checks = new KeyChecks((_session, _message, _signature, done) => inPool.push(() => done(true)))
+  for (const key of keys) checks.check(key, session, nothing, nothing, () => {})
+  let other = ''
+  checks.check(
+    addressKey(ipv6(0x2001, 0xdb8, 2, 0, 0, 0, 0, 1)),
+    session,
+    nothing,
+    nothing,
+    (check) => (other = check),
+  )
+  for (let turns = inPool.length + 2; turns > 0 && other === ''; turns--) inPool.shift()!()
+  expect(other).toBe('valid')
+})

@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-const program = new URL('../dist/app/main.js', import.meta.url)
+const program = new URL('../dist/program/main.js', import.meta.url)
 if (existsSync(fileURLToPath(program))) await import(program.href)
 else {
   process.stderr.write('glassbook: not built yet: npm run build\n')

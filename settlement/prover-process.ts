@@ -4,12 +4,11 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { constants, setPriority } from 'node:os'
-import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 /** Built beside this file, and never imported: it is another program (README, licences). */
-export const PROVER_PROGRAM = join(dirname(fileURLToPath(import.meta.url)), 'prover', 'main.js')
+export const PROVER_PROGRAM = fileURLToPath(new URL('./prover/main.js', import.meta.url))
 
 export interface ProverProcessOptions {
   readonly url: string

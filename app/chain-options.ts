@@ -3,8 +3,8 @@
  * meant, how progress is shown, how wrong use is told.
  */
 import { isAddress, type Address, type PublicClient } from 'viem'
-import { chainClient, chainErrorText, type ChainDeployment } from '../settlement/chain.js'
-import { NoSettlement, discoverDeployment } from '../settlement/history.js'
+import { chainClient, chainErrorText, type ChainDeployment } from '../settlement/chain/chain.js'
+import { NoSettlement, discoverDeployment } from '../settlement/chain/history.js'
 import { NoDeployment, readDeploymentFile } from './deployment-file.js'
 import { fileErrorText, unreadable, unwritable } from './file-errors.js'
 

@@ -9,7 +9,7 @@ import { FolderInUse } from '../engine/journal/lock.js'
 import { JournalDamage } from '../engine/journal/reader.js'
 import { journalFolder, segmentOf, snapshotFolder } from '../engine/journal/segments.js'
 import { ListenError } from '../gateway/net/probe-port.js'
-import { BatchStore } from '../settlement/store.js'
+import { BatchStore } from '../settlement/store/store.js'
 import { historyFolder } from './gateway-folder.js'
 
 /** The journal does not hold what other files of the folder speak of. */

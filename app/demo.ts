@@ -11,7 +11,7 @@ import { foundry } from 'viem/chains'
 import { settlementAbi, vaultAbi } from '../contracts/abi.js'
 import { type Deployment, receiptOf } from '../contracts/deploy.js'
 import { type Client, GlassbookError, createClient } from '../sdk/index.js'
-import { unitsText } from '../settlement/units-text.js'
+import { unitsText } from '../settlement/audit/units-text.js'
 
 const MARKET = 0
 const LEVELS = 5

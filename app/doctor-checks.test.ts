@@ -19,7 +19,7 @@ import { demoTokenAbi, settlementAbi, vaultAbi } from '../contracts/abi.js'
 import { startAnvil, type Anvil } from '../contracts/anvil.js'
 import { settlementCode, vaultCode, type ContractCode } from '../contracts/bytecode.js'
 import { deploy, type Deployment } from '../contracts/deploy.js'
-import { told } from '../test/told.js'
+import { told } from '../test/support/told.js'
 import { runDoctor } from './doctor.js'
 
 const KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'

@@ -16,9 +16,9 @@ import { groth16ChunkVerifierCode, unprovenVerifierCode, vaultCode } from '../co
 import { type Anvil, startAnvil } from '../contracts/anvil.js'
 import { checkDeployment } from '../contracts/check.js'
 import { DeployError, type Deployment, deploy } from '../contracts/deploy.js'
-import { smallTrapdoor, trapdoorKey } from '../test/groth16-trapdoor.js'
+import { smallTrapdoor, trapdoorKey } from '../test/support/groth16-trapdoor.js'
 import type { VerificationKey } from '../contracts/verification-key.js'
-import { developmentVerificationKey } from '../settlement/development-key.js'
+import { developmentVerificationKey } from '../settlement/chain/development-key.js'
 import { runDoctor } from './doctor.js'
 
 const KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'

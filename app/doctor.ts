@@ -14,7 +14,7 @@ import {
   InsecureKey,
   developmentVerificationKey,
   refuseDevelopmentKey,
-} from '../settlement/development-key.js'
+} from '../settlement/chain/development-key.js'
 import { NoDeployment, readDeploymentFile } from './deployment-file.js'
 
 const USAGE = 'usage: glassbook doctor DEPLOYMENT.json [--rpc URL] [--key VERIFICATION_KEY.json] [--json]'

@@ -10,9 +10,15 @@ import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { createWalletClient, http, type Hex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
-import { readCheckpoint } from '../settlement/checkpoint.js'
-import { planExit, sendSteps, type ExitPlan, type FailedStep, type PlanOptions } from '../settlement/exit.js'
-import { unitsText, type AssetText } from '../settlement/units-text.js'
+import { readCheckpoint } from '../settlement/audit/checkpoint.js'
+import {
+  planExit,
+  sendSteps,
+  type ExitPlan,
+  type FailedStep,
+  type PlanOptions,
+} from '../settlement/audit/exit.js'
+import { unitsText, type AssetText } from '../settlement/audit/units-text.js'
 import {
   UsageError,
   address,

@@ -22,7 +22,7 @@ import { checkAssets } from '../contracts/check.js'
 import { checkCode } from '../contracts/check-code.js'
 import { type DeployOptions, type Deployment, deploy, receiptOf } from '../contracts/deploy.js'
 import { journalFolder } from '../engine/journal/segments.js'
-import { writeDurable } from '../settlement/store.js'
+import { writeDurable } from '../settlement/store/store.js'
 import { hasJournal } from './data-folder.js'
 
 /** Anvil's own well-known phrase: its accounts hold coins of the local chain and nothing anywhere else. */

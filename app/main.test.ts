@@ -13,7 +13,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Program, until } from '../test/program.js'
+import { Program, until } from '../test/support/program.js'
 import { chainStatePath } from './local-chain.js'
 import { asksForHelp, commandHelp, commands, programHelp } from './commands.js'
 

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { Reject } from '../engine/codes.js'
 import { type ExchangeHandles, startExchange } from '../engine/runtime/exchange.js'
 import { UNITS_END } from '../engine/limits.js'
-import { depositRecord } from '../settlement/chain-watcher.js'
+import { depositRecord } from '../settlement/chain/chain-watcher.js'
 import { LOCAL_GENESIS } from './genesis.js'
 import { OperatorLink } from './operator-link.js'
 

@@ -38,10 +38,10 @@ import {
   walletDomain,
   walletTypes,
 } from '../sdk/wire/signed.js'
-import { chainClient, type ChainDeployment } from '../settlement/chain.js'
-import { bytesToHex, wordsToBytes } from '../settlement/commit.js'
-import { FillLeaves, decodeFill, fillProof, verifyFill, FILL_BYTES } from '../settlement/fills-root.js'
-import { BatchStore } from '../settlement/store.js'
+import { chainClient, type ChainDeployment } from '../settlement/chain/chain.js'
+import { bytesToHex, wordsToBytes } from '../settlement/batch/commit.js'
+import { FillLeaves, decodeFill, fillProof, verifyFill, FILL_BYTES } from '../settlement/batch/fills-root.js'
+import { BatchStore } from '../settlement/store/store.js'
 import { UsageError, guarded, toJson } from './chain-options.js'
 import { usageOf } from './commands.js'
 import { readDeploymentFile } from './deployment-file.js'

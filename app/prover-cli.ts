@@ -3,7 +3,7 @@
  * shares nothing with the exchange but files and HTTP), with the same arguments and standard streams.
  */
 import { spawn } from 'node:child_process'
-import { PROVER_PROGRAM } from '../settlement/prover-process.js'
+import { PROVER_PROGRAM } from '../settlement/proving/prover-process.js'
 
 const USAGE = `Usage:
   glassbook prover key --rows N                                   build and cache the development key

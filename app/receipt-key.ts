@@ -17,7 +17,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { makeFolder, syncFolder } from '../engine/journal/disk.js'
-import { writeDurable } from '../settlement/store.js'
+import { writeDurable } from '../settlement/store/store.js'
 
 const FILE = 'receipt-key.pem'
 const OTHERS = 0o077

@@ -3,7 +3,7 @@
  * that nobody caught. The first one decides the exit code; later ones only say what they are. Whoever
  * starts or waits asks `during`, so that an end that comes early is not slept through.
  */
-import { ExchangeFrozen } from '../settlement/chain.js'
+import { ExchangeFrozen } from '../settlement/chain/chain.js'
 
 export class RunEnd {
   readonly #promise: Promise<number>

@@ -6,10 +6,10 @@
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Deployment } from '../contracts/deploy.js'
-import { CHAIN_PATIENCE_MS, ExchangeFrozen, chainClient } from '../settlement/chain.js'
+import { CHAIN_PATIENCE_MS, ExchangeFrozen, chainClient } from '../settlement/chain/chain.js'
 import type { ProofQuestion } from '../gateway/link/messages.js'
-import { type ChainWatcher, startChainWatcher } from '../settlement/chain-watcher.js'
-import type { ProofLater } from '../settlement/fill-proofs.js'
+import { type ChainWatcher, startChainWatcher } from '../settlement/chain/chain-watcher.js'
+import type { ProofLater } from '../settlement/proving/fill-proofs.js'
 import type {
   BatchMessage,
   FromSettlement,

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { bareBook } from './bare-book.js'
 import { BookOnly, MESSAGE_WORDS, REPORT_WORDS, reportText } from './book-only.js'
 import { hashReports } from './conformance.js'
-import { testWithFile } from '../test/needs.js'
+import { testWithFile } from '../test/support/needs.js'
 
 const DATA = process.env['GLASSBOOK_DATA'] ?? fileURLToPath(new URL('../../../shared/data', import.meta.url))
 const HASHES = {

@@ -28,7 +28,7 @@ import {
   packDeposits,
   publicInputs,
 } from '../contracts/model/batch.js'
-import { smallTrapdoor, trapdoorKey, trapdoorProof } from '../test/groth16-trapdoor.js'
+import { smallTrapdoor, trapdoorKey, trapdoorProof } from '../test/support/groth16-trapdoor.js'
 import { BalanceTree } from '../contracts/model/poseidon.js'
 
 const KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'

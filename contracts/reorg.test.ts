@@ -27,7 +27,7 @@ import {
   packDeposits,
   publicInputs,
 } from './model/batch.js'
-import { smallTrapdoor, trapdoorKey, trapdoorProof } from '../test/groth16-trapdoor.js'
+import { smallTrapdoor, trapdoorKey, trapdoorProof } from '../test/support/groth16-trapdoor.js'
 import { BalanceTree } from './model/poseidon.js'
 
 /** Anvil's first accounts: the operator, and two owners. */

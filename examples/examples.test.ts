@@ -7,8 +7,8 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Forger, startForger } from '../test/forging-prover.js'
-import { Program, WAIT_MS, freePort, until } from '../test/program.js'
+import { type Forger, startForger } from '../test/support/forging-prover.js'
+import { Program, WAIT_MS, freePort, until } from '../test/support/program.js'
 
 const built = dirname(fileURLToPath(import.meta.url))
 const sources = join(built, '..', '..', 'examples')

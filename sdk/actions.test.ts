@@ -16,7 +16,7 @@ import { vaultAbi } from '../contracts/abi.js'
 import { EventKind, Side, rejectNames } from '../engine/codes.js'
 import { EVENT_WORDS, Ev } from '../engine/layout.js'
 import type { FillProof as FillProofMessage } from '../gateway/link/messages.js'
-import { FillLeaves, fillProof, fillsRoot } from '../settlement/fills-root.js'
+import { FillLeaves, fillProof, fillsRoot } from '../settlement/batch/fills-root.js'
 import {
   AuthenticationError,
   type Client,

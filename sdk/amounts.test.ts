@@ -16,7 +16,7 @@ import {
   toTicks,
   toUnits,
 } from './index.js'
-import { testWithFile } from '../test/needs.js'
+import { testWithFile } from '../test/support/needs.js'
 
 const ETH = { decimals: 18, unitAtoms: 10n ** 12n }
 const USDC = { decimals: 6, unitAtoms: 1n }

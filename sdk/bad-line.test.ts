@@ -15,7 +15,7 @@ import { JournalReader, genesisOf } from '../engine/journal/reader.js'
 import { applyBlock } from '../engine/recovery/recovery.js'
 import { EVENT_WORDS, Ev } from '../engine/layout.js'
 import { startGatewayBridge } from '../gateway/bridge/bridge-listener.js'
-import { startBadLine } from '../test/bad-line.js'
+import { startBadLine } from '../test/support/bad-line.js'
 import { makeMarket } from '../examples/quotes.js'
 import {
   type Client,

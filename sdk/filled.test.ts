@@ -3,7 +3,7 @@
  * plain path and on that of a lost answer, and whether a stop still waits.
  */
 import { type Rig, startRig } from '../bench/gateway-rig.js'
-import { type MessageProxy, startMessageProxy } from '../test/message-proxy.js'
+import { type MessageProxy, startMessageProxy } from '../test/support/message-proxy.js'
 import {
   type Client,
   type CommandResult,

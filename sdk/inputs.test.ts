@@ -3,7 +3,7 @@
  * and what is allowed. Programs without types do what types would forbid, so the calls here are untyped.
  */
 import { CommandKind, OrderType, Reject, Side, rejectNames } from '../engine/codes.js'
-import { type FakeExchange, startFakeExchange } from '../test/fake-exchange.js'
+import { type FakeExchange, startFakeExchange } from '../test/support/fake-exchange.js'
 import { fromLots, fromTicks, fromUnits } from './decimals.js'
 import { explainedRejects, rejectionOf } from './explain.js'
 import {

@@ -4,7 +4,7 @@
  */
 import { type AddressInfo, createServer } from 'node:net'
 import { FRAME_COMMANDS_MAX } from '../engine/limits.js'
-import { type FakeExchange, startFakeExchange } from '../test/fake-exchange.js'
+import { type FakeExchange, startFakeExchange } from '../test/support/fake-exchange.js'
 import { type Client, type ClientOptions, ErrorCode, createClient, createSessionKey } from './index.js'
 import { Method } from './wire/layout.js'
 

@@ -1,5 +1,5 @@
 /** Questions that read page after page: all of it comes, each once, and whether something is missing is kept. */
-import { type FakeExchange, startFakeExchange } from '../test/fake-exchange.js'
+import { type FakeExchange, startFakeExchange } from '../test/support/fake-exchange.js'
 import { type Client, createClient } from './index.js'
 import { Method } from './wire/layout.js'
 import type { WireValue } from './wire/msgpack.js'

@@ -2,7 +2,7 @@
  * Streams through gaps, doubles, refusals and broken connections, against an exchange that does exactly what
  * the test says: what was missed is made good from where it was missed, or said to be missing.
  */
-import { type FakeAnswer, type FakeExchange, startFakeExchange } from '../test/fake-exchange.js'
+import { type FakeAnswer, type FakeExchange, startFakeExchange } from '../test/support/fake-exchange.js'
 import { type Client, type ClientOptions, ErrorCode, createClient, createSessionKey } from './index.js'
 import { Control, Kind, Method } from './wire/layout.js'
 import type { WireValue } from './wire/msgpack.js'

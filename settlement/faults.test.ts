@@ -4,12 +4,12 @@
  * GLASSBOOK_LONG=1 each failure alone and twenty seeds.
  */
 import { Side } from '../engine/codes.js'
-import { SettlementFixture, owner, until } from '../test/settlement-fixture.js'
-import { audit } from './audit.js'
-import { WrongChain, chainClient } from './chain.js'
+import { SettlementFixture, owner, until } from '../test/support/settlement-fixture.js'
+import { audit } from './audit/audit.js'
+import { WrongChain, chainClient } from './chain/chain.js'
 import { Settler } from './settler.js'
-import { FaultyRpc, failures, lies, type Fault } from './test/faulty-rpc.js'
-import { placeRecord, withdrawRecord } from './test/journal-fixture.js'
+import { FaultyRpc, failures, lies, type Fault } from '../test/support/faulty-rpc.js'
+import { placeRecord, withdrawRecord } from '../test/support/journal-fixture.js'
 
 const IS_LONG = process.env.GLASSBOOK_LONG === '1'
 const SEEDS = IS_LONG ? 20 : 1

@@ -9,12 +9,12 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createTestClient, http } from 'viem'
 import { Side } from '../engine/codes.js'
-import { SettlementFixture, keyOf, owner } from '../test/settlement-fixture.js'
-import { audit } from './audit.js'
-import { chainClient } from './chain.js'
-import { replayAgainstChain } from './replay.js'
-import { BatchStore } from './store.js'
-import { placeRecord, withdrawRecord } from './test/journal-fixture.js'
+import { SettlementFixture, keyOf, owner } from '../test/support/settlement-fixture.js'
+import { audit } from './audit/audit.js'
+import { chainClient } from './chain/chain.js'
+import { replayAgainstChain } from './audit/replay.js'
+import { BatchStore } from './store/store.js'
+import { placeRecord, withdrawRecord } from '../test/support/journal-fixture.js'
 
 const ROUNDS = process.env.GLASSBOOK_LONG === '1' ? 30 : 15
 const TRADES = 2 * ROUNDS
@@ -36,7 +36,7 @@ const steps = [
   'mined finalize',
   'final batch',
 ]
-const child = join(dirname(fileURLToPath(import.meta.url)), 'test', 'settler-child.js')
+const child = join(dirname(fileURLToPath(import.meta.url)), '..', 'test', 'support', 'settler-child.js')
 
 describe('kill -9', () => {
   let fixture: SettlementFixture

@@ -3,12 +3,12 @@
  * stood when there is room again. The failures are put into the store; a real full disk is in test/crash.
  */
 import { Side } from '../engine/codes.js'
-import { SettlementFixture, owner, until } from '../test/settlement-fixture.js'
-import { chainClient } from './chain.js'
+import { SettlementFixture, owner, until } from '../test/support/settlement-fixture.js'
+import { chainClient } from './chain/chain.js'
 import { Settler } from './settler.js'
-import type { BatchStore } from './store.js'
-import { rootOfProof } from './tree.js'
-import { placeRecord } from './test/journal-fixture.js'
+import type { BatchStore } from './store/store.js'
+import { rootOfProof } from './tree/tree.js'
+import { placeRecord } from '../test/support/journal-fixture.js'
 
 const noSpace = (): never => {
   throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })

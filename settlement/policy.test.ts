@@ -1,12 +1,12 @@
 /** A batch closes on time, on fills or on rows, whichever comes first; the rest of the journal stays open. */
 import { Side } from '../engine/codes.js'
-import { SettlementFixture, owner, until } from '../test/settlement-fixture.js'
-import { chainClient } from './chain.js'
-import { decodeRows } from './commit.js'
-import { readFollowerSnapshot } from './follow-snapshot.js'
+import { SettlementFixture, owner, until } from '../test/support/settlement-fixture.js'
+import { chainClient } from './chain/chain.js'
+import { decodeRows } from './batch/commit.js'
+import { readFollowerSnapshot } from './follow/follow-snapshot.js'
 import { Settler } from './settler.js'
 import type { BatchPolicy } from './settler-options.js'
-import { placeRecord } from './test/journal-fixture.js'
+import { placeRecord } from '../test/support/journal-fixture.js'
 
 const NEVER: BatchPolicy = { seconds: 3600, fills: 1_000_000, rows: 1000 }
 

@@ -4,12 +4,12 @@
  */
 import { createTestClient, http, keccak256, type Hex } from 'viem'
 import { Side } from '../engine/codes.js'
-import { SettlementFixture, owner, until } from '../test/settlement-fixture.js'
-import { audit } from './audit.js'
-import { chainClient } from './chain.js'
+import { SettlementFixture, owner, until } from '../test/support/settlement-fixture.js'
+import { audit } from './audit/audit.js'
+import { chainClient } from './chain/chain.js'
 import { Settler } from './settler.js'
-import { BatchStore, type BatchState } from './store.js'
-import { placeRecord, withdrawRecord } from './test/journal-fixture.js'
+import { BatchStore, type BatchState } from './store/store.js'
+import { placeRecord, withdrawRecord } from '../test/support/journal-fixture.js'
 
 describe('reorganisations under the settler', () => {
   let fixture: SettlementFixture

@@ -1,11 +1,11 @@
 /** What settlement's loop (settler.ts) is given, and what it tells of itself. */
 import type { Account, PublicClient } from 'viem'
-import type { ChainDeployment } from './chain.js'
-import type { FeePolicy } from './fees.js'
-import type { EngineCapacities } from './follow.js'
-import type { ProverQueue } from './prover-queue.js'
-import type { SenderMetrics } from './sender.js'
-import type { BatchRecord } from './store.js'
+import type { ChainDeployment } from './chain/chain.js'
+import type { FeePolicy } from './sending/fees.js'
+import type { EngineCapacities } from './follow/follow.js'
+import type { ProverQueue } from './proving/prover-queue.js'
+import type { SenderMetrics } from './sending/sender.js'
+import type { BatchRecord } from './store/store.js'
 
 /** When a batch closes: whichever comes first. */
 export interface BatchPolicy {

@@ -8,23 +8,23 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Side } from '../engine/codes.js'
 import { settlementAbi, vaultAbi } from '../contracts/abi.js'
-import { SettlementFixture, owner, until } from '../test/settlement-fixture.js'
-import { chainClient, sleep } from './chain.js'
-import { sealBatch } from './batch.js'
+import { SettlementFixture, owner, until } from '../test/support/settlement-fixture.js'
+import { chainClient, sleep } from './chain/chain.js'
+import { sealBatch } from './follow/batch.js'
 import {
   DEVELOPMENT_ROWS,
   InsecureKey,
   developmentVerificationKey,
   refuseDevelopmentKey,
-} from './development-key.js'
-import { Follower } from './follow.js'
-import { ForeignBatch } from './post.js'
-import { ProverQueue } from './prover-queue.js'
-import { startProverProcess } from './prover-process.js'
+} from './chain/development-key.js'
+import { Follower } from './follow/follow.js'
+import { ForeignBatch } from './posting/post.js'
+import { ProverQueue } from './proving/prover-queue.js'
+import { startProverProcess } from './proving/prover-process.js'
 import { developmentKey } from './prover/keys.js'
 import { Settler } from './settler.js'
-import { StateTree, TREE_DEPTH, rootOfProof } from './tree.js'
-import { JournalFixture, placeRecord, withdrawRecord } from './test/journal-fixture.js'
+import { StateTree, TREE_DEPTH, rootOfProof } from './tree/tree.js'
+import { JournalFixture, placeRecord, withdrawRecord } from '../test/support/journal-fixture.js'
 
 describe('settler on a chain', () => {
   const running: { stop: () => Promise<void> }[] = []

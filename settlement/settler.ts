@@ -6,33 +6,33 @@
  * is served for the last batch that the chain has. What was not sealed is read from the journal again.
  */
 import { join } from 'node:path'
-import { sealBatch } from './batch.js'
-import { Batches, type ServedProof } from './batches.js'
-import { checkChain, chainErrorText, expectNotFrozen, sleep } from './chain.js'
-import { Chunking } from './chunking.js'
-import { DEPOSITS_MAX, WITHDRAWALS_MAX, rowsLimit, type BatchHeader } from './commit.js'
-import { DiskRoom } from './disk-room.js'
-import { FillProofs, type ProofLater, type ServedFillProof } from './fill-proofs.js'
-import { FILL_BYTES } from './fills-root.js'
-import { Follower } from './follow.js'
-import { readFollowerSnapshot, writeFollowerSnapshot } from './follow-snapshot.js'
-import { answerForced } from './forced.js'
-import { readBatches, type PostedBatch } from './history.js'
-import { BadAnswer } from './rpc-endpoint.js'
-import { accountOf, assetOf, indexOf } from './net.js'
-import { askPatiently, pauseFor, runPatiently, type Patience } from './patience.js'
-import { ForeignBatch, Poster, isAtLeast } from './post.js'
-import { Proving } from './proving.js'
-import { Sender, SenderStopped, type SenderStep } from './sender.js'
+import { sealBatch } from './follow/batch.js'
+import { Batches, type ServedProof } from './posting/batches.js'
+import { checkChain, chainErrorText, expectNotFrozen, sleep } from './chain/chain.js'
+import { Chunking } from './posting/chunking.js'
+import { DEPOSITS_MAX, WITHDRAWALS_MAX, rowsLimit, type BatchHeader } from './batch/commit.js'
+import { DiskRoom } from './store/disk-room.js'
+import { FillProofs, type ProofLater, type ServedFillProof } from './proving/fill-proofs.js'
+import { FILL_BYTES } from './batch/fills-root.js'
+import { Follower } from './follow/follow.js'
+import { readFollowerSnapshot, writeFollowerSnapshot } from './follow/follow-snapshot.js'
+import { answerForced } from './posting/forced.js'
+import { readBatches, type PostedBatch } from './chain/history.js'
+import { BadAnswer } from './chain/rpc-endpoint.js'
+import { accountOf, assetOf, indexOf } from './batch/net.js'
+import { askPatiently, pauseFor, runPatiently, type Patience } from './chain/patience.js'
+import { ForeignBatch, Poster, isAtLeast } from './posting/post.js'
+import { Proving } from './proving/proving.js'
+import { Sender, SenderStopped, type SenderStep } from './sending/sender.js'
 import {
   defaultPolicy,
   type BatchPolicy,
   type SettlerOptions,
   type SettlerStatus,
 } from './settler-options.js'
-import { BatchStore, type BatchRecord } from './store.js'
-import { TreeStore } from './tree-store.js'
-import { StateTree, TREE_DEPTH, emptyRoots } from './tree.js'
+import { BatchStore, type BatchRecord } from './store/store.js'
+import { TreeStore } from './store/tree-store.js'
+import { StateTree, TREE_DEPTH, emptyRoots } from './tree/tree.js'
 
 /** Commands after which a follower's snapshot is due: about two seconds of replay. */
 const SNAPSHOT_EVERY = 2_000_000

@@ -37,18 +37,33 @@ const WHOLE_GATEWAY = /^gateway\/gateway$/
 /** The limits name who sends frames; the frames ask the limits. */
 const FRAME_SOURCE = /^gateway\/frames\/frames$/
 
-/** A room of the gateway, what it may import beside itself, and the circles that it is part of. */
-function gatewayRoom(room: string, ...below: (string | RegExp)[]): Rule {
-  return {
-    from: new RegExp(`^gateway/${room}/`),
+/** What every room of settlement may import. */
+const SETTLEMENT_OUTSIDE = [
+  LEAVES,
+  NODE,
+  /^engine\/(index|rings\/control|journal\/.*)$/,
+  /^contracts\/(abi|bytecode|call-endings)$/,
+  /^(viem|zod|@noble\/(hashes|curves))(\/|$)/,
+]
+
+/** The prover's program: its place is named to start it, which is no import. */
+const PROVER_PROGRAM = /^settlement\/prover\/main$/
+
+/** A room of `top`: it may import what is outside, itself, the rooms below it, and the circles that it is part of. */
+function roomOf(
+  top: string,
+  outside: readonly RegExp[],
+): (room: string, ...below: (string | RegExp)[]) => Rule {
+  return (room, ...below) => ({
+    from: new RegExp(`^${top}/${room}/`),
     to: [
-      ...GATEWAY_OUTSIDE,
-      ...[room, ...below].map((other) =>
-        other instanceof RegExp ? other : new RegExp(`^gateway/${other}/`),
-      ),
+      ...outside,
+      ...[room, ...below].map((other) => (other instanceof RegExp ? other : new RegExp(`^${top}/${other}/`))),
     ],
-  }
+  })
 }
+const gatewayRoom = roomOf('gateway', GATEWAY_OUTSIDE)
+const settlementRoom = roomOf('settlement', SETTLEMENT_OUTSIDE)
 
 /** The first rule whose `from` matches a file is the file's rule. */
 const rules: readonly Rule[] = [
@@ -135,16 +150,28 @@ const rules: readonly Rule[] = [
     from: /^settlement\/prover\//,
     to: [NODE, /^settlement\/prover\//, /^(snarkjs|circomlib|circom2|ffjavascript)(\/|$)/],
   },
+  settlementRoom('tree'),
+  settlementRoom('batch', 'tree'),
+  settlementRoom('store', 'tree', 'batch'),
+  settlementRoom('follow', 'tree', 'batch', 'store'),
+  settlementRoom('chain', 'batch', 'store'),
+  settlementRoom('sending', 'store', 'chain'),
+  settlementRoom('posting', 'tree', 'batch', 'store', 'follow', 'chain', 'sending'),
+  settlementRoom(
+    'proving',
+    'tree',
+    'batch',
+    'store',
+    'follow',
+    'chain',
+    'sending',
+    'posting',
+    PROVER_PROGRAM,
+  ),
+  settlementRoom('audit', 'tree', 'batch', 'follow', 'chain'),
   {
-    from: /^settlement\//,
-    to: [
-      LEAVES,
-      NODE,
-      /^engine\/(index|rings\/control|journal\/.*)$/,
-      /^contracts\/(abi|bytecode|call-endings)$/,
-      /^settlement\/(?!prover\/)/,
-      /^(viem|zod|@noble\/(hashes|curves))(\/|$)/,
-    ],
+    from: /^settlement\/[a-z-]+$/,
+    to: [...SETTLEMENT_OUTSIDE, /^settlement\/[a-z-]+$/, /^settlement\/(?!prover\/)[a-z]+\//],
   },
   { from: /^contracts\//, to: [NODE, /^contracts\//, /^(viem|solc)(\/|$)/] },
   // As a user's programs do: by the package's name.
@@ -203,12 +230,14 @@ describe('arrows', () => {
     expect(forbidden('engine/core/book/levels', ['engine/core/money/ledger'])).toHaveLength(1)
     expect(forbidden('engine/core/engine', ['engine/reference/engine'])).toHaveLength(1)
     expect(forbidden('engine/journal/writer', ['engine/recovery/snapshots'])).toHaveLength(1)
-    expect(forbidden('gateway/net/server', ['settlement/net'])).toHaveLength(1)
+    expect(forbidden('gateway/net/server', ['settlement/batch/net'])).toHaveLength(1)
     expect(forbidden('gateway/streams/stream', ['gateway/net/server'])).toHaveLength(1)
     expect(forbidden('gateway/frames/frames', ['gateway/gateway'])).toHaveLength(1)
-    expect(forbidden('settlement/follow', ['gateway/net/server'])).toHaveLength(1)
-    expect(forbidden('settlement/post', ['snarkjs'])).toHaveLength(1)
-    expect(forbidden('settlement/post', ['settlement/prover/prove'])).toHaveLength(1)
+    expect(forbidden('settlement/follow/follow', ['gateway/net/server'])).toHaveLength(1)
+    expect(forbidden('settlement/posting/post', ['snarkjs'])).toHaveLength(1)
+    expect(forbidden('settlement/posting/post', ['settlement/prover/prove'])).toHaveLength(1)
+    expect(forbidden('settlement/store/store', ['settlement/chain/chain'])).toHaveLength(1)
+    expect(forbidden('settlement/audit/audit', ['settlement/posting/post'])).toHaveLength(1)
     expect(forbidden('sdk/client', ['engine/core/engine'])).toHaveLength(1)
     expect(forbidden('sdk/client', ['node:crypto'])).toHaveLength(1)
     expect(forbidden('engine/codes', ['engine/core/engine'])).toHaveLength(1)

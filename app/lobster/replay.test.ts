@@ -10,7 +10,7 @@ import { type WireCommand, commandToRecord, commandToWire } from '../../sdk/wire
 import { LOCAL_GENESIS } from '../genesis.js'
 import { type LobsterBook, LobsterFileError, parseMessages, parseOrderbook, readLobster } from './files.js'
 import { LobsterReplay, type Role, type Venue, type VenueFill, type VenueOrder } from './replay.js'
-import { testWithFile } from '../../test/needs.js'
+import { testWithFile } from '../../test/support/needs.js'
 
 const ACCOUNTS: Record<Role, number> = { flow: 1, seed: 2, taker: 3 }
 const ROLES = Object.keys(ACCOUNTS) as Role[]

@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bn254 } from '@noble/curves/bn254.js'
 import { repositoryRoot } from '../compile.js'
-import { type Trapdoor, trapdoorKey, trapdoorProof } from '../../test/groth16-trapdoor.js'
+import { type Trapdoor, trapdoorKey, trapdoorProof } from '../../test/support/groth16-trapdoor.js'
 import { toContractKey } from '../verification-key.js'
 
 const R = bn254.fields.Fr.ORDER

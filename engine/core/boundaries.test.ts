@@ -5,7 +5,7 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
-import { ORDERS, millionOrders } from '../../test/million-orders.js'
+import { ORDERS, millionOrders } from '../../test/support/million-orders.js'
 import { CancelReason } from '../codes.js'
 import * as commands from '../commands.js'
 import { COMMAND_WORDS, EVENT_WORDS } from '../layout.js'
@@ -158,7 +158,7 @@ describe('many', () => {
   })
 
   test('1,000,000 resting orders: under 160 MB, the next one rejected, a snapshot that restores', () => {
-    const program = fileURLToPath(new URL('../../test/million-orders.js', import.meta.url))
+    const program = fileURLToPath(new URL('../../test/support/million-orders.js', import.meta.url))
     const { genesis } = options()
     const printed = execFileSync(process.execPath, [program, JSON.stringify(genesis)], { encoding: 'utf8' })
     const alone = JSON.parse(printed) as { bytes: number; orders: number }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
-import { testWith } from '../../test/needs.js'
+import { testWith } from '../../test/support/needs.js'
 import { FolderInUse, lockFolder } from './lock.js'
 
 const LOCK = fileURLToPath(new URL('./lock.js', import.meta.url))

@@ -1,6 +1,6 @@
 /**
  * Small JSON records that vouch for themselves: the last field is the SHA-256 of those before it. What stands
- * beside archived files (segment-files.ts, settlement/batch-archive.ts) has nothing else that would notice a
+ * beside archived files (segment-files.ts, settlement/store/batch-archive.ts) has nothing else that would notice a
  * changed byte in it.
  */
 import { createHash } from 'node:crypto'

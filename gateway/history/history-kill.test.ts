@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { RIG_DEPLOYMENT, rigWallet, startRig } from '../../bench/gateway-rig.js'
 import { type Client, createClient } from '../../sdk/index.js'
-import { type HistoryModel, type ModelFill, historyModel } from '../../test/history-model.js'
+import { type HistoryModel, type ModelFill, historyModel } from '../../test/support/history-model.js'
 import { startGatewayBridge } from '../bridge/bridge-listener.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'glassbook-kill-'))

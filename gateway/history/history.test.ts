@@ -18,7 +18,7 @@ import { join } from 'node:path'
 import { type Rig, startRig } from '../../bench/gateway-rig.js'
 import { type Client, createClient } from '../../sdk/index.js'
 import { CANDLE_INTERVALS } from '../../sdk/wire/layout.js'
-import { type HistoryModel, type ModelFill, historyModel } from '../../test/history-model.js'
+import { type HistoryModel, type ModelFill, historyModel } from '../../test/support/history-model.js'
 
 interface Answer {
   readonly fills: ModelFill[]

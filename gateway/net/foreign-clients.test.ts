@@ -17,7 +17,7 @@ import { type Rig, startRig } from '../../bench/gateway-rig.js'
 import { CancelReason } from '../../engine/codes.js'
 import { createClient, createSessionKey } from '../../sdk/index.js'
 import { type SessionName, domainPreimage, frameMessage, logonMessage } from '../../sdk/wire/signed.js'
-import { testWith } from '../../test/needs.js'
+import { testWith } from '../../test/support/needs.js'
 
 const sources = join(resolve(dirname(fileURLToPath(import.meta.url)), '..', '..', '..'), 'gateway', 'foreign')
 const domain = createHash('sha256')

@@ -22,7 +22,7 @@ import { type SessionName, domainPreimage, frameMessage, logonMessage } from '..
 import { Subprotocol } from '../../sdk/wire/version.js'
 import { verifySessionSignature } from '../signatures/auth.js'
 import { type SessionInfo, p256PublicKey } from '../sessions/directory.js'
-import { testWithFile } from '../../test/needs.js'
+import { testWithFile } from '../../test/support/needs.js'
 
 const FRAMES = Number(process.env['GLASSBOOK_FUZZ_FRAMES'] ?? 20_000)
 const SEED = Number(process.env['GLASSBOOK_FUZZ_SEED'] ?? 1)

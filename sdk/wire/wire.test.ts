@@ -17,7 +17,7 @@ import { jsonCodec, msgpackCodec, packJson, unpackJson } from './codec.js'
 import { type WireCommand, commandToWire, payloadToRecords } from './commands.js'
 import { MalformedMessage, MsgpackReader, type WireValue, packMsgpack, unpackMsgpack } from './msgpack.js'
 import { domainPreimage, frameMessage } from './signed.js'
-import { testWithFile } from '../../test/needs.js'
+import { testWithFile } from '../../test/support/needs.js'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..', '..')
 const vectors = join(process.env['GLASSBOOK_DATA'] ?? join(root, '..', 'shared', 'data'), 'vectors')

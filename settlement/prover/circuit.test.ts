@@ -5,12 +5,12 @@
  */
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
-import { toField } from '../field.js'
-import { attacks, mutableInputs } from '../test/circuit-attacks.js'
-import { brokenGroups } from '../test/circuit-model.js'
+import { toField } from '../tree/field.js'
+import { attacks, mutableInputs } from '../../test/support/circuit-attacks.js'
+import { brokenGroups } from '../../test/support/circuit-model.js'
 import { wiresOf } from './circuit-wires.js'
-import { chunkOf } from '../test/small-chunks.js'
-import type { ChunkInputs } from '../witness.js'
+import { chunkOf } from '../../test/support/small-chunks.js'
+import type { ChunkInputs } from '../follow/witness.js'
 import { compileCircuit, type Circuit } from './circuit.js'
 import { firstBroken, readR1cs, type R1cs } from './r1cs.js'
 

@@ -7,9 +7,9 @@ import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { curves, groth16 } from 'snarkjs'
-import { sleep } from '../chain.js'
-import { ProverQueue, type ProverQueueOptions } from '../prover-queue.js'
-import { chunkOf } from '../test/small-chunks.js'
+import { sleep } from '../chain/chain.js'
+import { ProverQueue, type ProverQueueOptions } from '../proving/prover-queue.js'
+import { chunkOf } from '../../test/support/small-chunks.js'
 import { developmentKey } from './keys.js'
 
 const SHAPE = { rows: 2, depth: 2 }

@@ -19,7 +19,7 @@ import {
   createClient,
 } from '../../sdk/index.js'
 import { Kind, type L3Entry } from '../../sdk/wire/layout.js'
-import { type PassingMessage, type Verdict, startMessageProxy } from '../message-proxy.js'
+import { type PassingMessage, type Verdict, startMessageProxy } from '../support/message-proxy.js'
 import { Random } from '../simulator/random.js'
 import { type Claims, type L3Claim, type Told, judge } from './judge.js'
 

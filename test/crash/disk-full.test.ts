@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { JournalReader } from '../../engine/journal/reader.js'
-import { testWith } from '../needs.js'
+import { testWith } from '../support/needs.js'
 import { mount, resize, unmount } from './small-disk.js'
 
 const FLOOD = fileURLToPath(new URL('./flood.js', import.meta.url))

@@ -6,7 +6,7 @@
  */
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
-import { Program } from '../program.js'
+import { Program } from '../support/program.js'
 import { type Facts, type Folders, factsOf, start, tradeOnce } from './folders.js'
 import { type Outcome, type Verdict, isAbout, judge } from './judge.js'
 

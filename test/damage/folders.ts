@@ -8,9 +8,9 @@ import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync
 import { join } from 'node:path'
 import { localAccount } from '../../app/local-chain.js'
 import { type Client, createClient } from '../../sdk/index.js'
-import { startForger } from '../forging-prover.js'
-import { fillJournal } from '../journal-volume.js'
-import { NO_PROVER, Program, freePort, until } from '../program.js'
+import { startForger } from '../support/forging-prover.js'
+import { fillJournal } from '../support/journal-volume.js'
+import { NO_PROVER, Program, freePort, until } from '../support/program.js'
 
 /** What an exchange holds, as its gateway tells it. */
 export interface Facts {

@@ -66,7 +66,7 @@ export const ACCEPTED: readonly Accepted[] = [
     reason: 'Nonces of approvals begin at 1: an approval 0 is refused either way, in other words.',
   },
   {
-    file: 'settlement/history.ts',
+    file: 'settlement/chain/history.ts',
     was: '5000',
     becomes: '(5000 + 1)',
     text: 'RANGE_BLOCKS',
@@ -134,14 +134,14 @@ export const ACCEPTED: readonly Accepted[] = [
     reason: 'The width of a column that people read.',
   },
   {
-    file: 'settlement/prover-process.ts',
+    file: 'settlement/proving/prover-process.ts',
     was: 'child.exitCode === null && child.signalCode === null',
     becomes: 'true',
     text: "child.kill('SIGTERM')",
     reason: 'A signal to a process that has ended goes nowhere.',
   },
   {
-    file: 'settlement/checkpoint.ts',
+    file: 'settlement/audit/checkpoint.ts',
     was: 'closeSync(descriptor)',
     becomes: '{}',
     reason: 'A program writes one file and ends.',

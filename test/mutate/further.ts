@@ -42,18 +42,23 @@ const FURTHER: Readonly<Record<string, readonly string[]>> = {
     'sdk/actions.test.js',
   ],
   'settlement/': [
-    'settlement/follow.test.js',
+    'settlement/follow/follow.test.js',
     'settlement/policy.test.js',
     'settlement/settler.test.js',
-    'settlement/tool-checks.test.js',
-    'settlement/exit.test.js',
+    'settlement/audit/tool-checks.test.js',
+    'settlement/audit/exit.test.js',
   ],
-  'app/audit-cli': ['settlement/checkpoint.test.js', 'settlement/dishonest.test.js'],
+  'app/audit-cli': ['settlement/audit/checkpoint.test.js', 'settlement/audit/dishonest.test.js'],
   'app/chain-cli': ['app/main.test.js'],
   'app/prover-cli': ['app/main.test.js'],
-  'app/exit-cli': ['settlement/exit.test.js', 'settlement/tools.test.js'],
-  'app/gateway-cli': ['app/main.test.js', 'test/gateway-process.test.js'],
-  'app/': ['app/main.test.js', 'test/start.test.js', 'test/gateway-process.test.js', 'test/shutdown.test.js'],
+  'app/exit-cli': ['settlement/audit/exit.test.js', 'settlement/audit/tools.test.js'],
+  'app/gateway-cli': ['app/main.test.js', 'test/system/gateway-process.test.js'],
+  'app/': [
+    'app/main.test.js',
+    'test/system/start.test.js',
+    'test/system/gateway-process.test.js',
+    'test/system/shutdown.test.js',
+  ],
 }
 
 export function furtherSuites(file: string): readonly string[] {

@@ -1,0 +1,241 @@
+/**
+ * The auditor's replay: from the journal alone, recompute every batch that the chain has (rows, roots,
+ * fills root, journal head, deposits, withdrawals) and compare. The same follower and the same sealing as the
+ * live settler's, cut where the chain's headers say.
+ */
+import type { Address, PublicClient } from 'viem'
+import { settlementAbi } from '../../contracts/abi.js'
+import { Beside } from './beside.js'
+import type { ChainDeployment } from '../chain/chain.js'
+import { RECORD_BYTES, bytesToHex, decodeRows } from '../batch/commit.js'
+import { Follower, type EngineCapacities } from '../follow/follow.js'
+import { FILL_BYTES } from '../batch/fills-root.js'
+import { readBatches, readOwners, type PostedBatch } from '../chain/history.js'
+import { TREE_DEPTH, emptyRoots } from '../tree/tree.js'
+import type { ApplyAnswer, ApplyQuestion } from './tree-thread.js'
+
+/** Batches that may be behind the engine: each holds its rows and fills. */
+const OPEN_MAX = 4
+
+export interface ReplayOptions {
+  readonly dataDir: string
+  readonly capacities?: EngineCapacities
+  readonly client: PublicClient
+  readonly deployment: ChainDeployment
+  /** Also compare what only the calldata of a commit says: chunk roots and deposits. One more call a batch. */
+  readonly calldata?: boolean
+  readonly onProgress?: (batch: number, batches: number) => void
+}
+
+export interface ReplayBatchesOptions {
+  readonly dataDir: string
+  readonly capacities?: EngineCapacities
+  readonly batches: readonly PostedBatch[]
+  /** Owners by account, as the vault registered them; absent = not compared. */
+  readonly owners?: ReadonlyMap<number, Address>
+  readonly onProgress?: (batch: number, batches: number) => void
+}
+
+export interface ReplayReport {
+  /** Batches of the chain that were recomputed and agreed. */
+  readonly batches: number
+  readonly commands: number
+  readonly fills: number
+  readonly rows: number
+  readonly seconds: number
+  readonly root: bigint
+  /** The first thing that differs; undefined = nothing does. */
+  readonly difference: ReplayDifference | undefined
+}
+
+/** Of a replay that was compared with a chain. */
+export interface ChainReplayReport extends ReplayReport {
+  /** The block that it holds for, and its time in seconds since 1970. */
+  readonly block: number
+  readonly time: number
+}
+
+export interface ReplayDifference {
+  readonly batch: number
+  /** Which part: a header field, "row", "deposits", "withdrawals", "journal". */
+  readonly part: string
+  /** Row number and leaf index where it is a row. */
+  readonly row?: number
+  readonly index?: number
+  readonly chain: string
+  readonly journal: string
+}
+
+/** The endpoint does not show the events of every batch that the contract has. That says nothing of the journal. */
+export class EventsMissing extends Error {
+  override readonly name = 'EventsMissing'
+}
+
+/**
+ * Recomputes and compares all batches that the contract has; stops at the first difference.
+ * @throws EventsMissing when the endpoint leaves some out; JournalDamage when the journal is damaged.
+ */
+export async function replayAgainstChain(options: ReplayOptions): Promise<ChainReplayReport> {
+  const { client, deployment, calldata = false, ...rest } = options
+  // All that the chain says is of one block: an exchange goes on while its events are read.
+  const { number: blockNumber, timestamp } = await client.getBlock({ blockTag: 'latest' })
+  const settlement = { address: deployment.settlement, abi: settlementAbi, blockNumber } as const
+  const count = await client.readContract({ ...settlement, functionName: 'batchCount' })
+  const lastRoot = await client.readContract({ ...settlement, functionName: 'lastRoot' })
+  const batches = await readBatches(client, deployment, { calldata, until: blockNumber })
+  const gap = batches.findIndex(({ header }, at) => Number(header.number) !== at + 1)
+  if (gap >= 0 || BigInt(batches.length) < count)
+    throw new EventsMissing(
+      `the contract has ${count} batches, and the RPC endpoint does not show the events of batch ` +
+        `${(gap < 0 ? batches.length : gap) + 1}: ask one that has all logs since block ${deployment.deployedAtBlock}`,
+    )
+  const owners = await readOwners(client, deployment)
+  const replayed = await replayBatches({ ...rest, batches, owners })
+  const report = { ...replayed, block: Number(blockNumber), time: Number(timestamp) }
+  if (report.difference !== undefined || report.root === lastRoot) return report
+  const difference = {
+    batch: report.batches,
+    part: 'lastRoot',
+    chain: String(lastRoot),
+    journal: String(report.root),
+  }
+  return { ...report, difference }
+}
+
+/** A batch whose parts are being recomputed. */
+interface OpenBatch {
+  readonly posted: PostedBatch
+  readonly applied: Promise<ApplyAnswer>
+  readonly fillsRoot: Promise<Uint8Array>
+  readonly fillCount: number
+}
+
+/**
+ * The replay itself, of batches that were read. The engine follows the journal here; the tree and the fills roots
+ * are hashed on threads of their own, some batches behind.
+ */
+export async function replayBatches(options: ReplayBatchesOptions): Promise<ReplayReport> {
+  const { dataDir, capacities, batches, owners, onProgress } = options
+  const follower = new Follower({ dataDir, ...(capacities === undefined ? {} : { capacities }) })
+  const tree = new Beside<ApplyQuestion, ApplyAnswer>(new URL('./tree-thread.js', import.meta.url))
+  const hasher = new Beside<Uint8Array, Uint8Array>(new URL('./fills-thread.js', import.meta.url))
+  const startedAtMs = performance.now()
+  let [fills, rows, agreed, root] = [0, 0, 0, emptyRoots[TREE_DEPTH]!]
+  let difference: ReplayDifference | undefined
+  const open: OpenBatch[] = []
+  /** Judges the open batches in order until `left` are left. */
+  const judge = async (left: number): Promise<void> => {
+    while (open.length > left && difference === undefined) {
+      const { posted, applied, fillsRoot, fillCount } = open.shift()!
+      const { header, data } = await applied
+      difference =
+        compare(posted, { header, data }) ?? compareFills(posted, bytesToHex(await fillsRoot), agreed + 1)
+      if (difference !== undefined) return
+      agreed++
+      root = header.newRoot
+      fills += fillCount
+      rows += data.rows.length / RECORD_BYTES
+      onProgress?.(agreed, batches.length)
+    }
+  }
+  try {
+    for (const [at, posted] of batches.entries()) {
+      const lastSeq = Number(posted.header.lastSeq)
+      follower.advance(() => false, Infinity, lastSeq)
+      if (follower.seq < lastSeq || lastSeq < follower.firstSeq) {
+        await judge(0)
+        difference ??= {
+          batch: at + 1,
+          part: 'journal',
+          chain: `reaches seq ${lastSeq}`,
+          journal:
+            lastSeq < follower.firstSeq ? `is at ${follower.seq} already` : `ends at seq ${follower.seq}`,
+        }
+        break
+      }
+      const { fills: leaves, ...range } = follower.close()
+      open.push({
+        posted,
+        applied: tree.ask({ number: at + 1, range, rowsPerChunk: posted.rowsPerChunk }),
+        fillCount: leaves.length / FILL_BYTES,
+        fillsRoot: hasher.ask(leaves, [leaves.buffer]),
+      })
+      await judge(OPEN_MAX)
+      if (difference !== undefined) break
+    }
+    await judge(0)
+    if (owners !== undefined && difference === undefined) {
+      // Accounts that no batch has reached yet count as well.
+      follower.advance(() => false)
+      difference = compareOwners(follower, owners, agreed)
+    }
+    return {
+      batches: agreed,
+      commands: follower.seq,
+      fills,
+      rows,
+      seconds: (performance.now() - startedAtMs) / 1000,
+      root,
+      difference,
+    }
+  } finally {
+    follower.stop()
+    await Promise.all([tree.close(), hasher.close()])
+  }
+}
+
+/** Who owns an account is for the vault to say: a journal that says otherwise gives a balance to somebody else. */
+function compareOwners(
+  follower: Follower,
+  owners: ReadonlyMap<number, Address>,
+  batch: number,
+): ReplayDifference | undefined {
+  for (const [account, owner] of follower.owners()) {
+    const chain = owners.get(account)
+    if (chain?.toLowerCase() !== owner.toLowerCase())
+      return { batch, part: `owner of account ${account}`, chain: chain ?? 'none', journal: owner }
+  }
+  return undefined
+}
+
+function compareFills(posted: PostedBatch, journal: string, batch: number): ReplayDifference | undefined {
+  const chain = posted.header.fillsRoot
+  return chain === journal ? undefined : { batch, part: 'fillsRoot', chain, journal }
+}
+
+function compare(posted: PostedBatch, ours: ApplyAnswer): ReplayDifference | undefined {
+  const batch = Number(posted.header.number)
+  const [theirs, computed] = [decodeRows(posted.rows), decodeRows(ours.data.rows)]
+  const rowCount = Math.max(theirs.indices.length, computed.indices.length)
+  const rowText = (rows: ReturnType<typeof decodeRows>, row: number): string =>
+    row < rows.indices.length ? `index ${rows.indices[row]}, delta ${rows.deltas[row]}` : 'no row'
+  for (let row = 0; row < rowCount; row++)
+    if (rowText(theirs, row) !== rowText(computed, row))
+      return {
+        batch,
+        part: 'row',
+        row,
+        index: theirs.indices[row] ?? computed.indices[row]!,
+        chain: rowText(theirs, row),
+        journal: rowText(computed, row),
+      }
+  const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.from(a).equals(b)
+  const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+  for (const [part, chain, journal] of [
+    ['withdrawals', posted.withdrawals, ours.data.withdrawals],
+    ['deposits', posted.data?.deposits ?? ours.data.deposits, ours.data.deposits],
+  ] as const)
+    if (!same(chain, journal)) return { batch, part, chain: hex(chain), journal: hex(journal) }
+  for (const field of Object.keys(ours.header) as (keyof typeof ours.header)[])
+    if (posted.header[field] !== ours.header[field])
+      return { batch, part: field, chain: String(posted.header[field]), journal: String(ours.header[field]) }
+  const chunk = posted.data?.chunkRoots.findIndex((root, at) => root !== ours.data.chunkRoots[at]) ?? -1
+  if (chunk >= 0)
+    return {
+      batch,
+      part: `root of chunk ${chunk}`,
+      chain: String(posted.data!.chunkRoots[chunk]),
+      journal: String(ours.data.chunkRoots[chunk]),
+    }
+  return undefined
+}

@@ -1,0 +1,299 @@
+/** What is believed of several endpoints, and how one that fails is left alone. */
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { BaseError, createPublicClient, erc20Abi, http, keccak256, type Hex } from 'viem'
+import { isContractAnswer } from '../../contracts/call-endings.js'
+import { chainClient, chainErrorText } from './chain.js'
+import { EndpointsDisagree, RpcAborted } from './rpc.js'
+
+interface Reply {
+  readonly status?: number
+  readonly headers?: Record<string, string>
+  readonly result?: unknown
+  readonly error?: { code: number; message: string; data?: string }
+}
+
+/** An endpoint that answers what it is told to, and notes what it was asked. */
+class Scripted {
+  readonly asked: { method: string; atMs: number }[] = []
+  private constructor(
+    private readonly server: Server,
+    public reply: (method: string) => Reply,
+  ) {}
+
+  static async start(reply: (method: string) => Reply): Promise<Scripted> {
+    const server = createServer((request, response) => {
+      let body = ''
+      request.on('data', (chunk: Buffer) => (body += chunk.toString()))
+      request.on('end', () => {
+        const { id, method } = JSON.parse(body) as { id: number; method: string }
+        scripted.asked.push({ method, atMs: performance.now() })
+        const { status = 200, headers = {}, result, error } = scripted.reply(method)
+        response.writeHead(status, { 'content-type': 'application/json', ...headers })
+        response.end(
+          JSON.stringify({ jsonrpc: '2.0', id, ...(error === undefined ? { result } : { error }) }),
+        )
+      })
+    })
+    const scripted = new Scripted(server, reply)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    return scripted
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`
+  }
+
+  stop(): void {
+    this.server.closeAllConnections()
+    this.server.close()
+  }
+}
+
+const ADDRESS = `0x${'aa'.repeat(20)}` as const
+const down = (): Reply => ({ status: 503 })
+const height = (blocks: number) => (): Reply => ({ result: `0x${blocks.toString(16)}` })
+const code = (bytes: string) => (): Reply => ({ result: bytes })
+
+describe('several endpoints', () => {
+  const running: Scripted[] = []
+  afterEach(() => running.splice(0).forEach((one) => one.stop()))
+  const start = async (...replies: ((method: string) => Reply)[]): Promise<Scripted[]> => {
+    for (const reply of replies) running.push(await Scripted.start(reply))
+    return running
+  }
+  const client = (options = {}) =>
+    chainClient(
+      running.map(({ url }) => url),
+      { timeoutMs: 2000, ...options },
+    )
+  const codeOf = () => client().getCode({ address: ADDRESS })
+
+  test('no URL is none', () => {
+    expect(() => chainClient([])).toThrow(RangeError)
+  })
+
+  test('an answer counts when more than half say it, or the only one of two that answers does', async () => {
+    await start(code('0x01'), code('0x02'), code('0x02'))
+    expect(await codeOf()).toBe('0x02')
+    running[2]!.reply = code('0x03')
+    await expect(codeOf()).rejects.toBeInstanceOf(EndpointsDisagree)
+    // One alone is not more than half of three.
+    running[1]!.reply = down
+    running[2]!.reply = down
+    await expect(codeOf()).rejects.toThrow(BaseError)
+    running.pop()!.stop()
+    expect(await codeOf()).toBe('0x01')
+    running[1]!.reply = code('0x02')
+    await expect(codeOf()).rejects.toBeInstanceOf(EndpointsDisagree)
+  })
+
+  test('of heights the highest counts that more than half have reached', async () => {
+    await start(height(90), height(100), height(5000))
+    expect(await client().getBlockNumber({ cacheTime: 0 })).toBe(100n)
+    expect(await client().getTransactionCount({ address: ADDRESS })).toBe(100)
+    running.shift()!.stop()
+    expect(await client().getBlockNumber({ cacheTime: 0 })).toBe(100n)
+  })
+
+  test('who has not reached the last block of a range says nothing of its logs', async () => {
+    const log = {
+      address: ADDRESS,
+      topics: [],
+      data: '0x',
+      blockHash: `0x${'ab'.repeat(32)}`,
+      blockNumber: '0x64',
+      logIndex: '0x0',
+      transactionHash: `0x${'cd'.repeat(32)}`,
+      transactionIndex: '0x0',
+      removed: false,
+    }
+    const says =
+      (blocks: number, logs: unknown[]) =>
+      (method: string): Reply =>
+        method === 'eth_blockNumber' ? height(blocks)() : { result: logs }
+    const logs = (toBlock = 100n) => client().getLogs({ address: ADDRESS, fromBlock: 90n, toBlock })
+    // One that has them, one that hides them, one that has not come so far.
+    await start(says(100, [log]), says(100, []), says(99, []))
+    const refused: unknown = await logs().catch((error: unknown) => error)
+    expect((refused as BaseError).walk((cause) => cause instanceof EndpointsDisagree)).not.toBeNull()
+    // Of blocks that it has it says as much as the others.
+    expect(await logs(99n)).toEqual([])
+    running[2]!.reply = says(101, [log])
+    expect(await logs()).toHaveLength(1)
+    // Nobody has come so far: nothing is believed, also of one endpoint alone.
+    const early: unknown = await logs(5000n).catch((error: unknown) => error)
+    expect(String((early as BaseError).message)).toMatch(/is at block 10\d and was asked for logs up to 5000/)
+  })
+
+  test('a log that only one says to be of another block is not believed', async () => {
+    const log = (blockNumber: string) => ({
+      address: ADDRESS,
+      topics: [],
+      data: '0x',
+      blockHash: `0x${'ab'.repeat(32)}`,
+      blockNumber,
+      logIndex: '0x0',
+      transactionHash: `0x${'cd'.repeat(32)}`,
+      transactionIndex: '0x0',
+      removed: false,
+    })
+    const says = (blockNumber: string) => (method: string) =>
+      method === 'eth_blockNumber' ? height(100)() : { result: [log(blockNumber)] }
+    const logs = () => client().getLogs({ address: ADDRESS, fromBlock: 90n, toBlock: 100n })
+    // Two of three do not agree: whichever comes first, it is not taken for the other.
+    await start(says('0x5f5e100'), says('0x64'), down)
+    const refused: unknown = await logs().catch((error: unknown) => error)
+    expect((refused as BaseError).walk((cause) => cause instanceof EndpointsDisagree)).not.toBeNull()
+    running[2]!.reply = says('0x64')
+    expect(await logs()).toMatchObject([{ blockNumber: 100n }])
+  })
+
+  test('what is no block, and no block at all, is none of the heights', async () => {
+    const block = (number: string) => (): Reply => ({
+      result: { number, hash: `0x${'ab'.repeat(32)}`, timestamp: '0x1', transactions: [] },
+    })
+    await start(block('0x64'), () => ({ result: { surprise: true } }), block('0x65'))
+    expect((await client().getBlock()).number).toBe(100n)
+    running[2]!.reply = () => ({ result: { number: null, hash: null, timestamp: '0x1' } })
+    await expect(client().getBlock()).rejects.toThrow(BaseError)
+  })
+
+  test('a refusal of the contract is an answer, an endpoint that cannot say is none', async () => {
+    const revert = (): Reply => ({ error: { code: 3, message: 'execution reverted', data: '0x12345678' } })
+    const estimate = () => client().estimateGas({ account: ADDRESS, to: ADDRESS })
+    await start(revert, revert, code('0x5208'))
+    await expect(estimate()).rejects.toThrow(/execution reverted/i)
+    running[0]!.reply = code('0x6000')
+    expect(await estimate()).toBe(0x6000n)
+    running[0]!.reply = () => ({ error: { code: -32000, message: 'header not found' } })
+    await expect(estimate()).rejects.toThrow(BaseError)
+  })
+
+  test.each([
+    ['geth', -32000, 'execution reverted'],
+    ['geth', 3, 'execution reverted: paused'],
+    ['geth', -32000, 'invalid opcode: INVALID'],
+    ['geth', -32000, 'invalid opcode: opcode 0xfe not defined'],
+    ['geth', -32000, 'out of gas'],
+    ['geth', -32000, 'gas uint64 overflow'],
+    ['geth', -32000, 'stack underflow (0 <=> 1)'],
+    ['geth', -32000, 'stack limit reached 1024 (1023)'],
+    ['geth', -32000, 'invalid jump destination'],
+    ['geth', -32000, 'return data out of bounds'],
+    ['geth', -32000, 'write protection'],
+    ['geth', -32000, 'gas required exceeds allowance (50000000)'],
+    ['reth', -32003, 'EVM error: InvalidFEOpcode'],
+    ['reth', -32003, 'EVM error: OpcodeNotFound'],
+    ['reth', -32003, 'EVM error: InvalidJump'],
+    ['reth', -32003, 'EVM error: StackUnderflow'],
+    ['reth', -32003, 'out of gas: gas exhausted during memory expansion: 50000000'],
+    ['anvil', -32603, 'EVM error InvalidFEOpcode'],
+    ['anvil', -32603, 'EVM error OutOfGas'],
+    ['anvil', -32603, 'EVM error MemoryOOG'],
+    ['anvil', -32603, 'EVM error StateChangeDuringStaticCall'],
+    ['nethermind', -32015, 'BadInstruction'],
+    ['nethermind', -32000, 'OutOfGas'],
+    ['nethermind', -32000, 'InvalidJumpDestination'],
+    ['nethermind', -32000, 'AccessViolation'],
+    ['openethereum', -32015, 'VM execution error.'],
+    ['besu', -32000, 'Execution reverted'],
+    ['besu', -32000, 'Out of stack'],
+  ])('an ending in the EVM is an answer, as %s says it: %i %s', async (_node, number, message) => {
+    await start(() => ({ error: { code: number, message } }))
+    const question = { address: ADDRESS, abi: erc20Abi, functionName: 'symbol' } as const
+    const error: unknown = await client()
+      .readContract(question)
+      .catch((each: unknown) => each)
+    expect([isContractAnswer(error), chainErrorText(error)]).toEqual([
+      true,
+      expect.stringContaining(
+        message.replace('execution reverted: ', '').replace(/^execution reverted$/, 'reverted'),
+      ),
+    ])
+    // Asking again brings the same.
+    expect(running[0]!.asked).toHaveLength(1)
+    const simulated: unknown = await client()
+      .estimateGas({ account: ADDRESS, to: ADDRESS })
+      .catch((each: unknown) => each)
+    expect(isContractAnswer(simulated)).toBe(true)
+    // Through a transport that is not ours, too.
+    const plain = createPublicClient({ transport: http(running[0]!.url, { retryCount: 0 }) })
+    expect(isContractAnswer(await plain.readContract(question).catch((each: unknown) => each))).toBe(true)
+  })
+
+  test.each([
+    [-32603, 'Internal error'],
+    [-32603, 'runtime error: out of memory'],
+    [-32005, 'daily request count exceeded'],
+    [-32000, 'header not found'],
+    [-32000, 'missing trie node'],
+    [-32000, 'execution aborted (timeout = 5s)'],
+    [-32601, 'the method eth_call does not exist'],
+  ])('and what is none: %i %s', async (number, message) => {
+    await start(() => ({ error: { code: number, message } }))
+    const question = { address: ADDRESS, abi: erc20Abi, functionName: 'symbol' } as const
+    const plain = createPublicClient({ transport: http(running[0]!.url, { retryCount: 0 }) })
+    for (const asked of [client(), plain]) {
+      const error: unknown = await asked.readContract(question).catch((each: unknown) => each)
+      expect([error instanceof BaseError, isContractAnswer(error)]).toEqual([true, false])
+    }
+  })
+
+  test('a transaction goes to every endpoint; one that takes it is enough', async () => {
+    const raw: Hex = '0x02f8'
+    const known = (): Reply => ({ error: { code: -32000, message: 'already known' } })
+    await start(down, known, () => ({ result: keccak256(raw) }))
+    expect(await client().sendRawTransaction({ serializedTransaction: raw })).toBe(keccak256(raw))
+    expect(
+      running.every(({ asked }) => asked.some(({ method }) => method === 'eth_sendRawTransaction')),
+    ).toBe(true)
+    running[2]!.reply = known
+    await expect(client().sendRawTransaction({ serializedTransaction: raw })).rejects.toThrow(/already known/)
+  })
+
+  test('an endpoint that never answers is not waited for once its asker gives up', async () => {
+    const silent = createServer(() => {})
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+    const giveUp = new AbortController()
+    const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
+    const client = chainClient([url], { signal: giveUp.signal, timeoutMs: 2 ** 31 - 1 })
+    const asked = client.getBlockNumber().catch((error: unknown) => error)
+    await new Promise((resolve) => silent.once('request', resolve))
+    giveUp.abort()
+    for (const error of [
+      await asked,
+      await client.getCode({ address: ADDRESS }).catch((error: unknown) => error),
+    ])
+      expect((error as BaseError).walk((cause) => cause instanceof RpcAborted)).not.toBeNull()
+    silent.closeAllConnections()
+    silent.close()
+  })
+
+  test('Retry-After is obeyed, and another endpoint asked meanwhile', async () => {
+    await start(() => ({ status: 429, headers: { 'retry-after': '2' } }))
+    let asked = client()
+    await expect(asked.getCode({ address: ADDRESS })).rejects.toThrow(BaseError)
+    const { asked: times } = running[0]!
+    expect(times.length).toBeGreaterThan(1)
+    times.slice(1).forEach(({ atMs }, at) => expect(atMs - times[at]!.atMs).toBeGreaterThan(1900))
+
+    await start(code('0x02'))
+    running[0]!.reply = () => ({ status: 429, headers: { 'retry-after': '60' } })
+    asked = client()
+    times.length = 0
+    for (let question = 0; question < 5; question++)
+      expect(await asked.getCode({ address: ADDRESS })).toBe('0x02')
+    expect(times).toHaveLength(1)
+  })
+
+  test('an endpoint of another chain is not asked, and told', async () => {
+    const told: string[] = []
+    await start((method) => ({ result: method === 'eth_chainId' ? '0x5' : '0x01' }))
+    await start((method) => ({ result: method === 'eth_chainId' ? '0x7a69' : '0x02' }))
+    const asked = client({ chainId: 31337, onFailure: (_url: string, text: string) => void told.push(text) })
+    expect(await asked.getCode({ address: ADDRESS })).toBe('0x02')
+    expect(running[0]!.asked.every(({ method }) => method === 'eth_chainId')).toBe(true)
+    expect(told.join()).toContain('serves chain 5, not 31337')
+  })
+})

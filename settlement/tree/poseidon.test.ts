@@ -1,0 +1,55 @@
+/** The WebAssembly hash against its definition in bigint, poseidon-lite, and published vectors. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { poseidon2 } from 'poseidon-lite/poseidon2'
+import { R } from './field.js'
+import { poseidon } from './poseidon.js'
+import { poseidonReference } from './poseidon-reference.js'
+import { testWithFile } from '../../test/support/needs.js'
+
+const data = process.env.GLASSBOOK_DATA ?? join(process.cwd(), '..', 'shared', 'data')
+const vectors = join(data, 'vectors', 'poseidon_bn254.json')
+const edges = [0n, 1n, 2n, (1n << 29n) - 1n, 1n << 29n, (1n << 253n) - 1n, R - 2n, R - 1n]
+const element = fc.oneof(fc.constantFrom(...edges), fc.bigInt({ min: 0n, max: R - 1n }))
+
+describe('poseidon', () => {
+  test('every pair of edge values hashes as poseidon-lite says', () => {
+    for (const left of edges)
+      for (const right of edges) expect(poseidon(left, right)).toBe(poseidon2([left, right]))
+  })
+
+  test('random pairs: WebAssembly, definition and poseidon-lite agree', () => {
+    fc.assert(
+      fc.property(element, element, (left, right) => {
+        const hash = poseidon(left, right)
+        return hash === poseidonReference(left, right) && hash === poseidon2([left, right])
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('a chain of a thousand hashes ends where poseidon-lite ends', () => {
+    let [ours, theirs] = [7n, 7n]
+    for (let step = 0; step < 1000; step++) {
+      ours = poseidon(ours, BigInt(step))
+      theirs = poseidon2([theirs, BigInt(step)])
+    }
+    expect(ours).toBe(theirs)
+  })
+
+  test('inputs that are not canonical are refused', () => {
+    expect(() => poseidon(R, 0n)).toThrow(RangeError)
+    expect(() => poseidon(0n, -1n)).toThrow(RangeError)
+  })
+
+  testWithFile(vectors)('published vectors of two inputs', () => {
+    const { vectors: all } = JSON.parse(readFileSync(vectors, 'utf8')) as {
+      vectors: { inputs: string[]; output: string }[]
+    }
+    const pairs = all.filter(({ inputs }) => inputs.length === 2)
+    expect(pairs.length).toBeGreaterThan(0)
+    for (const { inputs, output } of pairs)
+      expect(poseidon(BigInt(inputs[0]!), BigInt(inputs[1]!))).toBe(BigInt(output))
+  })
+})

@@ -1,0 +1,22 @@
+/** Orders that never fill, for tests that need a long journal: they make segments, and no row of any batch. */
+import type { Client } from '../../sdk/index.js'
+
+/** Half of a frame's commands: each order is placed and cancelled in one frame. */
+const ORDERS_PER_FRAME = 32
+const FRAMES_IN_FLIGHT = 8
+
+/** Places and cancels until `isEnough`, asked now and then. */
+export async function fillJournal(client: Client, isEnough: () => boolean): Promise<void> {
+  const frame = async (first: bigint): Promise<void> => {
+    const cloids = Array.from({ length: ORDERS_PER_FRAME }, (_, at) => first + BigInt(at))
+    const results = await client.batch([
+      ...cloids.map((cloid) => client.place({ market: 0, side: 'buy', ticks: 1, lots: 1, cloid })),
+      ...cloids.map((cloid) => client.cancel({ market: 0, cloid })),
+    ])
+    for (const { error } of results) if (error !== undefined) throw error
+  }
+  for (let cloid = 1_000_000n; !isEnough(); cloid += BigInt(FRAMES_IN_FLIGHT * ORDERS_PER_FRAME))
+    await Promise.all(
+      Array.from({ length: FRAMES_IN_FLIGHT }, (_, at) => frame(cloid + BigInt(at * ORDERS_PER_FRAME))),
+    )
+}

@@ -142,7 +142,7 @@ interface Found {
   readonly fillSeq: number
   /** Frames that the engine did not open: sent twice, or none at all. What follows one is not of it. */
   readonly refused: ReadonlySet<number>
-  /** Amends that stand in no frame: nobody signed them. An honest journal has none. */
+  /** Amends that stand in no signed frame. Where frames must be signed an honest journal has none. */
   readonly bareAmends: readonly { readonly seq: number; readonly account: number; readonly cloid: bigint }[]
 }
 
@@ -156,6 +156,7 @@ function findFill(dataDir: string, seq: number, index: number): Found {
   let asked: { block: JournalBlock; offset: number; seq: number } | undefined
   let fills = 0
   let frameLeft = 0
+  let frameIsSigned = false
   let isOpened = false
   const refused = new Set<number>()
   const bareAmends: { seq: number; account: number; cloid: bigint }[] = []
@@ -187,9 +188,13 @@ function findFill(dataDir: string, seq: number, index: number): Found {
       }
       const count = block.words[offset + FrameCmd.COUNT]!
       // As the engine counts: a header inside a frame is one of its commands, one without commands opens none.
-      if (frameLeft > 0) frameLeft -= kind === CommandKind.Time ? 0 : 1
-      else if (kind === CommandKind.Frame) frameLeft = count >= 1 && count <= FRAME_COMMANDS_MAX ? count : 0
-      else if (kind === CommandKind.Amend)
+      const inFrame = frameLeft > 0 && kind !== CommandKind.Time
+      if (inFrame) frameLeft--
+      else if (kind === CommandKind.Frame || kind === CommandKind.UnsignedFrame) {
+        frameLeft = count >= 1 && count <= FRAME_COMMANDS_MAX ? count : 0
+        frameIsSigned = kind === CommandKind.Frame
+      }
+      if (kind === CommandKind.Amend && !(inFrame && frameIsSigned))
         bareAmends.push({
           seq: engine.seq + 1,
           account: block.words[offset + Cmd.ACCOUNT]!,

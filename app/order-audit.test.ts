@@ -11,7 +11,7 @@ import type { Address } from 'viem'
 import { mnemonicToAccount } from 'viem/accounts'
 import { settlementAbi } from '../contracts/abi.js'
 import { CommandKind, Side } from '../engine/codes.js'
-import { writeApproveSession } from '../engine/commands.js'
+import { writeApproveSession, writeUnsignedFrame } from '../engine/commands.js'
 import { COMMAND_WORDS, Cmd } from '../engine/layout.js'
 import { AttachmentKind } from '../engine/messages.js'
 import { msgpackCodec } from '../sdk/wire/codec.js'
@@ -53,6 +53,8 @@ interface Forgery {
   readonly bareAmend?: boolean
   /** A header that opens no frame, and says that more follow than there are, stands before the bare amend. */
   readonly emptyHeader?: boolean
+  /** The bare amend stands in a frame that nobody signed, behind the header of a signed one that opened none. */
+  readonly unsignedHeader?: boolean
   /** The header of the buyer's frame is a command of another frame: the engine opens no frame by it. */
   readonly nested?: boolean
   /** What the settled leaf says instead: one byte of it is another. */
@@ -133,6 +135,12 @@ async function writeExchange(
     amend[Cmd.CLOID_LO] = 2
     if (account === 1 && forgery.emptyHeader === true)
       journal.append(frameRecord(2, 1, 65, 8, new Uint8Array(32)))
+    if (account === 1 && forgery.unsignedHeader === true) {
+      const header = new Int32Array(COMMAND_WORDS)
+      writeUnsignedFrame(header, new Float64Array(header.buffer), 0, 2, 1, 2)
+      journal.append(header)
+      journal.append(frameRecord(2, 1, 1, 8, new Uint8Array(32)))
+    }
     if (account === 1 && forgery.bareAmend === true) journal.append(amend)
     if (account === 1 && forgery.nested === true) journal.append(frameRecord(2, 1, 1, 8, new Uint8Array(32)))
     if (account === 1 && forgery.strangeSession === true)
@@ -243,6 +251,11 @@ describe('order audit', () => {
     [
       'the same, behind the header of a frame that is none',
       { bareAmend: true, emptyHeader: true },
+      '^maker \\(account 2, order \\d+\\): the amend at seq \\d+ stands in a signed frame$',
+    ],
+    [
+      'the same, in a frame that nobody signed',
+      { bareAmend: true, unsignedHeader: true },
       '^maker \\(account 2, order \\d+\\): the amend at seq \\d+ stands in a signed frame$',
     ],
     [

@@ -54,6 +54,8 @@ export const CommandKind = {
   /** Market-maker protection of an account in a market: limits in a window, or off. */
   SetProtection: 21,
   ResetProtection: 22,
+  /** Opens a frame that nobody signed: the next `count` commands are of one session, which the engine judges. */
+  UnsignedFrame: 23,
 } as const
 export type CommandKind = (typeof CommandKind)[keyof typeof CommandKind]
 
@@ -84,6 +86,7 @@ export const EventKind = {
   ProtectionTriggered: 24,
   /** Closes a cancel-all: how many orders it cancelled. */
   CanceledAll: 25,
+  UnsignedFrameOpened: 26,
   /** Views, appended by the publisher, never by the core: a level's new total, an account's new balance. */
   Level: 40,
   Balance: 41,

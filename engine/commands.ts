@@ -332,6 +332,20 @@ export function writeFrame(
   if (hash !== undefined) for (let word = 0; word < 8; word++) words[at + FrameCmd.HASH + word] = hash[word]!
 }
 
+/** UnsignedFrame: the next `count` commands are of the session of `approval`, signed by nobody. */
+export function writeUnsignedFrame(
+  words: Int32Array,
+  floats: Float64Array,
+  at: number,
+  account: number,
+  approval: number,
+  count: number,
+): void {
+  begin(words, at, CommandKind.UnsignedFrame, account)
+  words[at + FrameCmd.COUNT] = count
+  floats[(at >> 1) + FrameCmd.APPROVAL_F64] = approval
+}
+
 /** CreateAsset: `symbol` is 1 to 16 printable ASCII characters. */
 export function writeCreateAsset(words: Int32Array, at: number, asset: number, symbol: string): void {
   begin(words, at, CommandKind.CreateAsset, 0)

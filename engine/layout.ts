@@ -65,7 +65,10 @@ export const APPROVAL_TIME_END = 2 ** 43
 export const RevokeCmd = { APPROVAL_F64: 3, NONCE_F64: 6, DEADLINE_F64: 7 } as const
 /** Withdraw, beside asset and amount: the wallet's nonce and deadline. */
 export const WithdrawCmd = { NONCE_F64: 6, DEADLINE_F64: 7 } as const
-/** Frame: count of commands that follow, approval of its session, nonce, SHA-256 of the signed bytes in 8 words. */
+/**
+ * Frame: count of commands that follow, approval of its session, nonce, SHA-256 of the signed bytes in 8 words.
+ * UnsignedFrame: count and approval alone.
+ */
 export const FrameCmd = { COUNT: 3, APPROVAL_F64: 2, NONCE_F64: 3, HASH: 8 } as const
 /** OpenAccount: the 20-byte owner address in 5 words. */
 export const OpenAccountCmd = { OWNER: 2 } as const
@@ -175,6 +178,7 @@ export const Ev = {
  *                     of this key that it replaces, 0 = none
  *   SessionRevoked    account; A approval of the session, B the wallet's nonce, 0 = no wallet was asked
  *   FrameOpened       account; lots = count of commands; A nonce, B approval of the session
+ *   UnsignedFrameOpened   account; lots = count of commands; B approval of the session
  *   MarketCreated     market; ticks base, lots quote, CODE band, COUNTER_ACCOUNT maker ppm, remaining
  *                     taker ppm; A lot units, B tick units
  *   MarketStatusChanged, PriceBandChanged   market; OTHER the new status or band

@@ -228,8 +228,7 @@ export class Client extends ClientChain {
   }
 
   /**
-   * The same without a signature, where the operator takes that (`requireSignedFrames: false`), of a session without a
-   * `maxNotional`. What became of commands whose answer was lost nobody can tell for certain: `outcome` then has
+   * The same without a signature, where the operator takes that (`requireSignedFrames: false`). What became of commands whose answer was lost nobody can tell for certain: `outcome` then has
    * OutcomeUnknown (6000) for each, with its order as it stands. @throws AuthenticationError (SignatureRequired)
    * where it is not taken.
    */

@@ -95,6 +95,7 @@ const {
   ResetProtection: COMMAND_RESET_PROTECTION,
   Time: COMMAND_TIME,
   Frame: COMMAND_FRAME,
+  UnsignedFrame: COMMAND_UNSIGNED_FRAME,
   Withdraw: COMMAND_WITHDRAW,
   RevokeSession: COMMAND_REVOKE_SESSION,
   Deposit: COMMAND_DEPOSIT,
@@ -196,11 +197,13 @@ class Core implements Engine {
   /** Reject of a command of the open frame that its session may not give, or 0. */
   #mayAct(words: Int32Array, at: number, kind: number): number {
     const sessions = this.#sessions
-    if (sessions.entry < 0) return Reject.FrameRejected
-    if (kind === COMMAND_FRAME) return Reject.BadFrame
+    if (sessions.open < 0) return Reject.FrameRejected
+    if (kind === COMMAND_FRAME || kind === COMMAND_UNSIGNED_FRAME) return Reject.BadFrame
     if (words[at + CMD_ACCOUNT] !== sessions.openAccount()) return Reject.WrongAccount
     const scopes = sessions.scopes(sessions.open)
     if (TRADE[kind] === 1) return (scopes & Scope.Trade) === 0 ? Reject.SessionScope : REJECT_NONE
+    // What needs consent needs a signature.
+    if (sessions.entry < 0) return Reject.SessionScope
     if (kind === COMMAND_WITHDRAW)
       return (scopes & Scope.WithdrawRequest) === 0 ? Reject.SessionScope : REJECT_NONE
     return kind === COMMAND_REVOKE_SESSION ? REJECT_NONE : Reject.SessionScope
@@ -236,6 +239,8 @@ class Core implements Engine {
         return state.sessions.revoke(words, floats, at)
       case COMMAND_FRAME:
         return state.sessions.openFrame(words, floats, at)
+      case COMMAND_UNSIGNED_FRAME:
+        return state.sessions.openUnsignedFrame(words, floats, at, !this.#requireFrames)
       case COMMAND_CREATE_MARKET:
         return createMarket(state, words, floats, at)
       case COMMAND_SET_MARKET_STATUS:

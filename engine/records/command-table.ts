@@ -223,6 +223,15 @@ export const commandTable = {
     nonce: float(6, 'nonce', 'of the frame', { min: 0 }),
     sha256: optional(words(run(8, 8), 'sha256', 'of the signed bytes')),
   }),
+  UnsignedFrame: command(
+    CommandKind.UnsignedFrame,
+    'the commands that follow are one frame, which nobody signed',
+    {
+      account,
+      approval: float(4, 'nonce', 'of the session that they are of'),
+      count: int(3, 'count', 'commands that follow', { min: 1, max: FRAME_COMMANDS_MAX }),
+    },
+  ),
   CreateMarket: command(CommandKind.CreateMarket, 'a new market', {
     market,
     base: int(3, 'asset'),

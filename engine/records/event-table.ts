@@ -162,6 +162,11 @@ export const eventTable = {
     nonce: float(16, 'nonce', 'of the frame', { min: 0 }),
     count: int(5, 'count', 'of its commands', { min: 1 }),
   }),
+  UnsignedFrameOpened: event(EventKind.UnsignedFrameOpened, 'a frame that nobody signed was taken', {
+    account,
+    approval: float(18, 'nonce', 'of its session'),
+    count: int(5, 'count', 'of its commands', { min: 1 }),
+  }),
   MarketCreated: event(EventKind.MarketCreated, 'a market is there', {
     market,
     base: int(4, 'asset'),

@@ -206,6 +206,13 @@ export const FrameCmd = {
   SHA256: 8,
 } as const
 
+/** The commands that follow are one frame, which nobody signed. */
+export const UnsignedFrameCmd = {
+  ACCOUNT: 1,
+  APPROVAL_F64: 2,
+  COUNT: 3,
+} as const
+
 /** A new market. */
 export const CreateMarketCmd = {
   MARKET: 2,
@@ -503,6 +510,13 @@ export const FrameOpenedEv = {
   ACCOUNT: 6,
   APPROVAL_F64: 9,
   NONCE_F64: 8,
+  COUNT: 5,
+} as const
+
+/** A frame that nobody signed was taken. */
+export const UnsignedFrameOpenedEv = {
+  ACCOUNT: 6,
+  APPROVAL_F64: 9,
   COUNT: 5,
 } as const
 

@@ -28,6 +28,8 @@ export interface Seen {
   commands: number
   readonly events: Map<number, number>
   readonly codes: Map<string, number>
+  /** Rejects of headers of unsigned frames. */
+  readonly unsignedCodes: Set<number>
   /** Cancel-alls that were cut, and commands that left something pending. */
   cutCancelAlls: number
   pending: number
@@ -37,6 +39,7 @@ export const newSeen = (): Seen => ({
   commands: 0,
   events: new Map(),
   codes: new Map(),
+  unsignedCodes: new Set(),
   cutCancelAlls: 0,
   pending: 0,
 })
@@ -137,6 +140,8 @@ function note(seen: Seen, events: readonly Int32Array[]): void {
     const kind = event[0]! & 0xff
     seen.events.set(kind, (seen.events.get(kind) ?? 0) + 1)
     const code = `${eventNames[kind]} ${event[7]}`
+    if (kind === EventKind.Rejected && event[Ev.OTHER] === CommandKind.UnsignedFrame)
+      seen.unsignedCodes.add(event[Ev.CODE]!)
     if (kind === EventKind.CanceledAll) seen.cutCancelAlls += event[Ev.COUNTER_REMAINING]!
     seen.codes.set(code, (seen.codes.get(code) ?? 0) + 1)
   }

@@ -63,6 +63,8 @@ export class ReferenceEngine extends ReferenceSessions {
         return this.revoke(command)
       case CommandKind.Frame:
         return this.openFrame(command)
+      case CommandKind.UnsignedFrame:
+        return this.openUnsignedFrame(command)
       case CommandKind.SetMarketStatus:
         return this.setStatus(command)
       case CommandKind.SetMarketFees:

@@ -46,6 +46,7 @@ test(`${RUNS} random sessions: fast core and reference agree`, () => {
       .map((reason) => `reason ${cancelReasonNames[reason]}`),
   ]
   expect(missing).toEqual([])
+  expect(seen.unsignedCodes).toEqual(new Set(UNSIGNED_REJECTS))
   expect(seen.cutCancelAlls).toBeGreaterThan(0)
   expect(seen.pending).toBeGreaterThan(0)
 })
@@ -67,4 +68,12 @@ const NOT_DRAWN_REJECTS = new Set<number>([
   // Not given any more: idle windows give way.
   Reject.FrameWindowsFull,
 ])
+/** Every answer to the header of an unsigned frame that is refused. */
+const UNSIGNED_REJECTS: readonly number[] = [
+  Reject.UnknownSession,
+  Reject.SessionExpired,
+  Reject.FrameRequired,
+  Reject.BadFrame,
+  Reject.FrameRejected,
+]
 const NOT_DRAWN_REASONS = new Set<number>([CancelReason.BookFull, CancelReason.BalanceOverLimit])

@@ -13,5 +13,8 @@ export const sceneOf = (engine: ReferenceEngine): Scene => ({
   approval: (account) =>
     engine.sessions.filter((session) => session.account === account && !engine.ended(session)).at(-1)
       ?.approval ?? 1,
+  endedApproval: (account) =>
+    engine.sessions.filter((session) => session.account === account && engine.ended(session)).at(-1)
+      ?.approval ?? 1,
   available: (account, asset) => Number(engine.accounts.get(account)?.balance(asset).available ?? 0n),
 })

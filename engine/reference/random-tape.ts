@@ -78,6 +78,8 @@ export interface Scene {
   available(account: number, asset: number): number
   /** A session of the account that may open frames, as far as there is one. */
   approval(account: number): number
+  /** A session of the account that was revoked or has expired, as far as there is one. */
+  endedApproval(account: number): number
 }
 
 /** An order that a command may name. */

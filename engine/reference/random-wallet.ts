@@ -87,6 +87,7 @@ export function drawWithdraw(
   commands.writeWithdraw(words, floats, 0, account, tape.below(4), units, drawConsent(tape, tape.below(6)))
 }
 
+/** The header of a frame, every third of one that nobody signed: mostly of a session that lives. */
 export function drawFrame(
   tape: Tape,
   words: Int32Array,
@@ -94,11 +95,13 @@ export function drawFrame(
   account: number,
   scene: Scene,
 ): void {
-  const approval = tape.rarely(12) ? tape.below(6) : scene.approval(account)
+  const known = tape.rarely(10) ? scene.endedApproval(account) : scene.approval(account)
+  const approval = tape.rarely(12) ? tape.below(6) : known
   const count = tape.rarely(30)
     ? tape.pick([0, 65])
     : tape.pick(tape.mood === 'plain' ? [1, 2, 3] : [3, 5, 20])
-  commands.writeFrame(words, floats, 0, account, approval, count, drawNonce(tape))
+  if (tape.rarely(3)) commands.writeUnsignedFrame(words, floats, 0, account, approval, count)
+  else commands.writeFrame(words, floats, 0, account, approval, count, drawNonce(tape))
 }
 
 /** Mostly near one another, now and then far ahead, so that windows slide; rarely no nonce. */

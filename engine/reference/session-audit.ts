@@ -75,7 +75,7 @@ export class SessionAudit {
     const kind = words[0]! & 0xff
     const inFrame = this.frameLeft > 0 && kind !== CommandKind.Time
     if (!inFrame) this.fillsOfMessage = 0
-    if (!inFrame && kind === CommandKind.Frame) this.openFrame(words)
+    if (!inFrame && (kind === CommandKind.Frame || kind === CommandKind.UnsignedFrame)) this.openFrame(words)
     events.forEach((event, index) => this.take(new AuditEvent(event), index, kind, inFrame))
     if (inFrame) this.frameLeft--
     // Time counts its triggers anew.
@@ -110,6 +110,7 @@ export class SessionAudit {
         this.notionals.set(key(event.account, event.orderId), event.a)
         return
       case EventKind.FrameOpened:
+      case EventKind.UnsignedFrameOpened:
         this.frameMax = BigInt(this.notionals.get(key(event.account, event.b))!)
         return
       case EventKind.MarketCreated:

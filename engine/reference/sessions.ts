@@ -173,14 +173,31 @@ export abstract class ReferenceSessions extends ReferenceAdmin {
     return 0
   }
 
+  /** A frame that nobody signed, of a session that lives, where no genesis asks for signatures. */
+  protected openUnsignedFrame({ words, floats, at, account }: Command): number {
+    const count = words[at + 3]!
+    const approval = floats[at / 2 + 2]!
+    if (this.frame.left > 0 || count < 1 || count > FRAME_COMMANDS_MAX) return Reject.BadFrame
+    this.frame = { left: count, session: undefined, nonce: 0, entry: undefined }
+    if (this.requireFrames) return Reject.FrameRequired
+    const session = this.session(account, approval)
+    if (session === undefined || session.revoked) return Reject.UnknownSession
+    if (this.ended(session)) return Reject.SessionExpired
+    this.frame.session = session
+    this.emit(EventKind.UnsignedFrameOpened, { account, lots: count, b: approval })
+    return 0
+  }
+
   /** Whether a command may stand in the frame that is open. */
   protected frameAllows({ kind, account }: Command): number {
-    const { session } = this.frame
+    const { session, entry } = this.frame
     if (session === undefined) return Reject.FrameRejected
-    if (kind === CommandKind.Frame) return Reject.BadFrame
+    if (kind === CommandKind.Frame || kind === CommandKind.UnsignedFrame) return Reject.BadFrame
     if (account !== session.account) return Reject.WrongAccount
     const has = (scope: number): number => ((session.scopes & scope) !== 0 ? 0 : Reject.SessionScope)
     if (isTrade(kind)) return has(Scope.Trade)
+    const isSigned = entry !== undefined
+    if (!isSigned) return Reject.SessionScope
     if (kind === CommandKind.Withdraw) return has(Scope.WithdrawRequest)
     return kind === CommandKind.RevokeSession ? 0 : Reject.SessionScope
   }
@@ -206,7 +223,8 @@ export abstract class ReferenceSessions extends ReferenceAdmin {
   /** Nothing has come under it for so long that its nonces are forgotten. */
   idle(session: ReferenceSession): boolean {
     const { highest, lastFrameMs } = session
-    if (this.frame.left > 0 && this.frame.session === session) return false
+    const { left, session: framed, entry } = this.frame
+    if (left > 0 && framed === session && entry !== undefined) return false
     return highest > 0 && this.timeMs - lastFrameMs >= FRAME_WINDOW_IDLE_MS
   }
 

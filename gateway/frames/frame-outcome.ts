@@ -25,10 +25,11 @@ const Item = {
   REASON: 7,
 } as const
 const ITEM_NUMBERS = 8
+/** Commands in front of a frame's own. */
+const HEADERS = 1
 
 export class FrameOutcome {
   readonly #count: number
-  readonly #headers: number
   /** Made when the first message comes: what waits for the engine meanwhile is as small as can be. */
   #items: number[] | undefined
   #firstSeq = 0
@@ -36,18 +37,17 @@ export class FrameOutcome {
   #frameReject = 0
   #fills = 0
 
-  /** `count` commands follow `headers` (0 or 1) Frame command. */
-  constructor(count: number, headers: number) {
+  /** `count` commands follow a header: Frame, or UnsignedFrame. */
+  constructor(count: number) {
     this.#count = count
-    this.#headers = headers
   }
 
-  /** Reject of the Frame command itself; 0 when the frame was opened. */
+  /** Reject of the header itself; 0 when the frame was opened. */
   get frameReject(): number {
     return this.#frameReject
   }
 
-  /** Reject of the Frame command itself as a protocol code; 0 when the frame was opened. */
+  /** Reject of the header itself as a protocol code; 0 when the frame was opened. */
   get frameCode(): number {
     return this.#frameReject === 0 ? 0 : rejectToCode(this.#frameReject)
   }
@@ -57,6 +57,7 @@ export class FrameOutcome {
     return this.#fills
   }
 
+  /** Seq of the header. */
   get firstSeq(): number {
     return this.#firstSeq
   }
@@ -72,7 +73,7 @@ export class FrameOutcome {
     for (let index = 0; index < count; index++) {
       const word = at + index * EVENT_WORDS
       const float = word >> 1
-      const command = floats[float + Ev.SEQ_F64]! - this.#firstSeq - this.#headers
+      const command = floats[float + Ev.SEQ_F64]! - this.#firstSeq - HEADERS
       const kind = words[word + Ev.KIND]! & 0xff
       if (command < 0) {
         if (kind === EventKind.Rejected) this.#frameReject = words[word + Ev.CODE]!

@@ -4,14 +4,22 @@
  * ring in the order in which they came, whatever order the pool finished them in.
  *
  * Invariants: nothing enters the ring whose signature has not been found valid for the session that is
- * logged on to the connection (or, where unsigned frames are taken, without a signature). Nothing is taken
+ * logged on to the connection (or, where unsigned frames are taken, without a signature). Every frame has a header
+ * that names its session: whether that lives, and what it may, the engine alone says, at the frame's place in the
+ * journal, for what a thread knows of a session may be older. Nothing is taken
  * from an account's budgets for a sender who has shown neither by a logon nor by this signature that he has its key,
  * nor for a frame that is known to have been taken before.
  */
 import { createHash } from 'node:crypto'
 import { CommandKind, Scope } from '../../engine/codes.js'
+import { writeUnsignedFrame } from '../../engine/commands.js'
 import { COMMAND_WORDS, Cmd, FrameCmd } from '../../engine/layout.js'
-import { ACCOUNTS_MAX, COMMAND_PAYLOAD_BYTES_MAX, FRAME_ENVELOPE_BYTES_MAX } from '../../engine/limits.js'
+import {
+  ACCOUNTS_MAX,
+  COMMAND_PAYLOAD_BYTES_MAX,
+  FRAME_COMMANDS_MAX,
+  FRAME_ENVELOPE_BYTES_MAX,
+} from '../../engine/limits.js'
 import { AttachmentKind } from '../../engine/messages.js'
 import { ErrorCode, errorName, rejectToCode } from '../../sdk/wire/codes.js'
 import { payloadToRecords } from '../../sdk/wire/commands.js'
@@ -32,14 +40,17 @@ import type { Submissions } from '../link/submissions.js'
 import type { UsedNonces } from './used-nonces.js'
 
 const NO_BYTES = new Uint8Array(0)
+/** Records in front of a frame's commands. */
+const HEADERS = 1
 /** The engine empties a full ring within a few of these. */
 const RETRY_MS = 1
 
 interface PendingFrame {
   readonly id: number
+  /** Its header, then `count` commands. */
   readonly records: Int32Array
   readonly count: number
-  /** Signed bytes and signature, as the journal keeps them. */
+  /** Signed bytes and signature, as the journal keeps them; nothing of an unsigned frame. */
   readonly attachment: Uint8Array
   readonly attachmentKind: number
   readonly hash: Uint8Array
@@ -162,7 +173,7 @@ export class FrameIntake {
 
   /** Takes what a frame costs from its address; false = it has been refused. */
   #admitUnproven(connection: FrameSource, frame: PendingFrame): boolean {
-    const refusal = this.#limits.unprovenFrame(connection.ip, frame.records, headersOf(frame), frame.count)
+    const refusal = this.#limits.unprovenFrame(connection.ip, frame.records, HEADERS, frame.count)
     if (refusal !== undefined) connection.sendError(frame.id, refusal.code, refusal)
     return refusal === undefined
   }
@@ -185,25 +196,11 @@ export class FrameIntake {
       })
       return
     }
-    if (session.maxNotional > 0) {
-      // The engine holds the orders of a frame to the bound of the session that its header names.
-      connection.sendError(id, ErrorCode.SignatureRequired, {
-        message: `${session.text} has a maxNotional, which holds for signed frames: sign this one`,
-      })
-      return
-    }
     let frame: PendingFrame
     try {
       const values = readArray(params, 'params', 1, 2)
-      const records = new Int32Array(65 * COMMAND_WORDS)
-      const payload = values[0]!
-      const count = payloadToRecords(
-        decodePayload(payload),
-        session.account,
-        records,
-        new Float64Array(records.buffer),
-        0,
-      )
+      const { records, floats, count } = readCommands(decodePayload(values[0]!), session.account)
+      writeUnsignedFrame(records, floats, 0, session.account, session.approval, count)
       frame = {
         id,
         records,
@@ -261,11 +258,7 @@ export class FrameIntake {
   ): PendingFrame {
     const text = typeof payload === 'string'
     const payloadBytes = text ? Buffer.from(payload) : readBytes(payload, 'payload')
-    const commands = decodePayload(payload)
-    const length = Array.isArray(commands) ? commands.length : 0
-    const records = new Int32Array((Math.min(length, 64) + 1) * COMMAND_WORDS)
-    const floats = new Float64Array(records.buffer)
-    const count = payloadToRecords(commands, session.account, records, floats, COMMAND_WORDS)
+    const { records, floats, count } = readCommands(decodePayload(payload), session.account)
     const signedBytes = FRAME_HEADER_BYTES + payloadBytes.length
     const bytes = signedBytes + SESSION_SIGNATURE_BYTES
     const bytesMax = FRAME_ENVELOPE_BYTES_MAX + count * COMMAND_PAYLOAD_BYTES_MAX
@@ -311,7 +304,7 @@ export class FrameIntake {
     const refusal =
       this.#usedRefusal(frame) ??
       limits.frameBytes(account, attachment.length) ??
-      limits.frame(connection, account, records, headersOf(frame), count, addressHasPaid)
+      limits.frame(connection, account, records, HEADERS, count, addressHasPaid)
     if (refusal !== undefined) {
       connection.sendError(frame.id, refusal.code, refusal)
       return false
@@ -325,7 +318,7 @@ export class FrameIntake {
 
   /** Why a frame whose nonce is known to be used is not taken again. */
   #usedRefusal(frame: PendingFrame): Refusal | undefined {
-    if (headersOf(frame) === 0) return undefined
+    if (!isSigned(frame)) return undefined
     const { session } = frame
     const nonce = nonceOf(frame)
     const reject = this.#usedNonces.refusal(session, nonce, this.#timeMs())
@@ -366,7 +359,7 @@ export class FrameIntake {
     // It ended while the signature was checked, or while there was no room.
     if (connection.session !== session)
       return { code: ErrorCode.UnknownSession, message: `${session.text} has ended; the frame was not taken` }
-    // Of commands without a signature the engine knows no session whose end it could look at.
+    // The engine says so too; what is known to be over needs no place in the journal.
     if (session.expiresAtMs <= this.#timeMs())
       return {
         code: ErrorCode.SessionExpired,
@@ -390,11 +383,10 @@ export class FrameIntake {
 
   /** False = the ring is full and nothing was taken. */
   #submit(connection: FrameSource, frame: PendingFrame): boolean {
-    const headers = headersOf(frame)
-    const outcome = new FrameOutcome(frame.count, headers)
+    const outcome = new FrameOutcome(frame.count)
     const taken = this.#submissions.submit(
       frame.records,
-      frame.count + headers,
+      HEADERS + frame.count,
       frame.attachment,
       frame.attachmentKind,
       (applied) => {
@@ -403,10 +395,11 @@ export class FrameIntake {
         connection.framesInFlight--
         this.#count(frame, outcome)
         this.#limits.filled(frame.session.account, connection.ip, outcome.fills - frame.count)
-        if (headers > 0) this.#usedNonces.refused(frame.session, nonceOf(frame), outcome.frameReject)
+        if (isSigned(frame)) this.#usedNonces.refused(frame.session, nonceOf(frame), outcome.frameReject)
         if (connection.closed) return
         if (outcome.frameCode !== 0) {
-          const message = `the engine refused the frame with nonce ${nonceOf(frame)}: ${errorName(outcome.frameCode)}`
+          const which = isSigned(frame) ? `with nonce ${nonceOf(frame)}` : `of ${frame.session.text}`
+          const message = `the engine refused the frame ${which}: ${errorName(outcome.frameCode)}`
           connection.sendError(frame.id, outcome.frameCode, { message })
         } else this.#answer(connection, frame, outcome)
       },
@@ -423,7 +416,9 @@ export class FrameIntake {
   }
 
   #answer(connection: FrameSource, frame: PendingFrame, outcome: FrameOutcome): void {
-    const { firstSeq, lastSeq } = outcome
+    const { lastSeq } = outcome
+    // Of an unsigned frame clients know no header: for them it begins with its first command.
+    const firstSeq = outcome.firstSeq + (isSigned(frame) ? 0 : HEADERS)
     const items = outcome.items()
     if (!frame.receipt || this.#signReceipt === undefined || frame.hash.length === 0) {
       connection.send([Kind.Result, frame.id, [firstSeq, items]])
@@ -436,9 +431,7 @@ export class FrameIntake {
   }
 }
 
-/** Frame commands in front of a frame's own: none when it is not signed. */
-const headersOf = ({ attachmentKind }: PendingFrame): number =>
-  attachmentKind === AttachmentKind.None ? 0 : 1
+const isSigned = ({ attachmentKind }: PendingFrame): boolean => attachmentKind !== AttachmentKind.None
 
 /** Nonce of a signed frame. */
 const nonceOf = ({ records }: PendingFrame): number =>
@@ -454,6 +447,18 @@ function readReceipt(options: WireValue | undefined): boolean {
   if (unknown !== undefined) throw new FieldError('options', 'receipt alone', unknown.slice(0, 40))
   if (typeof receipt !== 'boolean') throw new FieldError('options.receipt', 'true or false', receipt)
   return receipt
+}
+
+/** The records of a frame's commands, behind room for its header. @throws FieldError */
+function readCommands(
+  commands: WireValue,
+  account: number,
+): { readonly records: Int32Array; readonly floats: Float64Array; readonly count: number } {
+  const length = Array.isArray(commands) ? commands.length : 0
+  const records = new Int32Array((HEADERS + Math.min(length, FRAME_COMMANDS_MAX)) * COMMAND_WORDS)
+  const floats = new Float64Array(records.buffer)
+  const count = payloadToRecords(commands, account, records, floats, HEADERS * COMMAND_WORDS)
+  return { records, floats, count }
 }
 
 function decodePayload(payload: WireValue): WireValue {

@@ -4,11 +4,12 @@
  */
 import { createHash } from 'node:crypto'
 import { type Rig, RIG_DEPLOYMENT, startRig } from '../../bench/gateway-rig.js'
+import { Reject } from '../../engine/codes.js'
 import { type Client, type Session, createClient } from '../../sdk/index.js'
 import { toBase64url } from '../../sdk/wire/bytes.js'
 import { jsonCodec, packJson, unpackJson } from '../../sdk/wire/codec.js'
-import { ErrorCode } from '../../sdk/wire/codes.js'
-import { Kind, Method } from '../../sdk/wire/layout.js'
+import { ErrorCode, rejectToCode } from '../../sdk/wire/codes.js'
+import { Kind, Method, OrderState } from '../../sdk/wire/layout.js'
 import type { WireValue } from '../../sdk/wire/msgpack.js'
 import { domainPreimage, frameMessage, logonMessage } from '../../sdk/wire/signed.js'
 import { gatewayConfig } from '../settings/config.js'
@@ -23,7 +24,7 @@ let gateway: Gateway
 let running: Promise<void>
 
 beforeAll(async () => {
-  // A private venue: of commands without a signature the gateway is the only judge.
+  // A private venue, so that commands come without a signature too.
   rig = await startRig({ accounts: 1, spare: 1, signed: false })
   client = await createClient({ url: rig.url, wallet: rig.wallets[0]! }).connect()
   gateway = new Gateway(
@@ -220,12 +221,20 @@ test('an expired session does nothing more, although nobody has swept since', as
   expect(await client.order({ cloid: 777n })).toBeUndefined()
 })
 
-test('a session with a maxNotional signs: without a signature the engine would hold no order to it', async () => {
+test('without a signature too an order is held to the maxNotional of its session', async () => {
   const { connection, answers, send } = connect()
   send(1, Method.Logon, await logonOf(await session({ maxNotional: 1000 }), connection))
   await until(() => connection.session !== undefined, 'the logon')
-  await atOnce(() => send(2, Method.UnsignedFrame, [packJson([[1, 0, 0, 11, 1000, '778']])]))
+  const over = [1, 0, 0, 11, 1000, '778']
+  const within = [1, 0, 0, 11, 90, '779']
+  await atOnce(() => send(2, Method.UnsignedFrame, [packJson([over, within])]))
   await until(() => answers().length === 2, 'the answer')
-  expect(answers()[1]!.slice(0, 3)).toEqual([Kind.Error, 2, ErrorCode.SignatureRequired])
-  expect(await client.order({ cloid: 778n })).toBeUndefined()
+  const [kind, id, [firstSeq, items]] = answers()[1] as [number, number, [number, number[][]]]
+  // The order's id is its seq, and the first seq that of the first command.
+  expect([kind, id, items]).toEqual([
+    Kind.Result,
+    2,
+    [[rejectToCode(Reject.SessionNotional)], [0, firstSeq + 1, OrderState.Open, 90, 0]],
+  ])
+  expect(await client.order({ cloid: 778n })).toMatchObject({ orderId: 0, remaining: 0 })
 })

@@ -399,7 +399,7 @@ export const methods = {
     frameResult,
     Scope.Trade,
     0,
-    'Commands without a signature, where the operator accepts them, from a session without a maxNotional.',
+    'Commands without a signature, where the operator accepts them; the engine holds them to the session that is logged on, at their place in the journal. First seq is that of the first command.',
   ),
   [Method.Subscribe]: method(
     z.tuple([z.string().max(40), z.tuple([whole('epoch'), whole('last seq')]).optional()]),

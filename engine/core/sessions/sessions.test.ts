@@ -331,6 +331,99 @@ test('100,000 live sessions of 6,250 accounts: memory follows those who trade', 
   expect(sessions.bytes - trading).toBeLessThanOrEqual(64 * 8100)
 })
 
+describe('a frame that nobody signed', () => {
+  const open = (rig: Rig, approval: number, count = 1, account = 1): string[] => {
+    commands.writeUnsignedFrame(rig.words, rig.floats, 0, account, approval, count)
+    return rig.apply()
+  }
+  /** A session of approval 1, which may spend 1,000 an order and has every scope. */
+  function approved(options: ConstructorParameters<typeof Rig>[0] = {}): Rig {
+    const rig = start(options)
+    approve(rig, { scopes: Scope.Read | Scope.Trade | Scope.WithdrawRequest, maxNotional: 1000 })
+    return rig
+  }
+
+  test('is of a session that lives: not of one revoked, expired, replaced or never approved', () => {
+    const rig = approved()
+    expect(open(rig, 1)).toEqual(['UnsignedFrameOpened'])
+    expect(rig.buy(1, 100, 1, 1)).toEqual(['Accepted 1'])
+    const refused = (approval: number, reject: string, account = 1): void => {
+      expect([approval, open(rig, approval, 2, account)]).toEqual([approval, [`Rejected ${reject}`]])
+      for (const cloid of [7, 8]) expect(rig.buy(account, 100, 1, cloid)).toEqual(['Rejected FrameRejected'])
+    }
+    refused(2, 'UnknownSession')
+    refused(0, 'UnknownSession')
+    refused(1, 'UnknownSession', 2)
+    // The key's session is replaced.
+    approve(rig, { nonce: 2 })
+    refused(1, 'UnknownSession')
+    expect(open(rig, 2)).toEqual(['UnsignedFrameOpened'])
+    expect(rig.buy(1, 100, 1, 2)).toEqual(['Accepted 2'])
+    revoke(rig, 2, wallet(3))
+    refused(2, 'UnknownSession')
+    approve(rig, { nonce: 4, expiresAtMs: NOW + 10 })
+    rig.time(NOW + 9)
+    expect(open(rig, 4)).toEqual(['UnsignedFrameOpened'])
+    expect(rig.buy(1, 100, 1, 3)).toEqual(['Accepted 3'])
+    rig.time(NOW + 10)
+    refused(4, 'SessionExpired')
+    expect(rig.engine.orders(1)).toHaveLength(3)
+  })
+
+  test('keeps the scopes and the bound of its session, and asks for nothing but orders', () => {
+    const rig = approved()
+    expect(open(rig, 1, 8)).toEqual(['UnsignedFrameOpened'])
+    expect(rig.buy(1, 100, 11, 1)).toEqual(['Rejected SessionNotional'])
+    expect(rig.buy(1, 100, 10, 1)).toEqual(['Accepted 1'])
+    expect(rig.amend(1, 1, 100, 11)).toEqual(['Rejected SessionNotional'])
+    expect(rig.buy(2, 100, 1, 1)).toEqual(['Rejected WrongAccount'])
+    // Each of these rests on a signature, whatever the scopes are.
+    expect(withdraw(rig, 'frame')).toEqual(['Rejected SessionScope'])
+    expect(revoke(rig, 1, 'frame')).toEqual(['Rejected SessionScope'])
+    expect(rig.deposit(1, USD)).toEqual(['Rejected SessionScope'])
+    expect(approve(rig, { nonce: 9 })).toEqual(['Rejected SessionScope'])
+    expect(withdraw(rig, wallet(1))).toEqual(['Withdrawn'])
+    approve(rig, { nonce: 2, scopes: Scope.Read | Scope.WithdrawRequest })
+    expect(open(rig, 2, 2)).toEqual(['UnsignedFrameOpened'])
+    expect(rig.cancel(1, 1)).toEqual(['Rejected SessionScope'])
+    expect(withdraw(rig, 'frame')).toEqual(['Rejected SessionScope'])
+  })
+
+  test('of 1 to 64 commands, in no other frame; none where genesis requires signed ones', () => {
+    const rig = approved()
+    for (const count of [0, -1, 65]) expect(open(rig, 1, count)).toEqual(['Rejected BadFrame'])
+    expect(open(rig, 1, 2)).toEqual(['UnsignedFrameOpened'])
+    expect(open(rig, 1)).toEqual(['Rejected BadFrame'])
+    expect(frame(rig, 1, 1)).toBe('Rejected BadFrame')
+    commands.writeFrame(rig.words, rig.floats, 0, 1, 1, 1, 1)
+    expect(rig.apply()).toEqual(['FrameOpened'])
+    expect(open(rig, 1)).toEqual(['Rejected BadFrame'])
+    const strict = approved({ requireFrames: true })
+    expect(open(strict, 1)).toEqual(['Rejected FrameRequired'])
+    expect(strict.buy(1, 100, 1, 1)).toEqual(['Rejected FrameRejected'])
+    expect(strict.buy(1, 100, 1, 1)).toEqual(['Rejected FrameRequired'])
+  })
+
+  test('leaves nothing behind in its session, and a snapshot inside goes on with it', () => {
+    const rig = approved()
+    expect(frame(rig, 1, 5)).toBe('FrameOpened')
+    const before = rig.engine.session(1, 1)
+    expect(open(rig, 1, 3)).toEqual(['UnsignedFrameOpened'])
+    rig.restore()
+    expect(rig.buy(1, 100, 11, 1)).toEqual(['Rejected SessionNotional'])
+    // The session ends, the frame that was opened before goes on.
+    rig.time(NOW + 1000)
+    rig.restore()
+    expect(rig.buy(1, 100, 10, 1)).toEqual(['Accepted 1'])
+    // An hour later nonces are forgotten, frame or no frame.
+    rig.time(NOW + FRAME_WINDOW_IDLE_MS)
+    expect(rig.engine.frameResults(1, 1, 5)).toBeUndefined()
+    rig.restore()
+    expect(revoke(rig, 1, 'frame')).toEqual(['Rejected SessionScope'])
+    expect(rig.engine.session(1, 1)).toEqual({ ...before, active: false })
+  })
+})
+
 test('a snapshot inside of a frame goes on with its session and its entry', () => {
   const options = {
     genesis: {

@@ -2,7 +2,8 @@
  * Session keys and the frames that they sign. A wallet's approval makes a session, and its nonce names it
  * for ever: a later approval of the same key makes another one in its place, so that no frame of the former
  * is ever valid again. A frame's header (approval, nonce) opens it; its commands follow and belong to the
- * session's account. What became of recent frames is kept (frame-windows.ts), so that a frame sent twice is
+ * session's account. An unsigned frame (where the operator takes them) names its session alike, so that the
+ * session's life, scopes and bound are judged at its place in the journal too. What became of recent frames is kept (frame-windows.ts), so that a frame sent twice is
  * told apart from a new one and its sender can be told the first result, also after a restart.
  *
  * The rules, check by check, are docs/internals/engine-rules-sessions.md. Called by engine.ts.
@@ -44,7 +45,7 @@ export class Sessions {
   left = 0
   /** Slot of the open frame's session; -1 = its header was refused. */
   open = NONE
-  /** Window entry of the open frame; -1 = its header was refused. */
+  /** Window entry of the open frame; -1 = its header was refused, or nobody signed it. */
   entry = NONE
   /** Window entry that a duplicate frame was found to repeat, until the next header; or -1. */
   repeated = NONE
@@ -134,12 +135,7 @@ export class Sessions {
   openFrame(words: Int32Array, floats: Float64Array, at: number): number {
     const { table, windows } = this
     const count = words[at + FrameCmd.COUNT]!
-    this.repeated = NONE
-    // Inside a frame a header is one of its commands, and a wrong one.
-    if (this.left > 0 || count < 1 || count > FRAME_COMMANDS_MAX) return Reject.BadFrame
-    this.left = count
-    this.open = NONE
-    this.entry = NONE
+    if (!this.begin(count)) return Reject.BadFrame
     const account = words[at + Cmd.ACCOUNT]!
     const approval = floats[(at >> 1) + FrameCmd.APPROVAL_F64]!
     const nonce = floats[(at >> 1) + FrameCmd.NONCE_F64]!
@@ -169,6 +165,38 @@ export class Sessions {
     this.events.floats[(event >> 1) + Ev.AMOUNT_A_F64] = nonce
     this.events.floats[(event >> 1) + Ev.AMOUNT_B_F64] = approval
     return Reject.None
+  }
+
+  /**
+   * UnsignedFrame: opens a frame that nobody signed, where that is `allowed`. It has no nonce: nothing is kept of it.
+   * Returns a Reject; the commands that follow are then rejected too.
+   */
+  openUnsignedFrame(words: Int32Array, floats: Float64Array, at: number, allowed: boolean): number {
+    const count = words[at + FrameCmd.COUNT]!
+    if (!this.begin(count)) return Reject.BadFrame
+    if (!allowed) return Reject.FrameRequired
+    const account = words[at + Cmd.ACCOUNT]!
+    const approval = floats[(at >> 1) + FrameCmd.APPROVAL_F64]!
+    const slot = this.table.find(account, approval)
+    const refused = this.mayOpen(slot, this.clock[Clock.TIME]!)
+    if (refused !== Reject.None) return refused
+    this.open = slot
+    const event = this.events.next(EventKind.UnsignedFrameOpened, this.clock)
+    this.events.words[event + Ev.ACCOUNT] = account
+    this.events.words[event + Ev.LOTS] = count
+    this.events.floats[(event >> 1) + Ev.AMOUNT_B_F64] = approval
+    return Reject.None
+  }
+
+  /** The next `count` commands are a frame's, whatever becomes of its header; false = they are not. */
+  private begin(count: number): boolean {
+    this.repeated = NONE
+    // Inside a frame a header is one of its commands, and a wrong one.
+    if (this.left > 0 || count < 1 || count > FRAME_COMMANDS_MAX) return false
+    this.left = count
+    this.open = NONE
+    this.entry = NONE
+    return true
   }
 
   /** Notes the result of a command of the open frame and counts it. Call once for each, after applying. */
@@ -223,8 +251,8 @@ export class Sessions {
   private isIdle(slot: number): boolean {
     const { table } = this
     if (table.number(slot, SessionNumber.HIGHEST) === 0) return false
-    // A frame that is open has not had its last say.
-    if (this.left > 0 && slot === this.open) return false
+    // A signed frame that is open has not had its last say.
+    if (this.left > 0 && slot === this.open && this.entry !== NONE) return false
     return this.clock[Clock.TIME]! - table.number(slot, SessionNumber.LAST_FRAME) >= FRAME_WINDOW_IDLE_MS
   }
 

@@ -16,7 +16,7 @@ import {
 } from '../book/orders.js'
 import type { ByteReader } from '../base/byte-stream.js'
 import { sortByKey } from '../base/radix-sort.js'
-import { KEY_WORDS, SESSION_SHIFT, SessionNumber } from '../sessions/session-table.js'
+import { KEY_WORDS, SESSION_SHIFT, Session, SessionNumber } from '../sessions/session-table.js'
 import type { Sessions } from '../sessions/sessions.js'
 import { Section, SnapshotError, needsExtra, symbolOf } from './snapshot-format.js'
 import { Counter, type State } from '../state/state.js'
@@ -70,6 +70,7 @@ interface OpenFrame {
   /** -1 = no frame was open, or its header had been refused. */
   readonly account: number
   readonly approval: number
+  /** 0 = nobody signed it: it has no nonce. */
   readonly noncePlusOne: number
 }
 
@@ -180,9 +181,23 @@ function readSessions(reader: ByteReader, { sessions, ledger }: State, open: Ope
   kept.sort((a, b) => a.latestSeq - b.latestSeq)
   for (const { slot, entries } of kept) restoreWindow(sessions, slot, entries)
   if (open.account < 0) return
-  sessions.open = table.find(open.account, open.approval)
-  sessions.entry = sessions.find(sessions.open, open.noncePlusOne - 1)
-  if (sessions.entry < 0) throw new SnapshotError(`the open frame of account ${open.account} has no entry`)
+  reopen(sessions, open)
+}
+
+/** Goes on with the frame that was open. */
+function reopen(sessions: Sessions, { account, approval, noncePlusOne }: OpenFrame): void {
+  const { table, windows } = sessions
+  sessions.open = table.find(account, approval)
+  if (sessions.open < 0)
+    throw new SnapshotError(
+      `a frame is open of session ${approval} of account ${account}, which is not there`,
+    )
+  if (noncePlusOne === 0) return
+  const window = table.word(sessions.open, Session.WINDOW)
+  const entry = window < 0 ? -1 : windows.entryOf(window, noncePlusOne - 1)
+  if (entry < 0 || windows.nonce(entry) !== noncePlusOne)
+    throw new SnapshotError(`the open frame of account ${account} has no entry`)
+  sessions.entry = entry
 }
 
 interface KeptEntry {

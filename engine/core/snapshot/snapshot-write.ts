@@ -79,7 +79,7 @@ function writeHead(writer: ByteWriter, state: State): void {
   writer.int(left)
   writer.int(inFrame ? table.word(open, Session.ACCOUNT) : -1)
   writer.float(inFrame ? table.number(open, SessionNumber.APPROVAL) : 0)
-  writer.float(inFrame ? sessions.windows.nonce(sessions.entry) : 0)
+  writer.float(inFrame && sessions.entry >= 0 ? sessions.windows.nonce(sessions.entry) : 0)
   writer.int(left > 0 ? trading.work.used : 0)
   writer.int(0)
 }

@@ -8,7 +8,7 @@ import { dirname, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..')
-const FOLDERS = ['engine', 'gateway', 'settlement', 'contracts', 'sdk', 'app', 'examples']
+const FOLDERS = ['engine', 'gateway', 'settlement', 'contracts', 'sdk', 'app', 'examples', 'docs']
 
 interface Rule {
   readonly from: RegExp
@@ -174,6 +174,7 @@ const rules: readonly Rule[] = [
     to: [...SETTLEMENT_OUTSIDE, /^settlement\/[a-z-]+$/, /^settlement\/(?!prover\/)[a-z]+\//],
   },
   { from: /^contracts\//, to: [NODE, /^contracts\//, /^(viem|solc)(\/|$)/] },
+  { from: /^docs\/site\//, to: [NODE, /^docs\/site\//, /^marked$/] },
   // As a user's programs do: by the package's name.
   { from: /^examples\//, to: [/^examples\//, /^glassbook(\/|$)/, /^viem(\/|$)/, NODE] },
   { from: /^app\//, to: [/^(?!bench\/|test\/|snarkjs|circomlib|ffjavascript)/] },

@@ -9,6 +9,7 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { commands } from '../app/commands.js'
 import * as abi from '../contracts/abi.js'
+import { buildSite } from '../docs/site/build.js'
 import { settingFlags } from '../gateway/settings/config.js'
 import * as sdk from '../sdk/index.js'
 
@@ -71,6 +72,33 @@ test('every relative link and anchor leads somewhere', () => {
     expect.arrayContaining(['ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'docs/README.md']),
   )
   expect(pages.flatMap(deadLinks)).toEqual([])
+})
+
+test('the site has every document, and each of its links leads to a place in it', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'glassbook-site-'))
+  try {
+    const files = buildSite(folder)
+    const text = new Map(files.map((file) => [file, readFileSync(join(folder, file), 'utf8')]))
+    const built = (page: string): string =>
+      page === 'docs/README.md' ? 'index.html' : page.replace(/^docs\//, '').replace('.md', '.html')
+    const documents = pages.filter((page) => page.startsWith('docs/'))
+    expect(documents.filter((page) => !text.has(built(page)))).toEqual([])
+    const dead: string[] = []
+    let links = 0
+    for (const [file, html] of text)
+      for (const [, href] of html.matchAll(/<a [^>]*href="([^"]+)"/g)) {
+        if (/^[a-z]+:/.test(href!)) continue
+        links++
+        const [path, anchor] = href!.split('#') as [string, string?]
+        const target = text.get(path === '' ? file : join(dirname(file), path))
+        if (target === undefined || (anchor !== undefined && !target.includes(` id="${anchor}"`)))
+          dead.push(`${file}: ${href!}`)
+      }
+    expect(dead).toEqual([])
+    expect(links).toBeGreaterThan(1000)
+  } finally {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 20 })
+  }
 })
 
 test('the list of documents names every one of them', () => {

@@ -39,10 +39,9 @@ export class Candles {
     const quoteUnits = ticks * lots * this.#tickUnits
     for (const [interval, series] of this.#series) {
       const lengthMs = CANDLE_INTERVALS[interval]
-      const startMs = timeMs - (timeMs % lengthMs)
       let candle = series.at(-1)
-      if (candle === undefined || candle[0] < startMs) {
-        candle = [startMs, ticks, ticks, ticks, ticks, 0, 0, 0, 0]
+      if (candle === undefined || timeMs >= candle[0] + lengthMs) {
+        candle = [timeMs - (timeMs % lengthMs), ticks, ticks, ticks, ticks, 0, 0, 0, 0]
         series.push(candle)
         if (series.length > KEEP) series.shift()
       }

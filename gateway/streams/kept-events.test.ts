@@ -33,3 +33,16 @@ test('the oldest give way, at the number that is kept and not before', () => {
   kept.clear()
   expect([kept.bytes, seqs(kept, 0)]).toEqual([0, []])
 })
+
+test('entries of one form: a sweep of thousands holds as many bytes as its entries one by one', () => {
+  const entry = (seq: number): (number | bigint)[] => [seq, 4, 123456789012, 0x1234567890abcdefn, 0, 1]
+  const one = new KeptEvents(10, 1e9, new EventMemory(1e9), true)
+  const each = new KeptEvents(10, 1e9, new EventMemory(1e9))
+  const data = Array.from({ length: 1000 }, (_, seq) => entry(seq))
+  for (const kept of [one, each]) {
+    kept.add({ seq: 1, data: [] } as never)
+    kept.add({ seq: 1000, data } as never)
+  }
+  expect(one.bytes).toBe(each.bytes)
+  expect(one.bytes).toBeGreaterThan(1000 * 6 * 8)
+})

@@ -24,13 +24,9 @@ export function bytesOf(value: WireValue): number {
   if (typeof value === 'string') return VALUE_BYTES + 2 * value.length
   if (value instanceof Uint8Array) return ARRAY_BYTES + value.length
   if (Array.isArray(value)) {
-    const elements = value as readonly WireValue[]
-    let bytes = ARRAY_BYTES + VALUE_BYTES * elements.length
-    // A sweep makes thousands of entries of a dozen numbers each: no call for what has one size.
-    for (let index = 0; index < elements.length; index++) {
-      const element = elements[index]
-      if (typeof element === 'object' || typeof element === 'string') bytes += bytesOf(element) - VALUE_BYTES
-    }
+    let bytes = ARRAY_BYTES
+    for (const element of value as readonly WireValue[])
+      bytes += typeof element === 'number' ? VALUE_BYTES : bytesOf(element)
     return bytes
   }
   if (typeof value === 'object' && value !== null) {
@@ -82,15 +78,18 @@ export class KeptEvents {
   readonly #keep: number
   readonly #keepBytes: number
   readonly #memory: EventMemory
+  readonly #areRows: boolean
   #events: (StreamEvent & { readonly bytes: number })[] = []
   /** Index of the oldest event that is kept; those before wait to be cut off together. */
   #first = 0
   #bytes = 0
 
-  constructor(keep: number, keepBytes: number, memory: EventMemory) {
+  /** `areRows`: an event's data are entries of one form, so that the first one tells what each of them holds. */
+  constructor(keep: number, keepBytes: number, memory: EventMemory, areRows = false) {
     this.#keep = keep
     this.#keepBytes = keepBytes
     this.#memory = memory
+    this.#areRows = areRows
   }
 
   get bytes(): number {
@@ -98,7 +97,10 @@ export class KeptEvents {
   }
 
   add(event: StreamEvent): void {
-    const bytes = EVENT_BYTES + bytesOf(event.data)
+    const { data } = event
+    const isRows = this.#areRows && Array.isArray(data) && data.length > 0
+    const bytes =
+      EVENT_BYTES + (isRows ? ARRAY_BYTES + data.length * bytesOf((data as WireValue[])[0]!) : bytesOf(data))
     this.#events.push({ ...event, bytes })
     let change = bytes
     while (

@@ -92,7 +92,8 @@ export class Stream {
     this.name = options.name
     this.#options = options
     this.#lastSeq = options.lastSeq
-    this.#events = new KeptEvents(options.keep, options.keepBytes, options.memory ?? OWN_MEMORY)
+    const { keep, keepBytes, memory = OWN_MEMORY, entriesHaveSeq } = options
+    this.#events = new KeptEvents(keep, keepBytes, memory, entriesHaveSeq)
   }
 
   get epoch(): number {

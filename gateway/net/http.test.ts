@@ -474,14 +474,20 @@ describe('order entry over HTTP', () => {
       primaryType: 'RevokeSession',
       message: { account: 1, approval: BigInt(session.approval), nonce: BigInt(nonce), deadline },
     })
-    const revoked = await post('/v1/sessions/revoke', [
-      1,
-      session.approval,
-      nonce,
-      deadlineMs,
-      Buffer.from(revocation.slice(2), 'hex'),
-    ])
-    expect(revoked.status).toBe(200)
+    const revoke = (signature: Buffer, approval = session.approval): ReturnType<typeof post> =>
+      post('/v1/sessions/revoke', [1, approval, nonce, deadlineMs, signature])
+    const byWallet = Buffer.from(revocation.slice(2), 'hex')
+    // Two at once, and once more: the second and the third find it done.
+    const done = { status: 200, body: { account: 1, approval: session.approval } }
+    expect(await Promise.all([revoke(byWallet), revoke(byWallet)])).toEqual([done, done])
+    expect(await revoke(byWallet)).toEqual(done)
+    expect((await get('/v1/nonces/1')).body).toMatchObject({ approval: nonce })
+    // Nobody else hears so, and of a session that never was nobody.
+    expect(await revoke(Buffer.from(signed.slice(2), 'hex'))).toMatchObject({
+      status: 401,
+      body: { name: 'BadSignature' },
+    })
+    expect(await revoke(byWallet, 4000)).toMatchObject({ status: 401, body: { name: 'UnknownSession' } })
     expect(await post('/v1/frames', await frame(session, 3, [[1, 0, 0, 50, 3, 9]]))).toMatchObject({
       status: 401,
       body: { name: 'UnknownSession' },

@@ -50,7 +50,7 @@ function checkStands(gateway: Gateway, row: Row, signed: Signed): void {
   const words = wordsOf(gateway, row, signed)
   const { account, approval } = signed
   let reject = staleReject(words, row)
-  // A revocation that comes again has ended its session: the engine says that first, too.
+  // Of a session that is not there the engine says that first, too.
   if (
     reject !== 0 &&
     approval !== undefined &&
@@ -132,7 +132,10 @@ export async function approveSession(
   )
 }
 
-/** Ends a session for good. */
+/**
+ * Ends a session for good. Of one that was revoked already, by this message or another, its wallet hears that it is
+ * done: nothing is given to the engine again.
+ */
 export async function revokeSession(
   gateway: Gateway,
   ip: string,
@@ -140,23 +143,30 @@ export async function revokeSession(
 ): Promise<WireValue> {
   const [account, approval, nonce, deadlineMs, signature] = params
   const revocation = { account, approval, nonce, deadlineMs }
+  const name = { account, approval }
+  const isDone = (): boolean => gateway.sessions.isRevoked(name)
+  const message = revocationMessage(gateway.domain, revocation, signature)
   await stillStanding(
     gateway,
     {},
-    takeWalletsWord(gateway, ip, {
-      row: 'approval',
-      signed: revocation,
-      message: revocationMessage(gateway.domain, revocation, signature),
-      badCode: ErrorCode.BadSignature,
-    }),
+    takeWalletsWord(
+      gateway,
+      ip,
+      { row: 'approval', signed: revocation, message, badCode: ErrorCode.BadSignature },
+      isDone,
+    ),
   )
+  if (isDone()) return name
   const records = new Int32Array(COMMAND_WORDS)
   writeRevokeSession(records, new Float64Array(records.buffer), 0, account, approval, { nonce, deadlineMs })
   const refused = refusalOf(gateway, 'approval', revocation)
-  return giveCommand(gateway, records, signature, AttachmentKind.Revocation, refused, () => ({
-    account,
-    approval,
-  }))
+  return giveCommand(gateway, records, signature, AttachmentKind.Revocation, refused, () => name).catch(
+    (error: unknown) => {
+      // Another revocation of it was under way.
+      if (!isDone()) throw error
+      return name
+    },
+  )
 }
 
 /** Takes units out of the account, to be claimed on-chain once their batch is proven. */

@@ -5,6 +5,7 @@
 import { EventKind } from '../../engine/codes.js'
 import { Ev } from '../../engine/layout.js'
 import type { SessionView } from '../../engine/types.js'
+import type { SessionName } from '../../sdk/wire/signed.js'
 import type { WireValue } from '../../sdk/wire/msgpack.js'
 
 type Known = { -readonly [K in keyof SessionView]: SessionView[K] }
@@ -16,6 +17,11 @@ export class SessionList {
   load(session: SessionView): void {
     // What an event has told already is newer.
     if (this.#find(session.account, session.approval) === undefined) this.#put({ ...session })
+  }
+
+  /** Whether the session was revoked, as far as the engine still keeps it. */
+  isRevoked({ account, approval }: SessionName): boolean {
+    return this.#find(account, approval)?.revoked === true
   }
 
   #find(account: number, approval: number): Known | undefined {

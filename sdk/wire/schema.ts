@@ -330,7 +330,7 @@ export const methods = {
     sessionName,
     0,
     50,
-    'Ends a session for good.',
+    'Ends a session for good. Of one that was revoked already the answer is the same.',
   ),
   [Method.Sessions]: method(
     z.tuple([]),

@@ -20,7 +20,7 @@ const out = join(dist, 'program')
 
 const MAIN = 'app/main.js'
 /** Programs that are started as processes of their own. */
-const CHILDREN = ['app/gateway-child.js']
+const CHILDREN = ['app/start/gateway-child.js']
 /** Rooms whose files ending in -thread.js are workers of the program. */
 const ROOMS = ['app', 'contracts', 'engine', 'gateway', 'settlement']
 const EXTERNAL = ['uWebSockets.js', 'fs-native-extensions', 'solc', 'snarkjs', '@foundry-rs/*']

@@ -1,7 +1,7 @@
 /** No flag of any command swallows the flag behind it, and none that is unknown goes by. */
-import { commands } from './commands.js'
-import { FlagError, readFlags } from './flags.js'
-import { parseStartOptions } from './start-options.js'
+import { commands } from './command-list.js'
+import { FlagError, readFlags } from './files/flags.js'
+import { parseStartOptions } from './start/start-options.js'
 
 /** What the command says, and its exit code; it never gets further than its words. */
 async function refusal(name: string, argv: readonly string[]): Promise<{ code: number; said: string }> {

@@ -14,8 +14,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Program, until } from '../test/support/program.js'
-import { chainStatePath } from './local-chain.js'
-import { asksForHelp, commandHelp, commands, programHelp } from './commands.js'
+import { chainStatePath } from './start/local-chain.js'
+import { asksForHelp, commandHelp, commands, programHelp } from './command-list.js'
 
 const program = fileURLToPath(new URL('./main.js', import.meta.url))
 const root = new URL('../../', import.meta.url)
@@ -106,15 +106,15 @@ test('a chain that is stopped while it waits for its port ends with exit 0', asy
 
 /** Where each command says which flags it takes. */
 const SOURCES: Readonly<Record<string, readonly string[]>> = {
-  start: ['app/start-options.ts'],
-  gateway: ['app/gateway-cli.ts'],
-  journal: ['app/journal-cli.ts'],
-  audit: ['app/audit-cli.ts', 'app/chain-options.ts'],
-  'order-audit': ['app/order-audit-cli.ts'],
-  exit: ['app/exit-cli.ts', 'app/chain-options.ts'],
-  replay: ['app/chain-options.ts'],
+  start: ['app/start/start-options.ts'],
+  gateway: ['app/commands/gateway.ts'],
+  journal: ['app/commands/journal.ts'],
+  audit: ['app/commands/audit.ts', 'app/commands/chain-options.ts'],
+  'order-audit': ['app/commands/order-audit.ts'],
+  exit: ['app/commands/exit.ts', 'app/commands/chain-options.ts'],
+  replay: ['app/commands/chain-options.ts'],
   prover: ['settlement/prover/main.ts'],
-  doctor: ['app/doctor.ts'],
+  doctor: ['app/commands/doctor.ts'],
 }
 
 test.each(Object.entries(SOURCES))('help of %s names every flag that it takes', (name, files) => {
@@ -129,11 +129,11 @@ test.each(Object.entries(SOURCES))('help of %s names every flag that it takes', 
 })
 
 test('README names every flag of start, and help the environment that a command reads', () => {
-  const flags = [...source('app/start-options.ts').matchAll(/'?([a-z][a-z0-9-]*)'?: \{\s*type: '/g)]
+  const flags = [...source('app/start/start-options.ts').matchAll(/'?([a-z][a-z0-9-]*)'?: \{\s*type: '/g)]
   const readme = source('README.md')
   expect(flags.map(([, flag]) => flag!).filter((flag) => !readme.includes(`--${flag}`))).toEqual([])
   expect(commandHelp(commands['exit']!)).toContain('GLASSBOOK_OWNER_KEY')
-  expect(source('app/exit-cli.ts')).toContain('process.env.GLASSBOOK_OWNER_KEY')
+  expect(source('app/commands/exit.ts')).toContain('process.env.GLASSBOOK_OWNER_KEY')
 })
 
 test('CI runs the test command of the README, and fails when it does', () => {

@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { tuneForEngine } from '../engine/tune.js'
 import { openFilesMax } from '../gateway/limits/open-files.js'
-import { asksForHelp, commandHelp, commands, programHelp } from './commands.js'
+import { asksForHelp, commandHelp, commands, programHelp } from './command-list.js'
 
 const NODE_MAJOR = 20
 /** With fewer the program's own modules cannot be read, and what fails then tells of anything but files. */

@@ -16,9 +16,9 @@ import {
   http,
 } from 'viem'
 import { demoTokenAbi, settlementAbi, vaultAbi } from '../contracts/abi.js'
-import { startAnvil } from '../contracts/anvil.js'
-import { compilerSettings, repositoryRoot, solcVersion } from '../contracts/compile.js'
-import { type Deployment, deploy, receiptOf } from '../contracts/deploy.js'
+import { startAnvil } from '../contracts/anvil/anvil.js'
+import { compilerSettings, repositoryRoot, solcVersion } from '../contracts/scripts/compile.js'
+import { type Deployment, deploy, receiptOf } from '../contracts/deployment/deploy.js'
 import {
   type BatchRecord,
   type DepositRecord,

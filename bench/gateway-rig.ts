@@ -21,7 +21,7 @@ import {
 } from '../engine/messages.js'
 import { RingReader, RingWriter } from '../engine/rings/ring.js'
 import type { EngineCapacities, MarketConfig } from '../engine/types.js'
-import { startGatewayLink } from '../app/gateway-link.js'
+import { startGatewayLink } from '../app/start/gateway-link.js'
 import { type GatewayConfig, gatewayConfig } from '../gateway/settings/config.js'
 import type { AssetInfo, Deployment, GatewayThreadData } from '../gateway/link/messages.js'
 import { type GatewayOptions, type RunningGateway, startGateway } from '../gateway/process/start.js'

@@ -16,8 +16,8 @@ import {
 } from 'viem'
 import { type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import { demoTokenAbi, settlementAbi, vaultAbi } from './abi.js'
-import { type Anvil, startAnvil } from './anvil.js'
-import { type Deployment, deploy, receiptOf } from './deploy.js'
+import { type Anvil, startAnvil } from './anvil/anvil.js'
+import { type Deployment, deploy, receiptOf } from './deployment/deploy.js'
 import {
   type DepositRecord,
   type PostedBatch,

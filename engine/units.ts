@@ -2,7 +2,7 @@
  * Units as branded numbers. A brand costs nothing at run time and stops lots-for-units mistakes at
  * compile time. Every number is an integer: prices are Ticks, sizes are Lots (both 1 to 2^31 - 1),
  * balances are Units (below 2^53). Atoms (on-chain token units) are bigint and live in settlement
- * and sdk/decimals only.
+ * and sdk/money/decimals only.
  */
 export type Ticks = number & { readonly unit: 'Ticks' }
 export type Lots = number & { readonly unit: 'Lots' }

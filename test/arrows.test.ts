@@ -46,6 +46,15 @@ const SETTLEMENT_OUTSIDE = [
   /^(viem|zod|@noble\/(hashes|curves))(\/|$)/,
 ]
 
+/** What every room of the SDK may import. */
+const SDK_OUTSIDE = [
+  LEAVES,
+  /^contracts\/(abi|call-endings)$/,
+  /^(viem|isows|msgpackr|poseidon-lite|zod|@noble\/(hashes|curves))(\/|$)/,
+]
+/** The composition root may import all that runs, and no test, benchmark or GPL package. */
+const APP_OUTSIDE = [/^(?!app\/|bench\/|test\/|snarkjs|circomlib|ffjavascript)/]
+
 /** The prover's program: its place is named to start it, which is no import. */
 const PROVER_PROGRAM = /^settlement\/prover\/main$/
 
@@ -64,6 +73,9 @@ function roomOf(
 }
 const gatewayRoom = roomOf('gateway', GATEWAY_OUTSIDE)
 const settlementRoom = roomOf('settlement', SETTLEMENT_OUTSIDE)
+const sdkRoom = roomOf('sdk', SDK_OUTSIDE)
+const contractsRoom = roomOf('contracts', [NODE, /^(viem|solc)(\/|$)/])
+const appRoom = roomOf('app', APP_OUTSIDE)
 
 /** The first rule whose `from` matches a file is the file's rule. */
 const rules: readonly Rule[] = [
@@ -92,15 +104,12 @@ const rules: readonly Rule[] = [
   { from: /^engine\/records\//, to: [LEAVES, NODE, /^engine\/records\//] },
   { from: /^engine\//, to: [LEAVES, NODE, /^engine\/(tune$|core\/)/] },
   { from: /^sdk\/wire\//, to: [LEAVES, /^sdk\/wire\//, /^(msgpackr|zod)(\/|$)/] },
-  {
-    from: /^sdk\//,
-    to: [
-      LEAVES,
-      /^sdk\//,
-      /^contracts\/(abi|call-endings)$/,
-      /^(viem|isows|msgpackr|poseidon-lite|zod|@noble\/(hashes|curves))(\/|$)/,
-    ],
-  },
+  sdkRoom('base', 'wire'),
+  sdkRoom('money', 'wire', 'base'),
+  sdkRoom('streams', 'wire', 'base'),
+  sdkRoom('verify', 'wire', 'base', 'streams'),
+  sdkRoom('client', 'wire', 'base', 'money', 'streams', 'verify'),
+  { from: /^sdk\/[a-z-]+$/, to: [...SDK_OUTSIDE, /^sdk\//] },
   // What a gateway knows of its clients, from the ground up.
   gatewayRoom('protocol'),
   gatewayRoom('settings', 'protocol'),
@@ -173,11 +182,22 @@ const rules: readonly Rule[] = [
     from: /^settlement\/[a-z-]+$/,
     to: [...SETTLEMENT_OUTSIDE, /^settlement\/[a-z-]+$/, /^settlement\/(?!prover\/)[a-z]+\//],
   },
-  { from: /^contracts\//, to: [NODE, /^contracts\//, /^(viem|solc)(\/|$)/] },
+  // The files of the folder itself rest on nothing.
+  contractsRoom('model', /^contracts\/poseidon-table$/),
+  contractsRoom('anvil', /^contracts\/sync-folder$/),
+  contractsRoom('deployment', /^contracts\/(abi|bytecode|call-endings|sync-folder)$/),
+  contractsRoom('scripts', 'anvil', /^contracts\/poseidon-table$/),
+  { from: /^contracts\/[a-z-]+$/, to: [NODE, /^viem$/] },
   { from: /^docs\/site\//, to: [NODE, /^docs\/site\//, /^marked$/] },
   // As a user's programs do: by the package's name.
   { from: /^examples\//, to: [/^examples\//, /^glassbook(\/|$)/, /^viem(\/|$)/, NODE] },
-  { from: /^app\//, to: [/^(?!bench\/|test\/|snarkjs|circomlib|ffjavascript)/] },
+  appRoom('files'),
+  appRoom('filter'),
+  appRoom('lobster'),
+  // The list of commands names each command's file, to load it when it is asked for; commands print their usage from it.
+  appRoom('start', 'files', 'lobster', /^app\/command-list$/),
+  appRoom('commands', 'files', 'start', /^app\/command-list$/),
+  { from: /^app\/[a-z-]+$/, to: [...APP_OUTSIDE, /^app\//] },
 ]
 
 function* sources(folder: string): Generator<string> {
@@ -225,6 +245,12 @@ describe('arrows', () => {
     expect(files.flatMap((path) => forbidden(strip(path), imports(path)))).toEqual([])
   })
 
+  test('no folder holds more than twenty sources', () => {
+    const counts = new Map<string, number>()
+    for (const path of files) counts.set(dirname(strip(path)), (counts.get(dirname(strip(path))) ?? 0) + 1)
+    expect([...counts].filter(([, count]) => count > 20)).toEqual([])
+  })
+
   test('the table refuses what it must refuse', () => {
     expect(forbidden('engine/core/book/book', ['node:fs'])).toHaveLength(1)
     expect(forbidden('engine/core/book/book', ['engine/rings/ring'])).toHaveLength(1)
@@ -239,9 +265,11 @@ describe('arrows', () => {
     expect(forbidden('settlement/posting/post', ['settlement/prover/prove'])).toHaveLength(1)
     expect(forbidden('settlement/store/store', ['settlement/chain/chain'])).toHaveLength(1)
     expect(forbidden('settlement/audit/audit', ['settlement/posting/post'])).toHaveLength(1)
-    expect(forbidden('sdk/client', ['engine/core/engine'])).toHaveLength(1)
-    expect(forbidden('sdk/client', ['node:crypto'])).toHaveLength(1)
+    expect(forbidden('sdk/money/orders', ['sdk/client/client'])).toHaveLength(1)
+    expect(forbidden('app/files/flags', ['app/start/start'])).toHaveLength(1)
+    expect(forbidden('sdk/client/client', ['engine/core/engine'])).toHaveLength(1)
+    expect(forbidden('sdk/client/client', ['node:crypto'])).toHaveLength(1)
     expect(forbidden('engine/codes', ['engine/core/engine'])).toHaveLength(1)
-    expect(forbidden('sdk/client', ['sdk/wire/codec', 'engine/units', 'viem'])).toEqual([])
+    expect(forbidden('sdk/client/client', ['sdk/wire/codec', 'engine/units', 'viem'])).toEqual([])
   })
 })

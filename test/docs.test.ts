@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { commands } from '../app/commands.js'
+import { commands } from '../app/command-list.js'
 import * as abi from '../contracts/abi.js'
 import { buildSite } from '../docs/site/build.js'
 import { settingFlags } from '../gateway/settings/config.js'

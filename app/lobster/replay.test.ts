@@ -7,7 +7,7 @@ import { CommandKind, EventKind, Side, TimeInForce } from '../../engine/codes.js
 import { createEngine } from '../../engine/index.js'
 import { COMMAND_WORDS, Cmd, EVENT_WORDS, Ev } from '../../engine/layout.js'
 import { type WireCommand, commandToRecord, commandToWire } from '../../sdk/wire/commands.js'
-import { LOCAL_GENESIS } from '../genesis.js'
+import { LOCAL_GENESIS } from '../start/genesis.js'
 import { type LobsterBook, LobsterFileError, parseMessages, parseOrderbook, readLobster } from './files.js'
 import { LobsterReplay, type Role, type Venue, type VenueFill, type VenueOrder } from './replay.js'
 import { testWithFile } from '../../test/support/needs.js'

@@ -20,10 +20,10 @@ import {
   zeroAddress,
 } from 'viem'
 import { demoTokenAbi, groth16ChunkVerifierAbi, settlementAbi, vaultAbi } from '../abi.js'
-import { type Anvil, startAnvil } from '../anvil.js'
+import { type Anvil, startAnvil } from '../anvil/anvil.js'
 import { groth16ChunkVerifierCode } from '../bytecode.js'
-import { type Deployment, deploy, receiptOf } from '../deploy.js'
-import { toContractKey } from '../verification-key.js'
+import { type Deployment, deploy, receiptOf } from '../deployment/deploy.js'
+import { toContractKey } from '../deployment/verification-key.js'
 import type { PublicInputs } from './batch.js'
 import { RebuiltExchange } from './from-events.js'
 import { smallTrapdoor, trapdoorKey, trapdoorProof } from '../../test/support/groth16-trapdoor.js'

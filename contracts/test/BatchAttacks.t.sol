@@ -8,7 +8,7 @@ import {AttackFixture} from "./support/AttackFixture.sol";
 import {StatementVerifier} from "./support/StatementVerifier.sol";
 
 /// @notice Attacks on batches: what is posted, proofs, deposits, withdrawals, governance.
-/// @dev One attack a test, each against one guard. contracts/mutate.ts takes every guard out in turn and
+/// @dev One attack a test, each against one guard. contracts/scripts/mutate.ts takes every guard out in turn and
 /// requires these tests to fail; so each must show what the attacker would gain or break.
 contract BatchAttacksTest is AttackFixture {
     // --- Batches ---

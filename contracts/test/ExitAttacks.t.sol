@@ -7,7 +7,7 @@ import {IVault} from "../src/interfaces/IVault.sol";
 import {AttackFixture} from "./support/AttackFixture.sol";
 
 /// @notice Attacks on forced withdrawals, freeze, escapes and refunds.
-/// @dev One attack a test, each against one guard. contracts/mutate.ts takes every guard out in turn and
+/// @dev One attack a test, each against one guard. contracts/scripts/mutate.ts takes every guard out in turn and
 /// requires these tests to fail; so each must show what the attacker would gain or break.
 contract ExitAttacksTest is AttackFixture {
     /// @dev Requests for nothing: each is answered by proof, in time, and pays its answerer.

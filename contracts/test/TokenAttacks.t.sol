@@ -24,7 +24,7 @@ contract Closed {
 }
 
 /// @notice Attacks by tokens that are not what they should be, and on the amounts that deposits are worth.
-/// @dev One attack a test, each against one guard. contracts/mutate.ts takes every guard out in turn and
+/// @dev One attack a test, each against one guard. contracts/scripts/mutate.ts takes every guard out in turn and
 /// requires these tests to fail; so each must show what the attacker would gain or break.
 contract TokenAttacksTest is AttackFixture {
     function _exchangeWith(address token) private {

@@ -5,9 +5,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bn254 } from '@noble/curves/bn254.js'
-import { repositoryRoot } from '../compile.js'
+import { repositoryRoot } from '../scripts/compile.js'
 import { type Trapdoor, trapdoorKey, trapdoorProof } from '../../test/support/groth16-trapdoor.js'
-import { toContractKey } from '../verification-key.js'
+import { toContractKey } from '../deployment/verification-key.js'
 
 const R = bn254.fields.Fr.ORDER
 const path = join(repositoryRoot, 'contracts/test/vectors/groth16.json')

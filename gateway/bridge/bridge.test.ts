@@ -30,7 +30,7 @@ const NO_FIGURES: SettlementFigures = {
 }
 
 const PROGRAM = `
-  import { runGatewayCommand } from ${JSON.stringify(new URL('../../app/gateway-cli.js', import.meta.url).href)}
+  import { runGatewayCommand } from ${JSON.stringify(new URL('../../app/commands/gateway.js', import.meta.url).href)}
   process.exitCode = await runGatewayCommand(process.argv.slice(2))
 `
 

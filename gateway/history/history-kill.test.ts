@@ -37,7 +37,7 @@ const EXCHANGE = `
   }
 `
 const GATEWAY = `
-  import { runGatewayCommand } from ${url('../../app/gateway-cli.js')}
+  import { runGatewayCommand } from ${url('../../app/commands/gateway.js')}
   process.exitCode = await runGatewayCommand(process.argv.slice(2))
 `
 

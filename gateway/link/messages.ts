@@ -103,7 +103,7 @@ export interface BalanceProof {
   readonly state: 'posted' | 'proven' | 'final'
 }
 
-/** Proof that a fill stands in a batch on the chain (sdk/fill-proof.ts checks it). Hashes are "0x" and digits. */
+/** Proof that a fill stands in a batch on the chain (sdk/verify/fill-proof.ts checks it). Hashes are "0x" and digits. */
 export interface FillProof {
   readonly batch: number
   readonly state: 'posted' | 'proven' | 'final'

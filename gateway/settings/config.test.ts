@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { runConfigCommand } from '../../app/config-cli.js'
+import { runConfigCommand } from '../../app/commands/config.js'
 import { Budget } from '../limits/budgets.js'
 import { ConfigError, gatewayConfig, loadGatewayConfig, settingNames } from './config.js'
 

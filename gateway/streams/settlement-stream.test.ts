@@ -4,7 +4,7 @@
  */
 import { startRig } from '../../bench/gateway-rig.js'
 import { createClient } from '../../sdk/index.js'
-import type { StreamMessage } from '../../sdk/subscription.js'
+import type { StreamMessage } from '../../sdk/streams/subscription.js'
 import type { BatchInfo, SettlementFigures } from '../link/messages.js'
 
 const batch = (number: number, state: BatchInfo['state']): BatchInfo => ({

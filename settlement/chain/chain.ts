@@ -24,7 +24,7 @@ import { BadAnswer, EndpointBehind } from './rpc-endpoint.js'
 
 export { sleep } from './rpc-endpoint.js'
 
-/** What settlement needs of the deployment file that contracts/deploy.ts writes. */
+/** What settlement needs of the deployment file that contracts/deployment/deploy.ts writes. */
 export interface ChainDeployment {
   readonly chainId: number
   readonly vault: Address

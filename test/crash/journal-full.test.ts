@@ -6,7 +6,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { localAccount } from '../../app/local-chain.js'
+import { localAccount } from '../../app/start/local-chain.js'
 import { testWith } from '../support/needs.js'
 import { NO_PROVER, Program, freePort } from '../support/program.js'
 import { Random } from '../simulator/random.js'

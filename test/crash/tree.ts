@@ -7,7 +7,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { localAccount } from '../../app/local-chain.js'
+import { localAccount } from '../../app/start/local-chain.js'
 import { Program, freePort, gatewayProcesses, processes, until } from '../support/program.js'
 import { Random } from '../simulator/random.js'
 import { historyOf } from './history-of.js'

@@ -6,7 +6,7 @@
 import { createPublicKey } from 'node:crypto'
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { localAccount } from '../../app/local-chain.js'
+import { localAccount } from '../../app/start/local-chain.js'
 import { type Client, createClient } from '../../sdk/index.js'
 import { startForger } from '../support/forging-prover.js'
 import { fillJournal } from '../support/journal-volume.js'

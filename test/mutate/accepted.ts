@@ -12,14 +12,14 @@ interface Accepted {
 
 export const ACCEPTED: readonly Accepted[] = [
   {
-    file: 'sdk/inputs.ts',
+    file: 'sdk/base/inputs.ts',
     was: '60',
     becomes: '(60 + 1)',
     text: 'JSON.stringify(value.length > 60',
     reason: 'How much of a refused text a message shows: for people, one character more or less.',
   },
   {
-    file: 'sdk/client-options.ts',
+    file: 'sdk/client/client-options.ts',
     was: '0',
     becomes: '(0 + 1)',
     text: 'isChainId = wholeFrom(0)',
@@ -127,7 +127,7 @@ export const ACCEPTED: readonly Accepted[] = [
     reason: 'How many messages are taken before others have their turn.',
   },
   {
-    file: 'app/journal-cli.ts',
+    file: 'app/commands/journal.ts',
     was: '18',
     becomes: '(18 + 1)',
     text: 'name.padEnd(18)',
@@ -147,7 +147,7 @@ export const ACCEPTED: readonly Accepted[] = [
     reason: 'A program writes one file and ends.',
   },
   {
-    file: 'sdk/frame-sender.ts',
+    file: 'sdk/client/frame-sender.ts',
     was: '64',
     becomes: '(64 + 1)',
     text: "readArray(answer['codes'], 'codes', 0, 64)",

@@ -14,7 +14,7 @@ test('the same seed draws the same mutants, each another program', () => {
   expect(names(3)).toEqual(names(3))
   expect(names(3)).not.toEqual(names(4))
   expect(sourceFiles(root).length).toBeGreaterThan(150)
-  const [first] = mutantsOf(root, 'sdk/pauses.ts')
+  const [first] = mutantsOf(root, 'sdk/base/pauses.ts')
   expect(compiled(root, first!)).not.toBe(compiled(root, { ...first!, becomes: first!.was }))
 })
 

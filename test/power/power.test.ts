@@ -6,9 +6,9 @@
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { receiptKey } from '../../app/receipt-key.js'
-import { backupState } from '../../contracts/anvil-state.js'
-import { writeDeployment } from '../../contracts/deploy.js'
+import { receiptKey } from '../../app/files/receipt-key.js'
+import { backupState } from '../../contracts/anvil/anvil-state.js'
+import { writeDeployment } from '../../contracts/deployment/deploy.js'
 
 import { makeFolder, nodeDisk } from '../../engine/journal/disk.js'
 import { JOURNAL_START } from '../../engine/journal/reader.js'

@@ -5,7 +5,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { localAccount } from '../../app/local-chain.js'
+import { localAccount } from '../../app/start/local-chain.js'
 import type { BatchInfo } from '../../gateway/link/messages.js'
 import { createClient } from '../../sdk/index.js'
 import { Method } from '../../sdk/wire/layout.js'

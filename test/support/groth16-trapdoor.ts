@@ -5,7 +5,7 @@
  * somebody can do who keeps the secrets of a ceremony.
  */
 import { bn254 } from '@noble/curves/bn254.js'
-import type { VerificationKey } from '../../contracts/verification-key.js'
+import type { VerificationKey } from '../../contracts/deployment/verification-key.js'
 
 const { Fr } = bn254.fields
 

@@ -12,10 +12,10 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { type HDAccount, createPublicClient, createWalletClient, http } from 'viem'
 import { foundry } from 'viem/chains'
-import { LOCAL_GENESIS } from '../../app/genesis.js'
-import { localAccount } from '../../app/local-chain.js'
+import { LOCAL_GENESIS } from '../../app/start/genesis.js'
+import { localAccount } from '../../app/start/local-chain.js'
 import { demoTokenAbi, settlementAbi, vaultAbi } from '../../contracts/abi.js'
-import { type Deployment, receiptOf } from '../../contracts/deploy.js'
+import { type Deployment, receiptOf } from '../../contracts/deployment/deploy.js'
 import { type Client, createClient } from '../../sdk/index.js'
 
 const main = resolve(fileURLToPath(import.meta.url), '..', '..', '..', 'app', 'main.js')

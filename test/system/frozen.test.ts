@@ -6,9 +6,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createPublicClient, createTestClient, createWalletClient, http } from 'viem'
-import { localAccount } from '../../app/local-chain.js'
+import { localAccount } from '../../app/start/local-chain.js'
 import { settlementAbi, vaultAbi } from '../../contracts/abi.js'
-import { type Deployment, receiptOf } from '../../contracts/deploy.js'
+import { type Deployment, receiptOf } from '../../contracts/deployment/deploy.js'
 import { NO_PROVER, Program, freePort } from '../support/program.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'glassbook-frozen-'))

@@ -8,9 +8,9 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createPublicClient, http } from 'viem'
-import { DEMO_DEPOSIT_UNITS, localAccount } from '../../app/local-chain.js'
+import { DEMO_DEPOSIT_UNITS, localAccount } from '../../app/start/local-chain.js'
 import { demoTokenAbi } from '../../contracts/abi.js'
-import type { Deployment } from '../../contracts/deploy.js'
+import type { Deployment } from '../../contracts/deployment/deploy.js'
 import { MAIN, NO_PROVER, Program, WAIT_MS, freePort, until } from '../support/program.js'
 
 const root = resolve(fileURLToPath(import.meta.url), '..', '..', '..', '..')

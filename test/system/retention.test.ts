@@ -6,7 +6,7 @@
 import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { localAccount } from '../../app/local-chain.js'
+import { localAccount } from '../../app/start/local-chain.js'
 import { type Client, createClient } from '../../sdk/index.js'
 import { type Forger, startForger } from '../support/forging-prover.js'
 import { fillJournal } from '../support/journal-volume.js'

@@ -6,7 +6,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { localAccount } from '../../app/local-chain.js'
+import { localAccount } from '../../app/start/local-chain.js'
 import { lockFolder } from '../../engine/journal/lock.js'
 import { JournalReader } from '../../engine/journal/reader.js'
 import { createClient } from '../../sdk/index.js'

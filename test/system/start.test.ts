@@ -18,7 +18,7 @@ import {
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { localAccount } from '../../app/local-chain.js'
+import { localAccount } from '../../app/start/local-chain.js'
 import { JournalReader } from '../../engine/journal/reader.js'
 import { journalFolder, segmentName } from '../../engine/journal/segments.js'
 import { createClient } from '../../sdk/index.js'

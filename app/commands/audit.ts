@@ -1,0 +1,126 @@
+/**
+ * `glassbook audit`: rebuilds every balance from chain data alone. `glassbook replay DIR --rpc URL`:
+ * recomputes every batch from the journal and compares it with the chain.
+ *
+ * Exit codes: 0 = all agrees, 1 = a difference (named) or a failure, 2 = wrong use.
+ */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { audit } from '../../settlement/audit/audit.js'
+import { readCheckpoint, writeCheckpoint } from '../../settlement/audit/checkpoint.js'
+import { accountOf, assetOf } from '../../settlement/batch/net.js'
+import { replayAgainstChain } from '../../settlement/audit/replay.js'
+import { unitsText } from '../../settlement/audit/units-text.js'
+import { UsageError, chainArgs, connect, expectFiles, guarded, progressBar, toJson } from './chain-options.js'
+import { usageOf } from '../command-list.js'
+
+const AUDIT_USAGE = usageOf('audit')
+const REPLAY_USAGE = usageOf('replay')
+
+/**
+ * Audits an exchange from the chain; `--balances FILE` writes account, asset and units as CSV, `--checkpoint FILE`
+ * the state after the last final batch, for `--from` and for `glassbook exit`.
+ */
+export function runAudit(argv: string[]): Promise<number> {
+  return guarded('audit', AUDIT_USAGE, async () => {
+    const { values } = parseArgs({
+      args: argv,
+      options: {
+        ...chainArgs,
+        balances: { type: 'string' },
+        checkpoint: { type: 'string' },
+        from: { type: 'string' },
+        calldata: { type: 'boolean', default: false },
+      },
+    })
+    expectFiles({
+      read: { '--from': values.from },
+      written: { '--balances': values.balances, '--checkpoint': values.checkpoint },
+    })
+    const { client, deployment } = await connect(values)
+    const { chainId, settlement } = deployment
+    const file = values.checkpoint
+    const { report, tree } = await audit(client, deployment, {
+      onProgress: progressBar('reading batches'),
+      calldata: values.calldata,
+      ...(values.from === undefined ? {} : { checkpoint: readCheckpoint(values.from, deployment) }),
+      onFinal: (final, { lastSeq, ...position }) => {
+        if (file === undefined) return
+        writeCheckpoint(file, { chainId, settlement, ...position, lastSeq: String(lastSeq) }, final)
+      },
+    })
+    if (values.balances !== undefined) {
+      const lines = [...tree.balances()]
+        .sort((a, b) => a[0] - b[0])
+        .map(([index, units]) => `${accountOf(index)},${assetOf(index)},${units}`)
+      writeFileSync(values.balances, `account,asset,units\n${lines.join('\n')}\n`)
+    }
+    if (values.json) process.stdout.write(`${toJson(report)}\n`)
+    else {
+      const out = (line: string): void => void process.stdout.write(`${line}\n`)
+      out(`as of               ${blockText(report)}`)
+      const beginning = report.fromBatch === 0 ? '' : ` from the checkpoint of batch ${report.fromBatch}`
+      out(
+        `batches             ${report.batches} rebuilt${beginning}, ${report.provenBatches} proven on the chain`,
+      )
+      out(`rows                ${report.rows}, deposits ${report.deposits}`)
+      out(`root                ${report.root}`)
+      out(`proven root         ${report.provenRoot}`)
+      out(`balances            ${report.accountsAndAssets} that are not zero`)
+      for (const asset of deployment.assets)
+        out(`  ${asset.symbol.padEnd(17)} ${unitsText(asset, report.totals[asset.id]!)}`)
+      if (values.calldata && report.withoutCalldata > 0)
+        out(`calldata            missing for ${report.withoutCalldata} batches: the node has dropped it`)
+      for (const { batch, text, index } of report.findings)
+        out(`DIFFERENCE in batch ${batch}: ${text}${index === undefined ? '' : ` (leaf ${index})`}`)
+      if (report.findings.length === 0) out('everything agrees')
+    }
+    return report.findings.length === 0 ? 0 : 1
+  })
+}
+
+/** Replays a journal against the chain. */
+export function runChainReplay(argv: string[]): Promise<number> {
+  return guarded('replay', REPLAY_USAGE, async () => {
+    const { values, positionals } = parseArgs({
+      args: argv,
+      options: { ...chainArgs, calldata: { type: 'boolean', default: false } },
+      allowPositionals: true,
+    })
+    const [dataDir] = positionals
+    if (dataDir === undefined || positionals.length > 1) throw new UsageError('name one data folder')
+    const { client, deployment } = await connect(values, join(dataDir, 'deployment.json'))
+    const draw = progressBar('replaying')
+    const report = await replayAgainstChain({
+      dataDir,
+      client,
+      deployment,
+      calldata: values.calldata,
+      onProgress: (batch, batches) => draw(batch / batches),
+    })
+    const { difference } = report
+    if (values.json) process.stdout.write(`${toJson({ ...report, difference: difference ?? null })}\n`)
+    else {
+      const rate = Math.round(report.commands / Math.max(report.seconds, 0.001))
+      process.stdout.write(
+        `${report.batches} batches recomputed from ${report.commands} commands in ${report.seconds.toFixed(2)} s ` +
+          `(${rate} commands/s): ${report.fills} fills, ${report.rows} rows, root ${report.root}\n`,
+      )
+      process.stdout.write(`compared with the chain as of ${blockText(report)}\n`)
+      if (difference === undefined) process.stdout.write('everything agrees with the chain\n')
+      else {
+        const where = difference.row === undefined ? '' : ` ${difference.row} (leaf ${difference.index})`
+        process.stdout.write(
+          `DIFFERENCE in batch ${difference.batch}, ${difference.part}${where}:\n` +
+            `  chain    ${difference.chain}\n  journal  ${difference.journal}\n`,
+        )
+      }
+    }
+    return difference === undefined ? 0 : 1
+  })
+}
+
+/** The moment that an answer holds for. */
+const blockText = ({ block, time }: { readonly block: number; readonly time: number }): string =>
+  `block ${block}, ${new Date(time * 1000).toISOString()}`

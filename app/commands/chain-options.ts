@@ -1,0 +1,106 @@
+/**
+ * What the auditor's and the exit tools have in common: where the chain is and which exchange on it is
+ * meant, how progress is shown, how wrong use is told.
+ */
+import { isAddress, type Address, type PublicClient } from 'viem'
+import { chainClient, chainErrorText, type ChainDeployment } from '../../settlement/chain/chain.js'
+import { NoSettlement, discoverDeployment } from '../../settlement/chain/history.js'
+import { NoDeployment, readDeploymentFile } from '../files/deployment-file.js'
+import { fileErrorText, unreadable, unwritable } from '../files/file-errors.js'
+
+/** Wrong use of a command; told in one line, exit code 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
+/** @throws UsageError when a file that a flag names cannot be read, or written: before long work that needs it. */
+export function expectFiles(files: {
+  readonly read?: Readonly<Record<string, string | undefined>>
+  readonly written?: Readonly<Record<string, string | undefined>>
+}): void {
+  for (const [table, look] of [
+    [files.read, unreadable],
+    [files.written, unwritable],
+  ] as const)
+    for (const [flag, path] of Object.entries(table ?? {})) {
+      const refusal = path === undefined ? undefined : look(flag, path)
+      if (refusal !== undefined) throw new UsageError(refusal)
+    }
+}
+
+/** Options of `parseArgs` that name a chain and an exchange. */
+export const chainArgs = {
+  rpc: { type: 'string', multiple: true },
+  settlement: { type: 'string' },
+  deployment: { type: 'string' },
+  json: { type: 'boolean', default: false },
+} as const
+
+export interface ChainArgs {
+  readonly rpc?: string[] | undefined
+  readonly settlement?: string | undefined
+  readonly deployment?: string | undefined
+}
+
+/**
+ * Connects. `--settlement 0x…` is enough: the rest is read from the chain; `--deployment FILE` (what start
+ * writes to its data folder) saves that and brings the assets' names. Throws UsageError.
+ */
+export async function connect(
+  values: ChainArgs,
+  defaultDeployment?: string,
+): Promise<{ client: PublicClient; deployment: ChainDeployment; rpcUrls: string[] }> {
+  const file = values.deployment ?? (values.settlement === undefined ? defaultDeployment : undefined)
+  if (file === undefined && values.settlement === undefined)
+    throw new UsageError('say which exchange: --settlement 0x… or --deployment FILE')
+  expectFiles({ read: { [values.deployment === undefined ? 'the deployment' : '--deployment']: file } })
+  const read = file === undefined ? undefined : readDeploymentFile(file)
+  const rpcUrls = values.rpc ?? (read?.rpcUrl === undefined ? [] : [read.rpcUrl])
+  if (rpcUrls.length === 0) throw new UsageError('say where the chain is: --rpc URL')
+  const client = chainClient(rpcUrls)
+  if (read !== undefined) {
+    const chainId = await client.getChainId()
+    if (chainId !== read.chainId)
+      throw new UsageError(`${rpcUrls[0]!} is chain ${chainId}, ${file!} names chain ${read.chainId}`)
+    const code = await client.getCode({ address: read.settlement })
+    if (code === undefined) throw new NoSettlement(read.settlement, chainId)
+    return { client, deployment: read, rpcUrls }
+  }
+  return { client, deployment: await discoverDeployment(client, address(values.settlement!)), rpcUrls }
+}
+
+/** Throws UsageError for what is no address. */
+export function address(text: string): Address {
+  if (!isAddress(text, { strict: false })) throw new UsageError(`"${text}" is not an address`)
+  return text
+}
+
+/** Draws a share from 0 to 1 on standard error, on a terminal only. */
+export function progressBar(label: string): (share: number) => void {
+  if (!process.stderr.isTTY) return () => {}
+  return (share) => {
+    const cells = Math.round(share * 30)
+    process.stderr.write(
+      `\r${label} [${'#'.repeat(cells)}${'.'.repeat(30 - cells)}]${share >= 1 ? '\n' : ''}`,
+    )
+  }
+}
+
+/** Runs a command's body; wrong use and a file that is no deployment are exit code 2, any other failure one line and 1. */
+export async function guarded(name: string, usage: string, body: () => Promise<number>): Promise<number> {
+  try {
+    return await body()
+  } catch (error) {
+    const text = fileErrorText(error) ?? chainErrorText(error)
+    // Errors of RPC nodes have a code as well, a number.
+    const { code } = error as { code?: unknown }
+    const isUsage =
+      error instanceof UsageError || (typeof code === 'string' && code.startsWith('ERR_PARSE_ARGS'))
+    process.stderr.write(`glassbook ${name}: ${text}\n${isUsage ? `usage: ${usage}\n` : ''}`)
+    return isUsage || error instanceof NoDeployment ? 2 : 1
+  }
+}
+
+/** JSON with bigint as decimal strings. */
+export const toJson = (value: unknown): string =>
+  JSON.stringify(value, (_key, item: unknown) => (typeof item === 'bigint' ? String(item) : item))

@@ -1,0 +1,85 @@
+/**
+ * `glassbook chain DIR`: the local chain of a data folder alone, at the address that it always had, for whoever
+ * wants to leave when the operator does not come back. It takes the folder's lock, so it and a start exclude each
+ * other; Ctrl-C stops it after its state is written. Only a chain that `start` has made is run.
+ *
+ * Exit codes: 0 = stopped, 1 = failure, 2 = wrong use.
+ */
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { startAnvil } from '../../contracts/anvil/anvil.js'
+import { lockFolder } from '../../engine/journal/lock.js'
+import { probePort } from '../../gateway/net/probe-port.js'
+import { usageOf } from '../command-list.js'
+import { chainStatePath, deploymentOf } from '../start/local-chain.js'
+import { Parts } from '../start/parts.js'
+import { RunEnd, RunEnded } from '../start/run-end.js'
+
+/** The chain of an exchange that was killed ends by itself, after it has written its state. */
+const FORMER_CHAIN_MS = 10_000
+const PROBE_EVERY_MS = 100
+
+/** Runs the chain until Ctrl-C; resolves with the exit code. */
+export async function runChain(argv: string[]): Promise<number> {
+  const [folder, ...more] = argv
+  if (folder === undefined || folder.startsWith('-') || more.length > 0) {
+    process.stderr.write(`usage: ${usageOf('chain')}\n`)
+    return 2
+  }
+  const dataDir = resolve(folder)
+  const line = (text: string): void => void process.stdout.write(`${text}\n`)
+  const deployment = existsSync(dataDir) ? deploymentOf(dataDir) : undefined
+  if (deployment?.rpcUrl === undefined || !existsSync(chainStatePath(dataDir))) {
+    process.stderr.write(`glassbook: ${dataDir} has no chain: "glassbook start --data ${folder}" makes one\n`)
+    return 1
+  }
+  const port = Number(new URL(deployment.rpcUrl).port)
+  const parts = new Parts()
+  parts.started('the lock', lockFolder(dataDir))
+  const end = new RunEnd(line)
+  end.listen()
+  let code = 1
+  try {
+    await end.during(untilFree(port))
+    const anvil = await startAnvil({
+      port,
+      statePath: chainStatePath(dataDir),
+      onLine: line,
+      onDied: (error) => end.fail('the local chain', error),
+    })
+    parts.started('the chain', () => anvil.stop())
+    line(
+      `the local chain of ${dataDir}, chain id ${deployment.chainId}\n` +
+        `  rpc         ${anvil.rpcUrl}\n` +
+        `  settlement  ${deployment.settlement}\n` +
+        '  leave       glassbook exit --help\n' +
+        '  stop        Ctrl-C',
+    )
+    code = await end.code
+  } catch (error) {
+    if (error instanceof RunEnded) code = await end.code
+    else line(`glassbook: ${error instanceof Error ? error.message : String(error)}`)
+  }
+  end.end(code)
+  for (const { name, error } of await parts.stopAll(() => {})) {
+    line(`glassbook: ${name} did not stop cleanly: ${error instanceof Error ? error.message : String(error)}`)
+    code = 1
+  }
+  if (code === 0) line('glassbook: stopped, the chain is on disk')
+  end.leave(code)
+  return code
+}
+
+/** Throws ListenError when the port is still taken after the wait. */
+async function untilFree(port: number): Promise<void> {
+  const deadline = performance.now() + FORMER_CHAIN_MS
+  for (;;) {
+    try {
+      await probePort('127.0.0.1', port)
+      return
+    } catch (error) {
+      if (performance.now() > deadline) throw error
+      await new Promise((done) => setTimeout(done, PROBE_EVERY_MS))
+    }
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * `glassbook exit`: leaves an exchange whose operator is gone, from chain data alone. Without --send it only
+ * says what it would do. With --send it does what can be done now and says what to wait for; run it again
+ * then. The owner's key comes from GLASSBOOK_OWNER_KEY or --key-file, never from the command line.
+ *
+ * Exit codes: 0 = nothing left to do, 3 = something to wait for or to send, 4 = everything was tried and some steps
+ * were refused (each is named), 1 = failure, 2 = wrong use.
+ */
+import { readFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { createWalletClient, http, type Hex } from 'viem'
+import { privateKeyToAccount } from 'viem/accounts'
+import { readCheckpoint } from '../../settlement/audit/checkpoint.js'
+import {
+  planExit,
+  sendSteps,
+  type ExitPlan,
+  type FailedStep,
+  type PlanOptions,
+} from '../../settlement/audit/exit.js'
+import { unitsText, type AssetText } from '../../settlement/audit/units-text.js'
+import {
+  UsageError,
+  address,
+  chainArgs,
+  connect,
+  expectFiles,
+  guarded,
+  progressBar,
+  toJson,
+} from './chain-options.js'
+import { usageOf } from '../command-list.js'
+
+const USAGE = usageOf('exit')
+const MORE_TO_DO = 3
+const STEPS_REFUSED = 4
+/** A freeze opens the escapes, an escape may leave a fee to fetch: plans in a row that still find steps. */
+const ROUNDS_MAX = 5
+
+/** Plans, and with --send takes, the way out. */
+export function runExit(argv: string[]): Promise<number> {
+  return guarded('exit', USAGE, async () => {
+    const { values } = parseArgs({
+      args: argv,
+      options: {
+        ...chainArgs,
+        owner: { type: 'string' },
+        send: { type: 'boolean', default: false },
+        checkpoint: { type: 'string' },
+        'key-file': { type: 'string' },
+      },
+    })
+    if (values.owner === undefined) throw new UsageError('say whose funds: --owner 0x…')
+    const owner = address(values.owner)
+    expectFiles({ read: { '--checkpoint': values.checkpoint, '--key-file': values['key-file'] } })
+    const { client, deployment, rpcUrls } = await connect(values)
+    const out = (line: string): void => void (values.json || process.stdout.write(`${line}\n`))
+    const file = values.checkpoint
+    const options: PlanOptions = {
+      onProgress: progressBar('reading batches'),
+      ...(file === undefined ? {} : { checkpoint: () => readCheckpoint(file, deployment) }),
+    }
+    let plan = await planExit(client, deployment, owner, options)
+    describe(plan, deployment.assets, out)
+    const sent: { what: string; hash: Hex }[] = []
+    const refused: FailedStep[] = []
+    if (values.send) {
+      const account = privateKeyToAccount(ownerKey(values['key-file']))
+      if (account.address.toLowerCase() !== owner.toLowerCase())
+        throw new UsageError(`the key is ${account.address}'s, not ${owner}'s`)
+      const wallet = createWalletClient({ account, transport: http(rpcUrls[0]) })
+      for (let round = 0; round < ROUNDS_MAX; round++) {
+        const steps = plan.steps.filter(({ data }) => !refused.some(({ step }) => step.data === data))
+        if (steps.length === 0) break
+        const failed = await sendSteps(client, wallet, account, steps, {
+          onWaiting: ({ what }, hash) => out(`sent: ${what} (${hash}), waiting for a block`),
+          onDone: ({ what }, hash) => {
+            sent.push({ what, hash })
+            out(`done: ${what} (${hash})`)
+          },
+        })
+        for (const { step, reason } of failed) out(`refused: ${step.what}: ${reason}; going on with the rest`)
+        refused.push(...failed)
+        plan = await planExit(client, deployment, owner, options)
+      }
+      out('what is left:')
+      describe(plan, deployment.assets, out, refused)
+    } else if (plan.steps.length > 0) out('nothing was sent: this was a dry run; add --send')
+    if (values.json)
+      process.stdout.write(
+        `${toJson({ ...plan, sent, refused: refused.map(({ step, reason }) => ({ what: step.what, reason })) })}\n`,
+      )
+    if (plan.steps.length + plan.waiting.length === 0) return 0
+    const isStuck = (what: string): boolean => refused.some(({ step }) => step.what === what)
+    const onlyStuck = plan.waiting.length === 0 && plan.steps.every(({ what }) => isStuck(what))
+    return values.send && onlyStuck ? STEPS_REFUSED : MORE_TO_DO
+  })
+}
+
+function describe(
+  plan: ExitPlan,
+  assets: readonly AssetText[],
+  out: (line: string) => void,
+  refused: readonly FailedStep[] = [],
+): void {
+  out(
+    `account ${plan.account}, last proven batch ${plan.provenBatch}${plan.isFrozen ? ', exchange frozen' : ''}`,
+  )
+  for (const { asset, units } of plan.balances) out(`  ${unitsText(assets[asset]!, units)} proven`)
+  for (const { asset, units } of plan.deposited)
+    out(`  ${unitsText(assets[asset]!, units)} deposited, in no proven batch yet`)
+  for (const { what, data } of plan.steps) {
+    const failure = refused.find(({ step }) => step.data === data)
+    out(failure === undefined ? `  now: ${what}` : `  refused: ${what}: ${failure.reason}`)
+  }
+  for (const { asset, units, deadline } of plan.waiting)
+    out(
+      `  wait: ${unitsText(assets[asset]!, units)} asked for; if the operator does not answer, anybody may freeze ` +
+        `the exchange after ${time(deadline)} (the chain's time is ${time(plan.chainTime)}): run this again then`,
+    )
+  if (plan.steps.length + plan.waiting.length === 0) out('  nothing to do')
+}
+
+const time = (seconds: number): string => new Date(seconds * 1000).toISOString()
+
+function ownerKey(file: string | undefined): Hex {
+  const text = (file === undefined ? process.env.GLASSBOOK_OWNER_KEY : readFileSync(file, 'utf8'))?.trim()
+  if (text === undefined || !/^0x[0-9a-fA-F]{64}$/.test(text))
+    throw new UsageError(
+      '--send needs the owner’s private key, 0x and 64 digits, in GLASSBOOK_OWNER_KEY or --key-file',
+    )
+  return text as Hex
+}

@@ -1,0 +1,193 @@
+/**
+ * The engine as a filter: commands as JSON lines in, events as JSON lines out, for any language and for
+ * conformance tests (`glassbook engine --config markets.json`).
+ *
+ * Every line that is a JSON object with a known `op` and that op's fields is one command (or query) for the
+ * engine, which judges every value: a fraction, a negative number or an unknown name comes back `rejected`
+ * with its code. Any other line gets an `error` event with its line number and changes nothing.
+ * Output leaves in pieces while it is made, also within one command or answer, and is flushed after each piece
+ * of input, so a program may talk to it line by line and no command's output is held in memory.
+ */
+import { readFileSync } from 'node:fs'
+import { StringDecoder } from 'node:string_decoder'
+import { parseArgs } from 'node:util'
+import {
+  type Engine,
+  type EventBuffer,
+  EVENT_WORDS,
+  type GenesisConfig,
+  createEngine,
+} from '../../engine/index.js'
+import { CommandReader } from './engine-filter-commands.js'
+import { eventToJson } from './engine-filter-events.js'
+import { CommandError, filterConfig } from './engine-filter-fields.js'
+
+/** Characters of one line at most. */
+const LINE_LENGTH_MAX = 1 << 20
+const OUTPUT_CHUNK = 1 << 16
+
+const USAGE = `Usage: glassbook engine --config markets.json < commands.ndjson > events.ndjson
+  config   {"assets":[{"id":0,"symbol":"USD"}],"markets":[{"id":0,"base":1,"quote":0,"lotUnits":1,
+           "tickUnits":1,"makerFeePpm":0,"takerFeePpm":0}]}
+  op       deposit withdraw transfer place amend cancel cancelAll cancelAfter protection
+           resetProtection time openAccount createAsset createMarket marketStatus marketFees priceBand
+           accountTier; queries: balances book orders markets stateHash
+`
+
+/** Runs the filter until the input ends. Returns the exit code: 0, or 2 for a bad command line or config. */
+export async function runEngineFilter(argv: string[]): Promise<number> {
+  let file
+  try {
+    file = parseArgs({ args: argv, options: { config: { type: 'string' } } }).values.config
+  } catch (error) {
+    process.stderr.write(`glassbook engine: ${(error as Error).message}\n`)
+  }
+  if (file === undefined) {
+    process.stderr.write(USAGE)
+    return 2
+  }
+  let closed = false
+  let full = false
+  // A reader that goes away (`| head`) ends the filter, not with an error.
+  process.stdout.on('error', () => {
+    closed = true
+  })
+  let filter: EngineFilter
+  try {
+    // Files and pipes are written at once (Node, "process I/O"), so a piece is gone when `write` returns.
+    filter = new EngineFilter(filterConfig(JSON.parse(readFileSync(file, 'utf8'))), (text) => {
+      if (!closed) full = !process.stdout.write(text)
+    })
+  } catch (error) {
+    process.stderr.write(
+      `glassbook engine: ${file}: ${error instanceof Error ? error.message : String(error)}\n`,
+    )
+    return 2
+  }
+  const decoder = new StringDecoder('utf8')
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+    filter.feed(decoder.write(chunk))
+    if (closed) return 0
+    if (full)
+      await new Promise<void>((resolve) => {
+        process.stdout.once('drain', resolve)
+        process.stdout.once('error', () => resolve())
+      })
+  }
+  filter.end(decoder.end())
+  return 0
+}
+
+/** Turns lines of commands into lines of events; keeps the engine between calls. */
+export class EngineFilter {
+  readonly engine: Engine
+  private readonly reader: CommandReader
+  private out = ''
+  private rest = ''
+  private line = 0
+  /** The line that is being skipped grew too long. */
+  private skipping = false
+
+  /**
+   * Output goes to `write` in pieces of whole lines, but for long answers, as it is made.
+   * @throws GenesisError.
+   */
+  constructor(
+    genesis: GenesisConfig,
+    private readonly write: (text: string) => void,
+  ) {
+    this.engine = createEngine({ genesis, onEvents: (events) => this.take(events) })
+    this.reader = new CommandReader(this.engine)
+  }
+
+  /** Takes a piece of input; the output of the lines that it completes has been written when it returns. */
+  feed(text: string): void {
+    let from = 0
+    for (;;) {
+      const end = text.indexOf('\n', from)
+      if (end < 0) break
+      const line = this.rest + text.slice(from, end)
+      this.rest = ''
+      from = end + 1
+      if (this.skipping) this.skipping = false
+      else this.apply(line)
+    }
+    this.rest += text.slice(from)
+    if (this.rest.length > LINE_LENGTH_MAX) {
+      if (!this.skipping) {
+        this.line++
+        this.fail(`longer than ${LINE_LENGTH_MAX} characters`)
+      }
+      this.skipping = true
+      this.rest = ''
+    }
+    this.drain()
+  }
+
+  /** The input has ended: takes what is left of it as the last line. */
+  end(text: string): void {
+    this.feed(text)
+    if (this.rest !== '' && !this.skipping) this.apply(this.rest)
+    this.rest = ''
+    this.drain()
+  }
+
+  private apply(line: string): void {
+    this.line++
+    if (line.length > LINE_LENGTH_MAX) {
+      this.fail(`longer than ${LINE_LENGTH_MAX} characters`)
+      return
+    }
+    if (line.trim() === '') return
+    let value: unknown
+    try {
+      value = JSON.parse(line)
+    } catch {
+      this.fail('not JSON')
+      return
+    }
+    try {
+      const answer = this.reader.run(value, line)
+      this.engine.flush()
+      if (answer !== undefined) this.answer(answer)
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error
+      this.fail(error.message)
+    }
+  }
+
+  private fail(message: string): void {
+    this.say(JSON.stringify({ event: 'error', line: this.line, message }) + '\n')
+  }
+
+  private take({ words, floats, count }: EventBuffer): void {
+    for (let index = 0; index < count; index++)
+      this.say(JSON.stringify(eventToJson(words, floats, index * EVENT_WORDS)) + '\n')
+  }
+
+  /** One line; a list in it entry by entry, since an account may have a hundred thousand orders. */
+  private answer(answer: object): void {
+    let separator = '{'
+    for (const [key, value] of Object.entries(answer) as [string, unknown][]) {
+      if (value === undefined) continue
+      this.say(`${separator}${JSON.stringify(key)}:`)
+      separator = ','
+      if (Array.isArray(value)) {
+        value.forEach((entry, index) => this.say((index === 0 ? '[' : ',') + JSON.stringify(entry)))
+        this.say(value.length === 0 ? '[]' : ']')
+      } else this.say(JSON.stringify(value))
+    }
+    this.say('}\n')
+  }
+
+  private say(text: string): void {
+    this.out += text
+    if (this.out.length > OUTPUT_CHUNK) this.drain()
+  }
+
+  private drain(): void {
+    if (this.out === '') return
+    this.write(this.out)
+    this.out = ''
+  }
+}

@@ -1,0 +1,13 @@
+/** What the local exchange of `glassbook start` opens with. */
+import type { GenesisConfig } from '../../engine/types.js'
+
+/** The local exchange: BTCX-USDX, 0.00001 BTCX a lot, 0.1 USDX a tick; a taker pays 0.05 %, a maker 0.01 %. */
+export const LOCAL_GENESIS: GenesisConfig = {
+  assets: [
+    { id: 0, symbol: 'USDX' },
+    { id: 1, symbol: 'BTCX' },
+  ],
+  markets: [{ id: 0, base: 1, quote: 0, lotUnits: 1000, tickUnits: 1, makerFeePpm: 100, takerFeePpm: 500 }],
+  feeAccount: 0,
+  requireFrames: true,
+}

@@ -1,0 +1,179 @@
+/**
+ * What `glassbook start` shows: steps while it starts, one screen when it runs, then a status line that
+ * refreshes in place on a terminal and is printed now and then elsewhere.
+ */
+import type { Deployment } from '../../contracts/deployment/deploy.js'
+import type { ReplayReport } from '../lobster/replay.js'
+
+/** Where the output is no terminal, a status line comes this often. */
+const PLAIN_STATUS_EVERY_MS = 10_000
+
+export interface StartedParts {
+  /** Where clients connect; undefined with gateways that others run. */
+  readonly url: string | undefined
+  /** Commands of gateways that others run. */
+  readonly gateways: readonly string[]
+  readonly rpcUrl: string
+  readonly deployment: Deployment
+  readonly dataDir: string
+  readonly seq: number
+  readonly snapshotSeq: number
+  readonly replayed: number
+  readonly stateHash: string
+  readonly epoch: number
+}
+
+export interface ProverStatus {
+  readonly text: string
+  readonly keyShare: number
+  /** Chunks that wait for a prover, and those that provers work on: of the first batches without a proof only. */
+  readonly waiting: number
+  readonly leased: number
+  /** Since the start. */
+  readonly provenRows: number
+}
+
+export interface SettlementStatus {
+  readonly lastBatch: number
+  readonly provenBatch: number
+  /** The last batch that is closed, on the chain or not. */
+  readonly sealedBatch: number
+  readonly lastRoot: string
+  /** Last seq of the last batch. */
+  readonly settledSeq: number
+  /** The local prover: what it does, how far its key is built (1 = ready); null without proofs. */
+  readonly prover: ProverStatus | null
+}
+
+export interface StatusNumbers {
+  /** Since the start. */
+  readonly orders: number
+  readonly fills: number
+  readonly sequencedSeq: number
+  readonly durableSeq: number
+  readonly settlement: SettlementStatus
+  readonly connections: number
+}
+
+export interface SettledBatch {
+  readonly number: number
+  readonly transactionHash: `0x${string}`
+  readonly newRoot: string
+}
+
+const short = (hex: string): string => (hex.length > 18 ? `${hex.slice(0, 10)}…${hex.slice(-6)}` : hex)
+const percent = (part: number, whole: number): string =>
+  whole === 0 ? '–' : `${((100 * part) / whole).toFixed(2)} %`
+
+/** Where proofs stand, in a few words. */
+export function proverText({ prover, sealedBatch, provenBatch }: SettlementStatus): string {
+  if (prover === null) return ''
+  if (prover.keyShare < 1) return `building the proving key ${Math.floor(100 * prover.keyShare)} %  `
+  // Few batches are given out at once, so their chunks stand still while work piles up behind them, or goes on.
+  return `${sealedBatch - provenBatch} batches to prove (${prover.waiting + prover.leased} chunks given out, ${prover.provenRows} rows proven)  `
+}
+
+export class Screen {
+  readonly #out: NodeJS.WriteStream
+  #temporary = false
+  #last: { at: number; orders: number; fills: number } | undefined
+  #plainAt = 0
+
+  constructor(out: NodeJS.WriteStream) {
+    this.#out = out
+  }
+
+  /** A line that stays. */
+  line(text: string): void {
+    if (this.#temporary) this.#out.write('\r\x1b[K')
+    this.#temporary = false
+    this.#out.write(`${text}\n`)
+  }
+
+  /** What is being done: a line that the next one takes the place of, on a terminal. */
+  step(text: string): void {
+    if (this.#out.isTTY) this.#replace(text)
+    else this.#out.write(`${text} …\n`)
+  }
+
+  #replace(text: string): void {
+    this.#out.write(`\r\x1b[K${text.slice(0, Math.max(20, this.#out.columns - 1))}`)
+    this.#temporary = true
+  }
+
+  progress(what: string, done: number, total: number): void {
+    if (!this.#out.isTTY || (done !== total && done % 97 !== 0)) return
+    const width = 24
+    const filled = Math.floor((width * done) / total)
+    this.#replace(`${what} [${'#'.repeat(filled)}${'.'.repeat(width - filled)}] ${done}/${total}`)
+  }
+
+  start(parts: StartedParts): void {
+    const { deployment: at } = parts
+    const [base, quote] = [at.assets[1]!.symbol, at.assets[0]!.symbol]
+    for (const row of [
+      '',
+      'Glassbook is open',
+      `  chain       ${parts.rpcUrl}  (chain id ${at.chainId}, local)`,
+      `  contracts   vault ${at.vault}`,
+      `              settlement ${at.settlement}`,
+      `  engine      seq ${parts.seq} (snapshot at ${parts.snapshotSeq}, ${parts.replayed} commands replayed), state ${short(parts.stateHash)}`,
+      `  journal     ${parts.dataDir}, epoch ${parts.epoch}`,
+      at.constants.proven
+        ? `  settlement  batches are committed, then proven in chunks of ${at.constants.rowsPerChunk} rows`
+        : '  settlement  batches are committed; the stand-in verifier accepts every proof, so nothing is proven',
+      ...(parts.url === undefined
+        ? parts.gateways.map((command) => `  gateway     ${command}`)
+        : [`  gateway     ${parts.url}  (subprotocols glassbook.v2.msgpack, glassbook.v2.json)`]),
+      `  market      0 ${base}-${quote}`,
+      '',
+      ...(parts.url === undefined
+        ? []
+        : [
+            `  connect     import { createClient } from '@glassbook/sdk'`,
+            `              const client = await createClient({ url: '${parts.url}', wallet }).connect()`,
+          ]),
+      '  stop        Ctrl-C stops everything in order; start again to go on from here',
+      '',
+    ])
+      this.line(row)
+  }
+
+  status(numbers: StatusNumbers): void {
+    const now = performance.now()
+    const last = this.#last
+    this.#last ??= { at: now, orders: numbers.orders, fills: numbers.fills }
+    if (last === undefined) return
+    if (!this.#out.isTTY && now - this.#plainAt < PLAIN_STATUS_EVERY_MS) return
+    this.#plainAt = now
+    const seconds = (now - last.at) / 1000
+    this.#last = { at: now, orders: numbers.orders, fills: numbers.fills }
+    const { settlement } = numbers
+    const text =
+      `${Math.round((numbers.orders - last.orders) / seconds)} orders/s  ` +
+      `${Math.round((numbers.fills - last.fills) / seconds)} fills/s  ` +
+      `seq ${numbers.sequencedSeq}  journal lag ${numbers.sequencedSeq - numbers.durableSeq}  ` +
+      `batch ${settlement.lastBatch} (proven ${settlement.provenBatch}), ${numbers.sequencedSeq - settlement.settledSeq} to settle  ` +
+      `root ${short(settlement.lastRoot)}  ${proverText(settlement)}${numbers.connections} clients`
+    if (this.#out.isTTY) this.#replace(text)
+    else this.line(text)
+  }
+
+  report(report: ReplayReport, last: SettledBatch | undefined, gasUsed: bigint | undefined): void {
+    for (const row of [
+      '',
+      'LOBSTER replay',
+      `  messages            ${report.messages} (${report.limitOrders} limit, ${report.reductions} reductions, ${report.deletions} deletions, ${report.executions} executions, ${report.skipped} skipped, ${report.unknownOrders} of unknown orders, ${report.endedOrders} of ended ones)`,
+      `  fills               ${report.fills}`,
+      `  published maker hit ${report.makerHits} of ${report.executions} executions (${percent(report.makerHits, report.executions)})`,
+      `  best bid and offer  ${report.bestBidOfferAgreed} of ${report.rowsCompared} rows (${percent(report.bestBidOfferAgreed, report.rowsCompared)})`,
+      `  all ${String(report.levels).padEnd(2)} levels       ${report.allLevelsAgreed} of ${report.rowsCompared} rows (${percent(report.allLevelsAgreed, report.rowsCompared)}), ${report.corrections} corrections`,
+      `  time                ${report.seconds.toFixed(2)} s, ${report.messagesPerSecond.toFixed(0)} messages/s`,
+      last === undefined
+        ? '  settled             nothing to settle'
+        : `  settled             batch ${last.number}, root ${short(last.newRoot)}, transaction ${last.transactionHash}${gasUsed === undefined ? '' : `, ${gasUsed} gas`}`,
+      '',
+    ])
+      this.line(row)
+  }
+}

@@ -5,11 +5,18 @@
  */
 
 /**
- * Who takes turns with others where all wait for one thing: the /48 of an IPv6 address, which is what a network
- * gives one customer, 65,536 networks of a /64; an IPv4 address as it is. `key` is an address key.
+ * Who takes turns with others where all wait for one thing (fair-queue.ts), the widest network first: the /16 and the
+ * /24 of an IPv4 address, of which one customer may have many, and the address; the /32 of an IPv6 address, which is
+ * what a provider has, and the /48, what it gives one customer, 65,536 networks of a /64. `key` is an address key.
  */
-export function turnKey(key: string): string {
-  return key.endsWith('::/64') ? `${key.split(':').slice(0, 3).join(':')}::/48` : key
+export function turnPath(key: string): string[] {
+  if (key.endsWith('::/64')) {
+    const words = key.split(':')
+    return [`${words.slice(0, 2).join(':')}::/32`, `${words.slice(0, 3).join(':')}::/48`]
+  }
+  const bytes = key.split('.')
+  if (bytes.length !== 4) return [key]
+  return [`${bytes.slice(0, 2).join('.')}.0.0/16`, `${bytes.slice(0, 3).join('.')}.0/24`, key]
 }
 
 /** The key of an address of 4 or 16 bytes, as texts write it. */

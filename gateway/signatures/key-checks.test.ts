@@ -1,6 +1,6 @@
 /** Signatures of session keys: a few in the pool, the rest in turns of addresses; an IPv6 network is one address. */
 import { KEY_CHECKS_PER_IP, KEY_CHECKS_WAITING } from '../../engine/limits.js'
-import { addressKey, turnKey } from '../limits/addresses.js'
+import { addressKey, turnPath } from '../limits/addresses.js'
 import type { SessionInfo } from '../sessions/directory.js'
 import { KeyChecks } from './key-checks.js'
 
@@ -42,13 +42,36 @@ test('an address is an IPv4 address, or the /64 of an IPv6 one', () => {
   expect(addressKey(ipv6(0x2001, 0xdb8, 1, 3, 3, 4, 5, 6))).not.toBe(one)
 })
 
+test('the networks of an IPv4 address take turns before it', () => {
+  expect(turnPath('127.1.2.9')).toEqual(['127.1.0.0/16', '127.1.2.0/24', '127.1.2.9'])
+})
+
+test('addresses of one network that fill the way to the pool keep no place from those of another', async () => {
+  const inPool: (() => void)[] = []
+  const checks = new KeyChecks((_session, _message, _signature, done) => inPool.push(() => done(true)))
+  // An address each, of half a /16: none has more than one place.
+  for (let index = 0; index < 2 * KEY_CHECKS_WAITING; index++)
+    checks.check(`10.7.${index >> 8}.${index & 255}`, session, nothing, nothing, () => {})
+  const outcomes = new Map<string, string>()
+  // Neighbours of the crowd in a /24 that has no place yet find one, too.
+  for (const address of ['10.8.0.1', '10.7.255.1'])
+    checks.check(address, session, nothing, nothing, (check) => outcomes.set(address, check))
+  while (outcomes.get('10.8.0.1') === undefined) inPool.shift()!()
+  // It had the second turn of all that wait.
+  expect(inPool.length).toBe(32)
+  for (let next = inPool.shift(); next !== undefined; next = inPool.shift()) next()
+  await Promise.resolve()
+  expect(Object.fromEntries(outcomes)).toEqual({ '10.8.0.1': 'valid', '10.7.255.1': 'valid' })
+})
+
 test('all networks of one /48 share one turn: they do not keep a place from others', () => {
   const keys = Array.from({ length: KEY_CHECKS_WAITING }, (_, subnet) =>
     addressKey(ipv6(0x2001, 0xdb8, 1, subnet, 0, 0, 0, 1)),
   )
   expect(new Set(keys).size).toBe(KEY_CHECKS_WAITING)
-  expect(new Set(keys.map(turnKey))).toEqual(new Set(['2001:db8:1::/48']))
-  expect(turnKey('127.0.0.9')).toBe('127.0.0.9')
+  expect(new Set(keys.map((key) => turnPath(key).join(' ')))).toEqual(
+    new Set(['2001:db8::/32 2001:db8:1::/48']),
+  )
 
   const inPool: (() => void)[] = []
   const checks = new KeyChecks((_session, _message, _signature, done) => inPool.push(() => done(true)))

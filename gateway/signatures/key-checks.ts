@@ -1,6 +1,6 @@
 /**
  * P-256 signatures of session keys on their way to the thread pool, which everything else of the process
- * shares. A few are in the pool at a time; the rest wait in turns of addresses, and the longest line gives
+ * shares. A few are in the pool at a time; the rest wait in turns of networks and addresses, and who has most gives
  * way when all places are taken (fair-queue.ts), so that nobody's flood is in front of anybody else's frame.
  *
  * Called by frames.ts and for logons.
@@ -8,7 +8,7 @@
 import { KEY_CHECKS_PER_IP, KEY_CHECKS_WAITING } from '../../engine/limits.js'
 import { verifySessionSignature } from './auth.js'
 import type { SessionInfo } from '../sessions/directory.js'
-import { turnKey } from '../limits/addresses.js'
+import { turnPath } from '../limits/addresses.js'
 import { FairQueue } from '../limits/fair-queue.js'
 
 /** Checks that are in the pool: enough that it does not wait for this thread's turns, few enough to be soon done. */
@@ -50,7 +50,7 @@ export class KeyChecks {
       this.#begin(waiting)
       return
     }
-    const out = this.#queue.push(turnKey(ip), waiting)
+    const out = this.#queue.push(turnPath(ip), waiting)
     if (out !== undefined) queueMicrotask(() => out.done('crowded'))
   }
 

@@ -1,7 +1,7 @@
 /**
  * Signatures of wallets, checked one after the other in a worker of this gateway thread. Questions wait in
- * turns of addresses (fair-queue.ts): who sends many waits behind its own, and what is too much of the longest
- * line gives way (what an address may ask in a time, the request budgets bound).
+ * turns of networks and addresses (fair-queue.ts): who sends many waits behind its own, and what is too much of who
+ * has most gives way (what an address may ask in a time, the request budgets bound).
  *
  * What one account's wallet may have taken is bounded too. A message is charged to it once, after its signature
  * was found good and its nonce and deadline still stood: whoever sends it again, or one that is over, spends
@@ -15,7 +15,7 @@ import { WALLET_CHECKS_PER_IP, WALLET_CHECKS_WAITING } from '../../engine/limits
 import { ErrorCode } from '../../sdk/wire/codes.js'
 import type { walletTypes } from '../../sdk/wire/signed.js'
 import { Budget, type Rate, spent } from '../limits/budgets.js'
-import { turnKey } from '../limits/addresses.js'
+import { turnPath } from '../limits/addresses.js'
 import { FairQueue } from '../limits/fair-queue.js'
 import { RequestError } from '../protocol/request-error.js'
 
@@ -98,7 +98,7 @@ export class WalletChecks {
 
   #signer(ip: string, message: WalletMessage): Promise<string> {
     return new Promise((resolve, reject) => {
-      const out = this.#queue.push(turnKey(ip), { ip, message, resolve, reject })
+      const out = this.#queue.push(turnPath(ip), { ip, message, resolve, reject })
       if (out !== undefined)
         out.reject(
           new RequestError(

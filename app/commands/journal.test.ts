@@ -47,6 +47,32 @@ describe('journal commands', () => {
     expect(text.out).toMatch(/^journalHead +[0-9a-f]{64}$/m)
   })
 
+  test('a long journal shows how far it is read, but not beside JSON', async () => {
+    const long = mkdtempSync(join(tmpdir(), 'glassbook-cli-long-'))
+    const maker = new JournalMaker(long, 512 * 1024)
+    maker.fund()
+    maker.rest(9000)
+    maker.end()
+    const { now } = performance
+    let calls = 0
+    // A second passes between two looks at the clock.
+    performance.now = () => 1000 * ++calls
+    try {
+      const { code, err } = await run(runJournalCommand, 'verify', long)
+      const shares = [...err.matchAll(/^\[(#*)\.*\] (\d+)% {2}seq \d+ {2}\d+ commands\/s$/gm)].map(
+        ([, bar, percent]) => [bar!.length, Number(percent)],
+      )
+      expect([code, shares[0], shares.length > 3]).toEqual([0, [0, 0], true])
+      expect(shares.at(-1)![1]).toBeGreaterThan(50)
+      expect(shares).toEqual([...shares].sort(([, a], [, b]) => a! - b!))
+      for (const [cells, percent] of shares) expect(Math.abs(percent! - cells! / 0.3)).toBeLessThan(3)
+      expect(await run(runJournalCommand, 'verify', long, '--json')).toMatchObject({ code: 0, err: '' })
+    } finally {
+      performance.now = now
+      rmSync(long, { recursive: true })
+    }
+  })
+
   test('a dump that would be empty is refused, and what is no folder is named', async () => {
     const turned = await run(runJournalCommand, 'dump', dataDir, '--from', '5', '--to', '3')
     expect([turned.code, turned.err]).toEqual([2, expect.stringContaining('--from 5 is behind --to 3')])

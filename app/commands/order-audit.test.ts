@@ -15,7 +15,7 @@ import { writeApproveSession, writeUnsignedFrame } from '../../engine/commands.j
 import { COMMAND_WORDS, Cmd } from '../../engine/layout.js'
 import { AttachmentKind } from '../../engine/messages.js'
 import { msgpackCodec } from '../../sdk/wire/codec.js'
-import { commandToWire, payloadToRecords } from '../../sdk/wire/commands.js'
+import { type WireCommand, commandToWire, payloadToRecords } from '../../sdk/wire/commands.js'
 import { domainPreimage, frameMessage, walletDomain, walletTypes } from '../../sdk/wire/signed.js'
 import { depositRecord, openAccountRecord } from '../../settlement/chain/chain-watcher.js'
 import { bytesToHex, commitArguments, hexToBytes } from '../../settlement/batch/commit.js'
@@ -33,7 +33,8 @@ const CHAIN_ID = 31337
 const NO_CHAIN = '0x00000000000000000000000000000000000000b0'
 const MNEMONIC = 'test test test test test test test test test test test junk'
 const wallet = (index: number) => mnemonicToAccount(MNEMONIC, { addressIndex: index })
-const secret = (account: number): Uint8Array => new Uint8Array(32).fill(account + 1)
+/** Their public keys have both parities: those of the two owners differ. */
+const secret = (account: number): Uint8Array => new Uint8Array(32).fill(2 * account + 1)
 const SCOPES = 3
 
 /** What a dishonest operator changes; nothing by default. */
@@ -49,6 +50,8 @@ interface Forgery {
   readonly owner?: number
   /** The buyer's order has no frame. */
   readonly unsigned?: boolean
+  /** The seller's order has no frame, but an amend of it that changes nothing has. */
+  readonly onlyAmendSigned?: boolean
   /** The seller's resting order is amended to a lower price by a command that nobody signed. */
   readonly bareAmend?: boolean
   /** A header that opens no frame, and says that more follow than there are, stands before the bare amend. */
@@ -78,6 +81,15 @@ interface Exchange {
 }
 
 const ROWS_PER_CHUNK = 16
+
+/** A frame of one command: its record, the bytes that are signed, and their signature. */
+function signFrame(domain: Uint8Array, account: number, nonce: number, command: WireCommand, signer: number) {
+  const payload = msgpackCodec.encode([commandToWire(command)]) as Uint8Array
+  const signed = frameMessage(domain, { account, approval: 1 }, nonce, payload)
+  const record = new Int32Array(COMMAND_WORDS)
+  payloadToRecords(msgpackCodec.decode(payload), account, record, new Float64Array(record.buffer), 0)
+  return { record, signed, signature: p256.sign(signed, secret(signer), { lowS: false }) }
+}
 
 /** Writes a journal with two owners, their sessions, and one trade of two signed orders; seals a batch. */
 async function writeExchange(
@@ -146,21 +158,22 @@ async function writeExchange(
     if (account === 1 && forgery.strangeSession === true)
       journal.append(frameRecord(2, 9, 1, 8, new Uint8Array(32)), amend)
     const isForged = account === 1
-    const wire = commandToWire({
-      kind: CommandKind.Place,
-      market: 0,
-      side,
-      ticks: 100,
-      lots: 5,
-      cloid: BigInt(account),
-    })
-    const payload = msgpackCodec.encode([wire]) as Uint8Array
+    const order = { market: 0, ticks: 100, lots: 5, cloid: BigInt(account) }
     const nonce = isForged ? (forgery.nonceSigned ?? 7) : 7
-    const signed = frameMessage(domain, { account, approval: 1 }, nonce, payload)
     const signer = isForged ? (forgery.signer ?? account) : account
-    const signature = p256.sign(signed, secret(signer), { lowS: false })
-    const record = new Int32Array(COMMAND_WORDS)
-    payloadToRecords(msgpackCodec.decode(payload), account, record, new Float64Array(record.buffer), 0)
+    const place: WireCommand = { kind: CommandKind.Place, side, ...order }
+    const { record, signed, signature } = signFrame(domain, account, nonce, place, signer)
+    if (account === 2 && forgery.onlyAmendSigned === true) {
+      const amend = signFrame(domain, 2, 7, { kind: CommandKind.Amend, ...order }, 2)
+      const hash = createHash('sha256').update(amend.signed).digest()
+      journal.append(record)
+      journal.appendProven(
+        [frameRecord(2, 1, 1, 7, hash), amend.record],
+        AttachmentKind.FrameMsgpack,
+        Uint8Array.from([...amend.signed, ...amend.signature]),
+      )
+      continue
+    }
     if (isForged && forgery.lotsInJournal !== undefined) record[Cmd.LOTS] = forgery.lotsInJournal
     const hash = createHash('sha256').update(signed).digest()
     if (isForged && forgery.frameHash === true) hash[0]! ^= 1
@@ -243,6 +256,11 @@ describe('order audit', () => {
     ['bytes signed with another nonce', { nonceSigned: 8 }, `^${FRAME}the bytes name this chain, vault, acc`],
     ['a size that was not signed', { lotsInJournal: 4 }, `^${FRAME}the journal's commands are those of the`],
     ['an order without a frame', { unsigned: true }, `^${BUYER}a signed frame placed the order$`],
+    [
+      'an order of which only an amend was signed',
+      { onlyAmendSigned: true },
+      '^maker \\(account 2, order \\d+\\): a signed frame placed the order$',
+    ],
     [
       'an order whose price was changed by a command that nobody signed',
       { bareAmend: true },

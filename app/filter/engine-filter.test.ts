@@ -382,6 +382,26 @@ describe('as a program', () => {
     expect(out.trim().split('\n')).toHaveLength(5)
   })
 
+  test('a reader that goes away ends it, and is no error', async () => {
+    const file = join(directory, 'markets.json')
+    writeFileSync(file, JSON.stringify(config))
+    const program = new URL('../main.js', import.meta.url).pathname
+    const child = spawn(process.execPath, [program, 'engine', '--config', file], { stdio: 'pipe' })
+    let err = ''
+    child.stderr.on('data', (chunk) => (err += String(chunk)))
+    child.stdin.on('error', () => {})
+    child.stdout.once('data', () => child.stdout.destroy())
+    // As `tail -f lines | glassbook engine | head -1`: the input comes slowly, and does not end by itself.
+    let lines = 0
+    const feed = setInterval(() => {
+      child.stdin.write(`${JSON.stringify({ op: 'balances', account: 1 })}\n`)
+      if (++lines === 300) child.kill()
+    }, 30)
+    const code = await new Promise((resolve) => child.on('close', resolve))
+    clearInterval(feed)
+    expect([code, err]).toEqual([0, ''])
+  })
+
   test('a config that cannot be says what is wrong and exits with 2', async () => {
     const file = join(directory, 'bad.json')
     writeFileSync(file, JSON.stringify({ ...config, markets: [{ ...config.markets[0], base: 0 }] }))

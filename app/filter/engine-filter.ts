@@ -8,6 +8,7 @@
  * Output leaves in pieces while it is made, also within one command or answer, and is flushed after each piece
  * of input, so a program may talk to it line by line and no command's output is held in memory.
  */
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { StringDecoder } from 'node:string_decoder'
 import { parseArgs } from 'node:util'
@@ -46,17 +47,12 @@ export async function runEngineFilter(argv: string[]): Promise<number> {
     process.stderr.write(USAGE)
     return 2
   }
-  let closed = false
   let full = false
-  // A reader that goes away (`| head`) ends the filter, not with an error.
-  process.stdout.on('error', () => {
-    closed = true
-  })
   let filter: EngineFilter
   try {
     // Files and pipes are written at once (Node, "process I/O"), so a piece is gone when `write` returns.
     filter = new EngineFilter(filterConfig(JSON.parse(readFileSync(file, 'utf8'))), (text) => {
-      if (!closed) full = !process.stdout.write(text)
+      full = !process.stdout.write(text)
     })
   } catch (error) {
     process.stderr.write(
@@ -67,12 +63,8 @@ export async function runEngineFilter(argv: string[]): Promise<number> {
   const decoder = new StringDecoder('utf8')
   for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
     filter.feed(decoder.write(chunk))
-    if (closed) return 0
-    if (full)
-      await new Promise<void>((resolve) => {
-        process.stdout.once('drain', resolve)
-        process.stdout.once('error', () => resolve())
-      })
+    // A reader that goes away (`| head`) ends the program (main.ts).
+    if (full) await once(process.stdout, 'drain')
   }
   filter.end(decoder.end())
   return 0

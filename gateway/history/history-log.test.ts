@@ -1,9 +1,10 @@
-/** The file of history alone: what it gives back, and that no word of its header may be another one. */
+/** The files of history alone: what they give back, and that no word of a log's header may be another one. */
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { crc32c } from '../../engine/journal/crc32c.js'
 import { HistoryLog, LogKind, type Mark } from './history-log.js'
+import { MarketFiles, MarketHistory } from './market-history.js'
 import { CRC_WORD, RECORD_BYTES, RECORD_WORDS } from './record.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'glassbook-history-log-'))
@@ -97,6 +98,10 @@ test('half a record is nothing: not of a new file, and not behind a mark', () =>
   expect([mark, records, lines]).toEqual([MARK, [11, 12, 13], []])
 })
 
+const fail = (line: string): never => {
+  throw new Error(line)
+}
+
 /** Waits until the file has so many records. */
 async function grownTo(records: number): Promise<void> {
   while (statSync(path).size !== records * RECORD_BYTES) await new Promise((done) => setTimeout(done, 5))
@@ -117,4 +122,33 @@ test('more than a buffer that comes while the file is written anew is in it, and
   const { mark, records, lines } = load(LogKind.Fills, false)
   expect([mark, records, lines]).toEqual([next, during, []])
   log.close(next)
+})
+
+test('what a checkpoint has synced is marked at once: who dies next rebuilds nothing before it', async () => {
+  const { log } = load()
+  append(log, 14)
+  const next = { ...MARK, seq: 60 }
+  log.checkpoint(next, { size: 4, forEach: () => {} })
+  // A header, 3 records and their mark; one record more and its mark.
+  await grownTo(7)
+  const { mark, records, lines } = load(LogKind.Fills, false)
+  expect([mark, records, lines]).toEqual([next, [11, 12, 13, 14], []])
+  log.close(next)
+})
+
+test('of the markets only those are written again that had a trade', () => {
+  const files = new MarketFiles(folder, () => true, fail)
+  const markets = new Map([0, 1].map((id) => [id, new MarketHistory(1)]))
+  const state = { headSeq: 9, head: 'ab', seq: 9 }
+  const trade = (market: number, seq: number): void =>
+    markets.get(market)!.add([seq, 0, 100, 1, 0, 60_000 * seq] as never)
+  const inode = (market: number): number => statSync(join(folder, `candles-${market}.json`)).ino
+  trade(0, 1)
+  trade(1, 2)
+  files.save(markets, state, true)
+  const first = [inode(0), inode(1)]
+  trade(1, 3)
+  files.save(markets, state, true)
+  expect([inode(0), inode(1)].map((now, market) => now === first[market])).toEqual([true, false])
+  expect([0, 1].map((market) => new MarketFiles(folder, () => true, fail).load(market)?.seq)).toEqual([1, 3])
 })

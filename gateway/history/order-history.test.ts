@@ -64,6 +64,33 @@ test('an ended order is found by either id until newer ones have taken its place
   expect(history.byCloid(99, 1n)).toBeUndefined()
 })
 
+test('a fill that ends both of its orders is the end of each, for its own account', () => {
+  const history = new OrderHistory(KEPT)
+  words.fill(0)
+  words[Ev.KIND] = EventKind.Fill | (Side.Sell << 8)
+  words[Ev.LOTS] = 4
+  ;[words[Ev.ACCOUNT], words[Ev.CLOID_LO], floats[Ev.ORDER_ID_F64]] = [1, 11, 101]
+  ;[words[Ev.COUNTER_ACCOUNT], words[Ev.COUNTER_CLOID_LO], floats[Ev.TAKER_ORDER_ID_F64]] = [2, 22, 102]
+  floats[Ev.SEQ_F64] = 102
+  words[TYPE_WORD] = (Party.First | Party.Counter) << 8
+  history.add(words, 0)
+  const buyer = [102, EventKind.Fill, 102, 22n]
+  const seller = [102, EventKind.Fill, 101, 11n]
+  const found = [
+    history.byCloid(1, 11n),
+    history.byOrderId(1, 101),
+    history.byCloid(2, 22n),
+    history.byOrderId(2, 102),
+  ]
+  expect(found.map((entry) => entry?.slice(0, 4))).toEqual([seller, seller, buyer, buyer])
+  expect(found.map((entry) => entry?.[5])).toEqual([
+    found[0]![5],
+    found[0]![5],
+    1 - found[0]![5],
+    1 - found[0]![5],
+  ])
+})
+
 describe('shares', () => {
   const add = (records: AccountRecords, account: number, seq: number): void => {
     floats[Ev.SEQ_F64] = seq

@@ -64,6 +64,9 @@ test('orders, fills, rejects by code and the time that frames took are counted',
   const before = await scrape()
   expect([value(before, 'glassbook_orders_total'), value(before, 'glassbook_fills_total')]).toEqual([0, 0])
   expect(value(before, 'glassbook_frame_latency_seconds_count')).toBe(0)
+  const handed = (samples: typeof before): unknown[] =>
+    ['frames', 'commands'].map((what) => value(samples, `glassbook_gateway_${what}_total`))
+  expect(handed(before)).toEqual([0, 0])
   await maker.batch([
     maker.place({ market: 0, side: 'sell', ticks: 100, lots: 1 }),
     maker.place({ market: 0, side: 'sell', ticks: 101, lots: 1 }),
@@ -74,6 +77,7 @@ test('orders, fills, rejects by code and the time that frames took are counted',
   await expect(taker.call('depth', [99, 5])).rejects.toMatchObject({ codeName: 'UnknownMarket' })
   expect((await fetch(`http://127.0.0.1:${rig.port}/v1/depth?market=99`)).status).toBe(404)
   const after = await scrape()
+  expect(handed(after)).toEqual([2, 5])
   expect(value(after, 'glassbook_orders_total')).toBe(3)
   expect(value(after, 'glassbook_fills_total')).toBe(2)
   expect(value(after, 'glassbook_rejects_total', 'code="4016",name="LotsOverLimit"')).toBe(1)

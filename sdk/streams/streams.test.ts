@@ -125,7 +125,69 @@ describe('history', () => {
   })
 })
 
+test('a book is asked for whole or to a depth that the exchange has', async () => {
+  const client = await open()
+  const followed = [
+    await client.subscribeBook(0, () => {}),
+    await client.subscribeBook(0, () => {}, 5),
+    await client.subscribeBook(0, () => {}, 50),
+  ]
+  expect(exchange.requests.map(({ params }) => params)).toEqual([['book:0'], ['book:0:5'], ['book:0:50']])
+  await expect((async () => client.subscribeBook(0, () => {}, 7 as never))()).rejects.toThrow(/depth is 7/)
+  for (const end of followed) await end()
+})
+
+test.each<[string, WireValue[], WireValue]>([
+  [
+    'fills',
+    [
+      [1, [fill(11)]],
+      [0, [fill(12)]],
+      [1, [fill(13)]],
+    ],
+    [0, [fill(11), fill(12), fill(13)]],
+  ],
+  ['orders', [[[1]], [[2], [3]]], [[1], [2], [3]]],
+  [
+    'book:0',
+    [
+      [[[50, 1, 1]], []],
+      [[[49, 1, 1]], [[51, 2, 1]]],
+    ],
+    [
+      [
+        [50, 1, 1],
+        [49, 1, 1],
+      ],
+      [[51, 2, 1]],
+    ],
+  ],
+])('a snapshot of %s that comes in pages is told as one', async (name, pages, whole) => {
+  const client = await open()
+  serve(name, () => () => {
+    for (const [at, page] of pages.entries())
+      exchange.line.send([Kind.Snapshot, name, 1, 10, page, null, ...(at < pages.length - 1 ? [1] : [])])
+  })
+  const told: unknown[] = []
+  await client.subscribe(name, ({ kind, data }) => told.push([kind, data]))
+  await until(() => told.length > 0, 'the snapshot')
+  expect(told).toEqual([['snapshot', whole]])
+})
+
 describe('recovery', () => {
+  test('a line that breaks while a stream is being recovered: it goes on with the next line', async () => {
+    const client = await open()
+    serve('book:0', (_, time) =>
+      time === 2 ? 'silent' : () => exchange.line.snapshot('book:0', 10 * time, level(50)),
+    )
+    const book = await client.trackBook(0)
+    exchange.line.event('book:0', 13, 12, level(51))
+    await until(() => exchange.count(Method.Subscribe, 'book:0') === 2, 'the recovery')
+    exchange.line.drop()
+    await until(() => book.ready, 'the book')
+    expect(exchange.count(Method.Subscribe, 'book:0')).toBe(3)
+  })
+
   test('one is in flight, whatever comes meanwhile; a refusal is tried again after what the exchange asks for', async () => {
     const client = await open()
     let release = (): void => {}
@@ -236,6 +298,26 @@ describe('recovery', () => {
 })
 
 describe('refusals', () => {
+  test('a stream whose session has ended waits for the next one, and is not asked for until then', async () => {
+    const client = await open()
+    let loggedOn = true
+    serve('orders', () =>
+      loggedOn ? () => exchange.line.snapshot('orders', 10, []) : { error: ErrorCode.NotLoggedOn },
+    )
+    const orders = await client.trackOrders()
+    loggedOn = false
+    exchange.line.send([Kind.Control, Control.SessionEnded, { account: 1, approval: 1 }])
+    await until(() => exchange.count(Method.Subscribe, 'orders') === 2, 'the question without a session')
+    // Several of the pauses between attempts.
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    expect(exchange.count(Method.Subscribe, 'orders')).toBe(2)
+    expect(orders.ready).toBe(false)
+    loggedOn = true
+    await client.logon({ approval: 1, account: 1, key: await createSessionKey() })
+    await until(() => orders.ready, 'the orders')
+    expect(exchange.count(Method.Subscribe, 'orders')).toBe(3)
+  })
+
   test('one refused stream ends with its error, and harms nothing else', async () => {
     const errors: unknown[] = []
     const client = await open({ onError: (error) => errors.push(error) })

@@ -15,6 +15,7 @@ import { bookChecksum, crc32 } from './checksum.js'
 import { ErrorCode, codeToReject, errorName, rejectToCode } from './codes.js'
 import { jsonCodec, msgpackCodec, packJson, unpackJson } from './codec.js'
 import { type WireCommand, commandToWire, payloadToRecords } from './commands.js'
+import { FieldError, readObject } from './fields.js'
 import { MalformedMessage, MsgpackReader, type WireValue, packMsgpack, unpackMsgpack } from './msgpack.js'
 import { domainPreimage, frameMessage } from './signed.js'
 import { testWithFile } from '../../test/support/needs.js'
@@ -117,6 +118,22 @@ describe('MessagePack', () => {
     )
   })
 
+  test('texts, bytes and lists of each length at which their head changes', () => {
+    const unpackr = new Unpackr({ useRecords: false })
+    for (const length of [0, 1, 15, 16, 31, 32, 255, 256, 65_535, 65_536])
+      for (const sample of [
+        'a'.repeat(length),
+        'ü'.repeat(length / 2),
+        new Uint8Array(length).fill(7),
+        Array<number>(length).fill(1),
+      ]) {
+        const packed = packMsgpack(sample)
+        expect(unpackMsgpack(packed)).toEqual(sample)
+        const others = unpackr.unpack(packed) as unknown
+        expect(others instanceof Buffer ? new Uint8Array(others) : others).toEqual(sample)
+      }
+  })
+
   test('never takes more than is there, and throws nothing else', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
@@ -151,6 +168,12 @@ describe('MessagePack', () => {
     ['an extension', [0xd4, 0x01, 0x02]],
   ])('refuses %s', (_what, bytes) => {
     expect(() => unpackMsgpack(Uint8Array.from(bytes))).toThrow(MalformedMessage)
+  })
+
+  test('only an object is read as one', () => {
+    expect(readObject({ a: 1 }, 'x')).toEqual({ a: 1 })
+    for (const other of [null, undefined, true, 7, 7n, 'text', [1], new Uint8Array(1)])
+      expect(() => readObject(other, 'x')).toThrow(FieldError)
   })
 
   test('a 64-bit number has one length, whatever its value', () => {

@@ -2,10 +2,11 @@
  * Batches in the archive: which may go, and that the store reads them as if they were still at hand. What is
  * damaged, here or there, is named, with what to do.
  */
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { BatchStore, type BatchRecord, type BatchState } from './store.js'
+import { BatchArchive } from './batch-archive.js'
+import { BatchStore, type BatchRecord, type BatchState, StoreError } from './store.js'
 
 const dataDir = mkdtempSync(join(tmpdir(), 'glassbook-batches-'))
 afterAll(() => rmSync(dataDir, { recursive: true, force: true, maxRetries: 20 }))
@@ -107,3 +108,16 @@ test('a damaged batch, a missing one and a damaged transaction are named, with w
   expect(() => store.read(1)).toThrow(`remove ${archive} and ${again}`)
   rmSync(folder, { recursive: true })
 })
+
+test.each(['json', 'fills'] as const)(
+  '%s that the disk does not give back is told before the originals go',
+  (lost) => {
+    const archive = new BatchArchive(join(dataDir, `loses-${lost}`))
+    const { read } = archive
+    archive.read = (number, kind) => {
+      if (kind === lost) truncateSync(join(archive.folder, `00000001.${kind}.gz`))
+      return read.call(archive, number, kind)
+    }
+    expect(() => archive.put(1, { json: Buffer.from('{}'), fills: fills(1) })).toThrow(StoreError)
+  },
+)

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { poseidon2 } from 'poseidon-lite/poseidon2'
-import { R } from './field.js'
+import { R, bytesToBigint, fieldToBytes } from './field.js'
 import { poseidon } from './poseidon.js'
 import { poseidonReference } from './poseidon-reference.js'
 import { testWithFile } from '../../test/support/needs.js'
@@ -12,6 +12,14 @@ const data = process.env.GLASSBOOK_DATA ?? join(process.cwd(), '..', 'shared', '
 const vectors = join(data, 'vectors', 'poseidon_bn254.json')
 const edges = [0n, 1n, 2n, (1n << 29n) - 1n, 1n << 29n, (1n << 253n) - 1n, R - 2n, R - 1n]
 const element = fc.oneof(fc.constantFrom(...edges), fc.bigInt({ min: 0n, max: R - 1n }))
+
+test('every element has 32 bytes, and nothing else has', () => {
+  for (const value of edges) {
+    const bytes = fieldToBytes(value)
+    expect([bytes.length, bytesToBigint(bytes)]).toEqual([32, value])
+  }
+  for (const value of [-1n, R]) expect(() => fieldToBytes(value)).toThrow(RangeError)
+})
 
 describe('poseidon', () => {
   test('every pair of edge values hashes as poseidon-lite says', () => {

@@ -25,4 +25,14 @@ describe('touched set', () => {
       expect(touched.size).toBe(0)
     }
   })
+
+  test('what was added before its generations began anew is not there', () => {
+    const touched = new TouchedSet()
+    touched.add(7, 7)
+    // The last of them, after 2^32 - 1 clears.
+    touched['generation'] = -1
+    touched.clear()
+    touched.add(7, 7)
+    expect([touched.size, ...touched.pairs.subarray(0, 2)]).toEqual([1, 7, 7])
+  })
 })

@@ -9,21 +9,38 @@ import { MarketStatus } from '../engine/codes.js'
 import { Ev } from '../engine/layout.js'
 import { QueryKind } from '../engine/messages.js'
 import type { AccountPage, MarketConfig, MarketPage, OrderPage, SessionPage } from '../engine/types.js'
-import { SessionInfo } from './sessions/directory.js'
-import type { Answer } from './link/engine-link.js'
-import type { Gateway } from './gateway.js'
+import { type Directory, SessionInfo } from './sessions/directory.js'
+import type { SessionList } from './sessions/session-list.js'
+import type { UsedNonces } from './frames/used-nonces.js'
+import type { Answer, EngineLink } from './link/engine-link.js'
+import type { MarketData } from './streams/market-data.js'
+import type { BalanceView } from './views/balance-view.js'
+import type { LiveOrders } from './views/live-orders.js'
+
+/** What the engine's state goes into. */
+export interface LoadedParts {
+  readonly data: { readonly owners: readonly (readonly [account: number, owner: `0x${string}`])[] }
+  readonly link: EngineLink
+  readonly directory: Directory
+  readonly sessions: SessionList
+  readonly usedNonces: UsedNonces
+  readonly balances: BalanceView
+  readonly orders: LiveOrders
+  readonly markets: ReadonlyMap<number, MarketData>
+  addMarket(config: MarketConfig, seq: number): MarketData
+}
 
 /** Loads everything; answers with the seq from which on every event of the books has been seen. */
-export async function loadState(gateway: Gateway): Promise<number> {
+export async function loadState(gateway: LoadedParts): Promise<number> {
   for (const [account, owner] of gateway.data.owners) gateway.directory.setOwner(account, owner)
-  await loadPages<AccountPage>(gateway, QueryKind.AccountPage, ({ rows }) => {
+  await loadPages<AccountPage>(gateway.link, QueryKind.AccountPage, ({ rows }) => {
     for (const row of rows) {
       if (row[1] !== '') gateway.directory.setOwner(row[0], row[1] as `0x${string}`)
       gateway.directory.loadNonces(row[0], row[4], row[5])
       gateway.balances.load(row)
     }
   })
-  await loadPages<SessionPage>(gateway, QueryKind.SessionPage, ({ rows }) => {
+  await loadPages<SessionPage>(gateway.link, QueryKind.SessionPage, ({ rows }) => {
     for (const session of rows) {
       gateway.sessions.load(session)
       gateway.usedNonces.load(session, session.highestNonce)
@@ -31,14 +48,14 @@ export async function loadState(gateway: Gateway): Promise<number> {
     }
   })
   let from = 0
-  await loadPages<MarketPage>(gateway, QueryKind.MarketPage, ({ rows }, seq) => {
+  await loadPages<MarketPage>(gateway.link, QueryKind.MarketPage, ({ rows }, seq) => {
     if (from === 0) from = seq
     for (const row of rows) {
       gateway.addMarket(row.config, seq).loadLastTicks(row.lastTicks)
       gateway.balances.loadFees(row)
     }
   })
-  await loadPages<OrderPage>(gateway, QueryKind.OrderPage, ({ rows, next }, seq) => {
+  await loadPages<OrderPage>(gateway.link, QueryKind.OrderPage, ({ rows, next }, seq) => {
     for (const row of rows) gateway.orders.load(row)
     if (next >= 0) return
     // From here on every live order is known, and with them every level.
@@ -49,9 +66,9 @@ export async function loadState(gateway: Gateway): Promise<number> {
 }
 
 /** Asks the engine; `take` is called in the order of the events. */
-function ask<T>(gateway: Gateway, kind: number, subject: number, take: (answer: Answer) => T): Promise<T> {
+function ask<T>(link: EngineLink, kind: number, subject: number, take: (answer: Answer) => T): Promise<T> {
   return new Promise((resolve, reject) => {
-    const asked = gateway.link.query(kind, subject, (answer) => {
+    const asked = link.query(kind, subject, (answer) => {
       if (answer === undefined) reject(new Error('the engine ended before the gateway had started'))
       else resolve(take(answer))
     })
@@ -61,12 +78,12 @@ function ask<T>(gateway: Gateway, kind: number, subject: number, take: (answer: 
 
 /** Loads all pages of one kind, one after the other: the engine does other things between them. */
 async function loadPages<P extends { readonly next: number }>(
-  gateway: Gateway,
+  link: EngineLink,
   kind: number,
   take: (page: P, seq: number) => void,
 ): Promise<void> {
   for (let first = 0; first >= 0;) {
-    first = await ask(gateway, kind, first, ({ value, seq }) => {
+    first = await ask(link, kind, first, ({ value, seq }) => {
       const page = value as P
       take(page, seq)
       return page.next

@@ -1,12 +1,21 @@
 /** What the engine's events change in who may do what. Called by gateway.ts for each of them. */
 import { EventKind } from '../engine/codes.js'
 import { Ev } from '../engine/layout.js'
-import { SessionInfo } from './sessions/directory.js'
-import type { Gateway } from './gateway.js'
+import { type Directory, SessionInfo } from './sessions/directory.js'
+import type { SessionName } from '../sdk/wire/signed.js'
+import type { UsedNonces } from './frames/used-nonces.js'
+
+/** What such an event changes. */
+export interface SessionEventParts {
+  readonly directory: Directory
+  readonly usedNonces: UsedNonces
+  /** A session was revoked or replaced. */
+  sessionEnded(name: SessionName): void
+}
 
 /** Takes over events that change who may do what. */
 export function sessionEvent(
-  gateway: Gateway,
+  gateway: SessionEventParts,
   kind: number,
   words: Int32Array,
   floats: Float64Array,
@@ -47,7 +56,12 @@ export function sessionEvent(
   }
 }
 
-function sessionApproved(gateway: Gateway, words: Int32Array, floats: Float64Array, word: number): void {
+function sessionApproved(
+  gateway: SessionEventParts,
+  words: Int32Array,
+  floats: Float64Array,
+  word: number,
+): void {
   const { directory } = gateway
   const flags = words[word + Ev.KIND]! >>> 16
   const at = word + Ev.CLOID_LO

@@ -32,11 +32,6 @@ const GATEWAY_OUTSIDE = [
   /^sdk\/wire\//,
   /^(uWebSockets\.js|viem|zod|prom-client|msgpackr|@noble\/(hashes|curves))(\/|$)/,
 ]
-/** Rooms that take the whole gateway, which is made of them: circles of types, not yet of narrow interfaces. */
-const WHOLE_GATEWAY = /^gateway\/gateway$/
-/** The limits name who sends frames; the frames ask the limits. */
-const FRAME_SOURCE = /^gateway\/frames\/frames$/
-
 /** What every room of settlement may import. */
 const SETTLEMENT_OUTSIDE = [
   LEAVES,
@@ -58,7 +53,7 @@ const APP_OUTSIDE = [/^(?!app\/|bench\/|test\/|snarkjs|circomlib|ffjavascript)/]
 /** The prover's program: its place is named to start it, which is no import. */
 const PROVER_PROGRAM = /^settlement\/prover\/main$/
 
-/** A room of `top`: it may import what is outside, itself, the rooms below it, and the circles that it is part of. */
+/** A room of `top`: it may import what is outside, itself, and what is below it: rooms, and single files. */
 function roomOf(
   top: string,
   outside: readonly RegExp[],
@@ -116,23 +111,36 @@ const rules: readonly Rule[] = [
   gatewayRoom('link', 'settings'),
   gatewayRoom('history'),
   gatewayRoom('views', 'link'),
-  gatewayRoom('sessions', 'protocol', WHOLE_GATEWAY),
+  gatewayRoom('sessions', 'protocol'),
   gatewayRoom('connections', 'sessions'),
-  gatewayRoom('limits', 'connections', 'settings', FRAME_SOURCE),
+  gatewayRoom('limits', 'connections', 'settings'),
   gatewayRoom('signatures', 'limits', 'protocol', 'sessions'),
   gatewayRoom('frames', 'connections', 'history', 'limits', 'link', 'protocol', 'sessions', 'signatures'),
-  gatewayRoom('streams', 'connections', 'history', 'protocol', 'sessions', 'views', WHOLE_GATEWAY),
   gatewayRoom(
-    'requests',
+    'streams',
     'connections',
+    'history',
+    'limits',
     'link',
     'protocol',
     'sessions',
+    'settings',
+    'views',
+  ),
+  gatewayRoom(
+    'requests',
+    'connections',
+    'history',
+    'limits',
+    'link',
+    'protocol',
+    'sessions',
+    'settings',
     'signatures',
     'streams',
-    WHOLE_GATEWAY,
+    'views',
   ),
-  gatewayRoom('metrics', 'frames', 'link', WHOLE_GATEWAY),
+  gatewayRoom('metrics', 'frames', 'link'),
   // Gateway processes and the exchange's end of them; then what listens, and what starts it.
   gatewayRoom('bridge', 'link', 'requests', 'views'),
   gatewayRoom(
@@ -145,11 +153,11 @@ const rules: readonly Rule[] = [
     'requests',
     'sessions',
     'streams',
-    WHOLE_GATEWAY,
+    /^gateway\/gateway$/,
   ),
-  gatewayRoom('process', 'bridge', 'link', 'net', 'settings', WHOLE_GATEWAY),
+  gatewayRoom('process', 'bridge', 'link', 'net', 'settings', /^gateway\/gateway$/),
   gatewayRoom('page', 'protocol', 'settings'),
-  // The meeting point of a thread's parts.
+  // The meeting point of a thread's parts: each part names what it needs of the others, and none names the gateway.
   {
     from: /^gateway\/[a-z-]+$/,
     to: [...GATEWAY_OUTSIDE, /^gateway\/[a-z-]+$/, /^gateway\/(?!(net|process|bridge|page)\/)[a-z]+\//],
@@ -260,6 +268,7 @@ describe('arrows', () => {
     expect(forbidden('gateway/net/server', ['settlement/batch/net'])).toHaveLength(1)
     expect(forbidden('gateway/streams/stream', ['gateway/net/server'])).toHaveLength(1)
     expect(forbidden('gateway/frames/frames', ['gateway/gateway'])).toHaveLength(1)
+    expect(forbidden('gateway/requests/requests', ['gateway/gateway'])).toHaveLength(1)
     expect(forbidden('settlement/follow/follow', ['gateway/net/server'])).toHaveLength(1)
     expect(forbidden('settlement/posting/post', ['snarkjs'])).toHaveLength(1)
     expect(forbidden('settlement/posting/post', ['settlement/prover/prove'])).toHaveLength(1)

@@ -34,7 +34,7 @@ import type { Figures } from './figures.js'
 import { FrameOutcome } from './frame-outcome.js'
 import type { SessionInfo } from '../sessions/directory.js'
 import { type KeyCheck, type KeyChecks, crowded } from '../signatures/key-checks.js'
-import type { Limits, Refusal } from '../limits/limits.js'
+import type { FramePayer, Limits, Refusal } from '../limits/limits.js'
 import { scopeMissing } from '../protocol/request-error.js'
 import type { Submissions } from '../link/submissions.js'
 import type { UsedNonces } from './used-nonces.js'
@@ -62,18 +62,13 @@ interface PendingFrame {
 }
 
 /** Who sends frames and gets their answers: a WebSocket's connection, or an HTTP request (http-frames.ts). */
-export interface FrameSource {
-  readonly ip: string
+export interface FrameSource extends FramePayer {
   /** Whose key signs; undefined from the moment that it may not. */
   readonly session: SessionInfo | undefined
   /** Whether its sender has shown that he has the session's key: until then his address alone pays. */
   readonly isLoggedOn: boolean
-  /** Frames received and not yet answered. */
   framesInFlight: number
-  /** When it was last told that a budget is nearly spent. */
-  warnedAtMs: number
   readonly closed: boolean
-  send(message: WireValue): void
   sendError(id: number | null, code: number, details: ErrorDetails): void
   flush(): void
 }

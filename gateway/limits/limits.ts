@@ -6,9 +6,9 @@ import { CommandKind } from '../../engine/codes.js'
 import { COMMAND_WORDS } from '../../engine/layout.js'
 import { ErrorCode } from '../../sdk/wire/codes.js'
 import { Control, Kind } from '../../sdk/wire/layout.js'
+import type { WireValue } from '../../sdk/wire/msgpack.js'
 import { Budget, spent } from './budgets.js'
 import type { GatewayConfig } from '../settings/config.js'
-import type { FrameSource } from '../frames/frames.js'
 import { HTTP_IDLE_MS, KeptConnections } from '../connections/kept-connections.js'
 import { connectionsOf, openFilesMax } from './open-files.js'
 
@@ -23,6 +23,16 @@ export interface Refusal {
   readonly code: number
   readonly message: string
   readonly retryAfter?: number
+}
+
+/** Who sends frames, as the limits see him. */
+export interface FramePayer {
+  readonly ip: string
+  /** Frames received and not yet answered. */
+  readonly framesInFlight: number
+  /** When it was last told that a budget is nearly spent. */
+  warnedAtMs: number
+  send(message: WireValue): void
 }
 
 export class Limits {
@@ -197,7 +207,7 @@ export class Limits {
    * a frame is not taken in part. A frame that only cancels may also wait behind twice as many others.
    */
   frame(
-    connection: FrameSource,
+    connection: FramePayer,
     account: number,
     records: Int32Array,
     first: number,
@@ -270,7 +280,7 @@ export class Limits {
   }
 
   /** Tells a client once a second that its order budget is nearly spent. */
-  #warn(connection: FrameSource, account: number, now: number): void {
+  #warn(connection: FramePayer, account: number, now: number): void {
     if (this.#orders.left(account) >= THROTTLE_BELOW || now - connection.warnedAtMs < 1000) return
     connection.warnedAtMs = now
     connection.send([Kind.Control, Control.Throttle, { budget: 'orders' }])

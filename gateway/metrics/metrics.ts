@@ -8,18 +8,30 @@
 import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client'
 import { errorName } from '../../sdk/wire/codes.js'
 import { type Figures, LATENCY_BUCKETS_S } from '../frames/figures.js'
-import type { Gateway } from '../gateway.js'
+import type { EngineLink } from '../link/engine-link.js'
+import type { GatewayStats, SettlementFigures } from '../link/messages.js'
+import type { Submissions } from '../link/submissions.js'
 import { SettlementMetrics } from './settlement-metrics.js'
 
+/** What is counted: the parts of a gateway that metrics read. */
+export interface MeasuredParts {
+  readonly data: { readonly thread: number }
+  readonly link: EngineLink
+  readonly figures: Figures
+  readonly submissions: Submissions
+  readonly stats: GatewayStats
+  readonly settlementFigures: SettlementFigures | undefined
+}
+
 export class Metrics {
-  readonly #gateway: Gateway
+  readonly #gateway: MeasuredParts
   readonly #registry = new Registry()
   readonly #settlement: SettlementMetrics
   readonly #gauges: readonly (readonly [gauge: Gauge, read: () => number])[]
   readonly #counters: readonly (readonly [counter: Counter, read: () => number])[]
   readonly #rejects: Counter
 
-  constructor(gateway: Gateway) {
+  constructor(gateway: MeasuredParts) {
     this.#gateway = gateway
     const registers = [this.#registry]
     this.#registry.setDefaultLabels({ thread: String(gateway.data.thread) })

@@ -8,8 +8,8 @@ import { EVENT_WORDS, Ev } from '../../engine/layout.js'
 import type { QueryKind } from '../../engine/messages.js'
 import { ErrorCode, rejectToCode } from '../../sdk/wire/codes.js'
 import type { WireValue } from '../../sdk/wire/msgpack.js'
-import type { Applied, Answer as EngineAnswer } from '../link/engine-link.js'
-import type { Gateway } from '../gateway.js'
+import type { Applied, Answer as EngineAnswer, EngineLink } from '../link/engine-link.js'
+import type { Submissions } from '../link/submissions.js'
 import { RequestError } from '../protocol/request-error.js'
 
 /** The questions that reach the engine for a client. */
@@ -17,7 +17,7 @@ export type EngineQuestion = typeof QueryKind.TryPlace | typeof QueryKind.FrameR
 
 /** Asks the engine and turns its answer into a result. @throws RequestError when it cannot be asked. */
 export function askEngine(
-  gateway: Gateway,
+  link: EngineLink,
   kind: EngineQuestion,
   subject: number,
   toResult: (value: unknown) => WireValue,
@@ -36,7 +36,7 @@ export function askEngine(
         reject(error as Error)
       }
     }
-    const asked = gateway.link.query(kind, subject, onAnswer, id, record)
+    const asked = link.query(kind, subject, onAnswer, id, record)
     if (!asked)
       reject(
         new RequestError(ErrorCode.EngineBusy, 'the engine’s queue is full: the question was not asked', 50),
@@ -50,7 +50,7 @@ export function askEngine(
  * @throws RequestError with the engine's reject.
  */
 export function giveCommand(
-  gateway: Gateway,
+  submissions: Submissions,
   records: Int32Array,
   attachment: Uint8Array,
   attachmentKind: number,
@@ -59,7 +59,7 @@ export function giveCommand(
 ): Promise<WireValue> {
   return new Promise((resolve, reject) => {
     let result: WireValue | undefined
-    const taken = gateway.submissions.submit(records, 1, attachment, attachmentKind, (applied) => {
+    const taken = submissions.submit(records, 1, attachment, attachmentKind, (applied) => {
       const { words, at, count } = applied
       for (let index = 0; index < count; index++) {
         const word = at + index * EVENT_WORDS

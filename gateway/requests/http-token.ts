@@ -10,9 +10,10 @@ import { ErrorCode } from '../../sdk/wire/codes.js'
 import { readBytes } from '../../sdk/wire/fields.js'
 import { SESSION_SIGNATURE_BYTES } from '../../sdk/wire/layout.js'
 import { httpTokenMessage } from '../../sdk/wire/signed.js'
-import { isSessionSignature } from '../signatures/auth.js'
+import type { Limits } from '../limits/limits.js'
+import { type Domain, isSessionSignature } from '../signatures/auth.js'
 import type { SessionInfo } from '../sessions/directory.js'
-import type { Gateway } from '../gateway.js'
+import type { LiveSessions } from '../sessions/still-standing.js'
 import { RequestError } from '../protocol/request-error.js'
 
 /** What the header carries, as errors tell it. */
@@ -24,13 +25,19 @@ const TOKEN_WEIGHT = 20
 /** Tokens remembered; the oldest is forgotten first. */
 const TOKENS_KEPT = 10_000
 
+/** What a token is checked against. */
+export interface TokenChecks extends LiveSessions {
+  readonly domain: Domain
+  readonly limits: Limits
+}
+
 export class HttpTokens {
-  readonly #gateway: Gateway
+  readonly #checks: TokenChecks
   /** Tokens found good, and the very session that signed each. */
   readonly #known = new Map<string, SessionInfo>()
 
-  constructor(gateway: Gateway) {
-    this.#gateway = gateway
+  constructor(checks: TokenChecks) {
+    this.#checks = checks
   }
 
   /** The session that an Authorization header speaks for. @throws RequestError or FieldError when it does not. */
@@ -45,23 +52,23 @@ export class HttpTokens {
     const [, accountText, approvalText, expiresText, signatureText] = match
     const name = { account: Number(accountText), approval: Number(approvalText) }
     const expiresAtMs = Number(expiresText)
-    const { timeMs } = this.#gateway
+    const { timeMs } = this.#checks
     if (expiresAtMs <= timeMs || expiresAtMs > timeMs + TOKEN_MS_MAX) {
       throw new RequestError(
         ErrorCode.SessionExpired,
         `the token's EXPIRES_MS ${expiresText} has passed, or is more than an hour after engine time ${timeMs}; sign another`,
       )
     }
-    const session = this.#gateway.directory.session(name)
+    const session = this.#checks.directory.session(name)
     if (session === undefined)
       throw new RequestError(ErrorCode.UnknownSession, `no session ${approvalText} of account ${accountText}`)
     if (session.expiresAtMs <= timeMs)
       throw new RequestError(ErrorCode.SessionExpired, `${session.text} has expired`)
     if (this.#known.get(authorization) === session) return session
-    const refusal = this.#gateway.limits.request(ip, undefined, TOKEN_WEIGHT)
+    const refusal = this.#checks.limits.request(ip, undefined, TOKEN_WEIGHT)
     if (refusal !== undefined) throw new RequestError(refusal.code, refusal.message, refusal.retryAfter)
     const signature = readBytes(signatureText, 'signature', SESSION_SIGNATURE_BYTES)
-    const message = httpTokenMessage(this.#gateway.domain.hash, name, expiresAtMs)
+    const message = httpTokenMessage(this.#checks.domain.hash, name, expiresAtMs)
     if (!isSessionSignature(session, message, signature))
       throw new RequestError(ErrorCode.BadSignature, 'the token is not signed by the session key')
     if (this.#known.size >= TOKENS_KEPT) this.#known.delete(this.#known.keys().next().value!)

@@ -17,12 +17,26 @@ import type { Connection } from '../connections/connection.js'
 import { EncodedAnswer } from '../streams/depth-answers.js'
 import type { SessionInfo } from '../sessions/directory.js'
 import { askEngine } from './engine-requests.js'
-import type { Gateway } from '../gateway.js'
-import type { ProofQuestion } from '../link/messages.js'
+import type { History } from '../history/history.js'
+import type { EngineLink } from '../link/engine-link.js'
+import type { Deployment, ProofAnswer, ProofQuestion } from '../link/messages.js'
+import type { GatewayConfig } from '../settings/config.js'
+import type { MarketData } from '../streams/market-data.js'
+import type { Subscriptions } from '../streams/subscriptions.js'
+import type { BalanceView } from '../views/balance-view.js'
+import type { BatchList } from '../views/batch-list.js'
+import type { LiveOrders } from '../views/live-orders.js'
+import type { DisconnectCancels } from './disconnect-cancels.js'
 import { TOKEN_FORM } from './http-token.js'
 import { paramRefusal } from '../protocol/param-refusals.js'
 import { RequestError, scopeMissing } from '../protocol/request-error.js'
-import { approveSession, logon, requestWithdrawal, revokeSession } from './session-requests.js'
+import {
+  type SessionParts,
+  approveSession,
+  logon,
+  requestWithdrawal,
+  revokeSession,
+} from './session-requests.js'
 import { stillStanding } from '../sessions/still-standing.js'
 import { wallMs } from './wall-clock.js'
 
@@ -52,13 +66,28 @@ type Handlers = { [M in PlainMethod]: (caller: Caller, params: MethodParams<M>) 
 }
 type AnyHandler = (caller: Caller, params: unknown, id: number) => Answer | undefined
 
+/** What answers are made of: the parts of a gateway that methods ask. */
+export interface RequestParts extends SessionParts {
+  readonly data: { readonly config: GatewayConfig; readonly deployment: Deployment }
+  readonly link: EngineLink
+  readonly markets: ReadonlyMap<number, MarketData>
+  readonly orders: LiveOrders
+  readonly balances: BalanceView
+  readonly history: History
+  readonly batches: BatchList
+  readonly subscriptions: Subscriptions
+  readonly disconnectCancels: DisconnectCancels
+  logoff(connection: Connection): void
+  askProof(question: ProofQuestion, onProof: (proof: ProofAnswer | null) => void): void
+}
+
 export class Requests {
-  readonly #gateway: Gateway
+  readonly #gateway: RequestParts
   readonly #handlers: Handlers
   /** Proofs that each address waits for. */
   readonly #proofsWaiting = new Map<string, number>()
 
-  constructor(gateway: Gateway) {
+  constructor(gateway: RequestParts) {
     this.#gateway = gateway
     this.#handlers = this.#table()
   }
@@ -205,7 +234,7 @@ export class Requests {
           return { firstSeq, codes: codes.map((reject) => (reject === 0 ? 0 : rejectToCode(reject))) }
         }
         const name = new Int32Array(Float64Array.of(approval, nonce).buffer)
-        return askEngine(gateway, QueryKind.FrameResults, account, toResult, 0, name)
+        return askEngine(gateway.link, QueryKind.FrameResults, account, toResult, 0, name)
       },
       [Method.Fills]: (caller, [options]) => this.#fills(caller.account!, options ?? {}),
       [Method.Depth]: (_connection, [market, depth]) => this.#market(market).depthAnswers.answer(depth),
@@ -293,7 +322,7 @@ export class Requests {
       const code = rejectToCode(value as number)
       throw new RequestError(code, `the engine would refuse it: ${errorName(code)}`)
     }
-    return askEngine(gateway, QueryKind.TryPlace, account, toResult, approval, record)
+    return askEngine(gateway.link, QueryKind.TryPlace, account, toResult, approval, record)
   }
 
   /** A live order, or how it ended. */

@@ -11,18 +11,32 @@ import type { Method } from '../../sdk/wire/layout.js'
 import type { WireValue } from '../../sdk/wire/msgpack.js'
 import type { MethodParams } from '../../sdk/wire/schema.js'
 import { type SessionName, logonMessage } from '../../sdk/wire/signed.js'
-import { approvalMessage, revocationMessage, withdrawalMessage } from '../signatures/auth.js'
+import { type Domain, approvalMessage, revocationMessage, withdrawalMessage } from '../signatures/auth.js'
 import type { Connection } from '../connections/connection.js'
 import { p256PublicKey } from '../sessions/directory.js'
 import { giveCommand } from './engine-requests.js'
-import type { Gateway } from '../gateway.js'
-import { type KeyCheck, crowded } from '../signatures/key-checks.js'
+import type { Limits } from '../limits/limits.js'
+import type { Deployment } from '../link/messages.js'
+import type { Submissions } from '../link/submissions.js'
+import type { SessionList } from '../sessions/session-list.js'
+import { type KeyCheck, type KeyChecks, crowded } from '../signatures/key-checks.js'
 import { RequestError } from '../protocol/request-error.js'
-import { stillStanding } from '../sessions/still-standing.js'
-import type { WalletMessage } from '../signatures/wallet-checks.js'
+import { type LiveSessions, stillStanding } from '../sessions/still-standing.js'
+import type { WalletChecks, WalletMessage } from '../signatures/wallet-checks.js'
 import { type WalletWords, staleReject, walletRefusal } from './wallet-refusals.js'
 
-function ownerOf(gateway: Gateway, account: number): `0x${string}` {
+/** What answers to wallets and session keys need of a gateway. */
+export interface SessionParts extends LiveSessions {
+  readonly data: { readonly deployment: Deployment }
+  readonly domain: Domain
+  readonly sessions: SessionList
+  readonly walletChecks: WalletChecks
+  readonly keyChecks: KeyChecks
+  readonly submissions: Submissions
+  readonly limits: Limits
+}
+
+function ownerOf(gateway: SessionParts, account: number): `0x${string}` {
   const owner = gateway.directory.ownerOf(account)
   if (owner === undefined) throw new RequestError(ErrorCode.UnknownAccount, `no account ${account}`)
   return owner
@@ -32,7 +46,7 @@ function ownerOf(gateway: Gateway, account: number): `0x${string}` {
 type Signed = Omit<WalletWords, 'highestNonce' | 'timeMs' | 'symbol'>
 type Row = 'approval' | 'withdrawal'
 
-const wordsOf = (gateway: Gateway, row: Row, signed: Signed): WalletWords => ({
+const wordsOf = (gateway: SessionParts, row: Row, signed: Signed): WalletWords => ({
   ...signed,
   symbol: gateway.data.deployment.assets.find(({ id }) => id === signed.asset)?.symbol,
   highestNonce: gateway.directory.nonces(signed.account)[row],
@@ -41,12 +55,12 @@ const wordsOf = (gateway: Gateway, row: Row, signed: Signed): WalletWords => ({
 
 /** Words for what the engine refuses of a wallet's message, whose nonce is of that row. */
 const refusalOf =
-  (gateway: Gateway, row: Row, signed: Signed): ((reject: number) => string) =>
+  (gateway: SessionParts, row: Row, signed: Signed): ((reject: number) => string) =>
   (reject) =>
     walletRefusal(reject, wordsOf(gateway, row, signed))
 
 /** @throws RequestError when the message's nonce is used or its deadline over. */
-function checkStands(gateway: Gateway, row: Row, signed: Signed): void {
+function checkStands(gateway: SessionParts, row: Row, signed: Signed): void {
   const words = wordsOf(gateway, row, signed)
   const { account, approval } = signed
   let reject = staleReject(words, row)
@@ -67,7 +81,7 @@ function checkStands(gateway: Gateway, row: Row, signed: Signed): void {
  * alone counts. @throws RequestError when it is another's, or over.
  */
 async function takeWalletsWord(
-  gateway: Gateway,
+  gateway: SessionParts,
   ip: string,
   { row, signed, message, badCode }: { row: Row; signed: Signed; message: WalletMessage; badCode: number },
   isDone: () => boolean = () => false,
@@ -86,7 +100,7 @@ async function takeWalletsWord(
  * that it made; one of the same nonce and other terms is refused, a newer one of the same key replaces that session.
  */
 export async function approveSession(
-  gateway: Gateway,
+  gateway: SessionParts,
   ip: string,
   params: MethodParams<typeof Method.ApproveSession>,
 ): Promise<WireValue> {
@@ -123,13 +137,18 @@ export async function approveSession(
   const keyX = Array.from({ length: 8 }, (_, word) => x.readInt32BE(word * 4))
   writeApproveSession(records, 0, account, keyX, publicKey[0]! & 1, terms)
   const refused = refusalOf(gateway, 'approval', signed)
-  return giveCommand(gateway, records, signature, AttachmentKind.Approval, refused, () => name).catch(
-    (error: unknown) => {
-      // The same approval was under way twice: the other one has made the session.
-      if (!isThere()) throw error
-      return name
-    },
-  )
+  return giveCommand(
+    gateway.submissions,
+    records,
+    signature,
+    AttachmentKind.Approval,
+    refused,
+    () => name,
+  ).catch((error: unknown) => {
+    // The same approval was under way twice: the other one has made the session.
+    if (!isThere()) throw error
+    return name
+  })
 }
 
 /**
@@ -137,7 +156,7 @@ export async function approveSession(
  * done: nothing is given to the engine again.
  */
 export async function revokeSession(
-  gateway: Gateway,
+  gateway: SessionParts,
   ip: string,
   params: MethodParams<typeof Method.RevokeSession>,
 ): Promise<WireValue> {
@@ -160,18 +179,23 @@ export async function revokeSession(
   const records = new Int32Array(COMMAND_WORDS)
   writeRevokeSession(records, new Float64Array(records.buffer), 0, account, approval, { nonce, deadlineMs })
   const refused = refusalOf(gateway, 'approval', revocation)
-  return giveCommand(gateway, records, signature, AttachmentKind.Revocation, refused, () => name).catch(
-    (error: unknown) => {
-      // Another revocation of it was under way.
-      if (!isDone()) throw error
-      return name
-    },
-  )
+  return giveCommand(
+    gateway.submissions,
+    records,
+    signature,
+    AttachmentKind.Revocation,
+    refused,
+    () => name,
+  ).catch((error: unknown) => {
+    // Another revocation of it was under way.
+    if (!isDone()) throw error
+    return name
+  })
 }
 
 /** Takes units out of the account, to be claimed on-chain once their batch is proven. */
 export async function requestWithdrawal(
-  gateway: Gateway,
+  gateway: SessionParts,
   ip: string,
   params: MethodParams<typeof Method.Withdraw>,
 ): Promise<WireValue> {
@@ -191,14 +215,21 @@ export async function requestWithdrawal(
   const floats = new Float64Array(records.buffer)
   writeWithdraw(records, floats, 0, account, asset, units, { nonce, deadlineMs })
   const refused = refusalOf(gateway, 'withdrawal', withdrawal)
-  return giveCommand(gateway, records, signature, AttachmentKind.Withdrawal, refused, ({ firstSeq }) => ({
-    seq: firstSeq,
-  }))
+  return giveCommand(
+    gateway.submissions,
+    records,
+    signature,
+    AttachmentKind.Withdrawal,
+    refused,
+    ({ firstSeq }) => ({
+      seq: firstSeq,
+    }),
+  )
 }
 
 /** Logs a session on to a connection, whose challenge its key has signed. */
 export async function logon(
-  gateway: Gateway,
+  gateway: SessionParts,
   connection: Connection,
   name: SessionName,
   signature: Uint8Array,

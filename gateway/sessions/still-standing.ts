@@ -4,9 +4,14 @@
  * stand. ESLint refuses any other `await` in the files that act for clients (eslint.config.js).
  */
 import { ErrorCode } from '../../sdk/wire/codes.js'
-import type { SessionInfo } from './directory.js'
-import type { Gateway } from '../gateway.js'
+import type { Directory, SessionInfo } from './directory.js'
 import { RequestError } from '../protocol/request-error.js'
+
+/** Which sessions are live, and the engine time at which they are asked for. */
+export interface LiveSessions {
+  readonly directory: Directory
+  readonly timeMs: number
+}
 
 /** What has to be as it was; what is absent does not matter. */
 export interface Standing {
@@ -17,17 +22,17 @@ export interface Standing {
 }
 
 /** @throws RequestError when the connection has closed or the session has ended. */
-export function checkStanding(gateway: Gateway, { connection, session }: Standing): void {
+export function checkStanding(live: LiveSessions, { connection, session }: Standing): void {
   if (connection?.closed === true) throw new RequestError(ErrorCode.ShuttingDown, 'the connection has ended')
-  if (session === undefined || gateway.directory.isLive(session, gateway.timeMs)) return
-  if (session.expiresAtMs <= gateway.timeMs)
+  if (session === undefined || live.directory.isLive(session, live.timeMs)) return
+  if (session.expiresAtMs <= live.timeMs)
     throw new RequestError(ErrorCode.SessionExpired, `${session.text} has expired`)
   throw new RequestError(ErrorCode.UnknownSession, `${session.text} has been revoked or replaced`)
 }
 
 /** What `promise` gives or rejects with, if all still stands by then. @throws RequestError when it does not. */
 export async function stillStanding<T>(
-  gateway: Gateway,
+  live: LiveSessions,
   standing: Standing,
   promise: Promise<T>,
 ): Promise<T> {
@@ -35,6 +40,6 @@ export async function stillStanding<T>(
     return await promise
   } finally {
     // A refusal tells something too: who may not ask any more is told that, and nothing else.
-    checkStanding(gateway, standing)
+    checkStanding(live, standing)
   }
 }

@@ -5,13 +5,18 @@
 import { Scope } from '../../engine/codes.js'
 import { ErrorCode } from '../../sdk/wire/codes.js'
 import { Kind, StreamName } from '../../sdk/wire/layout.js'
-import { type PrivateStreamName, isPrivateStream } from './account-streams.js'
+import { type AccountStreams, type PrivateStreamName, isPrivateStream } from './account-streams.js'
 import type { Connection } from '../connections/connection.js'
-import type { Gateway } from '../gateway.js'
+import type { History } from '../history/history.js'
+import type { Limits } from '../limits/limits.js'
+import type { EngineLink } from '../link/engine-link.js'
+import type { MarketData } from './market-data.js'
+import type { GatewayConfig } from '../settings/config.js'
+import type { BalanceView } from '../views/balance-view.js'
 import { fillPages } from './page-sources.js'
-import type { PageSource } from './paged-snapshot.js'
+import type { PageSource, PagedSnapshots } from './paged-snapshot.js'
 import { RequestError, scopeMissing } from '../protocol/request-error.js'
-import { checkStanding } from '../sessions/still-standing.js'
+import { type LiveSessions, checkStanding } from '../sessions/still-standing.js'
 import type { Stream } from './stream.js'
 
 /** Streams that a connection follows; `onChange` is told how many more, or fewer, they have become. */
@@ -40,14 +45,31 @@ class Followed extends Map<string, Stream | undefined> {
   }
 }
 
+/** What streams begin with: the parts of a gateway that a subscription asks. */
+export interface StreamParts extends LiveSessions {
+  readonly data: { readonly config: GatewayConfig }
+  readonly link: EngineLink
+  readonly limits: Limits
+  readonly accounts: AccountStreams
+  readonly markets: ReadonlyMap<number, MarketData>
+  readonly settlement: Stream
+  readonly snapshots: PagedSnapshots
+  readonly history: History
+  readonly balances: BalanceView
+  /** Calls `begin` when what has been told of is a whole state: at once, as a rule. */
+  whole(begin: () => void): void
+  /** Sends what the streams gathered; a snapshot taken after it misses nothing. */
+  publish(): void
+}
+
 export class Subscriptions {
-  readonly #gateway: Gateway
+  readonly #gateway: StreamParts
   /** Streams that each connection follows, by name; undefined = its snapshot is on its way. */
   readonly #followed = new Map<Connection, Followed>()
   /** How many streams all connections of an address follow. */
   readonly #ofIp = new Map<string, number>()
 
-  constructor(gateway: Gateway) {
+  constructor(gateway: StreamParts) {
     this.#gateway = gateway
   }
 

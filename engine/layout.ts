@@ -165,7 +165,8 @@ export const Ev = {
  *   Refilled          attributes; remaining with what is hidden; COUNTER_REMAINING lots shown now
  *   Fill              side of the maker; the maker's price; see above
  *   Rejected          CODE the Reject; OTHER the command's kind; of order commands ticks, lots, cloid;
- *                     of a repeated frame lots = its count of commands, A = seq of its first header
+ *                     of a repeated frame lots = its count of commands, A = seq of its first header; B the bound
+ *                     of InsufficientFunds, SessionNotional, SessionLifetimeOverLimit
  *   Deposited         asset, account, A units; OTHER 1 = from the chain, then B = its queue index
  *   Withdrawn         asset, account, A units, B the wallet's nonce, 0 = no wallet was asked; CODE not 0 = the Reject
  *                     for which a deposit from the chain (its Deposited stands before it) could not be kept, and goes

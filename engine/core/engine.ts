@@ -71,6 +71,7 @@ import {
 } from './book/markets.js'
 import { deposit, transfer, withdraw, payAvailable } from './transfers.js'
 import { Protections } from './orders/protections.js'
+import { rejectBound } from './reject-bound.js'
 import { Sessions } from './sessions/sessions.js'
 import { captureState, hashState, restoreState, sealSnapshot } from './snapshot/snapshot.js'
 import { Counter, type State } from './state/state.js'
@@ -319,6 +320,7 @@ class Core implements Engine {
       out[event + Ev.LOTS] = windows.count(repeated)
       events.floats[(event >> 1) + Ev.AMOUNT_A_F64] = windows.firstSeq(repeated)
     }
+    events.floats[(event >> 1) + Ev.AMOUNT_B_F64] = rejectBound(this.#state, words, at, code)
   }
 
   flush(): void {

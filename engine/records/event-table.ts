@@ -69,6 +69,15 @@ export const eventTable = {
       insteadOf: 'lots',
     }),
     firstSeq: float(16, 'seq', 'of the same: seq of its first header', { min: 0 }),
+    bound: float(
+      18,
+      'units',
+      'of InsufficientFunds: what is available, of an amend with what its order reserves; of SessionNotional: maxNotional',
+      { min: 0 },
+    ),
+    latestExpiryMs: float(18, 'timeMs', 'of SessionLifetimeOverLimit: the latest that is taken', {
+      insteadOf: 'bound',
+    }),
   }),
   Fill: event(EventKind.Fill, 'two orders trade, at the maker’s price; word 0 has the maker’s side', {
     makerSide: side,

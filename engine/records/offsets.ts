@@ -327,6 +327,8 @@ export const RejectedEv = {
   CLOID_HI: 9,
   FRAME_COUNT: 5,
   FIRST_SEQ_F64: 8,
+  BOUND_F64: 9,
+  LATEST_EXPIRY_MS_F64: 9,
 } as const
 
 /** Two orders trade, at the maker’s price; word 0 has the maker’s side. */

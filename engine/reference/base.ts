@@ -302,7 +302,7 @@ export abstract class ReferenceBase {
     })
   }
 
-  protected reject(command: Command, code: number, repeated?: ReferenceEntry): void {
+  protected reject(command: Command, code: number, bound: number | bigint, repeated?: ReferenceEntry): void {
     const { kind, account, market } = command
     const named = kind <= CommandKind.Cancel
     this.emit(EventKind.Rejected, {
@@ -311,6 +311,7 @@ export abstract class ReferenceBase {
       account,
       code,
       other: kind,
+      b: bound,
       ...(named ? { ticks: command.ticks, lots: command.lots, cloid: command.cloid } : {}),
       ...(repeated === undefined ? {} : { lots: repeated.count, a: repeated.firstSeq }),
     })

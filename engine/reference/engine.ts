@@ -24,13 +24,13 @@ export class ReferenceEngine extends ReferenceSessions {
     const code = this.needsFrame(command) ? Reject.FrameRequired : this.act(command)
     if (code === 0) return
     const isRepeated = command.kind === CommandKind.Frame && code === Reject.FrameNonceUsed
-    this.reject(command, code, isRepeated ? this.entryNamed(command) : undefined)
+    this.reject(command, code, this.boundOf(command, code), isRepeated ? this.entryNamed(command) : undefined)
   }
 
   private answerInFrame(command: Command): void {
     const refused = this.frameAllows(command)
     const code = refused === 0 ? this.act(command) : refused
-    if (code !== 0) this.reject(command, code)
+    if (code !== 0) this.reject(command, code, this.boundOf(command, code))
     this.frame.entry?.codes.push(code)
     this.frame.left--
   }

@@ -13,6 +13,7 @@ import {
   type ReferenceSession,
   isTrade,
   isWhole,
+  reserveAsset,
   unitsReject,
 } from './base.js'
 
@@ -210,6 +211,22 @@ export abstract class ReferenceSessions extends ReferenceAdmin {
   /** The entry that a Frame command names. */
   protected entryNamed({ floats, at, account }: Command): ReferenceEntry | undefined {
     return this.session(account, floats[at / 2 + 2]!)?.entries.get(floats[at / 2 + 3]!)
+  }
+
+  /** What a refusal tells of the bound that was met; 0 for most. */
+  protected boundOf(command: Command, code: number): number | bigint {
+    if (code === Reject.SessionLifetimeOverLimit) return this.timeMs + this.sessionLifetimeMsMax
+    if (code === Reject.SessionNotional) return this.sessionNotional
+    if (code !== Reject.InsufficientFunds) return 0
+    const owner = this.accounts.get(command.account)!
+    if (command.kind === CommandKind.Amend) {
+      const { side, market, reserved } = this.find(command.account, command.cloid)!
+      return owner.balance(reserveAsset(this.markets.get(market)!, side)).available + reserved
+    }
+    const side = (command.head >>> 8) & 1
+    const isOrder = command.kind === CommandKind.Place
+    const asset = isOrder ? reserveAsset(this.markets.get(command.market)!, side) : command.market
+    return owner.balance(asset).available
   }
 
   session(account: number, approval: number): ReferenceSession | undefined {

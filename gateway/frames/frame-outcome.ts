@@ -3,7 +3,7 @@
  * order of the commands (positions: sdk/wire/layout.ts, `OrderState`). Created when a frame is submitted,
  * fed by each outbound message that carries its ticket, read when the last one has come.
  */
-import { EventKind } from '../../engine/codes.js'
+import { EventKind, Reject } from '../../engine/codes.js'
 import { EVENT_WORDS, Ev } from '../../engine/layout.js'
 import { rejectToCode } from '../../sdk/wire/codes.js'
 import { OrderState } from '../../sdk/wire/layout.js'
@@ -23,10 +23,17 @@ const Item = {
   MORE: 6,
   /** CancelReason of an order that ended as cancelled; 0 otherwise. */
   REASON: 7,
+  /** What a refused command was measured against, of the codes of BOUNDED. */
+  BOUND: 8,
 } as const
-const ITEM_NUMBERS = 8
+const ITEM_NUMBERS = 9
 /** Commands in front of a frame's own. */
 const HEADERS = 1
+
+/** Codes whose items tell the bound, too. */
+const BOUNDED: ReadonlySet<number> = new Set(
+  [Reject.InsufficientFunds, Reject.SessionNotional].map(rejectToCode),
+)
 
 export class FrameOutcome {
   readonly #count: number
@@ -102,7 +109,7 @@ export class FrameOutcome {
         items[at + Item.ORDER_ID]!,
         items[at + Item.COUNT]!,
       ]
-      if (code !== 0) return [code]
+      if (code !== 0) return BOUNDED.has(code) ? [code, items[at + Item.BOUND]!] : [code]
       if (items[at + Item.MORE] === 1) return [0, count - 1, 1]
       if (count > 0 || orderId === 0) return [0, Math.max(0, count - 1)]
       const [state, reason] = [items[at + Item.STATE]!, items[at + Item.REASON]!]
@@ -128,6 +135,7 @@ function addEvent(
   switch (kind) {
     case EventKind.Rejected:
       items[at + Item.CODE] = rejectToCode(words[word + Ev.CODE]!)
+      items[at + Item.BOUND] = floats[float + Ev.AMOUNT_B_F64]!
       break
     case EventKind.Accepted:
     case EventKind.Amended: {

@@ -46,7 +46,7 @@ export function askEngine(
 
 /**
  * Submits one command of its own and answers with what `toResult` finds in the events; `refusal` says in words
- * why the engine refused it.
+ * why the engine refused it, and by which bound where the event tells one.
  * @throws RequestError with the engine's reject.
  */
 export function giveCommand(
@@ -54,18 +54,19 @@ export function giveCommand(
   records: Int32Array,
   attachment: Uint8Array,
   attachmentKind: number,
-  refusal: (reject: number) => string,
+  refusal: (reject: number, bound: number) => string,
   toResult: (applied: Applied) => WireValue | undefined,
 ): Promise<WireValue> {
   return new Promise((resolve, reject) => {
     let result: WireValue | undefined
     const taken = submissions.submit(records, 1, attachment, attachmentKind, (applied) => {
-      const { words, at, count } = applied
+      const { words, floats, at, count } = applied
       for (let index = 0; index < count; index++) {
         const word = at + index * EVENT_WORDS
         if ((words[word + Ev.KIND]! & 0xff) === EventKind.Rejected) {
           const refused = words[word + Ev.CODE]!
-          reject(new RequestError(rejectToCode(refused), refusal(refused)))
+          const bound = floats[(word >> 1) + Ev.AMOUNT_B_F64]!
+          reject(new RequestError(rejectToCode(refused), refusal(refused, bound)))
         }
       }
       result ??= toResult(applied)

@@ -55,9 +55,9 @@ const wordsOf = (gateway: SessionParts, row: Row, signed: Signed): WalletWords =
 
 /** Words for what the engine refuses of a wallet's message, whose nonce is of that row. */
 const refusalOf =
-  (gateway: SessionParts, row: Row, signed: Signed): ((reject: number) => string) =>
-  (reject) =>
-    walletRefusal(reject, wordsOf(gateway, row, signed))
+  (gateway: SessionParts, row: Row, signed: Signed): ((reject: number, bound: number) => string) =>
+  (reject, bound) =>
+    walletRefusal(reject, wordsOf(gateway, row, signed), bound)
 
 /** @throws RequestError when the message's nonce is used or its deadline over. */
 function checkStands(gateway: SessionParts, row: Row, signed: Signed): void {

@@ -24,7 +24,7 @@ export interface WalletWords {
   readonly units?: number
 }
 
-const SENTENCES: Readonly<Record<number, (words: WalletWords) => string>> = {
+const SENTENCES: Readonly<Record<number, (words: WalletWords, bound: number) => string>> = {
   [Reject.UnknownAccount]: ({ account }) =>
     `account ${account} is not open; deposit on the chain first, and wait until it is credited`,
   [Reject.UnknownAsset]: ({ asset }) => `asset ${asset} does not exist; see markets`,
@@ -33,8 +33,8 @@ const SENTENCES: Readonly<Record<number, (words: WalletWords) => string>> = {
   [Reject.SessionScope]: () => 'scopes 0 allow nothing; add up Read 1, Trade 2 and WithdrawRequest 4',
   [Reject.BadExpiry]: ({ expiresAtMs, timeMs }) =>
     `expiresAtMs ${expiresAtMs} is not after engine time ${timeMs}; sign a later one, in ms since 1970`,
-  [Reject.SessionLifetimeOverLimit]: ({ expiresAtMs, timeMs }) =>
-    `expiresAtMs ${expiresAtMs} is further after engine time ${timeMs} than a session may live; sign an earlier one`,
+  [Reject.SessionLifetimeOverLimit]: ({ expiresAtMs }, bound) =>
+    `expiresAtMs ${expiresAtMs} is above ${bound}, as long after engine time as a session may live; sign an earlier one`,
   [Reject.BadDeadline]: ({ deadlineMs, timeMs }) =>
     `deadlineMs ${deadlineMs} is above ${timeMs + WALLET_AHEAD_MS}, a day after engine time; sign an earlier one`,
   [Reject.DeadlinePassed]: ({ deadlineMs, timeMs }) =>
@@ -51,13 +51,13 @@ const SENTENCES: Readonly<Record<number, (words: WalletWords) => string>> = {
   [Reject.AccountSessionsFull]: ({ account }) =>
     `account ${account} has as many live sessions as it may; revoke one first`,
   [Reject.ZeroUnits]: () => 'units is 0; sign for at least 1',
-  [Reject.InsufficientFunds]: ({ account, asset, symbol, units }) =>
-    `account ${account} has less than ${units} units of ${symbol ?? `asset ${asset}`} available; see balances, cancel orders that reserve some, or withdraw less`,
+  [Reject.InsufficientFunds]: ({ account, asset, symbol, units }, bound) =>
+    `account ${account} has ${bound} units of ${symbol ?? `asset ${asset}`} available, less than ${units}; see balances, cancel orders that reserve some, or withdraw less`,
 }
 
-/** The sentence of `reject`; its own number where it has none. */
-export function walletRefusal(reject: number, words: WalletWords): string {
-  return SENTENCES[reject]?.(words) ?? `the engine refused it with reject ${reject}`
+/** The sentence of `reject`; its own number where it has none. `bound` is what the engine's event tells of it. */
+export function walletRefusal(reject: number, words: WalletWords, bound = 0): string {
+  return SENTENCES[reject]?.(words, bound) ?? `the engine refused it with reject ${reject}`
 }
 
 const isWholeFrom1 = (value: number): boolean => Number.isInteger(value) && value >= 1 && value < UNITS_END

@@ -234,7 +234,10 @@ test('without a signature too an order is held to the maxNotional of its session
   expect([kind, id, items]).toEqual([
     Kind.Result,
     2,
-    [[rejectToCode(Reject.SessionNotional)], [0, firstSeq + 1, OrderState.Open, 90, 0]],
+    [
+      [rejectToCode(Reject.SessionNotional), 1000],
+      [0, firstSeq + 1, OrderState.Open, 90, 0],
+    ],
   ])
   expect(await client.order({ cloid: 778n })).toMatchObject({ orderId: 0, remaining: 0 })
 })

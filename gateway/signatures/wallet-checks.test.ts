@@ -166,7 +166,7 @@ describe('what a wallet signed comes again by whoever has seen it', () => {
   test('more than there is: the refusal names the asset as people do', async () => {
     const { symbol } = client.markets.asset(0)
     await expect(client.call(Method.Withdraw, await withdrawal(1e15 + 1))).rejects.toThrow(
-      `account 1 has less than 1000000000000001 units of ${symbol} available`,
+      `account 1 has 1000000000000000 units of ${symbol} available, less than 1000000000000001;`,
     )
   })
 

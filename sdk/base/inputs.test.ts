@@ -476,6 +476,13 @@ describe('words', () => {
     expect(said(Reject.InsufficientFunds, { quoteBudget: 7 })).toContain(
       `the available USDC is less than quoteBudget 7 (${fromUnits(7, market.quote)} USDC);`,
     )
+    const told = (reject: Reject, bound: number): string =>
+      rejectionOf(rejectToCode(reject), untyped('place')(order) as WireCommand, market, bound).message
+    const usdc = (units: number): string => `${units} units, ${fromUnits(units, market.quote)} USDC`
+    expect(told(Reject.InsufficientFunds, 99)).toContain(
+      `the available USDC (${usdc(99)}) is less than ticks 50`,
+    )
+    expect(told(Reject.SessionNotional, 0)).toContain(`the session's maxNotional (${usdc(0)}); make`)
     const amended = untyped('amend')(amend) as WireCommand
     expect(rejectionOf(rejectToCode(Reject.InsufficientFunds), amended, market).message).toContain(
       'the available balance is less than ticks 50',
@@ -483,6 +490,11 @@ describe('words', () => {
     exchange.answer = ({ method }) =>
       method === Method.Frame ? { result: [7, [[rejectToCode(Reject.InsufficientFunds)]]] } : undefined
     await expect(client.placeOrder(order as PlaceOrder)).rejects.toThrow('the available USDC is less than')
+    exchange.answer = ({ method }) =>
+      method === Method.Frame ? { result: [7, [[rejectToCode(Reject.InsufficientFunds), 0]]] } : undefined
+    await expect(client.placeOrder(order as PlaceOrder)).rejects.toThrow(
+      `the available USDC (${usdc(0)}) is less than`,
+    )
   })
 
   test('what the exchange says itself is followed by what to do', async () => {

@@ -365,13 +365,16 @@ function resultOf(item: WireValue, command: WireCommand, seq: number, marketOf: 
   return {
     cloid: 'cloid' in command ? command.cloid : undefined,
     seq,
-    error: code === 0 ? undefined : rejectionOf(code, command, marketOf(command)),
+    error:
+      code === 0
+        ? undefined
+        : rejectionOf(code, command, marketOf(command), values.length > 1 ? number(1) : undefined),
     orderId: order ? number(1) : 0,
     state: order ? (STATE_NAMES[number(2)] ?? 'none') : 'none',
     remainingLots: number(3),
     filledLots: number(4),
     reason: order ? number(5) : 0,
-    count: order ? 0 : number(1),
+    count: order || code !== 0 ? 0 : number(1),
     more: !order && number(2) === 1,
   }
 }

@@ -65,6 +65,10 @@ const of = (command: Fields, field: string, market?: Market): string => {
 const market = (command: Fields): string => `market ${String(command['market'])}`
 const cloid = (command: Fields): string => `client order id ${String(command['cloid'])}`
 
+/** An amount in units, and in tokens where the asset is known. */
+const unitsOf = (units: number, asset?: Market['quote']): string =>
+  `${units} units${asset === undefined ? '' : `, ${fromUnits(units, asset)} ${asset.symbol}`}`
+
 /** Bounds of a price and of a size, in tokens too where the market is known. */
 const ticksBound = (at?: Market): string =>
   `a price is 1 to ${TICKS_MAX} ticks${at === undefined ? '' : ` (${fromTicks(1, at)} to ${fromTicks(TICKS_MAX, at)})`}: give price or ticks within that`
@@ -75,7 +79,7 @@ const isMarketType = (type: unknown): boolean =>
   type === OrderType.Market || type === OrderType.Stop || type === OrderType.TakeProfit
 
 /** What each reject means for the command that got it; [is said, what to do] in one sentence. */
-const REJECTS: Readonly<Record<number, (command: Fields, at?: Market) => string>> = {
+const REJECTS: Readonly<Record<number, (command: Fields, at?: Market, bound?: number) => string>> = {
   [Reject.UnknownCommand]: (c) =>
     `${of(c, 'kind')} is not a command; make commands with place, amend, cancel and cancelAllOf`,
   [Reject.UnknownAccount]: () => 'the account is not open; deposit on the chain first',
@@ -116,7 +120,7 @@ const REJECTS: Readonly<Record<number, (command: Fields, at?: Market) => string>
   [Reject.DuplicateClientOrderId]: (c) =>
     `${cloid(c)} is of a live order of this account; choose another, or leave it out`,
   [Reject.UnknownOrder]: (c) => `${cloid(c)} is of no live order in ${market(c)}; see orders()`,
-  [Reject.InsufficientFunds]: (c, at) => {
+  [Reject.InsufficientFunds]: (c, at, available) => {
     const isSale = c['side'] === Side.Sell
     const needed = isSale
       ? of(c, 'lots', at)
@@ -124,9 +128,9 @@ const REJECTS: Readonly<Record<number, (command: Fields, at?: Market) => string>
         ? of(c, 'quoteBudget', at)
         : `${of(c, 'ticks', at)} x ${of(c, 'lots', at)} and its fee`
     // An amend names no side.
-    const balance =
-      at === undefined || c['side'] === undefined ? 'balance' : (isSale ? at.base : at.quote).symbol
-    return `the available ${balance} is less than ${needed}; see balances(), cancel orders that reserve some, or make the order smaller`
+    const asset = at === undefined || c['side'] === undefined ? undefined : isSale ? at.base : at.quote
+    const has = available === undefined ? '' : ` (${unitsOf(available, asset)})`
+    return `the available ${asset?.symbol ?? 'balance'}${has} is less than ${needed}; see balances(), cancel orders that reserve some, or make the order smaller`
   },
   [Reject.BalanceOverLimit]: () => 'a balance would reach 2^53 units; withdraw first',
   [Reject.ZeroUnits]: (c) => `${of(c, 'units')} is not an amount; give at least 1 unit`,
@@ -151,8 +155,8 @@ const REJECTS: Readonly<Record<number, (command: Fields, at?: Market) => string>
     'the exchange does not know this session, or has revoked it; make one with createSession',
   [Reject.SessionExpired]: () => 'the session has expired; make another with createSession',
   [Reject.SessionScope]: () => 'the session may not do this; make one with the scope "trade"',
-  [Reject.SessionNotional]: (c, at) =>
-    `${of(c, 'ticks', at)} x ${of(c, 'lots', at)} is above the session's maxNotional; make the order smaller, or another session`,
+  [Reject.SessionNotional]: (c, at, bound) =>
+    `${of(c, 'ticks', at)} x ${of(c, 'lots', at)} is above the session's maxNotional${bound === undefined ? '' : ` (${unitsOf(bound, at?.quote)})`}; make the order smaller, or another session`,
   [Reject.SessionsFull]: () => 'there is room for no more sessions; revoke one with revokeSession',
   [Reject.FrameNonceUsed]: () => "the frame's nonce was used before; use a session in one client at a time",
   [Reject.FrameNonceTooOld]: () =>
@@ -212,13 +216,21 @@ export const explainedRejects: ReadonlySet<number> = new Set(Object.keys(REJECTS
 /** The market of a command, where the client knows it. */
 export type MarketOf = (command: WireCommand) => Market | undefined
 
-/** The error of a command that the engine refused. `market`: of the command, for words in tokens. */
-export function rejectionOf(code: number, command: WireCommand, market?: Market): GlassbookError {
+/**
+ * The error of a command that the engine refused. `market`: of the command, for words in tokens; `bound`: what its
+ * answer tells beyond the code.
+ */
+export function rejectionOf(
+  code: number,
+  command: WireCommand,
+  market?: Market,
+  bound?: number,
+): GlassbookError {
   const explain = REJECTS[codeToReject(code)]
   const words =
     explain === undefined
       ? withAdvice('the exchange refused the command', code)
-      : explain(command as unknown as Fields, market)
+      : explain(command as unknown as Fields, market, bound)
   return errorOf(code, words)
 }
 

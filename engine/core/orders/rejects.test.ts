@@ -4,8 +4,8 @@
  */
 import { MarketStatus, Reject, rejectNames } from '../../codes.js'
 import * as commands from '../../commands.js'
-import { ACCOUNT_ORDERS_FLOOR } from '../../limits.js'
-import { Attr, Cmd, INT_NOT_AN_INTEGER, INT_OVER_LIMIT, MarketCmd } from '../../layout.js'
+import { ACCOUNT_ORDERS_FLOOR, SESSION_LIFETIME_MS } from '../../limits.js'
+import { Attr, Cmd, Ev, INT_NOT_AN_INTEGER, INT_OVER_LIMIT, MarketCmd } from '../../layout.js'
 import { ABC, OrderType, PostOnly, Rig, Side, TimeInForce, USD, marketConfig } from '../../reference/rig.js'
 
 const DAY_MS = 86_400_000
@@ -547,6 +547,45 @@ describe('frames', () => {
     expect(rig.apply()).toEqual(['SessionRevoked'])
     expect(open(rig, APPROVAL, 1, 2)).toEqual(['Rejected UnknownSession'])
   })
+})
+
+test('a refusal for want of funds, or over a bound of its session, tells the bound', () => {
+  const rig = new Rig()
+  rig.time(1000)
+  rig.deposit(1, USD, 500)
+  rig.deposit(1, ABC, 7)
+  const bound = (): number => {
+    const record = rig.records.at(-1)!
+    return new Float64Array(record.buffer)[Ev.AMOUNT_B_F64]!
+  }
+  const refused = (answer: string[], code: string, units: number): void =>
+    expect([answer, bound()]).toEqual([[`Rejected ${code}`], units])
+  refused(rig.buy(1, 100, 6, 1), 'InsufficientFunds', 500)
+  refused(rig.sell(1, 100, 8, 1), 'InsufficientFunds', 7)
+  refused(rig.buy(2, 100, 1, 1), 'UnknownAccount', 0)
+  rig.deposit(2, ABC, 1)
+  refused(rig.buy(2, 100, 1, 1), 'InsufficientFunds', 0)
+  // 300 are reserved by now, which the order itself may use again.
+  expect(rig.buy(1, 100, 3, 1)).toEqual(['Accepted 1'])
+  refused(rig.buy(1, 100, 3, 2), 'InsufficientFunds', 200)
+  refused(rig.amend(1, 1, 100, 6), 'InsufficientFunds', 500)
+  expect(rig.sell(1, 200, 5, 3)).toEqual(['Accepted 3'])
+  refused(rig.amend(1, 3, 200, 8), 'InsufficientFunds', 7)
+  commands.writeWithdraw(rig.words, rig.floats, 0, 1, USD, 201, 'operator')
+  refused(rig.apply(), 'InsufficientFunds', 200)
+  commands.writeTransfer(rig.words, rig.floats, 0, 1, 2, ABC, 3)
+  refused(rig.apply(), 'InsufficientFunds', 2)
+  const approve = (expiresAtMs: number): string[] => {
+    const terms = { scopes: 2, maxNotional: 150, expiresAtMs, nonce: 1, deadlineMs: 1500 }
+    commands.writeApproveSession(rig.words, 0, 1, [1, 2, 3, 4, 5, 6, 7, 8], 1, terms)
+    return rig.apply()
+  }
+  refused(approve(1001 + SESSION_LIFETIME_MS), 'SessionLifetimeOverLimit', 1000 + SESSION_LIFETIME_MS)
+  expect(approve(2000)).toEqual(['SessionApproved'])
+  // The last command of a frame too, after which none is open.
+  commands.writeFrame(rig.words, rig.floats, 0, 1, 1, 1, 1)
+  expect(rig.apply()).toEqual(['FrameOpened'])
+  refused(rig.buy(1, 100, 2, 4), 'SessionNotional', 150)
 })
 
 test('amend and cancel name their order or say why not', () => {

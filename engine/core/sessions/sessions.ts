@@ -69,6 +69,11 @@ export class Sessions {
     return this.table.bytes + this.windows.bytes
   }
 
+  /** The latest time at which a session that is approved now may end. */
+  get latestExpiryMs(): number {
+    return this.clock[Clock.TIME]! + this.bounds.sessionLifetimeMsMax
+  }
+
   /** ApproveSession. Returns a Reject. */
   approve(words: Int32Array, at: number): number {
     const { ledger, clock, table } = this
@@ -78,7 +83,7 @@ export class Sessions {
     const { scopes, maxNotional, expiresAtMs, nonce, deadlineMs } = readApproval(words, at)
     if (scopes === 0) return Reject.SessionScope
     if (expiresAtMs <= timeMs) return Reject.BadExpiry
-    if (expiresAtMs > timeMs + this.bounds.sessionLifetimeMsMax) return Reject.SessionLifetimeOverLimit
+    if (expiresAtMs > this.latestExpiryMs) return Reject.SessionLifetimeOverLimit
     const last = ledger.accountNumbers[account * ACCOUNT_NUMBERS + AccountNumber.APPROVAL_NONCE]!
     const refused = walletReject(nonce, deadlineMs, last, timeMs, Reject.ApprovalNonceUsed)
     if (refused !== Reject.None) return refused

@@ -149,6 +149,7 @@ test.each(STUCK)(
     const stuck = await told(() => runExit(args))
     expect(stuck.code).toBe(4)
     expect(stuck.out).toMatch(/refused: escape with .*: .*; going on with the rest/)
+    expect(stuck.out).toMatch(/^what is left:\n(.*\n)* {2}refused: escape with /m)
     expect(await held(fixture, 1, 1)).toBe(100n)
     // Run again, it says the same and sends nothing; when the token works again, the rest leaves.
     expect((await told(() => runExit(args))).code).toBe(4)

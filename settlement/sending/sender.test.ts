@@ -251,6 +251,16 @@ describe('sender', () => {
     expect(store.readOutbox()).toEqual([])
   })
 
+  test('nonces that nothing has below one that waits are filled: an endpoint had said more than the chain has', async () => {
+    chain.nonce = 3
+    const sender = make(0, (step) => {
+      if (step === 'signed' && chain.mined.size === 0) chain.nonce = 0
+    })
+    const receipt = await sender.send('commit 1', TO, '0x06')
+    expect(chain.mined.get(receipt.transactionHash)!.nonce).toBe(3)
+    expect([...chain.mined.values()].map(({ nonce }) => nonce)).toEqual([0, 1, 2, 3])
+  })
+
   test('a revert, in simulation or on the chain, is told with its reason and leaves nothing behind', async () => {
     const said = (code: number, message: string) =>
       new RpcRequestError({ body: {}, error: { code, message }, url: 'a node' })

@@ -167,6 +167,48 @@ export const ACCEPTED: readonly Accepted[] = [
     text: 'const WORD_BYTES = 4',
     reason: 'More random words are drawn than are read.',
   },
+  {
+    file: 'engine/core/book/order-ids.ts',
+    was: '1',
+    becomes: '(1 + 1)',
+    text: 'return -1',
+    reason: 'Whoever is answered looks whether it is below 0.',
+  },
+  {
+    file: 'engine/core/book/order-ids.ts',
+    was: '0',
+    becomes: '(0 + 1)',
+    text: 'if (high === 0 && account >>> 16 === 0) return hash',
+    reason: 'Another hash for the same id, when it is put in and when it is looked for.',
+  },
+  {
+    file: 'engine/core/book/match.ts',
+    was: '0',
+    becomes: '(0 + 1)',
+    text: 'if ((attributes & BOUNDED) !== 0) this.spend(',
+    reason: 'The budget of an order that has none is read by nobody, and set before one in its slot has one.',
+  },
+  {
+    file: 'engine/core/snapshot/snapshot-write.ts',
+    was: '+',
+    becomes: '-',
+    text: 'Fee.MAKER',
+    reason: 'MAKER is 0.',
+  },
+  {
+    file: 'gateway/streams/subscriptions.ts',
+    was: 'super.clear()',
+    becomes: '{}',
+    reason:
+      'What a closed connection followed is forgotten as a whole, and what waits asks whether it is closed.',
+  },
+  {
+    file: 'gateway/streams/subscriptions.ts',
+    was: 'connection.closed',
+    becomes: 'false',
+    reason:
+      'A closed connection follows nothing any more, which is asked next; what is sent to it goes nowhere.',
+  },
 ]
 
 export const acceptedReason = ({ file, was, becomes, text: line }: Mutant): string | undefined =>

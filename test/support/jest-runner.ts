@@ -1,0 +1,56 @@
+/**
+ * Runs suites as jest-light-runner does, in processes that each take many, and looks at what they leave: a process that
+ * does not end by itself behind its last suite holds a socket, a timer, a thread or a child that a suite has not
+ * closed. That fails the run; jest alone would end with 0 and leave the process running.
+ */
+import type { ChildProcess } from 'node:child_process'
+// @ts-expect-error It has no types.
+import untyped from 'jest-light-runner/child-process'
+
+interface Pool {
+  /** Absent where everything runs in jest's own process (--runInBand). */
+  readonly threads?: readonly { readonly process: ChildProcess }[]
+}
+interface LightRunner {
+  readonly _testRunners: ReadonlyMap<unknown, { readonly pool: Pool }>
+  runTests(...words: readonly unknown[]): Promise<void>
+  _runTest(test: unknown): Promise<unknown>
+}
+const Light = untyped as new (...words: readonly unknown[]) => LightRunner
+
+/** Longer than worker-end.ts takes to say what is open. */
+const END_MS_MAX = 20_000
+
+export default class Runner extends Light {
+  readonly #processes = new Set<ChildProcess>()
+
+  override _runTest(test: unknown): Promise<unknown> {
+    const running = super._runTest(test)
+    for (const { pool } of this._testRunners.values())
+      for (const { process } of pool.threads ?? []) this.#processes.add(process)
+    return running
+  }
+
+  override async runTests(...words: readonly unknown[]): Promise<void> {
+    await super.runTests(...words)
+    const ends = await Promise.all([...this.#processes].map(endsByItself))
+    if (ends.every(Boolean)) return
+    console.error('A suite leaves something open (see above); run folders alone to find it.')
+    process.exitCode = 1
+  }
+}
+
+/** Lets a process go, and waits until it has ended; one that does not is killed. */
+function endsByItself(child: ChildProcess): Promise<boolean> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve(true)
+  return new Promise((resolve) => {
+    // The pool takes an end for a crash.
+    child.removeAllListeners('exit')
+    const timer = setTimeout(() => child.kill('SIGKILL'), END_MS_MAX)
+    child.once('exit', (_code, signal) => {
+      clearTimeout(timer)
+      resolve(signal !== 'SIGKILL')
+    })
+    child.disconnect()
+  })
+}

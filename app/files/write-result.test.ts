@@ -1,7 +1,8 @@
 /** A result on a full disk is a failure, and told as one. */
-import { createWriteStream, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createWriteStream, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { testWithFile } from '../../test/support/needs.js'
 import { writeResult } from './write-result.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'glassbook-result-'))
@@ -15,7 +16,6 @@ test('what is written is there', async () => {
   expect(readFileSync(path, 'utf8')).toBe('{}\n')
 })
 
-const testFull = existsSync('/dev/full') ? test : test.skip
-testFull('what a full disk does not take is refused', async () => {
+testWithFile('/dev/full')('what a full disk does not take is refused', async () => {
   await expect(writeResult(opened('/dev/full'), '{}\n')).rejects.toMatchObject({ code: 'ENOSPC' })
 })

@@ -2,7 +2,7 @@
  * The commands of the program: how each is called, what it is for, its flags, and where it is. The one source
  * of every help text; loaded without anything native.
  */
-export interface Command {
+export interface ProgramCommand {
   readonly usage: string
   readonly about: string
   /** Each flag with what it means, as it is printed. */
@@ -21,7 +21,7 @@ const GATEWAY_FLAGS = [
   ['--gateway-SETTING VALUE', 'one setting; "glassbook config names" lists them'],
 ] as const
 
-export const commands: Readonly<Record<string, Command>> = {
+export const commands: Readonly<Record<string, ProgramCommand>> = {
   start: {
     usage: 'start [FLAGS]',
     about: 'chain, contracts, engine, gateway and settlement in one process tree',
@@ -196,7 +196,7 @@ export const commands: Readonly<Record<string, Command>> = {
 const FLAG_COLUMNS = 30
 
 /** Help of one command. */
-export function commandHelp({ usage, about, flags }: Command): string {
+export function commandHelp({ usage, about, flags }: ProgramCommand): string {
   const rows = flags.map(([flag, what]) => `  ${flag.padEnd(FLAG_COLUMNS)} ${what}\n`)
   return `Usage: glassbook ${usage}\n\n${about}\n${rows.length === 0 ? '' : `\n${rows.join('')}`}`
 }

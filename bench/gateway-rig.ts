@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import { CommandKind } from '../engine/codes.js'
-import { Control } from '../engine/rings/control.js'
+import { ControlBlock } from '../engine/rings/control.js'
 import { type ExchangeHandles, startExchange } from '../engine/runtime/exchange.js'
 import { COMMAND_WORDS, Cmd, OpenAccountCmd } from '../engine/layout.js'
 import {
@@ -23,7 +23,7 @@ import { RingReader, RingWriter } from '../engine/rings/ring.js'
 import type { EngineCapacities, MarketConfig } from '../engine/types.js'
 import { startGatewayLink } from '../app/start/gateway-link.js'
 import { type GatewayConfig, gatewayConfig } from '../gateway/settings/config.js'
-import type { AssetInfo, Deployment, GatewayThreadData } from '../gateway/link/messages.js'
+import type { AssetInfo, DeploymentInfo, GatewayThreadData } from '../gateway/link/messages.js'
 import { type GatewayOptions, type RunningGateway, startGateway } from '../gateway/process/start.js'
 
 export const RIG_MARKET: MarketConfig = {
@@ -39,7 +39,7 @@ export const RIG_ASSETS: readonly AssetInfo[] = [
   { id: 0, symbol: 'ETH', token: `0x${'33'.repeat(20)}`, decimals: 18, unitAtoms: '1000000000000' },
   { id: 1, symbol: 'USDC', token: `0x${'44'.repeat(20)}`, decimals: 6, unitAtoms: '1' },
 ]
-export const RIG_DEPLOYMENT: Deployment = {
+export const RIG_DEPLOYMENT: DeploymentInfo = {
   chainId: 31337,
   vault: `0x${'11'.repeat(20)}`,
   settlement: `0x${'22'.repeat(20)}`,
@@ -115,7 +115,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     ...(options.tickMs === undefined ? {} : { tickMs: options.tickMs }),
   })
   options.onPart?.('exchange')
-  const control = new Control(exchange.control)
+  const control = new ControlBlock(exchange.control)
   const writer = new RingWriter(exchange.inbound[gateways + spare]!, control.engineDoorbell)
   const reader = new RingReader(exchange.outbound[gateways + spare]!, control.engineDoorbell)
   const waiting: ((answer: { seq: number; stateHash: string }) => void)[] = []

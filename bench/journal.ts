@@ -15,7 +15,7 @@ import { loadavg, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { CommandKind } from '../engine/codes.js'
-import { Control } from '../engine/rings/control.js'
+import { ControlBlock } from '../engine/rings/control.js'
 import { startExchange, type ExchangeHandles } from '../engine/runtime/exchange.js'
 import { createEngine } from '../engine/index.js'
 import { nodeDisk } from '../engine/journal/disk.js'
@@ -103,12 +103,12 @@ function commit(batch: number): object {
 
 /** A producer of deposits on the rings of a running exchange. */
 class Producer {
-  private readonly control: Control
+  private readonly control: ControlBlock
   private readonly writer: RingWriter
   private readonly reader: GatedReader
 
   constructor(handles: ExchangeHandles) {
-    this.control = new Control(handles.control)
+    this.control = new ControlBlock(handles.control)
     this.writer = new RingWriter(handles.inbound[0]!, this.control.engineDoorbell)
     this.reader = new GatedReader(handles.outbound[0]!, this.control)
   }

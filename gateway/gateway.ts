@@ -16,9 +16,9 @@ import { PROTOCOL_VERSION } from '../sdk/wire/version.js'
 import { AccountStreams } from './streams/account-streams.js'
 import { Admission, Turns, WAITING_BYTES_MAX } from './limits/admission.js'
 import { type Domain, createDomain } from './signatures/auth.js'
-import { BalanceView } from './views/balance-view.js'
+import { BalanceTable } from './views/balance-view.js'
 import { BatchList } from './views/batch-list.js'
-import { Connection, type Socket, type SocketData } from './connections/connection.js'
+import { Connection, type ClientSocket, type SocketData } from './connections/connection.js'
 import { Directory } from './sessions/directory.js'
 import { DisconnectCancels } from './requests/disconnect-cancels.js'
 import { type Applied, EngineLink, type EngineLinkHandler } from './link/engine-link.js'
@@ -92,7 +92,7 @@ export class Gateway implements EngineLinkHandler {
   readonly accounts: AccountStreams
   /** What the engine's state is, as its events tell: questions are answered from here. */
   readonly orders = new LiveOrders()
-  readonly balances = new BalanceView()
+  readonly balances = new BalanceTable()
   readonly sessions = new SessionList()
   readonly usedNonces = new UsedNonces()
   readonly snapshots = new PagedSnapshots(() => this.publish())
@@ -236,7 +236,7 @@ export class Gateway implements EngineLinkHandler {
 
   // ---- sockets (called by server.ts)
 
-  open(socket: Socket, { codec, ip }: SocketData): Connection {
+  open(socket: ClientSocket, { codec, ip }: SocketData): Connection {
     const connection = new Connection({
       id: this.#nextConnection++,
       socket,

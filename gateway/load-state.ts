@@ -14,7 +14,7 @@ import type { SessionList } from './sessions/session-list.js'
 import type { UsedNonces } from './frames/used-nonces.js'
 import type { Answer, EngineLink } from './link/engine-link.js'
 import type { MarketData } from './streams/market-data.js'
-import type { BalanceView } from './views/balance-view.js'
+import type { BalanceTable } from './views/balance-view.js'
 import type { LiveOrders } from './views/live-orders.js'
 
 /** What the engine's state goes into. */
@@ -24,7 +24,7 @@ export interface LoadedParts {
   readonly directory: Directory
   readonly sessions: SessionList
   readonly usedNonces: UsedNonces
-  readonly balances: BalanceView
+  readonly balances: BalanceTable
   readonly orders: LiveOrders
   readonly markets: ReadonlyMap<number, MarketData>
   addMarket(config: MarketConfig, seq: number): MarketData

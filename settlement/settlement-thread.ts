@@ -7,10 +7,10 @@ import { availableParallelism } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Hex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
-import { Control } from '../engine/rings/control.js'
+import { ControlBlock } from '../engine/rings/control.js'
 import { CHAIN_PATIENCE_MS, ExchangeFrozen, chainClient, type ChainDeployment } from './chain/chain.js'
 import { RECORD_BYTES, bytesToHex } from './batch/commit.js'
-import type { EngineCapacities } from './follow/follow.js'
+import type { EngineCapacities } from '../engine/types.js'
 import type { ProofLater } from './proving/fill-proofs.js'
 import { proofCheck } from './proving/proof-check.js'
 import { ProverQueue, type ProverMetrics } from './proving/prover-queue.js'
@@ -192,7 +192,7 @@ function batchMessage(record: BatchRecord): BatchMessage | null {
   }
 }
 
-const control = new Control(data.control)
+const control = new ControlBlock(data.control)
 let rpcFailures = 0
 const stopping = new AbortController()
 const client = chainClient(data.rpcUrls, {

@@ -2,7 +2,7 @@
 import type { Account, PublicClient } from 'viem'
 import type { ChainDeployment } from './chain/chain.js'
 import type { FeePolicy } from './sending/fees.js'
-import type { EngineCapacities } from './follow/follow.js'
+import type { EngineCapacities } from '../engine/types.js'
 import type { ProverQueue } from './proving/prover-queue.js'
 import type { SenderMetrics } from './sending/sender.js'
 import type { BatchRecord } from './store/store.js'

@@ -87,7 +87,7 @@ interface SignedFrame {
 }
 
 /** One thing that was checked. */
-export interface Check {
+export interface AuditCheck {
   readonly what: string
   readonly holds: boolean
 }
@@ -117,7 +117,7 @@ export function runOrderAudit(argv: string[]): Promise<number> {
     if (!existsSync(path)) throw new UsageError(`no deployment at ${path}: signatures name chain and vault`)
     const deployment = readDeploymentFile(path)
     const found = findFill(dataDir, seq, index)
-    const checks: Check[] = []
+    const checks: AuditCheck[] = []
     const lines: string[] = []
     const owners = await ownersOf(values.rpc, deployment, found.owners, found.parties, checks)
     const placed: Uint8Array[] = []
@@ -261,7 +261,7 @@ async function ownersOf(
   deployment: ChainDeployment,
   journal: ReadonlyMap<number, Address>,
   parties: readonly Party[],
-  checks: Check[],
+  checks: AuditCheck[],
 ): Promise<ReadonlyMap<number, Address>> {
   if (rpc === undefined) return journal
   const owners = new Map<number, Address>()
@@ -288,7 +288,7 @@ async function auditParty(
   { sessions, bareAmends, refused, fillSeq }: Found,
   party: Party,
   owners: ReadonlyMap<number, Address>,
-  checks: Check[],
+  checks: AuditCheck[],
   lines: string[],
 ): Promise<Uint8Array> {
   const name = `${party.role} (account ${party.account}, order ${party.orderId})`
@@ -371,7 +371,7 @@ function checkFrame(
   frame: SignedFrame,
   session: Session,
   party: Party,
-  checks: Check[],
+  checks: AuditCheck[],
 ): void {
   const signed = frame.attachment.subarray(0, -SIGNATURE_BYTES)
   const signature = frame.attachment.subarray(-SIGNATURE_BYTES)
@@ -428,7 +428,7 @@ async function checkApproval(
   { chainId, vault }: ChainDeployment,
   session: Session,
   owner: Address | undefined,
-  checks: Check[],
+  checks: AuditCheck[],
 ): Promise<void> {
   const recovered = await recoverTypedDataAddress({
     domain: walletDomain(chainId, vault),
@@ -466,7 +466,7 @@ async function auditLeaf(
   index: number,
   expected: Uint8Array,
   rpc: string | undefined,
-  checks: Check[],
+  checks: AuditCheck[],
 ): Promise<void> {
   if (!existsSync(join(dataDir, 'settlement', 'batches'))) return
   const store = new BatchStore(dataDir)

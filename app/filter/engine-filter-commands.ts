@@ -40,7 +40,7 @@ import {
   type Consent,
 } from '../../engine/index.js'
 import { cloidToJson, kindNames, sideNames, timeInForceNames } from './engine-filter-events.js'
-import { CommandError, type Fields, type Op, commandOf } from './engine-filter-fields.js'
+import { CommandError, type JsonFields, type Op, commandOf } from './engine-filter-fields.js'
 
 const UINT64_END = 1n << 64n
 /** An id that no engine has: what a value becomes that is no id. */
@@ -76,7 +76,7 @@ const BAD_2_BITS = 3
 /** Ops that change nothing and are answered. */
 type Query = 'balances' | 'book' | 'orders' | 'markets' | 'stateHash'
 
-const has = (fields: Fields, name: string): boolean => fields[name] !== undefined && fields[name] !== null
+const has = (fields: JsonFields, name: string): boolean => fields[name] !== undefined && fields[name] !== null
 
 /** A whole number as the engine's int32, or the sentinel that says what is wrong with it. */
 function int(value: unknown): number {
@@ -87,11 +87,12 @@ function int(value: unknown): number {
   return value < 0 ? Math.max(value, -1) : value
 }
 
-const optionalInt = (fields: Fields, name: string): number => (has(fields, name) ? int(fields[name]) : 0)
+const optionalInt = (fields: JsonFields, name: string): number => (has(fields, name) ? int(fields[name]) : 0)
 
 /** A number for the engine to judge; NaN when it is none. */
 const float = (value: unknown): number => (typeof value === 'number' ? value : NaN)
-const optionalFloat = (fields: Fields, name: string): number => (has(fields, name) ? float(fields[name]) : 0)
+const optionalFloat = (fields: JsonFields, name: string): number =>
+  has(fields, name) ? float(fields[name]) : 0
 
 function id(value: unknown): number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < 2 ** 31 ? value : NO_ID
@@ -144,7 +145,7 @@ export class CommandReader {
     }
   }
 
-  private write(op: Exclude<Op, Query>, fields: Fields, line: string): void {
+  private write(op: Exclude<Op, Query>, fields: JsonFields, line: string): void {
     const { words, floats } = this
     const account = id(fields['account'])
     const market = id(fields['market'])
@@ -269,7 +270,7 @@ export class CommandReader {
     }
   }
 
-  private writePlace(fields: Fields, account: number, market: number, line: string): void {
+  private writePlace(fields: JsonFields, account: number, market: number, line: string): void {
     const side = nameOf({ buy: 0, sell: 1 }, fields['side'], NO_ID)
     const type = has(fields, 'kind') ? nameOf(KINDS, fields['kind'], BAD_3_BITS) : 0
     const expiresAtMs = optionalFloat(fields, 'expiresAt')
@@ -311,7 +312,7 @@ export class CommandReader {
     this.putCloid(cloid)
   }
 
-  private writeAmend(fields: Fields, account: number, line: string): void {
+  private writeAmend(fields: JsonFields, account: number, line: string): void {
     const cloid = readCloid(fields, line)
     // What an amend leaves out stays as it is.
     const order = this.order(account, cloid)
@@ -351,7 +352,7 @@ export class CommandReader {
   }
 
   /** The market that a command names, or else that of the order it names; any market does for one unknown. */
-  private marketOf(fields: Fields, account: number, cloid: bigint | undefined): number {
+  private marketOf(fields: JsonFields, account: number, cloid: bigint | undefined): number {
     if (has(fields, 'market')) return id(fields['market'])
     return this.order(account, cloid)?.market ?? this.engine.markets()[0]?.id ?? NO_ID
   }
@@ -366,13 +367,13 @@ export class CommandReader {
     return { seq: this.engine.seq, event: 'rejected', code, name: rejectNames[code] }
   }
 
-  private balances(fields: Fields): object {
+  private balances(fields: JsonFields): object {
     const account = id(fields['account'])
     if (account < 0) return this.refuse(Reject.UnknownAccount)
     return { seq: this.engine.seq, event: 'balances', account, balances: this.engine.balances(account) }
   }
 
-  private book(fields: Fields): object {
+  private book(fields: JsonFields): object {
     const market = id(fields['market'])
     if (!this.engine.markets().some((each) => each.id === market)) return this.refuse(Reject.UnknownMarket)
     const depth = has(fields, 'depth') ? fields['depth'] : 10
@@ -385,7 +386,7 @@ export class CommandReader {
     return { seq: this.engine.seq, event: 'book', market, bids: levels(Side.Buy), asks: levels(Side.Sell) }
   }
 
-  private orders(fields: Fields): object {
+  private orders(fields: JsonFields): object {
     const account = id(fields['account'])
     if (account < 0) return this.refuse(Reject.UnknownAccount)
     const orders = this.engine.orders(account).map((order) => ({
@@ -408,7 +409,7 @@ export class CommandReader {
 }
 
 /** A client order id, as a number or as decimal digits in a string; undefined = none that is valid. */
-function readCloid(fields: Fields, line: string): bigint | undefined {
+function readCloid(fields: JsonFields, line: string): bigint | undefined {
   const value = fields['cloid']
   if (typeof value === 'string') return /^\d{1,20}$/.test(value) ? inUint64(BigInt(value)) : undefined
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 0) return undefined
@@ -420,7 +421,7 @@ function readCloid(fields: Fields, line: string): bigint | undefined {
 const inUint64 = (value: bigint): bigint | undefined => (value < UINT64_END ? value : undefined)
 
 /** A fee in ppm, which may be negative; what is no int32 becomes one that is out of every bound. */
-function ppm(fields: Fields, name: string): number {
+function ppm(fields: JsonFields, name: string): number {
   const value = fields[name]
   return typeof value === 'number' && Number.isInteger(value) && Math.abs(value) < 2 ** 31
     ? value
@@ -436,7 +437,7 @@ function ownerWords(value: unknown): number[] {
 }
 
 /** Who answers for a withdrawal: a wallet where its nonce or deadline is given, else whoever runs the filter. */
-function walletOf(fields: Fields): Consent {
+function walletOf(fields: JsonFields): Consent {
   if (!has(fields, 'nonce') && !has(fields, 'deadline')) return 'operator'
   return { nonce: optionalFloat(fields, 'nonce'), deadlineMs: optionalFloat(fields, 'deadline') }
 }

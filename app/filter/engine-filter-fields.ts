@@ -69,16 +69,16 @@ const FIELDS = {
 } as const satisfies Readonly<Record<string, readonly string[]>>
 
 export type Op = keyof typeof FIELDS
-export type Fields = Readonly<Record<string, unknown>>
+export type JsonFields = Readonly<Record<string, unknown>>
 
 /** Characters of a name that a message repeats at most. */
 const NAME_MAX = 40
 
-const isObject = (value: unknown): value is Fields =>
+const isObject = (value: unknown): value is JsonFields =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** "PLACE has no field NAME (did you mean …?); allowed: …", undefined when every field is allowed. */
-function unknownField(place: string, fields: Fields, allowed: readonly string[]): string | undefined {
+function unknownField(place: string, fields: JsonFields, allowed: readonly string[]): string | undefined {
   const name = Object.keys(fields).find((each) => !allowed.includes(each))
   if (name === undefined) return undefined
   const list = allowed.length === 0 ? 'none' : allowed.join(', ')
@@ -86,7 +86,7 @@ function unknownField(place: string, fields: Fields, allowed: readonly string[])
 }
 
 /** @throws CommandError for what is no object, has no known `op`, or has a field that its `op` has not. */
-export function commandOf(value: unknown): { op: Op; fields: Fields } {
+export function commandOf(value: unknown): { op: Op; fields: JsonFields } {
   if (!isObject(value)) throw new CommandError('not an object')
   const { op, ...fields } = value
   if (typeof op !== 'string') throw new CommandError('no op')
@@ -168,7 +168,7 @@ export function filterConfig(value: unknown): GenesisConfig {
   return value as GenesisConfig
 }
 
-function shaped(place: string, value: unknown, allowed: readonly string[]): Fields {
+function shaped(place: string, value: unknown, allowed: readonly string[]): JsonFields {
   if (!isObject(value)) throw new FilterConfigError(`${place} is not an object`)
   const problem = unknownField(place, value, allowed)
   if (problem !== undefined) throw new FilterConfigError(problem)

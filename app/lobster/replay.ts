@@ -34,7 +34,7 @@ export interface Venue {
   book(depth: number): Promise<LobsterBook>
 }
 
-export interface ReplayReport {
+export interface LobsterReport {
   readonly messages: number
   readonly limitOrders: number
   readonly reductions: number
@@ -101,7 +101,7 @@ export class LobsterReplay {
     messages: readonly LobsterMessage[],
     books?: readonly LobsterBook[],
     onProgress: (done: number) => void = () => {},
-  ): Promise<ReplayReport> {
+  ): Promise<LobsterReport> {
     const started = performance.now()
     const byType = new Array<number>(8).fill(0)
     let rowsCompared = 0

@@ -9,7 +9,7 @@ import type { WireValue } from '../../sdk/wire/msgpack.js'
 import { type LobsterBook, readLobster } from './files.js'
 import {
   LobsterReplay,
-  type ReplayReport,
+  type LobsterReport,
   type Role,
   type Venue,
   type VenueFill,
@@ -127,7 +127,12 @@ function commandOf(client: Client, order: VenueOrder): WireCommand {
  * Replays the files and reports.
  * @throws Error when the market's book is not empty: the comparison would mean nothing.
  */
-export async function runLobster({ url, files, traders, onProgress }: LobsterOptions): Promise<ReplayReport> {
+export async function runLobster({
+  url,
+  files,
+  traders,
+  onProgress,
+}: LobsterOptions): Promise<LobsterReport> {
   const { messages, books } = readLobster(files.messages, files.orderbook)
   const clients = {} as Record<Role, Client>
   const fills = new MakerFills()

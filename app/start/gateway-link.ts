@@ -11,7 +11,7 @@ import type {
   ProofAnswer,
   ProofQuestion,
   BatchInfo,
-  Deployment,
+  DeploymentInfo,
   GatewayStats,
   SettlementFigures,
 } from '../../gateway/link/messages.js'
@@ -24,7 +24,7 @@ export interface GatewayLinkOptions {
   readonly config: GatewayConfig
   /** One for each gateway thread, or for each socket. */
   readonly links: readonly EngineLinkOptions[]
-  readonly deployment: Deployment
+  readonly deployment: DeploymentInfo
   /** What settlement has done so far. */
   readonly batches: readonly BatchInfo[]
   readonly askProof: (question: ProofQuestion) => Promise<ProofAnswer | null>

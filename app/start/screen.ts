@@ -3,7 +3,7 @@
  * refreshes in place on a terminal and is printed now and then elsewhere.
  */
 import type { Deployment } from '../../contracts/deployment/deploy.js'
-import type { ReplayReport } from '../lobster/replay.js'
+import type { LobsterReport } from '../lobster/replay.js'
 
 /** Where the output is no terminal, a status line comes this often. */
 const PLAIN_STATUS_EVERY_MS = 10_000
@@ -159,7 +159,7 @@ export class Screen {
     else this.line(text)
   }
 
-  report(report: ReplayReport, last: SettledBatch | undefined, gasUsed: bigint | undefined): void {
+  report(report: LobsterReport, last: SettledBatch | undefined, gasUsed: bigint | undefined): void {
     for (const row of [
       '',
       'LOBSTER replay',

@@ -140,7 +140,7 @@ function restoreMarked(statePath: string, onLine: (line: string) => void): void 
  * line.
  * @throws ChainStateError when there is none.
  */
-export function restoreState(statePath: string, onLine: (line: string) => void): void {
+export function restoreChainState(statePath: string, onLine: (line: string) => void): void {
   restoreMarked(statePath, onLine)
   if (wholeState(statePath) !== undefined) return
   const copy = [`${statePath}.1`, `${statePath}.2`].find((path) => wholeState(path) !== undefined)

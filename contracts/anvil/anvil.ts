@@ -14,7 +14,7 @@ import { readFileSync, readdirSync, readlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
-import { keepBackups, markState, restoreState, takeCopy } from './anvil-state.js'
+import { keepBackups, markState, restoreChainState, takeCopy } from './anvil-state.js'
 
 const require = createRequire(import.meta.url)
 
@@ -121,7 +121,7 @@ export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
   const { statePath } = options
   let port = options.port || (await freePort(options.wantedPort))
   const onLine = options.onLine ?? (() => {})
-  if (statePath !== undefined) restoreState(statePath, onLine)
+  if (statePath !== undefined) restoreChainState(statePath, onLine)
   let running: Running | undefined
   for (let tries = 1; running === undefined; tries++)
     try {
@@ -163,7 +163,7 @@ function keepRunning(
       if (recent > RESTARTS_MAX)
         throw new AnvilError(`the chain ended by itself ${recent} times within a minute (${how})`)
       onLine(`local chain: ended by itself (${how}); started again at port ${port}`)
-      restoreState(statePath, onLine)
+      restoreChainState(statePath, onLine)
       running = await runOnState(options, port, onLine)
       if (isStopping) running.end()
       else watch()

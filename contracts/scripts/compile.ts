@@ -24,7 +24,7 @@ export const compilerSettings = {
 export const solcVersion = '0.8.37'
 
 /** Bytes [start, start + length) of the runtime code that an immutable fills in. */
-export interface ImmutableRange {
+export interface NamedImmutable {
   /** The immutable's name in the source. */
   readonly name: string
   readonly start: number
@@ -36,7 +36,7 @@ export interface CompiledContract {
   readonly creation: `0x${string}`
   /** Runtime code, zeros where immutables stand. */
   readonly runtime: `0x${string}`
-  readonly immutables: readonly ImmutableRange[]
+  readonly immutables: readonly NamedImmutable[]
 }
 
 /** Contracts that are deployed, by name: source file under contracts/src, or of a package. */

@@ -4,7 +4,7 @@
  * control block (every thread halts on it) and ends the thread with an error.
  */
 import { parentPort, workerData } from 'node:worker_threads'
-import { Control, Failure, StopPhase } from '../rings/control.js'
+import { ControlBlock, Failure, StopPhase } from '../rings/control.js'
 import { RingReader, armDoorbell, disarmDoorbell, ringDoorbell, sleepOnDoorbell } from '../rings/ring.js'
 import type { GenesisConfig } from '../types.js'
 import { EpochFenced, JournalSyncError, JournalWriteError } from './backend.js'
@@ -28,7 +28,7 @@ export interface JournalThreadData {
 
 const SLEEP_MS = 1000
 
-async function main(data: JournalThreadData, control: Control): Promise<void> {
+async function main(data: JournalThreadData, control: ControlBlock): Promise<void> {
   const ring = new RingReader(data.ring, control.roomDoorbell)
   const bells = Array.from({ length: data.producers }, (_, index) => control.producerDoorbell(index))
   bells.push(control.followerDoorbell)
@@ -68,7 +68,7 @@ async function main(data: JournalThreadData, control: Control): Promise<void> {
 }
 
 const data = workerData as JournalThreadData
-const control = new Control(data.control)
+const control = new ControlBlock(data.control)
 main(data, control).catch((error: unknown) => {
   const failure =
     error instanceof JournalSyncError

@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CommandKind } from '../codes.js'
-import { Control, createControl } from '../rings/control.js'
+import { ControlBlock, createControl } from '../rings/control.js'
 import { COMMAND_BYTES, COMMAND_WORDS, Cmd } from '../layout.js'
 import { JOURNAL_HEADER_WORDS, JournalMessage, JournalMessageType } from '../messages.js'
 import { RingReader, RingWriter, createRing } from '../rings/ring.js'
@@ -290,7 +290,7 @@ describe('journal backend', () => {
 
   test('a replicated log can stand in for the file: durable only when acknowledged, fenced by epoch', async () => {
     const log = new ReplicatedLog()
-    const control = new Control(createControl())
+    const control = new ControlBlock(createControl())
     const sab = createRing(64 * 1024)
     const ring = new RingWriter(sab)
     const writer = new JournalWriter({

@@ -4,7 +4,7 @@
  * the price is a second engine's memory while a snapshot is taken.
  */
 import { parentPort, workerData } from 'node:worker_threads'
-import { Control } from '../rings/control.js'
+import { ControlBlock } from '../rings/control.js'
 import { nodeDisk } from '../journal/disk.js'
 import { takeSnapshot } from './take-snapshot.js'
 
@@ -14,7 +14,7 @@ export interface SnapshotThreadData {
 }
 
 const data = workerData as SnapshotThreadData
-const durableSeq = new Control(data.control).durableSeq
+const durableSeq = new ControlBlock(data.control).durableSeq
 const seq = takeSnapshot({
   disk: nodeDisk,
   dataDir: data.dataDir,

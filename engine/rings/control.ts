@@ -65,7 +65,7 @@ export function createControl(): SharedArrayBuffer {
 }
 
 /** A thread's view of the control block. */
-export class Control {
+export class ControlBlock {
   readonly sab: SharedArrayBuffer
   private readonly words: Int32Array
 

@@ -3,7 +3,7 @@
  * the seq that the message speaks of. It is the last gate before a client: an event that passes it
  * survives a crash. Used by gateways and operators.
  */
-import type { Control } from './control.js'
+import type { ControlBlock } from './control.js'
 import { Outbound } from '../messages.js'
 import { RingReader } from './ring.js'
 
@@ -15,11 +15,11 @@ export class GatedReader {
   readonly words: Int32Array
   readonly floats: Float64Array
   readonly bytes: Uint8Array
-  private readonly control: Control
+  private readonly control: ControlBlock
   private readonly reader: RingReader
   private durable = 0
 
-  constructor(outbound: SharedArrayBuffer, control: Control) {
+  constructor(outbound: SharedArrayBuffer, control: ControlBlock) {
     this.control = control
     this.reader = new RingReader(outbound, control.roomDoorbell)
     this.words = this.reader.words

@@ -3,7 +3,7 @@
  * stop. Sleeps on its doorbell when nothing comes in and never spins.
  */
 import { parentPort, workerData } from 'node:worker_threads'
-import { Control, Failure, StopPhase } from '../rings/control.js'
+import { ControlBlock, Failure, StopPhase } from '../rings/control.js'
 import { nodeDisk } from '../journal/disk.js'
 import { recover } from '../recovery/recovery.js'
 import type { JournalPosition } from '../journal/segments.js'
@@ -51,7 +51,7 @@ function tell(message: EngineThreadMessage): void {
   parentPort!.postMessage(message)
 }
 
-function prepare(data: EngineThreadData, control: Control): RunLoop {
+function prepare(data: EngineThreadData, control: ControlBlock): RunLoop {
   const waitForRoom = (hasRoom: () => boolean): void => {
     const bell = control.roomDoorbell
     while (!hasRoom()) {
@@ -117,7 +117,7 @@ function prepare(data: EngineThreadData, control: Control): RunLoop {
   })
 }
 
-function run(loop: RunLoop, control: Control): void {
+function run(loop: RunLoop, control: ControlBlock): void {
   const bell = control.engineDoorbell
   for (;;) {
     // Read before the turn: nobody publishes after this phase, so an empty turn has seen everything.
@@ -143,7 +143,7 @@ function run(loop: RunLoop, control: Control): void {
 }
 
 const data = workerData as EngineThreadData
-const control = new Control(data.control)
+const control = new ControlBlock(data.control)
 const fail = (error: unknown): void => {
   control.fail(Failure.Engine, error instanceof Error ? (error.stack ?? error.message) : String(error))
   process.exitCode = 1

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Attr, COMMAND_WORDS, Cmd, EVENT_WORDS, Ev } from '../layout.js'
 import { CommandKind, EventKind, Side, TimeInForce } from '../codes.js'
-import { Control } from '../rings/control.js'
+import { ControlBlock } from '../rings/control.js'
 import { startExchange, type ExchangeHandles } from './exchange.js'
 import { GatedReader } from '../rings/gated-reader.js'
 import { lockFolder } from '../journal/lock.js'
@@ -48,7 +48,7 @@ interface Message {
 /** A gateway without sockets. */
 class Producer {
   readonly seen: Message[] = []
-  private readonly control: Control
+  private readonly control: ControlBlock
   private readonly writer: RingWriter
   private readonly reader: GatedReader
   private answerText = ''
@@ -57,7 +57,7 @@ class Producer {
     handles: ExchangeHandles,
     private readonly index: number,
   ) {
-    this.control = new Control(handles.control)
+    this.control = new ControlBlock(handles.control)
     this.writer = new RingWriter(handles.inbound[index]!, this.control.engineDoorbell)
     this.reader = new GatedReader(handles.outbound[index]!, this.control)
   }
@@ -331,7 +331,7 @@ describe('exchange', () => {
       quick.commands(1, request, [deposit(3, 0, 1), deposit(3, 1, 1)])
     // The slow gateway's ring fills with the first answers: the last cannot come.
     await new Promise((resolve) => setTimeout(resolve, 200))
-    const before = new Control(handles.control).sequencedSeq
+    const before = new ControlBlock(handles.control).sequencedSeq
     expect(before).toBeLessThan(handles.seq + 2 * sent)
     const [last] = await Promise.all([
       quick.until(({ request }) => request === sent),

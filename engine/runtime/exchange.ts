@@ -7,7 +7,7 @@
  * failure of any thread halts all of them, and nothing is retried.
  */
 import { Worker } from 'node:worker_threads'
-import { Control, Failure, PRODUCERS_MAX, StopPhase, createControl } from '../rings/control.js'
+import { ControlBlock, Failure, PRODUCERS_MAX, StopPhase, createControl } from '../rings/control.js'
 import type { EngineThreadData, EngineThreadMessage } from './engine-thread.js'
 import type { JournalThreadData } from '../journal/journal-thread.js'
 import { lockFolder } from '../journal/lock.js'
@@ -103,7 +103,7 @@ async function startLocked(
   const segmentBytes = options.segmentBytes ?? SEGMENT_BYTES
   const log = options.onLog ?? (() => {})
   const controlBlock = createControl()
-  const control = new Control(controlBlock)
+  const control = new ControlBlock(controlBlock)
   const rings = (bytes: number): SharedArrayBuffer[] =>
     Array.from({ length: producers }, () => createRing(bytes))
   const inbound = rings(options.inboundBytes ?? DEFAULTS.inboundBytes)
@@ -220,7 +220,7 @@ type FailureListener = (failure: Failure, reason: string) => void
 /** Turns a thread's death into a failure of all, and tells listeners once. */
 function watchForFailure(
   workers: readonly Worker[],
-  control: Control,
+  control: ControlBlock,
 ): { listen: (listener: FailureListener) => void } {
   const listeners: FailureListener[] = []
   let told = false

@@ -7,7 +7,7 @@
  * last seq of its inbound message, and its receiver holds it back until that is durable.
  */
 import { EventKind, type Side } from '../codes.js'
-import type { Control } from '../rings/control.js'
+import type { ControlBlock } from '../rings/control.js'
 import { EVENT_WORDS, Ev } from '../layout.js'
 import { MARKETS_MAX } from '../limits.js'
 import { OUTBOUND_HEADER_WORDS, Outbound, OutboundType } from '../messages.js'
@@ -28,7 +28,7 @@ export interface OutboundEnd {
 
 export class Publisher {
   private readonly outbound: readonly OutboundEnd[]
-  private readonly control: Control
+  private readonly control: ControlBlock
   private readonly waitForRoom: (hasRoom: () => boolean) => void
   private readonly chunk = new ArrayBuffer(CHUNK_EVENTS * EVENT_WORDS * 4)
   private readonly chunkWords = new Int32Array(this.chunk)
@@ -54,7 +54,7 @@ export class Publisher {
   /** `waitForRoom` returns when its argument holds; it throws when the exchange halts meanwhile. */
   constructor(
     outbound: readonly OutboundEnd[],
-    control: Control,
+    control: ControlBlock,
     waitForRoom: (hasRoom: () => boolean) => void,
   ) {
     this.outbound = outbound

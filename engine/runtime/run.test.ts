@@ -4,7 +4,7 @@
  */
 import { CommandKind, EventKind, Side } from '../codes.js'
 import * as commands from '../commands.js'
-import { Control, createControl } from '../rings/control.js'
+import { ControlBlock, createControl } from '../rings/control.js'
 import { createEngine } from '../core/engine.js'
 import { InvariantError } from '../core/base/invariant-error.js'
 import { COMMAND_BYTES, COMMAND_WORDS, EVENT_WORDS, Ev } from '../layout.js'
@@ -39,7 +39,7 @@ const noRoom = (): never => {
 
 /** A loop at a clock that stands still, and both ends of its rings. `broken` wraps the engine. */
 function setUp(broken = (engine: Engine): Engine => engine) {
-  const control = new Control(createControl())
+  const control = new ControlBlock(createControl())
   const [inboundRing, journalRing, outboundRing] = [1 << 16, 1 << 20, 1 << 20].map(createRing)
   const doorbell = control.producerDoorbell(0)
   const publisher = new Publisher([{ ring: new RingWriter(outboundRing!), doorbell }], control, noRoom)

@@ -9,7 +9,7 @@
  * both come from a private copy, taken once from the ring that the gateway may write.
  */
 import { CommandKind } from '../codes.js'
-import type { Control } from '../rings/control.js'
+import type { ControlBlock } from '../rings/control.js'
 import { COMMAND_BYTES, COMMAND_WORDS, Cmd } from '../layout.js'
 import {
   AttachmentKind,
@@ -47,7 +47,7 @@ export interface RunLoopOptions {
   readonly inbound: readonly RingReader[]
   readonly journal: RingWriter
   readonly publisher: Publisher
-  readonly control: Control
+  readonly control: ControlBlock
   /** Returns when its argument holds; throws when the exchange halts meanwhile. */
   readonly waitForRoom: (hasRoom: () => boolean) => void
 }
@@ -58,7 +58,7 @@ export class RunLoop {
   private readonly inbound: readonly RingReader[]
   private readonly journal: RingWriter
   private readonly publisher: Publisher
-  private readonly control: Control
+  private readonly control: ControlBlock
   private readonly waitForRoom: (hasRoom: () => boolean) => void
   private readonly scratch = new ArrayBuffer((1 + MESSAGE_COMMANDS_MAX) * COMMAND_BYTES)
   private readonly scratchWords = new Int32Array(this.scratch)

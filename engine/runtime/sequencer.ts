@@ -9,17 +9,17 @@ import { CommandKind } from '../codes.js'
 import { COMMAND_WORDS, Cmd } from '../layout.js'
 
 /** Milliseconds since 1970 UTC; may jump in either direction. */
-export type Clock = () => number
+export type WallClock = () => number
 
 export class Sequencer {
   /** Last seq given. */
   seq: number
   /** Engine time in ms: the largest clock reading that was sequenced. */
   timeMs: number
-  private readonly clock: Clock
+  private readonly clock: WallClock
 
   /** Continues after `seq` and `timeMs`, which recovery found. */
-  constructor(seq: number, timeMs: number, clock: Clock) {
+  constructor(seq: number, timeMs: number, clock: WallClock) {
     this.seq = seq
     this.timeMs = timeMs
     this.clock = clock

@@ -8,7 +8,7 @@
  * With `accept` (`start --accept-clock`) jumps are followed; and where the clock is behind the journal, time
  * goes on from the journal's last moment at the clock's pace, so that deadlines fire and sessions can be made.
  */
-import type { Clock } from './sequencer.js'
+import type { WallClock } from './sequencer.js'
 
 /** A clock may differ by so much from what it should say before it is called wrong. */
 export const CLOCK_JUMP_MS_MAX = 60_000
@@ -18,9 +18,9 @@ const TELL_BASE_MS = 2
 
 export interface SteadyClockOptions {
   /** Milliseconds since 1970. */
-  readonly wall: Clock
+  readonly wall: WallClock
   /** Milliseconds since any moment; never jumps. */
-  readonly monotonic: Clock
+  readonly monotonic: WallClock
   /** Engine time of the journal's end. */
   readonly timeMs: number
   readonly accept: boolean

@@ -42,13 +42,13 @@ export const jsonFrame = (value: unknown): Buffer =>
   bridgeFrame(BridgeFrame.Json, Buffer.from(JSON.stringify(value)))
 
 /** How far the journal is: durable, with its hash chain there, and sequenced. */
-export interface JournalPosition {
+export interface JournalReach {
   readonly durableSeq: number
   readonly sequencedSeq: number
   readonly head: Uint8Array
 }
 
-export function durableFrame({ durableSeq, sequencedSeq, head }: JournalPosition): Buffer {
+export function durableFrame({ durableSeq, sequencedSeq, head }: JournalReach): Buffer {
   const body = Buffer.alloc(16 + head.length)
   body.writeDoubleLE(durableSeq)
   body.writeDoubleLE(sequencedSeq, 8)
@@ -56,7 +56,7 @@ export function durableFrame({ durableSeq, sequencedSeq, head }: JournalPosition
   return bridgeFrame(BridgeFrame.Durable, body)
 }
 
-export function readDurable(body: Buffer): JournalPosition {
+export function readDurable(body: Buffer): JournalReach {
   return { durableSeq: body.readDoubleLE(0), sequencedSeq: body.readDoubleLE(8), head: body.subarray(16) }
 }
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { RIG_DEPLOYMENT } from '../../bench/gateway-rig.js'
 import { CancelReason, CommandKind } from '../../engine/codes.js'
-import { Control, Failure, createControl } from '../../engine/rings/control.js'
+import { ControlBlock, Failure, createControl } from '../../engine/rings/control.js'
 import { Cmd } from '../../engine/layout.js'
 import { INBOUND_HEADER_WORDS } from '../../engine/messages.js'
 import { RingReader, RingWriter, createRing } from '../../engine/rings/ring.js'
@@ -73,7 +73,7 @@ test('cancels of a dead gateway process outlive the next one, too', async () => 
     7,
     CancelReason.Disconnect,
   ])
-  new Control(control).fail(Failure.Engine, 'the test is over')
+  new ControlBlock(control).fail(Failure.Engine, 'the test is over')
   await bridge.ended
   server.close()
   rmSync(folder, { recursive: true, force: true })

@@ -9,7 +9,7 @@
  * process asked for is never handed to a later one: each has a number that travels in CONNECTION.
  */
 import type { Socket } from 'node:net'
-import { Control } from '../../engine/rings/control.js'
+import { ControlBlock } from '../../engine/rings/control.js'
 import { GatedReader } from '../../engine/rings/gated-reader.js'
 import { INBOUND_HEADER_WORDS, Inbound, InboundType, Outbound, OutboundType } from '../../engine/messages.js'
 import { RingWriter, armDoorbell, disarmDoorbell, sleepOnDoorbellAsync } from '../../engine/rings/ring.js'
@@ -29,7 +29,7 @@ import type {
   ProofAnswer,
   ProofQuestion,
   BatchInfo,
-  Deployment,
+  DeploymentInfo,
   FromGateway,
   GatewayStats,
   SettlementFigures,
@@ -53,13 +53,13 @@ export interface BridgeHello {
   /** Engine time less the machine's monotonic clock, which both processes read; told again by `clock`. */
   readonly clockBaseMs: number
   readonly epoch: number
-  readonly deployment: Deployment
+  readonly deployment: DeploymentInfo
   readonly batches: readonly BatchInfo[]
 }
 
 export interface BridgeOptions {
   readonly link: EngineLinkOptions
-  readonly deployment: Deployment
+  readonly deployment: DeploymentInfo
   /** Settlement batches so far, oldest first. */
   readonly batches?: readonly BatchInfo[]
   readonly askProof?: (question: ProofQuestion) => Promise<ProofAnswer | null>
@@ -87,7 +87,7 @@ export class Bridge implements RunningBridge {
   /** How often the gateway process has told its counters: twice a second while it runs. */
   statsTold = 0
   readonly #options: BridgeOptions
-  readonly #control: Control
+  readonly #control: ControlBlock
   readonly #writer: RingWriter
   readonly #reader: GatedReader
   readonly #batches: BatchList
@@ -107,7 +107,7 @@ export class Bridge implements RunningBridge {
   constructor(options: BridgeOptions) {
     this.#options = options
     const { link } = options
-    this.#control = new Control(link.control)
+    this.#control = new ControlBlock(link.control)
     this.#writer = new RingWriter(link.inbound, this.#control.engineDoorbell)
     this.#reader = new GatedReader(link.outbound, this.#control)
     this.#batches = new BatchList(options.batches)

@@ -4,7 +4,7 @@
  * durable already; how far the journal is, with its head, comes before it into the control block.
  */
 import type { Socket } from 'node:net'
-import { Control, createControl } from '../../engine/rings/control.js'
+import { ControlBlock, createControl } from '../../engine/rings/control.js'
 import {
   RingReader,
   RingWriter,
@@ -41,7 +41,7 @@ export class GatewayProcessError extends Error {
 export type Told = Extract<ToGatewayProcess, { type: 'stop' | 'batch' | 'settlement' }>
 
 export class ExchangeSocket {
-  readonly control = new Control(createControl())
+  readonly control = new ControlBlock(createControl())
   /** The first word of the exchange. Rejects when there is none, or the process is refused. */
   readonly hello: Promise<BridgeHello>
   /** Resolves when the socket has closed. */

@@ -23,7 +23,7 @@ export interface SocketData {
   readonly ip: string
   connection?: Connection
 }
-export type Socket = UwsSocket<SocketData>
+export type ClientSocket = UwsSocket<SocketData>
 
 /** What travels in an error message beside its code and name. */
 export interface ErrorDetails {
@@ -35,7 +35,7 @@ export interface ErrorDetails {
 
 export interface ConnectionOptions {
   readonly id: number
-  readonly socket: Socket
+  readonly socket: ClientSocket
   readonly codec: Codec
   readonly ip: string
   /** 32 random bytes that a logon on this connection must sign. */
@@ -76,7 +76,7 @@ export class Connection {
   pingedAtMs = 0
   /** It has been told that it reads too slowly. */
   slow = false
-  readonly #socket: Socket
+  readonly #socket: ClientSocket
   readonly #unsentBytesMax: number
   readonly #onDirty: (connection: Connection) => void
   readonly #onRefused: (code: number) => void
@@ -180,7 +180,7 @@ export class Connection {
  * frame it must not go: of 16 KiB and more that the kernel takes in part, uWebSockets.js as installed here
  * loses as many bytes as the frame's header has, and everything behind is garbled.
  */
-function sendWhole(socket: Socket, data: Encoded): void {
+function sendWhole(socket: ClientSocket, data: Encoded): void {
   const isBinary = typeof data !== 'string'
   // A character of text is at most three bytes of UTF-8.
   if (isBinary ? data.length <= PIECE_BYTES : data.length <= PIECE_BYTES / 3) {
@@ -188,7 +188,7 @@ function sendWhole(socket: Socket, data: Encoded): void {
     return
   }
   const bytes = isBinary ? data : Buffer.from(data)
-  const pieces = socket as Socket & FragmentSender
+  const pieces = socket as ClientSocket & FragmentSender
   let at = PIECE_BYTES
   pieces.sendFirstFragment(bytes.subarray(0, at), isBinary)
   for (; at + PIECE_BYTES < bytes.length; at += PIECE_BYTES)

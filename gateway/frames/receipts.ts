@@ -3,7 +3,7 @@
  * sdk/wire/signed.ts. Given only after the commands are durable, on a frame that asks for one.
  */
 import { createPrivateKey, createPublicKey, sign } from 'node:crypto'
-import type { Control } from '../../engine/rings/control.js'
+import type { ControlBlock } from '../../engine/rings/control.js'
 import { PUBLIC_KEY_BYTES } from '../../sdk/wire/layout.js'
 import { receiptMessage } from '../../sdk/wire/signed.js'
 import type { Domain } from '../signatures/auth.js'
@@ -16,7 +16,7 @@ export interface Receipts {
 }
 
 /** A signer with the operator's P-256 key (PKCS#8 DER); throws when it is not one. */
-export function createReceipts(pkcs8: Uint8Array, domain: Domain, control: Control): Receipts {
+export function createReceipts(pkcs8: Uint8Array, domain: Domain, control: ControlBlock): Receipts {
   const key = createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' })
   const { crv, x, y } = createPublicKey(key).export({ format: 'jwk' })
   if (crv !== 'P-256') throw new Error(`receipt key: P-256 is needed, not ${String(crv)}`)

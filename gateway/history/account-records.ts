@@ -8,7 +8,7 @@
  * reaches is known: `forgotten` is derived from what was dropped, never guessed.
  */
 import { Ev } from '../../engine/layout.js'
-import { NUMBER_F64, RECORD_FLOATS, RECORD_WORDS, copyRecord } from './record.js'
+import { NUMBER_F64, RECORD_FLOATS, HISTORY_RECORD_WORDS, copyRecord } from './record.js'
 
 const FIRST_CAPACITY = 1024
 /** Steps of the size classes in which the largest accounts are looked for: each is at most 1/8 wide. */
@@ -54,7 +54,7 @@ export class AccountRecords {
   constructor(capacity: number, onDrop: (slot: number) => void = () => {}) {
     this.capacity = capacity
     this.#onDrop = onDrop
-    this.words = new Int32Array(Math.min(FIRST_CAPACITY, capacity) * RECORD_WORDS)
+    this.words = new Int32Array(Math.min(FIRST_CAPACITY, capacity) * HISTORY_RECORD_WORDS)
     this.floats = new Float64Array(this.words.buffer)
   }
 
@@ -67,7 +67,7 @@ export class AccountRecords {
   add(account: number, words: Int32Array, word: number): number {
     if (this.size === this.capacity) this.#dropOne()
     const slot = this.#free.pop() ?? this.#nextSlot()
-    copyRecord(words, word, this.words, slot * RECORD_WORDS)
+    copyRecord(words, word, this.words, slot * HISTORY_RECORD_WORDS)
     let list = this.#lists.get(account)
     if (list === undefined) {
       list = { account, slots: [], from: 0, forgotten: this.#forgottenOfOthers }
@@ -79,8 +79,8 @@ export class AccountRecords {
   }
 
   #nextSlot(): number {
-    if ((this.#used + 1) * RECORD_WORDS > this.words.length) {
-      const words = new Int32Array(Math.min(2 * this.words.length, this.capacity * RECORD_WORDS))
+    if ((this.#used + 1) * HISTORY_RECORD_WORDS > this.words.length) {
+      const words = new Int32Array(Math.min(2 * this.words.length, this.capacity * HISTORY_RECORD_WORDS))
       words.set(this.words)
       this.words = words
       this.floats = new Float64Array(words.buffer)

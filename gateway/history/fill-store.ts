@@ -7,7 +7,7 @@ import { Ev } from '../../engine/layout.js'
 import { Side } from '../../engine/codes.js'
 import type { FillEntry } from '../../sdk/wire/layout.js'
 import { AccountRecords, type Forgotten, reaches } from './account-records.js'
-import { NUMBER_F64, Party, RECORD_FLOATS, RECORD_WORDS, TIME_F64, TYPE_WORD } from './record.js'
+import { NUMBER_F64, Party, RECORD_FLOATS, HISTORY_RECORD_WORDS, TIME_F64, TYPE_WORD } from './record.js'
 
 export class FillStore {
   readonly records: AccountRecords
@@ -29,7 +29,7 @@ export class FillStore {
 
   #add(account: number, words: Int32Array, word: number, party: number): void {
     const slot = this.records.add(account, words, word)
-    const at = slot * RECORD_WORDS + TYPE_WORD
+    const at = slot * HISTORY_RECORD_WORDS + TYPE_WORD
     this.records.words[at] = (this.records.words[at]! & 0xff) | (party << 8)
   }
 
@@ -55,7 +55,7 @@ export class FillStore {
 
   #entry(slot: number): FillEntry {
     const { words, floats } = this.records
-    const at = slot * RECORD_WORDS
+    const at = slot * HISTORY_RECORD_WORDS
     const float = slot * RECORD_FLOATS
     const maker = words[at + TYPE_WORD]! >>> 8 === Party.First
     return fillEntry(words, floats, at, maker, floats[float + NUMBER_F64]!, floats[float + TIME_F64]!)

@@ -3,19 +3,19 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { crc32c } from '../../engine/journal/crc32c.js'
-import { HistoryLog, LogKind, type Mark } from './history-log.js'
+import { HistoryLog, LogKind, type LogMark } from './history-log.js'
 import { MarketFiles, MarketHistory } from './market-history.js'
-import { CRC_WORD, RECORD_BYTES, RECORD_WORDS } from './record.js'
+import { CRC_WORD, HISTORY_RECORD_BYTES, HISTORY_RECORD_WORDS } from './record.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'glassbook-history-log-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 const path = join(folder, 'fills.log')
-const MARK: Mark = { seq: 40, headSeq: 41, head: new Uint8Array(32).fill(7), floor: 3 }
-const NONE: Mark = { seq: 0, headSeq: 0, head: new Uint8Array(32), floor: 0 }
+const MARK: LogMark = { seq: 40, headSeq: 41, head: new Uint8Array(32).fill(7), floor: 3 }
+const NONE: LogMark = { seq: 0, headSeq: 0, head: new Uint8Array(32), floor: 0 }
 
 interface Loaded {
   readonly log: HistoryLog
-  readonly mark: Mark
+  readonly mark: LogMark
   readonly records: number[]
   readonly lines: string[]
 }
@@ -32,7 +32,7 @@ function load(kind: number = LogKind.Fills, write = true): Loaded {
 }
 
 function append(log: HistoryLog, ...values: number[]): void {
-  const words = new Int32Array(RECORD_WORDS)
+  const words = new Int32Array(HISTORY_RECORD_WORDS)
   for (const value of values) {
     words[0] = value
     log.append(words, 0)
@@ -72,14 +72,14 @@ test.each([
   ['type', 28],
 ])('a header with another %s holds nothing, and the file is begun anew', (_what, word) => {
   const bytes = readFileSync(path)
-  const words = new Int32Array(bytes.buffer, bytes.byteOffset, RECORD_WORDS)
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset, HISTORY_RECORD_WORDS)
   words[word]!++
   words[CRC_WORD] = crc32c(bytes.subarray(0, CRC_WORD * 4))
   writeFileSync(path, bytes)
   const { log, mark, records, lines } = load()
   expect([mark, records]).toEqual([NONE, []])
   expect(lines).toEqual([expect.stringContaining('is damaged at byte 0')])
-  expect(statSync(path).size).toBe(RECORD_BYTES)
+  expect(statSync(path).size).toBe(HISTORY_RECORD_BYTES)
   append(log, 21)
   log.close(MARK)
   expect(load().records).toEqual([21])
@@ -91,9 +91,9 @@ test('fills are no orders', () => {
 
 test('half a record is nothing: not of a new file, and not behind a mark', () => {
   const bytes = readFileSync(path)
-  writeFileSync(path, bytes.subarray(0, RECORD_BYTES / 2))
+  writeFileSync(path, bytes.subarray(0, HISTORY_RECORD_BYTES / 2))
   expect(load(LogKind.Fills, false)).toMatchObject({ mark: NONE, records: [] })
-  writeFileSync(path, Buffer.concat([bytes, bytes.subarray(0, RECORD_BYTES / 2)]))
+  writeFileSync(path, Buffer.concat([bytes, bytes.subarray(0, HISTORY_RECORD_BYTES / 2)]))
   const { mark, records, lines } = load()
   expect([mark, records, lines]).toEqual([MARK, [11, 12, 13], []])
 })
@@ -104,7 +104,8 @@ const fail = (line: string): never => {
 
 /** Waits until the file has so many records. */
 async function grownTo(records: number): Promise<void> {
-  while (statSync(path).size !== records * RECORD_BYTES) await new Promise((done) => setTimeout(done, 5))
+  while (statSync(path).size !== records * HISTORY_RECORD_BYTES)
+    await new Promise((done) => setTimeout(done, 5))
 }
 
 test('more than a buffer that comes while the file is written anew is in it, and marked', async () => {

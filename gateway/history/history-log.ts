@@ -26,7 +26,14 @@ import {
 import { open, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { crc32c } from '../../engine/journal/crc32c.js'
-import { CRC_WORD, RECORD_BYTES, RECORD_FLOATS, RECORD_WORDS, TYPE_WORD, copyRecord } from './record.js'
+import {
+  CRC_WORD,
+  HISTORY_RECORD_BYTES,
+  RECORD_FLOATS,
+  HISTORY_RECORD_WORDS,
+  TYPE_WORD,
+  copyRecord,
+} from './record.js'
 
 const MAGIC = 'GLASSHIS'
 const VERSION = 1
@@ -39,13 +46,13 @@ const PENDING_RECORDS = 1024
 export const LogKind = { Fills: 1, Orders: 2 } as const
 
 /** How far a file goes, and the journal's head then: seq of its last command and hash of its last block. */
-export interface Mark {
+export interface LogMark {
   readonly seq: number
   readonly headSeq: number
   readonly head: Uint8Array
   readonly floor: number
 }
-const NO_MARK: Mark = { seq: 0, headSeq: 0, head: new Uint8Array(32), floor: 0 }
+const NO_MARK: LogMark = { seq: 0, headSeq: 0, head: new Uint8Array(32), floor: 0 }
 
 export interface LogSink {
   record(words: Int32Array, word: number): void
@@ -77,14 +84,14 @@ class Records {
   count = 0
 
   constructor(capacity: number) {
-    this.words = new Int32Array(capacity * RECORD_WORDS)
+    this.words = new Int32Array(capacity * HISTORY_RECORD_WORDS)
     this.floats = new Float64Array(this.words.buffer)
     this.bytes = new Uint8Array(this.words.buffer)
   }
 
   /** Word of one more record, zeroed. */
   next(): number {
-    const at = this.count * RECORD_WORDS
+    const at = this.count * HISTORY_RECORD_WORDS
     if (at === this.words.length) {
       const old = this.words
       this.words = new Int32Array(2 * old.length)
@@ -92,7 +99,7 @@ class Records {
       this.floats = new Float64Array(this.words.buffer)
       this.bytes = new Uint8Array(this.words.buffer)
     }
-    this.words.fill(0, at, at + RECORD_WORDS)
+    this.words.fill(0, at, at + HISTORY_RECORD_WORDS)
     this.count++
     return at
   }
@@ -116,7 +123,7 @@ class Records {
     this.seal(at, Type.Data, words[word + TYPE_WORD]! >>> 8)
   }
 
-  mark({ seq, headSeq, head, floor }: Mark, end: number): void {
+  mark({ seq, headSeq, head, floor }: LogMark, end: number): void {
     const at = this.next()
     const float = at >> 1
     this.floats[float] = seq
@@ -136,7 +143,7 @@ class Records {
   }
 
   used(): Uint8Array {
-    return this.bytes.subarray(0, this.count * RECORD_BYTES)
+    return this.bytes.subarray(0, this.count * HISTORY_RECORD_BYTES)
   }
 }
 
@@ -160,7 +167,7 @@ export class HistoryLog {
    * Hands what the file holds to `sink`, oldest first, and opens it for writing. Answers with the mark that
    * all of it stands on.
    */
-  load(sink: LogSink): Mark {
+  load(sink: LogSink): LogMark {
     const { path, write, onLog } = this.#options
     if (path === undefined) return NO_MARK
     let bytes: Buffer
@@ -176,14 +183,14 @@ export class HistoryLog {
   }
 
   /** Checks the records, chooses the mark, hands over what stands before it. */
-  #read(file: Buffer, sink: LogSink): { mark: Mark; end: number; bytes: number } {
-    const count = Math.floor(file.length / RECORD_BYTES)
+  #read(file: Buffer, sink: LogSink): { mark: LogMark; end: number; bytes: number } {
+    const count = Math.floor(file.length / HISTORY_RECORD_BYTES)
     const records = new Records(Math.max(1, count))
-    records.bytes.set(file.subarray(0, count * RECORD_BYTES))
+    records.bytes.set(file.subarray(0, count * HISTORY_RECORD_BYTES))
     const { words, floats, bytes } = records
-    const type = (index: number): number => words[index * RECORD_WORDS + TYPE_WORD]! & 0xff
+    const type = (index: number): number => words[index * HISTORY_RECORD_WORDS + TYPE_WORD]! & 0xff
     const isSound = (index: number): boolean => {
-      const at = index * RECORD_WORDS
+      const at = index * HISTORY_RECORD_WORDS
       return words[at + CRC_WORD] === (crc32c(bytes.subarray(at * 4, (at + CRC_WORD) * 4)) | 0)
     }
     const isOurs =
@@ -194,7 +201,7 @@ export class HistoryLog {
       words[2] === VERSION &&
       words[3] === this.#options.kind
     let bad = isOurs ? count : 0
-    let chosen: { mark: Mark; end: number } | undefined
+    let chosen: { mark: LogMark; end: number } | undefined
     /** Furthest that any mark speaks of: records before it were there once. */
     let spokenFor = 0
     for (let index = 1; index < count; index++) {
@@ -206,25 +213,25 @@ export class HistoryLog {
       const float = index * RECORD_FLOATS
       const end = floats[float + 6]!
       spokenFor = Math.max(spokenFor, end)
-      if (end > bad * RECORD_BYTES || end > index * RECORD_BYTES) continue
+      if (end > bad * HISTORY_RECORD_BYTES || end > index * HISTORY_RECORD_BYTES) continue
       chosen = {
         mark: {
           seq: floats[float]!,
           headSeq: floats[float + 1]!,
-          head: bytes.slice(index * RECORD_BYTES + 16, index * RECORD_BYTES + 48),
+          head: bytes.slice(index * HISTORY_RECORD_BYTES + 16, index * HISTORY_RECORD_BYTES + 48),
           floor: floats[float + 7]!,
         },
         end,
       }
     }
-    if (file.length > 0 && (bad * RECORD_BYTES < spokenFor || !isOurs))
+    if (file.length > 0 && (bad * HISTORY_RECORD_BYTES < spokenFor || !isOurs))
       this.#options.onLog(
-        `${this.#options.path} is damaged at byte ${bad * RECORD_BYTES}: ` +
+        `${this.#options.path} is damaged at byte ${bad * HISTORY_RECORD_BYTES}: ` +
           `what it held after seq ${chosen?.mark.seq ?? 0} is taken from the journal again`,
       )
     if (chosen === undefined) return { mark: NO_MARK, end: 0, bytes: file.length }
-    for (let index = 1; index < chosen.end / RECORD_BYTES; index++) {
-      const at = index * RECORD_WORDS
+    for (let index = 1; index < chosen.end / HISTORY_RECORD_BYTES; index++) {
+      const at = index * HISTORY_RECORD_WORDS
       if (type(index) === Type.Data) sink.record(words, at)
       else if (type(index) === Type.Forgotten)
         sink.forgotten(words[at]!, floats[(at >> 1) + 1]!, floats[(at >> 1) + 2]!)
@@ -233,7 +240,7 @@ export class HistoryLog {
   }
 
   /** Opens the file so that it ends with the chosen mark. */
-  #open(path: string, { mark, end, bytes }: { mark: Mark; end: number; bytes: number }): void {
+  #open(path: string, { mark, end, bytes }: { mark: LogMark; end: number; bytes: number }): void {
     try {
       mkdirSync(dirname(path), { recursive: true })
       this.#file = openSync(path, bytes === 0 ? 'w+' : 'r+')
@@ -288,11 +295,11 @@ export class HistoryLog {
    * Syncs what was appended and then marks it: `mark` speaks of all of it. The work is done aside; a call
    * during one before does nothing.
    */
-  checkpoint(mark: Mark, content: LogContent): void {
+  checkpoint(mark: LogMark, content: LogContent): void {
     const { path, write } = this.#options
     if (path === undefined || !write || this.#aside !== 'nothing' || this.#closed) return
     this.flush()
-    if (this.#broken || this.#end / RECORD_BYTES > 2 * content.size + SLACK_RECORDS) {
+    if (this.#broken || this.#end / HISTORY_RECORD_BYTES > 2 * content.size + SLACK_RECORDS) {
       void this.#writeAnew(path, mark, content)
       return
     }
@@ -308,14 +315,14 @@ export class HistoryLog {
   }
 
   /** Writes the whole file beside and puts it in the place of the old one. */
-  async #writeAnew(path: string, mark: Mark, content: LogContent): Promise<void> {
+  async #writeAnew(path: string, mark: LogMark, content: LogContent): Promise<void> {
     const records = new Records(content.size + 64)
     records.header(this.#options.kind)
     content.forEach({
       record: (words, word) => records.data(words, word),
       forgotten: (account, seq, number) => records.forgotten(account, seq, number),
     })
-    records.mark(mark, records.count * RECORD_BYTES)
+    records.mark(mark, records.count * HISTORY_RECORD_BYTES)
     // All that waited is in it; what comes from now on waits until it is in place.
     const wasBroken = this.#broken
     this.#pending = new Records(PENDING_RECORDS)
@@ -337,7 +344,7 @@ export class HistoryLog {
       if (this.#file >= 0) closeSync(this.#file)
       this.#file = -1
       this.#file = openSync(path, 'r+')
-      this.#end = records.count * RECORD_BYTES
+      this.#end = records.count * HISTORY_RECORD_BYTES
       this.#aside = 'nothing'
       if (wasBroken) this.#options.onLog(`${path} is written again`)
       this.flush()
@@ -353,16 +360,16 @@ export class HistoryLog {
     this.#pending.count = 0
     if (this.#file < 0) return
     try {
-      ftruncateSync(this.#file, RECORD_BYTES)
+      ftruncateSync(this.#file, HISTORY_RECORD_BYTES)
       fdatasyncSync(this.#file)
-      this.#end = RECORD_BYTES
+      this.#end = HISTORY_RECORD_BYTES
     } catch (error) {
       this.#fail(error)
     }
   }
 
   /** The last checkpoint, done before it returns. */
-  close(mark: Mark): void {
+  close(mark: LogMark): void {
     this.#closed = true
     // A renewal is given up: what it would have marked is rebuilt at the next start.
     if (this.#aside !== 'renewal' && !this.#broken && this.#file >= 0) {

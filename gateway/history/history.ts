@@ -13,7 +13,7 @@
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { EventKind } from '../../engine/codes.js'
-import type { Control } from '../../engine/rings/control.js'
+import type { ControlBlock } from '../../engine/rings/control.js'
 import { nodeDisk } from '../../engine/journal/disk.js'
 import { journalHolds } from '../../engine/journal/segment-files.js'
 import { EVENT_WORDS, Ev } from '../../engine/layout.js'
@@ -21,10 +21,10 @@ import type { FillEntry, OrderEntry } from '../../sdk/wire/layout.js'
 import { FillStore, takerSideAt } from './fill-store.js'
 import { OrderHistory, endedParties } from './order-history.js'
 import type { AccountRecords } from './account-records.js'
-import { HistoryLog, LogKind, type LogContent, type LogSink, type Mark } from './history-log.js'
+import { HistoryLog, LogKind, type LogContent, type LogSink, type LogMark } from './history-log.js'
 import { MarketFiles, MarketHistory } from './market-history.js'
 import { startRebuild } from './rebuild.js'
-import { NUMBER_F64, Party, RECORD_WORDS, TIME_F64, TYPE_WORD, copyRecord } from './record.js'
+import { NUMBER_F64, Party, HISTORY_RECORD_WORDS, TIME_F64, TYPE_WORD, copyRecord } from './record.js'
 
 /** Live records kept for the time until `begin`; beyond it they are taken from the journal. */
 const WAITING_RECORDS_MAX = 1 << 16
@@ -40,7 +40,7 @@ export interface HistoryOptions {
   readonly dataDir: string | undefined
   /** Whether this thread writes the files: one thread of an exchange does. */
   readonly write: boolean
-  readonly control: Control
+  readonly control: ControlBlock
   readonly onLog: (line: string) => void
 }
 
@@ -74,12 +74,12 @@ export class History {
   /** Live records up to this seq are taken from the journal. */
   #gapEnd = 0
   /** Live records of before `begin`. */
-  #waiting: Int32Array | undefined = new Int32Array(1024 * RECORD_WORDS)
+  #waiting: Int32Array | undefined = new Int32Array(1024 * HISTORY_RECORD_WORDS)
   #waitingCount = 0
   #begun = false
   #stopRebuild: (() => void) | undefined
   #isRebuilding = false
-  readonly #words = new Int32Array(RECORD_WORDS)
+  readonly #words = new Int32Array(HISTORY_RECORD_WORDS)
   readonly #floats = new Float64Array(this.#words.buffer)
   #fillSeq = 0
   #fillIndex = 0
@@ -186,7 +186,7 @@ export class History {
       this.#waiting = undefined
       return
     }
-    const at = this.#waitingCount * RECORD_WORDS
+    const at = this.#waitingCount * HISTORY_RECORD_WORDS
     if (at === this.#waiting.length) {
       const larger = new Int32Array(2 * at)
       larger.set(this.#waiting)
@@ -251,7 +251,7 @@ export class History {
     if (waiting !== undefined) {
       const floats = new Float64Array(waiting.buffer)
       for (let index = 0; index < this.#waitingCount; index++)
-        this.#takeLive(waiting, floats, index * RECORD_WORDS)
+        this.#takeLive(waiting, floats, index * HISTORY_RECORD_WORDS)
     }
     this.#waiting = undefined
     for (const market of this.#markets.values()) market.candles.takeChanges()
@@ -301,7 +301,7 @@ export class History {
 
   #takeOlder(words: Int32Array, count: number, upTo: number): void {
     const floats = new Float64Array(words.buffer)
-    for (let word = 0; word < count * RECORD_WORDS; word += RECORD_WORDS) {
+    for (let word = 0; word < count * HISTORY_RECORD_WORDS; word += HISTORY_RECORD_WORDS) {
       const seq = floats[(word >> 1) + Ev.SEQ_F64]!
       const kind = words[word + Ev.KIND]! & 0xff
       const isFill = kind === EventKind.Fill
@@ -353,7 +353,7 @@ export class History {
       // What is live joins behind the gap; where there is none, all that was told is in order.
       if (part.late === undefined) part.known = Math.max(part.known, this.#lastLive)
       const floor = part.store instanceof FillStore ? part.store.floor : 0
-      const mark: Mark = { seq: part.known, headSeq, head, floor }
+      const mark: LogMark = { seq: part.known, headSeq, head, floor }
       if (last) part.log.close(mark)
       else part.log.checkpoint(mark, contentOf(part.store.records))
     }
@@ -449,7 +449,7 @@ function contentOf(records: AccountRecords): LogContent {
       for (const account of records.accounts()) {
         const count = records.count(account)
         for (let index = 0; index < count; index++)
-          sink.record(records.words, records.slotAt(account, index) * RECORD_WORDS)
+          sink.record(records.words, records.slotAt(account, index) * HISTORY_RECORD_WORDS)
         const { seq, number } = records.forgotten(account)
         if (seq > 0) sink.forgotten(account, seq, number)
       }

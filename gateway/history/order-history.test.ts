@@ -2,14 +2,14 @@
 import { EventKind, Side } from '../../engine/codes.js'
 import { Ev } from '../../engine/layout.js'
 import { AccountRecords } from './account-records.js'
-import { NUMBER_F64, Party, RECORD_WORDS, TIME_F64, TYPE_WORD } from './record.js'
+import { NUMBER_F64, Party, HISTORY_RECORD_WORDS, TIME_F64, TYPE_WORD } from './record.js'
 import { OrderHistory } from './order-history.js'
 
 const KEPT = 1 << 12
 const ENDED = KEPT + 5000
 const ACCOUNTS = 7
 
-const words = new Int32Array(RECORD_WORDS)
+const words = new Int32Array(HISTORY_RECORD_WORDS)
 const floats = new Float64Array(words.buffer)
 
 function canceled(history: OrderHistory, account: number, cloid: bigint, orderId: number): void {
@@ -110,7 +110,7 @@ describe('shares', () => {
     ])
     expect(records.size).toBe(1000)
     expect(records.count(3) + records.count(4)).toBe(800)
-    const oldest = records.floats[records.slotAt(3, 0) * (RECORD_WORDS / 2) + Ev.SEQ_F64]!
+    const oldest = records.floats[records.slotAt(3, 0) * (HISTORY_RECORD_WORDS / 2) + Ev.SEQ_F64]!
     expect(records.forgotten(3).seq).toBe(oldest - 2)
     // They come back below the others' size: nothing of theirs was lost, and each grows to an even share.
     for (let count = 0; count < 1000; count++) for (const account of [1, 2]) add(records, account, ++seq)

@@ -10,7 +10,7 @@ import { Ev } from '../../engine/layout.js'
 import type { OrderEntry } from '../../sdk/wire/layout.js'
 import { AccountRecords } from './account-records.js'
 import { RecordIndex } from './record-index.js'
-import { Party, RECORD_FLOATS, RECORD_WORDS, TIME_F64, TYPE_WORD } from './record.js'
+import { Party, RECORD_FLOATS, HISTORY_RECORD_WORDS, TIME_F64, TYPE_WORD } from './record.js'
 import { fillOrderEntry, isRefusedOrder, orderEntry } from './order-entry.js'
 
 /** Orders kept. */
@@ -59,7 +59,7 @@ export class OrderHistory {
     const account = words[word + (taker ? Ev.COUNTER_ACCOUNT : Ev.ACCOUNT)]!
     const slot = this.records.add(account, words, word)
     const own = this.records.words
-    const at = slot * RECORD_WORDS
+    const at = slot * HISTORY_RECORD_WORDS
     own[at + TYPE_WORD] = (own[at + TYPE_WORD]! & 0xff) | (party << 8)
     const cloid = at + (taker ? Ev.COUNTER_CLOID_LO : Ev.CLOID_LO)
     this.#byCloid.add(slot, account, own[cloid]!, own[cloid + 1]!)
@@ -73,7 +73,7 @@ export class OrderHistory {
     const high = Number(cloid >> 32n) | 0
     const slot = this.#byCloid.find(account, low, high, (candidate) => {
       const { words } = this.records
-      const at = candidate * RECORD_WORDS
+      const at = candidate * HISTORY_RECORD_WORDS
       const taker = this.#isTaker(candidate)
       return (
         words[at + (taker ? Ev.COUNTER_ACCOUNT : Ev.ACCOUNT)] === account &&
@@ -91,7 +91,7 @@ export class OrderHistory {
       const { words, floats } = this.records
       const taker = this.#isTaker(candidate)
       return (
-        words[candidate * RECORD_WORDS + (taker ? Ev.COUNTER_ACCOUNT : Ev.ACCOUNT)] === account &&
+        words[candidate * HISTORY_RECORD_WORDS + (taker ? Ev.COUNTER_ACCOUNT : Ev.ACCOUNT)] === account &&
         floats[candidate * RECORD_FLOATS + (taker ? Ev.TAKER_ORDER_ID_F64 : Ev.ORDER_ID_F64)] === orderId
       )
     })
@@ -99,12 +99,12 @@ export class OrderHistory {
   }
 
   #isTaker(slot: number): boolean {
-    return this.records.words[slot * RECORD_WORDS + TYPE_WORD]! >>> 8 === Party.Counter
+    return this.records.words[slot * HISTORY_RECORD_WORDS + TYPE_WORD]! >>> 8 === Party.Counter
   }
 
   #entry(slot: number): OrderEntry {
     const { words, floats } = this.records
-    const at = slot * RECORD_WORDS
+    const at = slot * HISTORY_RECORD_WORDS
     const timeMs = floats[slot * RECORD_FLOATS + TIME_F64]!
     return (words[at + Ev.KIND]! & 0xff) === EventKind.Fill
       ? fillOrderEntry(words, floats, at, !this.#isTaker(slot), timeMs)

@@ -10,7 +10,7 @@ import { EventReplay } from '../../engine/recovery/replay-events.js'
 import { EVENT_WORDS, Ev } from '../../engine/layout.js'
 import { endedParties } from './order-history.js'
 import type { FromRebuild, RebuildThreadData, ToRebuild } from './rebuild.js'
-import { NUMBER_F64, Party, RECORD_FLOATS, RECORD_WORDS, TIME_F64, TYPE_WORD } from './record.js'
+import { NUMBER_F64, Party, RECORD_FLOATS, HISTORY_RECORD_WORDS, TIME_F64, TYPE_WORD } from './record.js'
 
 const BATCH_RECORDS = 8192
 /** A batch is handed on after so many commands, however little they did. */
@@ -28,7 +28,7 @@ async function main(data: RebuildThreadData): Promise<void> {
     ahead--
     taken()
   })
-  let words = new Int32Array(BATCH_RECORDS * RECORD_WORDS)
+  let words = new Int32Array(BATCH_RECORDS * HISTORY_RECORD_WORDS)
   let floats = new Float64Array(words.buffer)
   let count = 0
   let [fillSeq, fillIndex] = [0, 0]
@@ -45,13 +45,13 @@ async function main(data: RebuildThreadData): Promise<void> {
         }
         const ended = endedParties(kind, from, at)
         if (!isFill && ended === 0) continue
-        if ((count + 1) * RECORD_WORDS > words.length) {
+        if ((count + 1) * HISTORY_RECORD_WORDS > words.length) {
           const larger = new Int32Array(2 * words.length)
           larger.set(words)
           words = larger
           floats = new Float64Array(words.buffer)
         }
-        const to = count * RECORD_WORDS
+        const to = count * HISTORY_RECORD_WORDS
         words.set(from.subarray(at, at + EVENT_WORDS), to)
         words[to + TYPE_WORD] = (isFill ? Party.Both : ended) << 8
         floats[count * RECORD_FLOATS + NUMBER_F64] = isFill ? fillIndex : 0
@@ -68,7 +68,7 @@ async function main(data: RebuildThreadData): Promise<void> {
     ahead++
     handedOn = replay.seq
     post({ type: 'records', words, count, upTo: replay.seq }, [words.buffer as ArrayBuffer])
-    words = new Int32Array(BATCH_RECORDS * RECORD_WORDS)
+    words = new Int32Array(BATCH_RECORDS * HISTORY_RECORD_WORDS)
     floats = new Float64Array(words.buffer)
     count = 0
   }

@@ -10,9 +10,9 @@
  */
 import { EVENT_BYTES } from '../../engine/layout.js'
 
-export const RECORD_BYTES = 128
-export const RECORD_WORDS = RECORD_BYTES / 4
-export const RECORD_FLOATS = RECORD_BYTES / 8
+export const HISTORY_RECORD_BYTES = 128
+export const HISTORY_RECORD_WORDS = HISTORY_RECORD_BYTES / 4
+export const RECORD_FLOATS = HISTORY_RECORD_BYTES / 8
 /** Float64 index of the owner's number (a fill's index within its command) and of the time. */
 export const NUMBER_F64 = EVENT_BYTES / 8
 export const TIME_F64 = NUMBER_F64 + 1

@@ -8,7 +8,7 @@
  * returns.
  */
 import { COMMAND_WORDS } from '../../engine/layout.js'
-import { Control } from '../../engine/rings/control.js'
+import { ControlBlock } from '../../engine/rings/control.js'
 import {
   INBOUND_HEADER_WORDS,
   Inbound,
@@ -69,7 +69,7 @@ export interface EngineLinkOptions {
 }
 
 export class EngineLink {
-  readonly control: Control
+  readonly control: ControlBlock
   readonly #writer: RingWriter
   readonly #reader: GatedReader
   readonly #producer: number
@@ -87,7 +87,7 @@ export class EngineLink {
   #toldMs = 0
 
   constructor(options: EngineLinkOptions) {
-    this.control = new Control(options.control)
+    this.control = new ControlBlock(options.control)
     this.#producer = options.producer
     this.#writer = new RingWriter(options.inbound, this.control.engineDoorbell)
     this.#reader = new GatedReader(options.outbound, this.control)

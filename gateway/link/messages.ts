@@ -17,7 +17,7 @@ export interface AssetInfo {
   readonly unitAtoms: string
 }
 
-export interface Deployment {
+export interface DeploymentInfo {
   readonly chainId: number
   readonly vault: `0x${string}`
   readonly settlement: `0x${string}`
@@ -30,7 +30,7 @@ export interface GatewayThreadData {
   readonly thread: number
   readonly link: EngineLinkOptions
   readonly config: GatewayConfig
-  readonly deployment: Deployment
+  readonly deployment: DeploymentInfo
   /** Owners known so far; later ones come with the engine's events. */
   readonly owners: readonly (readonly [account: number, owner: `0x${string}`])[]
   /** Settlement batches so far, oldest first; later ones come from the parent. */
@@ -90,7 +90,7 @@ export interface SettlementFigures {
 }
 
 /** A balance's Merkle path: `siblings[h]` is the other child at height h, a decimal string. */
-export interface BalanceProof {
+export interface BalanceProofAnswer {
   readonly account: number
   readonly asset: number
   /** Units, a decimal string. */
@@ -104,7 +104,7 @@ export interface BalanceProof {
 }
 
 /** Proof that a fill stands in a batch on the chain (sdk/verify/fill-proof.ts checks it). Hashes are "0x" and digits. */
-export interface FillProof {
+export interface FillProofAnswer {
   readonly batch: number
   readonly state: 'posted' | 'proven' | 'final'
   readonly leaf: `0x${string}`
@@ -129,7 +129,7 @@ export interface ProofLater {
   readonly retryAfterMs: number
 }
 
-export type ProofAnswer = BalanceProof | FillProof | ProofLater
+export type ProofAnswer = BalanceProofAnswer | FillProofAnswer | ProofLater
 
 /** Parent -> gateway thread. */
 export type ToGateway =

@@ -26,7 +26,7 @@ const CODECS = new Map([
  * Reads the body and hands it on once `pay` has taken its bytes, or answers with why not. To be called within
  * the request's handler.
  */
-export function readBody(
+export function readHttpBody(
   reply: Reply,
   request: HttpRequest,
   response: HttpResponse,

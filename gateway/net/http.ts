@@ -18,7 +18,7 @@ import { addressKey } from '../limits/addresses.js'
 import { EncodedAnswer } from '../streams/depth-answers.js'
 import { asyncApi, openApi } from '../protocol/documents.js'
 import type { Gateway } from '../gateway.js'
-import { type Body, readBody } from './http-body.js'
+import { type Body, readHttpBody } from './http-body.js'
 import { HttpFrames } from './http-frames.js'
 import { Reply } from './http-reply.js'
 import { HttpTokens } from '../requests/http-token.js'
@@ -82,7 +82,7 @@ function routes(gateway: Gateway): Map<string, Route> {
         ...route,
         isPublic: false,
         post: (reply, request, response) =>
-          readBody(
+          readHttpBody(
             reply,
             request,
             response,

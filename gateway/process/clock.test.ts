@@ -3,7 +3,7 @@
  * and the wall clock is told and decides nothing. So too a client whose own clock is wrong.
  */
 import { type Rig, RIG_DEPLOYMENT, startRig } from '../../bench/gateway-rig.js'
-import { Control } from '../../engine/rings/control.js'
+import { ControlBlock } from '../../engine/rings/control.js'
 import { type Client, type Session, createClient } from '../../sdk/index.js'
 import { toBase64url } from '../../sdk/wire/bytes.js'
 import { packJson } from '../../sdk/wire/codec.js'
@@ -141,7 +141,7 @@ describe.each([2 * DAY_MS, -2 * DAY_MS])('a gateway whose wall clock is %d ms ah
     const session = await client.createSession()
     const ended: number[] = []
     client.onSessionEnded(({ approval }) => ended.push(approval))
-    const control = new Control(rig.exchange.control)
+    const control = new ControlBlock(rig.exchange.control)
     const before = await client.engineTime()
     control.clockBaseMs = control.clockBaseMs! + 40 * DAY_MS
     await until(async () => (await client.engineTime()) >= before + 40 * DAY_MS, 'another engine time')

@@ -14,7 +14,7 @@ type Issue = z.core.$ZodIssue
 const SHOWN_CHARACTERS_MAX = 60
 
 /** A value in a message, which a stranger chose: never long. */
-export function shown(value: unknown): string {
+export function shownParam(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.slice(0, SHOWN_CHARACTERS_MAX))
   if (Array.isArray(value)) return `an array of ${value.length}`
   if (value instanceof Uint8Array) return `${value.length} bytes`
@@ -86,7 +86,7 @@ export function paramRefusal(method: Method, params: unknown, issue: Issue | und
   if (issue === undefined) return 'params: not valid'
   const { path } = issue
   if (path.length === 0) {
-    const found = Array.isArray(params) ? `an array of ${params.length}` : shown(params)
+    const found = Array.isArray(params) ? `an array of ${params.length}` : shownParam(params)
     return `params: is ${found}, but ${method} takes an array of: ${takes}`
   }
   const name = nameOf(method, path)
@@ -97,6 +97,6 @@ export function paramRefusal(method: Method, params: unknown, issue: Issue | und
     return `${name}: has no field ${issue.keys.map((key) => JSON.stringify(key.slice(0, 40))).join(', ')}${allowed === undefined ? '' : `; it is ${allowed}`}`
   }
   const value = valueAt(params, path)
-  const found = value === undefined ? 'is missing' : `is ${shown(value)}`
+  const found = value === undefined ? 'is missing' : `is ${shownParam(value)}`
   return `${name}: ${found}; it must be ${allowedAt(method, path) ?? issue.message}`
 }

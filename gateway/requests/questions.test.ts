@@ -12,7 +12,7 @@ import { Kind, Method } from '../../sdk/wire/layout.js'
 import type { WireValue } from '../../sdk/wire/msgpack.js'
 import { methods } from '../../sdk/wire/schema.js'
 import { gatewayConfig } from '../settings/config.js'
-import type { Socket } from '../connections/connection.js'
+import type { ClientSocket } from '../connections/connection.js'
 import { Gateway } from '../gateway.js'
 import type { Caller, PlainMethod } from './requests.js'
 
@@ -87,7 +87,7 @@ function listener() {
     end: () => {},
     ping: () => {},
   }
-  const connection = gateway.open(socket as unknown as Socket, { codec: jsonCodec, ip: '127.0.0.1' })
+  const connection = gateway.open(socket as unknown as ClientSocket, { codec: jsonCodec, ip: '127.0.0.1' })
   connection.session = gateway.directory.session(client.session!)
   return { connection, sent }
 }

@@ -19,11 +19,11 @@ import type { SessionInfo } from '../sessions/directory.js'
 import { askEngine } from './engine-requests.js'
 import type { History } from '../history/history.js'
 import type { EngineLink } from '../link/engine-link.js'
-import type { Deployment, ProofAnswer, ProofQuestion } from '../link/messages.js'
+import type { DeploymentInfo, ProofAnswer, ProofQuestion } from '../link/messages.js'
 import type { GatewayConfig } from '../settings/config.js'
 import type { MarketData } from '../streams/market-data.js'
 import type { Subscriptions } from '../streams/subscriptions.js'
-import type { BalanceView } from '../views/balance-view.js'
+import type { BalanceTable } from '../views/balance-view.js'
 import type { BatchList } from '../views/batch-list.js'
 import type { LiveOrders } from '../views/live-orders.js'
 import type { DisconnectCancels } from './disconnect-cancels.js'
@@ -68,11 +68,11 @@ type AnyHandler = (caller: Caller, params: unknown, id: number) => Answer | unde
 
 /** What answers are made of: the parts of a gateway that methods ask. */
 export interface RequestParts extends SessionParts {
-  readonly data: { readonly config: GatewayConfig; readonly deployment: Deployment }
+  readonly data: { readonly config: GatewayConfig; readonly deployment: DeploymentInfo }
   readonly link: EngineLink
   readonly markets: ReadonlyMap<number, MarketData>
   readonly orders: LiveOrders
-  readonly balances: BalanceView
+  readonly balances: BalanceTable
   readonly history: History
   readonly batches: BatchList
   readonly subscriptions: Subscriptions

@@ -16,7 +16,7 @@ import type { Connection } from '../connections/connection.js'
 import { p256PublicKey } from '../sessions/directory.js'
 import { giveCommand } from './engine-requests.js'
 import type { Limits } from '../limits/limits.js'
-import type { Deployment } from '../link/messages.js'
+import type { DeploymentInfo } from '../link/messages.js'
 import type { Submissions } from '../link/submissions.js'
 import type { SessionList } from '../sessions/session-list.js'
 import { type KeyCheck, type KeyChecks, crowded } from '../signatures/key-checks.js'
@@ -27,7 +27,7 @@ import { type WalletWords, staleReject, walletRefusal } from './wallet-refusals.
 
 /** What answers to wallets and session keys need of a gateway. */
 export interface SessionParts extends LiveSessions {
-  readonly data: { readonly deployment: Deployment }
+  readonly data: { readonly deployment: DeploymentInfo }
   readonly domain: Domain
   readonly sessions: SessionList
   readonly walletChecks: WalletChecks

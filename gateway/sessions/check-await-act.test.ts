@@ -13,7 +13,7 @@ import { Kind, Method, OrderState } from '../../sdk/wire/layout.js'
 import type { WireValue } from '../../sdk/wire/msgpack.js'
 import { domainPreimage, frameMessage, logonMessage } from '../../sdk/wire/signed.js'
 import { gatewayConfig } from '../settings/config.js'
-import type { Connection, Socket } from '../connections/connection.js'
+import type { Connection, ClientSocket } from '../connections/connection.js'
 import { Gateway } from '../gateway.js'
 
 const MARKET = 'ETH-USDC'
@@ -77,7 +77,7 @@ function connect(): {
     end: () => {},
     ping: () => {},
   }
-  const connection = gateway.open(socket as unknown as Socket, { codec: jsonCodec, ip: '127.0.0.1' })
+  const connection = gateway.open(socket as unknown as ClientSocket, { codec: jsonCodec, ip: '127.0.0.1' })
   return {
     connection,
     answers: () => sent.filter(([kind]) => kind === Kind.Result || kind === Kind.Error),

@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { FRAME_BYTES_MAX } from '../../engine/limits.js'
 import { hint } from './nearest.js'
-import { allowedBy, shown, valueAt } from '../protocol/param-refusals.js'
+import { allowedBy, shownParam, valueAt } from '../protocol/param-refusals.js'
 
 const count = (fallback: number, about: string) => z.int().min(1).max(1e9).default(fallback).describe(about)
 const rate = (perSecond: number, burst: number, about: string) =>
@@ -127,7 +127,7 @@ function problemsOf(issue: z.core.$ZodIssue, settings: unknown): string[] {
   if (issue.code !== 'unrecognized_keys') {
     const allowed = allowedAt(issue.path)
     if (allowed === undefined) return [`${place}: ${issue.message}`]
-    return [`${place}: is ${shown(valueAt(settings, issue.path))}; it must be ${allowed}`]
+    return [`${place}: is ${shownParam(valueAt(settings, issue.path))}; it must be ${allowed}`]
   }
   const known = settingPaths().map(({ path }) => ['gateway', ...path].join('.'))
   const groups = known.map((name) => name.slice(0, name.lastIndexOf('.')))

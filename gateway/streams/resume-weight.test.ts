@@ -2,7 +2,7 @@
 import { ErrorCode } from '../../sdk/wire/codes.js'
 import { jsonCodec } from '../../sdk/wire/codec.js'
 import { gatewayConfig } from '../settings/config.js'
-import { Connection, type Socket } from '../connections/connection.js'
+import { Connection, type ClientSocket } from '../connections/connection.js'
 import { Limits } from '../limits/limits.js'
 import { Stream } from './stream.js'
 import { Subscriptions } from './subscriptions.js'
@@ -23,7 +23,7 @@ test('resumes from far back spend the budget of requests, short ones do not', ()
     snapshots: { forget: () => {} },
     limits,
   } as never)
-  const socket = { getBufferedAmount: () => 0, cork: () => {}, end: () => {} } as unknown as Socket
+  const socket = { getBufferedAmount: () => 0, cork: () => {}, end: () => {} } as unknown as ClientSocket
   let sentBytes = 0
   const resume = (from: number): void => {
     const connection = new Connection({

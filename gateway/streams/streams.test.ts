@@ -13,7 +13,7 @@ import { Subprotocol } from '../../sdk/wire/version.js'
 import { jsonCodec, unpackJson } from '../../sdk/wire/codec.js'
 import { Control, Kind } from '../../sdk/wire/layout.js'
 import type { WireValue } from '../../sdk/wire/msgpack.js'
-import { Connection, type Socket } from '../connections/connection.js'
+import { Connection, type ClientSocket } from '../connections/connection.js'
 import { EventMemory } from './kept-events.js'
 import { Stream } from './stream.js'
 
@@ -43,7 +43,7 @@ function deafConnection(room: number, unsentBytesMax: number) {
   }
   const connection = new Connection({
     id: 1,
-    socket: socket as unknown as Socket,
+    socket: socket as unknown as ClientSocket,
     codec: jsonCodec,
     ip: '127.0.0.1',
     challenge: new Uint8Array(32),

@@ -12,7 +12,7 @@ import type { Limits } from '../limits/limits.js'
 import type { EngineLink } from '../link/engine-link.js'
 import type { MarketData } from './market-data.js'
 import type { GatewayConfig } from '../settings/config.js'
-import type { BalanceView } from '../views/balance-view.js'
+import type { BalanceTable } from '../views/balance-view.js'
 import { fillPages } from './page-sources.js'
 import type { PageSource, PagedSnapshots } from './paged-snapshot.js'
 import { RequestError, scopeMissing } from '../protocol/request-error.js'
@@ -55,7 +55,7 @@ export interface StreamParts extends LiveSessions {
   readonly settlement: Stream
   readonly snapshots: PagedSnapshots
   readonly history: History
-  readonly balances: BalanceView
+  readonly balances: BalanceTable
   /** Calls `begin` when what has been told of is a whole state: at once, as a rule. */
   whole(begin: () => void): void
   /** Sends what the streams gathered; a snapshot taken after it misses nothing. */

@@ -1,8 +1,8 @@
 /** Balances as the view tells them: every unit of them, and none that is nothing. */
-import { BalanceView } from './balance-view.js'
+import { BalanceTable } from './balance-view.js'
 
 test('a single unit is a balance, free or reserved; nothing is none', () => {
-  const view = new BalanceView()
+  const view = new BalanceTable()
   const balances = [
     [3, 0, 1],
     [1, 1, 0],

@@ -14,7 +14,7 @@ import { Slab } from './slab.js'
 /** A row: available and reserved units. */
 const ROW_WORDS = 4
 
-export class BalanceView {
+export class BalanceTable {
   readonly #rows = new ShardedMap<number, number>((key) => key ^ (key >>> 6))
   readonly #slab = new Slab(ROW_WORDS)
   /** Assets that anybody ever held. */

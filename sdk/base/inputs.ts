@@ -11,7 +11,6 @@ import { ErrorCode } from '../wire/codes.js'
 const DAY_MS = 86_400_000
 /** Ahead of now: a time further away is a mistake, most often of its unit. */
 export const EXPIRES_AHEAD_MS_MAX = 365 * DAY_MS
-export const DEADLINE_AHEAD_MS_MAX = DAY_MS
 
 /** Refuses `value`, or lets it pass. */
 export type Check = (value: unknown, field: string) => void

@@ -15,7 +15,7 @@ import { RIG_ASSETS, RIG_DEPLOYMENT, type Rig, startRig } from '../../bench/gate
 import { vaultAbi } from '../../contracts/abi.js'
 import { EventKind, Side, rejectNames } from '../../engine/codes.js'
 import { EVENT_WORDS, Ev } from '../../engine/layout.js'
-import type { FillProof as FillProofMessage } from '../../gateway/link/messages.js'
+import type { FillProofAnswer as FillProofMessage } from '../../gateway/link/messages.js'
 import { FillLeaves, fillProof, fillsRoot } from '../../settlement/batch/fills-root.js'
 import {
   AuthenticationError,

@@ -4,6 +4,7 @@
  */
 import type { Address } from 'viem'
 import { CommandKind } from '../../engine/codes.js'
+import { DEADLINE_AHEAD_MS_MAX } from '../../engine/limits.js'
 import { ClientChain } from './client-chain.js'
 import { SCOPES } from './client-queries.js'
 import type { CanceledAll, ClientOptions, CommandResult, Session } from './client-types.js'
@@ -12,7 +13,6 @@ import { OutcomeUnknownError, TransportError } from '../base/errors.js'
 import { readResults } from './frame-sender.js'
 import {
   type Check,
-  DEADLINE_AHEAD_MS_MAX,
   EXPIRES_AHEAD_MS_MAX,
   checkFields,
   checkOneOf,

@@ -45,7 +45,7 @@ export interface WalletLine {
   whenOpen(): Promise<void>
 }
 
-export interface ApprovalTerms {
+export interface WantedApproval {
   readonly account: number
   readonly publicKey: Uint8Array
   /** Bits of Scope. */
@@ -78,11 +78,11 @@ export class WalletMessages {
   }
 
   /** The approval of the key's live session if its terms are these, else of a new one that the wallet signs. */
-  async session(terms: ApprovalTerms): Promise<number> {
+  async session(terms: WantedApproval): Promise<number> {
     return (await this.#live(terms)) ?? this.approve(terms)
   }
 
-  async #live(terms: ApprovalTerms): Promise<number | undefined> {
+  async #live(terms: WantedApproval): Promise<number | undefined> {
     const { account, publicKey, scopes, maxNotional, expiresAtMs } = terms
     try {
       const live = readObject(await this.#line.call(Method.Session, [account, publicKey]), 'session')
@@ -100,7 +100,7 @@ export class WalletMessages {
   }
 
   /** Lets the wallet approve a session key; answers with the approval that names the session. */
-  async approve({ account, publicKey, scopes, maxNotional, expiresAtMs }: ApprovalTerms): Promise<number> {
+  async approve({ account, publicKey, scopes, maxNotional, expiresAtMs }: WantedApproval): Promise<number> {
     const wallet = await walletOf(this.#line.wallet)
     return this.#signUntilTaken(this.#approvals, account, async (stamp) => {
       const { nonce, deadlineMs } = stamp

@@ -4,10 +4,10 @@
  * (inputs.ts). Raw wire commands are checked in raw-commands.ts.
  */
 import { CommandKind, OrderType, PostOnly, Side, Stp, TimeInForce } from '../../engine/codes.js'
+import { DEADLINE_AHEAD_MS_MAX } from '../../engine/limits.js'
 import { type MarketScale, toLots, toTicks, toUnits } from './decimals.js'
 import {
   type Check,
-  DEADLINE_AHEAD_MS_MAX,
   EXPIRES_AHEAD_MS_MAX,
   checkFields,
   checkOneOf,

@@ -16,7 +16,7 @@ import { StateTree } from '../tree/tree.js'
 
 const HASH_THREADS_MAX = 4
 
-export interface Finding {
+export interface AuditFinding {
   readonly batch: number
   /** What differs, with both values. */
   readonly text: string
@@ -43,7 +43,7 @@ export interface AuditReport {
   readonly accountsAndAssets: number
   /** Units per asset that all balances of the last committed root sum to. */
   readonly totals: readonly bigint[]
-  readonly findings: readonly Finding[]
+  readonly findings: readonly AuditFinding[]
 }
 
 export interface AuditOptions {
@@ -115,7 +115,7 @@ export async function audit(
     from === undefined ? undefined : { block: from.block, consumed: queueFrom, waiting: from.waiting },
   )
   const tree = checkpoint?.tree ?? new StateTree(Math.min(HASH_THREADS_MAX, availableParallelism()))
-  const findings: Finding[] = []
+  const findings: AuditFinding[] = []
   const done: Done = {
     batches: from?.batch ?? 0,
     lastSeq: BigInt(from?.lastSeq ?? 0),
@@ -200,10 +200,10 @@ function checkBatch(
   queueFrom: number,
   batch: PostedBatch,
   done: Done,
-): Finding[] {
+): AuditFinding[] {
   const { header, data } = batch
   const number = Number(header.number)
-  const findings: Finding[] = []
+  const findings: AuditFinding[] = []
   const say: Say = (text, row) => void findings.push({ batch: number, text, ...row })
   if (number !== done.batches + 1) say(`number ${number} after ${done.batches}`)
   if (header.firstSeq !== done.lastSeq + 1n) say(`first seq ${header.firstSeq} after ${done.lastSeq}`)
@@ -398,7 +398,7 @@ async function compareQueue(
   deposits: readonly QueuedDeposit[],
   queueFrom: number,
   { depositCount, depositHash }: ChainState,
-  findings: Finding[],
+  findings: AuditFinding[],
 ): Promise<void> {
   const say = (text: string): void => void findings.push({ batch: 0, text })
   const count = queueFrom + deposits.length
@@ -424,8 +424,8 @@ function compareCustody(
   unconsumed: readonly QueuedDeposit[],
   { custody, frozen }: { readonly custody: readonly Custody[]; readonly frozen: boolean },
   batch: number,
-): Finding[] {
-  const findings: Finding[] = []
+): AuditFinding[] {
+  const findings: AuditFinding[] = []
   const say = (text: string): void => void findings.push({ batch, text })
   deployment.assets.forEach(({ id, unitAtoms }, at) => {
     const { units, atoms } = custody[at]!

@@ -10,7 +10,13 @@ import type { Address } from 'viem'
 import { CommandKind, EventKind, Side } from '../../engine/codes.js'
 import { createEngine, restoreEngine } from '../../engine/index.js'
 import { Attr, Cmd, COMMAND_WORDS, DepositCmd, Ev, EVENT_WORDS, FrameCmd } from '../../engine/layout.js'
-import type { Engine, EngineOptions, EventBuffer, GenesisConfig } from '../../engine/types.js'
+import type {
+  Engine,
+  EngineCapacities,
+  EngineOptions,
+  EventBuffer,
+  GenesisConfig,
+} from '../../engine/types.js'
 import {
   COMMANDS_AT,
   JournalReader,
@@ -30,15 +36,9 @@ import {
   type Rows,
 } from '../batch/net.js'
 
-/** Capacities of the engine that wrote the journal: a table that was full there must be full here. */
-export interface EngineCapacities {
-  readonly ordersMax?: number
-  readonly levelsMax?: number
-  readonly accountsMax?: number
-}
-
 export interface FollowOptions {
   readonly dataDir: string
+  /** Of the engine that wrote the journal: a table that was full there must be full here. */
   readonly capacities?: EngineCapacities
   /** Live journal: last seq known to be on disk. Absent = a journal at rest. */
   readonly durableSeq?: () => number

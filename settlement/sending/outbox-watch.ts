@@ -13,14 +13,14 @@ import {
 import { chainErrorText } from '../chain/chain.js'
 import { baseFeeOf, type FeePolicy } from './fees.js'
 import type { Outbox } from './outbox.js'
-import type { Signer } from './signer.js'
+import type { TransactionSigner } from './signer.js'
 import type { Attempt, OutboxEntry } from '../store/store.js'
 
 export interface OutboxWatchOptions {
   readonly client: PublicClient
   readonly address: Address
   readonly outbox: Outbox
-  readonly signer: Signer
+  readonly signer: TransactionSigner
   readonly policy: FeePolicy
   readonly confirmations: number
   readonly lostAfterMs: number | undefined

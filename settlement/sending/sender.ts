@@ -12,7 +12,7 @@ import { chainErrorText, sleep } from '../chain/chain.js'
 import { defaultFees, type FeePolicy } from './fees.js'
 import { LOOKS, OutboxWatch } from './outbox-watch.js'
 import { Outbox } from './outbox.js'
-import { Signer, TransactionReverted } from './signer.js'
+import { TransactionSigner, TransactionReverted } from './signer.js'
 import { isNoRoom, type BatchStore, type OutboxEntry } from '../store/store.js'
 
 export { TransactionReverted } from './signer.js'
@@ -75,7 +75,7 @@ interface Waiter {
 
 export class Sender {
   private readonly outbox: Outbox
-  private readonly signer: Signer
+  private readonly signer: TransactionSigner
   private readonly watch: OutboxWatch
   private readonly active = new Map<string, Promise<TransactionReceipt>>()
   /** Who waits for a receipt, by nonce. */
@@ -90,7 +90,7 @@ export class Sender {
     const outbox = new Outbox(options.store)
     const policy = options.fees ?? defaultFees
     this.outbox = outbox
-    this.signer = new Signer({
+    this.signer = new TransactionSigner({
       client,
       account,
       chainId,

@@ -39,7 +39,7 @@ const GAS_MARGIN_PERCENT = 120n
  */
 const GAS_EXTRA = 800_000n
 const TRANSFER_GAS = 21_000n
-export class Signer {
+export class TransactionSigner {
   private last: Promise<unknown> = Promise.resolve()
 
   constructor(private readonly options: SignerOptions) {}

@@ -6,7 +6,7 @@
  *   node flood.js DIR COUNT SEGMENT_BYTES
  */
 import { CommandKind } from '../../engine/codes.js'
-import { Control } from '../../engine/rings/control.js'
+import { ControlBlock } from '../../engine/rings/control.js'
 import { startExchange } from '../../engine/runtime/exchange.js'
 import { GatedReader } from '../../engine/rings/gated-reader.js'
 import { COMMAND_WORDS, Cmd } from '../../engine/layout.js'
@@ -36,7 +36,7 @@ handles.onFailure((_failure, reason) => {
 })
 process.stdout.write(`started ${handles.seq}\n`)
 
-const control = new Control(handles.control)
+const control = new ControlBlock(handles.control)
 const writer = new RingWriter(handles.inbound[0]!, control.engineDoorbell)
 const reader = new GatedReader(handles.outbound[0]!, control)
 const bell = control.producerDoorbell(0)

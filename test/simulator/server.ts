@@ -3,7 +3,7 @@
  * and file backend over a fake disk and a fake clock, joined by real rings, in one thread. Everything in
  * here is lost when it crashes; only the disk stays.
  */
-import { Control, createControl } from '../../engine/rings/control.js'
+import { ControlBlock, createControl } from '../../engine/rings/control.js'
 import { FileBackend } from '../../engine/journal/file-backend.js'
 import { GatedReader } from '../../engine/rings/gated-reader.js'
 import { recover } from '../../engine/recovery/recovery.js'
@@ -71,7 +71,7 @@ type Receiver = Pick<RingReader, 'words' | 'floats' | 'release'> & { poll(): num
 
 export class Server {
   readonly engine: Engine
-  readonly control: Control
+  readonly control: ControlBlock
   private readonly loop: RunLoop
   private readonly writer: JournalWriter
   private readonly inbound: RingWriter[]
@@ -81,7 +81,7 @@ export class Server {
   /** Boots on what the disk holds. Throws what recovery and the first appends throw. */
   constructor(options: ServerOptions) {
     this.onReleased = options.onReleased
-    this.control = new Control(createControl())
+    this.control = new ControlBlock(createControl())
     const waitForRoom = (hasRoom: () => boolean): void => this.waitForRoom(hasRoom)
     const outboundRings = rings(OUTBOUND_BYTES)
     const outbound = outboundRings.map((sab, index) => ({

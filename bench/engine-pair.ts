@@ -1,21 +1,23 @@
 /**
- * What a change costs the core: the core of this build beside that of another, in one process, on the same commands, in
- * slices that alternate. A machine whose own speed varies by half slows both alike, so the ratio of two neighbouring
- * slices tells what two runs after each other cannot. One process is off by up to 4 % (where its code and its tables
- * came to lie), so several are run, in which the two are loaded in turn first; the median over them is the result.
+ * What a change costs the core: the core of this build beside that of another, each as the program has it, in one
+ * process, on the same commands, in slices that alternate. A machine whose own speed varies by half slows both alike, so
+ * the ratio of two neighbouring slices tells what two runs after each other cannot. One process is off by up to 4 %
+ * (where its code and its tables came to lie), so several are run, in which the two are loaded in turn first; the
+ * median over them is the result.
  *
  *   node dist/bench/engine-pair.js OTHER/dist [--runs N] [--slice COMMANDS]
  *
- * OTHER/dist is the compiled output of another commit (`git worktree add`, `npm ci`, `npm run build`); its commands must
+ * OTHER/dist is the build of another commit (`git worktree add`, `npm ci`, `npm run build`); its commands must
  * have this build's layout. A ratio above 1: this build is the faster one.
  */
 import { fork } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads'
-import type * as EngineModule from '../engine/index.js'
+import type * as EngineModule from '../engine/core/engine.js'
 import type * as TuneModule from '../engine/tune.js'
 import { COMMAND_WORDS } from '../engine/layout.js'
 import { MIXES, type MixName, type Workload, makeWorkload, workloadOptions } from './workload.js'
@@ -35,9 +37,13 @@ interface Order {
 
 type Apply = (from: number, to: number) => void
 
+/** The bundled engine, or the compiler's output where there is none. */
+const engineIn = (dist: string): string =>
+  existsSync(resolve(dist, 'program/engine.js')) ? 'program/engine.js' : 'engine/core/engine.js'
+
 async function load(dist: string, { words, floats }: Workload): Promise<Apply> {
   const at = (file: string): string => pathToFileURL(resolve(dist, file)).href
-  const { createEngine } = (await import(at('engine/index.js'))) as typeof EngineModule
+  const { createEngine } = (await import(at(engineIn(dist)))) as typeof EngineModule
   const { tuneForEngine } = (await import(at('engine/tune.js'))) as typeof TuneModule
   tuneForEngine()
   const engine = createEngine(workloadOptions(() => {}))

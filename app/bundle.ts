@@ -29,7 +29,7 @@ const CHILDREN = ['app/start/gateway-child.js']
 const ENGINE = 'engine/core/engine.js'
 /** Rooms whose files ending in -thread.js are workers of the program. */
 const ROOMS = ['app', 'contracts', 'engine', 'gateway', 'settlement']
-const EXTERNAL = ['uWebSockets.js', 'fs-native-extensions', 'solc', 'snarkjs', '@foundry-rs/*']
+const EXTERNAL = ['fs-native-extensions', 'solc', 'snarkjs', '@foundry-rs/*']
 
 /** What CommonJS packages inside a module need to load Node's own modules. */
 const REQUIRE = `import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);`

@@ -1,14 +1,14 @@
 #!/usr/bin/env node
 /**
  * The `glassbook` program: picks a command and runs it. Commands are loaded only when asked for, so
- * that a Node version that a native module does not know is told before that module is touched.
+ * that a Node that is too old is told so before what it cannot read is touched.
  */
 import { readFileSync } from 'node:fs'
 import { tuneForEngine } from '../engine/tune.js'
 import { openFilesMax } from '../gateway/limits/open-files.js'
 import { asksForHelp, commandHelp, commands, programHelp } from './command-list.js'
 
-const NODE_MAJOR = 20
+const NODE_MAJOR_MIN = 20
 /** With fewer the program's own modules cannot be read, and what fails then tells of anything but files. */
 const START_FILES_MIN = 1024
 /** Looked up at once: where no file can be opened any more it cannot be asked. */
@@ -41,10 +41,9 @@ async function main(argv: string[]): Promise<number> {
     return 0
   }
   const major = Number(process.versions.node.split('.')[0])
-  if (major !== NODE_MAJOR) {
+  if (major < NODE_MAJOR_MIN) {
     process.stderr.write(
-      `glassbook: needs Node ${NODE_MAJOR}, this is ${process.versions.node}. The WebSocket server is a native module ` +
-        `built for Node ${NODE_MAJOR}: use it ("nvm install ${NODE_MAJOR}"), or see "Other Node versions" in README.md.\n`,
+      `glassbook: needs Node ${NODE_MAJOR_MIN} or later, this is ${process.versions.node} ("nvm install ${NODE_MAJOR_MIN}")\n`,
     )
     return 1
   }

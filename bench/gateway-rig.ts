@@ -55,7 +55,7 @@ export interface RigOptions {
   readonly spare?: number
   /** The gateway is a process of its own, as that of `glassbook start`; nothing of `gateway` below holds. */
   readonly apart?: boolean
-  /** Gateway settings; the port is a free one. */
+  /** Gateway settings; the port is a free one, and `sockets` is GLASSBOOK_SOCKETS where that is set. */
   readonly config?: Readonly<Record<string, unknown>>
   readonly markets?: readonly MarketConfig[]
   /** Of the genesis. */
@@ -169,7 +169,14 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     outbound: exchange.outbound[producer]!,
     control: exchange.control,
   }))
-  const config = gatewayConfig({ port: 0, requireSignedFrames: signed, threads: gateways, ...options.config })
+  const sockets = process.env['GLASSBOOK_SOCKETS']
+  const config = gatewayConfig({
+    port: 0,
+    requireSignedFrames: signed,
+    threads: gateways,
+    ...(sockets === undefined ? {} : { sockets }),
+    ...options.config,
+  })
   const starting =
     options.apart === true
       ? startApart(dataDir, links.slice(0, gateways), config)

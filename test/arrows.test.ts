@@ -30,7 +30,7 @@ const GATEWAY_OUTSIDE = [
   // Its history is made anew from the journal, which it only reads.
   /^engine\/(journal\/(crc32c|disk|segment-files)|recovery\/replay-events)$/,
   /^sdk\/wire\//,
-  /^(uWebSockets\.js|viem|zod|prom-client|msgpackr|@noble\/(hashes|curves))(\/|$)/,
+  /^(viem|zod|prom-client|msgpackr|@noble\/(hashes|curves))(\/|$)/,
 ]
 /** What every room of settlement may import. */
 const SETTLEMENT_OUTSIDE = [
@@ -111,8 +111,10 @@ const rules: readonly Rule[] = [
   gatewayRoom('link', 'settings'),
   gatewayRoom('history'),
   gatewayRoom('views', 'link'),
+  // The packages of uWebSockets.js are loaded by name, as they may not be there (net/load-backend).
+  gatewayRoom('sockets', /^ws$/),
   gatewayRoom('sessions', 'protocol'),
-  gatewayRoom('connections', 'sessions'),
+  gatewayRoom('connections', 'sessions', 'sockets'),
   gatewayRoom('limits', 'connections', 'settings'),
   gatewayRoom('signatures', 'limits', 'protocol', 'sessions'),
   gatewayRoom('frames', 'connections', 'history', 'limits', 'link', 'protocol', 'sessions', 'signatures'),
@@ -152,6 +154,7 @@ const rules: readonly Rule[] = [
     'protocol',
     'requests',
     'sessions',
+    'sockets',
     'streams',
     /^gateway\/gateway$/,
   ),

@@ -5,25 +5,25 @@
  * Invariant: what is sent leaves in the order in which it was handed over; nothing is handed to a socket
  * after its close. Messages gather in an outbox and leave together at `flush`, in one system call.
  */
-import { type WebSocket as UwsSocket } from 'uWebSockets.js'
 import { ErrorCode, closeCode, errorName } from '../../sdk/wire/codes.js'
 import type { Codec } from '../../sdk/wire/codec.js'
 import { Kind } from '../../sdk/wire/layout.js'
 import type { WireValue } from '../../sdk/wire/msgpack.js'
 import type { SessionInfo } from '../sessions/directory.js'
+import type { BackendSocket } from '../sockets/backend.js'
 
 /** Bytes of a message that leave in one WebSocket frame. */
 const PIECE_BYTES = 8 << 10
 
 export type Encoded = string | Uint8Array<ArrayBuffer>
 
-/** What uWebSockets.js keeps for a socket from its upgrade on. */
+/** What is kept for a socket from its upgrade on. */
 export interface SocketData {
   readonly codec: Codec
   readonly ip: string
   connection?: Connection
 }
-export type ClientSocket = UwsSocket<SocketData>
+export type ClientSocket = BackendSocket<SocketData>
 
 /** What travels in an error message beside its code and name. */
 export interface ErrorDetails {
@@ -177,8 +177,8 @@ export class Connection {
 
 /**
  * Sends a message, a large one in several WebSocket frames (RFC 6455, 5.4; every client joins them). In one
- * frame it must not go: of 16 KiB and more that the kernel takes in part, uWebSockets.js as installed here
- * loses as many bytes as the frame's header has, and everything behind is garbled.
+ * frame it must not go: of 16 KiB and more that the kernel takes in part, uWebSockets.js as packed for Node 20
+ * (@rjweb/uws) loses as many bytes as the frame's header has, and everything behind is garbled.
  */
 function sendWhole(socket: ClientSocket, data: Encoded): void {
   const isBinary = typeof data !== 'string'
@@ -188,17 +188,9 @@ function sendWhole(socket: ClientSocket, data: Encoded): void {
     return
   }
   const bytes = isBinary ? data : Buffer.from(data)
-  const pieces = socket as ClientSocket & FragmentSender
   let at = PIECE_BYTES
-  pieces.sendFirstFragment(bytes.subarray(0, at), isBinary)
+  socket.sendFirstFragment(bytes.subarray(0, at), isBinary)
   for (; at + PIECE_BYTES < bytes.length; at += PIECE_BYTES)
-    pieces.sendFragment(bytes.subarray(at, at + PIECE_BYTES))
-  pieces.sendLastFragment(bytes.subarray(at))
-}
-
-/** What uWebSockets.js has beside its type declarations. */
-interface FragmentSender {
-  sendFirstFragment(data: Uint8Array, isBinary: boolean): number
-  sendFragment(data: Uint8Array): number
-  sendLastFragment(data: Uint8Array): number
+    socket.sendFragment(bytes.subarray(at, at + PIECE_BYTES))
+  socket.sendLastFragment(bytes.subarray(at))
 }

@@ -322,6 +322,7 @@ test('every limit of the settings has a row here', () => {
     'host',
     'port',
     'threads',
+    'sockets',
     'requireSignedFrames',
     'unsentBytesMax',
     // idle-connections.test's.

@@ -148,7 +148,7 @@ export type FromGateway =
   | { readonly type: 'listening'; readonly port: number }
   | {
       readonly type: 'failed'
-      readonly code: 'PortTaken' | 'PortDenied' | 'AddressInvalid' | 'Broken'
+      readonly code: 'PortTaken' | 'PortDenied' | 'AddressInvalid' | 'ServerUnfit' | 'Broken'
       readonly message: string
     }
   | { readonly type: 'askProof'; readonly ticket: number; readonly question: ProofQuestion }

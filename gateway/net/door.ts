@@ -2,19 +2,21 @@
  * Where an app listens, or does not for a while: a process that has few descriptors left lets nobody in, because
  * uWebSockets.js takes every connection that comes, and spins where it cannot. Called by server.ts.
  */
-import uWS, { type TemplatedApp, type us_listen_socket } from 'uWebSockets.js'
+import type { App, Backend, ListenSocket } from '../sockets/backend.js'
 import { ListenError } from './probe-port.js'
 
 export class Door {
-  readonly #app: TemplatedApp
+  readonly #backend: Backend
+  readonly #app: App
   readonly #host: string
   readonly #port: number
   readonly #onLog: (line: string) => void
-  #socket: us_listen_socket | undefined
+  #socket: ListenSocket | undefined
   #isOpening = false
   #isClosed = false
 
-  constructor(app: TemplatedApp, host: string, port: number, onLog: (line: string) => void) {
+  constructor(backend: Backend, app: App, host: string, port: number, onLog: (line: string) => void) {
+    this.#backend = backend
     this.#app = app
     this.#host = host
     this.#port = port
@@ -60,7 +62,7 @@ export class Door {
   }
 
   #end(): void {
-    if (this.#socket !== undefined) uWS.closeSocket(this.#socket)
+    if (this.#socket !== undefined) this.#backend.closeListenSocket(this.#socket)
     this.#socket = undefined
   }
 }

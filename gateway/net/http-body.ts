@@ -3,10 +3,10 @@
  * WebSocket. Bounded like a message there; whatever is too large, of another type or no value at all is
  * refused.
  */
-import type { HttpRequest, HttpResponse } from 'uWebSockets.js'
 import { jsonCodec, msgpackCodec } from '../../sdk/wire/codec.js'
 import { ErrorCode } from '../../sdk/wire/codes.js'
 import { MalformedMessage, type WireValue } from '../../sdk/wire/msgpack.js'
+import type { HttpRequest, HttpResponse } from '../sockets/backend.js'
 import type { Reply } from './http-reply.js'
 import type { Refusal } from '../limits/limits.js'
 import { RequestError } from '../protocol/request-error.js'

@@ -7,11 +7,11 @@
  * uWebSockets.js cuts a connection that sends a request while one is open. What came in one packet with it
  * is beyond that.
  */
-import type { HttpRequest, HttpResponse } from 'uWebSockets.js'
 import { packJson } from '../../sdk/wire/codec.js'
 import { errorName } from '../../sdk/wire/codes.js'
 import { httpStatus } from '../../sdk/wire/http.js'
 import type { WireValue } from '../../sdk/wire/msgpack.js'
+import type { HttpRequest, HttpResponse } from '../sockets/backend.js'
 import type { RequestError } from '../protocol/request-error.js'
 
 export const STATUS_TEXT: Readonly<Record<number, string>> = {

@@ -284,7 +284,8 @@ describe('HTTP', () => {
       ]) {
         const answer = await raw([asked], /\}$/)
         expect(answer).toContain('431 Request Header Fields Too Large')
-        expect(answer).toContain('"name":"HeadersTooLarge"')
+        // Or in the words of the newer native server, which comes before.
+        expect(answer).toMatch(/"name":"HeadersTooLarge"|uWebSockets\/20 Server/)
       }
     }
     // The WebSocket library counts headers itself, and what comes in several packets.
@@ -313,8 +314,12 @@ describe('HTTP', () => {
       // Until the connection ends.
       const alone = await raw([asked], /nothing/)
       expect(alone.match(/HTTP\/1\.1 [0-9]+/g)).toEqual(['HTTP/1.1 400'])
-      expect(alone).toContain('"name":"MalformedMessage"')
-      expect(await raw([asked + next], /200 OK/)).toBe('')
+      // Or in the words of node:http, which refuses some of them before they come here.
+      expect(alone).toMatch(
+        /"name":"MalformedMessage"|^HTTP\/1\.1 400 Bad Request\r\nConnection: close\r\n\r\n$/,
+      )
+      const both = await raw([asked + next], /200 OK/)
+      expect(both.match(/HTTP\/1\.1 [0-9]+/g) ?? ['HTTP/1.1 400']).toEqual(['HTTP/1.1 400'])
     }
     const one = [post('Content-Length: 2') + '[]', post('Transfer-Encoding: Chunked') + chunked]
     for (const asked of one)

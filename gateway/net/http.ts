@@ -6,7 +6,6 @@
  * Every request takes from a budget of its address before anything else is done for it. A handler must
  * neither throw nor leave a request without an answer or an abort handler: uWebSockets.js ends the process.
  */
-import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js'
 import { HTTP_HEAD_BYTES_MAX } from '../../engine/limits.js'
 import { ErrorCode } from '../../sdk/wire/codes.js'
 import { FieldError } from '../../sdk/wire/fields.js'
@@ -23,6 +22,7 @@ import { HttpFrames } from './http-frames.js'
 import { Reply } from './http-reply.js'
 import { HttpTokens } from '../requests/http-token.js'
 import { RequestError } from '../protocol/request-error.js'
+import { type App, type HttpRequest, type HttpResponse, forEachHeader } from '../sockets/backend.js'
 import type { PlainMethod } from '../requests/requests.js'
 
 type Handle = (reply: Reply, request: HttpRequest, response: HttpResponse) => void
@@ -36,7 +36,7 @@ interface Route {
 const FRAMES_PATH = '/v1/frames'
 
 /** Adds every HTTP route to the app, /metrics among them unless it has a port of its own. */
-export function addHttpRoutes(app: TemplatedApp, gateway: Gateway): void {
+export function addHttpRoutes(app: App, gateway: Gateway): void {
   for (const [path, route] of routes(gateway)) addRoute(app, gateway, path, route)
   app.any('/*', (response, request) => {
     const ip = addressUnlessTold(gateway, response)
@@ -52,7 +52,7 @@ export function addHttpRoutes(app: TemplatedApp, gateway: Gateway): void {
 }
 
 /** Adds /metrics and nothing else: for an app on a port that strangers do not reach. */
-export function addMetricsRoutes(app: TemplatedApp, gateway: Gateway): void {
+export function addMetricsRoutes(app: App, gateway: Gateway): void {
   const metrics = later(() => gateway.metrics.text(), 'text/plain; version=0.0.4')
   const reply = (response: HttpResponse, request: HttpRequest): Reply =>
     replyTo(gateway, response, request, addressKey(response.getRemoteAddress()))
@@ -116,7 +116,7 @@ function routes(gateway: Gateway): Map<string, Route> {
   return table
 }
 
-function addRoute(app: TemplatedApp, gateway: Gateway, path: string, route: Route): void {
+function addRoute(app: App, gateway: Gateway, path: string, route: Route): void {
   const { get, post, isPublic } = route
   const allow = [...(get ? ['GET', 'HEAD'] : []), ...(post ? ['POST'] : []), 'OPTIONS'].join(', ')
   const run =
@@ -226,7 +226,7 @@ function admit(gateway: Gateway, reply: Reply, request: HttpRequest): boolean {
  */
 function hasOneLength(request: HttpRequest): boolean {
   let told = 0
-  request.forEachHeader((name, value) => {
+  forEachHeader(request, (name, value) => {
     if (name === 'content-length') told++
     else if (name === 'transfer-encoding') told += value.toLowerCase() === 'chunked' ? 1 : 2
   })
@@ -237,14 +237,14 @@ function hasOneLength(request: HttpRequest): boolean {
 export function headBytes(request: HttpRequest): number {
   const query = queryOf(request)
   let bytes = request.getMethod().length + request.getUrl().length + query.length + ' ? HTTP/1.1\r\n'.length
-  request.forEachHeader((name, value) => {
+  forEachHeader(request, (name, value) => {
     bytes += name.length + value.length + ': \r\n'.length
   })
   return bytes
 }
 
-/** The text behind the question mark; uWebSockets.js has undefined where there is none, whatever its types say. */
-const queryOf = (request: HttpRequest): string => (request.getQuery() as string | undefined) ?? ''
+/** The text behind the question mark. */
+const queryOf = (request: HttpRequest): string => request.getQuery() ?? ''
 
 /** Lets a page of an origin that `corsOrigins` names read the answer. */
 function allowOrigin(gateway: Gateway, reply: Reply, request: HttpRequest): void {

@@ -1,23 +1,24 @@
 /**
- * The uWebSockets.js app of one gateway thread: upgrade, open, message, drain, close, and nothing else.
+ * The app of one gateway thread (net/backend.ts): upgrade, open, message, drain, close, and nothing else.
  * A message's buffer is dead after its callback, so whatever is kept is copied by then.
  *
  * uWebSockets.js cannot say why it could not listen, and with several threads on one port it would join
  * another program's port in silence; so the port is first taken and given back by node:net, which can.
  */
-import uWS, { type HttpRequest, type HttpResponse, type TemplatedApp } from 'uWebSockets.js'
 import { ErrorCode, errorName } from '../../sdk/wire/codes.js'
 import { type Codec, codecOf } from '../../sdk/wire/codec.js'
 import { FRAME_BYTES_MAX, HTTP_HEAD_BYTES_MAX } from '../../engine/limits.js'
 import type { SocketData } from '../connections/connection.js'
 import type { Gateway } from '../gateway.js'
 import { Door } from './door.js'
+import type { HttpRequest, HttpResponse } from '../sockets/backend.js'
 import { addHttpRoutes, addMetricsRoutes, addressUnlessTold, headBytes } from './http.js'
 import { httpStatus } from '../../sdk/wire/http.js'
 import { STATUS_TEXT } from './http-reply.js'
 import type { Refusal } from '../limits/limits.js'
 import { DescriptorGuard } from '../limits/open-files.js'
-import { probePort } from './probe-port.js'
+import { loadBackend } from './load-backend.js'
+import { ListenError, probePort } from './probe-port.js'
 
 /** The least idle time that uWebSockets.js takes, and what a close may take beyond the gateway's own. */
 const IDLE_S_MIN = 8
@@ -53,10 +54,17 @@ export async function startServer(
   { host, port, shared, onLog }: ServerOptions,
 ): Promise<GatewayServer> {
   const { config } = gateway.data
+  const { backend, notice } = loadBackend(config.sockets)
+  if (notice !== undefined && !shared) onLog(notice)
+  const isShared = config.threads > 1
+  if (isShared && !backend.sharesPorts) {
+    const message = `gateway.threads: ${config.threads}, but ${backend.name} share a port from Node 22.12 on: give 1`
+    throw new ListenError('ServerUnfit', message)
+  }
   const freePort = shared ? port : await probePort(host, port)
   const metricsPort = config.metricsPort + gateway.data.thread
   if (config.metricsPort !== 0) await probePort(host, metricsPort)
-  const app = uWS.App({})
+  const app = backend.app(isShared)
 
   app.ws<SocketData>('/', {
     maxPayloadLength: MESSAGE_BYTES_CUT,
@@ -103,7 +111,7 @@ export async function startServer(
       const { connection } = socket.getUserData()
       if (connection !== undefined) connection.heardAtMs = performance.now()
     },
-    // A pong waits for it by now, which uWebSockets.js has sent without asking.
+    // A pong waits for it by now, which was sent without asking.
     ping: (socket) => {
       const { connection } = socket.getUserData()
       if (connection === undefined) return
@@ -122,14 +130,14 @@ export async function startServer(
   })
 
   addHttpRoutes(app, gateway)
-  const door = new Door(app, host, freePort, onLog)
+  const door = new Door(backend, app, host, freePort, onLog)
   await door.open()
   const apps = [app]
   const doors = [door]
   if (config.metricsPort !== 0) {
-    const metrics = uWS.App({})
+    const metrics = backend.app(false)
     addMetricsRoutes(metrics, gateway)
-    const own = new Door(metrics, host, metricsPort, onLog)
+    const own = new Door(backend, metrics, host, metricsPort, onLog)
     await own.open()
     doors.push(own)
     apps.push(metrics)
@@ -143,8 +151,7 @@ export async function startServer(
       for (const each of doors) each.close()
     },
     closeSockets: () => {
-      // The type declarations do not know it.
-      for (const each of apps) (each as TemplatedApp & { close(): void }).close()
+      for (const each of apps) each.close()
     },
   }
 }
@@ -160,7 +167,8 @@ function refuse(
     response.close()
     return
   }
-  response.writeStatus(STATUS_TEXT[httpStatus(code)]!).writeHeader('content-type', 'application/json')
+  response.writeStatus(STATUS_TEXT[httpStatus(code)]!)
+  response.writeHeader('content-type', 'application/json')
   if (code === ErrorCode.UnsupportedVersion) response.writeHeader('sec-websocket-version', '13')
   if (retryAfter !== undefined) response.writeHeader('retry-after', String(Math.ceil(retryAfter / 1000)))
   response.end(JSON.stringify({ code, name: errorName(code), message, retryAfter }), true)

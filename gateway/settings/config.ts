@@ -25,6 +25,12 @@ export const gatewayConfigSchema = z.strictObject({
     .describe('address to listen on'),
   port: z.int().min(0).max(65535).default(9001).describe('TCP port; 0 = any free one'),
   threads: z.int().min(1).max(32).default(1).describe('gateway threads that share the port'),
+  sockets: z
+    .enum(['auto', 'uws', 'ws'], { error: 'is no such server; it must be one of auto, uws, ws' })
+    .default('auto')
+    .describe(
+      'what speaks WebSocket and HTTP: uws = the native uWebSockets.js, ws = ws and node:http, auto = uws where it fits this Node',
+    ),
   requireSignedFrames: z
     .boolean()
     .default(true)
@@ -161,7 +167,7 @@ function settingPaths(): { path: string[]; kind: 'number' | 'boolean' | 'text' |
         ? 'boolean'
         : inner instanceof z.ZodArray
           ? 'list'
-          : inner instanceof z.ZodString
+          : inner instanceof z.ZodString || inner instanceof z.ZodEnum
             ? 'text'
             : 'number'
     return [{ path, kind }]

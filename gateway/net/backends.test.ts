@@ -1,0 +1,290 @@
+/**
+ * What every server of sockets must do for the gateway (sockets/backend.ts), asked of each that this machine has, over
+ * real sockets: `ws` with node:http always, the native one where it fits this Node. GLASSBOOK_SOCKETS=ws runs the
+ * gateway's other suites on the former.
+ */
+import { createHash } from 'node:crypto'
+import { type Socket as TcpSocket, connect } from 'node:net'
+import { WebSocket } from 'ws'
+import { type Rig, startRig } from '../../bench/gateway-rig.js'
+import { FRAME_BYTES_MAX } from '../../engine/limits.js'
+import { type Client, createClient, createSessionKey } from '../../sdk/index.js'
+import { packJson } from '../../sdk/wire/codec.js'
+import { ErrorCode, closeCode } from '../../sdk/wire/codes.js'
+import { Kind, Method } from '../../sdk/wire/layout.js'
+import { type WireValue, packMsgpack, unpackMsgpack } from '../../sdk/wire/msgpack.js'
+import { domainPreimage, frameMessage } from '../../sdk/wire/signed.js'
+import { Subprotocol } from '../../sdk/wire/version.js'
+import { addressKey } from '../limits/addresses.js'
+import { gatewayConfig } from '../settings/config.js'
+import { nodeBackend } from '../sockets/node-backend.js'
+import { addressBytes } from '../sockets/node-http.js'
+import { loadBackend } from './load-backend.js'
+
+const MARKET = 'ETH-USDC'
+const DOMAIN = createHash('sha256')
+  .update(domainPreimage(31337, `0x${'11'.repeat(20)}`))
+  .digest()
+const hasNative = loadBackend('auto').backend !== nodeBackend
+
+async function until(condition: () => boolean, what: string): Promise<void> {
+  const end = performance.now() + 120_000
+  while (!condition()) {
+    if (performance.now() > end) throw new Error(`waited in vain: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
+
+describe.each(hasNative ? (['uws', 'ws'] as const) : (['ws'] as const))('sockets: %s', (sockets) => {
+  let rig: Rig
+  let trader: Client
+  const start = async (config: Readonly<Record<string, unknown>> = {}): Promise<void> => {
+    rig = await startRig({ accounts: 2, config: { sockets, ...config } })
+    trader = await createClient({ url: rig.url, wallet: rig.wallets[0]! }).connect()
+  }
+  afterEach(async () => {
+    trader.close()
+    await rig.stop()
+  })
+
+  /** A TCP connection, what it was sent, and whether it has ended. */
+  const raw = (
+    text: string,
+    localAddress = '127.0.0.1',
+  ): { socket: TcpSocket; got: () => string; ended: () => boolean } => {
+    const socket = connect({ port: rig.port, host: '127.0.0.1', localAddress })
+    let got = ''
+    let ended = false
+    socket.on('error', () => {})
+    socket.on('data', (data) => (got += data.toString('latin1')))
+    socket.on('close', () => (ended = true))
+    socket.write(text)
+    return { socket, got: () => got, ended: () => ended }
+  }
+  const askedUntilEnd = async (text: string, localAddress?: string): Promise<string> => {
+    const one = raw(text, localAddress)
+    await until(one.ended, `the end after ${JSON.stringify(text.slice(0, 40))}: ${one.got()}`)
+    return one.got()
+  }
+  const handshake = (subprotocol: string, version = '13'): string =>
+    [
+      'GET / HTTP/1.1',
+      'Host: a',
+      'Upgrade: websocket',
+      'Connection: Upgrade',
+      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+      `Sec-WebSocket-Version: ${version}`,
+      `Sec-WebSocket-Protocol: ${subprotocol}`,
+      '\r\n',
+    ].join('\r\n')
+
+  test('log on, trade, follow a stream; ask and trade over HTTP', async () => {
+    await start()
+    const key = await createSessionKey({ extractable: true })
+    const { account, approval } = await trader.createSession({ key })
+    const trades: unknown[] = []
+    await trader.subscribe('trades:0', ({ data }) => trades.push(...(data as unknown[])))
+    const taker = await createClient({ url: rig.url, wallet: rig.wallets[1]! }).connect()
+    await taker.createSession()
+    await trader.placeOrder({ market: MARKET, side: 'sell', ticks: 100, lots: 5 })
+    await taker.placeOrder({ market: MARKET, side: 'buy', ticks: 100, lots: 2, timeInForce: 'IOC' })
+    await until(() => trades.length === 1, 'the trade')
+    taker.close()
+
+    const http = `http://127.0.0.1:${rig.port}`
+    expect(await (await fetch(`${http}/v1/depth?market=0`)).json()).toMatchObject({
+      levels: [[], [[100, 3, 1]]],
+    })
+    const payload = packJson([[1, 0, 0, 50, 3, 77]])
+    // Above those of the client, which are microseconds.
+    const nonce = (Date.now() + 1000) * 1000
+    const signature = await key.sign(
+      frameMessage(DOMAIN, { account, approval }, nonce, Buffer.from(payload)) as never,
+    )
+    const post = (body: string): Promise<Response> =>
+      fetch(`${http}/v1/frames`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+    const placed = await post(packJson([account, approval, nonce, payload, signature]))
+    expect([placed.status, await placed.json()]).toMatchObject([
+      200,
+      [expect.any(Number), [[0, expect.any(Number), 1, 3, 0]]],
+    ])
+
+    const head = await fetch(`${http}/v1/markets`, { method: 'HEAD' })
+    const whole = await (await fetch(`${http}/v1/markets`)).text()
+    expect([head.status, head.headers.get('content-length')]).toEqual([200, String(whole.length)])
+    const options = await fetch(`${http}/v1/frames`, { method: 'OPTIONS' })
+    expect([options.status, options.headers.get('allow')]).toEqual([204, 'POST, OPTIONS'])
+    expect((await fetch(`${http}/v1/frames`)).status).toBe(405)
+    expect((await post('[')).status).toBe(400)
+    const large = await askedUntilEnd(
+      `POST /v1/frames HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 70000\r\n\r\n[${' '.repeat(69_999)}`,
+    )
+    expect(large).toMatch(/^HTTP\/1\.1 413 .*connection: close/is)
+    const wide = await askedUntilEnd(`GET /v1/time HTTP/1.1\r\nHost: a\r\nX: ${'a'.repeat(5000)}\r\n\r\n`)
+    // The newer native one says it in its own words.
+    expect(wide).toMatch(/^HTTP\/1\.1 431 .*("HeadersTooLarge"|uWebSockets)/is)
+    // Behind one that waits for its answer: who asks in a later packet is answered in his turn.
+    const line = raw('GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n')
+    await until(() => line.got().startsWith('HTTP/1.1 200'), 'metrics')
+    line.socket.write('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n')
+    await until(() => line.got().endsWith('ok'), 'an answer behind metrics')
+    line.socket.destroy()
+  }, 120_000)
+
+  test('a handshake that is refused is answered and cut; a message that is too large ends with its code', async () => {
+    await start()
+    for (const [asked, status] of [
+      [handshake('other'), 'HTTP/1.1 400'],
+      [handshake(Subprotocol.Json, '12'), 'HTTP/1.1 426'],
+    ] as const) {
+      const answer = await askedUntilEnd(asked)
+      expect(answer.slice(0, status.length)).toBe(status)
+      expect(answer.toLowerCase()).toContain('connection: close')
+    }
+    const taken = raw(handshake(`other, ${Subprotocol.Json}`))
+    await until(() => taken.got().includes('101 Switching'), 'the upgrade')
+    expect(taken.got().toLowerCase()).toContain(`sec-websocket-protocol: ${Subprotocol.Json}`)
+    taken.socket.destroy()
+    const closeOf = async (bytes: number): Promise<number> => {
+      const socket = new WebSocket(rig.url, Subprotocol.Msgpack)
+      socket.on('error', () => {})
+      await new Promise((resolve) => socket.once('open', resolve))
+      socket.send(Buffer.alloc(bytes))
+      return new Promise((resolve) => socket.once('close', resolve))
+    }
+    expect(await closeOf(FRAME_BYTES_MAX + 1)).toBe(closeCode(ErrorCode.MessageTooLarge))
+    // So much is not even read.
+    expect([1006, 1009]).toContain(await closeOf(1 << 20))
+    await until(() => rig.gateway.stats.connections === 1, 'the end of those connections')
+  })
+
+  test('who reads late gets everything, whole and in order, and the newest state of its streams', async () => {
+    const FREE = { perSecond: 1e9, burst: 1e9 }
+    await start({ conflateBytes: 64 << 10, unsentBytesMax: 1 << 28, requestRate: FREE, orderRate: FREE })
+    await trader.createSession()
+    for (let part = 0; part < 16; part++)
+      await trader.batch(
+        Array.from({ length: 64 }, (_, index) =>
+          trader.place({ market: MARKET, side: 'buy', ticks: 1000 + part * 64 + index, lots: 1 + index }),
+        ),
+      )
+    const late = new WebSocket(rig.url, Subprotocol.Msgpack)
+    const messages: (readonly WireValue[])[] = []
+    late.on('message', (data: Buffer) => messages.push(unpackMsgpack(data) as readonly WireValue[]))
+    await new Promise((resolve) => late.once('open', resolve))
+    late.send(packMsgpack([Kind.Request, 5000, Method.Subscribe, ['book:0']]))
+    await until(() => messages.some(([kind]) => kind === Kind.Snapshot), 'the book')
+    late.pause()
+    // Some 40 MiB: more than the kernel takes.
+    const count = 4000
+    for (let id = 0; id < count; id++) late.send(packMsgpack([Kind.Request, id, Method.Depth, [0, 1000]]))
+    for (let lots = 1; lots < 50; lots++)
+      await trader.placeOrder({ market: MARKET, side: 'buy', ticks: 77, lots })
+    const { seq } = (await trader.call(Method.Depth, [0, 5])) as { seq: number }
+    late.resume()
+    const isNewest = (message: readonly WireValue[]): boolean =>
+      message[1] === 'book:0' && message[message[0] === Kind.Snapshot ? 3 : 2] === seq
+    const results = (): (readonly WireValue[])[] => messages.filter(([kind]) => kind === Kind.Result)
+    await until(() => results().length > count && messages.some(isNewest), 'everything')
+    const ids = results().map(([, id]) => id as number)
+    expect(ids.filter((id) => id < count)).toEqual(Array.from({ length: count }, (_, id) => id))
+    late.terminate()
+  }, 180_000)
+
+  test('who never reads is closed, with bounded memory; an address that is kept out gets nothing', async () => {
+    await start({
+      unsentBytesMax: 1 << 20,
+      requestRate: { perSecond: 1, burst: 50 },
+      ipRefusalRate: { perSecond: 1, burst: 50 },
+      ipOffenceRate: { perSecond: 1, burst: 1 },
+      keptOutS: 600,
+    })
+    const deaf = raw(handshake(Subprotocol.Msgpack))
+    await until(() => deaf.got().includes('101 Switching'), 'the upgrade')
+    deaf.socket.pause()
+    const ping = Buffer.concat([Uint8Array.from([0x89, 0xfd, 0, 0, 0, 0]), Buffer.alloc(125)])
+    const pings = Buffer.concat(Array.from({ length: 1000 }, () => ping))
+    const before = process.memoryUsage().rss
+    for (let written = 0; written < 64 << 20 && !deaf.socket.destroyed; written += pings.length) {
+      deaf.socket.write(pings)
+      await new Promise((resolve) => setTimeout(resolve, deaf.socket.writableLength > 1 << 20 ? 100 : 0))
+      if (deaf.socket.writableLength > 8 << 20) break
+    }
+    await until(() => rig.gateway.stats.connections === 1, 'the close')
+    expect((process.memoryUsage().rss - before) / 2 ** 20).toBeLessThan(120)
+    deaf.socket.destroy()
+
+    const loud = '127.0.0.66'
+    let answer = ''
+    for (let count = 0; count < 200 && !answer.includes('is kept out'); count++)
+      answer = await askedUntilEnd('GET /x HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(100), loud)
+    expect(answer).toContain('is kept out')
+    let answered = 0
+    for (let count = 0; count < 5; count++)
+      if ((await askedUntilEnd('GET /v1/time HTTP/1.1\r\nHost: a\r\n\r\n', loud)).includes('200 OK'))
+        answered++
+    expect(answered).toBe(0)
+    expect((await fetch(`http://127.0.0.1:${rig.port}/v1/time`)).status).toBe(200)
+  }, 120_000)
+
+  test('a stop ends every connection: a WebSocket with its code, idle and half-open ones of HTTP', async () => {
+    await start()
+    const socket = new WebSocket(rig.url, Subprotocol.Msgpack)
+    await new Promise((resolve) => socket.once('open', resolve))
+    const closed = new Promise((resolve) => socket.once('close', resolve))
+    const idle = raw('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n')
+    await until(() => idle.got().endsWith('ok'), 'an answer')
+    const half = raw('GET /healthz HTTP/1.1\r\nHo')
+    const silent = raw('')
+    trader.close()
+    const { port } = rig
+    await rig.stop()
+    expect(await closed).toBe(closeCode(ErrorCode.ShuttingDown))
+    await until(() => [idle, half, silent].every(({ ended }) => ended()), 'the end of each')
+    const refused = await new Promise((resolve) => connect(port, '127.0.0.1').once('error', resolve))
+    expect((refused as NodeJS.ErrnoException).code).toBe('ECONNREFUSED')
+    await start()
+  })
+
+  test('a metrics port of its own, on each of two threads that share a port', async () => {
+    const { sharesPorts } = loadBackend(sockets).backend
+    const metricsPort = 20_000 + (process.pid % 20_000)
+    if (!sharesPorts) {
+      await expect(startRig({ accounts: 1, gateways: 2, config: { sockets } })).rejects.toThrow(
+        /gateway\.threads: 2/,
+      )
+      await start({ metricsPort })
+    } else {
+      rig = await startRig({ accounts: 1, gateways: 2, config: { sockets, metricsPort } })
+      trader = await createClient({ url: rig.url, wallet: rig.wallets[0]! }).connect()
+    }
+    for (const port of sharesPorts ? [metricsPort, metricsPort + 1] : [metricsPort]) {
+      const answer = await fetch(`http://127.0.0.1:${port}/metrics`)
+      expect([answer.status, await answer.text()]).toMatchObject([200, expect.stringContaining('glassbook_')])
+      expect((await fetch(`http://127.0.0.1:${port}/v1/time`)).status).toBe(404)
+    }
+    expect((await fetch(`http://127.0.0.1:${rig.port}/metrics`)).status).toBe(404)
+  })
+})
+
+test('the setting is checked, and told where a server does not fit', async () => {
+  expect(() => gatewayConfig({ sockets: 'uvs' })).toThrow(/gateway\.sockets: .*auto, uws, ws/)
+  if (!hasNative) {
+    const { notice } = loadBackend('auto')
+    expect(notice).toMatch(/no native WebSocket server fits Node .*ws and node:http serve instead/)
+    await expect(startRig({ accounts: 1, config: { sockets: 'uws' } })).rejects.toThrow(/gateway\.sockets: /)
+  } else expect(loadBackend('uws').notice).toBeUndefined()
+  expect(loadBackend('ws')).toEqual({ backend: nodeBackend })
+})
+
+test.each([
+  ['127.0.0.1', '127.0.0.1'],
+  ['::ffff:10.1.2.3', '10.1.2.3'],
+  ['::1', '0:0:0:0::/64'],
+  ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+  ['2001:db8::7', '2001:db8:0:0::/64'],
+  ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+  ['64:ff9b::192.0.2.33', '64:ff9b:0:0::/64'],
+])('the bytes of the address %s', (text, key) => {
+  expect(addressKey(addressBytes(text))).toBe(key)
+})

@@ -20,7 +20,7 @@ const HOUR = 'AAPL_2012-06-21_34200000_37800000_message_50.csv'
 async function replay(args: string[]): Promise<Record<string, unknown>> {
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    [join(root, 'dist', 'app', 'main.js'), 'start', '--port', '0', '--json', '--replay', ...args],
+    [join(root, 'dist', 'program', 'main.js'), 'start', '--port', '0', '--json', '--replay', ...args],
     { maxBuffer: 64 << 20 },
   )
   return JSON.parse(stdout) as Record<string, unknown>

@@ -362,7 +362,7 @@ describe('as a program', () => {
     args: readonly string[],
     input: string,
   ): Promise<{ code: number | null; out: string; err: string }> {
-    const program = new URL('../main.js', import.meta.url).pathname
+    const program = new URL('../../program/main.js', import.meta.url).pathname
     const child = spawn(process.execPath, [program, 'engine', ...args], { stdio: 'pipe' })
     let out = ''
     let err = ''
@@ -385,7 +385,7 @@ describe('as a program', () => {
   test('a reader that goes away ends it, and is no error', async () => {
     const file = join(directory, 'markets.json')
     writeFileSync(file, JSON.stringify(config))
-    const program = new URL('../main.js', import.meta.url).pathname
+    const program = new URL('../../program/main.js', import.meta.url).pathname
     const child = spawn(process.execPath, [program, 'engine', '--config', file], { stdio: 'pipe' })
     let err = ''
     child.stderr.on('data', (chunk) => (err += String(chunk)))

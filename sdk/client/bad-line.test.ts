@@ -29,7 +29,7 @@ const SECONDS = process.env['GLASSBOOK_LONG'] === '1' ? 120 : 8
 const KILL_EVERY_MS = SECONDS === 120 ? 10_000 : 3_000
 const MARKET = 'ETH-USDC'
 const MAKER = 1
-const PROGRAM = fileURLToPath(new URL('../../app/main.js', import.meta.url))
+const PROGRAM = fileURLToPath(new URL('../../program/main.js', import.meta.url))
 
 async function until(condition: () => boolean | Promise<boolean>, what: string, ms = 180_000): Promise<void> {
   const end = performance.now() + ms

@@ -17,7 +17,7 @@ import { ChunkProver, NoWitness } from './prove.js'
 const SHAPE = { rows: 1, depth: 1 }
 /** Smallest that holds SHAPE. */
 const POWER = 10
-const GLASSBOOK = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'app', 'main.js')
+const GLASSBOOK = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'program', 'main.js')
 const silent = (): void => {}
 
 describe('ceremony', () => {

@@ -5,7 +5,8 @@ import { type AddressInfo, createServer } from 'node:net'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-export const MAIN = resolve(fileURLToPath(import.meta.url), '..', '..', '..', 'app', 'main.js')
+/** What ships: the bundle that `npm run build` makes. */
+export const MAIN = resolve(fileURLToPath(import.meta.url), '..', '..', '..', 'program', 'main.js')
 /** Long, for machines that do much else. */
 export const WAIT_MS = 300_000
 

@@ -18,7 +18,7 @@ import { demoTokenAbi, settlementAbi, vaultAbi } from '../../contracts/abi.js'
 import { type Deployment, receiptOf } from '../../contracts/deployment/deploy.js'
 import { type Client, createClient } from '../../sdk/index.js'
 
-const main = resolve(fileURLToPath(import.meta.url), '..', '..', '..', 'app', 'main.js')
+const main = resolve(fileURLToPath(import.meta.url), '..', '..', '..', 'program', 'main.js')
 /** Long, because a fresh machine builds the proving key first and proves a withdrawal’s batch row by row, beside other tests. */
 const WAIT_MS = 1_500_000
 

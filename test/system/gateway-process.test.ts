@@ -13,7 +13,7 @@ import type { BatchInfo } from '../../gateway/link/messages.js'
 import { type Client, createClient } from '../../sdk/index.js'
 import { Method } from '../../sdk/wire/layout.js'
 
-const main = resolve(fileURLToPath(import.meta.url), '..', '..', '..', 'app', 'main.js')
+const main = resolve(fileURLToPath(import.meta.url), '..', '..', '..', 'program', 'main.js')
 /** Long, for machines that do much else. */
 const WAIT_MS = 600_000
 

@@ -16,9 +16,9 @@
 import { PerformanceObserver, performance } from 'node:perf_hooks'
 import { build, type Histogram } from 'hdr-histogram-js'
 import { OrderBook, type Side as RivalSide, type LimitOrderOptions } from 'nodejs-order-book'
-import { CommandKind, Side } from '../engine/codes.js'
+import { CommandKind, Side, TimeInForce } from '../engine/codes.js'
 import * as commands from '../engine/commands.js'
-import { COMMAND_WORDS, Cmd } from '../engine/layout.js'
+import { Attr, AmendCmd, COMMAND_WORDS, OrderCmd, PlaceCmd, kindOf } from '../engine/layout.js'
 import { createEngine, sealSnapshot } from '../engine/index.js'
 import { tuneForEngine } from '../engine/tune.js'
 import type { Engine } from '../engine/types.js'
@@ -109,14 +109,14 @@ function rival(mix: MixName): Result {
   const { words, setUp, count } = workload
   // Its orders are keyed by strings and its options are objects: both are made before the clock runs.
   const ids = Array.from({ length: setUp + count }, (_, index) =>
-    String(words[index * COMMAND_WORDS + Cmd.CLOID_LO]),
+    String(words[index * COMMAND_WORDS + OrderCmd.CLOID_LO]),
   )
   const options = ids.map((id, index) => rivalOrder(words, index * COMMAND_WORDS, id))
   const book = new OrderBook()
   const run = (from: number, to: number): void => {
     for (let index = from; index < to; index++) {
       const at = index * COMMAND_WORDS
-      switch (words[at]! & 0xff) {
+      switch (kindOf(words[at]!)) {
         case CommandKind.Place:
           book.limit(options[index]!)
           break
@@ -124,7 +124,7 @@ function rival(mix: MixName): Result {
           book.cancel(ids[index]!)
           break
         case CommandKind.Amend:
-          book.modify(ids[index]!, { price: words[at + Cmd.TICKS]!, size: words[at + Cmd.LOTS]! })
+          book.modify(ids[index]!, { price: words[at + AmendCmd.TICKS]!, size: words[at + AmendCmd.LOTS]! })
           break
         default:
           break
@@ -136,12 +136,12 @@ function rival(mix: MixName): Result {
 }
 
 function rivalOrder(words: Int32Array, at: number, id: string): LimitOrderOptions {
-  const immediate = ((words[at]! >> 12) & 7) === 1
+  const immediate = ((words[at]! >> Attr.TIME_IN_FORCE_SHIFT) & Attr.TIME_IN_FORCE_MASK) === TimeInForce.IOC
   return {
     id,
-    side: (((words[at]! >> 8) & 1) === Side.Buy ? 'buy' : 'sell') as RivalSide,
-    size: words[at + Cmd.LOTS]!,
-    price: words[at + Cmd.TICKS]!,
+    side: (((words[at]! >> Attr.SIDE_SHIFT) & 1) === Side.Buy ? 'buy' : 'sell') as RivalSide,
+    size: words[at + PlaceCmd.LOTS]!,
+    price: words[at + PlaceCmd.TICKS]!,
     ...(immediate ? { timeInForce: 'IOC' as LimitOrderOptions['timeInForce'] & string } : {}),
   } as LimitOrderOptions
 }

@@ -6,10 +6,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
-import { CommandKind } from '../engine/codes.js'
 import { ControlBlock } from '../engine/rings/control.js'
 import { type ExchangeHandles, startExchange } from '../engine/runtime/exchange.js'
-import { COMMAND_WORDS, Cmd, OpenAccountCmd } from '../engine/layout.js'
+import { COMMAND_WORDS } from '../engine/layout.js'
 import {
   INBOUND_HEADER_WORDS,
   Inbound,
@@ -22,6 +21,7 @@ import {
 import { RingReader, RingWriter } from '../engine/rings/ring.js'
 import type { EngineCapacities, MarketConfig } from '../engine/types.js'
 import { startGatewayLink } from '../app/start/gateway-link.js'
+import { writeCommand } from '../engine/records/access.js'
 import { type GatewayConfig, gatewayConfig } from '../gateway/settings/config.js'
 import type { AssetInfo, DeploymentInfo, GatewayThreadData } from '../gateway/link/messages.js'
 import { type GatewayOptions, type RunningGateway, startGateway } from '../gateway/process/start.js'
@@ -144,20 +144,15 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   const owners = wallets.map(({ address }, index) => [index + 1, address] as const)
   if (exchange.seq === 0) {
     for (const [account, owner] of owners) {
-      operate((words, _floats, at) => {
-        words[at + Cmd.KIND] = CommandKind.OpenAccount
-        words[at + Cmd.ACCOUNT] = account
+      operate((words, floats, at) => {
         const address = Buffer.from(owner.slice(2), 'hex')
-        for (let word = 0; word < 5; word++)
-          words[at + OpenAccountCmd.OWNER + word] = address.readInt32BE(word * 4)
+        const ownerWords = Array.from({ length: 5 }, (_, word) => address.readInt32BE(word * 4))
+        writeCommand(words, floats, at, 'OpenAccount', { account, owner: ownerWords })
       })
       for (const { id } of RIG_ASSETS) {
-        operate((words, floats, at) => {
-          words[at + Cmd.KIND] = CommandKind.Deposit
-          words[at + Cmd.ACCOUNT] = account
-          words[at + Cmd.ASSET] = id
-          floats[(at >> 1) + Cmd.AMOUNT_F64] = RIG_UNITS
-        })
+        operate((words, floats, at) =>
+          writeCommand(words, floats, at, 'Deposit', { account, asset: id, units: RIG_UNITS }),
+        )
       }
       // Nobody reads faster than the timer below: give it time to.
       if (account % 1000 === 0) await new Promise((resolve) => setTimeout(resolve, 20))

@@ -6,7 +6,7 @@ import { CommandKind } from '../engine/codes.js'
 import { createEngine } from '../engine/index.js'
 import { COMMANDS_AT, JournalReader, genesisOf } from '../engine/journal/reader.js'
 import { applyBlock } from '../engine/recovery/recovery.js'
-import { COMMAND_WORDS, Cmd } from '../engine/layout.js'
+import { COMMAND_WORDS, Cmd, kindOf } from '../engine/layout.js'
 import type { Engine } from '../engine/types.js'
 
 const ORDER_KINDS: ReadonlySet<number> = new Set([
@@ -37,7 +37,7 @@ export function checkJournal(
   for (let block = reader.next(); block !== undefined; block = reader.next()) {
     engine ??= createEngine({ genesis: genesisOf(block), onEvents: () => {} })
     for (let index = 0; index < block.count; index++) {
-      if (ORDER_KINDS.has(block.words[COMMANDS_AT + index * COMMAND_WORDS + Cmd.KIND]! & 0xff))
+      if (ORDER_KINDS.has(kindOf(block.words[COMMANDS_AT + index * COMMAND_WORDS + Cmd.KIND]!)))
         journaledOrders++
     }
     applyBlock(engine, block)

@@ -2,14 +2,15 @@
  * Journals made for measuring: seeded commands, applied by an engine on the way so that a replay has a
  * state hash to reach, written in full blocks without syncs.
  */
-import { CommandKind, TimeInForce } from '../engine/codes.js'
+import { TimeInForce } from '../engine/codes.js'
 import { createEngine } from '../engine/index.js'
 import { nodeDisk, type Disk } from '../engine/journal/disk.js'
 import { FileBackend } from '../engine/journal/file-backend.js'
 import { BlockBuilder, BlockType, ZERO_HASH } from '../engine/journal/format.js'
 import { SEGMENT_BYTES, journalFolder } from '../engine/journal/segments.js'
-import { Attr, COMMAND_BYTES, COMMAND_WORDS, Cmd, OpenAccountCmd } from '../engine/layout.js'
+import { COMMAND_BYTES, COMMAND_WORDS } from '../engine/layout.js'
 import { AttachmentKind } from '../engine/messages.js'
+import { writeCommand } from '../engine/records/access.js'
 import type { Engine, GenesisConfig } from '../engine/types.js'
 
 export const ACCOUNTS = 1000
@@ -83,35 +84,33 @@ export class JournalMaker {
   /** Opens ACCOUNTS accounts with funds in both assets. */
   fund(): void {
     for (let account = 1; account <= ACCOUNTS; account++) {
-      this.add((words) => {
-        words[Cmd.KIND] = CommandKind.OpenAccount
-        words[Cmd.ACCOUNT] = account
-        words[OpenAccountCmd.OWNER] = account
-      })
+      this.add((words, floats) =>
+        writeCommand(words, floats, 0, 'OpenAccount', { account, owner: [account, 0, 0, 0, 0] }),
+      )
       for (let asset = 0; asset < ASSETS; asset++)
-        this.add((words, floats) => {
-          words[Cmd.KIND] = CommandKind.Deposit
-          words[Cmd.ACCOUNT] = account
-          words[Cmd.ASSET] = asset
-          floats[Cmd.AMOUNT_F64] = UNITS
-        })
+        this.add((words, floats) =>
+          writeCommand(words, floats, 0, 'Deposit', { account, asset, units: UNITS }),
+        )
     }
   }
 
   /** Adds `count` orders that rest: bids at and below 50,000 ticks, asks above. */
   rest(count: number): void {
     for (let index = 0; index < count; index++)
-      this.add((words) => {
+      this.add((words, floats) => {
         const side = index & 1
         const away = (index * 7919) % 20_000
-        place(
-          words,
-          1 + (index % ACCOUNTS),
-          index + 1,
-          side,
-          side === 0 ? 50_000 - away : 50_001 + away,
-          1 + (index % 9),
-        )
+        const ticks = side === 0 ? 50_000 - away : 50_001 + away
+        writeCommand(words, floats, 0, 'Place', {
+          ...{
+            account: 1 + (index % ACCOUNTS),
+            market: 0,
+            cloid: index + 1,
+            side,
+            ticks,
+            lots: 1 + (index % 9),
+          },
+        })
       })
   }
 
@@ -123,16 +122,17 @@ export class JournalMaker {
     let cloid = 1
     for (let index = 0; index < count; index++) {
       const middle = 50_000 + Math.round(400 * Math.sin(index / 100_000))
-      this.add((words) => {
+      this.add((words, floats) => {
         if (random(100) < 54) {
-          place(words, 1 + (cloid % ACCOUNTS), cloid, random(2), middle - 30 + random(61), 1 + random(50))
-          if (random(6) === 0) words[Cmd.KIND]! |= TimeInForce.IOC << Attr.TIF_SHIFT
+          const order = { side: random(2), ticks: middle - 30 + random(61), lots: 1 + random(50) }
+          writeCommand(words, floats, 0, 'Place', {
+            ...{ account: 1 + (cloid % ACCOUNTS), market: 0, cloid, ...order },
+            timeInForce: random(6) === 0 ? TimeInForce.IOC : TimeInForce.GTC,
+          })
           cloid++
         } else {
           const old = Math.max(1, cloid - 1 - random(2000))
-          words[Cmd.KIND] = CommandKind.Cancel
-          words[Cmd.ACCOUNT] = 1 + (old % ACCOUNTS)
-          words[Cmd.CLOID_LO] = old
+          writeCommand(words, floats, 0, 'Cancel', { account: 1 + (old % ACCOUNTS), market: 0, cloid: old })
         }
       })
     }
@@ -162,21 +162,6 @@ export class JournalMaker {
     this.nextSeq += count
     this.head = hash
   }
-}
-
-function place(
-  words: Int32Array,
-  account: number,
-  cloid: number,
-  side: number,
-  ticks: number,
-  lots: number,
-): void {
-  words[Cmd.KIND] = CommandKind.Place | (side << Attr.SIDE_SHIFT)
-  words[Cmd.ACCOUNT] = account
-  words[Cmd.CLOID_LO] = cloid
-  words[Cmd.TICKS] = ticks
-  words[Cmd.LOTS] = lots
 }
 
 /** Seeded generator (xorshift32): uniform integers below `end`. */

@@ -26,7 +26,7 @@ import { JournalReader } from '../engine/journal/reader.js'
 import { applyBlock } from '../engine/recovery/recovery.js'
 import { SEGMENT_BYTES, journalFolder } from '../engine/journal/segments.js'
 import { takeSnapshot } from '../engine/recovery/take-snapshot.js'
-import { COMMAND_BYTES, COMMAND_WORDS, Cmd } from '../engine/layout.js'
+import { COMMAND_BYTES, COMMAND_WORDS, Cmd, DepositCmd } from '../engine/layout.js'
 import { INBOUND_HEADER_WORDS, Inbound, InboundType, Outbound } from '../engine/messages.js'
 import { RingWriter, armDoorbell, disarmDoorbell, sleepOnDoorbellAsync } from '../engine/rings/ring.js'
 import { ACCOUNTS, JournalMaker, genesis, xorshift } from './journal-data.js'
@@ -125,8 +125,8 @@ class Producer {
     for (let index = 0; index < count; index++) {
       const from = at / 4 + INBOUND_HEADER_WORDS + index * COMMAND_WORDS
       words[from + Cmd.KIND] = CommandKind.Deposit
-      words[from + Cmd.ACCOUNT] = 1 + (index % ACCOUNTS)
-      floats[from / 2 + Cmd.AMOUNT_F64] = 1
+      words[from + DepositCmd.ACCOUNT] = 1 + (index % ACCOUNTS)
+      floats[from / 2 + DepositCmd.UNITS_F64] = 1
     }
     this.writer.commit()
     return true

@@ -10,7 +10,17 @@
  */
 import { EventKind, OrderType, Side, TimeInForce } from '../engine/codes.js'
 import * as commands from '../engine/commands.js'
-import { COMMAND_WORDS, EVENT_WORDS, Ev } from '../engine/layout.js'
+import {
+  Attr,
+  AcceptedEv,
+  AmendedEv,
+  COMMAND_WORDS,
+  EVENT_WORDS,
+  Ev,
+  FillEv,
+  OrderEv,
+  kindOf,
+} from '../engine/layout.js'
 import { createEngine } from '../engine/index.js'
 import type { Engine, EngineOptions, EventBuffer, EventSink } from '../engine/types.js'
 
@@ -94,20 +104,22 @@ class LiveOrders {
   take({ words, floats, count }: EventBuffer): void {
     for (let event = 0; event < count; event++) {
       const at = event * EVENT_WORDS
-      const id = floats[at / 2 + Ev.ORDER_ID_F64]!
-      switch (words[at]! & 0xff) {
+      // A Fill's maker stands where the order of an order's own event does.
+      const id = floats[at / 2 + OrderEv.ORDER_ID_F64]!
+      switch (kindOf(words[at]!)) {
         case EventKind.Accepted:
           this.add(id, words, at)
           break
         case EventKind.Amended:
-          this.change(id, words[at + Ev.TICKS]!, words[at + Ev.LOTS]!)
+          this.change(id, words[at + AmendedEv.TICKS]!, words[at + AmendedEv.LOTS]!)
           break
         case EventKind.Canceled:
           this.remove(id)
           break
         case EventKind.Fill:
-          if (words[at + Ev.REMAINING] === 0) this.remove(id)
-          if (words[at + Ev.COUNTER_REMAINING] === 0) this.remove(floats[at / 2 + Ev.TAKER_ORDER_ID_F64]!)
+          if (words[at + FillEv.MAKER_REMAINING] === 0) this.remove(id)
+          if (words[at + FillEv.TAKER_REMAINING] === 0)
+            this.remove(floats[at / 2 + FillEv.TAKER_ORDER_ID_F64]!)
           break
         default:
           break
@@ -116,14 +128,14 @@ class LiveOrders {
   }
 
   private add(id: number, words: Int32Array, at: number): void {
-    const side = ((words[at]! >> 8) & 1) as Side
+    const side = ((words[at]! >> Attr.SIDE_SHIFT) & 1) as Side
     const list = this.sides[side]
     const order = {
-      account: words[at + Ev.ACCOUNT]!,
-      cloid: words[at + Ev.CLOID_LO]!,
+      account: words[at + AcceptedEv.ACCOUNT]!,
+      cloid: words[at + AcceptedEv.CLOID_LO]!,
       side,
-      ticks: words[at + Ev.TICKS]!,
-      lots: words[at + Ev.LOTS]!,
+      ticks: words[at + AcceptedEv.TICKS]!,
+      lots: words[at + AcceptedEv.LOTS]!,
       index: list.length,
     }
     list.push(order)
@@ -360,7 +372,7 @@ export function census({ words, floats, setUp, count }: Workload): Census {
       live.take(events)
       if (!counting) return
       for (let event = 0; event < events.count; event++) {
-        const kind = events.words[event * EVENT_WORDS]! & 0xff
+        const kind = kindOf(events.words[event * EVENT_WORDS]!)
         if (kind === EventKind.Rejected) counts.rejected++
         if (kind !== EventKind.Fill) continue
         counts.fills++

@@ -1,33 +1,18 @@
 /**
- * Writes command records: one function a kind, into an Int32Array and the Float64Array view of the same
- * buffer, at a word offset that is a multiple of COMMAND_WORDS. Each function sets every word of the
- * record. Nothing is checked here: the engine judges. Integers must be int32 (INT_OVER_LIMIT and
- * INT_NOT_AN_INTEGER stand for what does not fit); amounts and times are doubles. A client order id is
- * given as its low and high 32 bits.
+ * Commands by position, for whoever writes many of few kinds: `writeCommand` of records/access.ts, which writes any kind
+ * by the names of its fields, with an account, a market, prices and sizes in a row. Nothing is checked: the engine
+ * judges. A client order id is given as its low and high 32 bits.
  *
  * A leaf module: gateway, settlement, SDK tests, benchmarks and embedders may all use it.
  */
-import { CommandKind, PostOnly, Stp, TimeInForce, type OrderType, type Side } from './codes.js'
-import {
-  APPROVAL_HIGH_BITS,
-  APPROVAL_TIME_END,
-  ApproveCmd,
-  AssetCmd,
-  Attr,
-  COMMAND_WORDS,
-  Cmd,
-  FrameCmd,
-  MarketCmd,
-  OpenAccountCmd,
-  RevokeCmd,
-  WithdrawCmd,
-} from './layout.js'
+import { PostOnly, Stp, TimeInForce, type OrderType, type Side } from './codes.js'
+import { readField, writeCommand } from './records/access.js'
+import { commandTable } from './records/command-table.js'
 
-function begin(words: Int32Array, at: number, kind: number, account: number): void {
-  words.fill(0, at, at + COMMAND_WORDS)
-  words[at] = kind
-  words[at + Cmd.ACCOUNT] = account
-}
+const cloidOf = (low: number, high: number): bigint => (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0)
+/** Of a kind that has no doubles. */
+const floatsOf = (words: Int32Array): Float64Array =>
+  new Float64Array(words.buffer, words.byteOffset, words.length >> 1)
 
 /** What a Place may say beyond side, price and size. */
 export interface PlaceOptions {
@@ -63,24 +48,20 @@ export function writePlace(
   cloidHigh = 0,
   options: PlaceOptions = {},
 ): void {
-  begin(words, at, CommandKind.Place, account)
-  words[at]! |=
-    (side << Attr.SIDE_SHIFT) |
-    ((options.type ?? 0) << Attr.TYPE_SHIFT) |
-    ((options.timeInForce ?? TimeInForce.GTC) << Attr.TIF_SHIFT) |
-    ((options.postOnly ?? PostOnly.None) << Attr.POST_ONLY_SHIFT) |
-    ((options.stp ?? Stp.CancelTaker) << Attr.STP_SHIFT)
-  words[at + Cmd.MARKET] = market
-  words[at + Cmd.TICKS] = ticks
-  words[at + Cmd.LOTS] = lots
-  words[at + Cmd.CLOID_LO] = cloidLow
-  words[at + Cmd.CLOID_HI] = cloidHigh
-  words[at + Cmd.DISPLAY_LOTS] = options.displayLots ?? 0
-  words[at + Cmd.TRIGGER_TICKS] = options.triggerTicks ?? 0
-  const float = at >> 1
-  floats[float + Cmd.AMOUNT_F64] = options.quoteBudget ?? 0
-  floats[float + Cmd.EXPIRES_AT_F64] = options.expiresAtMs ?? 0
-  floats[float + Cmd.DEADLINE_F64] = options.deadlineMs ?? 0
+  const { type, timeInForce, postOnly, stp, ...rest } = options
+  writeCommand(words, floats, at, 'Place', {
+    account,
+    market,
+    side,
+    ticks,
+    lots,
+    cloid: cloidOf(cloidLow, cloidHigh),
+    orderType: type,
+    timeInForce: timeInForce ?? TimeInForce.GTC,
+    postOnly: postOnly ?? PostOnly.None,
+    stp: stp ?? Stp.CancelTaker,
+    ...rest,
+  })
 }
 
 /** What an Amend may change beyond price and total size; 0 leaves it as it is. */
@@ -104,16 +85,8 @@ export function writeAmend(
   cloidHigh = 0,
   options: AmendOptions = {},
 ): void {
-  begin(words, at, CommandKind.Amend, account)
-  words[at + Cmd.MARKET] = market
-  words[at + Cmd.TICKS] = ticks
-  words[at + Cmd.LOTS] = lots
-  words[at + Cmd.CLOID_LO] = cloidLow
-  words[at + Cmd.CLOID_HI] = cloidHigh
-  words[at + Cmd.DISPLAY_LOTS] = options.displayLots ?? 0
-  words[at + Cmd.TRIGGER_TICKS] = options.triggerTicks ?? 0
-  floats[(at >> 1) + Cmd.EXPIRES_AT_F64] = options.expiresAtMs ?? 0
-  floats[(at >> 1) + Cmd.DEADLINE_F64] = options.deadlineMs ?? 0
+  const cloid = cloidOf(cloidLow, cloidHigh)
+  writeCommand(words, floats, at, 'Amend', { account, market, ticks, lots, cloid, ...options })
 }
 
 /** Cancel of one order. */
@@ -127,11 +100,8 @@ export function writeCancel(
   cloidHigh = 0,
   deadlineMs = 0,
 ): void {
-  begin(words, at, CommandKind.Cancel, account)
-  words[at + Cmd.MARKET] = market
-  words[at + Cmd.CLOID_LO] = cloidLow
-  words[at + Cmd.CLOID_HI] = cloidHigh
-  floats[(at >> 1) + Cmd.DEADLINE_F64] = deadlineMs
+  const cloid = cloidOf(cloidLow, cloidHigh)
+  writeCommand(words, floats, at, 'Cancel', { account, market, cloid, deadlineMs })
 }
 
 /**
@@ -148,11 +118,7 @@ export function writeCancelAll(
   reason = 0,
   deadlineMs = 0,
 ): void {
-  begin(words, at, CommandKind.CancelAll, account)
-  words[at + Cmd.MARKET] = market
-  words[at + Cmd.OTHER] = side
-  words[at + Cmd.LOTS] = reason
-  floats[(at >> 1) + Cmd.DEADLINE_F64] = deadlineMs
+  writeCommand(words, floats, at, 'CancelAll', { account, market, side, reason, deadlineMs })
 }
 
 /** Deposit; `chainPosition` = its index in the chain's queue, -1 = not from the chain. */
@@ -165,12 +131,8 @@ export function writeDeposit(
   units: number,
   chainPosition = -1,
 ): void {
-  begin(words, at, CommandKind.Deposit, account)
-  words[at + Cmd.ASSET] = asset
-  floats[(at >> 1) + Cmd.AMOUNT_F64] = units
-  if (chainPosition < 0) return
-  words[at + Cmd.OTHER] = 1
-  floats[(at >> 1) + Cmd.DEADLINE_F64] = chainPosition
+  const chain = chainPosition < 0 ? {} : { fromChain: true, queueIndex: chainPosition }
+  writeCommand(words, floats, at, 'Deposit', { account, asset, units, ...chain })
 }
 
 /**
@@ -180,6 +142,12 @@ export function writeDeposit(
  */
 export type Consent =
   'operator' | 'forced' | 'frame' | { readonly nonce: number; readonly deadlineMs: number }
+
+/** What a Withdraw or a RevokeSession says of whoever answers for it. */
+function consentFields(consent: Consent): { operator?: boolean; nonce?: number; deadlineMs?: number } {
+  if (consent === 'operator' || consent === 'forced') return { operator: true }
+  return consent === 'frame' ? {} : consent
+}
 
 /** Withdraw. */
 export function writeWithdraw(
@@ -191,15 +159,14 @@ export function writeWithdraw(
   units: number,
   consent: Consent,
 ): void {
-  begin(words, at, CommandKind.Withdraw, account)
-  words[at + Cmd.ASSET] = asset
-  floats[(at >> 1) + Cmd.AMOUNT_F64] = units
-  if (consent === 'forced') words[at + Cmd.LOTS] = 1
-  if (consent === 'operator' || consent === 'forced') words[at]! |= 1 << Attr.OPERATOR_SHIFT
-  else if (consent !== 'frame') {
-    floats[(at >> 1) + WithdrawCmd.NONCE_F64] = consent.nonce
-    floats[(at >> 1) + WithdrawCmd.DEADLINE_F64] = consent.deadlineMs
-  }
+  const isForced = consent === 'forced'
+  writeCommand(words, floats, at, 'Withdraw', {
+    account,
+    asset,
+    units,
+    ...consentFields(consent),
+    forced: isForced,
+  })
 }
 
 /** Transfer to another account of the same owner. */
@@ -212,16 +179,12 @@ export function writeTransfer(
   asset: number,
   units: number,
 ): void {
-  begin(words, at, CommandKind.Transfer, account)
-  words[at + Cmd.ASSET] = asset
-  words[at + Cmd.OTHER] = receiver
-  floats[(at >> 1) + Cmd.AMOUNT_F64] = units
+  writeCommand(words, floats, at, 'Transfer', { account, receiver, asset, units })
 }
 
 /** Time: engine time becomes `timeMs` unless it is later already. */
 export function writeTime(words: Int32Array, floats: Float64Array, at: number, timeMs: number): void {
-  begin(words, at, CommandKind.Time, 0)
-  floats[(at >> 1) + Cmd.AMOUNT_F64] = timeMs
+  writeCommand(words, floats, at, 'Time', { timeMs })
 }
 
 /** OpenAccount: `owner` is the 20-byte address in 5 big-endian words. */
@@ -231,8 +194,7 @@ export function writeOpenAccount(
   account: number,
   owner: ArrayLike<number>,
 ): void {
-  begin(words, at, CommandKind.OpenAccount, account)
-  for (let word = 0; word < 5; word++) words[at + OpenAccountCmd.OWNER + word] = owner[word]!
+  writeCommand(words, floatsOf(words), at, 'OpenAccount', { account, owner })
 }
 
 /** What an ApproveSession says beyond account and key. Units of the quote asset, ms of engine time. */
@@ -260,40 +222,20 @@ export function writeApproveSession(
   parity: number,
   terms: ApprovalTerms,
 ): void {
-  const { scopes, maxNotional, expiresAtMs, nonce, deadlineMs } = terms
-  begin(words, at, CommandKind.ApproveSession, account)
-  words[at]! |= (scopes << Attr.SCOPE_SHIFT) | (parity << Attr.PARITY_SHIFT)
-  for (let word = 0; word < 8; word++) words[at + ApproveCmd.X + word] = keyX[word]!
-  words[at + ApproveCmd.MAX_NOTIONAL_LO] = lowOf(maxNotional, 'maxNotional', 2 ** 53)
-  words[at + ApproveCmd.NONCE_LO] = lowOf(nonce, 'nonce', 2 ** 53)
-  words[at + ApproveCmd.EXPIRES_AT_LO] = lowOf(expiresAtMs, 'expiresAtMs', APPROVAL_TIME_END)
-  words[at + ApproveCmd.DEADLINE_LO] = lowOf(deadlineMs, 'deadlineMs', APPROVAL_TIME_END)
-  words[at + ApproveCmd.TERMS_HI] = highOf(maxNotional) | (highOf(expiresAtMs) << APPROVAL_HIGH_BITS)
-  words[at + ApproveCmd.NONCE_DEADLINE_HI] = highOf(nonce) | (highOf(deadlineMs) << APPROVAL_HIGH_BITS)
+  writeCommand(words, floatsOf(words), at, 'ApproveSession', { account, keyX, keyParity: parity, ...terms })
 }
 
 /** What the ApproveSession record at `at` says. */
-export function readApproval(words: Int32Array, at: number): ApprovalTerms {
-  const terms = words[at + ApproveCmd.TERMS_HI]!
-  const wallet = words[at + ApproveCmd.NONCE_DEADLINE_HI]!
-  const number = (low: number, high: number): number => (words[at + low]! >>> 0) + high * 2 ** 32
-  const numberBits = (1 << APPROVAL_HIGH_BITS) - 1
+export function readApproval(words: Int32Array, floats: Float64Array, at: number): ApprovalTerms {
+  const { scopes, maxNotional, expiresAtMs, nonce, deadlineMs } = commandTable.ApproveSession.fields
   return {
-    scopes: (words[at]! >>> Attr.SCOPE_SHIFT) & 15,
-    maxNotional: number(ApproveCmd.MAX_NOTIONAL_LO, terms & numberBits),
-    expiresAtMs: number(ApproveCmd.EXPIRES_AT_LO, terms >>> APPROVAL_HIGH_BITS),
-    nonce: number(ApproveCmd.NONCE_LO, wallet & numberBits),
-    deadlineMs: number(ApproveCmd.DEADLINE_LO, wallet >>> APPROVAL_HIGH_BITS),
+    scopes: readField(scopes, words, floats, at),
+    maxNotional: readField(maxNotional, words, floats, at),
+    expiresAtMs: readField(expiresAtMs, words, floats, at),
+    nonce: readField(nonce, words, floats, at),
+    deadlineMs: readField(deadlineMs, words, floats, at),
   }
 }
-
-function lowOf(value: number, name: string, end: number): number {
-  if (!(Number.isInteger(value) && value >= 0 && value < end))
-    throw new RangeError(`${name} ${value} is no whole number from 0 to ${end - 1}`)
-  return value | 0
-}
-
-const highOf = (value: number): number => Math.floor(value / 2 ** 32)
 
 /** RevokeSession: ends the session that `approval` of the account made. */
 export function writeRevokeSession(
@@ -304,14 +246,7 @@ export function writeRevokeSession(
   approval: number,
   consent: Consent,
 ): void {
-  begin(words, at, CommandKind.RevokeSession, account)
-  const float = at >> 1
-  floats[float + RevokeCmd.APPROVAL_F64] = approval
-  if (consent === 'operator' || consent === 'forced') words[at]! |= 1 << Attr.OPERATOR_SHIFT
-  else if (consent !== 'frame') {
-    floats[float + RevokeCmd.NONCE_F64] = consent.nonce
-    floats[float + RevokeCmd.DEADLINE_F64] = consent.deadlineMs
-  }
+  writeCommand(words, floats, at, 'RevokeSession', { account, approval, ...consentFields(consent) })
 }
 
 /** Frame: the next `count` commands are signed by the session of `approval` under `nonce`; `hash` in 8 words. */
@@ -325,11 +260,7 @@ export function writeFrame(
   nonce: number,
   hash?: ArrayLike<number>,
 ): void {
-  begin(words, at, CommandKind.Frame, account)
-  words[at + FrameCmd.COUNT] = count
-  floats[(at >> 1) + FrameCmd.APPROVAL_F64] = approval
-  floats[(at >> 1) + FrameCmd.NONCE_F64] = nonce
-  if (hash !== undefined) for (let word = 0; word < 8; word++) words[at + FrameCmd.HASH + word] = hash[word]!
+  writeCommand(words, floats, at, 'Frame', { account, approval, count, nonce, sha256: hash })
 }
 
 /** UnsignedFrame: the next `count` commands are of the session of `approval`, signed by nobody. */
@@ -341,18 +272,12 @@ export function writeUnsignedFrame(
   approval: number,
   count: number,
 ): void {
-  begin(words, at, CommandKind.UnsignedFrame, account)
-  words[at + FrameCmd.COUNT] = count
-  floats[(at >> 1) + FrameCmd.APPROVAL_F64] = approval
+  writeCommand(words, floats, at, 'UnsignedFrame', { account, approval, count })
 }
 
 /** CreateAsset: `symbol` is 1 to 16 printable ASCII characters. */
 export function writeCreateAsset(words: Int32Array, at: number, asset: number, symbol: string): void {
-  begin(words, at, CommandKind.CreateAsset, 0)
-  words[at + Cmd.ASSET] = asset
-  words[at + AssetCmd.LENGTH] = symbol.length
-  for (let index = 0; index < Math.min(16, symbol.length); index++)
-    words[at + AssetCmd.SYMBOL + (index >> 2)]! |= symbol.charCodeAt(index) << (8 * (index & 3))
+  writeCommand(words, floatsOf(words), at, 'CreateAsset', { asset, symbol })
 }
 
 /** CreateMarket; see MarketConfig for the units of each. */
@@ -369,22 +294,21 @@ export function writeCreateMarket(
   takerFeePpm: number,
   bandPpm = 0,
 ): void {
-  begin(words, at, CommandKind.CreateMarket, 0)
-  words[at + MarketCmd.MARKET] = market
-  words[at + MarketCmd.BASE] = base
-  words[at + MarketCmd.QUOTE] = quote
-  words[at + MarketCmd.MAKER_FEE_PPM] = makerFeePpm
-  words[at + MarketCmd.TAKER_FEE_PPM] = takerFeePpm
-  words[at + MarketCmd.BAND_PPM] = bandPpm
-  floats[(at >> 1) + MarketCmd.LOT_UNITS_F64] = lotUnits
-  floats[(at >> 1) + MarketCmd.TICK_UNITS_F64] = tickUnits
+  const fees = { makerFeePpm, takerFeePpm }
+  writeCommand(words, floats, at, 'CreateMarket', {
+    market,
+    base,
+    quote,
+    lotUnits,
+    tickUnits,
+    ...fees,
+    bandPpm,
+  })
 }
 
 /** SetMarketStatus: a MarketStatus. */
 export function writeMarketStatus(words: Int32Array, at: number, market: number, status: number): void {
-  begin(words, at, CommandKind.SetMarketStatus, 0)
-  words[at + Cmd.MARKET] = market
-  words[at + Cmd.OTHER] = status
+  writeCommand(words, floatsOf(words), at, 'SetMarketStatus', { market, status })
 }
 
 /** SetMarketFees of a market, or (tier 1 to 15) SetTierFees of its accounts of one tier. */
@@ -396,24 +320,19 @@ export function writeMarketFees(
   takerFeePpm: number,
   tier = 0,
 ): void {
-  begin(words, at, tier === 0 ? CommandKind.SetMarketFees : CommandKind.SetTierFees, 0)
-  words[at + Cmd.MARKET] = market
-  words[at + Cmd.OTHER] = tier
-  words[at + MarketCmd.MAKER_FEE_PPM] = makerFeePpm
-  words[at + MarketCmd.TAKER_FEE_PPM] = takerFeePpm
+  const fees = { market, makerFeePpm, takerFeePpm }
+  if (tier === 0) writeCommand(words, floatsOf(words), at, 'SetMarketFees', fees)
+  else writeCommand(words, floatsOf(words), at, 'SetTierFees', { ...fees, tier })
 }
 
 /** SetPriceBand in millionths; 0 = off. */
 export function writePriceBand(words: Int32Array, at: number, market: number, bandPpm: number): void {
-  begin(words, at, CommandKind.SetPriceBand, 0)
-  words[at + Cmd.MARKET] = market
-  words[at + MarketCmd.BAND_PPM] = bandPpm
+  writeCommand(words, floatsOf(words), at, 'SetPriceBand', { market, bandPpm })
 }
 
 /** SetAccountTier, 0 to 15. */
 export function writeAccountTier(words: Int32Array, at: number, account: number, tier: number): void {
-  begin(words, at, CommandKind.SetAccountTier, account)
-  words[at + Cmd.OTHER] = tier
+  writeCommand(words, floatsOf(words), at, 'SetAccountTier', { account, tier })
 }
 
 /** CancelAfter: all of the account's orders are cancelled at engine time `atMs`; 0 = off. */
@@ -425,9 +344,7 @@ export function writeCancelAfter(
   atMs: number,
   deadlineMs = 0,
 ): void {
-  begin(words, at, CommandKind.CancelAfter, account)
-  floats[(at >> 1) + Cmd.AMOUNT_F64] = atMs
-  floats[(at >> 1) + Cmd.DEADLINE_F64] = deadlineMs
+  writeCommand(words, floats, at, 'CancelAfter', { account, atMs, deadlineMs })
 }
 
 /** SetProtection: bounds of fills and quote units within `windowMs`, 0 = none; all zero = off. */
@@ -441,15 +358,10 @@ export function writeProtection(
   fills: number,
   notionalUnits: number,
 ): void {
-  begin(words, at, CommandKind.SetProtection, account)
-  words[at + Cmd.MARKET] = market
-  words[at + Cmd.OTHER] = windowMs
-  words[at + Cmd.LOTS] = fills
-  floats[(at >> 1) + Cmd.AMOUNT_F64] = notionalUnits
+  writeCommand(words, floats, at, 'SetProtection', { account, market, windowMs, fills, notionalUnits })
 }
 
 /** ResetProtection: quoting is allowed again. */
 export function writeResetProtection(words: Int32Array, at: number, account: number, market: number): void {
-  begin(words, at, CommandKind.ResetProtection, account)
-  words[at + Cmd.MARKET] = market
+  writeCommand(words, floatsOf(words), at, 'ResetProtection', { account, market })
 }

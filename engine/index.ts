@@ -1,8 +1,9 @@
-/** Public face of the engine: embedded use, units, codes, limits, record layouts, command builders. */
+/** Public face of the engine: embedded use, units, codes, limits, records and how to read and write them. */
 export * from './codes.js'
 export * from './commands.js'
 export * from './layout.js'
 export * from './limits.js'
+export * from './records/access.js'
 export * from './types.js'
 export * from './units.js'
 export { GenesisError, SnapshotError, createEngine, restoreEngine, sealSnapshot } from './core/engine.js'

@@ -81,6 +81,8 @@ export const PROTECTIONS_MAX = 1 << 16
 export const ICEBERG_PARTS_MAX = 10_000
 /** Engine time is below this many milliseconds. */
 export const TIME_MS_END = 2 ** 53
+/** Expiry and deadline of an approval are below this many: its record has 43 bits for each. */
+export const APPROVAL_TIME_END = 2 ** 43
 /** Levels that a client may ask for on each side. */
 export const BOOK_DEPTH_MAX = 1000
 /** Rows (orders, accounts, sessions) that the engine tells a starting gateway at once, and places it looks at for them. */

@@ -67,7 +67,7 @@ export interface GenesisConfig {
 
 /** Preallocated events, valid only during the sink's call: copy what must be kept. */
 export interface EventBuffer {
-  /** `count` records of EVENT_WORDS words (engine/layout.ts), and the same bytes as Float64. */
+  /** `count` records of EVENT_WORDS words (engine/records), and the same bytes as Float64. */
   readonly words: Int32Array
   readonly floats: Float64Array
   count: number

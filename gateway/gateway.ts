@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { EventKind } from '../engine/codes.js'
-import { EVENT_WORDS, Ev } from '../engine/layout.js'
+import { EVENT_WORDS, Ev, kindOf } from '../engine/layout.js'
 import type { MarketConfig } from '../engine/types.js'
 import { ErrorCode } from '../sdk/wire/codes.js'
 import { readArray, readInt } from '../sdk/wire/fields.js'
@@ -439,20 +439,20 @@ export class Gateway implements EngineLinkHandler {
     this.history.applied(Math.min(firstSeq, applied.firstSeq), applied.lastSeq, applied.more)
     for (let index = 0; index < count; index++) {
       const word = at + index * EVENT_WORDS
-      if (applied.ticket >= 0) this.figures.event(words[word + Ev.KIND]! & 0xff)
+      if (applied.ticket >= 0) this.figures.event(kindOf(words[word + Ev.KIND]!))
       this.#event(words, floats, word, timeMs)
     }
   }
 
   #event(words: Int32Array, floats: Float64Array, word: number, timeMs: number): void {
-    const kind = words[word + Ev.KIND]! & 0xff
+    const kind = kindOf(words[word + Ev.KIND]!)
     const fillIndex = this.history.event(kind, words, floats, word, timeMs)
     this.accounts.add(words, floats, word, timeMs, fillIndex)
     this.orders.event(kind, words, floats, word)
     this.balances.event(kind, words, floats, word)
     this.sessions.event(kind, words, floats, word, timeMs)
     if (MARKET_EVENTS.has(kind)) {
-      this.markets.get(words[word + Ev.MARKET]!)?.add(words, floats, word, timeMs, fillIndex)
+      this.markets.get(words[word + Ev.SUBJECT]!)?.add(words, floats, word, timeMs, fillIndex)
     } else if (kind === EventKind.MarketCreated) {
       this.addMarket(createdMarket(words, floats, word), floats[(word >> 1) + Ev.SEQ_F64]!)
     } else sessionEvent(this, kind, words, floats, word, timeMs)

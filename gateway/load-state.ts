@@ -6,7 +6,7 @@
  * nothing that they change is overwritten by what was true before.
  */
 import { MarketStatus } from '../engine/codes.js'
-import { Ev } from '../engine/layout.js'
+import { MarketCreatedEv } from '../engine/layout.js'
 import { QueryKind } from '../engine/messages.js'
 import type { AccountPage, MarketConfig, MarketPage, OrderPage, SessionPage } from '../engine/types.js'
 import { type Directory, SessionInfo } from './sessions/directory.js'
@@ -94,14 +94,14 @@ async function loadPages<P extends { readonly next: number }>(
 /** The market that a MarketCreated event at `word` tells of. */
 export function createdMarket(words: Int32Array, floats: Float64Array, word: number): MarketConfig {
   return {
-    id: words[word + Ev.MARKET]!,
-    base: words[word + Ev.TICKS]!,
-    quote: words[word + Ev.LOTS]!,
-    lotUnits: floats[(word >> 1) + Ev.AMOUNT_A_F64]!,
-    tickUnits: floats[(word >> 1) + Ev.AMOUNT_B_F64]!,
-    makerFeePpm: words[word + Ev.COUNTER_ACCOUNT]!,
-    takerFeePpm: words[word + Ev.REMAINING]!,
-    bandPpm: words[word + Ev.CODE]!,
+    id: words[word + MarketCreatedEv.MARKET]!,
+    base: words[word + MarketCreatedEv.BASE]!,
+    quote: words[word + MarketCreatedEv.QUOTE]!,
+    lotUnits: floats[(word >> 1) + MarketCreatedEv.LOT_UNITS_F64]!,
+    tickUnits: floats[(word >> 1) + MarketCreatedEv.TICK_UNITS_F64]!,
+    makerFeePpm: words[word + MarketCreatedEv.MAKER_FEE_PPM]!,
+    takerFeePpm: words[word + MarketCreatedEv.TAKER_FEE_PPM]!,
+    bandPpm: words[word + MarketCreatedEv.BAND_PPM]!,
     status: MarketStatus.Active,
   }
 }

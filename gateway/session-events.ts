@@ -1,6 +1,13 @@
 /** What the engine's events change in who may do what. Called by gateway.ts for each of them. */
 import { EventKind } from '../engine/codes.js'
-import { Ev } from '../engine/layout.js'
+import {
+  AccountOpenedEv,
+  Ev,
+  FrameOpenedEv,
+  SessionApprovedEv,
+  SessionRevokedEv,
+  WithdrawnEv,
+} from '../engine/layout.js'
 import { type Directory, SessionInfo } from './sessions/directory.js'
 import type { SessionName } from '../sdk/wire/signed.js'
 import type { UsedNonces } from './frames/used-nonces.js'
@@ -27,28 +34,28 @@ export function sessionEvent(
   const float = word >> 1
   switch (kind) {
     case EventKind.AccountOpened:
-      directory.setOwner(account, addressAt(words, word + Ev.CLOID_LO))
+      directory.setOwner(account, addressAt(words, word + AccountOpenedEv.OWNER))
       break
     case EventKind.SessionApproved:
       sessionApproved(gateway, words, floats, word)
       break
     case EventKind.SessionRevoked:
-      directory.removeSession({ account, approval: floats[float + Ev.AMOUNT_A_F64]! })
-      directory.noteApprovalNonce(account, floats[float + Ev.AMOUNT_B_F64]!)
-      gateway.sessionEnded({ account, approval: floats[float + Ev.AMOUNT_A_F64]! })
+      directory.removeSession({ account, approval: floats[float + SessionRevokedEv.APPROVAL_F64]! })
+      directory.noteApprovalNonce(account, floats[float + SessionRevokedEv.NONCE_F64]!)
+      gateway.sessionEnded({ account, approval: floats[float + SessionRevokedEv.APPROVAL_F64]! })
       break
     case EventKind.FrameOpened: {
-      const approval = floats[float + Ev.AMOUNT_B_F64]!
-      gateway.usedNonces.opened({ account, approval }, floats[float + Ev.AMOUNT_A_F64]!, timeMs)
+      const approval = floats[float + FrameOpenedEv.APPROVAL_F64]!
+      gateway.usedNonces.opened({ account, approval }, floats[float + FrameOpenedEv.NONCE_F64]!, timeMs)
       break
     }
     case EventKind.Withdrawn:
       directory.noteWithdrawal(account, {
         // 0: no wallet was asked.
-        nonce: floats[float + Ev.AMOUNT_B_F64]!,
+        nonce: floats[float + WithdrawnEv.NONCE_F64]!,
         seq: floats[float + Ev.SEQ_F64]!,
-        asset: words[word + Ev.ASSET]!,
-        units: floats[float + Ev.AMOUNT_A_F64]!,
+        asset: words[word + WithdrawnEv.ASSET]!,
+        units: floats[float + WithdrawnEv.UNITS_F64]!,
       })
       break
     default:
@@ -63,20 +70,20 @@ function sessionApproved(
   word: number,
 ): void {
   const { directory } = gateway
-  const flags = words[word + Ev.KIND]! >>> 16
-  const at = word + Ev.CLOID_LO
+  const head = words[word + Ev.KIND]!
+  const at = word + SessionApprovedEv.KEY_X
   const float = word >> 1
   const account = words[word + Ev.ACCOUNT]!
-  const approval = floats[float + Ev.ORDER_ID_F64]!
-  const replaced = floats[float + Ev.TAKER_ORDER_ID_F64]!
+  const approval = floats[float + SessionApprovedEv.APPROVAL_F64]!
+  const replaced = floats[float + SessionApprovedEv.REPLACED_F64]!
   if (replaced !== 0) directory.removeSession({ account, approval: replaced })
   directory.setSession(
-    new SessionInfo(words.subarray(at, at + 8), (flags >> 4) & 1, {
+    new SessionInfo(words.subarray(at, at + 8), (head >>> SessionApprovedEv.KEY_PARITY_SHIFT) & 1, {
       account,
       approval,
-      scopes: flags & 15,
-      maxNotional: floats[float + Ev.AMOUNT_A_F64]!,
-      expiresAtMs: floats[float + Ev.AMOUNT_B_F64]!,
+      scopes: (head >>> SessionApprovedEv.SCOPES_SHIFT) & SessionApprovedEv.SCOPES_MASK,
+      maxNotional: floats[float + SessionApprovedEv.MAX_NOTIONAL_F64]!,
+      expiresAtMs: floats[float + SessionApprovedEv.EXPIRES_AT_MS_F64]!,
     }),
   )
   directory.noteApprovalNonce(account, approval)

@@ -26,7 +26,7 @@ import { applyBlock } from '../../engine/recovery/recovery.js'
 import { listArchived, listSegments, readArchiveRecord } from '../../engine/journal/segment-files.js'
 import { journalFolder, segmentName } from '../../engine/journal/segments.js'
 import { takeSnapshot } from '../../engine/recovery/take-snapshot.js'
-import { COMMAND_WORDS, Cmd } from '../../engine/layout.js'
+import { COMMAND_WORDS, Cmd, TimeCmd, kindOf } from '../../engine/layout.js'
 import { attachmentName } from '../../engine/messages.js'
 import { describeCommand } from '../../engine/records/access.js'
 import type { Engine } from '../../engine/types.js'
@@ -222,11 +222,11 @@ function stat(dataDir: string, json: boolean): number {
     largestBlock = Math.max(largestBlock, block.bytes.length)
     for (let index = 0; index < block.count; index++) {
       const at = COMMANDS_AT + index * COMMAND_WORDS
-      const kind = block.words[at + Cmd.KIND]! & 0xff
+      const kind = kindOf(block.words[at + Cmd.KIND]!)
       const name = commandNames[kind] ?? `unknown ${kind}`
       commands[name] = (commands[name] ?? 0) + 1
       if (kind !== CommandKind.Time) continue
-      lastMs = block.floats[at / 2 + Cmd.AMOUNT_F64]!
+      lastMs = block.floats[at / 2 + TimeCmd.TIME_MS_F64]!
       if (firstMs === 0) firstMs = lastMs
     }
     for (const { kind, bytes } of block.attachments) {

@@ -12,8 +12,9 @@ import { mnemonicToAccount } from 'viem/accounts'
 import { settlementAbi } from '../../contracts/abi.js'
 import { CommandKind, Side } from '../../engine/codes.js'
 import { writeApproveSession, writeUnsignedFrame } from '../../engine/commands.js'
-import { COMMAND_WORDS, Cmd } from '../../engine/layout.js'
+import { COMMAND_WORDS, PlaceCmd } from '../../engine/layout.js'
 import { AttachmentKind } from '../../engine/messages.js'
+import { commandRecord } from '../../engine/records/access.js'
 import { msgpackCodec } from '../../sdk/wire/codec.js'
 import { type WireCommand, commandToWire, payloadToRecords } from '../../sdk/wire/commands.js'
 import { domainPreimage, frameMessage, walletDomain, walletTypes } from '../../sdk/wire/signed.js'
@@ -139,12 +140,7 @@ async function writeExchange(
     [2, Side.Sell],
     [1, Side.Buy],
   ] as const) {
-    const amend = new Int32Array(COMMAND_WORDS)
-    amend[Cmd.KIND] = CommandKind.Amend
-    amend[Cmd.ACCOUNT] = 2
-    amend[Cmd.TICKS] = 99
-    amend[Cmd.LOTS] = 5
-    amend[Cmd.CLOID_LO] = 2
+    const amend = commandRecord('Amend', { account: 2, market: 0, ticks: 99, lots: 5, cloid: 2 })
     if (account === 1 && forgery.emptyHeader === true)
       journal.append(frameRecord(2, 1, 65, 8, new Uint8Array(32)))
     if (account === 1 && forgery.unsignedHeader === true) {
@@ -174,7 +170,7 @@ async function writeExchange(
       )
       continue
     }
-    if (isForged && forgery.lotsInJournal !== undefined) record[Cmd.LOTS] = forgery.lotsInJournal
+    if (isForged && forgery.lotsInJournal !== undefined) record[PlaceCmd.LOTS] = forgery.lotsInJournal
     const hash = createHash('sha256').update(signed).digest()
     if (isForged && forgery.frameHash === true) hash[0]! ^= 1
     const attachment = Uint8Array.from([...signed, ...signature])

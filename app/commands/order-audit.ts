@@ -18,17 +18,21 @@ import { type ApprovalTerms, readApproval } from '../../engine/commands.js'
 import { createEngine } from '../../engine/index.js'
 import { COMMANDS_AT, JournalReader, genesisOf, type JournalBlock } from '../../engine/journal/reader.js'
 import {
-  ApproveCmd,
-  Attr,
+  AmendCmd,
+  ApproveSessionCmd,
   COMMAND_WORDS,
   Cmd,
   EVENT_WORDS,
   Ev,
+  FillEv,
   FrameCmd,
   OpenAccountCmd,
+  OrderCmd,
+  kindOf,
 } from '../../engine/layout.js'
 import { FRAME_COMMANDS_MAX } from '../../engine/limits.js'
 import { AttachmentKind } from '../../engine/messages.js'
+import { cloidAt } from '../../engine/records/access.js'
 import { jsonCodec, msgpackCodec } from '../../sdk/wire/codec.js'
 import { payloadToRecords } from '../../sdk/wire/commands.js'
 import {
@@ -172,7 +176,7 @@ function findFill(dataDir: string, seq: number, index: number): Found {
     genesis: genesisOf(first),
     onEvents: ({ words, floats, count }) => {
       for (let at = 0; at < count * EVENT_WORDS; at += EVENT_WORDS) {
-        const kind = words[at]! & 0xff
+        const kind = kindOf(words[at]!)
         if (kind === EventKind.SessionApproved && asked !== undefined) {
           const session = sessionOf(asked.block, asked.offset, asked.seq)
           sessions.set(sessionKey(session.account, session.nonce), session)
@@ -187,7 +191,7 @@ function findFill(dataDir: string, seq: number, index: number): Found {
   for (let block = reader.next(); block !== undefined && engine.seq < seq; block = reader.next())
     for (let command = 0; command < block.count && engine.seq < seq; command++) {
       const offset = COMMANDS_AT + command * COMMAND_WORDS
-      const kind = block.words[offset]! & 0xff
+      const kind = kindOf(block.words[offset]!)
       if (kind === CommandKind.OpenAccount) {
         const owner = wordsToBytes(block.words, offset + OpenAccountCmd.OWNER, ADDRESS_WORDS)
         owners.set(block.words[offset + Cmd.ACCOUNT]!, bytesToHex(owner))
@@ -204,7 +208,7 @@ function findFill(dataDir: string, seq: number, index: number): Found {
         bareAmends.push({
           seq: engine.seq + 1,
           account: block.words[offset + Cmd.ACCOUNT]!,
-          cloid: cloidAt(block.words, offset),
+          cloid: cloidAt(block.words, offset + OrderCmd.CLOID_LO),
         })
       asked = { block, offset, seq: engine.seq + 1 }
       isOpened = false
@@ -224,30 +228,27 @@ function findFill(dataDir: string, seq: number, index: number): Found {
 
 function partyOf(role: Party['role'], words: Int32Array, floats: Float64Array, at: number): Party {
   const isMaker = role === 'maker'
-  const word = (offset: number): bigint => BigInt(words[at + offset]! >>> 0)
   return {
     role,
-    account: words[at + (isMaker ? Ev.ACCOUNT : Ev.COUNTER_ACCOUNT)]!,
-    cloid: isMaker
-      ? (word(Ev.CLOID_HI) << 32n) | word(Ev.CLOID_LO)
-      : (word(Ev.COUNTER_CLOID_HI) << 32n) | word(Ev.COUNTER_CLOID_LO),
-    orderId: floats[at / 2 + (isMaker ? Ev.ORDER_ID_F64 : Ev.TAKER_ORDER_ID_F64)]!,
+    account: words[at + (isMaker ? FillEv.MAKER_ACCOUNT : FillEv.TAKER_ACCOUNT)]!,
+    cloid: cloidAt(words, at + (isMaker ? FillEv.MAKER_CLOID_LO : FillEv.TAKER_CLOID_LO)),
+    orderId: floats[at / 2 + (isMaker ? FillEv.MAKER_ORDER_ID_F64 : FillEv.TAKER_ORDER_ID_F64)]!,
   }
 }
 
 const sessionKey = (account: number, approval: number): string => `${account}:${approval}`
 
 function sessionOf(block: JournalBlock, offset: number, seq: number): Session {
-  const { words, attachments } = block
+  const { words, floats, attachments } = block
   const publicKey = new Uint8Array(33)
-  publicKey[0] = 2 + ((words[offset]! >>> Attr.PARITY_SHIFT) & 1)
-  publicKey.set(wordsToBytes(words, offset + ApproveCmd.X, HASH_WORDS), 1)
+  publicKey[0] = 2 + ((words[offset]! >>> ApproveSessionCmd.KEY_PARITY_SHIFT) & 1)
+  publicKey.set(wordsToBytes(words, offset + ApproveSessionCmd.KEY_X, HASH_WORDS), 1)
   const attachment = attachments.find(
     ({ kind, firstSeq, count }) =>
       kind === AttachmentKind.Approval && seq >= firstSeq && seq < firstSeq + count,
   )
   return {
-    ...readApproval(words, offset),
+    ...readApproval(words, floats, offset),
     seq,
     account: words[offset + Cmd.ACCOUNT]!,
     publicKey,
@@ -303,7 +304,7 @@ async function auditParty(
     const commands = frame.records.length / COMMAND_WORDS
     const kinds = Array.from(
       { length: commands },
-      (_, at) => commandNames[frame.records[at * COMMAND_WORDS]! & 0xff],
+      (_, at) => commandNames[kindOf(frame.records[at * COMMAND_WORDS]!)],
     )
     const what = `${name}: frame at seq ${frame.seq}`
     lines.push(`${what}, nonce ${frame.nonce}, session ${frame.approval}: ${kinds.join(', ')}`)
@@ -328,7 +329,7 @@ function framesOf(dataDir: string, party: Party, fillSeq: number): SignedFrame[]
     const { words, floats, attachments } = block
     for (let command = 0; command < block.count; command++) {
       const offset = COMMANDS_AT + command * COMMAND_WORDS
-      if ((words[offset]! & 0xff) !== CommandKind.Frame) continue
+      if (kindOf(words[offset]!) !== CommandKind.Frame) continue
       if (words[offset + Cmd.ACCOUNT] !== party.account) continue
       const seq = block.firstSeq + command
       const count = words[offset + FrameCmd.COUNT]!
@@ -341,7 +342,7 @@ function framesOf(dataDir: string, party: Party, fillSeq: number): SignedFrame[]
         seq,
         approval: floats[offset / 2 + FrameCmd.APPROVAL_F64]!,
         nonce: floats[offset / 2 + FrameCmd.NONCE_F64]!,
-        hash: wordsToBytes(words, offset + FrameCmd.HASH, HASH_WORDS),
+        hash: wordsToBytes(words, offset + FrameCmd.SHA256, HASH_WORDS),
         kind: attachment?.kind ?? AttachmentKind.None,
         attachment: attachment?.bytes.slice() ?? new Uint8Array(0),
         records,
@@ -354,15 +355,11 @@ function framesOf(dataDir: string, party: Party, fillSeq: number): SignedFrame[]
 
 function amends(records: Int32Array, cloid: bigint): boolean {
   for (let at = 0; at < records.length; at += COMMAND_WORDS) {
-    if ((records[at]! & 0xff) !== CommandKind.Amend) continue
-    if (cloidAt(records, at) === cloid) return true
+    if (kindOf(records[at]!) !== CommandKind.Amend) continue
+    if (cloidAt(records, at + AmendCmd.CLOID_LO) === cloid) return true
   }
   return false
 }
-
-/** Client order id of the command record at `at`. */
-const cloidAt = (records: Int32Array, at: number): bigint =>
-  (BigInt(records[at + Cmd.CLOID_HI]! >>> 0) << 32n) | BigInt(records[at + Cmd.CLOID_LO]! >>> 0)
 
 /** Hash, domain, session, nonce, signature, and that the signed payload is the journal's commands. */
 function checkFrame(

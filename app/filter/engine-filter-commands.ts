@@ -3,7 +3,6 @@
  * engine's record is written as a value that the engine rejects by name, so that rejects have one home.
  */
 import {
-  Attr,
   BOOK_DEPTH_MAX,
   COMMAND_WORDS,
   Cmd,
@@ -39,6 +38,8 @@ import {
   writeWithdraw,
   type Consent,
 } from '../../engine/index.js'
+import { OrderCmd, PlaceCmd } from '../../engine/layout.js'
+import { putCloid } from '../../engine/records/access.js'
 import { cloidToJson, kindNames, sideNames, timeInForceNames } from './engine-filter-events.js'
 import { CommandError, type JsonFields, type Op, commandOf } from './engine-filter-fields.js'
 
@@ -308,7 +309,7 @@ export class CommandReader {
         deadlineMs: optionalFloat(fields, 'deadline'),
       },
     )
-    if (side === NO_ID) this.words[Cmd.KIND]! |= 1 << Attr.INVALID_SIDE_SHIFT
+    if (side === NO_ID) this.words[Cmd.KIND]! |= 1 << PlaceCmd.INVALID_SIDE_SHIFT
     this.putCloid(cloid)
   }
 
@@ -340,11 +341,10 @@ export class CommandReader {
 
   private putCloid(cloid: bigint | undefined): void {
     if (cloid === undefined) {
-      this.words[Cmd.KIND]! |= 1 << Attr.INVALID_CLOID_SHIFT
+      this.words[Cmd.KIND]! |= 1 << OrderCmd.INVALID_CLOID_SHIFT
       return
     }
-    this.words[Cmd.CLOID_LO] = Number(cloid & 0xffffffffn) | 0
-    this.words[Cmd.CLOID_HI] = Number(cloid >> 32n) | 0
+    putCloid(this.words, OrderCmd.CLOID_LO, cloid)
   }
 
   private order(account: number, cloid: bigint | undefined): OrderView | undefined {

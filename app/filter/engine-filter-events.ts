@@ -3,9 +3,8 @@
  * and `event`; a client order id is a number while a double holds it, else a string of digits.
  */
 import {
-  Attr,
-  EventKind,
-  Ev,
+  CommandKind,
+  type EventRecord,
   MarketStatus,
   OrderType,
   Reject,
@@ -13,7 +12,6 @@ import {
   TimeInForce,
   cancelReasonNames,
   commandNames,
-  eventNames,
   rejectNames,
 } from '../../engine/index.js'
 
@@ -30,7 +28,6 @@ export const sideNames = namesByNumber(Side, lowerFirst)
 export const kindNames = namesByNumber(OrderType, lowerFirst)
 export const timeInForceNames = namesByNumber(TimeInForce, (name) => name)
 const statusNames = namesByNumber(MarketStatus, lowerFirst)
-const kinds = eventNames.map(lowerFirst)
 const reasons = cancelReasonNames.map(lowerFirst)
 const ops = commandNames.map(lowerFirst)
 
@@ -38,136 +35,118 @@ export function cloidToJson(cloid: bigint): number | string {
   return cloid <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(cloid) : cloid.toString()
 }
 
-function cloidAt(words: Int32Array, low: number): number | string {
-  return cloidToJson((BigInt(words[low + 1]! >>> 0) << 32n) | BigInt(words[low]! >>> 0))
-}
-
-/** The event record at word offset `at`, as the filter prints it. */
-export function eventToJson(words: Int32Array, floats: Float64Array, at: number): Record<string, unknown> {
-  const float = at >> 1
-  const head = words[at]!
-  const kind = head & 0xff
-  const base = { seq: floats[float + Ev.SEQ_F64]!, event: kinds[kind] }
-  const a = floats[float + Ev.AMOUNT_A_F64]!
-  const b = floats[float + Ev.AMOUNT_B_F64]!
-  const account = words[at + Ev.ACCOUNT]!
-  const market = words[at + Ev.MARKET]!
-  const lots = words[at + Ev.LOTS]!
-  const other = words[at + Ev.OTHER]!
-  switch (kind) {
-    case EventKind.Accepted:
-    case EventKind.Amended:
-    case EventKind.Canceled:
-    case EventKind.Triggered:
-    case EventKind.Refilled:
-      return { ...base, ...orderFields(words, floats, at, kind) }
-    case EventKind.Rejected:
-      return { ...base, ...rejectFields(words, at) }
-    case EventKind.Fill:
+/** An event record as the filter prints it. */
+export function eventToJson(event: EventRecord): Record<string, unknown> {
+  const base = { seq: event.seq, event: lowerFirst(event.name) }
+  switch (event.name) {
+    case 'Accepted':
+    case 'Amended':
+    case 'Canceled':
+    case 'Triggered':
+    case 'Refilled':
+      return { ...base, ...orderFields(event) }
+    case 'Rejected':
+      return { ...base, ...rejectFields(event) }
+    case 'Fill':
       return {
         ...base,
-        market,
-        ticks: words[at + Ev.TICKS]!,
-        lots,
+        market: event.market,
+        ticks: event.ticks,
+        lots: event.lots,
         maker: {
-          account,
-          cloid: cloidAt(words, at + Ev.CLOID_LO),
-          orderId: floats[float + Ev.ORDER_ID_F64]!,
-          remaining: words[at + Ev.REMAINING]!,
+          account: event.makerAccount,
+          cloid: cloidToJson(event.makerCloid),
+          orderId: event.makerOrderId,
+          remaining: event.makerRemaining,
         },
         taker: {
-          account: words[at + Ev.COUNTER_ACCOUNT]!,
-          cloid: cloidAt(words, at + Ev.COUNTER_CLOID_LO),
-          orderId: floats[float + Ev.TAKER_ORDER_ID_F64]!,
-          remaining: words[at + Ev.COUNTER_REMAINING]!,
+          account: event.takerAccount,
+          cloid: cloidToJson(event.takerCloid),
+          orderId: event.takerOrderId,
+          remaining: event.takerRemaining,
         },
-        takerSide: sideNames[((head >> Attr.SIDE_SHIFT) & 1) ^ 1],
-        makerFee: a,
-        takerFee: b,
+        takerSide: sideNames[event.makerSide ^ 1],
+        makerFee: event.makerFee,
+        takerFee: event.takerFee,
       }
-    case EventKind.Deposited:
-    case EventKind.Withdrawn:
-      return { ...base, account, asset: market, units: a }
-    case EventKind.Transferred:
-      return { ...base, account, to: words[at + Ev.COUNTER_ACCOUNT]!, asset: market, units: a }
-    case EventKind.TimeAdvanced:
-      return { ...base, ms: a }
-    case EventKind.AccountOpened:
-      return { ...base, account }
-    case EventKind.MarketCreated:
-    case EventKind.AssetCreated:
-      return kind === EventKind.MarketCreated ? { ...base, market } : { ...base, asset: market }
-    case EventKind.MarketStatusChanged:
-      return { ...base, market, status: statusNames[other] }
-    case EventKind.MarketFeesChanged:
-      return {
-        ...base,
-        market,
-        tier: other,
-        makerFeePpm: words[at + Ev.COUNTER_ACCOUNT]!,
-        takerFeePpm: words[at + Ev.REMAINING]!,
-      }
-    case EventKind.PriceBandChanged:
-      return { ...base, market, bandPpm: other }
-    case EventKind.TierChanged:
-      return { ...base, account, tier: other }
-    case EventKind.CancelAfterSet:
-      return { ...base, account, ms: a }
-    case EventKind.ProtectionChanged:
-      return { ...base, account, market, windowMs: other, fills: lots, notional: a }
-    case EventKind.ProtectionTriggered:
-      return { ...base, account, market }
-    case EventKind.CanceledAll:
-      return { ...base, account, orders: lots }
+    case 'Deposited':
+    case 'Withdrawn':
+      return { ...base, account: event.account, asset: event.asset, units: event.units }
+    case 'Transferred':
+      return { ...base, account: event.account, to: event.receiver, asset: event.asset, units: event.units }
+    case 'TimeAdvanced':
+      return { ...base, ms: event.timeMs }
+    case 'AccountOpened':
+      return { ...base, account: event.account }
+    case 'MarketCreated':
+      return { ...base, market: event.market }
+    case 'AssetCreated':
+      return { ...base, asset: event.asset }
+    case 'MarketStatusChanged':
+      return { ...base, market: event.market, status: statusNames[event.status] }
+    case 'MarketFeesChanged': {
+      const { market, tier, makerFeePpm, takerFeePpm } = event
+      return { ...base, market, tier, makerFeePpm, takerFeePpm }
+    }
+    case 'PriceBandChanged':
+      return { ...base, market: event.market, bandPpm: event.bandPpm }
+    case 'TierChanged':
+      return { ...base, account: event.account, tier: event.tier }
+    case 'CancelAfterSet':
+      return { ...base, account: event.account, ms: event.atMs }
+    case 'ProtectionChanged': {
+      const { account, market, windowMs, fills, notionalUnits } = event
+      return { ...base, account, market, windowMs, fills, notional: notionalUnits }
+    }
+    case 'ProtectionTriggered':
+      return { ...base, account: event.account, market: event.market }
+    case 'CanceledAll':
+      return { ...base, account: event.account, orders: event.orders }
     default:
       return base
   }
 }
 
 function orderFields(
-  words: Int32Array,
-  floats: Float64Array,
-  at: number,
-  kind: number,
+  event: EventRecord<'Accepted' | 'Amended' | 'Canceled' | 'Triggered' | 'Refilled'>,
 ): Record<string, unknown> {
-  const float = at >> 1
-  const head = words[at]!
-  const total = words[at + Ev.LOTS]!
-  const remaining = words[at + Ev.REMAINING]!
+  const { lots, remaining } = event
   const order = {
-    account: words[at + Ev.ACCOUNT]!,
-    market: words[at + Ev.MARKET]!,
-    cloid: cloidAt(words, at + Ev.CLOID_LO),
-    orderId: floats[float + Ev.ORDER_ID_F64]!,
-    side: sideNames[(head >> Attr.SIDE_SHIFT) & 1],
-    kind: kindNames[(head >> Attr.TYPE_SHIFT) & 7],
-    ticks: words[at + Ev.TICKS]!,
+    account: event.account,
+    market: event.market,
+    cloid: cloidToJson(event.cloid),
+    orderId: event.orderId,
+    side: sideNames[event.side],
+    kind: kindNames[event.orderType],
+    ticks: event.ticks,
   }
-  switch (kind) {
-    case EventKind.Canceled:
-      return { ...order, reason: reasons[words[at + Ev.CODE]!], lots: remaining, total }
-    case EventKind.Refilled:
-      return { ...order, lots: words[at + Ev.COUNTER_REMAINING]!, remaining }
-    case EventKind.Amended:
-      return { ...order, lots: total, remaining, keptPlace: words[at + Ev.CODE] === 1 }
+  switch (event.name) {
+    case 'Canceled':
+      return { ...order, reason: reasons[event.reason], lots: remaining, total: lots }
+    case 'Refilled':
+      return { ...order, lots: event.shownLots, remaining }
+    case 'Amended':
+      return { ...order, lots, remaining, keptPlace: event.keptPlace }
     default:
-      return { ...order, lots: total, remaining, tif: timeInForceNames[(head >> Attr.TIF_SHIFT) & 7] }
+      return { ...order, lots, remaining, tif: timeInForceNames[event.timeInForce] }
   }
 }
 
 /** What was rejected. An id that is none (negative inside: it was no id on its line) is left out. */
-function rejectFields(words: Int32Array, at: number): Record<string, unknown> {
-  const code = words[at + Ev.CODE]!
-  const op = words[at + Ev.OTHER]!
-  const account = words[at + Ev.ACCOUNT]!
-  const market = words[at + Ev.MARKET]!
-  const named = op >= 1 && op <= 3
+function rejectFields({
+  code,
+  command,
+  account,
+  subject,
+  cloid,
+}: EventRecord<'Rejected'>): Record<string, unknown> {
+  const namesOrder = command >= CommandKind.Place && command <= CommandKind.Cancel
   return {
     code,
     name: rejectNames[code],
-    op: ops[op],
+    op: ops[command],
     ...(account >= 0 ? { account } : {}),
-    ...(named && market >= 0 ? { market } : {}),
-    ...(named && code !== Reject.BadClientOrderId ? { cloid: cloidAt(words, at + Ev.CLOID_LO) } : {}),
+    ...(namesOrder && subject >= 0 ? { market: subject } : {}),
+    ...(namesOrder && code !== Reject.BadClientOrderId ? { cloid: cloidToJson(cloid) } : {}),
   }
 }

@@ -19,6 +19,7 @@ import {
   type GenesisConfig,
   createEngine,
 } from '../../engine/index.js'
+import { readEvent } from '../../engine/records/access.js'
 import { CommandReader } from './engine-filter-commands.js'
 import { eventToJson } from './engine-filter-events.js'
 import { CommandError, filterConfig } from './engine-filter-fields.js'
@@ -154,7 +155,7 @@ export class EngineFilter {
 
   private take({ words, floats, count }: EventBuffer): void {
     for (let index = 0; index < count; index++)
-      this.say(JSON.stringify(eventToJson(words, floats, index * EVENT_WORDS)) + '\n')
+      this.say(JSON.stringify(eventToJson(readEvent(words, floats, index * EVENT_WORDS)!)) + '\n')
   }
 
   /** One line; a list in it entry by entry, since an account may have a hundred thousand orders. */

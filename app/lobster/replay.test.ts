@@ -5,7 +5,8 @@
 import { resolve } from 'node:path'
 import { CommandKind, EventKind, Side, TimeInForce } from '../../engine/codes.js'
 import { createEngine } from '../../engine/index.js'
-import { COMMAND_WORDS, Cmd, EVENT_WORDS, Ev } from '../../engine/layout.js'
+import { COMMAND_WORDS, EVENT_WORDS, Ev, FillEv, RejectedEv, kindOf } from '../../engine/layout.js'
+import { cloidAt, writeCommand } from '../../engine/records/access.js'
 import { type WireCommand, commandToRecord, commandToWire } from '../../sdk/wire/commands.js'
 import { LOCAL_GENESIS } from '../start/genesis.js'
 import { type LobsterBook, LobsterFileError, parseMessages, parseOrderbook, readLobster } from './files.js'
@@ -25,14 +26,13 @@ class EngineVenue implements Venue {
     genesis: { ...LOCAL_GENESIS, requireFrames: false },
     onEvents: ({ words, count }) => {
       for (let at = 0; at < count * EVENT_WORDS; at += EVENT_WORDS) {
-        const kind = words[at + Ev.KIND]! & 0xff
-        if (kind === EventKind.Rejected) this.#code = words[at + Ev.CODE]!
+        const kind = kindOf(words[at + Ev.KIND]!)
+        if (kind === EventKind.Rejected) this.#code = words[at + RejectedEv.CODE]!
         if (kind !== EventKind.Fill) continue
         this.#fills.push({
-          makerRole: ROLES.find((role) => ACCOUNTS[role] === words[at + Ev.ACCOUNT])!,
-          makerCloid:
-            (BigInt(words[at + Ev.CLOID_HI]! >>> 0) << 32n) | BigInt(words[at + Ev.CLOID_LO]! >>> 0),
-          lots: words[at + Ev.LOTS]!,
+          makerRole: ROLES.find((role) => ACCOUNTS[role] === words[at + FillEv.MAKER_ACCOUNT])!,
+          makerCloid: cloidAt(words, at + FillEv.MAKER_CLOID_LO),
+          lots: words[at + FillEv.LOTS]!,
         })
       }
     },
@@ -41,11 +41,7 @@ class EngineVenue implements Venue {
   constructor() {
     for (const account of Object.values(ACCOUNTS))
       for (const asset of [0, 1]) {
-        this.#words.fill(0)
-        this.#words[Cmd.KIND] = CommandKind.Deposit
-        this.#words[Cmd.ACCOUNT] = account
-        this.#words[Cmd.ASSET] = asset
-        this.#floats[Cmd.AMOUNT_F64] = 1e14
+        writeCommand(this.#words, this.#floats, 0, 'Deposit', { account, asset, units: 1e14 })
         this.engine.apply(this.#words, this.#floats, 0)
       }
   }

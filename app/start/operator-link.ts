@@ -4,7 +4,7 @@
  * status line.
  */
 import { CommandKind, EventKind, Reject, rejectNames } from '../../engine/codes.js'
-import { Ev, EVENT_WORDS } from '../../engine/layout.js'
+import { EVENT_WORDS, Ev, RejectedEv, WithdrawnEv, kindOf } from '../../engine/layout.js'
 import { AttachmentKind } from '../../engine/messages.js'
 import { type Applied, EngineLink, type EngineLinkOptions } from '../../gateway/link/engine-link.js'
 
@@ -59,15 +59,15 @@ export class OperatorLink {
   #applied({ words, floats, at, count, ticket }: Applied): void {
     let code = 0
     for (let event = 0, offset = at; event < count; event++, offset += EVENT_WORDS) {
-      const kind = words[offset + Ev.KIND]! & 0xff
+      const kind = kindOf(words[offset + Ev.KIND]!)
       if (kind === EventKind.Accepted) this.orders++
       else if (kind === EventKind.Fill) this.fills++
-      else if (kind === EventKind.Rejected && words[offset + Ev.OTHER] !== CommandKind.Time)
-        code = words[offset + Ev.CODE]!
-      else if (kind === EventKind.Withdrawn && words[offset + Ev.CODE] !== Reject.None)
+      else if (kind === EventKind.Rejected && words[offset + RejectedEv.COMMAND] !== CommandKind.Time)
+        code = words[offset + RejectedEv.CODE]!
+      else if (kind === EventKind.Withdrawn && words[offset + WithdrawnEv.CODE] !== Reject.None)
         this.#onReturned(
-          `a deposit of ${floats[(offset >> 1) + Ev.AMOUNT_A_F64]} units of asset ${words[offset + Ev.ASSET]} for account ` +
-            `${words[offset + Ev.ACCOUNT]} goes back to its owner: ${rejectNames[words[offset + Ev.CODE]!]}`,
+          `a deposit of ${floats[(offset >> 1) + WithdrawnEv.UNITS_F64]} units of asset ${words[offset + WithdrawnEv.ASSET]} for account ` +
+            `${words[offset + WithdrawnEv.ACCOUNT]} goes back to its owner: ${rejectNames[words[offset + WithdrawnEv.CODE]!]}`,
         )
     }
     const resolve = this.#waiting.get(ticket)

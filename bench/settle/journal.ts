@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Side } from '../../engine/codes.js'
-import { EVENT_WORDS, Ev } from '../../engine/layout.js'
+import { EVENT_WORDS, Ev, FillEv } from '../../engine/layout.js'
 import { sealBatch } from '../../settlement/follow/batch.js'
 import { depositRecord, openAccountRecord } from '../../settlement/chain/chain-watcher.js'
 import { DEPOSITS_MAX } from '../../settlement/batch/commit.js'
@@ -134,8 +134,8 @@ export function fillsTree() {
   const frame = Uint8Array.from({ length: 32 }, (_, at) => at)
   const encodeSeconds = seconds(() => {
     for (let fill = 0; fill < FILLS; fill++) {
-      words[Ev.TICKS] = next() & 0xffff
-      words[Ev.LOTS] = next() & 0xffff
+      words[FillEv.TICKS] = next() & 0xffff
+      words[FillEv.LOTS] = next() & 0xffff
       floats[Ev.SEQ_F64] = fill
       leaves.add(words, floats, 0, 0, frame, frame)
     }

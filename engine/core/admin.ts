@@ -3,8 +3,26 @@
  * other, so a replay sees each change at the same place. Called by engine.ts.
  */
 import { EventKind, MarketStatus, Reject } from '../codes.js'
-import { AssetCmd, Cmd, Ev, MarketCmd, OpenAccountCmd } from '../layout.js'
+import {
+  AccountOpenedEv,
+  AssetCreatedEv,
+  CreateAssetCmd,
+  CreateMarketCmd,
+  Ev,
+  MarketCreatedEv,
+  MarketFeesChangedEv,
+  MarketStatusChangedEv,
+  OpenAccountCmd,
+  PriceBandChangedEv,
+  SetAccountTierCmd,
+  SetMarketFeesCmd,
+  SetMarketStatusCmd,
+  SetPriceBandCmd,
+  SetTierFeesCmd,
+  TierChangedEv,
+} from '../layout.js'
 import { ASSETS_MAX, TIERS_MAX } from '../limits.js'
+import { TEXT_WORDS } from '../records/fields.js'
 import { ACCOUNT_SHIFT, OWNER_WORDS, TIER_MASK, TIER_SHIFT } from './money/ledger.js'
 import {
   Market,
@@ -20,7 +38,7 @@ import type { State } from './state/state.js'
 /** OpenAccount: gives an account its owner, once. Returns a Reject. */
 export function openAccount(state: State, words: Int32Array, at: number): number {
   const { ledger, events } = state
-  const account = words[at + Cmd.ACCOUNT]!
+  const account = words[at + OpenAccountCmd.ACCOUNT]!
   if (account < 0) return Reject.UnknownAccount
   if (account >= ledger.accountsMax) return Reject.AccountsFull
   const to = account * OWNER_WORDS
@@ -30,11 +48,11 @@ export function openAccount(state: State, words: Int32Array, at: number): number
       if (ledger.owners[to + word] !== 0) return Reject.AccountExists
   if (!ledger.isOpen(account)) ledger.open(account)
   const event = events.next(EventKind.AccountOpened, state.clock)
-  events.words[event + Ev.ACCOUNT] = account
+  events.words[event + AccountOpenedEv.ACCOUNT] = account
   for (let word = 0; word < OWNER_WORDS; word++) {
     const value = words[at + OpenAccountCmd.OWNER + word]!
     ledger.owners[to + word] = value
-    events.words[event + Ev.CLOID_LO + word] = value
+    events.words[event + AccountOpenedEv.OWNER + word] = value
   }
   return Reject.None
 }
@@ -42,33 +60,33 @@ export function openAccount(state: State, words: Int32Array, at: number): number
 /** CreateAsset. Returns a Reject. */
 export function createAsset(state: State, words: Int32Array, at: number): number {
   const { markets, events } = state
-  const asset = words[at + Cmd.ASSET]!
+  const asset = words[at + CreateAssetCmd.ASSET]!
   if (asset < 0 || asset >= ASSETS_MAX) return Reject.UnknownAsset
   if (markets.hasAsset(asset)) return Reject.AssetExists
-  const length = words[at + AssetCmd.LENGTH]!
+  const length = words[at + CreateAssetCmd.SYMBOL_LENGTH]!
   const symbol =
-    length >= 1 && length <= 16 ? symbolOf(length, (word) => words[at + AssetCmd.SYMBOL + word]!) : ''
+    length >= 1 && length <= 16 ? symbolOf(length, (word) => words[at + CreateAssetCmd.SYMBOL + word]!) : ''
   if (!symbolIsValid(symbol)) return Reject.BadMarketConfig
   markets.symbols[asset] = symbol
   const event = events.next(EventKind.AssetCreated, state.clock)
-  events.words[event + Ev.ASSET] = asset
-  events.words[event + Ev.LOTS] = length
-  for (let word = 0; word < 4; word++)
-    events.words[event + Ev.CLOID_LO + word] = words[at + AssetCmd.SYMBOL + word]!
+  events.words[event + AssetCreatedEv.ASSET] = asset
+  events.words[event + AssetCreatedEv.SYMBOL_LENGTH] = length
+  for (let word = 0; word < TEXT_WORDS; word++)
+    events.words[event + AssetCreatedEv.SYMBOL + word] = words[at + CreateAssetCmd.SYMBOL + word]!
   return Reject.None
 }
 
 /** CreateMarket. Returns a Reject. */
 export function createMarket(state: State, words: Int32Array, floats: Float64Array, at: number): number {
   const { markets, ledger, events } = state
-  const market = words[at + MarketCmd.MARKET]!
-  const base = words[at + MarketCmd.BASE]!
-  const quote = words[at + MarketCmd.QUOTE]!
-  const makerPpm = words[at + MarketCmd.MAKER_FEE_PPM]!
-  const takerPpm = words[at + MarketCmd.TAKER_FEE_PPM]!
-  const bandPpm = words[at + MarketCmd.BAND_PPM]!
-  const lotUnits = floats[(at >> 1) + MarketCmd.LOT_UNITS_F64]!
-  const tickUnits = floats[(at >> 1) + MarketCmd.TICK_UNITS_F64]!
+  const market = words[at + CreateMarketCmd.MARKET]!
+  const base = words[at + CreateMarketCmd.BASE]!
+  const quote = words[at + CreateMarketCmd.QUOTE]!
+  const makerPpm = words[at + CreateMarketCmd.MAKER_FEE_PPM]!
+  const takerPpm = words[at + CreateMarketCmd.TAKER_FEE_PPM]!
+  const bandPpm = words[at + CreateMarketCmd.BAND_PPM]!
+  const lotUnits = floats[(at >> 1) + CreateMarketCmd.LOT_UNITS_F64]!
+  const tickUnits = floats[(at >> 1) + CreateMarketCmd.TICK_UNITS_F64]!
   if (market < 0) return Reject.UnknownMarket
   if (market >= markets.capacity) return Reject.MarketsFull
   if (markets.has(market)) return Reject.MarketExists
@@ -82,33 +100,33 @@ export function createMarket(state: State, words: Int32Array, floats: Float64Arr
   markets.add(market, base, quote, lotUnits, tickUnits, makerPpm, takerPpm, bandPpm, feeRow)
   const event = events.next(EventKind.MarketCreated, state.clock)
   const out = events.words
-  out[event + Ev.MARKET] = market
-  out[event + Ev.TICKS] = base
-  out[event + Ev.LOTS] = quote
-  out[event + Ev.CODE] = bandPpm
-  out[event + Ev.COUNTER_ACCOUNT] = makerPpm
-  out[event + Ev.REMAINING] = takerPpm
-  events.floats[(event >> 1) + Ev.AMOUNT_A_F64] = lotUnits
-  events.floats[(event >> 1) + Ev.AMOUNT_B_F64] = tickUnits
+  out[event + MarketCreatedEv.MARKET] = market
+  out[event + MarketCreatedEv.BASE] = base
+  out[event + MarketCreatedEv.QUOTE] = quote
+  out[event + MarketCreatedEv.BAND_PPM] = bandPpm
+  out[event + MarketCreatedEv.MAKER_FEE_PPM] = makerPpm
+  out[event + MarketCreatedEv.TAKER_FEE_PPM] = takerPpm
+  events.floats[(event >> 1) + MarketCreatedEv.LOT_UNITS_F64] = lotUnits
+  events.floats[(event >> 1) + MarketCreatedEv.TICK_UNITS_F64] = tickUnits
   return Reject.None
 }
 
 /** SetMarketStatus: active, cancel-only or halted. Returns a Reject. */
 export function setStatus(state: State, words: Int32Array, at: number): number {
-  const market = words[at + Cmd.MARKET]!
-  const status = words[at + Cmd.OTHER]!
+  const market = words[at + SetMarketStatusCmd.MARKET]!
+  const status = words[at + SetMarketStatusCmd.STATUS]!
   if (!state.markets.has(market)) return Reject.UnknownMarket
   if (status < MarketStatus.Active || status > MarketStatus.Halted) return Reject.BadStatus
   state.markets.set(market, Market.STATUS, status)
-  marketEvent(state, EventKind.MarketStatusChanged, market, status)
+  marketEvent(state, EventKind.MarketStatusChanged, market, MarketStatusChangedEv.STATUS, status)
   return Reject.None
 }
 
 /** SetMarketFees. Orders that rest keep paying at most what their reserve was made for. Returns a Reject. */
 export function setFees(state: State, words: Int32Array, at: number): number {
-  const market = words[at + Cmd.MARKET]!
-  const makerPpm = words[at + MarketCmd.MAKER_FEE_PPM]!
-  const takerPpm = words[at + MarketCmd.TAKER_FEE_PPM]!
+  const market = words[at + SetMarketFeesCmd.MARKET]!
+  const makerPpm = words[at + SetMarketFeesCmd.MAKER_FEE_PPM]!
+  const takerPpm = words[at + SetMarketFeesCmd.TAKER_FEE_PPM]!
   if (!state.markets.has(market)) return Reject.UnknownMarket
   if (!feesAreValid(makerPpm, takerPpm)) return Reject.BadFees
   state.markets.setFees(market, makerPpm, takerPpm)
@@ -118,10 +136,10 @@ export function setFees(state: State, words: Int32Array, at: number): number {
 
 /** SetTierFees: fees of a market for the accounts of one tier, 1 to 15. Returns a Reject. */
 export function setTierFees(state: State, words: Int32Array, at: number): number {
-  const market = words[at + Cmd.MARKET]!
-  const tier = words[at + Cmd.OTHER]!
-  const makerPpm = words[at + MarketCmd.MAKER_FEE_PPM]!
-  const takerPpm = words[at + MarketCmd.TAKER_FEE_PPM]!
+  const market = words[at + SetTierFeesCmd.MARKET]!
+  const tier = words[at + SetTierFeesCmd.TIER]!
+  const makerPpm = words[at + SetTierFeesCmd.MAKER_FEE_PPM]!
+  const takerPpm = words[at + SetTierFeesCmd.TAKER_FEE_PPM]!
   if (!state.markets.has(market)) return Reject.UnknownMarket
   if (tier < 1 || tier >= TIERS_MAX) return Reject.BadTier
   if (!feesAreValid(makerPpm, takerPpm)) return Reject.BadFees
@@ -132,39 +150,40 @@ export function setTierFees(state: State, words: Int32Array, at: number): number
 
 /** SetPriceBand; 0 = off. Returns a Reject. */
 export function setBand(state: State, words: Int32Array, at: number): number {
-  const market = words[at + Cmd.MARKET]!
-  const bandPpm = words[at + MarketCmd.BAND_PPM]!
+  const market = words[at + SetPriceBandCmd.MARKET]!
+  const bandPpm = words[at + SetPriceBandCmd.BAND_PPM]!
   if (!state.markets.has(market)) return Reject.UnknownMarket
   if (!bandIsValid(bandPpm)) return Reject.BadPriceBand
   state.markets.set(market, Market.BAND_PPM, bandPpm)
-  marketEvent(state, EventKind.PriceBandChanged, market, bandPpm)
+  marketEvent(state, EventKind.PriceBandChanged, market, PriceBandChangedEv.BAND_PPM, bandPpm)
   return Reject.None
 }
 
 /** SetAccountTier, 0 to 15. Returns a Reject. */
 export function setAccountTier(state: State, words: Int32Array, at: number): number {
   const { ledger, events } = state
-  const account = words[at + Cmd.ACCOUNT]!
-  const tier = words[at + Cmd.OTHER]!
+  const account = words[at + SetAccountTierCmd.ACCOUNT]!
+  const tier = words[at + SetAccountTierCmd.TIER]!
   if (!ledger.isOpen(account)) return Reject.UnknownAccount
   if (tier < 0 || tier >= TIERS_MAX) return Reject.BadTier
   const to = account << ACCOUNT_SHIFT
   ledger.accounts[to] = (ledger.accounts[to]! & ~(TIER_MASK << TIER_SHIFT)) | (tier << TIER_SHIFT)
   const event = events.next(EventKind.TierChanged, state.clock)
-  events.words[event + Ev.ACCOUNT] = account
-  events.words[event + Ev.OTHER] = tier
+  events.words[event + TierChangedEv.ACCOUNT] = account
+  events.words[event + TierChangedEv.TIER] = tier
   return Reject.None
 }
 
-function marketEvent(state: State, kind: number, market: number, value: number): number {
+/** An event of a market that says `value` in the word `place`; returns its word offset. */
+function marketEvent(state: State, kind: number, market: number, place: number, value: number): number {
   const event = state.events.next(kind, state.clock)
-  state.events.words[event + Ev.MARKET] = market
-  state.events.words[event + Ev.OTHER] = value
+  state.events.words[event + Ev.SUBJECT] = market
+  state.events.words[event + place] = value
   return event
 }
 
 function feesEvent(state: State, market: number, tier: number, makerPpm: number, takerPpm: number): void {
-  const event = marketEvent(state, EventKind.MarketFeesChanged, market, tier)
-  state.events.words[event + Ev.COUNTER_ACCOUNT] = makerPpm
-  state.events.words[event + Ev.REMAINING] = takerPpm
+  const event = marketEvent(state, EventKind.MarketFeesChanged, market, MarketFeesChangedEv.TIER, tier)
+  state.events.words[event + MarketFeesChangedEv.MAKER_FEE_PPM] = makerPpm
+  state.events.words[event + MarketFeesChangedEv.TAKER_FEE_PPM] = takerPpm
 }

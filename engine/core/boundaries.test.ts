@@ -6,9 +6,9 @@ import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { ORDERS, millionOrders } from '../../test/support/million-orders.js'
-import { CancelReason } from '../codes.js'
+import { CancelReason, EventKind } from '../codes.js'
 import * as commands from '../commands.js'
-import { COMMAND_WORDS, EVENT_WORDS } from '../layout.js'
+import { COMMAND_WORDS, CanceledEv, EVENT_WORDS, kindOf } from '../layout.js'
 import { COMMAND_STEPS_MAX } from '../limits.js'
 import type { EngineOptions, EventBuffer } from '../types.js'
 import { GenesisError, SnapshotError, createEngine, restoreEngine, sealSnapshot } from './engine.js'
@@ -129,8 +129,8 @@ describe('many', () => {
     const count = ({ words: out, count: events }: EventBuffer): void => {
       for (let index = 0; index < events; index++) {
         const at = index * EVENT_WORDS
-        if ((out[at]! & 0xff) === 3) fills++
-        if ((out[at]! & 0xff) === 4) reason = out[at + 7]!
+        if (kindOf(out[at]!) === EventKind.Fill) fills++
+        if (kindOf(out[at]!) === EventKind.Canceled) reason = out[at + CanceledEv.REASON]!
       }
     }
     const engine = createEngine({ ...options(), accountsMax: 4, onEvents: count })
@@ -170,7 +170,8 @@ describe('many', () => {
     const engine = millionOrders({
       ...options(),
       onEvents: ({ words: out, count }) => {
-        for (let index = 0; index < count; index++) if ((out[index * EVENT_WORDS]! & 0xff) === 2) rejected++
+        for (let index = 0; index < count; index++)
+          if (kindOf(out[index * EVENT_WORDS]!) === EventKind.Rejected) rejected++
       },
     })
     expect(rejected).toBe(0)

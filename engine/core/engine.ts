@@ -7,7 +7,7 @@
  * changed nothing but the seq (and, inside a frame, that frame's record).
  */
 import { CommandKind, EventKind, Reject, Scope, type Side } from '../codes.js'
-import { Attr, Cmd, Ev } from '../layout.js'
+import { Attr, CancelAllCmd, Cmd, PlaceCmd, RejectedEv } from '../layout.js'
 import {
   ACCOUNTS_MAX,
   ACCOUNT_ORDERS_MAX,
@@ -76,6 +76,7 @@ import { Sessions } from './sessions/sessions.js'
 import { captureState, hashState, restoreState, sealSnapshot } from './snapshot/snapshot.js'
 import { Counter, type State } from './state/state.js'
 import { Clock, Trading } from './orders/trading.js'
+import * as layout from '../layout.js'
 import * as amend from './orders/amend.js'
 import * as place from './orders/place.js'
 import * as pages from './state/pages.js'
@@ -112,14 +113,8 @@ const {
   CreateAsset: COMMAND_CREATE_ASSET,
 } = CommandKind
 const { SEQ: CLOCK_SEQ, TIME: CLOCK_TIME } = Clock
-const {
-  ACCOUNT: CMD_ACCOUNT,
-  MARKET: CMD_MARKET,
-  TICKS: CMD_TICKS,
-  LOTS: CMD_LOTS,
-  CLOID_LO: CMD_CLOID_LO,
-  CLOID_HI: CMD_CLOID_HI,
-} = Cmd
+const { ACCOUNT: CMD_ACCOUNT } = Cmd
+const { KIND_MASK } = layout
 
 /** A configuration that no engine can be made from. */
 export class GenesisError extends Error {
@@ -178,7 +173,7 @@ class Core implements Engine {
 
   apply(words: Int32Array, floats: Float64Array, offset: number): void {
     this.#clock[CLOCK_SEQ]!++
-    const kind = words[offset]! & 0xff
+    const kind = words[offset]! & KIND_MASK
     const sessions = this.#sessions
     let code: number
     if (sessions.left > 0 && kind !== COMMAND_TIME) {
@@ -235,7 +230,7 @@ class Core implements Engine {
       case COMMAND_OPEN_ACCOUNT:
         return openAccount(state, words, at)
       case COMMAND_APPROVE_SESSION:
-        return state.sessions.approve(words, at)
+        return state.sessions.approve(words, floats, at)
       case COMMAND_REVOKE_SESSION:
         return state.sessions.revoke(words, floats, at)
       case COMMAND_FRAME:
@@ -273,7 +268,7 @@ class Core implements Engine {
     const clock = this.#clock
     const timeMs = clock[CLOCK_TIME]!
     const tryAtMs = Math.max(timeMs, nowMs)
-    if ((words[offset]! & 0xff) !== COMMAND_PLACE) return Reject.UnknownCommand
+    if ((words[offset]! & KIND_MASK) !== COMMAND_PLACE) return Reject.UnknownCommand
     const session = approval === 0 ? -1 : sessions.table.find(words[offset + CMD_ACCOUNT]!, approval)
     if (approval !== 0) {
       const refused = sessions.mayOpen(session, tryAtMs)
@@ -305,22 +300,23 @@ class Core implements Engine {
       this.#clock,
     )
     const out = events.words
-    out[event + Ev.MARKET] = words[at + CMD_MARKET]!
-    out[event + Ev.ACCOUNT] = words[at + CMD_ACCOUNT]!
-    out[event + Ev.CODE] = code
-    out[event + Ev.OTHER] = kind
+    out[event + RejectedEv.SUBJECT] = words[at + Cmd.SUBJECT]!
+    out[event + RejectedEv.ACCOUNT] = words[at + CMD_ACCOUNT]!
+    out[event + RejectedEv.CODE] = code
+    out[event + RejectedEv.COMMAND] = kind
     if (kind <= COMMAND_CANCEL) {
-      out[event + Ev.TICKS] = words[at + CMD_TICKS]!
-      out[event + Ev.LOTS] = words[at + CMD_LOTS]!
-      out[event + Ev.CLOID_LO] = words[at + CMD_CLOID_LO]!
-      out[event + Ev.CLOID_HI] = words[at + CMD_CLOID_HI]!
+      // Amend and Cancel have what they have of these in the same places.
+      out[event + RejectedEv.TICKS] = words[at + PlaceCmd.TICKS]!
+      out[event + RejectedEv.LOTS] = words[at + PlaceCmd.LOTS]!
+      out[event + RejectedEv.CLOID_LO] = words[at + PlaceCmd.CLOID_LO]!
+      out[event + RejectedEv.CLOID_HI] = words[at + PlaceCmd.CLOID_HI]!
     }
     if (code === Reject.FrameNonceUsed && kind === COMMAND_FRAME) {
       const { windows, repeated } = this.#sessions
-      out[event + Ev.LOTS] = windows.count(repeated)
-      events.floats[(event >> 1) + Ev.AMOUNT_A_F64] = windows.firstSeq(repeated)
+      out[event + RejectedEv.FRAME_COUNT] = windows.count(repeated)
+      events.floats[(event >> 1) + RejectedEv.FIRST_SEQ_F64] = windows.firstSeq(repeated)
     }
-    events.floats[(event >> 1) + Ev.AMOUNT_B_F64] = rejectBound(this.#state, words, at, code)
+    events.floats[(event >> 1) + RejectedEv.BOUND_F64] = rejectBound(this.#state, words, at, code)
   }
 
   flush(): void {
@@ -450,7 +446,7 @@ const isAsset = (asset: number): boolean => asset >= 0 && asset < ASSETS_MAX
 
 /** The operator may take orders away unasked (a connection was lost), never add or change them. */
 function isOperatorCancel(words: Int32Array, at: number, kind: number): boolean {
-  return kind === COMMAND_CANCEL_ALL && words[at + CMD_LOTS] !== 0
+  return kind === COMMAND_CANCEL_ALL && words[at + CancelAllCmd.REASON] !== 0
 }
 
 /**

@@ -3,7 +3,7 @@
  * so the state still is what it was refused for. Called by engine.ts when it tells of a refusal.
  */
 import { CommandKind, Reject } from '../codes.js'
-import { Attr, Cmd } from '../layout.js'
+import { Attr, Cmd, OrderCmd } from '../layout.js'
 import { ORDER_SHIFT, Order } from './book/orders.js'
 import { Market } from './book/markets.js'
 import type { State } from './state/state.js'
@@ -27,18 +27,18 @@ export function rejectBound(state: State, words: Int32Array, at: number, code: n
 function fundsOf({ ledger, markets, trading }: State, words: Int32Array, at: number): number {
   const account = words[at + Cmd.ACCOUNT]!
   const kind = words[at]! & 0xff
-  let asset = words[at + Cmd.ASSET]!
+  let asset = words[at + Cmd.SUBJECT]!
   let reserved = 0
   if (kind === CommandKind.Place || kind === CommandKind.Amend) {
     const { orders } = trading
     let attributes = words[at]!
     if (kind === CommandKind.Amend) {
-      const slot = trading.ids.find(account, words[at + Cmd.CLOID_LO]!, words[at + Cmd.CLOID_HI]!)
+      const slot = trading.ids.find(account, words[at + OrderCmd.CLOID_LO]!, words[at + OrderCmd.CLOID_HI]!)
       attributes = orders.words[(slot << ORDER_SHIFT) + Order.ATTR]!
       reserved = orders.numbers[2 * slot]!
     }
     const isSale = ((attributes >>> Attr.SIDE_SHIFT) & 1) === 1
-    asset = markets.get(words[at + Cmd.MARKET]!, isSale ? Market.BASE : Market.QUOTE)
+    asset = markets.get(words[at + Cmd.SUBJECT]!, isSale ? Market.BASE : Market.QUOTE)
   }
   const row = ledger.find(account, asset)
   return reserved + (row < 0 ? 0 : ledger.values[2 * row]!)

@@ -8,7 +8,7 @@
  * Called by engine.ts.
  */
 import { CancelReason, EventKind, Reject } from '../codes.js'
-import { Cmd, Ev, WithdrawCmd } from '../layout.js'
+import { DepositCmd, DepositedEv, TransferCmd, TransferredEv, WithdrawCmd, WithdrawnEv } from '../layout.js'
 import { ACCOUNTS_MAX, ASSETS_MAX, UNITS_END } from '../limits.js'
 import { ACCOUNT_NUMBERS, AccountNumber, OWNER_WORDS } from './money/ledger.js'
 import { Counter, type State } from './state/state.js'
@@ -26,11 +26,11 @@ export function checkUnits(units: number): number {
 /** Deposit; opens an account that nobody opened. Returns a Reject. */
 export function deposit(state: State, words: Int32Array, floats: Float64Array, at: number): number {
   const { ledger, counters } = state
-  const account = words[at + Cmd.ACCOUNT]!
-  const asset = words[at + Cmd.ASSET]!
-  const units = floats[(at >> 1) + Cmd.AMOUNT_F64]!
-  const fromChain = words[at + Cmd.OTHER] === 1
-  const position = floats[(at >> 1) + Cmd.DEADLINE_F64]!
+  const account = words[at + DepositCmd.ACCOUNT]!
+  const asset = words[at + DepositCmd.ASSET]!
+  const units = floats[(at >> 1) + DepositCmd.UNITS_F64]!
+  const fromChain = words[at + DepositCmd.FROM_CHAIN] === 1
+  const position = floats[(at >> 1) + DepositCmd.QUEUE_INDEX_F64]!
   if (account < 0 || account >= ACCOUNTS_MAX) return Reject.UnknownAccount
   if (asset < 0 || asset >= ASSETS_MAX) return Reject.UnknownAsset
   if (fromChain && position !== counters[Counter.DEPOSITS_CONSUMED]) return Reject.DepositOutOfOrder
@@ -42,7 +42,7 @@ export function deposit(state: State, words: Int32Array, floats: Float64Array, a
     depositedEvent(state, account, asset, units, position)
     counters[Counter.DEPOSITS_CONSUMED]!++
     const event = moneyEvent(state, EventKind.Withdrawn, account, asset, units)
-    state.events.words[event + Ev.CODE] = obstacle
+    state.events.words[event + WithdrawnEv.CODE] = obstacle
     return Reject.None
   }
   const row = ledger.findOrAdd(account, asset)
@@ -70,30 +70,30 @@ function keepsFrom(state: State, account: number, asset: number, units: number):
 function depositedEvent(state: State, account: number, asset: number, units: number, position: number): void {
   const event = moneyEvent(state, EventKind.Deposited, account, asset, units)
   if (position < 0) return
-  state.events.words[event + Ev.OTHER] = 1
-  state.events.floats[(event >> 1) + Ev.AMOUNT_B_F64] = position
+  state.events.words[event + DepositedEv.FROM_CHAIN] = 1
+  state.events.floats[(event >> 1) + DepositedEv.QUEUE_INDEX_F64] = position
 }
 
 /**
  * Withdraw: takes available units out at once; a wallet, a frame or the operator answers for it. The operator's own,
- * when forced by a request on the chain (LOTS is 1), of more than is available, cancels the account's orders and pays
+ * when forced by a request on the chain (`forced`), of more than is available, cancels the account's orders and pays
  * what they free, in following Time commands too; until then the account places nothing. Returns a Reject.
  */
 export function withdraw(state: State, words: Int32Array, floats: Float64Array, at: number): number {
   const { ledger } = state
-  const account = words[at + Cmd.ACCOUNT]!
-  const asset = words[at + Cmd.ASSET]!
-  const asked = floats[(at >> 1) + Cmd.AMOUNT_F64]!
+  const account = words[at + WithdrawCmd.ACCOUNT]!
+  const asset = words[at + WithdrawCmd.ASSET]!
+  const asked = floats[(at >> 1) + WithdrawCmd.UNITS_F64]!
   if (!state.markets.hasAsset(asset)) return Reject.UnknownAsset
   if (!ledger.isOpen(account)) return Reject.UnknownAccount
   const code = checkUnits(asked)
   if (code !== Reject.None) return code
   const byOperator = state.sessions.left === 0 && isOperators(words[at]!)
   const byWallet = state.sessions.left === 0 && !byOperator
-  const isForced = byOperator && words[at + Cmd.LOTS] === 1
+  const isForced = byOperator && words[at + WithdrawCmd.FORCED] === 1
   const nonce = byWallet ? floats[(at >> 1) + WithdrawCmd.NONCE_F64]! : 0
   if (byWallet) {
-    const deadlineMs = floats[(at >> 1) + WithdrawCmd.DEADLINE_F64]!
+    const deadlineMs = floats[(at >> 1) + WithdrawCmd.DEADLINE_MS_F64]!
     const last = ledger.accountNumbers[account * ACCOUNT_NUMBERS + AccountNumber.WITHDRAWAL_NONCE]!
     const timeMs = state.clock[Clock.TIME]!
     const refused = walletReject(nonce, deadlineMs, last, timeMs, Reject.WithdrawalNonceUsed)
@@ -133,16 +133,16 @@ function takeOut(
   state.ledger.values[2 * row]! -= units
   state.ledger.changeSupply(asset, -units)
   const event = moneyEvent(state, EventKind.Withdrawn, account, asset, units)
-  state.events.floats[(event >> 1) + Ev.AMOUNT_B_F64] = nonce
+  state.events.floats[(event >> 1) + WithdrawnEv.NONCE_F64] = nonce
 }
 
 /** Transfer between two accounts of the same owner. Returns a Reject. */
 export function transfer(state: State, words: Int32Array, floats: Float64Array, at: number): number {
   const { ledger } = state
-  const account = words[at + Cmd.ACCOUNT]!
-  const receiver = words[at + Cmd.OTHER]!
-  const asset = words[at + Cmd.ASSET]!
-  const units = floats[(at >> 1) + Cmd.AMOUNT_F64]!
+  const account = words[at + TransferCmd.ACCOUNT]!
+  const receiver = words[at + TransferCmd.RECEIVER]!
+  const asset = words[at + TransferCmd.ASSET]!
+  const units = floats[(at >> 1) + TransferCmd.UNITS_F64]!
   if (!state.markets.hasAsset(asset)) return Reject.UnknownAsset
   if (!ledger.isOpen(account) || !ledger.isOpen(receiver)) return Reject.UnknownAccount
   if (account === receiver) return Reject.SameAccount
@@ -163,14 +163,15 @@ export function transfer(state: State, words: Int32Array, floats: Float64Array, 
   ledger.values[2 * row]! -= units
   ledger.values[2 * to]! += units
   const event = moneyEvent(state, EventKind.Transferred, account, asset, units)
-  state.events.words[event + Ev.COUNTER_ACCOUNT] = receiver
+  state.events.words[event + TransferredEv.RECEIVER] = receiver
   return Reject.None
 }
 
+/** Deposited, Withdrawn or Transferred: they have account, asset and units in the same places. */
 function moneyEvent(state: State, kind: number, account: number, asset: number, units: number): number {
   const event = state.events.next(kind, state.clock)
-  state.events.words[event + Ev.ASSET] = asset
-  state.events.words[event + Ev.ACCOUNT] = account
-  state.events.floats[(event >> 1) + Ev.AMOUNT_A_F64] = units
+  state.events.words[event + DepositedEv.ASSET] = asset
+  state.events.words[event + DepositedEv.ACCOUNT] = account
+  state.events.floats[(event >> 1) + DepositedEv.UNITS_F64] = units
   return event
 }

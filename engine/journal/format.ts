@@ -8,7 +8,7 @@
  *    44  u32 count of attachments 48  zero                     64  previous block's hash, 32 bytes
  *    96  u32 CRC-32C of bytes 128 to length                   100  zero
  *   124  u32 CRC-32C of bytes 0 to 123
- *   commands, 64 bytes each (layout.ts); command i has seq `first seq + i`
+ *   commands, 64 bytes each (engine/records); command i has seq `first seq + i`
  *   attachments, each:  u32 kind, u32 bytes, u32 index of its first command, u32 its count of commands,
  *                       the bytes, zeros to a multiple of 8
  *   footer, 8 bytes "ENDBLOCK"

@@ -17,7 +17,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { COMMAND_BYTES, COMMAND_WORDS, Cmd } from '../layout.js'
+import { COMMAND_BYTES, COMMAND_WORDS, PlaceCmd, TimeCmd } from '../layout.js'
 import { AttachmentKind } from '../messages.js'
 import { nodeDisk, type Disk } from './disk.js'
 import { FileBackend } from './file-backend.js'
@@ -114,7 +114,7 @@ describe('journal', () => {
         seq + count - 1,
       ])
       for (let command = 0; command < count; command++)
-        expect(block.words[COMMANDS_AT + command * COMMAND_WORDS + Cmd.LOTS]).toBe(seq + command)
+        expect(block.words[COMMANDS_AT + command * COMMAND_WORDS + PlaceCmd.LOTS]).toBe(seq + command)
       expect(block.attachments).toEqual([
         {
           kind: AttachmentKind.FrameMsgpack,
@@ -137,7 +137,7 @@ describe('journal', () => {
     const builder = new BlockBuilder()
     const words = new Int32Array(COMMAND_WORDS)
     words[0] = 8 // Time
-    new Float64Array(words.buffer)[Cmd.AMOUNT_F64] = 1_700_000_000_000
+    new Float64Array(words.buffer)[TimeCmd.TIME_MS_F64] = 1_700_000_000_000
     builder.addCommands(new Uint8Array(words.buffer), 0, COMMAND_BYTES)
     builder.addAttachment(AttachmentKind.Chain, new TextEncoder().encode('glass'), 0, 1)
     const { bytes, length, hash } = builder.finish(

@@ -5,6 +5,7 @@
  *
  * A flag is a boolean here, a client order id a bigint, and what is longer (a key, a hash, an address) its words.
  */
+import { kindOf } from '../layout.js'
 import { COMMAND_WORDS, commandHead, commandTable } from './command-table.js'
 import { EVENT_WORDS, eventHead, eventTable } from './event-table.js'
 import { type Field, type Fields, type Kind, TEXT_WORDS, bitsOf } from './fields.js'
@@ -48,6 +49,10 @@ export type CommandFields<K extends CommandName> = Simple<
     readonly [F in OptionalNames<CommandFieldsOf<K>>]?: GivenOf<CommandFieldsOf<K>[F]> | undefined
   }
 >
+/** The fields of an event, as they are given; what is not is 0. */
+export type EventFields<K extends EventName> = Simple<{
+  readonly [F in keyof EventFieldsOf<K>]?: GivenOf<EventFieldsOf<K>[F]> | undefined
+}>
 /** A command as it was read, by name. */
 export type CommandRecord<K extends CommandName = CommandName> = {
   [Name in K]: Simple<{ readonly name: Name } & ValuesOf<CommandFieldsOf<Name>>>
@@ -57,17 +62,23 @@ export type EventRecord<K extends EventName = EventName> = {
   [Name in K]: Simple<{ readonly name: Name; readonly seq: number } & ValuesOf<EventFieldsOf<Name>>>
 }[K]
 
-/** The kind of a record, from its word 0. */
-export const kindOf = (head: number): number => head & 0xff
-
 const byKind = (table: Readonly<Record<string, Kind>>): ReadonlyMap<number, readonly [string, Kind]> =>
   new Map(Object.entries(table).map(([name, kind]) => [kind.kind, [name, kind]]))
 const commandsByKind = byKind(commandTable)
 const eventsByKind = byKind(eventTable)
 
-/** The client order id whose low word stands at `low`, its high word behind it. */
-export const cloidAt = (words: Int32Array, low: number): bigint =>
-  (BigInt(words[low + 1]! >>> 0) << 32n) | BigInt(words[low]! >>> 0)
+const CLOID = new BigUint64Array(1)
+const CLOID_HALVES = new Int32Array(CLOID.buffer)
+
+/**
+ * The client order id whose low word stands at `low`, its high word behind it. By way of a view: one allocation instead
+ * of four.
+ */
+export function cloidAt(words: Int32Array, low: number): bigint {
+  CLOID_HALVES[0] = words[low]!
+  CLOID_HALVES[1] = words[low + 1]!
+  return CLOID[0]!
+}
 
 /** Writes a client order id: a bigint of 64 bits, or a safe whole number from 0 up. */
 export function putCloid(words: Int32Array, low: number, cloid: bigint | number): void {
@@ -195,6 +206,16 @@ export function writeCommand<K extends CommandName>(
   put(commandTable[name], COMMAND_WORDS, words, floats, at, fields)
 }
 
+/** A command record by itself. */
+export function commandRecord<K extends CommandName>(
+  name: K,
+  fields: CommandFields<K>,
+): Int32Array<ArrayBuffer> {
+  const words = new Int32Array(COMMAND_WORDS)
+  writeCommand(words, new Float64Array(words.buffer), 0, name, fields)
+  return words
+}
+
 /** Writes an event record at word `at`, a multiple of EVENT_WORDS; what is not given is 0. */
 export function writeEvent<K extends EventName>(
   words: Int32Array,
@@ -202,7 +223,7 @@ export function writeEvent<K extends EventName>(
   at: number,
   name: K,
   seq: number,
-  fields: Partial<{ readonly [F in keyof EventFieldsOf<K>]: GivenOf<EventFieldsOf<K>[F]> }>,
+  fields: EventFields<K>,
 ): void {
   put(eventTable[name], EVENT_WORDS, words, floats, at, fields)
   putField('seq', eventHead.seq, words, floats, at, seq)

@@ -126,6 +126,7 @@ export const commandTable = {
     lots: int(8, 'lots', 'the new total size, the filled part included'),
     displayLots: optional(int(9, 'lots', '0 = as it is')),
     triggerTicks: optional(int(10, 'ticks', '0 = as it is')),
+    quoteBudget: optional(float(6, 'quoteUnits', 'must be 0: a budget cannot be amended', { max: 0 })),
     expiresAtMs: optional(float(12, 'timeMs', '0 = as it is')),
     deadlineMs,
   }),

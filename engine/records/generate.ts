@@ -4,7 +4,7 @@
  */
 import { COMMAND_WORDS, attributes, commandHead, commandTable, orderCommand } from './command-table.js'
 import { EVENT_WORDS, eventHead, eventTable, orderEvent } from './event-table.js'
-import { type Field, type Fields, type Kind, type Unit, units } from './fields.js'
+import { type Field, type Fields, type Kind, type Unit, bitsOf, units } from './fields.js'
 
 const upper = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()
 
@@ -72,6 +72,8 @@ export const EVENT_WORDS = ${EVENT_WORDS}
 export const EVENT_BYTES = ${EVENT_WORDS * 4}
 /** The kind of a record, in word 0. */
 export const KIND_MASK = 255
+/** What an order is, in word 0. */
+export const ATTRIBUTES_MASK = ${Object.values<Field>(attributes).reduce((all, field) => all | bitsOf(field)[0]![1], 0)}
 `,
     constant('Cmd', 'What stands at the same place in every command that has it.', commandHead, KIND_LINES),
     constant('Ev', 'What stands at the same place in every event that has it.', eventHead, KIND_LINES),

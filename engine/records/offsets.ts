@@ -9,6 +9,8 @@ export const EVENT_WORDS = 24
 export const EVENT_BYTES = 96
 /** The kind of a record, in word 0. */
 export const KIND_MASK = 255
+/** What an order is, in word 0. */
+export const ATTRIBUTES_MASK = 1048320
 
 /** What stands at the same place in every command that has it. */
 export const Cmd = {
@@ -112,6 +114,7 @@ export const AmendCmd = {
   LOTS: 8,
   DISPLAY_LOTS: 9,
   TRIGGER_TICKS: 10,
+  QUOTE_BUDGET_F64: 3,
   EXPIRES_AT_MS_F64: 6,
   DEADLINE_MS_F64: 7,
 } as const

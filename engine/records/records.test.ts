@@ -7,6 +7,7 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { CommandKind, EventKind } from '../codes.js'
 import { createEngine } from '../core/engine.js'
+import { APPROVAL_TIME_END } from '../limits.js'
 import {
   type EventRecord,
   describeCommand,
@@ -278,6 +279,8 @@ describe('the signed form', () => {
 })
 
 test('an approval refuses what its record cannot carry', () => {
+  const { expiresAtMs: expiry, deadlineMs: deadline } = commandTable.ApproveSession.fields
+  expect([expiry.max, deadline.max]).toEqual([APPROVAL_TIME_END - 1, APPROVAL_TIME_END - 1])
   const { words, floats } = record(COMMAND_WORDS)
   const terms = {
     account: 1,

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { JournalMaker } from '../../bench/journal-data.js'
 import { CommandKind } from '../codes.js'
-import { Cmd } from '../layout.js'
+import { Cmd, TimeCmd } from '../layout.js'
 import { archiveSegments } from './archive.js'
 import { nodeDisk } from '../journal/disk.js'
 import { JournalReader, readGenesis } from '../journal/reader.js'
@@ -47,7 +47,7 @@ beforeAll(() => {
   for (let round = 0; round < 4; round++) {
     maker.add((words, floats) => {
       words[Cmd.KIND] = CommandKind.Time
-      floats[Cmd.AMOUNT_F64] = FIRST_MS + round * 1000
+      floats[TimeCmd.TIME_MS_F64] = FIRST_MS + round * 1000
     })
     maker.rest(8000)
     // A snapshot may be taken of a journal that is not closed.

@@ -10,7 +10,7 @@
 import { join } from 'node:path'
 import { constants, gzipSync } from 'node:zlib'
 import { CommandKind } from '../codes.js'
-import { COMMAND_WORDS, Cmd } from '../layout.js'
+import { COMMAND_WORDS, Cmd, TimeCmd, kindOf } from '../layout.js'
 import type { Disk } from '../journal/disk.js'
 import { syncAll, writeAll } from '../journal/file-backend.js'
 import { COMMANDS_AT, BLOCK_HEADER_BYTES, readBlock, readHeader, sectorsOf } from '../journal/format.js'
@@ -78,8 +78,8 @@ function describe(bytes: Uint8Array, segment: number): Described {
     head = block.hash
     for (let index = 0; index < block.count; index++) {
       const word = COMMANDS_AT + index * COMMAND_WORDS
-      if ((block.words[word + Cmd.KIND]! & 0xff) === CommandKind.Time)
-        lastTimeMs = block.floats[word / 2 + Cmd.AMOUNT_F64]!
+      if (kindOf(block.words[word + Cmd.KIND]!) === CommandKind.Time)
+        lastTimeMs = block.floats[word / 2 + TimeCmd.TIME_MS_F64]!
     }
     at += sectorsOf(header.length)
   }

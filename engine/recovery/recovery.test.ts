@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CommandKind } from '../codes.js'
 import { ControlBlock, createControl } from '../rings/control.js'
-import { COMMAND_BYTES, COMMAND_WORDS, Cmd } from '../layout.js'
+import { COMMAND_BYTES, COMMAND_WORDS, Cmd, DepositCmd } from '../layout.js'
 import { JOURNAL_HEADER_WORDS, JournalMessage, JournalMessageType } from '../messages.js'
 import { RingReader, RingWriter, createRing } from '../rings/ring.js'
 import type { GenesisConfig } from '../types.js'
@@ -41,7 +41,7 @@ function put(ring: RingWriter, seq: number, units: number): void {
   const command = word + JOURNAL_HEADER_WORDS
   ring.words[command + Cmd.KIND] = CommandKind.Deposit
   ring.words[command + Cmd.ACCOUNT] = 1
-  ring.floats[command / 2 + Cmd.AMOUNT_F64] = units
+  ring.floats[command / 2 + DepositCmd.UNITS_F64] = units
   ring.commit()
 }
 

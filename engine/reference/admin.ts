@@ -1,6 +1,16 @@
 /** The reference's money, time, protections and operator's commands. In tests only. */
-import { CancelReason, CommandKind, EventKind, Reject } from '../codes.js'
-import { Cmd, MarketCmd, OpenAccountCmd } from '../layout.js'
+import { CancelReason, CommandKind, Reject } from '../codes.js'
+import {
+  DepositCmd,
+  OpenAccountCmd,
+  SetAccountTierCmd,
+  SetMarketFeesCmd,
+  SetMarketStatusCmd,
+  SetPriceBandCmd,
+  SetProtectionCmd,
+  SetTierFeesCmd,
+  TransferCmd,
+} from '../layout.js'
 import {
   ACCOUNTS_MAX,
   ASSETS_MAX,
@@ -18,19 +28,19 @@ import { ReferenceOrders } from './orders.js'
 export abstract class ReferenceAdmin extends ReferenceOrders {
   protected deposit(command: Command): number {
     const { account, market: asset, amount, words, at, floats } = command
-    const fromChain = words[at + Cmd.OTHER] === 1
-    const position = floats[at / 2 + Cmd.DEADLINE_F64]!
+    const fromChain = words[at + DepositCmd.FROM_CHAIN] === 1
+    const queueIndex = floats[at / 2 + DepositCmd.QUEUE_INDEX_F64]!
     if (account < 0 || account >= ACCOUNTS_MAX) return Reject.UnknownAccount
     if (asset < 0 || asset >= ASSETS_MAX) return Reject.UnknownAsset
-    if (fromChain && position !== this.depositsConsumed) return Reject.DepositOutOfOrder
+    if (fromChain && queueIndex !== this.depositsConsumed) return Reject.DepositOutOfOrder
     const bad = unitsReject(amount)
     if (bad !== 0) return bad
     const obstacle = this.obstacle(account, asset, BigInt(amount))
     if (obstacle !== 0) {
       if (!fromChain) return obstacle
       this.depositsConsumed++
-      this.emit(EventKind.Deposited, { subject: asset, account, a: amount, b: position, other: 1 })
-      this.emit(EventKind.Withdrawn, { subject: asset, account, a: amount, code: obstacle })
+      this.emit('Deposited', { asset, account, units: amount, fromChain, queueIndex })
+      this.emit('Withdrawn', { asset, account, units: amount, code: obstacle })
       return 0
     }
     this.makeRows(account, asset)
@@ -38,12 +48,12 @@ export abstract class ReferenceAdmin extends ReferenceOrders {
     this.accounts.get(account)!.balance(asset).available += BigInt(amount)
     this.supply.set(asset, (this.supply.get(asset) ?? 0n) + BigInt(amount))
     if (fromChain) this.depositsConsumed++
-    this.emit(EventKind.Deposited, {
-      subject: asset,
+    this.emit('Deposited', {
+      asset,
       account,
-      a: amount,
-      b: fromChain ? position : 0,
-      other: fromChain ? 1 : 0,
+      units: amount,
+      fromChain,
+      queueIndex: fromChain ? queueIndex : 0,
     })
     return 0
   }
@@ -57,7 +67,7 @@ export abstract class ReferenceAdmin extends ReferenceOrders {
   }
 
   protected transfer({ account, market: asset, amount, words, at }: Command): number {
-    const receiver = words[at + Cmd.OTHER]!
+    const receiver = words[at + TransferCmd.RECEIVER]!
     if (!this.assets.has(asset)) return Reject.UnknownAsset
     const from = this.accounts.get(account)
     const to = this.accounts.get(receiver)
@@ -72,14 +82,14 @@ export abstract class ReferenceAdmin extends ReferenceOrders {
     this.makeRows(receiver, asset)
     from.balance(asset).available -= BigInt(amount)
     to.balance(asset).available += BigInt(amount)
-    this.emit(EventKind.Transferred, { subject: asset, account, counterAccount: receiver, a: amount })
+    this.emit('Transferred', { asset, account, receiver, units: amount })
     return 0
   }
 
   protected time({ amount }: Command): number {
     if (!isWhole(amount, 0) || amount >= TIME_MS_END) return Reject.BadTime
     this.timeMs = Math.max(this.timeMs, amount)
-    this.emit(EventKind.TimeAdvanced, { a: this.timeMs })
+    this.emit('TimeAdvanced', { timeMs: this.timeMs })
     this.cancelExpired()
     this.workOffJobs()
     this.fireSwitches()
@@ -150,16 +160,17 @@ export abstract class ReferenceAdmin extends ReferenceOrders {
     if (late !== 0) return late
     if (amount !== 0 && !this.expiryFits(amount)) return Reject.BadExpiry
     owner.cancelAfterMs = amount
-    this.emit(EventKind.CancelAfterSet, { account, a: amount })
+    this.emit('CancelAfterSet', { account, atMs: amount })
     return 0
   }
 
-  protected setProtection({ account, market, words, at, lots, amount }: Command): number {
-    const windowMs = words[at + Cmd.OTHER]!
+  protected setProtection({ account, market, words, at, amount }: Command): number {
+    const fills = words[at + SetProtectionCmd.FILLS]!
+    const windowMs = words[at + SetProtectionCmd.WINDOW_MS]!
     if (!this.markets.has(market)) return Reject.UnknownMarket
     if (!this.accounts.has(account)) return Reject.UnknownAccount
-    if (lots < 0 || !isWhole(amount, 0)) return Reject.BadProtection
-    const off = lots === 0 && amount === 0
+    if (fills < 0 || !isWhole(amount, 0)) return Reject.BadProtection
+    const off = fills === 0 && amount === 0
     if (off ? windowMs !== 0 : windowMs < 1) return Reject.BadProtection
     const own = this.protections.get(account) ?? new Map<number, ReferenceProtection>()
     const all = [...this.protections.values()].reduce((sum, { size }) => sum + size, 0)
@@ -171,14 +182,14 @@ export abstract class ReferenceAdmin extends ReferenceOrders {
     else
       own.set(market, {
         windowMs,
-        fillsMax: lots,
+        fillsMax: fills,
         notionalMax: amount,
         windowStartMs: 0,
         fills: 0,
         notional: 0,
         frozen: false,
       })
-    this.emit(EventKind.ProtectionChanged, { subject: market, account, lots, other: windowMs, a: amount })
+    this.emit('ProtectionChanged', { market, account, fills, windowMs, notionalUnits: amount })
     return 0
   }
 
@@ -189,12 +200,12 @@ export abstract class ReferenceAdmin extends ReferenceOrders {
     if (protection === undefined) return Reject.BadProtection
     Object.assign(protection, { windowStartMs: 0, fills: 0, notional: 0, frozen: false })
     const { windowMs, fillsMax, notionalMax } = protection
-    this.emit(EventKind.ProtectionChanged, {
-      subject: market,
+    this.emit('ProtectionChanged', {
+      market,
       account,
-      lots: fillsMax,
-      other: windowMs,
-      a: notionalMax,
+      fills: fillsMax,
+      windowMs,
+      notionalUnits: notionalMax,
     })
     return 0
   }
@@ -207,55 +218,50 @@ export abstract class ReferenceAdmin extends ReferenceOrders {
     const opened = known ?? new ReferenceAccount()
     opened.owner = Array.from(words.subarray(at + OpenAccountCmd.OWNER, at + OpenAccountCmd.OWNER + 5))
     this.accounts.set(account, opened)
-    this.emit(EventKind.AccountOpened, { account, tail: opened.owner })
+    this.emit('AccountOpened', { account, owner: opened.owner })
     return 0
   }
 
   protected setStatus({ market, words, at }: Command): number {
-    const status = words[at + Cmd.OTHER]!
+    const status = words[at + SetMarketStatusCmd.STATUS]!
     const found = this.markets.get(market)
     if (found === undefined) return Reject.UnknownMarket
     if (status < 0 || status > 2) return Reject.BadStatus
     found.status = status
-    this.emit(EventKind.MarketStatusChanged, { subject: market, other: status })
+    this.emit('MarketStatusChanged', { market, status })
     return 0
   }
 
   protected setFees({ kind, market, words, at }: Command): number {
-    const tier = kind === CommandKind.SetTierFees ? words[at + Cmd.OTHER]! : 0
-    const maker = words[at + MarketCmd.MAKER_FEE_PPM]!
-    const taker = words[at + MarketCmd.TAKER_FEE_PPM]!
+    const tier = kind === CommandKind.SetTierFees ? words[at + SetTierFeesCmd.TIER]! : 0
+    const maker = words[at + SetMarketFeesCmd.MAKER_FEE_PPM]!
+    const taker = words[at + SetMarketFeesCmd.TAKER_FEE_PPM]!
     const found = this.markets.get(market)
     if (found === undefined) return Reject.UnknownMarket
     if (kind === CommandKind.SetTierFees && (tier < 1 || tier >= TIERS_MAX)) return Reject.BadTier
     if (taker < 0 || taker > 100_000 || maker < -taker || maker > 100_000) return Reject.BadFees
     found.fees.set(tier, { maker, taker })
-    this.emit(EventKind.MarketFeesChanged, {
-      subject: market,
-      other: tier,
-      counterAccount: maker,
-      remaining: taker,
-    })
+    this.emit('MarketFeesChanged', { market, tier, makerFeePpm: maker, takerFeePpm: taker })
     return 0
   }
 
   protected setBand({ market, words, at }: Command): number {
-    const bandPpm = words[at + MarketCmd.BAND_PPM]!
+    const bandPpm = words[at + SetPriceBandCmd.BAND_PPM]!
     const found = this.markets.get(market)
     if (found === undefined) return Reject.UnknownMarket
     if (bandPpm < 0 || bandPpm > 1_000_000) return Reject.BadPriceBand
     found.bandPpm = bandPpm
-    this.emit(EventKind.PriceBandChanged, { subject: market, other: bandPpm })
+    this.emit('PriceBandChanged', { market, bandPpm })
     return 0
   }
 
   protected setTier({ account, words, at }: Command): number {
-    const tier = words[at + Cmd.OTHER]!
+    const tier = words[at + SetAccountTierCmd.TIER]!
     const owner = this.accounts.get(account)
     if (owner === undefined) return Reject.UnknownAccount
     if (tier < 0 || tier >= TIERS_MAX) return Reject.BadTier
     owner.tier = tier
-    this.emit(EventKind.TierChanged, { account, other: tier })
+    this.emit('TierChanged', { account, tier })
     return 0
   }
 }

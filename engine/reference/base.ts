@@ -5,8 +5,18 @@
  * ask for), admin.ts (money, time, the operator), sessions.ts (frames and consent) and
  * engine.ts (the switch), each on top of the one before. In tests only.
  */
-import { CancelReason, CommandKind, EventKind, MarketStatus, OrderType, PostOnly, Reject } from '../codes.js'
-import { Attr, Cmd, EVENT_WORDS, Ev, INT_NOT_AN_INTEGER, INT_OVER_LIMIT } from '../layout.js'
+import { CancelReason, CommandKind, MarketStatus, OrderType, PostOnly, Reject } from '../codes.js'
+import {
+  Attr,
+  Cmd,
+  DepositCmd,
+  EVENT_WORDS,
+  INT_NOT_AN_INTEGER,
+  INT_OVER_LIMIT,
+  OrderCmd,
+  PlaceCmd,
+  kindOf,
+} from '../layout.js'
 import {
   ACCOUNTS_MAX,
   BALANCES_MAX,
@@ -20,6 +30,7 @@ import {
   TIME_MS_END,
   UNITS_END,
 } from '../limits.js'
+import { type EventFields, type EventName, cloidAt, writeEvent } from '../records/access.js'
 import type { EngineOptions, MarketConfig } from '../types.js'
 import { ReferenceAccount, ReferenceBook, type ReferenceOrder } from './book.js'
 
@@ -87,28 +98,6 @@ export interface ReferenceProtection {
   fills: number
   notional: number
   frozen: boolean
-}
-
-/** Words and doubles of an event beyond kind and seq; what is left out is zero. */
-export interface EventFields {
-  attributes?: number
-  subject?: number
-  ticks?: number
-  lots?: number
-  account?: number
-  code?: number
-  cloid?: bigint
-  counterAccount?: number
-  remaining?: number
-  counterCloid?: bigint
-  counterRemaining?: number
-  other?: number
-  a?: number | bigint
-  b?: number | bigint
-  takerOrderId?: number
-  orderId?: number
-  /** Words from CLOID_LO on, in place of ids. */
-  tail?: readonly number[]
 }
 
 export const END = BigInt(UNITS_END)
@@ -259,14 +248,14 @@ export abstract class ReferenceBase {
     const market = this.markets.get(command.market)
     if (market === undefined) return Reject.UnknownMarket
     if (!this.accounts.has(command.account)) return Reject.UnknownAccount
-    if (((command.head >>> Attr.INVALID_CLOID_SHIFT) & 1) === 1) return Reject.BadClientOrderId
+    if (((command.head >>> OrderCmd.INVALID_CLOID_SHIFT) & 1) === 1) return Reject.BadClientOrderId
     const order = this.find(command.account, command.cloid)
     if (order === undefined || order.market !== market.id) return Reject.UnknownOrder
     return { order, market }
   }
 
   protected deadlineReject({ floats, at }: Command): number {
-    const deadline = floats[at / 2 + Cmd.DEADLINE_F64]!
+    const deadline = floats[at / 2 + PlaceCmd.DEADLINE_MS_F64]!
     if (deadline === 0) return 0
     if (!(deadline >= this.timeMs)) return Reject.DeadlinePassed
     return deadline > this.timeMs + DEADLINE_AHEAD_MS_MAX ? Reject.DeadlineTooFar : 0
@@ -291,53 +280,35 @@ export abstract class ReferenceBase {
   }
 
   protected amended(order: ReferenceOrder, ticksBefore: number, kept: boolean): void {
-    this.emit(EventKind.Amended, {
+    this.emit('Amended', {
       ...orderFields(order),
-      code: kept ? 1 : 0,
-      other: ticksBefore,
-      counterRemaining: order.display,
-      counterCloid: BigInt(isStopType(order.type) ? order.trigger : 0),
-      a: order.expiresAtMs,
-      b: order.waiting ? 1 : 0,
+      keptPlace: kept,
+      ticksBefore,
+      displayLots: order.display,
+      triggerTicks: isStopType(order.type) ? order.trigger : 0,
+      expiresAtMs: order.expiresAtMs,
+      waits: order.waiting,
     })
   }
 
   protected reject(command: Command, code: number, bound: number | bigint, repeated?: ReferenceEntry): void {
     const { kind, account, market } = command
     const named = kind <= CommandKind.Cancel
-    this.emit(EventKind.Rejected, {
-      attributes: kind === CommandKind.Place ? command.head & (1 << Attr.SIDE_SHIFT) : 0,
+    this.emit('Rejected', {
+      side: kind === CommandKind.Place ? (command.head >>> Attr.SIDE_SHIFT) & Attr.SIDE_MASK : 0,
       subject: market,
       account,
       code,
-      other: kind,
-      b: bound,
+      command: kind,
+      bound: Number(bound),
       ...(named ? { ticks: command.ticks, lots: command.lots, cloid: command.cloid } : {}),
-      ...(repeated === undefined ? {} : { lots: repeated.count, a: repeated.firstSeq }),
+      ...(repeated === undefined ? {} : { frameCount: repeated.count, firstSeq: repeated.firstSeq }),
     })
   }
 
-  protected emit(kind: number, fields: EventFields): void {
+  protected emit<K extends EventName>(name: K, fields: EventFields<K>): void {
     const words = new Int32Array(EVENT_WORDS)
-    const floats = new Float64Array(words.buffer)
-    words[Ev.KIND] = kind | (fields.attributes ?? 0)
-    words[Ev.MARKET] = fields.subject ?? 0
-    floats[Ev.SEQ_F64] = this.seq
-    words[Ev.TICKS] = fields.ticks ?? 0
-    words[Ev.LOTS] = fields.lots ?? 0
-    words[Ev.ACCOUNT] = fields.account ?? 0
-    words[Ev.CODE] = fields.code ?? 0
-    putCloid(words, Ev.CLOID_LO, fields.cloid ?? 0n)
-    words[Ev.COUNTER_ACCOUNT] = fields.counterAccount ?? 0
-    words[Ev.REMAINING] = fields.remaining ?? 0
-    putCloid(words, Ev.COUNTER_CLOID_LO, fields.counterCloid ?? 0n)
-    words[Ev.COUNTER_REMAINING] = fields.counterRemaining ?? 0
-    words[Ev.OTHER] = fields.other ?? 0
-    if (fields.tail !== undefined) words.set(fields.tail, Ev.CLOID_LO)
-    floats[Ev.AMOUNT_A_F64] = Number(fields.a ?? 0)
-    floats[Ev.AMOUNT_B_F64] = Number(fields.b ?? 0)
-    floats[Ev.TAKER_ORDER_ID_F64] = fields.takerOrderId ?? 0
-    floats[Ev.ORDER_ID_F64] = fields.orderId ?? 0
+    writeEvent(words, new Float64Array(words.buffer), 0, name, this.seq, fields)
     this.events.push(words)
   }
 }
@@ -352,6 +323,7 @@ export class Command {
   readonly ticks: number
   readonly lots: number
   readonly cloid: bigint
+  /** Quote budget, units, notional, or a time: the double that most kinds begin with. */
   readonly amount: number
   readonly expiresAtMs: number
 
@@ -361,14 +333,14 @@ export class Command {
     readonly at: number,
   ) {
     this.head = words[at]!
-    this.kind = this.head & 0xff
+    this.kind = kindOf(this.head)
     this.account = words[at + Cmd.ACCOUNT]!
-    this.market = words[at + Cmd.MARKET]!
-    this.ticks = words[at + Cmd.TICKS]!
-    this.lots = words[at + Cmd.LOTS]!
-    this.cloid = (BigInt(words[at + Cmd.CLOID_HI]! >>> 0) << 32n) | BigInt(words[at + Cmd.CLOID_LO]! >>> 0)
-    this.amount = floats[at / 2 + Cmd.AMOUNT_F64]!
-    this.expiresAtMs = floats[at / 2 + Cmd.EXPIRES_AT_F64]!
+    this.market = words[at + Cmd.SUBJECT]!
+    this.ticks = words[at + PlaceCmd.TICKS]!
+    this.lots = words[at + PlaceCmd.LOTS]!
+    this.cloid = cloidAt(words, at + PlaceCmd.CLOID_LO)
+    this.amount = floats[at / 2 + DepositCmd.UNITS_F64]!
+    this.expiresAtMs = floats[at / 2 + PlaceCmd.EXPIRES_AT_MS_F64]!
   }
 }
 
@@ -376,27 +348,10 @@ export const isTrade = (kind: number): boolean =>
   (kind >= CommandKind.Place && kind <= CommandKind.CancelAll) ||
   (kind >= CommandKind.CancelAfter && kind <= CommandKind.ResetProtection)
 
-export function orderFields(order: ReferenceOrder): EventFields {
-  return {
-    attributes:
-      (order.side << Attr.SIDE_SHIFT) |
-      (order.type << Attr.TYPE_SHIFT) |
-      (order.timeInForce << Attr.TIF_SHIFT) |
-      (order.postOnly << Attr.POST_ONLY_SHIFT) |
-      (order.stp << Attr.STP_SHIFT),
-    subject: order.market,
-    ticks: order.ticks,
-    lots: order.lots,
-    account: order.account,
-    cloid: order.cloid,
-    remaining: order.remaining,
-    orderId: order.id,
-  }
-}
-
-export function putCloid(words: Int32Array, at: number, cloid: bigint): void {
-  words[at] = Number(cloid & 0xffffffffn) | 0
-  words[at + 1] = Number(cloid >> 32n) | 0
+export function orderFields(order: ReferenceOrder) {
+  const { side, type, timeInForce, postOnly, stp, market, ticks, lots, account, cloid, remaining, id } = order
+  const attributes = { side, orderType: type, timeInForce, postOnly, stp }
+  return { ...attributes, market, ticks, lots, account, cloid, remaining, orderId: id }
 }
 
 export const reserveAsset = (market: ReferenceMarket, side: number): number =>

@@ -11,7 +11,7 @@ import {
   eventNames,
   rejectNames,
 } from '../codes.js'
-import { COMMAND_WORDS, EVENT_WORDS, Ev } from '../layout.js'
+import { COMMAND_WORDS, CanceledAllEv, CanceledEv, EVENT_WORDS, RejectedEv, kindOf } from '../layout.js'
 import { writeTime } from '../commands.js'
 import type { Engine, EngineOptions } from '../types.js'
 import { createEngine, restoreEngine } from '../core/engine.js'
@@ -101,7 +101,7 @@ export class Pair {
   apply(): void {
     const { words, floats, fast, slow, seen } = this
     this.commands++
-    const where = `command ${this.commands} (${commandNames[words[0]! & 0xff] ?? 'unknown'} ${Array.from(words).join(' ')})`
+    const where = `command ${this.commands} (${commandNames[kindOf(words[0]!)] ?? 'unknown'} ${Array.from(words).join(' ')})`
     this.events = []
     slow.apply(words, floats, 0)
     const tried = fast.tryPlace(words, floats, 0, 0, 0)
@@ -137,13 +137,13 @@ export class Pair {
 function note(seen: Seen, events: readonly Int32Array[]): void {
   seen.commands++
   for (const event of events) {
-    const kind = event[0]! & 0xff
+    const kind = kindOf(event[0]!)
     seen.events.set(kind, (seen.events.get(kind) ?? 0) + 1)
     const code = `${eventNames[kind]} ${event[7]}`
-    if (kind === EventKind.Rejected && event[Ev.OTHER] === CommandKind.UnsignedFrame)
-      seen.unsignedCodes.add(event[Ev.CODE]!)
-    if (kind === EventKind.CanceledAll) seen.cutCancelAlls += event[Ev.COUNTER_REMAINING]!
+    if (kind === EventKind.CanceledAll) seen.cutCancelAlls += event[CanceledAllEv.REST_FOLLOWS]!
     seen.codes.set(code, (seen.codes.get(code) ?? 0) + 1)
+    if (kind === EventKind.Rejected && event[RejectedEv.COMMAND] === CommandKind.UnsignedFrame)
+      seen.unsignedCodes.add(event[RejectedEv.CODE]!)
   }
 }
 
@@ -152,7 +152,7 @@ function compareEvents(fast: readonly Int32Array[], slow: readonly Int32Array[],
     events
       .map((event) => {
         const floats = new Float64Array(event.buffer, event.byteOffset, EVENT_WORDS / 2)
-        return `${eventNames[event[0]! & 0xff]} ${Array.from(event.subarray(0, 16)).join(' ')} | ${Array.from(floats.subarray(8)).join(' ')}`
+        return `${eventNames[kindOf(event[0]!)]} ${Array.from(event.subarray(0, 16)).join(' ')} | ${Array.from(floats.subarray(8)).join(' ')}`
       })
       .join('\n')
   const found = text(fast)
@@ -171,12 +171,12 @@ export const BY_FRAME: ReadonlySet<number> = new Set([
 
 /** An order that was tried first is answered as the trial said, unless its account's switch acted before it. */
 function compareTrial(words: Int32Array, tried: number, events: readonly Int32Array[], where: string): void {
-  if ((words[0]! & 0xff) !== CommandKind.Place) return
+  if (kindOf(words[0]!) !== CommandKind.Place) return
   const isBySwitch = (event: Int32Array): boolean =>
-    (event[0]! & 0xff) === EventKind.Canceled && event[Ev.CODE] === CancelReason.DeadManSwitch
+    kindOf(event[0]!) === EventKind.Canceled && event[CanceledEv.REASON] === CancelReason.DeadManSwitch
   if (events.some(isBySwitch)) return
-  const rejected = events.find((event) => (event[0]! & 0xff) === EventKind.Rejected)
-  const code = rejected?.[Ev.CODE] ?? Reject.None
+  const rejected = events.find((event) => kindOf(event[0]!) === EventKind.Rejected)
+  const code = rejected?.[RejectedEv.CODE] ?? Reject.None
   if (tried !== code && !BY_FRAME.has(code))
     throw new Error(`${where}: tried ${rejectNames[tried]}, answered ${rejectNames[code]}`)
 }

@@ -2,7 +2,7 @@
  * The reference's matching: entering a book, self-trade prevention, fill or kill, and the triggers that fills
  * reach. In tests only.
  */
-import { CancelReason, EventKind, MarketStatus, Stp, TimeInForce } from '../codes.js'
+import { CancelReason, MarketStatus, Stp, TimeInForce } from '../codes.js'
 import { type ReferenceOrder, waitsForRise } from './book.js'
 import {
   END,
@@ -74,7 +74,7 @@ export abstract class ReferenceMatch extends ReferenceTrading {
       } else if (maker.visible === 0) {
         maker.visible = Math.min(maker.display, maker.remaining)
         book.append(maker)
-        this.emit(EventKind.Refilled, { ...orderFields(maker), counterRemaining: maker.visible })
+        this.emit('Refilled', { ...orderFields(maker), shownLots: maker.visible })
       }
     }
     return 0
@@ -236,7 +236,7 @@ export abstract class ReferenceMatch extends ReferenceTrading {
     const market = this.markets.get(order.market)!
     const ticks = this.priceOfTriggered(order, market)
     if (ticks !== undefined) order.ticks = ticks
-    this.emit(EventKind.Triggered, { ...orderFields(order), counterCloid: BigInt(order.trigger) })
+    this.emit('Triggered', { ...orderFields(order), triggerTicks: order.trigger })
     if (ticks === undefined)
       this.cancel(order, isMarketType(order.type) ? CancelReason.PriceBand : CancelReason.TriggerRejected)
     else {

@@ -1,15 +1,6 @@
 /** The reference's answers to place, amend, cancel and cancel-all: reasons to refuse first. In tests only. */
-import {
-  CancelReason,
-  EventKind,
-  MarketStatus,
-  OrderType,
-  PostOnly,
-  Reject,
-  Stp,
-  TimeInForce,
-} from '../codes.js'
-import { Attr, Cmd } from '../layout.js'
+import { CancelReason, MarketStatus, OrderType, PostOnly, Reject, Stp, TimeInForce } from '../codes.js'
+import { AmendCmd, Attr, CancelAllCmd, PlaceCmd } from '../layout.js'
 import {
   ACCOUNT_ORDERS_FLOOR,
   ACCOUNT_ORDERS_SHARE,
@@ -51,16 +42,16 @@ export abstract class ReferenceOrders extends ReferenceMatch {
     if (closed !== 0) return closed
 
     const side = (head >>> Attr.SIDE_SHIFT) & 1
-    const type = (head >>> Attr.TYPE_SHIFT) & 7
+    const type = (head >>> Attr.ORDER_TYPE_SHIFT) & 7
     const postOnly = (head >>> Attr.POST_ONLY_SHIFT) & 3
     const stp = (head >>> Attr.STP_SHIFT) & 7
-    let timeInForce = (head >>> Attr.TIF_SHIFT) & 7
-    if (((head >>> Attr.INVALID_SIDE_SHIFT) & 1) === 1) return Reject.BadSide
+    let timeInForce = (head >>> Attr.TIME_IN_FORCE_SHIFT) & 7
+    if (((head >>> PlaceCmd.INVALID_SIDE_SHIFT) & 1) === 1) return Reject.BadSide
     if (type > OrderType.TakeProfit) return Reject.BadOrderType
     if (timeInForce > TimeInForce.GTD) return Reject.BadTimeInForce
     if (postOnly > PostOnly.Slide) return Reject.BadPostOnly
     if (stp > Stp.Decrement) return Reject.BadStp
-    if (((head >>> Attr.INVALID_CLOID_SHIFT) & 1) === 1) return Reject.BadClientOrderId
+    if (((head >>> PlaceCmd.INVALID_CLOID_SHIFT) & 1) === 1) return Reject.BadClientOrderId
     if (type === OrderType.Market && timeInForce === TimeInForce.GTD) return Reject.BadTimeInForce
     if (type === OrderType.Market && timeInForce === TimeInForce.GTC) timeInForce = TimeInForce.IOC
 
@@ -72,10 +63,10 @@ export abstract class ReferenceOrders extends ReferenceMatch {
 
     const neverRests = isImmediate(timeInForce) || isMarketType(type)
     if (postOnly !== PostOnly.None && neverRests) return Reject.PostOnlyNotGtc
-    const display = words[at + Cmd.DISPLAY_LOTS]!
+    const display = words[at + PlaceCmd.DISPLAY_LOTS]!
     const displayFits = display >= 1 && display <= lots && display * ICEBERG_PARTS_MAX >= lots
     if (display !== 0 && (neverRests || !displayFits)) return Reject.BadDisplayLots
-    const trigger = words[at + Cmd.TRIGGER_TICKS]!
+    const trigger = words[at + PlaceCmd.TRIGGER_TICKS]!
     if (isStopType(type) ? trigger <= 0 : trigger !== 0) return Reject.BadTriggerTicks
     const { expiresAtMs } = command
     if (timeInForce === TimeInForce.GTD ? !this.expiryFits(expiresAtMs) : expiresAtMs !== 0)
@@ -138,12 +129,12 @@ export abstract class ReferenceOrders extends ReferenceMatch {
 
     this.makeRows(account, market.base, market.quote)
     this.reserve(order, this.need(order))
-    this.emit(EventKind.Accepted, {
+    this.emit('Accepted', {
       ...orderFields(order),
-      counterRemaining: display,
-      counterCloid: BigInt(trigger),
-      a: expiresAtMs,
-      b: budget ?? 0n,
+      displayLots: display,
+      triggerTicks: trigger,
+      expiresAtMs,
+      quoteBudget: Number(budget ?? 0n),
     })
     if (!live) market.book.append(order)
     else {
@@ -174,12 +165,12 @@ export abstract class ReferenceOrders extends ReferenceMatch {
     const { lots, words, at, expiresAtMs } = command
     const badSize = ticksReject(command.ticks) || lotsReject(lots)
     if (badSize !== 0) return badSize
-    const display = words[at + Cmd.DISPLAY_LOTS]!
+    const display = words[at + AmendCmd.DISPLAY_LOTS]!
     if (display !== 0 && (isMarketType(order.type) || display < 1 || display > lots))
       return Reject.BadDisplayLots
     const shown = display === 0 ? order.display : display
     if (shown !== 0 && shown * ICEBERG_PARTS_MAX < lots) return Reject.BadDisplayLots
-    const trigger = words[at + Cmd.TRIGGER_TICKS]!
+    const trigger = words[at + AmendCmd.TRIGGER_TICKS]!
     if (trigger !== 0 && (trigger < 0 || !order.waiting)) return Reject.BadTriggerTicks
     if (expiresAtMs !== 0 && (order.expiresAtMs === 0 || !this.expiryFits(expiresAtMs)))
       return Reject.BadExpiry
@@ -270,16 +261,17 @@ export abstract class ReferenceOrders extends ReferenceMatch {
   }
 
   protected cancelAll(command: Command): number {
-    const { account, market, words, at, lots } = command
-    const side = words[at + Cmd.OTHER]!
+    const { account, market, words, at } = command
+    const side = words[at + CancelAllCmd.SIDE]!
+    const wantedReason = words[at + CancelAllCmd.REASON]!
     if (market !== -1 && !this.markets.has(market)) return Reject.UnknownMarket
     if (!this.accounts.has(account)) return Reject.UnknownAccount
     const late = this.deadlineReject(command)
     if (late !== 0) return late
     if (market !== -1 && this.markets.get(market)!.status === MarketStatus.Halted) return Reject.MarketHalted
     if (side !== -1 && side !== 0 && side !== 1) return Reject.BadSide
-    const reason = lots === CancelReason.Disconnect ? CancelReason.Disconnect : CancelReason.CancelAll
-    const byOperator = lots !== 0
+    const reason = wantedReason === CancelReason.Disconnect ? CancelReason.Disconnect : CancelReason.CancelAll
+    const byOperator = wantedReason !== 0
     const job: ReferenceJob = { account, market, side, reason, haltedToo: byOperator, uptoId: this.seq }
     const asked = this.jobs.filter(
       (other) =>
@@ -289,13 +281,7 @@ export abstract class ReferenceOrders extends ReferenceMatch {
     const isFull = asked.length >= MASS_CANCELS_OF_ACCOUNT && !asked.some((other) => sameKey(other, job))
     if (isFull && !byOperator) return Reject.MassCancelsFull
     const { cancelled, rest } = this.massCancel(job)
-    this.emit(EventKind.CanceledAll, {
-      subject: market,
-      account,
-      lots: cancelled,
-      other: side,
-      counterRemaining: rest ? 1 : 0,
-    })
+    this.emit('CanceledAll', { market, account, orders: cancelled, side, restFollows: rest })
     return 0
   }
 }

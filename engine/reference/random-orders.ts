@@ -2,7 +2,7 @@
 import { OrderType, TimeInForce } from '../codes.js'
 import type { PostOnly, Side, Stp } from '../codes.js'
 import * as commands from '../commands.js'
-import { Attr } from '../layout.js'
+import { PlaceCmd } from '../layout.js'
 import { DEADLINE_AHEAD_MS_MAX, EXPIRY_AHEAD_MS_MAX } from '../limits.js'
 import { BAD_INTS, type LiveOrder, type Tape } from './random-tape.js'
 
@@ -61,7 +61,7 @@ export function drawPlace(
     },
   )
   if (tape.rarely(60))
-    words[0]! |= 1 << (tape.below(2) === 0 ? Attr.INVALID_SIDE_SHIFT : Attr.INVALID_CLOID_SHIFT)
+    words[0]! |= 1 << (tape.below(2) === 0 ? PlaceCmd.INVALID_SIDE_SHIFT : PlaceCmd.INVALID_CLOID_SHIFT)
 }
 
 const drawTrigger = (tape: Tape): number =>

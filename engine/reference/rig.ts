@@ -14,17 +14,17 @@ import {
   Stp,
   TimeInForce,
   cancelReasonNames,
-  eventNames,
   rejectNames,
 } from '../codes.js'
 import * as commands from '../commands.js'
-import { COMMAND_WORDS, EVENT_WORDS, Ev } from '../layout.js'
+import { COMMAND_WORDS, EVENT_WORDS, RejectedEv, kindOf } from '../layout.js'
 import type { Engine, EngineCapacities, GenesisConfig, MarketConfig } from '../types.js'
 import { BY_FRAME } from './compare.js'
 import { createEngine, restoreEngine } from '../core/engine.js'
 import { ReferenceEngine } from './engine.js'
 import { referenceBody } from './state.js'
 import { DIGEST_BYTES, SNAPSHOT_HEADER_BYTES } from '../core/snapshot/snapshot-format.js'
+import { readEvent } from '../records/access.js'
 
 export const USD = 0
 export const ABC = 1
@@ -122,7 +122,7 @@ export class Rig {
 
   /** What a trial of an order says; it must leave the state as it is. */
   private tryPlace(): number {
-    if ((this.words[0]! & 0xff) !== CommandKind.Place) return Reject.None
+    if (kindOf(this.words[0]!) !== CommandKind.Place) return Reject.None
     const before = this.engine.stateHash()
     const tried = this.engine.tryPlace(this.words, this.floats, 0, 0, 0)
     expect(this.events).toEqual([])
@@ -132,8 +132,8 @@ export class Rig {
 
   /** An order is answered as its trial said, unless the frame around it was refused. */
   private checkTrial(tried: number): void {
-    if ((this.words[0]! & 0xff) !== CommandKind.Place) return
-    const code = this.events.find((event) => (event[0]! & 0xff) === EventKind.Rejected)?.[Ev.CODE]
+    if (kindOf(this.words[0]!) !== CommandKind.Place) return
+    const code = this.events.find((event) => kindOf(event[0]!) === EventKind.Rejected)?.[RejectedEv.CODE]
     if (code === undefined || !BY_FRAME.has(code)) expect(rejectNames[tried]).toBe(rejectNames[code ?? 0])
   }
 
@@ -144,7 +144,7 @@ export class Rig {
 
   /** The fills of the last command, as texts. */
   lastFills(): string[] {
-    return this.events.filter((event) => (event[0]! & 0xff) === EventKind.Fill).map(text)
+    return this.events.filter((event) => kindOf(event[0]!) === EventKind.Fill).map(text)
   }
 
   deposit(account: number, asset: number, units = RICH): string[] {
@@ -225,28 +225,28 @@ export class Rig {
 }
 
 /** An event in a few words. */
-export function text(event: Int32Array): string {
-  const floats = new Float64Array(event.buffer, event.byteOffset, EVENT_WORDS / 2)
-  const kind = event[0]! & 0xff
-  const name = eventNames[kind]!
-  const cloid = event[Ev.CLOID_LO]!
-  const fees = `${floats[Ev.AMOUNT_A_F64]}/${floats[Ev.AMOUNT_B_F64]}`
-  switch (kind) {
-    case EventKind.Accepted:
-    case EventKind.Triggered:
-      return `${name} ${cloid}`
-    case EventKind.Rejected:
-      return `${name} ${rejectNames[event[Ev.CODE]!]}`
-    case EventKind.Fill:
-      return `${name} ${cloid}<${event[Ev.COUNTER_CLOID_LO]} ${event[Ev.LOTS]}@${event[Ev.TICKS]}${fees === '0/0' ? '' : ` fees ${fees}`}`
-    case EventKind.Canceled:
-      return `${name} ${cloid} ${cancelReasonNames[event[Ev.CODE]!]} ${event[Ev.REMAINING]}`
-    case EventKind.Amended:
-      return `${name} ${cloid} ${event[Ev.REMAINING]}@${event[Ev.TICKS]} ${event[Ev.CODE] === 1 ? 'kept' : 'anew'}`
-    case EventKind.Refilled:
-      return `${name} ${cloid} ${event[Ev.COUNTER_REMAINING]}`
-    case EventKind.CanceledAll:
-      return `${name} ${event[Ev.LOTS]}`
+export function text(words: Int32Array): string {
+  const event = readEvent(words, new Float64Array(words.buffer, words.byteOffset, EVENT_WORDS / 2), 0)!
+  const { name } = event
+  switch (event.name) {
+    case 'Accepted':
+    case 'Triggered':
+      return `${name} ${event.cloid}`
+    case 'Rejected':
+      return `${name} ${rejectNames[event.code]}`
+    case 'Fill': {
+      const { makerCloid, takerCloid, lots, ticks, makerFee, takerFee } = event
+      const fees = makerFee === 0 && takerFee === 0 ? '' : ` fees ${makerFee}/${takerFee}`
+      return `${name} ${makerCloid}<${takerCloid} ${lots}@${ticks}${fees}`
+    }
+    case 'Canceled':
+      return `${name} ${event.cloid} ${cancelReasonNames[event.reason]} ${event.remaining}`
+    case 'Amended':
+      return `${name} ${event.cloid} ${event.remaining}@${event.ticks} ${event.keptPlace ? 'kept' : 'anew'}`
+    case 'Refilled':
+      return `${name} ${event.cloid} ${event.shownLots}`
+    case 'CanceledAll':
+      return `${name} ${event.orders}`
     default:
       return name
   }

@@ -4,8 +4,9 @@
  * record of each order (price told, lots, fees to the millionth), and throws at the first thing that is not
  * so. Used by compare.ts; in tests only.
  */
-import { CommandKind, EventKind, MarketStatus, eventNames } from '../codes.js'
-import { Attr, EVENT_WORDS, Ev } from '../layout.js'
+import { CommandKind, MarketStatus, Side } from '../codes.js'
+import { EVENT_WORDS, FrameCmd, kindOf } from '../layout.js'
+import { type EventRecord, readEvent } from '../records/access.js'
 import type { Engine, GenesisConfig, MarketConfig, OrderView } from '../types.js'
 import { AuditRates } from './audit-rates.js'
 
@@ -72,11 +73,11 @@ export class SessionAudit {
 
   /** Takes in one command and its events, then holds them against the engine. */
   check(words: Int32Array, events: readonly Int32Array[], engine: Audited): void {
-    const kind = words[0]! & 0xff
+    const kind = kindOf(words[0]!)
     const inFrame = this.frameLeft > 0 && kind !== CommandKind.Time
     if (!inFrame) this.fillsOfMessage = 0
     if (!inFrame && (kind === CommandKind.Frame || kind === CommandKind.UnsignedFrame)) this.openFrame(words)
-    events.forEach((event, index) => this.take(new AuditEvent(event), index, kind, inFrame))
+    events.forEach((event, index) => this.take(eventOf(event), index, kind, inFrame))
     if (inFrame) this.frameLeft--
     // Time counts its triggers anew.
     const bound = kind === CommandKind.Time ? 2 * this.stepsMax : this.stepsMax
@@ -85,77 +86,72 @@ export class SessionAudit {
   }
 
   private openFrame(words: Int32Array): void {
-    const count = words[3]!
+    const count = words[FrameCmd.COUNT]!
     if (count >= 1 && count <= 64) this.frameLeft = count
     this.frameMax = 0n
   }
 
-  private take(event: AuditEvent, index: number, kind: number, inFrame: boolean): void {
-    switch (event.kind) {
-      case EventKind.Deposited:
+  private take(event: EventRecord, index: number, kind: number, inFrame: boolean): void {
+    switch (event.name) {
+      case 'Deposited':
         this.accounts.add(event.account)
-        return this.supplied(event.account, event.subject, BigInt(event.a))
-      case EventKind.Withdrawn:
-        return this.supplied(event.account, event.subject, -BigInt(event.a))
-      case EventKind.Transferred:
-        this.move(event.account, event.subject, -BigInt(event.a))
-        return this.move(event.word(Ev.COUNTER_ACCOUNT), event.subject, BigInt(event.a))
-      case EventKind.AccountOpened:
+        return this.supplied(event.account, event.asset, BigInt(event.units))
+      case 'Withdrawn':
+        return this.supplied(event.account, event.asset, -BigInt(event.units))
+      case 'Transferred':
+        this.move(event.account, event.asset, -BigInt(event.units))
+        return this.move(event.receiver, event.asset, BigInt(event.units))
+      case 'AccountOpened':
         this.accounts.add(event.account)
         return
-      case EventKind.TimeAdvanced:
-        this.timeMs = event.a
+      case 'TimeAdvanced':
+        this.timeMs = event.timeMs
         return
-      case EventKind.SessionApproved:
-        this.notionals.set(key(event.account, event.orderId), event.a)
+      case 'SessionApproved':
+        this.notionals.set(key(event.account, event.approval), event.maxNotional)
         return
-      case EventKind.FrameOpened:
-      case EventKind.UnsignedFrameOpened:
-        this.frameMax = BigInt(this.notionals.get(key(event.account, event.b))!)
+      case 'FrameOpened':
+      case 'UnsignedFrameOpened':
+        this.frameMax = BigInt(this.notionals.get(key(event.account, event.approval))!)
         return
-      case EventKind.MarketCreated:
-      case EventKind.AssetCreated:
+      case 'MarketCreated':
+      case 'AssetCreated':
         throw new Error('audit: markets and assets come from genesis')
-      case EventKind.MarketStatusChanged:
-        this.markets.get(event.subject)!.status = event.word(Ev.OTHER)
+      case 'MarketStatusChanged':
+        this.markets.get(event.market)!.status = event.status
         return
-      case EventKind.MarketFeesChanged:
-        return this.rates.set(
-          event.subject,
-          event.word(Ev.OTHER),
-          event.word(Ev.COUNTER_ACCOUNT),
-          event.remaining,
-        )
-      case EventKind.TierChanged:
-        return this.rates.setTier(event.account, event.word(Ev.OTHER))
-      case EventKind.Accepted:
+      case 'MarketFeesChanged':
+        return this.rates.set(event.market, event.tier, event.makerFeePpm, event.takerFeePpm)
+      case 'TierChanged':
+        return this.rates.setTier(event.account, event.tier)
+      case 'Accepted':
         return this.accepted(event, inFrame)
-      case EventKind.Amended:
-        return this.amended(event, index === 0 && kind === CommandKind.Amend && event.code === 0, inFrame)
-      case EventKind.Canceled:
+      case 'Amended':
+        return this.amended(event, index === 0 && kind === CommandKind.Amend && !event.keptPlace, inFrame)
+      case 'Canceled':
         must(event.remaining === this.told(event.orderId).remaining, () => 'lots of a cancelled order')
         this.orders.delete(event.orderId)
         return
-      case EventKind.Triggered:
+      case 'Triggered':
         return this.triggered(event)
-      case EventKind.Fill:
+      case 'Fill':
         return this.filled(event)
-      case EventKind.CanceledAll:
+      case 'CanceledAll':
         return this.canceledAll(event)
     }
   }
 
-  private accepted(event: AuditEvent, inFrame: boolean): void {
-    const market = this.markets.get(event.subject)!
+  private accepted(event: EventRecord<'Accepted'>, inFrame: boolean): void {
+    const market = this.markets.get(event.market)!
     this.orders.set(event.orderId, {
       id: event.orderId,
       account: event.account,
       market,
-      isSell: event.isSell,
-      budget: BigInt(event.b),
+      isSell: event.side === Side.Sell,
+      budget: BigInt(event.quoteBudget),
       ticks: event.ticks,
       remaining: event.lots,
-      expiresAtMs: event.a,
+      expiresAtMs: event.expiresAtMs,
       bound: this.rates.worst(market.id, event.account),
       sessionMax: inFrame && this.frameMax > 0n ? this.frameMax : undefined,
       executed: 0n,
@@ -167,11 +163,11 @@ export class SessionAudit {
     })
   }
 
-  private amended(event: AuditEvent, anew: boolean, inFrame: boolean): void {
+  private amended(event: EventRecord<'Amended'>, anew: boolean, inFrame: boolean): void {
     const order = this.told(event.orderId)
     order.ticks = event.ticks
     order.remaining = event.remaining
-    order.expiresAtMs = event.a
+    order.expiresAtMs = event.expiresAtMs
     if (!anew) return
     order.bound = this.rates.worst(order.market.id, order.account)
     // What it has executed counts for the session that placed it; a later one bounds what is to come.
@@ -180,8 +176,8 @@ export class SessionAudit {
     if (order.sessionMax === undefined || order.sessionMax > mayReach) order.sessionMax = mayReach
   }
 
-  private filled(event: AuditEvent): void {
-    const maker = this.told(event.orderId)
+  private filled(event: EventRecord<'Fill'>): void {
+    const maker = this.told(event.makerOrderId)
     const taker = this.told(event.takerOrderId)
     const { ticks, lots } = event
     const market = maker.market
@@ -193,27 +189,34 @@ export class SessionAudit {
     const takerPpm = Math.min(this.rates.taker(market.id, taker.account), taker.bound)
     const makerPpm = Math.max(Math.min(this.rates.maker(market.id, maker.account), maker.bound), -takerPpm)
     this.fillsOfMessage++
-    const counterRemaining = event.word(Ev.COUNTER_REMAINING)
     must(
-      !this.party(taker, event, quote, BigInt(event.b), takerPpm, counterRemaining).isShort,
+      !this.party(taker, event, quote, BigInt(event.takerFee), takerPpm, event.takerRemaining).isShort,
       () => 'a taker paid too much',
     )
-    const { isShort } = this.party(maker, event, quote, BigInt(event.a), makerPpm, event.remaining)
+    const { isShort } = this.party(
+      maker,
+      event,
+      quote,
+      BigInt(event.makerFee),
+      makerPpm,
+      event.makerRemaining,
+    )
     const [buyer, seller] = maker.isSell ? [taker, maker] : [maker, taker]
-    const [buyerFee, sellerFee] = maker.isSell ? [event.b, event.a] : [event.a, event.b]
-    if (isShort) this.shortfall(maker, BigInt(event.a), BigInt(event.b))
+    const { makerFee, takerFee } = event
+    const [buyerFee, sellerFee] = maker.isSell ? [takerFee, makerFee] : [makerFee, takerFee]
+    if (isShort) this.shortfall(maker, BigInt(makerFee), BigInt(takerFee))
     this.move(buyer.account, market.quote, -quote - BigInt(buyerFee))
     this.move(buyer.account, market.base, base)
     this.move(seller.account, market.base, -base)
     this.move(seller.account, market.quote, quote - BigInt(sellerFee))
-    this.move(this.feeAccount, market.quote, BigInt(event.a) + BigInt(event.b))
+    this.move(this.feeAccount, market.quote, BigInt(makerFee) + BigInt(takerFee))
     for (const order of [maker, taker]) if (order.remaining === 0) this.orders.delete(order.id)
   }
 
   /** One order's part of a fill: price, lots, bounds and fee. */
   private party(
     order: Told,
-    event: AuditEvent,
+    event: EventRecord<'Fill'>,
     quote: bigint,
     fee: bigint,
     ppm: number,
@@ -254,7 +257,7 @@ export class SessionAudit {
     if (!reserves) must(-makerFee === held + takerFee, () => `order ${maker.id} was paid less than there is`)
   }
 
-  private triggered(event: AuditEvent): void {
+  private triggered(event: EventRecord<'Triggered'>): void {
     const order = this.told(event.orderId)
     this.mayTrade(order)
     const wider = order.isSell ? event.ticks < order.ticks : event.ticks > order.ticks
@@ -268,18 +271,17 @@ export class SessionAudit {
     must(!doomed, () => `order ${id} trades under a mass cancel`)
   }
 
-  private canceledAll(event: AuditEvent): void {
-    const side = event.word(Ev.OTHER)
+  private canceledAll(event: EventRecord<'CanceledAll'>): void {
+    const { side } = event
     const named = [...this.orders.values()].filter(
       ({ account, market, isSell }) =>
         account === event.account &&
-        (event.subject === -1
+        (event.market === -1
           ? this.markets.get(market.id)!.status !== MarketStatus.Halted
-          : market.id === event.subject) &&
+          : market.id === event.market) &&
         (side === -1 || (side === 1) === isSell),
     )
-    if (event.word(Ev.COUNTER_REMAINING) === 0)
-      must(named.length === 0, () => 'orders outlived their mass cancel')
+    if (!event.restFollows) must(named.length === 0, () => 'orders outlived their mass cancel')
     for (const order of named) order.doomed = true
   }
 
@@ -348,41 +350,11 @@ export class SessionAudit {
   }
 }
 
-/** An event's fields by names. */
-class AuditEvent {
-  readonly kind: number
-  readonly subject: number
-  readonly account: number
-  readonly ticks: number
-  readonly lots: number
-  readonly code: number
-  readonly remaining: number
-  readonly isSell: boolean
-  readonly a: number
-  readonly b: number
-  readonly takerOrderId: number
-  readonly orderId: number
-
-  constructor(private readonly words: Int32Array) {
-    const floats = new Float64Array(words.buffer, words.byteOffset, EVENT_WORDS / 2)
-    this.kind = words[Ev.KIND]! & 0xff
-    this.isSell = ((words[Ev.KIND]! >>> Attr.SIDE_SHIFT) & 1) === 1
-    this.subject = words[Ev.MARKET]!
-    this.account = words[Ev.ACCOUNT]!
-    this.ticks = words[Ev.TICKS]!
-    this.lots = words[Ev.LOTS]!
-    this.code = words[Ev.CODE]!
-    this.remaining = words[Ev.REMAINING]!
-    this.a = floats[Ev.AMOUNT_A_F64]!
-    this.b = floats[Ev.AMOUNT_B_F64]!
-    this.takerOrderId = floats[Ev.TAKER_ORDER_ID_F64]!
-    this.orderId = floats[Ev.ORDER_ID_F64]!
-    if (eventNames[this.kind] === undefined) throw new Error(`audit: event ${this.kind}`)
-  }
-
-  word(at: number): number {
-    return this.words[at]!
-  }
+function eventOf(words: Int32Array): EventRecord {
+  const floats = new Float64Array(words.buffer, words.byteOffset, EVENT_WORDS / 2)
+  const event = readEvent(words, floats, 0)
+  if (event === undefined) throw new Error(`audit: event ${words[0]}`)
+  return event
 }
 
 const ceiling = (millionths: bigint): bigint =>

@@ -2,7 +2,8 @@
  * The reference's sessions: who may send what, under which consent, as docs/internals/engine-rules-sessions.md
  * has it. Records are read by the numbers of that page. In tests only.
  */
-import { CancelReason, CommandKind, EventKind, Reject, Scope } from '../codes.js'
+import { CancelReason, CommandKind, Reject, Scope } from '../codes.js'
+import { CancelAllCmd, FrameCmd, RevokeSessionCmd, UnsignedFrameCmd, WithdrawCmd } from '../layout.js'
 import { FRAME_COMMANDS_MAX, FRAME_NONCE_WINDOW, FRAME_WINDOW_IDLE_MS, WALLET_AHEAD_MS } from '../limits.js'
 import type { EngineOptions } from '../types.js'
 import type { ReferenceAccount } from './book.js'
@@ -82,14 +83,15 @@ export abstract class ReferenceSessions extends ReferenceAdmin {
       lastFrameMs: 0,
       entries: new Map(),
     })
-    this.emit(EventKind.SessionApproved, {
-      attributes: (scopes | (parity << 4)) << 16,
+    this.emit('SessionApproved', {
+      scopes,
+      keyParity: parity,
       account,
-      tail: keyX,
-      a: maxNotional,
-      b: expiresAtMs,
-      takerOrderId: sameKey !== undefined && !this.ended(sameKey) ? sameKey.approval : 0,
-      orderId: nonce,
+      keyX,
+      maxNotional,
+      expiresAtMs,
+      replaced: sameKey !== undefined && !this.ended(sameKey) ? sameKey.approval : 0,
+      approval: nonce,
     })
     return 0
   }
@@ -98,14 +100,14 @@ export abstract class ReferenceSessions extends ReferenceAdmin {
     const { floats, at, account } = command
     const owner = this.accounts.get(account)
     if (owner === undefined) return Reject.UnknownAccount
-    const session = this.session(account, floats[at / 2 + 3]!)
+    const session = this.session(account, floats[at / 2 + RevokeSessionCmd.APPROVAL_F64]!)
     if (session === undefined || session.revoked) return Reject.UnknownSession
     const consent = this.consent(command, owner.approvalNonce)
     if (consent.reject !== 0) return consent.reject === NONCE_USED ? Reject.ApprovalNonceUsed : consent.reject
     if (consent.byWallet) owner.approvalNonce = consent.nonce
     session.revoked = true
     session.endsAtMs = Math.min(session.endsAtMs, this.timeMs)
-    this.emit(EventKind.SessionRevoked, { account, a: session.approval, b: consent.nonce })
+    this.emit('SessionRevoked', { account, approval: session.approval, nonce: consent.nonce })
     return 0
   }
 
@@ -120,7 +122,8 @@ export abstract class ReferenceSessions extends ReferenceAdmin {
     if (consent.reject !== 0)
       return consent.reject === NONCE_USED ? Reject.WithdrawalNonceUsed : consent.reject
     const isEnough = owner.balance(asset).available >= BigInt(amount)
-    const isForced = this.frame.left === 0 && !consent.byWallet && command.lots === 1
+    const isForced =
+      this.frame.left === 0 && !consent.byWallet && command.words[command.at + WithdrawCmd.FORCED] === 1
     if (isForced && !isEnough && owner.total(asset) > 0n) {
       this.massCancel({
         account,
@@ -141,11 +144,11 @@ export abstract class ReferenceSessions extends ReferenceAdmin {
 
   protected openFrame(command: Command): number {
     const { words, floats, at, account } = command
-    const count = words[at + 3]!
+    const count = words[at + FrameCmd.COUNT]!
     if (this.frame.left > 0 || count < 1 || count > FRAME_COMMANDS_MAX) return Reject.BadFrame
     this.frame = { left: count, session: undefined, nonce: 0, entry: undefined }
-    const session = this.session(account, floats[at / 2 + 2]!)
-    const nonce = floats[at / 2 + 3]!
+    const session = this.session(account, floats[at / 2 + FrameCmd.APPROVAL_F64]!)
+    const nonce = floats[at / 2 + FrameCmd.NONCE_F64]!
     if (session === undefined || session.revoked) return Reject.UnknownSession
     if (this.ended(session)) return Reject.SessionExpired
     if (!isWhole(nonce, 0)) return Reject.BadFrame
@@ -170,14 +173,14 @@ export abstract class ReferenceSessions extends ReferenceAdmin {
     const entry = { firstSeq: this.seq, count, codes: [] }
     session.entries.set(nonce, entry)
     this.frame = { left: count, session, nonce, entry }
-    this.emit(EventKind.FrameOpened, { account, lots: count, a: nonce, b: session.approval })
+    this.emit('FrameOpened', { account, count, nonce, approval: session.approval })
     return 0
   }
 
   /** A frame that nobody signed, of a session that lives, where no genesis asks for signatures. */
   protected openUnsignedFrame({ words, floats, at, account }: Command): number {
-    const count = words[at + 3]!
-    const approval = floats[at / 2 + 2]!
+    const count = words[at + UnsignedFrameCmd.COUNT]!
+    const approval = floats[at / 2 + UnsignedFrameCmd.APPROVAL_F64]!
     if (this.frame.left > 0 || count < 1 || count > FRAME_COMMANDS_MAX) return Reject.BadFrame
     this.frame = { left: count, session: undefined, nonce: 0, entry: undefined }
     if (this.requireFrames) return Reject.FrameRequired
@@ -185,7 +188,7 @@ export abstract class ReferenceSessions extends ReferenceAdmin {
     if (session === undefined || session.revoked) return Reject.UnknownSession
     if (this.ended(session)) return Reject.SessionExpired
     this.frame.session = session
-    this.emit(EventKind.UnsignedFrameOpened, { account, lots: count, b: approval })
+    this.emit('UnsignedFrameOpened', { account, count, approval })
     return 0
   }
 
@@ -203,14 +206,15 @@ export abstract class ReferenceSessions extends ReferenceAdmin {
     return kind === CommandKind.RevokeSession ? 0 : Reject.SessionScope
   }
 
-  protected needsFrame({ kind, lots }: Command): boolean {
+  protected needsFrame({ kind, words, at }: Command): boolean {
     if (!this.requireFrames || !(isTrade(kind) || kind === CommandKind.Transfer)) return false
-    return !(kind === CommandKind.CancelAll && lots !== 0)
+    return !(kind === CommandKind.CancelAll && words[at + CancelAllCmd.REASON] !== 0)
   }
 
   /** The entry that a Frame command names. */
   protected entryNamed({ floats, at, account }: Command): ReferenceEntry | undefined {
-    return this.session(account, floats[at / 2 + 2]!)?.entries.get(floats[at / 2 + 3]!)
+    const approval = floats[at / 2 + FrameCmd.APPROVAL_F64]!
+    return this.session(account, approval)?.entries.get(floats[at / 2 + FrameCmd.NONCE_F64]!)
   }
 
   /** What a refusal tells of the bound that was met; 0 for most. */
@@ -261,8 +265,10 @@ export abstract class ReferenceSessions extends ReferenceAdmin {
     last: number,
   ): { readonly reject: number; readonly byWallet: boolean; readonly nonce: number } {
     if (this.frame.left > 0 || (head & OPERATOR_BIT) !== 0) return { reject: 0, byWallet: false, nonce: 0 }
-    const nonce = floats[at / 2 + 6]!
-    return { reject: this.walletReject(nonce, floats[at / 2 + 7]!, last), byWallet: true, nonce }
+    // A RevokeSession has both where a Withdraw has them.
+    const nonce = floats[at / 2 + WithdrawCmd.NONCE_F64]!
+    const deadlineMs = floats[at / 2 + WithdrawCmd.DEADLINE_MS_F64]!
+    return { reject: this.walletReject(nonce, deadlineMs, last), byWallet: true, nonce }
   }
 
   private walletReject(nonce: number, deadlineMs: number, last: number): number {

@@ -2,8 +2,7 @@
  * The money and the end of the reference's orders: fills with exact fees, reserves, cancels, and mass cancels
  * that may be cut. In tests only.
  */
-import { CancelReason, EventKind, MarketStatus } from '../codes.js'
-import { Attr } from '../layout.js'
+import { CancelReason, MarketStatus } from '../codes.js'
 import { UNITS_END } from '../limits.js'
 import { type ReferenceOrder, levelName } from './book.js'
 import {
@@ -67,21 +66,21 @@ export abstract class ReferenceTrading extends ReferenceBase {
     market.lastTicks = maker.ticks
     const { low, high } = market.touched ?? { low: maker.ticks, high: maker.ticks }
     market.touched = { low: Math.min(low, maker.ticks), high: Math.max(high, maker.ticks) }
-    this.emit(EventKind.Fill, {
-      attributes: maker.side << Attr.SIDE_SHIFT,
-      subject: market.id,
+    this.emit('Fill', {
+      makerSide: maker.side,
+      market: market.id,
       ticks: maker.ticks,
       lots,
-      account: maker.account,
-      cloid: maker.cloid,
-      counterAccount: taker.account,
-      remaining: maker.remaining,
-      counterCloid: taker.cloid,
-      counterRemaining: taker.remaining,
-      a: makerCharge.fee,
-      b: takerCharge.fee,
+      makerAccount: maker.account,
+      makerCloid: maker.cloid,
+      makerOrderId: maker.id,
+      makerRemaining: maker.remaining,
+      makerFee: Number(makerCharge.fee),
+      takerAccount: taker.account,
+      takerCloid: taker.cloid,
       takerOrderId: taker.id,
-      orderId: maker.id,
+      takerRemaining: taker.remaining,
+      takerFee: Number(takerCharge.fee),
     })
     this.countProtected(maker.account, market, Number(quote))
     return undefined
@@ -118,7 +117,7 @@ export abstract class ReferenceTrading extends ReferenceBase {
   }
 
   protected cancel(order: ReferenceOrder, reason: number): void {
-    this.emit(EventKind.Canceled, { ...orderFields(order), code: reason })
+    this.emit('Canceled', { ...orderFields(order), reason })
     this.markets.get(order.market)!.book.remove(order)
     this.done(order)
   }
@@ -163,7 +162,7 @@ export abstract class ReferenceTrading extends ReferenceBase {
   protected takeOut(account: number, asset: number, units: bigint, nonce: number): void {
     this.accounts.get(account)!.balance(asset).available -= units
     this.supply.set(asset, this.supply.get(asset)! - units)
-    this.emit(EventKind.Withdrawn, { subject: asset, account, a: Number(units), b: nonce })
+    this.emit('Withdrawn', { asset, account, units: Number(units), nonce })
   }
 
   protected workOff(job: ReferenceJob): { cancelled: number; rest: boolean } {
@@ -218,7 +217,7 @@ export abstract class ReferenceTrading extends ReferenceBase {
 
   protected pullProtected(): void {
     for (const { account, market } of this.reached.splice(0)) {
-      this.emit(EventKind.ProtectionTriggered, { account, subject: market.id })
+      this.emit('ProtectionTriggered', { account, market: market.id })
       this.massCancel({
         account,
         market: market.id,

@@ -5,8 +5,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Attr, COMMAND_WORDS, Cmd, EVENT_WORDS, Ev } from '../layout.js'
-import { CommandKind, EventKind, Side, TimeInForce } from '../codes.js'
+import { COMMAND_WORDS, EVENT_WORDS, Ev, LevelEv, kindOf } from '../layout.js'
+import { EventKind, Side, TimeInForce } from '../codes.js'
 import { ControlBlock } from '../rings/control.js'
 import { startExchange, type ExchangeHandles } from './exchange.js'
 import { GatedReader } from '../rings/gated-reader.js'
@@ -20,6 +20,7 @@ import {
   OutboundType,
   QueryKind,
 } from '../messages.js'
+import { writeCommand } from '../records/access.js'
 import { RingWriter, armDoorbell, disarmDoorbell, sleepOnDoorbellAsync } from '../rings/ring.js'
 import type { GenesisConfig } from '../types.js'
 
@@ -124,11 +125,12 @@ class Producer {
     const events = Array.from({ length: count }, (_, index) => {
       const from = word + OUTBOUND_HEADER_WORDS + index * EVENT_WORDS
       return {
-        kind: words[from]! & 255,
+        kind: kindOf(words[from]!),
         side: (words[from]! >> 8) & 1,
         account: words[from + Ev.ACCOUNT]!,
-        a: floats[from / 2 + Ev.AMOUNT_A_F64]!,
-        b: floats[from / 2 + Ev.AMOUNT_B_F64]!,
+        // Of a Level view: lots and orders.
+        a: floats[from / 2 + LevelEv.LOTS_F64]!,
+        b: floats[from / 2 + LevelEv.ORDERS_F64]!,
         seq: floats[from / 2 + Ev.SEQ_F64]!,
       }
     })
@@ -165,39 +167,25 @@ type Write = (words: Int32Array, floats: Float64Array) => void
 
 const deposit =
   (account: number, asset: number, units: number): Write =>
-  (words, floats) => {
-    words.fill(0)
-    words[Cmd.KIND] = CommandKind.Deposit
-    words[Cmd.ACCOUNT] = account
-    words[Cmd.ASSET] = asset
-    floats[Cmd.AMOUNT_F64] = units
-  }
+  (words, floats) =>
+    writeCommand(words, floats, 0, 'Deposit', { account, asset, units })
 
 const place =
   (account: number, cloid: number, side: number, ticks: number, lots: number): Write =>
-  (words) => {
-    words.fill(0)
-    words[Cmd.KIND] = CommandKind.Place | (side << Attr.SIDE_SHIFT)
-    words[Cmd.ACCOUNT] = account
-    words[Cmd.MARKET] = 0
-    words[Cmd.CLOID_LO] = cloid
-    words[Cmd.TICKS] = ticks
-    words[Cmd.LOTS] = lots
-  }
+  (words, floats) =>
+    writeCommand(words, floats, 0, 'Place', { account, market: 0, cloid, side, ticks, lots })
 
 const goodTill =
   (account: number, cloid: number, expiresAtMs: number): Write =>
-  (words, floats) => {
-    place(account, cloid, Side.Buy, 1, 1)(words, floats)
-    words[Cmd.KIND]! |= TimeInForce.GTD << Attr.TIF_SHIFT
-    floats[Cmd.EXPIRES_AT_F64] = expiresAtMs
-  }
+  (words, floats) =>
+    writeCommand(words, floats, 0, 'Place', {
+      ...{ account, market: 0, cloid, side: Side.Buy, ticks: 1, lots: 1 },
+      timeInForce: TimeInForce.GTD,
+      expiresAtMs,
+    })
 
-const time: Write = (words, floats) => {
-  words.fill(0)
-  words[Cmd.KIND] = CommandKind.Time
-  floats[Cmd.AMOUNT_F64] = Number.MAX_SAFE_INTEGER
-}
+const time: Write = (words, floats) =>
+  writeCommand(words, floats, 0, 'Time', { timeMs: Number.MAX_SAFE_INTEGER })
 
 describe('exchange', () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'glassbook-exchange-'))

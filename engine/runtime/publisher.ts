@@ -8,7 +8,18 @@
  */
 import { EventKind, type Side } from '../codes.js'
 import type { ControlBlock } from '../rings/control.js'
-import { EVENT_WORDS, Ev } from '../layout.js'
+import {
+  Attr,
+  AmendedEv,
+  BalanceEv,
+  EVENT_WORDS,
+  Ev,
+  FillEv,
+  KIND_MASK,
+  LevelEv,
+  OrderEv,
+  TransferredEv,
+} from '../layout.js'
 import { MARKETS_MAX } from '../limits.js'
 import { OUTBOUND_HEADER_WORDS, Outbound, OutboundType } from '../messages.js'
 import { ringDoorbell, type Doorbell, type RingWriter } from '../rings/ring.js'
@@ -110,18 +121,18 @@ export class Publisher {
       const market = levels.pairs[2 * index + 1]! >> 1
       const side = (levels.pairs[2 * index + 1]! & 1) as Side
       engine.level(market, side, ticks, level)
-      const at = this.nextView(EventKind.Level | (side << 8), market)
-      this.chunkWords[at + Ev.TICKS] = ticks
-      this.chunkFloats[at / 2 + Ev.AMOUNT_A_F64] = level[0]!
-      this.chunkFloats[at / 2 + Ev.AMOUNT_B_F64] = level[1]!
+      const at = this.nextView(EventKind.Level | (side << LevelEv.SIDE_SHIFT), market)
+      this.chunkWords[at + LevelEv.TICKS] = ticks
+      this.chunkFloats[at / 2 + LevelEv.LOTS_F64] = level[0]!
+      this.chunkFloats[at / 2 + LevelEv.ORDERS_F64] = level[1]!
     }
     for (let index = 0; index < balances.size; index++) {
       const account = balances.pairs[2 * index]!
       const asset = balances.pairs[2 * index + 1]!
       const at = this.nextView(EventKind.Balance, asset)
-      this.chunkWords[at + Ev.ACCOUNT] = account
-      this.chunkFloats[at / 2 + Ev.AMOUNT_A_F64] = engine.available(account, asset)
-      this.chunkFloats[at / 2 + Ev.AMOUNT_B_F64] = engine.reserved(account, asset)
+      this.chunkWords[at + BalanceEv.ACCOUNT] = account
+      this.chunkFloats[at / 2 + BalanceEv.AVAILABLE_F64] = engine.available(account, asset)
+      this.chunkFloats[at / 2 + BalanceEv.RESERVED_F64] = engine.reserved(account, asset)
     }
     levels.clear()
     balances.clear()
@@ -163,7 +174,7 @@ export class Publisher {
     const at = this.nextEvent()
     this.chunkWords.fill(0, at, at + EVENT_WORDS)
     this.chunkWords[at + Ev.KIND] = head
-    this.chunkWords[at + Ev.MARKET] = subject
+    this.chunkWords[at + Ev.SUBJECT] = subject
     this.chunkFloats[at / 2 + Ev.SEQ_F64] = this.lastSeq
     return at
   }
@@ -199,26 +210,26 @@ export class Publisher {
   }
 
   private noteTouched(words: Int32Array, at: number): void {
-    const kind = words[at + Ev.KIND]! & 0xff
-    const market = words[at + Ev.MARKET]!
+    const kind = words[at + Ev.KIND]! & KIND_MASK
+    const subject = words[at + Ev.SUBJECT]!
     const account = words[at + Ev.ACCOUNT]!
     switch (kind) {
       case EventKind.Deposited:
       case EventKind.Withdrawn:
-        this.balances.add(account, market)
+        this.balances.add(account, subject)
         return
       case EventKind.Transferred:
-        this.balances.add(account, market)
-        this.balances.add(words[at + Ev.COUNTER_ACCOUNT]!, market)
+        this.balances.add(account, subject)
+        this.balances.add(words[at + TransferredEv.RECEIVER]!, subject)
         return
       case EventKind.Fill:
-        this.noteAccount(words[at + Ev.COUNTER_ACCOUNT]!, market)
-        this.noteAccount(account, market)
-        this.balances.add(this.feeAccount, this.quote[market]!)
+        this.noteAccount(words[at + FillEv.TAKER_ACCOUNT]!, subject)
+        this.noteAccount(account, subject)
+        this.balances.add(this.feeAccount, this.quote[subject]!)
         break
       case EventKind.Amended:
         // Its level before the amendment.
-        this.noteLevel(market, words[at + Ev.KIND]!, words[at + Ev.OTHER]!)
+        this.noteLevel(subject, words[at + Ev.KIND]!, words[at + AmendedEv.TICKS_BEFORE]!)
         break
       case EventKind.Accepted:
       case EventKind.Canceled:
@@ -228,13 +239,14 @@ export class Publisher {
       default:
         return
     }
-    this.noteAccount(account, market)
-    this.noteLevel(market, words[at + Ev.KIND]!, words[at + Ev.TICKS]!)
+    this.noteAccount(account, subject)
+    // A Fill has its ticks there too.
+    this.noteLevel(subject, words[at + Ev.KIND]!, words[at + OrderEv.TICKS]!)
   }
 
   private noteLevel(market: number, head: number, ticks: number): void {
     // A market order without a protection price has none.
-    if (ticks > 0) this.levels.add(ticks, market * 2 + ((head >> 8) & 1))
+    if (ticks > 0) this.levels.add(ticks, market * 2 + ((head >> Attr.SIDE_SHIFT) & 1))
   }
 
   private noteAccount(account: number, market: number): void {

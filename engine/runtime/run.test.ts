@@ -7,7 +7,16 @@ import * as commands from '../commands.js'
 import { ControlBlock, createControl } from '../rings/control.js'
 import { createEngine } from '../core/engine.js'
 import { InvariantError } from '../core/base/invariant-error.js'
-import { COMMAND_BYTES, COMMAND_WORDS, EVENT_WORDS, Ev } from '../layout.js'
+import {
+  BalanceEv,
+  COMMAND_BYTES,
+  COMMAND_WORDS,
+  EVENT_WORDS,
+  Ev,
+  KIND_MASK,
+  LevelEv,
+  kindOf,
+} from '../layout.js'
 import {
   AttachmentKind,
   INBOUND_HEADER_WORDS,
@@ -76,7 +85,7 @@ function setUp(broken = (engine: Engine): Engine => engine) {
       kinds.push(
         Array.from(
           { length: count },
-          (_, index) => journal.words[at / 4 + JOURNAL_HEADER_WORDS + index * COMMAND_WORDS]! & 0xff,
+          (_, index) => journal.words[at / 4 + JOURNAL_HEADER_WORDS + index * COMMAND_WORDS]! & KIND_MASK,
         ),
       )
       journal.release()
@@ -91,10 +100,12 @@ function setUp(broken = (engine: Engine): Engine => engine) {
       const count = outbound.words[at / 4 + Outbound.COUNT]!
       for (let index = 0; index < count; index++) {
         const word = at / 4 + OUTBOUND_HEADER_WORDS + index * EVENT_WORDS
-        const kind = outbound.words[word + Ev.KIND]! & 0xff
+        const kind = kindOf(outbound.words[word + Ev.KIND]!)
         if (kind !== EventKind.Level && kind !== EventKind.Balance) continue
-        const own = [Ev.MARKET, Ev.ACCOUNT, Ev.TICKS].map((field) => outbound.words[word + field]!)
-        const amounts = [Ev.AMOUNT_A_F64, Ev.AMOUNT_B_F64].map((field) => outbound.floats[word / 2 + field]!)
+        const own = [Ev.SUBJECT, Ev.ACCOUNT, LevelEv.TICKS].map((field) => outbound.words[word + field]!)
+        const amounts = [BalanceEv.AVAILABLE_F64, BalanceEv.RESERVED_F64].map(
+          (field) => outbound.floats[word / 2 + field]!,
+        )
         found.push([kind, ...own, ...amounts])
       }
       outbound.release()
@@ -225,7 +236,7 @@ test('a message on which the engine breaks stops the loop before the journal has
           return (words: Int32Array, floats: Float64Array, at: number): void => {
             target.apply(words, floats, at)
             target.flush()
-            if ((words[at]! & 0xff) === CommandKind.Transfer) throw new InvariantError('a test breaks it')
+            if (kindOf(words[at]!) === CommandKind.Transfer) throw new InvariantError('a test breaks it')
           }
         const value: unknown = Reflect.get(target, key, target)
         return typeof value === 'function' ? (value as () => unknown).bind(target) : value

@@ -10,7 +10,7 @@
  */
 import { CommandKind } from '../codes.js'
 import type { ControlBlock } from '../rings/control.js'
-import { COMMAND_BYTES, COMMAND_WORDS, Cmd } from '../layout.js'
+import { COMMAND_BYTES, COMMAND_WORDS, Cmd, KIND_MASK, kindOf } from '../layout.js'
 import {
   AttachmentKind,
   INBOUND_HEADER_WORDS,
@@ -237,7 +237,7 @@ export class RunLoop {
   private refuseForeignTime(from: number, count: number): void {
     for (let index = from; index < from + count; index++) {
       const word = index * COMMAND_WORDS + Cmd.KIND
-      if ((this.scratchWords[word]! & 0xff) === CommandKind.Time) this.scratchWords[word]! &= ~0xff
+      if (kindOf(this.scratchWords[word]!) === CommandKind.Time) this.scratchWords[word]! &= ~KIND_MASK
     }
   }
 

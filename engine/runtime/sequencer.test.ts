@@ -1,6 +1,6 @@
 /** Seqs without gap, time that never goes back whatever the clock does. */
 import { CommandKind } from '../codes.js'
-import { COMMAND_WORDS, Cmd } from '../layout.js'
+import { COMMAND_WORDS, Cmd, TimeCmd } from '../layout.js'
 import { Sequencer } from './sequencer.js'
 
 describe('sequencer', () => {
@@ -20,7 +20,7 @@ describe('sequencer', () => {
     for (; at < readings.length; at++) {
       words.fill(-1)
       const count = sequencer.stampTime(words, floats, false)
-      stamped.push(count === 0 ? undefined : floats[Cmd.AMOUNT_F64])
+      stamped.push(count === 0 ? undefined : floats[TimeCmd.TIME_MS_F64])
       if (count === 1) expect(words[Cmd.KIND]).toBe(CommandKind.Time)
       else expect(words[Cmd.KIND]).toBe(-1)
     }
@@ -34,7 +34,7 @@ describe('sequencer', () => {
     const given: number[] = []
     for (now of [1000, 400, NaN, 1001]) {
       expect(sequencer.stampTime(words, floats, true)).toBe(1)
-      given.push(floats[Cmd.AMOUNT_F64]!)
+      given.push(floats[TimeCmd.TIME_MS_F64]!)
     }
     expect(given).toEqual([1000, 1000, 1000, 1001])
   })

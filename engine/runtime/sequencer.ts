@@ -6,7 +6,7 @@
  * has passed the largest time given so far.
  */
 import { CommandKind } from '../codes.js'
-import { COMMAND_WORDS, Cmd } from '../layout.js'
+import { COMMAND_WORDS, Cmd, TimeCmd } from '../layout.js'
 
 /** Milliseconds since 1970 UTC; may jump in either direction. */
 export type WallClock = () => number
@@ -42,7 +42,7 @@ export class Sequencer {
     if (moved) this.timeMs = now
     words.fill(0, 0, COMMAND_WORDS)
     words[Cmd.KIND] = CommandKind.Time
-    floats[Cmd.AMOUNT_F64] = this.timeMs
+    floats[TimeCmd.TIME_MS_F64] = this.timeMs
     return 1
   }
 

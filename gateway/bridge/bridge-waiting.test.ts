@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { RIG_DEPLOYMENT } from '../../bench/gateway-rig.js'
 import { CancelReason, CommandKind } from '../../engine/codes.js'
 import { ControlBlock, Failure, createControl } from '../../engine/rings/control.js'
-import { Cmd } from '../../engine/layout.js'
+import { CancelAllCmd, Cmd } from '../../engine/layout.js'
 import { INBOUND_HEADER_WORDS } from '../../engine/messages.js'
 import { RingReader, RingWriter, createRing } from '../../engine/rings/ring.js'
 import { jsonFrame } from './bridge-frames.js'
@@ -68,7 +68,7 @@ test('cancels of a dead gateway process outlive the next one, too', async () => 
   }
   const record = reader.words.subarray(at / 4 + INBOUND_HEADER_WORDS)
   expect(at).toBeGreaterThanOrEqual(0)
-  expect([record[Cmd.KIND], record[Cmd.ACCOUNT], record[Cmd.LOTS]]).toEqual([
+  expect([record[Cmd.KIND], record[Cmd.ACCOUNT], record[CancelAllCmd.REASON]]).toEqual([
     CommandKind.CancelAll,
     7,
     CancelReason.Disconnect,

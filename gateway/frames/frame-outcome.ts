@@ -4,7 +4,16 @@
  * fed by each outbound message that carries its ticket, read when the last one has come.
  */
 import { EventKind, Reject } from '../../engine/codes.js'
-import { EVENT_WORDS, Ev } from '../../engine/layout.js'
+import {
+  CanceledAllEv,
+  CanceledEv,
+  EVENT_WORDS,
+  Ev,
+  FillEv,
+  OrderEv,
+  RejectedEv,
+  kindOf,
+} from '../../engine/layout.js'
 import { rejectToCode } from '../../sdk/wire/codes.js'
 import { OrderState } from '../../sdk/wire/layout.js'
 import type { Applied } from '../link/engine-link.js'
@@ -81,9 +90,9 @@ export class FrameOutcome {
       const word = at + index * EVENT_WORDS
       const float = word >> 1
       const command = floats[float + Ev.SEQ_F64]! - this.#firstSeq - HEADERS
-      const kind = words[word + Ev.KIND]! & 0xff
+      const kind = kindOf(words[word + Ev.KIND]!)
       if (command < 0) {
-        if (kind === EventKind.Rejected) this.#frameReject = words[word + Ev.CODE]!
+        if (kind === EventKind.Rejected) this.#frameReject = words[word + RejectedEv.CODE]!
         continue
       }
       if (kind === EventKind.Fill) this.#fills++
@@ -121,7 +130,7 @@ export class FrameOutcome {
 
 /** Lots of an order filled over its life, of an event that tells its total and what is left. */
 const filledBefore = (words: Int32Array, word: number): number =>
-  words[word + Ev.LOTS]! - words[word + Ev.REMAINING]!
+  words[word + OrderEv.LOTS]! - words[word + OrderEv.REMAINING]!
 
 function addEvent(
   items: number[],
@@ -134,48 +143,48 @@ function addEvent(
   const float = word >> 1
   switch (kind) {
     case EventKind.Rejected:
-      items[at + Item.CODE] = rejectToCode(words[word + Ev.CODE]!)
-      items[at + Item.BOUND] = floats[float + Ev.AMOUNT_B_F64]!
+      items[at + Item.CODE] = rejectToCode(words[word + RejectedEv.CODE]!)
+      items[at + Item.BOUND] = floats[float + RejectedEv.BOUND_F64]!
       break
     case EventKind.Accepted:
     case EventKind.Amended: {
-      const orderId = floats[float + Ev.ORDER_ID_F64]!
+      const orderId = floats[float + OrderEv.ORDER_ID_F64]!
       // Self-trade prevention makes a maker of the same account smaller: that is another order.
       if (items[at + Item.ORDER_ID] !== 0 && items[at + Item.ORDER_ID] !== orderId) break
       items[at + Item.ORDER_ID] = orderId
-      items[at + Item.REMAINING] = words[word + Ev.REMAINING]!
+      items[at + Item.REMAINING] = words[word + OrderEv.REMAINING]!
       items[at + Item.FILLED] = filledBefore(words, word)
       items[at + Item.STATE] = waits(words, floats, word) ? OrderState.Waiting : OrderState.Open
       break
     }
     case EventKind.Triggered:
-      if (items[at + Item.ORDER_ID] === floats[float + Ev.ORDER_ID_F64]!)
+      if (items[at + Item.ORDER_ID] === floats[float + OrderEv.ORDER_ID_F64]!)
         items[at + Item.STATE] = OrderState.Open
       break
     case EventKind.Fill:
-      if (floats[float + Ev.TAKER_ORDER_ID_F64]! === items[at + Item.ORDER_ID])
-        items[at + Item.REMAINING] = words[word + Ev.COUNTER_REMAINING]!
+      if (floats[float + FillEv.TAKER_ORDER_ID_F64]! === items[at + Item.ORDER_ID])
+        items[at + Item.REMAINING] = words[word + FillEv.TAKER_REMAINING]!
       // It rests by then: a stop that its own fill has fired takes it within the same command.
-      else if (floats[float + Ev.ORDER_ID_F64]! === items[at + Item.ORDER_ID])
-        items[at + Item.REMAINING] = words[word + Ev.REMAINING]!
+      else if (floats[float + FillEv.MAKER_ORDER_ID_F64]! === items[at + Item.ORDER_ID])
+        items[at + Item.REMAINING] = words[word + FillEv.MAKER_REMAINING]!
       else break
-      items[at + Item.FILLED]! += words[word + Ev.LOTS]!
+      items[at + Item.FILLED]! += words[word + FillEv.LOTS]!
       if (items[at + Item.REMAINING] === 0) items[at + Item.STATE] = OrderState.Filled
       break
     case EventKind.Canceled: {
-      const orderId = floats[float + Ev.ORDER_ID_F64]!
+      const orderId = floats[float + OrderEv.ORDER_ID_F64]!
       // A cancel answers with the order it took; a place also sees makers that self-trade prevention took.
       if (items[at + Item.ORDER_ID] !== 0 && items[at + Item.ORDER_ID] !== orderId) break
       items[at + Item.ORDER_ID] = orderId
-      items[at + Item.REMAINING] = words[word + Ev.REMAINING]!
+      items[at + Item.REMAINING] = words[word + OrderEv.REMAINING]!
       items[at + Item.FILLED] = filledBefore(words, word)
       items[at + Item.STATE] = OrderState.Canceled
-      items[at + Item.REASON] = words[word + Ev.CODE]!
+      items[at + Item.REASON] = words[word + CanceledEv.REASON]!
       break
     }
     case EventKind.CanceledAll:
-      items[at + Item.COUNT] = 1 + words[word + Ev.LOTS]!
-      items[at + Item.MORE] = words[word + Ev.COUNTER_REMAINING]!
+      items[at + Item.COUNT] = 1 + words[word + CanceledAllEv.ORDERS]!
+      items[at + Item.MORE] = words[word + CanceledAllEv.REST_FOLLOWS]!
       break
     default:
       break

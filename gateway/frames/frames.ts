@@ -269,7 +269,7 @@ export class FrameIntake {
     records[FrameCmd.COUNT] = count
     floats[FrameCmd.APPROVAL_F64] = session.approval
     floats[FrameCmd.NONCE_F64] = nonce
-    for (let word = 0; word < 8; word++) records[FrameCmd.HASH + word] = hash.readInt32BE(word * 4)
+    for (let word = 0; word < 8; word++) records[FrameCmd.SHA256 + word] = hash.readInt32BE(word * 4)
     return {
       id,
       records,

@@ -13,7 +13,14 @@ import { CommandKind, EventKind, Reject, TimeInForce } from '../../engine/codes.
 import { createEngine } from '../../engine/index.js'
 import { COMMANDS_AT } from '../../engine/journal/format.js'
 import { JournalReader, genesisOf } from '../../engine/journal/reader.js'
-import { COMMAND_WORDS, EVENT_WORDS, Ev } from '../../engine/layout.js'
+import {
+  AcceptedEv,
+  COMMAND_WORDS,
+  EVENT_WORDS,
+  RejectedEv,
+  SessionRevokedEv,
+  kindOf,
+} from '../../engine/layout.js'
 import { type Client, type Session, createClient } from '../../sdk/index.js'
 import { Kind, Method } from '../../sdk/wire/layout.js'
 import { packMsgpack, unpackMsgpack } from '../../sdk/wire/msgpack.js'
@@ -121,12 +128,12 @@ function takenOf(approvals: readonly number[], endsAtMs: readonly number[]): Tak
     genesis: genesisOf(first),
     onEvents: ({ words, floats, count: events }) => {
       for (let at = 0; at < events * EVENT_WORDS; at += EVENT_WORDS) {
-        const kind = words[at]! & 0xff
-        if (kind === EventKind.SessionRevoked) revoked.add(floats[at / 2 + Ev.AMOUNT_A_F64]!)
-        else if (kind === EventKind.Rejected && words[at + Ev.OTHER] === CommandKind.UnsignedFrame)
-          count(taken.refused, words[at + Ev.CODE]!)
+        const kind = kindOf(words[at]!)
+        if (kind === EventKind.SessionRevoked) revoked.add(floats[at / 2 + SessionRevokedEv.APPROVAL_F64]!)
+        else if (kind === EventKind.Rejected && words[at + RejectedEv.COMMAND] === CommandKind.UnsignedFrame)
+          count(taken.refused, words[at + RejectedEv.CODE]!)
         else if (kind === EventKind.Accepted) {
-          const round = words[at + Ev.CLOID_HI]!
+          const round = words[at + AcceptedEv.CLOID_HI]!
           count(taken.orders, round)
           if (revoked.has(approvals[round]!) || engine.timeMs >= endsAtMs[round]!) taken.late++
         }

@@ -3,8 +3,9 @@
  * `fills` answers from, and what a `fills` stream restarts from after the stream's own buffer has run out.
  * The number of a record is the fill's index within its command; a fill stands once for each of its parties.
  */
-import { Ev } from '../../engine/layout.js'
+import { Ev, FillEv } from '../../engine/layout.js'
 import { Side } from '../../engine/codes.js'
+import { cloidAt } from '../../engine/records/access.js'
 import type { FillEntry } from '../../sdk/wire/layout.js'
 import { AccountRecords, type Forgotten, reaches } from './account-records.js'
 import { NUMBER_F64, Party, RECORD_FLOATS, HISTORY_RECORD_WORDS, TIME_F64, TYPE_WORD } from './record.js'
@@ -22,9 +23,10 @@ export class FillStore {
   /** Takes over the record at `word`, for those of its parties that it names. */
   add(words: Int32Array, word: number): void {
     const parties = words[word + TYPE_WORD]! >>> 8
-    if ((parties & Party.First) !== 0) this.#add(words[word + Ev.ACCOUNT]!, words, word, Party.First)
+    if ((parties & Party.First) !== 0)
+      this.#add(words[word + FillEv.MAKER_ACCOUNT]!, words, word, Party.First)
     if ((parties & Party.Counter) !== 0)
-      this.#add(words[word + Ev.COUNTER_ACCOUNT]!, words, word, Party.Counter)
+      this.#add(words[word + FillEv.TAKER_ACCOUNT]!, words, word, Party.Counter)
   }
 
   #add(account: number, words: Int32Array, word: number, party: number): void {
@@ -64,17 +66,7 @@ export class FillStore {
 
 /** Side of the incoming order of a Fill: the event's own side is the maker's. */
 export function takerSideAt(words: Int32Array, word: number): Side {
-  return ((words[word + Ev.KIND]! >> 8) & 1) === Side.Buy ? Side.Sell : Side.Buy
-}
-
-const CLOID = new BigUint64Array(1)
-const CLOID_HALVES = new Int32Array(CLOID.buffer)
-
-/** A client order id from its two words of an event. By way of a view: one allocation instead of four. */
-export function cloidAt(words: Int32Array, low: number): bigint {
-  CLOID_HALVES[0] = words[low]!
-  CLOID_HALVES[1] = words[low + 1]!
-  return CLOID[0]!
+  return ((words[word + Ev.KIND]! >> FillEv.MAKER_SIDE_SHIFT) & 1) === Side.Buy ? Side.Sell : Side.Buy
 }
 
 /** The entry of a Fill event for one of its two parties. */
@@ -91,15 +83,15 @@ export function fillEntry(
   return [
     floats[float + Ev.SEQ_F64]!,
     index,
-    words[word + Ev.MARKET]!,
+    words[word + FillEv.MARKET]!,
     maker ? 1 - takerSide : takerSide,
-    words[word + Ev.TICKS]!,
-    words[word + Ev.LOTS]!,
-    floats[float + (maker ? Ev.AMOUNT_A_F64 : Ev.AMOUNT_B_F64)]!,
+    words[word + FillEv.TICKS]!,
+    words[word + FillEv.LOTS]!,
+    floats[float + (maker ? FillEv.MAKER_FEE_F64 : FillEv.TAKER_FEE_F64)]!,
     maker ? 1 : 0,
-    floats[float + (maker ? Ev.ORDER_ID_F64 : Ev.TAKER_ORDER_ID_F64)]!,
-    cloidAt(words, word + (maker ? Ev.CLOID_LO : Ev.COUNTER_CLOID_LO)),
-    words[word + (maker ? Ev.REMAINING : Ev.COUNTER_REMAINING)]!,
+    floats[float + (maker ? FillEv.MAKER_ORDER_ID_F64 : FillEv.TAKER_ORDER_ID_F64)]!,
+    cloidAt(words, word + (maker ? FillEv.MAKER_CLOID_LO : FillEv.TAKER_CLOID_LO)),
+    words[word + (maker ? FillEv.MAKER_REMAINING : FillEv.TAKER_REMAINING)]!,
     timeMs,
   ]
 }

@@ -16,7 +16,7 @@ import { EventKind } from '../../engine/codes.js'
 import type { ControlBlock } from '../../engine/rings/control.js'
 import { nodeDisk } from '../../engine/journal/disk.js'
 import { journalHolds } from '../../engine/journal/segment-files.js'
-import { EVENT_WORDS, Ev } from '../../engine/layout.js'
+import { EVENT_WORDS, Ev, FillEv, kindOf } from '../../engine/layout.js'
 import type { FillEntry, OrderEntry } from '../../sdk/wire/layout.js'
 import { FillStore, takerSideAt } from './fill-store.js'
 import { OrderHistory, endedParties } from './order-history.js'
@@ -199,7 +199,7 @@ export class History {
   #takeLive(words: Int32Array, floats: Float64Array, word: number): void {
     const seq = floats[(word >> 1) + Ev.SEQ_F64]!
     if (seq <= this.#gapEnd) return
-    const kind = words[word + Ev.KIND]! & 0xff
+    const kind = kindOf(words[word + Ev.KIND]!)
     const isFill = kind === EventKind.Fill
     take(this.#fills, this.#fills.late, words, word, seq, isFill ? Party.Both : 0)
     take(this.#orders, this.#orders.late, words, word, seq, endedParties(kind, words, word))
@@ -213,14 +213,14 @@ export class History {
     word: number,
     seq: number,
   ): void {
-    const market = markets.get(words[word + Ev.MARKET]!)
+    const market = markets.get(words[word + FillEv.MARKET]!)
     // A file is written between two messages: what it had of a command, it had all of.
     if (market === undefined || seq <= Math.max(this.#marketsKnown, market.fileSeq)) return
     market.add([
       seq,
       floats[(word >> 1) + NUMBER_F64]!,
-      words[word + Ev.TICKS]!,
-      words[word + Ev.LOTS]!,
+      words[word + FillEv.TICKS]!,
+      words[word + FillEv.LOTS]!,
       takerSideAt(words, word),
       floats[(word >> 1) + TIME_F64]!,
     ])
@@ -303,7 +303,7 @@ export class History {
     const floats = new Float64Array(words.buffer)
     for (let word = 0; word < count * HISTORY_RECORD_WORDS; word += HISTORY_RECORD_WORDS) {
       const seq = floats[(word >> 1) + Ev.SEQ_F64]!
-      const kind = words[word + Ev.KIND]! & 0xff
+      const kind = kindOf(words[word + Ev.KIND]!)
       const isFill = kind === EventKind.Fill
       take(this.#fills, undefined, words, word, seq, isFill ? Party.Both : 0)
       take(this.#orders, undefined, words, word, seq, endedParties(kind, words, word))

@@ -3,25 +3,29 @@
  * Used for the streams and for the history of orders that have ended.
  */
 import { CommandKind, EventKind, OrderType, Reject } from '../../engine/codes.js'
-import { Attr, Ev } from '../../engine/layout.js'
+import { AcceptedEv, AmendedEv, Attr, Ev, FillEv, OrderEv, RejectedEv, kindOf } from '../../engine/layout.js'
+import { cloidAt } from '../../engine/records/access.js'
 import { rejectToCode } from '../../sdk/wire/codes.js'
 import { type OrderEntry, OrderState } from '../../sdk/wire/layout.js'
-import { cloidAt, takerSideAt } from './fill-store.js'
+import { takerSideAt } from './fill-store.js'
 
 /**
  * Whether a Rejected event ends an order before it began, rather than refusing to change one. A command of
  * a frame that was refused as a whole is no order: the same frame may have been taken before.
  */
 export function isRefusedOrder(words: Int32Array, word: number): boolean {
-  return words[word + Ev.OTHER] === CommandKind.Place && words[word + Ev.CODE] !== Reject.FrameRejected
+  return (
+    words[word + RejectedEv.COMMAND] === CommandKind.Place &&
+    words[word + RejectedEv.CODE] !== Reject.FrameRejected
+  )
 }
 
 /** Whether the event at `word` speaks of a stop that has not been triggered. */
 export function waits(words: Int32Array, floats: Float64Array, word: number): boolean {
   const head = words[word + Ev.KIND]!
-  const kind = head & 0xff
-  if (kind === EventKind.Amended) return floats[(word >> 1) + Ev.AMOUNT_B_F64] === 1
-  return kind === EventKind.Accepted && ((head >>> Attr.TYPE_SHIFT) & 7) > OrderType.Market
+  const kind = kindOf(head)
+  if (kind === EventKind.Amended) return floats[(word >> 1) + AmendedEv.WAITS_F64] === 1
+  return kind === EventKind.Accepted && ((head >>> Attr.ORDER_TYPE_SHIFT) & 7) > OrderType.Market
 }
 
 /** The entry of an order's own event: accepted, amended, cancelled, triggered, refilled, rejected. */
@@ -32,28 +36,29 @@ export function orderEntry(
   timeMs: number,
 ): OrderEntry {
   const float = word >> 1
-  const kind = words[word + Ev.KIND]! & 0xff
-  const code = words[word + Ev.CODE]!
+  const kind = kindOf(words[word + Ev.KIND]!)
+  // A Canceled has its reason there, and a Rejected's order stands where another order's does.
+  const code = words[word + RejectedEv.CODE]!
   const ended = kind === EventKind.Canceled || kind === EventKind.Rejected
   // Other events use these words for something else.
   const describes = kind === EventKind.Accepted || kind === EventKind.Amended
   return [
     floats[float + Ev.SEQ_F64]!,
     kind,
-    floats[float + Ev.ORDER_ID_F64]!,
-    cloidAt(words, word + Ev.CLOID_LO),
-    words[word + Ev.MARKET]!,
-    (words[word + Ev.KIND]! >> 8) & 1,
-    words[word + Ev.TICKS]!,
-    words[word + Ev.LOTS]!,
-    words[word + Ev.REMAINING]!,
+    floats[float + OrderEv.ORDER_ID_F64]!,
+    cloidAt(words, word + OrderEv.CLOID_LO),
+    words[word + OrderEv.MARKET]!,
+    (words[word + Ev.KIND]! >> Attr.SIDE_SHIFT) & 1,
+    words[word + OrderEv.TICKS]!,
+    words[word + OrderEv.LOTS]!,
+    words[word + OrderEv.REMAINING]!,
     ended ? OrderState.Canceled : waits(words, floats, word) ? OrderState.Waiting : OrderState.Open,
     kind === EventKind.Canceled ? code : 0,
     timeMs,
     kind === EventKind.Rejected ? rejectToCode(code) : 0,
-    describes ? words[word + Ev.COUNTER_CLOID_LO]! : 0,
-    describes ? words[word + Ev.COUNTER_REMAINING]! : 0,
-    describes ? floats[float + Ev.AMOUNT_A_F64]! : 0,
+    describes ? words[word + AcceptedEv.TRIGGER_TICKS]! : 0,
+    describes ? words[word + AcceptedEv.DISPLAY_LOTS]! : 0,
+    describes ? floats[float + AcceptedEv.EXPIRES_AT_MS_F64]! : 0,
   ]
 }
 
@@ -67,16 +72,16 @@ export function fillOrderEntry(
 ): OrderEntry {
   const float = word >> 1
   const takerSide = takerSideAt(words, word)
-  const remaining = words[word + (maker ? Ev.REMAINING : Ev.COUNTER_REMAINING)]!
+  const remaining = words[word + (maker ? FillEv.MAKER_REMAINING : FillEv.TAKER_REMAINING)]!
   return [
     floats[float + Ev.SEQ_F64]!,
     EventKind.Fill,
-    floats[float + (maker ? Ev.ORDER_ID_F64 : Ev.TAKER_ORDER_ID_F64)]!,
-    cloidAt(words, word + (maker ? Ev.CLOID_LO : Ev.COUNTER_CLOID_LO)),
-    words[word + Ev.MARKET]!,
+    floats[float + (maker ? FillEv.MAKER_ORDER_ID_F64 : FillEv.TAKER_ORDER_ID_F64)]!,
+    cloidAt(words, word + (maker ? FillEv.MAKER_CLOID_LO : FillEv.TAKER_CLOID_LO)),
+    words[word + FillEv.MARKET]!,
     maker ? 1 - takerSide : takerSide,
-    words[word + Ev.TICKS]!,
-    words[word + Ev.LOTS]!,
+    words[word + FillEv.TICKS]!,
+    words[word + FillEv.LOTS]!,
     remaining,
     remaining === 0 ? OrderState.Filled : OrderState.Open,
     0,

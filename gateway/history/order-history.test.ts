@@ -1,6 +1,7 @@
 /** Ended orders by either id, and the share of each account in what is kept. */
 import { EventKind, Side } from '../../engine/codes.js'
 import { Ev } from '../../engine/layout.js'
+import { writeEvent } from '../../engine/records/access.js'
 import { AccountRecords } from './account-records.js'
 import { NUMBER_F64, Party, HISTORY_RECORD_WORDS, TIME_F64, TYPE_WORD } from './record.js'
 import { OrderHistory } from './order-history.js'
@@ -14,13 +15,8 @@ const floats = new Float64Array(words.buffer)
 
 function canceled(history: OrderHistory, account: number, cloid: bigint, orderId: number): void {
   words.fill(0)
-  words[Ev.KIND] = EventKind.Canceled | (Side.Buy << 8)
-  words[Ev.ACCOUNT] = account
-  words[Ev.CLOID_LO] = Number(cloid & 0xffffffffn) | 0
-  words[Ev.CLOID_HI] = Number(cloid >> 32n) | 0
+  writeEvent(words, floats, 0, 'Canceled', orderId, { side: Side.Buy, account, cloid, orderId })
   words[TYPE_WORD] = Party.First << 8
-  floats[Ev.SEQ_F64] = orderId
-  floats[Ev.ORDER_ID_F64] = orderId
   floats[TIME_F64] = orderId * 10
   history.add(words, 0)
 }
@@ -67,11 +63,11 @@ test('an ended order is found by either id until newer ones have taken its place
 test('a fill that ends both of its orders is the end of each, for its own account', () => {
   const history = new OrderHistory(KEPT)
   words.fill(0)
-  words[Ev.KIND] = EventKind.Fill | (Side.Sell << 8)
-  words[Ev.LOTS] = 4
-  ;[words[Ev.ACCOUNT], words[Ev.CLOID_LO], floats[Ev.ORDER_ID_F64]] = [1, 11, 101]
-  ;[words[Ev.COUNTER_ACCOUNT], words[Ev.COUNTER_CLOID_LO], floats[Ev.TAKER_ORDER_ID_F64]] = [2, 22, 102]
-  floats[Ev.SEQ_F64] = 102
+  writeEvent(words, floats, 0, 'Fill', 102, {
+    ...{ makerSide: Side.Sell, lots: 4 },
+    ...{ makerAccount: 1, makerCloid: 11, makerOrderId: 101 },
+    ...{ takerAccount: 2, takerCloid: 22, takerOrderId: 102 },
+  })
   words[TYPE_WORD] = (Party.First | Party.Counter) << 8
   history.add(words, 0)
   const buyer = [102, EventKind.Fill, 102, 22n]

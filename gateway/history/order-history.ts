@@ -6,7 +6,7 @@
  * A record stands for one party: a fill that ends both its orders is two records.
  */
 import { EventKind } from '../../engine/codes.js'
-import { Ev } from '../../engine/layout.js'
+import { Ev, FillEv, OrderEv, kindOf } from '../../engine/layout.js'
 import type { OrderEntry } from '../../sdk/wire/layout.js'
 import { AccountRecords } from './account-records.js'
 import { RecordIndex } from './record-index.js'
@@ -21,8 +21,8 @@ export function endedParties(kind: number, words: Int32Array, word: number): num
   switch (kind) {
     case EventKind.Fill:
       return (
-        (words[word + Ev.REMAINING] === 0 ? Party.First : 0) |
-        (words[word + Ev.COUNTER_REMAINING] === 0 ? Party.Counter : 0)
+        (words[word + FillEv.MAKER_REMAINING] === 0 ? Party.First : 0) |
+        (words[word + FillEv.TAKER_REMAINING] === 0 ? Party.Counter : 0)
       )
     case EventKind.Canceled:
       return Party.First
@@ -55,15 +55,16 @@ export class OrderHistory {
   }
 
   #add(words: Int32Array, word: number, party: number): void {
+    // A Fill's maker stands where the order of an order's own event does.
     const taker = party === Party.Counter
-    const account = words[word + (taker ? Ev.COUNTER_ACCOUNT : Ev.ACCOUNT)]!
+    const account = words[word + (taker ? FillEv.TAKER_ACCOUNT : OrderEv.ACCOUNT)]!
     const slot = this.records.add(account, words, word)
     const own = this.records.words
     const at = slot * HISTORY_RECORD_WORDS
     own[at + TYPE_WORD] = (own[at + TYPE_WORD]! & 0xff) | (party << 8)
-    const cloid = at + (taker ? Ev.COUNTER_CLOID_LO : Ev.CLOID_LO)
+    const cloid = at + (taker ? FillEv.TAKER_CLOID_LO : OrderEv.CLOID_LO)
     this.#byCloid.add(slot, account, own[cloid]!, own[cloid + 1]!)
-    const orderId = at + 2 * (taker ? Ev.TAKER_ORDER_ID_F64 : Ev.ORDER_ID_F64)
+    const orderId = at + 2 * (taker ? FillEv.TAKER_ORDER_ID_F64 : OrderEv.ORDER_ID_F64)
     this.#byOrderId.add(slot, account, own[orderId]!, own[orderId + 1]!)
   }
 
@@ -76,9 +77,9 @@ export class OrderHistory {
       const at = candidate * HISTORY_RECORD_WORDS
       const taker = this.#isTaker(candidate)
       return (
-        words[at + (taker ? Ev.COUNTER_ACCOUNT : Ev.ACCOUNT)] === account &&
-        words[at + (taker ? Ev.COUNTER_CLOID_LO : Ev.CLOID_LO)] === low &&
-        words[at + (taker ? Ev.COUNTER_CLOID_HI : Ev.CLOID_HI)] === high
+        words[at + (taker ? FillEv.TAKER_ACCOUNT : OrderEv.ACCOUNT)] === account &&
+        words[at + (taker ? FillEv.TAKER_CLOID_LO : OrderEv.CLOID_LO)] === low &&
+        words[at + (taker ? FillEv.TAKER_CLOID_HI : OrderEv.CLOID_HI)] === high
       )
     })
     return slot === undefined ? undefined : this.#entry(slot)
@@ -91,8 +92,10 @@ export class OrderHistory {
       const { words, floats } = this.records
       const taker = this.#isTaker(candidate)
       return (
-        words[candidate * HISTORY_RECORD_WORDS + (taker ? Ev.COUNTER_ACCOUNT : Ev.ACCOUNT)] === account &&
-        floats[candidate * RECORD_FLOATS + (taker ? Ev.TAKER_ORDER_ID_F64 : Ev.ORDER_ID_F64)] === orderId
+        words[candidate * HISTORY_RECORD_WORDS + (taker ? FillEv.TAKER_ACCOUNT : OrderEv.ACCOUNT)] ===
+          account &&
+        floats[candidate * RECORD_FLOATS + (taker ? FillEv.TAKER_ORDER_ID_F64 : OrderEv.ORDER_ID_F64)] ===
+          orderId
       )
     })
     return slot === undefined ? undefined : this.#entry(slot)
@@ -106,7 +109,7 @@ export class OrderHistory {
     const { words, floats } = this.records
     const at = slot * HISTORY_RECORD_WORDS
     const timeMs = floats[slot * RECORD_FLOATS + TIME_F64]!
-    return (words[at + Ev.KIND]! & 0xff) === EventKind.Fill
+    return kindOf(words[at + Ev.KIND]!) === EventKind.Fill
       ? fillOrderEntry(words, floats, at, !this.#isTaker(slot), timeMs)
       : orderEntry(words, floats, at, timeMs)
   }

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { EventKind } from '../../engine/codes.js'
 import { EventReplay } from '../../engine/recovery/replay-events.js'
-import { EVENT_WORDS, Ev } from '../../engine/layout.js'
+import { EVENT_WORDS, Ev, kindOf } from '../../engine/layout.js'
 import { endedParties } from './order-history.js'
 import type { FromRebuild, RebuildThreadData, ToRebuild } from './rebuild.js'
 import { NUMBER_F64, Party, RECORD_FLOATS, HISTORY_RECORD_WORDS, TIME_F64, TYPE_WORD } from './record.js'
@@ -36,7 +36,7 @@ async function main(data: RebuildThreadData): Promise<void> {
     ...data,
     onEvents: ({ words: from, floats: fromFloats, count: events }, timeMs) => {
       for (let at = 0; at < events * EVENT_WORDS; at += EVENT_WORDS) {
-        const kind = from[at + Ev.KIND]! & 0xff
+        const kind = kindOf(from[at + Ev.KIND]!)
         const isFill = kind === EventKind.Fill
         if (isFill) {
           const seq = fromFloats[(at >> 1) + Ev.SEQ_F64]!

@@ -3,7 +3,7 @@
  * orders. One instance a gateway thread: with several threads each counts for itself.
  */
 import { CommandKind } from '../../engine/codes.js'
-import { COMMAND_WORDS } from '../../engine/layout.js'
+import { COMMAND_WORDS, kindOf } from '../../engine/layout.js'
 import { ErrorCode } from '../../sdk/wire/codes.js'
 import { Control, Kind } from '../../sdk/wire/layout.js'
 import type { WireValue } from '../../sdk/wire/msgpack.js'
@@ -297,7 +297,7 @@ function countKinds(
   let places = 0
   let cancels = 0
   for (let index = first; index < first + count; index++) {
-    const kind = records[index * COMMAND_WORDS]! & 0xff
+    const kind = kindOf(records[index * COMMAND_WORDS]!)
     if (kind === CommandKind.Cancel || kind === CommandKind.CancelAll) cancels++
     else orders++
     if (kind === CommandKind.Place) places++

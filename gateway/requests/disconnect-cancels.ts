@@ -3,9 +3,9 @@
  * end with it, and who outlives it (bridge.ts) has to do it: each change is told there first, and a client is answered
  * only when it is known there.
  */
-import { CancelReason, CommandKind } from '../../engine/codes.js'
-import { COMMAND_WORDS, Cmd } from '../../engine/layout.js'
+import { CancelReason } from '../../engine/codes.js'
 import { AttachmentKind } from '../../engine/messages.js'
+import { commandRecord } from '../../engine/records/access.js'
 import type { Connection } from '../connections/connection.js'
 import type { EngineLink } from '../link/engine-link.js'
 import type { FromGateway } from '../link/messages.js'
@@ -15,13 +15,7 @@ const NO_BYTES = new Uint8Array(0)
 
 /** The command that cancels all orders of an account; with this reason the engine takes it without a frame. */
 export function disconnectCancel(account: number): Int32Array {
-  const record = new Int32Array(COMMAND_WORDS)
-  record[Cmd.KIND] = CommandKind.CancelAll
-  record[Cmd.ACCOUNT] = account
-  record[Cmd.MARKET] = -1
-  record[Cmd.OTHER] = -1
-  record[Cmd.LOTS] = CancelReason.Disconnect
-  return record
+  return commandRecord('CancelAll', { account, reason: CancelReason.Disconnect })
 }
 
 export class DisconnectCancels {

@@ -4,7 +4,7 @@
  * answered from what the gateway keeps.
  */
 import { EventKind } from '../../engine/codes.js'
-import { EVENT_WORDS, Ev } from '../../engine/layout.js'
+import { EVENT_WORDS, Ev, RejectedEv, kindOf } from '../../engine/layout.js'
 import type { QueryKind } from '../../engine/messages.js'
 import { ErrorCode, rejectToCode } from '../../sdk/wire/codes.js'
 import type { WireValue } from '../../sdk/wire/msgpack.js'
@@ -63,9 +63,9 @@ export function giveCommand(
       const { words, floats, at, count } = applied
       for (let index = 0; index < count; index++) {
         const word = at + index * EVENT_WORDS
-        if ((words[word + Ev.KIND]! & 0xff) === EventKind.Rejected) {
-          const refused = words[word + Ev.CODE]!
-          const bound = floats[(word >> 1) + Ev.AMOUNT_B_F64]!
+        if (kindOf(words[word + Ev.KIND]!) === EventKind.Rejected) {
+          const refused = words[word + RejectedEv.CODE]!
+          const bound = floats[(word >> 1) + RejectedEv.BOUND_F64]!
           reject(new RequestError(rejectToCode(refused), refusal(refused, bound)))
         }
       }

@@ -4,7 +4,7 @@
  */
 import { type Rig, startRig } from '../../bench/gateway-rig.js'
 import { CommandKind, MarketStatus, OrderType, PostOnly, TimeInForce } from '../../engine/codes.js'
-import { Cmd, MarketCmd } from '../../engine/layout.js'
+import { writeCommand } from '../../engine/records/access.js'
 import { type Client, createClient } from '../../sdk/index.js'
 import { type PlaceCommand, commandToWire } from '../../sdk/wire/commands.js'
 import { Method } from '../../sdk/wire/layout.js'
@@ -67,11 +67,7 @@ async function operate(write: Parameters<Rig['operate']>[0]): Promise<void> {
   while ((await rig.stateHash()).seq === seq) await new Promise((resolve) => setTimeout(resolve, 2))
 }
 const setStatus = (market: number, status: number): Promise<void> =>
-  operate((words, _floats, at) => {
-    words[at + Cmd.KIND] = CommandKind.SetMarketStatus
-    words[at + Cmd.MARKET] = market
-    words[at + Cmd.OTHER] = status
-  })
+  operate((words, floats, at) => writeCommand(words, floats, at, 'SetMarketStatus', { market, status }))
 
 test('what a place would answer, place-test answers, and nothing moves', async () => {
   // A book: the client's bid at 90 (client order id 1), the other's offer at 110, the last trade at 100.
@@ -79,11 +75,9 @@ test('what a place would answer, place-test answers, and nothing moves', async (
   expect(await placed({ cloid: 1n, ticks: 110, side: 1 }, other)).toBe(0)
   expect(await placed({ cloid: 2n, ticks: 100, lots: 1 })).toBe(0)
   expect(await placed({ cloid: 2n, ticks: 100, lots: 1, side: 1 }, other)).toBe(0)
-  await operate((words, _floats, at) => {
-    words[at + Cmd.KIND] = CommandKind.SetPriceBand
-    words[at + Cmd.MARKET] = 0
-    words[at + MarketCmd.BAND_PPM] = 200_000
-  })
+  await operate((words, floats, at) =>
+    writeCommand(words, floats, at, 'SetPriceBand', { market: 0, bandPpm: 200_000 }),
+  )
   await setStatus(1, MarketStatus.Halted)
   await setStatus(2, MarketStatus.CancelOnly)
 
@@ -130,10 +124,9 @@ test('what a place would answer, place-test answers, and nothing moves', async (
 test('funds are those of now: what open orders hold cannot be held again', async () => {
   // A lot is ten units of the base: two billion lots are 2e10 of the 1e15 units; a buy at 2^30 ticks holds
   // 2^30 units and a fee a lot, so that one of 900,000 lots fits and a second one does not.
-  await operate((words, _floats, at) => {
-    words[at + Cmd.KIND] = CommandKind.SetPriceBand
-    words[at + Cmd.MARKET] = 0
-  })
+  await operate((words, floats, at) =>
+    writeCommand(words, floats, at, 'SetPriceBand', { market: 0, bandPpm: 0 }),
+  )
   const large = { ticks: 2 ** 30, lots: 900_000, timeInForce: TimeInForce.GTC, orderType: OrderType.Stop }
   const stop = { ...large, triggerTicks: 2 ** 30 }
   expect(await tested({ ...stop, cloid: 100n }, other)).toBe(0)

@@ -4,7 +4,7 @@
  * session-requests.ts, streams are in subscriptions.ts.
  */
 import { CommandKind, Reject } from '../../engine/codes.js'
-import { COMMAND_WORDS, Cmd } from '../../engine/layout.js'
+import { COMMAND_WORDS, Cmd, kindOf } from '../../engine/layout.js'
 import { FRAME_NONCE_WINDOW, FRAME_WINDOW_IDLE_MS } from '../../engine/limits.js'
 import { QueryKind } from '../../engine/messages.js'
 import { ErrorCode, errorName, rejectToCode } from '../../sdk/wire/codes.js'
@@ -310,7 +310,7 @@ export class Requests {
       if (error instanceof FieldError) throw new RequestError(ErrorCode.BadParams, error.message)
       throw error
     }
-    if ((record[Cmd.KIND]! & 0xff) !== CommandKind.Place)
+    if (kindOf(record[Cmd.KIND]!) !== CommandKind.Place)
       throw new RequestError(
         ErrorCode.BadParams,
         'command: its kind must be 1 (place); nothing else can be tested',

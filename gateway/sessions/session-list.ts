@@ -3,7 +3,7 @@
  * Who may do what is directory.ts's.
  */
 import { EventKind } from '../../engine/codes.js'
-import { Ev } from '../../engine/layout.js'
+import { Ev, FrameOpenedEv, SessionApprovedEv, SessionRevokedEv } from '../../engine/layout.js'
 import type { SessionView } from '../../engine/types.js'
 import type { SessionName } from '../../sdk/wire/signed.js'
 import type { WireValue } from '../../sdk/wire/msgpack.js'
@@ -42,7 +42,7 @@ export class SessionList {
         this.#approved(words, floats, word, timeMs)
         break
       case EventKind.SessionRevoked: {
-        const session = this.#find(account, floats[float + Ev.AMOUNT_A_F64]!)
+        const session = this.#find(account, floats[float + SessionRevokedEv.APPROVAL_F64]!)
         if (session === undefined) break
         session.revoked = true
         session.active = false
@@ -50,8 +50,8 @@ export class SessionList {
         break
       }
       case EventKind.FrameOpened: {
-        const session = this.#find(account, floats[float + Ev.AMOUNT_B_F64]!)
-        const nonce = floats[float + Ev.AMOUNT_A_F64]!
+        const session = this.#find(account, floats[float + FrameOpenedEv.APPROVAL_F64]!)
+        const nonce = floats[float + FrameOpenedEv.NONCE_F64]!
         if (session !== undefined && nonce > session.highestNonce) session.highestNonce = nonce
         break
       }
@@ -62,20 +62,20 @@ export class SessionList {
 
   #approved(words: Int32Array, floats: Float64Array, word: number, timeMs: number): void {
     const float = word >> 1
-    const flags = words[word + Ev.KIND]! >>> 16
-    const at = word + Ev.CLOID_LO
+    const head = words[word + Ev.KIND]!
+    const at = word + SessionApprovedEv.KEY_X
     const account = words[word + Ev.ACCOUNT]!
     const keyX = Array.from(words.subarray(at, at + 8))
-    const parity = (flags >> 4) & 1
+    const parity = (head >>> SessionApprovedEv.KEY_PARITY_SHIFT) & 1
     this.#makeRoom(account, keyX, parity, timeMs)
     this.#put({
       account,
-      approval: floats[float + Ev.ORDER_ID_F64]!,
-      scopes: flags & 15,
+      approval: floats[float + SessionApprovedEv.APPROVAL_F64]!,
+      scopes: (head >>> SessionApprovedEv.SCOPES_SHIFT) & SessionApprovedEv.SCOPES_MASK,
       keyX,
       parity,
-      maxNotional: floats[float + Ev.AMOUNT_A_F64]!,
-      expiresAtMs: floats[float + Ev.AMOUNT_B_F64]!,
+      maxNotional: floats[float + SessionApprovedEv.MAX_NOTIONAL_F64]!,
+      expiresAtMs: floats[float + SessionApprovedEv.EXPIRES_AT_MS_F64]!,
       revoked: false,
       highestNonce: -1,
       active: true,

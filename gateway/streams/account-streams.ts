@@ -6,7 +6,7 @@
  * Nothing private is ever dropped: a connection that does not read is closed instead (connection.ts).
  */
 import { EventKind } from '../../engine/codes.js'
-import { Ev } from '../../engine/layout.js'
+import { BalanceEv, Ev, FillEv, kindOf } from '../../engine/layout.js'
 import { type FillEntry, type OrderEntry, StreamName } from '../../sdk/wire/layout.js'
 import { fillEntry } from '../history/fill-store.js'
 import type { EventMemory } from './kept-events.js'
@@ -119,7 +119,7 @@ export class AccountStreams {
 
   /** Notes one event record for the accounts that it concerns. */
   add(words: Int32Array, floats: Float64Array, word: number, timeMs: number, fillIndex: number): void {
-    const kind = words[word + Ev.KIND]! & 0xff
+    const kind = kindOf(words[word + Ev.KIND]!)
     const first = this.#accounts.get(words[word + Ev.ACCOUNT]!)
     switch (kind) {
       case EventKind.Rejected:
@@ -142,9 +142,13 @@ export class AccountStreams {
         break
       case EventKind.Balance: {
         if (first === undefined) return
-        const asset = words[word + Ev.ASSET]!
+        const asset = words[word + BalanceEv.ASSET]!
         const float = word >> 1
-        first.balances.set(asset, [asset, floats[float + Ev.AMOUNT_A_F64]!, floats[float + Ev.AMOUNT_B_F64]!])
+        first.balances.set(asset, [
+          asset,
+          floats[float + BalanceEv.AVAILABLE_F64]!,
+          floats[float + BalanceEv.RESERVED_F64]!,
+        ])
         this.#touch(first, floats, word)
         break
       }
@@ -160,7 +164,7 @@ export class AccountStreams {
   }
 
   #addTaker(words: Int32Array, floats: Float64Array, word: number, timeMs: number, fillIndex: number): void {
-    const taker = this.#accounts.get(words[word + Ev.COUNTER_ACCOUNT]!)
+    const taker = this.#accounts.get(words[word + FillEv.TAKER_ACCOUNT]!)
     if (taker !== undefined) this.#addFill(taker, words, floats, word, timeMs, false, fillIndex)
   }
 

@@ -15,7 +15,7 @@ import {
   TimeInForce,
   cancelReasonNames,
 } from '../../engine/codes.js'
-import { Cmd, MarketCmd } from '../../engine/layout.js'
+import { writeCommand } from '../../engine/records/access.js'
 import { type Client, type Session, createClient } from '../../sdk/index.js'
 import { fromBase64url, toBase64url } from '../../sdk/wire/bytes.js'
 import { ErrorCode, closeCode } from '../../sdk/wire/codes.js'
@@ -267,19 +267,18 @@ describe('every order gets its end', () => {
     await ended(12n, CancelReason.QuoteBudgetSpent)
     // A stop whose order is outside the band when its trigger is reached.
     await send(trader, order(13n, { orderType: StopLimit, triggerTicks: 72, ticks: 200 }))
-    rig.operate((words, _floats, at) => {
-      words[at + Cmd.KIND] = CommandKind.SetPriceBand
-      words[at + MarketCmd.BAND_PPM] = 100_000
-    })
+    rig.operate((words, floats, at) =>
+      writeCommand(words, floats, at, 'SetPriceBand', { market: 0, bandPpm: 100_000 }),
+    )
     await other.cancelAll()
     await send(other, order(13n, { side: 1, ticks: 72 }))
     const taker = await open(rig, 2)
     await send(taker, order(1n, { ticks: 72, lots: 1, timeInForce: TimeInForce.IOC }))
     await ended(13n, CancelReason.TriggerRejected)
     await send(other, { kind: CommandKind.CancelAll, market: -1, side: -1 })
-    rig.operate((words, _floats, at) => {
-      words[at + Cmd.KIND] = CommandKind.SetPriceBand
-    })
+    rig.operate((words, floats, at) =>
+      writeCommand(words, floats, at, 'SetPriceBand', { market: 0, bandPpm: 0 }),
+    )
 
     // Filled, refused.
     await send(trader, order(14n), order(15n, { ticks: 0 }))
@@ -290,13 +289,9 @@ describe('every order gets its end', () => {
 
     // Taken away by the operator, and with a connection that asked for it.
     await send(trader, order(16n))
-    rig.operate((words, _floats, at) => {
-      words[at + Cmd.KIND] = CommandKind.CancelAll
-      words[at + Cmd.ACCOUNT] = 1
-      words[at + Cmd.MARKET] = -1
-      words[at + Cmd.OTHER] = -1
-      words[at + Cmd.LOTS] = CancelReason.CancelAll
-    })
+    rig.operate((words, floats, at) =>
+      writeCommand(words, floats, at, 'CancelAll', { account: 1, reason: CancelReason.CancelAll }),
+    )
     await ended(16n, CancelReason.CancelAll, 'by the operator')
     const leaving = await open(rig, 0)
     await leaving.cancelOnDisconnect(true)

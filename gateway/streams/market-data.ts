@@ -5,7 +5,15 @@
  */
 import type { Side } from '../../engine/codes.js'
 import { EventKind, MarketStatus } from '../../engine/codes.js'
-import { Ev } from '../../engine/layout.js'
+import {
+  Ev,
+  FillEv,
+  LevelEv,
+  MarketFeesChangedEv,
+  MarketStatusChangedEv,
+  PriceBandChangedEv,
+  kindOf,
+} from '../../engine/layout.js'
 import type { MarketConfig } from '../../engine/types.js'
 import { bookChecksum } from '../../sdk/wire/checksum.js'
 import {
@@ -222,23 +230,23 @@ export class MarketData {
   /** One event of this market; `fillIndex` is a Fill's index within its command. */
   add(words: Int32Array, floats: Float64Array, word: number, timeMs: number, fillIndex: number): void {
     const float = word >> 1
-    const kind = words[word + Ev.KIND]! & 0xff
+    const kind = kindOf(words[word + Ev.KIND]!)
     const seq = floats[float + Ev.SEQ_F64]!
     this.#lastSeq = seq
     this.#timeMs = timeMs
     switch (kind) {
       case EventKind.Level:
         this.book.set(
-          ((words[word + Ev.KIND]! >> 8) & 1) as Side,
-          words[word + Ev.TICKS]!,
-          floats[float + Ev.AMOUNT_A_F64]!,
-          floats[float + Ev.AMOUNT_B_F64]!,
+          ((words[word + Ev.KIND]! >> LevelEv.SIDE_SHIFT) & 1) as Side,
+          words[word + LevelEv.TICKS]!,
+          floats[float + LevelEv.LOTS_F64]!,
+          floats[float + LevelEv.ORDERS_F64]!,
           seq,
         )
         break
       case EventKind.Fill: {
-        const ticks = words[word + Ev.TICKS]!
-        const lots = words[word + Ev.LOTS]!
+        const ticks = words[word + FillEv.TICKS]!
+        const lots = words[word + FillEv.LOTS]!
         const trade: TradeEntry = [seq, fillIndex, ticks, lots, takerSideAt(words, word), timeMs]
         this.#newTrades.push(trade)
         this.#lastTicks = ticks
@@ -247,17 +255,17 @@ export class MarketData {
         break
       }
       case EventKind.MarketStatusChanged:
-        this.#change(seq, { status: words[word + Ev.OTHER]! as MarketStatus })
+        this.#change(seq, { status: words[word + MarketStatusChangedEv.STATUS]! as MarketStatus })
         break
       case EventKind.PriceBandChanged:
-        this.#change(seq, { bandPpm: words[word + Ev.OTHER]! })
+        this.#change(seq, { bandPpm: words[word + PriceBandChangedEv.BAND_PPM]! })
         break
       case EventKind.MarketFeesChanged:
         // Those of a tier are its accounts' own business.
-        if (words[word + Ev.OTHER] !== 0) break
+        if (words[word + MarketFeesChangedEv.TIER] !== 0) break
         this.#change(seq, {
-          makerFeePpm: words[word + Ev.COUNTER_ACCOUNT]!,
-          takerFeePpm: words[word + Ev.REMAINING]!,
+          makerFeePpm: words[word + MarketFeesChangedEv.MAKER_FEE_PPM]!,
+          takerFeePpm: words[word + MarketFeesChangedEv.TAKER_FEE_PPM]!,
         })
         break
       default:

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Rig, startRig } from '../../bench/gateway-rig.js'
 import { CommandKind, MarketStatus } from '../../engine/codes.js'
-import { Cmd, MarketCmd } from '../../engine/layout.js'
+import { writeCommand } from '../../engine/records/access.js'
 import { type Client, createClient } from '../../sdk/index.js'
 import { Method } from '../../sdk/wire/layout.js'
 
@@ -26,16 +26,14 @@ const markets = async (client: Client): Promise<Record<string, unknown>[]> =>
   ((await client.call(Method.Markets, [])) as { markets: Record<string, unknown>[] }).markets
 const fees = async (client: Client): Promise<unknown> => client.call(Method.Fees, [])
 const setStatus = (rig: Rig, status: number): void =>
-  rig.operate((words, _floats, at) => {
-    words[at + Cmd.KIND] = CommandKind.SetMarketStatus
-    words[at + Cmd.OTHER] = status
-  })
-const setFees = (rig: Rig, kind: number, maker: number, taker: number, tier = 0): void =>
-  rig.operate((words, _floats, at) => {
-    words[at + Cmd.KIND] = kind
-    words[at + Cmd.OTHER] = tier
-    words[at + MarketCmd.MAKER_FEE_PPM] = maker
-    words[at + MarketCmd.TAKER_FEE_PPM] = taker
+  rig.operate((words, floats, at) =>
+    writeCommand(words, floats, at, 'SetMarketStatus', { market: 0, status }),
+  )
+const setFees = (rig: Rig, makerFeePpm: number, takerFeePpm: number, tier = 0): void =>
+  rig.operate((words, floats, at) => {
+    const fees = { market: 0, makerFeePpm, takerFeePpm }
+    if (tier === 0) writeCommand(words, floats, at, 'SetMarketFees', fees)
+    else writeCommand(words, floats, at, 'SetTierFees', { ...fees, tier })
   })
 
 const dataDir = mkdtempSync(join(tmpdir(), 'glassbook-markets-'))
@@ -78,14 +76,13 @@ test('halted, cancel-only, resumed, with other fees, while clients quote', async
   await during('MarketHalted')
   expect((await markets(watching))[0]).toMatchObject({ id: 0, status: MarketStatus.Halted })
   setStatus(rig, MarketStatus.Active)
-  setFees(rig, CommandKind.SetMarketFees, 20, 300)
+  setFees(rig, 20, 300)
   await during('open')
   stop = true
   await quotes
-  rig.operate((words, _floats, at) => {
-    words[at + Cmd.KIND] = CommandKind.SetPriceBand
-    words[at + MarketCmd.BAND_PPM] = 50_000
-  })
+  rig.operate((words, floats, at) =>
+    writeCommand(words, floats, at, 'SetPriceBand', { market: 0, bandPpm: 50_000 }),
+  )
   setStatus(rig, MarketStatus.CancelOnly)
   await until(() => seen.length === 8, 'every change')
   const state = (status: number, makerFeePpm: number, takerFeePpm: number, bandPpm: number) => ({
@@ -107,12 +104,10 @@ test('halted, cancel-only, resumed, with other fees, while clients quote', async
     state(CancelOnly, 20, 300, 50_000),
   ])
   // Fees of a tier are those of its accounts.
-  setFees(rig, CommandKind.SetTierFees, 0, 100, 3)
-  rig.operate((words, _floats, at) => {
-    words[at + Cmd.KIND] = CommandKind.SetAccountTier
-    words[at + Cmd.ACCOUNT] = 1
-    words[at + Cmd.OTHER] = 3
-  })
+  setFees(rig, 0, 100, 3)
+  rig.operate((words, floats, at) =>
+    writeCommand(words, floats, at, 'SetAccountTier', { account: 1, tier: 3 }),
+  )
   await until(async () => JSON.stringify(await fees(quoting)).includes('"takerFeePpm":100'), 'tier')
   expect(await fees(watching)).toEqual([{ market: 0, makerFeePpm: 20, takerFeePpm: 300 }])
   quoting.close()
@@ -128,13 +123,9 @@ test('a restart shows markets as they are; a new one is served as soon as it is 
   ])
   await expect(client.subscribe('book:5', () => {})).rejects.toMatchObject({ codeName: 'UnknownStream' })
   rig.operate((words, floats, at) => {
-    words[at + Cmd.KIND] = CommandKind.CreateMarket
-    words[at + MarketCmd.MARKET] = 5
-    words[at + MarketCmd.BASE] = 0
-    words[at + MarketCmd.QUOTE] = 1
-    words[at + MarketCmd.TAKER_FEE_PPM] = 7
-    floats[(at >> 1) + MarketCmd.LOT_UNITS_F64] = 10
-    floats[(at >> 1) + MarketCmd.TICK_UNITS_F64] = 2
+    const units = { lotUnits: 10, tickUnits: 2 }
+    const fees = { makerFeePpm: 0, takerFeePpm: 7 }
+    writeCommand(words, floats, at, 'CreateMarket', { market: 5, base: 0, quote: 1, ...units, ...fees })
   })
   await until(async () => (await markets(client)).length === 2, 'the new market')
   expect((await markets(client))[1]).toMatchObject({ id: 5, tickUnits: 2, takerFeePpm: 7, status: 0 })

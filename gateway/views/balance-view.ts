@@ -4,7 +4,7 @@
  * any order that the engine told them in.
  */
 import { EventKind } from '../../engine/codes.js'
-import { Ev } from '../../engine/layout.js'
+import { BalanceEv, MarketFeesChangedEv, TierChangedEv } from '../../engine/layout.js'
 import { ASSETS_MAX, TIERS_MAX } from '../../engine/limits.js'
 import type { AccountRow, MarketConfig, MarketRow } from '../../engine/types.js'
 import type { BalanceEntry } from '../../sdk/wire/layout.js'
@@ -38,24 +38,26 @@ export class BalanceTable {
       case EventKind.Balance: {
         const float = word >> 1
         this.#set(
-          words[word + Ev.ACCOUNT]!,
-          words[word + Ev.ASSET]!,
-          floats[float + Ev.AMOUNT_A_F64]!,
-          floats[float + Ev.AMOUNT_B_F64]!,
+          words[word + BalanceEv.ACCOUNT]!,
+          words[word + BalanceEv.ASSET]!,
+          floats[float + BalanceEv.AVAILABLE_F64]!,
+          floats[float + BalanceEv.RESERVED_F64]!,
         )
         break
       }
       case EventKind.TierChanged:
-        this.#setTier(words[word + Ev.ACCOUNT]!, words[word + Ev.OTHER]!)
+        this.#setTier(words[word + TierChangedEv.ACCOUNT]!, words[word + TierChangedEv.TIER]!)
         break
-      case EventKind.MarketFeesChanged:
+      case EventKind.MarketFeesChanged: {
+        const tier = words[word + MarketFeesChangedEv.TIER]!
         // Tier 0 is the market's own.
-        if (words[word + Ev.OTHER] !== 0)
-          this.#tierFees.set(words[word + Ev.MARKET]! * TIERS_MAX + words[word + Ev.OTHER]!, [
-            words[word + Ev.COUNTER_ACCOUNT]!,
-            words[word + Ev.REMAINING]!,
+        if (tier !== 0)
+          this.#tierFees.set(words[word + MarketFeesChangedEv.MARKET]! * TIERS_MAX + tier, [
+            words[word + MarketFeesChangedEv.MAKER_FEE_PPM]!,
+            words[word + MarketFeesChangedEv.TAKER_FEE_PPM]!,
           ])
         break
+      }
       default:
         break
     }

@@ -9,7 +9,7 @@ import { sceneOf } from '../../engine/reference/random-scene.js'
 import { drawCommand, drawFunding, drawOptions } from '../../engine/reference/random-session.js'
 import { Tape } from '../../engine/reference/random-tape.js'
 import { ReferenceEngine } from '../../engine/reference/engine.js'
-import { COMMAND_WORDS, EVENT_WORDS } from '../../engine/layout.js'
+import { COMMAND_WORDS, EVENT_WORDS, kindOf } from '../../engine/layout.js'
 import { LOAD_PLACES_MAX, LOAD_ROWS_MAX } from '../../engine/limits.js'
 import { writeDeposit, writeOpenAccount, writePlace } from '../../engine/commands.js'
 import type { Engine, OrderView } from '../../engine/types.js'
@@ -99,7 +99,7 @@ test('random sessions: what the events tell is what the engine has, at once or l
           ...options,
           onEvents: ({ words, floats, count }) => {
             for (let index = 0; index < count; index++) {
-              const kind = words[index * EVENT_WORDS]! & 0xff
+              const kind = kindOf(words[index * EVENT_WORDS]!)
               if (kind === EventKind.Fill) fills++
               first.event(kind, words, floats, index * EVENT_WORDS)
               if (number > loadFrom) late.event(kind, words, floats, index * EVENT_WORDS)

@@ -9,7 +9,17 @@
  */
 import assert from 'node:assert/strict'
 import { EventKind, OrderType } from '../../engine/codes.js'
-import { Attr, Ev } from '../../engine/layout.js'
+import {
+  ATTRIBUTES_MASK,
+  AcceptedEv,
+  AmendedEv,
+  Attr,
+  Ev,
+  FillEv,
+  OrderEv,
+  RefilledEv,
+  TriggeredEv,
+} from '../../engine/layout.js'
 import type { OrderRow } from '../../engine/types.js'
 import type { L3Entry } from '../../sdk/wire/layout.js'
 import type { WireValue } from '../../sdk/wire/msgpack.js'
@@ -104,73 +114,79 @@ export class LiveOrders {
     const float = word >> 1
     switch (kind) {
       case EventKind.Accepted: {
-        const orderId = floats[float + Ev.ORDER_ID_F64]!
+        const orderId = floats[float + OrderEv.ORDER_ID_F64]!
         const slot =
           this.#slots.get(orderId) ??
           this.#open(
             orderId,
-            words[word + Ev.ACCOUNT]!,
-            words[word + Ev.MARKET]!,
-            words[word + Ev.CLOID_LO]!,
-            words[word + Ev.CLOID_HI]!,
+            words[word + AcceptedEv.ACCOUNT]!,
+            words[word + AcceptedEv.MARKET]!,
+            words[word + AcceptedEv.CLOID_LO]!,
+            words[word + AcceptedEv.CLOID_HI]!,
           )
-        const type = (words[word + Ev.KIND]! >>> Attr.TYPE_SHIFT) & 7
+        const type = (words[word + Ev.KIND]! >>> Attr.ORDER_TYPE_SHIFT) & 7
         this.#describe(slot, words, floats, word)
         this.#set(slot, Field.WAITING, type > OrderType.Market ? 1 : 0)
         this.#show(slot)
         break
       }
       case EventKind.Amended: {
-        const slot = this.#change(floats[float + Ev.ORDER_ID_F64]!)
+        const slot = this.#change(floats[float + OrderEv.ORDER_ID_F64]!)
         if (slot < 0) break
         const before = this.#get(slot, Field.VISIBLE)
         this.#describe(slot, words, floats, word)
         this.#show(slot)
         // An order that kept its place shows no more than it did.
-        if (words[word + Ev.CODE] === 1 && this.#get(slot, Field.WAITING) === 0)
+        if (words[word + AmendedEv.KEPT_PLACE] === 1 && this.#get(slot, Field.WAITING) === 0)
           this.#set(slot, Field.VISIBLE, Math.min(before, this.#get(slot, Field.VISIBLE)))
         break
       }
       case EventKind.Triggered: {
-        const slot = this.#change(floats[float + Ev.ORDER_ID_F64]!)
+        const slot = this.#change(floats[float + OrderEv.ORDER_ID_F64]!)
         if (slot < 0) break
-        this.#set(slot, Field.TICKS, words[word + Ev.TICKS]!)
-        this.#set(slot, Field.REMAINING, words[word + Ev.REMAINING]!)
+        this.#set(slot, Field.TICKS, words[word + TriggeredEv.TICKS]!)
+        this.#set(slot, Field.REMAINING, words[word + TriggeredEv.REMAINING]!)
         this.#set(slot, Field.WAITING, 0)
         this.#show(slot)
         break
       }
       case EventKind.Refilled: {
-        const slot = this.#change(floats[float + Ev.ORDER_ID_F64]!)
-        if (slot >= 0) this.#set(slot, Field.VISIBLE, words[word + Ev.COUNTER_REMAINING]!)
+        const slot = this.#change(floats[float + OrderEv.ORDER_ID_F64]!)
+        if (slot >= 0) this.#set(slot, Field.VISIBLE, words[word + RefilledEv.SHOWN_LOTS]!)
         break
       }
       case EventKind.Canceled:
-        this.#close(floats[float + Ev.ORDER_ID_F64]!)
+        this.#close(floats[float + OrderEv.ORDER_ID_F64]!)
         break
       case EventKind.Fill:
         this.#filled(
-          floats[float + Ev.ORDER_ID_F64]!,
-          words[word + Ev.REMAINING]!,
-          words[word + Ev.LOTS]!,
+          floats[float + FillEv.MAKER_ORDER_ID_F64]!,
+          words[word + FillEv.MAKER_REMAINING]!,
+          words[word + FillEv.LOTS]!,
           true,
         )
-        this.#filled(floats[float + Ev.TAKER_ORDER_ID_F64]!, words[word + Ev.COUNTER_REMAINING]!, 0, false)
+        this.#filled(
+          floats[float + FillEv.TAKER_ORDER_ID_F64]!,
+          words[word + FillEv.TAKER_REMAINING]!,
+          0,
+          false,
+        )
         break
       default:
         break
     }
   }
 
+  /** What Accepted and Amended say in the same places. */
   #describe(slot: number, words: Int32Array, floats: Float64Array, word: number): void {
-    this.#set(slot, Field.HEAD, words[word + Ev.KIND]! & 0xfff00)
-    this.#set(slot, Field.TICKS, words[word + Ev.TICKS]!)
-    this.#set(slot, Field.LOTS, words[word + Ev.LOTS]!)
-    this.#set(slot, Field.REMAINING, words[word + Ev.REMAINING]!)
-    this.#set(slot, Field.TRIGGER, words[word + Ev.COUNTER_CLOID_LO]!)
-    this.#set(slot, Field.DISPLAY, words[word + Ev.COUNTER_REMAINING]!)
+    this.#set(slot, Field.HEAD, words[word + Ev.KIND]! & ATTRIBUTES_MASK)
+    this.#set(slot, Field.TICKS, words[word + AcceptedEv.TICKS]!)
+    this.#set(slot, Field.LOTS, words[word + AcceptedEv.LOTS]!)
+    this.#set(slot, Field.REMAINING, words[word + AcceptedEv.REMAINING]!)
+    this.#set(slot, Field.TRIGGER, words[word + AcceptedEv.TRIGGER_TICKS]!)
+    this.#set(slot, Field.DISPLAY, words[word + AcceptedEv.DISPLAY_LOTS]!)
     this.#slab.floats(slot)[(this.#slab.at(slot) >> 1) + Field.EXPIRES_F64] =
-      floats[(word >> 1) + Ev.AMOUNT_A_F64]!
+      floats[(word >> 1) + AcceptedEv.EXPIRES_AT_MS_F64]!
   }
 
   /** What an order shows that comes in anew: of an iceberg the part that is displayed. */
@@ -350,8 +366,8 @@ export class LiveOrders {
       words[at + Field.TICKS]!,
       words[at + Field.LOTS]!,
       words[at + Field.REMAINING]!,
-      (head >>> Attr.TYPE_SHIFT) & 7,
-      (head >>> Attr.TIF_SHIFT) & 7,
+      (head >>> Attr.ORDER_TYPE_SHIFT) & 7,
+      (head >>> Attr.TIME_IN_FORCE_SHIFT) & 7,
       words[at + Field.TRIGGER]!,
       words[at + Field.DISPLAY]!,
       floats[(at >> 1) + Field.EXPIRES_F64]!,

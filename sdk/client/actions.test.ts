@@ -13,8 +13,9 @@ import {
 } from 'viem'
 import { RIG_ASSETS, RIG_DEPLOYMENT, type Rig, startRig } from '../../bench/gateway-rig.js'
 import { vaultAbi } from '../../contracts/abi.js'
-import { EventKind, Side, rejectNames } from '../../engine/codes.js'
-import { EVENT_WORDS, Ev } from '../../engine/layout.js'
+import { Side, rejectNames } from '../../engine/codes.js'
+import { EVENT_WORDS } from '../../engine/layout.js'
+import { writeEvent } from '../../engine/records/access.js'
 import type { FillProofAnswer as FillProofMessage } from '../../gateway/link/messages.js'
 import { FillLeaves, fillProof, fillsRoot } from '../../settlement/batch/fills-root.js'
 import {
@@ -524,20 +525,11 @@ describe('verification', () => {
     const floats = new Float64Array(words.buffer)
     const frameHash = new Uint8Array(32).fill(9)
     for (let index = 0; index < 5; index++) {
-      // The event's side is the maker's.
-      words[0] = EventKind.Fill | (Side.Sell << 8)
-      words[Ev.MARKET] = 0
-      words[Ev.TICKS] = 100 + index
-      words[Ev.LOTS] = 3
-      words[Ev.ACCOUNT] = 1
-      words[Ev.COUNTER_ACCOUNT] = 2
-      words[Ev.CLOID_LO] = 70 + index
-      words[Ev.COUNTER_CLOID_LO] = 80
-      floats[Ev.SEQ_F64] = 41
-      floats[Ev.ORDER_ID_F64] = 30 + index
-      floats[Ev.TAKER_ORDER_ID_F64] = 41
-      floats[Ev.AMOUNT_A_F64] = -2
-      floats[Ev.AMOUNT_B_F64] = 5
+      writeEvent(words, floats, 0, 'Fill', 41, {
+        ...{ market: 0, ticks: 100 + index, lots: 3, makerSide: Side.Sell },
+        ...{ makerAccount: 1, makerCloid: 70 + index, makerOrderId: 30 + index, makerFee: -2 },
+        ...{ takerAccount: 2, takerCloid: 80, takerOrderId: 41, takerFee: 5 },
+      })
       leaves.add(words, floats, 0, index, frameHash, undefined)
     }
     const root = toHex(fillsRoot(leaves.all()))

@@ -13,7 +13,8 @@ import { EventKind } from '../../engine/codes.js'
 import { type Engine, createEngine } from '../../engine/index.js'
 import { JournalReader, genesisOf } from '../../engine/journal/reader.js'
 import { applyBlock } from '../../engine/recovery/recovery.js'
-import { EVENT_WORDS, Ev } from '../../engine/layout.js'
+import { EVENT_WORDS, Ev, FrameOpenedEv, OrderEv, kindOf } from '../../engine/layout.js'
+import { cloidAt } from '../../engine/records/access.js'
 import { startGatewayBridge } from '../../gateway/bridge/bridge-listener.js'
 import { startBadLine } from '../../test/support/bad-line.js'
 import { makeMarket } from '../../examples/quotes.js'
@@ -116,14 +117,14 @@ function readJournal(dataDir: string): Journaled {
       genesis: genesisOf(block),
       onEvents: ({ words, floats, count }) => {
         for (let at = 0; at < count * EVENT_WORDS; at += EVENT_WORDS) {
-          const kind = words[at]! & 0xff
+          const kind = kindOf(words[at]!)
           const seq = floats[at / 2 + Ev.SEQ_F64]!
-          const cloid =
-            (BigInt(words[at + Ev.CLOID_HI]! >>> 0) << 32n) | BigInt(words[at + Ev.CLOID_LO]! >>> 0)
+          const cloid = cloidAt(words, at + OrderEv.CLOID_LO)
           if (kind === EventKind.Fill && words[at + Ev.ACCOUNT] === MAKER) fills++
           if (words[at + Ev.ACCOUNT] !== MAKER) continue
           if (kind === EventKind.FrameOpened)
-            for (let command = 1; command <= words[at + Ev.LOTS]!; command++) taken.add(seq + command)
+            for (let command = 1; command <= words[at + FrameOpenedEv.COUNT]!; command++)
+              taken.add(seq + command)
           if (kind === EventKind.Accepted) accepted.set(seq, cloid)
           // The frames with which the client settles a nonce cancel order 0, too late.
           if (kind === EventKind.Rejected && cloid === 0n) taken.delete(seq)

@@ -19,7 +19,20 @@
  * the whole frame.
  */
 import { CommandKind } from '../../engine/codes.js'
-import { Attr, COMMAND_WORDS, Cmd, INT_OVER_LIMIT } from '../../engine/layout.js'
+import {
+  AmendCmd,
+  Attr,
+  COMMAND_WORDS,
+  CancelAfterCmd,
+  CancelAllCmd,
+  CancelCmd,
+  Cmd,
+  INT_OVER_LIMIT,
+  OrderCmd,
+  PlaceCmd,
+  ResetProtectionCmd,
+  SetProtectionCmd,
+} from '../../engine/layout.js'
 import { FRAME_COMMANDS_MAX } from '../../engine/limits.js'
 import { FieldError, readArray, readInt, readSafeInt, readUint64 } from './fields.js'
 import type { WireValue } from './msgpack.js'
@@ -231,64 +244,64 @@ export function commandToRecord(
       words[at + Cmd.KIND] =
         kind |
         (bits(values[2], 'side', 1) << Attr.SIDE_SHIFT) |
-        (bits(values[6], 'type', 3) << Attr.TYPE_SHIFT) |
-        (bits(values[7], 'timeInForce', 3) << Attr.TIF_SHIFT) |
+        (bits(values[6], 'type', 3) << Attr.ORDER_TYPE_SHIFT) |
+        (bits(values[7], 'timeInForce', 3) << Attr.TIME_IN_FORCE_SHIFT) |
         (bits(values[8], 'postOnly', 2) << Attr.POST_ONLY_SHIFT) |
         (bits(values[9], 'stp', 3) << Attr.STP_SHIFT)
-      words[at + Cmd.MARKET] = int32(values[1], 'market')
-      words[at + Cmd.TICKS] = int32(values[3], 'ticks')
-      words[at + Cmd.LOTS] = int32(values[4], 'lots')
+      words[at + PlaceCmd.MARKET] = int32(values[1], 'market')
+      words[at + PlaceCmd.TICKS] = int32(values[3], 'ticks')
+      words[at + PlaceCmd.LOTS] = int32(values[4], 'lots')
       putCloid(words, at, values[5])
-      words[at + Cmd.TRIGGER_TICKS] = int32(values[10], 'triggerTicks')
-      words[at + Cmd.DISPLAY_LOTS] = int32(values[11], 'displayLots')
-      floats[float + Cmd.AMOUNT_F64] = amount(values[12], 'quoteBudget')
-      floats[float + Cmd.EXPIRES_AT_F64] = amount(values[13], 'expiresAtMs')
-      floats[float + Cmd.DEADLINE_F64] = amount(values[14], 'deadlineMs')
+      words[at + PlaceCmd.TRIGGER_TICKS] = int32(values[10], 'triggerTicks')
+      words[at + PlaceCmd.DISPLAY_LOTS] = int32(values[11], 'displayLots')
+      floats[float + PlaceCmd.QUOTE_BUDGET_F64] = amount(values[12], 'quoteBudget')
+      floats[float + PlaceCmd.EXPIRES_AT_MS_F64] = amount(values[13], 'expiresAtMs')
+      floats[float + PlaceCmd.DEADLINE_MS_F64] = amount(values[14], 'deadlineMs')
       break
     }
     case CommandKind.Amend:
-      words[at + Cmd.MARKET] = int32(values[1], 'market')
+      words[at + AmendCmd.MARKET] = int32(values[1], 'market')
       putCloid(words, at, values[2])
-      words[at + Cmd.TICKS] = int32(values[3], 'ticks')
-      words[at + Cmd.LOTS] = int32(values[4], 'lots')
-      floats[float + Cmd.DEADLINE_F64] = amount(values[5], 'deadlineMs')
-      words[at + Cmd.DISPLAY_LOTS] = int32(values[6], 'displayLots')
-      words[at + Cmd.TRIGGER_TICKS] = int32(values[7], 'triggerTicks')
-      floats[float + Cmd.EXPIRES_AT_F64] = amount(values[8], 'expiresAtMs')
+      words[at + AmendCmd.TICKS] = int32(values[3], 'ticks')
+      words[at + AmendCmd.LOTS] = int32(values[4], 'lots')
+      floats[float + AmendCmd.DEADLINE_MS_F64] = amount(values[5], 'deadlineMs')
+      words[at + AmendCmd.DISPLAY_LOTS] = int32(values[6], 'displayLots')
+      words[at + AmendCmd.TRIGGER_TICKS] = int32(values[7], 'triggerTicks')
+      floats[float + AmendCmd.EXPIRES_AT_MS_F64] = amount(values[8], 'expiresAtMs')
       break
     case CommandKind.Cancel:
-      words[at + Cmd.MARKET] = int32(values[1], 'market')
+      words[at + CancelCmd.MARKET] = int32(values[1], 'market')
       putCloid(words, at, values[2])
-      floats[float + Cmd.DEADLINE_F64] = amount(values[3], 'deadlineMs')
+      floats[float + CancelCmd.DEADLINE_MS_F64] = amount(values[3], 'deadlineMs')
       break
     case CommandKind.CancelAll:
-      words[at + Cmd.MARKET] = int32(values[1], 'market')
-      words[at + Cmd.OTHER] = int32(values[2], 'side')
-      floats[float + Cmd.DEADLINE_F64] = amount(values[3], 'deadlineMs')
+      words[at + CancelAllCmd.MARKET] = int32(values[1], 'market')
+      words[at + CancelAllCmd.SIDE] = int32(values[2], 'side')
+      floats[float + CancelAllCmd.DEADLINE_MS_F64] = amount(values[3], 'deadlineMs')
       break
     case CommandKind.CancelAfter:
-      floats[float + Cmd.AMOUNT_F64] = amount(values[1], 'atMs')
-      floats[float + Cmd.DEADLINE_F64] = amount(values[2], 'deadlineMs')
+      floats[float + CancelAfterCmd.AT_MS_F64] = amount(values[1], 'atMs')
+      floats[float + CancelAfterCmd.DEADLINE_MS_F64] = amount(values[2], 'deadlineMs')
       break
     case CommandKind.SetProtection:
-      words[at + Cmd.MARKET] = int32(values[1], 'market')
-      words[at + Cmd.OTHER] = int32(values[2], 'windowMs')
-      words[at + Cmd.LOTS] = int32(values[3], 'fills')
-      floats[float + Cmd.AMOUNT_F64] = amount(values[4], 'notionalUnits')
+      words[at + SetProtectionCmd.MARKET] = int32(values[1], 'market')
+      words[at + SetProtectionCmd.WINDOW_MS] = int32(values[2], 'windowMs')
+      words[at + SetProtectionCmd.FILLS] = int32(values[3], 'fills')
+      floats[float + SetProtectionCmd.NOTIONAL_UNITS_F64] = amount(values[4], 'notionalUnits')
       break
     case CommandKind.ResetProtection:
-      words[at + Cmd.MARKET] = int32(values[1], 'market')
+      words[at + ResetProtectionCmd.MARKET] = int32(values[1], 'market')
       break
   }
 }
 
 function putCloid(words: Int32Array, at: number, value: unknown): void {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && !Object.is(value, -0)) {
-    words[at + Cmd.CLOID_LO] = value | 0
-    words[at + Cmd.CLOID_HI] = Math.floor(value / 2 ** 32)
+    words[at + OrderCmd.CLOID_LO] = value | 0
+    words[at + OrderCmd.CLOID_HI] = Math.floor(value / 2 ** 32)
     return
   }
   const cloid = readUint64(value, 'cloid')
-  words[at + Cmd.CLOID_LO] = Number(cloid & 0xffffffffn) | 0
-  words[at + Cmd.CLOID_HI] = Number(cloid >> 32n) | 0
+  words[at + OrderCmd.CLOID_LO] = Number(cloid & 0xffffffffn) | 0
+  words[at + OrderCmd.CLOID_HI] = Number(cloid >> 32n) | 0
 }

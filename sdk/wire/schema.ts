@@ -14,7 +14,7 @@ import {
   MARKETS_MAX,
 } from '../../engine/limits.js'
 import { Scope } from '../../engine/codes.js'
-import { APPROVAL_TIME_END } from '../../engine/layout.js'
+import { APPROVAL_TIME_END } from '../../engine/limits.js'
 import { FieldError, readBytes, readUint64 } from './fields.js'
 import { type EntryName, entryText } from './positions.js'
 import type { NumbersName } from './numbers.js'

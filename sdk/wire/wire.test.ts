@@ -9,7 +9,8 @@ import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { Packr, Unpackr } from 'msgpackr'
 import { CommandKind, rejectNames } from '../../engine/codes.js'
-import { COMMAND_WORDS, Cmd, INT_OVER_LIMIT } from '../../engine/layout.js'
+import { COMMAND_WORDS, CancelAllCmd, INT_OVER_LIMIT, PlaceCmd } from '../../engine/layout.js'
+import { isSignedForm } from '../../engine/records/access.js'
 import { fromBase64url, fromHex, toBase64url, toHex } from './bytes.js'
 import { bookChecksum, crc32 } from './checksum.js'
 import { ErrorCode, codeToReject, errorName, rejectToCode } from './codes.js'
@@ -270,13 +271,16 @@ describe('commands', () => {
     const wire = commands.map(commandToWire)
     const { words, floats } = records(unpackMsgpack(packMsgpack(wire)))
     expect(records(unpackJson(packJson(wire))).words).toEqual(words)
+    // Which are what a client signs: nothing of an edge's or the operator's in them.
+    for (let index = 0; index < commands.length; index++)
+      expect([index, isSignedForm(words, index * COMMAND_WORDS, 9)]).toEqual([index, true])
     expect([...words.subarray(0, 6)]).toEqual([1 | (1 << 8) | (2 << 17), 9, 3, 7, -1, -1])
-    expect(floats[Cmd.DEADLINE_F64]).toBe(2 ** 53 - 1)
+    expect(floats[PlaceCmd.DEADLINE_MS_F64]).toBe(2 ** 53 - 1)
     // What no int32 holds reaches the engine as what it refuses by name.
-    expect(words[COMMAND_WORDS + Cmd.TICKS]).toBe(INT_OVER_LIMIT)
-    expect(words[COMMAND_WORDS + Cmd.LOTS]).toBe(-1)
+    expect(words[COMMAND_WORDS + PlaceCmd.TICKS]).toBe(INT_OVER_LIMIT)
+    expect(words[COMMAND_WORDS + PlaceCmd.LOTS]).toBe(-1)
     expect([...words.subarray(2 * COMMAND_WORDS + 4, 2 * COMMAND_WORDS + 6)]).toEqual([0, 256])
-    expect(words[3 * COMMAND_WORDS + Cmd.OTHER]).toBe(-1)
+    expect(words[3 * COMMAND_WORDS + CancelAllCmd.SIDE]).toBe(-1)
   })
 
   test.each<[string, WireValue]>([

@@ -11,7 +11,7 @@
  *    80  u8 taker side, 7 zero bytes                           88  maker frame hash  120  taker frame hash
  */
 import * as crypto from 'node:crypto'
-import { Attr, Ev } from '../../engine/layout.js'
+import { Attr, Ev, FillEv } from '../../engine/layout.js'
 
 export const FILL_BYTES = 152
 const HASH_BYTES = 32
@@ -61,19 +61,19 @@ export class FillLeaves {
     const float = offset >> 1
     putU64(view, at, floats[float + Ev.SEQ_F64]!)
     view.setUint32(at + 8, fillIndex)
-    view.setUint32(at + 12, words[offset + Ev.MARKET]!)
-    view.setUint32(at + 16, words[offset + Ev.TICKS]!)
-    view.setUint32(at + 20, words[offset + Ev.LOTS]!)
-    view.setUint32(at + 24, words[offset + Ev.ACCOUNT]!)
-    view.setUint32(at + 28, words[offset + Ev.COUNTER_ACCOUNT]!)
-    view.setUint32(at + 32, words[offset + Ev.CLOID_HI]!)
-    view.setUint32(at + 36, words[offset + Ev.CLOID_LO]!)
-    view.setUint32(at + 40, words[offset + Ev.COUNTER_CLOID_HI]!)
-    view.setUint32(at + 44, words[offset + Ev.COUNTER_CLOID_LO]!)
-    putU64(view, at + 48, floats[float + Ev.ORDER_ID_F64]!)
-    putU64(view, at + 56, floats[float + Ev.TAKER_ORDER_ID_F64]!)
-    putU64(view, at + 64, floats[float + Ev.AMOUNT_A_F64]!)
-    putU64(view, at + 72, floats[float + Ev.AMOUNT_B_F64]!)
+    view.setUint32(at + 12, words[offset + FillEv.MARKET]!)
+    view.setUint32(at + 16, words[offset + FillEv.TICKS]!)
+    view.setUint32(at + 20, words[offset + FillEv.LOTS]!)
+    view.setUint32(at + 24, words[offset + FillEv.MAKER_ACCOUNT]!)
+    view.setUint32(at + 28, words[offset + FillEv.TAKER_ACCOUNT]!)
+    view.setUint32(at + 32, words[offset + FillEv.MAKER_CLOID_HI]!)
+    view.setUint32(at + 36, words[offset + FillEv.MAKER_CLOID_LO]!)
+    view.setUint32(at + 40, words[offset + FillEv.TAKER_CLOID_HI]!)
+    view.setUint32(at + 44, words[offset + FillEv.TAKER_CLOID_LO]!)
+    putU64(view, at + 48, floats[float + FillEv.MAKER_ORDER_ID_F64]!)
+    putU64(view, at + 56, floats[float + FillEv.TAKER_ORDER_ID_F64]!)
+    putU64(view, at + 64, floats[float + FillEv.MAKER_FEE_F64]!)
+    putU64(view, at + 72, floats[float + FillEv.TAKER_FEE_F64]!)
     // The event's side is the maker's.
     view.setUint32(at + 80, (((words[offset]! >>> Attr.SIDE_SHIFT) & 1) ^ 1) << 24)
     view.setUint32(at + 84, 0)

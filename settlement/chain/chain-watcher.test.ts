@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { createTestClient, encodeFunctionData, http, type Hex } from 'viem'
 import { vaultAbi } from '../../contracts/abi.js'
 import { CommandKind, Reject } from '../../engine/codes.js'
-import { Cmd } from '../../engine/layout.js'
+import { Cmd, DepositCmd, kindOf } from '../../engine/layout.js'
 import { SettlementFixture, owner, until } from '../../test/support/settlement-fixture.js'
 import { chainClient } from './chain.js'
 import { openAccountRecord, startChainWatcher, type ChainWatcher } from './chain-watcher.js'
@@ -44,15 +44,20 @@ describe('chain watcher', () => {
   /** The engine's part: takes each account once and deposits in order only. */
   const submit = (record: Int32Array): Promise<number> => {
     const account = record[Cmd.ACCOUNT]!
-    if ((record[Cmd.KIND]! & 0xff) === CommandKind.OpenAccount) {
+    if (kindOf(record[Cmd.KIND]!) === CommandKind.OpenAccount) {
       if (opened.some((other) => other[Cmd.ACCOUNT] === account)) return Promise.resolve(Reject.AccountExists)
       opened.push(record.slice())
       return Promise.resolve(Reject.None)
     }
     const floats = new Float64Array(record.buffer)
-    const position = floats[Cmd.DEADLINE_F64]!
+    const position = floats[DepositCmd.QUEUE_INDEX_F64]!
     if (position !== credited.length) return Promise.resolve(Reject.DepositOutOfOrder)
-    credited.push({ account, asset: record[Cmd.ASSET]!, units: floats[Cmd.AMOUNT_F64]!, position })
+    credited.push({
+      account,
+      asset: record[DepositCmd.ASSET]!,
+      units: floats[DepositCmd.UNITS_F64]!,
+      position,
+    })
     return Promise.resolve(Reject.None)
   }
   const watch = (options: Partial<Parameters<typeof startChainWatcher>[0]> = {}): ChainWatcher => {

@@ -10,8 +10,8 @@
 import { readFileSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { zeroAddress, type Address, type Hex, type PublicClient } from 'viem'
-import { CommandKind, Reject, rejectNames } from '../../engine/codes.js'
-import { COMMAND_WORDS, Cmd, DepositCmd, OpenAccountCmd } from '../../engine/layout.js'
+import { Reject, rejectNames } from '../../engine/codes.js'
+import { commandRecord } from '../../engine/records/access.js'
 import { chainErrorText, sleep, type ChainDeployment } from './chain.js'
 import { hexToBytes } from '../batch/commit.js'
 import {
@@ -81,11 +81,7 @@ const FEE_ACCOUNT = 0
 
 /** OpenAccount: `owner`'s 20 bytes as five big-endian words. */
 export function openAccountRecord(account: number, owner: Address): Int32Array {
-  const record = new Int32Array(COMMAND_WORDS)
-  record[Cmd.KIND] = CommandKind.OpenAccount
-  record[Cmd.ACCOUNT] = account
-  ownerWords(owner).forEach((word, at) => (record[OpenAccountCmd.OWNER + at] = word))
-  return record
+  return commandRecord('OpenAccount', { account, owner: ownerWords(owner) })
 }
 
 /** An address as five big-endian words. */
@@ -102,16 +98,14 @@ export function depositRecord(
   position: number,
   owner: Address = zeroAddress,
 ): Int32Array {
-  const record = new Int32Array(COMMAND_WORDS)
-  const floats = new Float64Array(record.buffer)
-  record[Cmd.KIND] = CommandKind.Deposit
-  record[Cmd.ACCOUNT] = account
-  record[Cmd.ASSET] = asset
-  record[Cmd.OTHER] = 1
-  floats[Cmd.AMOUNT_F64] = units
-  floats[Cmd.DEADLINE_F64] = position
-  ownerWords(owner).forEach((word, at) => (record[DepositCmd.OWNER[at]!] = word))
-  return record
+  return commandRecord('Deposit', {
+    account,
+    asset,
+    units,
+    fromChain: true,
+    queueIndex: position,
+    owner: ownerWords(owner),
+  })
 }
 
 /** Starts to watch. Network failures are retried with growing pauses and told to `onTrouble`. */

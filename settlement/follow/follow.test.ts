@@ -5,8 +5,8 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { CommandKind, Side } from '../../engine/codes.js'
-import { COMMAND_WORDS, Cmd } from '../../engine/layout.js'
+import { Side } from '../../engine/codes.js'
+import { commandRecord } from '../../engine/records/access.js'
 import { sealBatch } from './batch.js'
 import { depositRecord, openAccountRecord } from '../chain/chain-watcher.js'
 import { decodeFill } from '../batch/fills-root.js'
@@ -178,10 +178,7 @@ describe('follower', () => {
   test('a deposit that is not from the chain cannot be settled, and says so', () => {
     const dataDir = folder()
     const journal = new JournalFixture(dataDir)
-    const gift = new Int32Array(COMMAND_WORDS)
-    gift[Cmd.KIND] = CommandKind.Deposit
-    gift[Cmd.ACCOUNT] = 1
-    new Float64Array(gift.buffer)[Cmd.AMOUNT_F64] = 5
+    const gift = commandRecord('Deposit', { account: 1, asset: 0, units: 5 })
     journal.append(openAccountRecord(1, OWNER), gift)
     journal.close()
     const follower = new Follower({ dataDir })

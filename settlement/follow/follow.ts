@@ -9,7 +9,21 @@
 import type { Address } from 'viem'
 import { CommandKind, EventKind, Side } from '../../engine/codes.js'
 import { createEngine, restoreEngine } from '../../engine/index.js'
-import { Attr, Cmd, COMMAND_WORDS, DepositCmd, Ev, EVENT_WORDS, FrameCmd } from '../../engine/layout.js'
+import {
+  AcceptedEv,
+  AccountOpenedEv,
+  COMMAND_WORDS,
+  CanceledEv,
+  DepositCmd,
+  DepositedEv,
+  EVENT_WORDS,
+  Ev,
+  FillEv,
+  FrameCmd,
+  TransferredEv,
+  WithdrawnEv,
+  kindOf,
+} from '../../engine/layout.js'
 import type {
   Engine,
   EngineCapacities,
@@ -254,15 +268,15 @@ export class Follower {
   private applyOne(block: JournalBlock): void {
     const { words, floats } = block
     const offset = COMMANDS_AT + this.at * COMMAND_WORDS
-    const kind = words[offset]! & 0xff
+    const kind = kindOf(words[offset]!)
     if (kind === CommandKind.Frame) {
-      this.frame = wordsToBytes(words, offset + FrameCmd.HASH, HASH_WORDS)
+      this.frame = wordsToBytes(words, offset + FrameCmd.SHA256, HASH_WORDS)
       this.frameLeft = words[offset + FrameCmd.COUNT]!
     } else if (kind !== CommandKind.Time) {
       if (this.frameLeft > 0) this.frameLeft--
       else this.frame = undefined
     }
-    this.isFromChain = kind === CommandKind.Deposit && words[offset + Cmd.OTHER] === 1
+    this.isFromChain = kind === CommandKind.Deposit && words[offset + DepositCmd.FROM_CHAIN] === 1
     if (this.isFromChain) this.depositOwner = DepositCmd.OWNER.map((word) => words[offset + word]!)
     this.engine.apply(words, floats, offset)
     this.engine.flush()
@@ -272,18 +286,19 @@ export class Follower {
   private take({ words, floats, count }: EventBuffer): void {
     for (let index = 0; index < count; index++) {
       const offset = index * EVENT_WORDS
-      switch (words[offset]! & 0xff) {
+      switch (kindOf(words[offset]!)) {
         case EventKind.Fill:
           this.takeFill(words, floats, offset)
           break
         case EventKind.Accepted:
-          if (this.frame !== undefined) this.frames.set(floats[(offset >> 1) + Ev.ORDER_ID_F64]!, this.frame)
+          if (this.frame !== undefined)
+            this.frames.set(floats[(offset >> 1) + AcceptedEv.ORDER_ID_F64]!, this.frame)
           break
         case EventKind.Canceled:
-          this.frames.delete(floats[(offset >> 1) + Ev.ORDER_ID_F64]!)
+          this.frames.delete(floats[(offset >> 1) + CanceledEv.ORDER_ID_F64]!)
           break
         case EventKind.AccountOpened:
-          this.opened.push(words[offset + Ev.ACCOUNT]!)
+          this.opened.push(words[offset + AccountOpenedEv.ACCOUNT]!)
           break
         case EventKind.Deposited:
           this.takeDeposit(words, floats, offset)
@@ -304,27 +319,27 @@ export class Follower {
   private takeFill(words: Int32Array, floats: Float64Array, offset: number): void {
     const float = offset >> 1
     const seq = floats[float + Ev.SEQ_F64]!
-    const makerId = floats[float + Ev.ORDER_ID_F64]!
-    const takerId = floats[float + Ev.TAKER_ORDER_ID_F64]!
+    const makerId = floats[float + FillEv.MAKER_ORDER_ID_F64]!
+    const takerId = floats[float + FillEv.TAKER_ORDER_ID_F64]!
     const makerFrame = this.frames.get(makerId)
     const takerFrame = this.frames.get(takerId)
-    if (words[offset + Ev.REMAINING] === 0) this.frames.delete(makerId)
-    if (words[offset + Ev.COUNTER_REMAINING] === 0) this.frames.delete(takerId)
+    if (words[offset + FillEv.MAKER_REMAINING] === 0) this.frames.delete(makerId)
+    if (words[offset + FillEv.TAKER_REMAINING] === 0) this.frames.delete(takerId)
     if (this.isSkipping) return
     this.fillIndex = seq === this.fillSeq ? this.fillIndex + 1 : 0
     this.fillSeq = seq
     this.fills.add(words, floats, offset, this.fillIndex, makerFrame, takerFrame)
-    const market = this.markets.get(words[offset + Ev.MARKET]!)
+    const market = this.markets.get(words[offset + FillEv.MARKET]!)
     if (market === undefined) throw new FollowError(`fill at seq ${seq} in unknown market`)
-    const lots = words[offset + Ev.LOTS]!
+    const lots = words[offset + FillEv.LOTS]!
     const base = lots * market.lotUnits
-    const quote = words[offset + Ev.TICKS]! * lots * market.tickUnits
-    const maker = words[offset + Ev.ACCOUNT]!
-    const taker = words[offset + Ev.COUNTER_ACCOUNT]!
-    const makerFee = floats[float + Ev.AMOUNT_A_F64]!
-    const takerFee = floats[float + Ev.AMOUNT_B_F64]!
+    const quote = words[offset + FillEv.TICKS]! * lots * market.tickUnits
+    const maker = words[offset + FillEv.MAKER_ACCOUNT]!
+    const taker = words[offset + FillEv.TAKER_ACCOUNT]!
+    const makerFee = floats[float + FillEv.MAKER_FEE_F64]!
+    const takerFee = floats[float + FillEv.TAKER_FEE_F64]!
     // The event's side is the maker's: when the maker sells, the taker buys.
-    const sign = ((words[offset]! >>> Attr.SIDE_SHIFT) & 1) === Side.Sell ? 1 : -1
+    const sign = ((words[offset]! >>> FillEv.MAKER_SIDE_SHIFT) & 1) === Side.Sell ? 1 : -1
     const { net } = this
     net.add(indexOf(taker, market.base), sign * base)
     net.add(indexOf(taker, market.quote), -sign * quote - takerFee)
@@ -335,9 +350,9 @@ export class Follower {
 
   private takeDeposit(words: Int32Array, floats: Float64Array, offset: number): void {
     if (this.isSkipping) return
-    const account = words[offset + Ev.ACCOUNT]!
-    const index = indexOf(account, words[offset + Ev.ASSET]!)
-    const units = floats[(offset >> 1) + Ev.AMOUNT_A_F64]!
+    const account = words[offset + DepositedEv.ACCOUNT]!
+    const index = indexOf(account, words[offset + DepositedEv.ASSET]!)
+    const units = floats[(offset >> 1) + DepositedEv.UNITS_F64]!
     if (!this.isFromChain)
       throw new FollowError(
         `the deposit at seq ${this.engine.seq} is not from the chain: an exchange with such deposits cannot be settled`,
@@ -351,17 +366,17 @@ export class Follower {
 
   private takeWithdrawal(words: Int32Array, floats: Float64Array, offset: number): void {
     if (this.isSkipping) return
-    const index = indexOf(words[offset + Ev.ACCOUNT]!, words[offset + Ev.ASSET]!)
-    const units = floats[(offset >> 1) + Ev.AMOUNT_A_F64]!
+    const index = indexOf(words[offset + WithdrawnEv.ACCOUNT]!, words[offset + WithdrawnEv.ASSET]!)
+    const units = floats[(offset >> 1) + WithdrawnEv.UNITS_F64]!
     this.net.add(index, -units)
     this.withdrawals.push({ index, units })
   }
 
   private takeTransfer(words: Int32Array, floats: Float64Array, offset: number): void {
     if (this.isSkipping) return
-    const asset = words[offset + Ev.ASSET]!
-    const units = floats[(offset >> 1) + Ev.AMOUNT_A_F64]!
-    this.net.add(indexOf(words[offset + Ev.ACCOUNT]!, asset), -units)
-    this.net.add(indexOf(words[offset + Ev.COUNTER_ACCOUNT]!, asset), units)
+    const asset = words[offset + TransferredEv.ASSET]!
+    const units = floats[(offset >> 1) + TransferredEv.UNITS_F64]!
+    this.net.add(indexOf(words[offset + TransferredEv.ACCOUNT]!, asset), -units)
+    this.net.add(indexOf(words[offset + TransferredEv.RECEIVER]!, asset), units)
   }
 }

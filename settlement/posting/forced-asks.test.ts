@@ -1,6 +1,6 @@
 /** What the engine is asked for a forced withdrawal: what the chain still owes, less what is on its way. */
 import type { PublicClient } from 'viem'
-import { Cmd } from '../../engine/layout.js'
+import { WithdrawCmd } from '../../engine/layout.js'
 import type { Batches } from './batches.js'
 import type { ChainDeployment } from '../chain/chain.js'
 import type { Follower } from '../follow/follow.js'
@@ -41,8 +41,10 @@ async function asked(total: number, onTheWay: number): Promise<number[]> {
     follower: { withdrawals, total: () => total } as unknown as Follower,
     sender: {} as Sender,
     onCommand: (record) => {
-      expect([record[Cmd.ACCOUNT], record[Cmd.ASSET], record[Cmd.LOTS]]).toEqual([ACCOUNT, ASSET, 1])
-      units.push(new Float64Array(record.buffer)[Cmd.AMOUNT_F64]!)
+      expect(
+        [WithdrawCmd.ACCOUNT, WithdrawCmd.ASSET, WithdrawCmd.FORCED].map((word) => record[word]),
+      ).toEqual([ACCOUNT, ASSET, 1])
+      units.push(new Float64Array(record.buffer)[WithdrawCmd.UNITS_F64]!)
     },
     wantBatch: () => true,
     isStopped: () => looks++ > 0,

@@ -3,7 +3,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createTestClient, http } from 'viem'
 import { CommandKind, Side } from '../../engine/codes.js'
-import { Cmd } from '../../engine/layout.js'
+import { Cmd, WithdrawCmd, kindOf } from '../../engine/layout.js'
 import { settlementAbi } from '../../contracts/abi.js'
 import { SettlementFixture, owner, until } from '../../test/support/settlement-fixture.js'
 import { chainClient } from '../chain/chain.js'
@@ -67,8 +67,8 @@ describe('forced withdrawals', () => {
     expect(await fixture.readVault('claimable', 1n, 0n)).toBe(50_000n)
     expect(settler.proof(1, 0)!.balance).toBe(0)
     // One withdrawal, of what was there; it frees what the order held.
-    expect(commands.map((record) => record[Cmd.KIND]! & 0xff)).toEqual([CommandKind.Withdraw])
-    expect(new Float64Array(commands[0]!.buffer)[Cmd.AMOUNT_F64]).toBe(50_000)
+    expect(commands.map((record) => kindOf(record[Cmd.KIND]!))).toEqual([CommandKind.Withdraw])
+    expect(new Float64Array(commands[0]!.buffer)[WithdrawCmd.UNITS_F64]).toBe(50_000)
 
     // Nothing at all there: answered by a proof alone.
     await request(2, 2, 0, 5)
@@ -181,7 +181,7 @@ describe('forced withdrawals', () => {
     let withdrawals = 0
     await startSettler((record) => {
       fixture.journal.append(record)
-      if ((record[Cmd.KIND]! & 0xff) === CommandKind.Withdraw) sell(10 - (withdrawals++ % 2))
+      if (kindOf(record[Cmd.KIND]!) === CommandKind.Withdraw) sell(10 - (withdrawals++ % 2))
     })
 
     await request(1, 1, 0, 2 ** 53 - 1)

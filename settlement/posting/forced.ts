@@ -7,8 +7,8 @@
  */
 import { encodeFunctionData, type PublicClient } from 'viem'
 import { settlementAbi } from '../../contracts/abi.js'
-import { CancelReason, CommandKind } from '../../engine/codes.js'
-import { Attr, COMMAND_WORDS, Cmd } from '../../engine/layout.js'
+import { CancelReason } from '../../engine/codes.js'
+import { commandRecord } from '../../engine/records/access.js'
 import type { Batches, ServedProof } from './batches.js'
 import { sleep, type ChainDeployment } from '../chain/chain.js'
 import { decodeUnits } from '../batch/commit.js'
@@ -19,27 +19,15 @@ import { RequestReader, type OpenRequest } from './withdrawal-requests.js'
 
 /** The operator's own cancel of all orders of an account: of none, where a batch is to be made of something. */
 function cancelRecord(account: number): Int32Array {
-  const cancel = new Int32Array(COMMAND_WORDS)
-  cancel[Cmd.KIND] = CommandKind.CancelAll
-  cancel[Cmd.ACCOUNT] = account
-  cancel[Cmd.MARKET] = -1
-  cancel[Cmd.OTHER] = -1
   // A reason marks the operator's own cancel, which needs no signed frame.
-  cancel[Cmd.LOTS] = CancelReason.CancelAll
-  return cancel
+  return commandRecord('CancelAll', { account, reason: CancelReason.CancelAll })
 }
 
 /** What the engine is told: the account's orders go, as far as they must, and what they free is paid. */
 function forcedRecord(account: number, asset: number, units: number): Int32Array {
-  const withdraw = new Int32Array(COMMAND_WORDS)
-  // No wallet is asked again: the chain's request stands for it, and the operator answers.
-  withdraw[Cmd.KIND] = CommandKind.Withdraw | (1 << Attr.OPERATOR_SHIFT)
-  withdraw[Cmd.ACCOUNT] = account
-  withdraw[Cmd.ASSET] = asset
-  // Forced: orders are cancelled for it, and none is placed until it is paid.
-  withdraw[Cmd.LOTS] = 1
-  new Float64Array(withdraw.buffer)[Cmd.AMOUNT_F64] = units
-  return withdraw
+  // No wallet is asked again: the chain's request stands for it, and the operator answers. Forced: orders are cancelled
+  // for it, and none is placed until it is paid.
+  return commandRecord('Withdraw', { account, asset, units, operator: true, forced: true })
 }
 
 export interface ForcedOptions {

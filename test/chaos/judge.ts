@@ -2,7 +2,8 @@
 import { EventKind, Side } from '../../engine/codes.js'
 import { type Engine, createEngine } from '../../engine/index.js'
 import { COMMANDS_AT, JournalReader, genesisOf } from '../../engine/journal/reader.js'
-import { COMMAND_WORDS, EVENT_WORDS, Ev } from '../../engine/layout.js'
+import { AcceptedEv, COMMAND_WORDS, EVENT_WORDS, Ev, FillEv, kindOf } from '../../engine/layout.js'
+import { cloidAt } from '../../engine/records/access.js'
 import type { BookSideLevel, TrackedFill, TrackedOrder } from '../../sdk/index.js'
 
 const MARKET = 0
@@ -89,23 +90,19 @@ export function judge(
     count: number
   }): void => {
     for (let at = 0; at < count * EVENT_WORDS; at += EVENT_WORDS) {
-      const kind = words[at]! & 0xff
+      const kind = kindOf(words[at]!)
       const seq = floats[at / 2 + Ev.SEQ_F64]!
       const account = words[at + Ev.ACCOUNT]!
-      if (kind === EventKind.Accepted)
-        accepted.set(
-          seq,
-          (BigInt(words[at + Ev.CLOID_HI]! >>> 0) << 32n) | BigInt(words[at + Ev.CLOID_LO]! >>> 0),
-        )
+      if (kind === EventKind.Accepted) accepted.set(seq, cloidAt(words, at + AcceptedEv.CLOID_LO))
       if (kind === EventKind.Rejected) rejected.add(seq)
       if (kind !== EventKind.Fill) continue
       fills++
       index = seq === lastSeq ? index + 1 : 0
       lastSeq = seq
-      const terms = `${words[at + Ev.TICKS]}/${words[at + Ev.LOTS]}`
+      const terms = `${words[at + FillEv.TICKS]}/${words[at + FillEv.LOTS]}`
       for (const [of, orderId] of [
-        [account, floats[at / 2 + Ev.ORDER_ID_F64]!],
-        [words[at + Ev.COUNTER_ACCOUNT]!, floats[at / 2 + Ev.TAKER_ORDER_ID_F64]!],
+        [account, floats[at / 2 + FillEv.MAKER_ORDER_ID_F64]!],
+        [words[at + FillEv.TAKER_ACCOUNT]!, floats[at / 2 + FillEv.TAKER_ORDER_ID_F64]!],
       ] as const)
         fillsOf.set(of, [...(fillsOf.get(of) ?? []), `${seq}.${index}/${orderId}/${terms}`])
     }

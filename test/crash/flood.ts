@@ -9,7 +9,7 @@ import { CommandKind } from '../../engine/codes.js'
 import { ControlBlock } from '../../engine/rings/control.js'
 import { startExchange } from '../../engine/runtime/exchange.js'
 import { GatedReader } from '../../engine/rings/gated-reader.js'
-import { COMMAND_WORDS, Cmd } from '../../engine/layout.js'
+import { COMMAND_WORDS, Cmd, DepositCmd } from '../../engine/layout.js'
 import { INBOUND_HEADER_WORDS, Inbound, InboundType, Outbound } from '../../engine/messages.js'
 import { RingWriter, armDoorbell, disarmDoorbell, sleepOnDoorbellAsync } from '../../engine/rings/ring.js'
 
@@ -51,8 +51,8 @@ function send(): void {
   for (let index = 0; index < COMMANDS_A_MESSAGE; index++) {
     const from = word + INBOUND_HEADER_WORDS + index * COMMAND_WORDS
     writer.words[from + Cmd.KIND] = CommandKind.Deposit
-    writer.words[from + Cmd.ACCOUNT] = 1 + (index % 8)
-    writer.floats[from / 2 + Cmd.AMOUNT_F64] = 1
+    writer.words[from + DepositCmd.ACCOUNT] = 1 + (index % 8)
+    writer.floats[from / 2 + DepositCmd.UNITS_F64] = 1
   }
   writer.commit()
 }

@@ -8,7 +8,8 @@ import { EventKind } from '../../engine/codes.js'
 import { createEngine } from '../../engine/index.js'
 import { JournalReader, genesisOf } from '../../engine/journal/reader.js'
 import { applyBlock } from '../../engine/recovery/recovery.js'
-import { EVENT_WORDS, Ev } from '../../engine/layout.js'
+import { AcceptedEv, EVENT_WORDS, Ev, FillEv, kindOf } from '../../engine/layout.js'
+import { cloidAt } from '../../engine/records/access.js'
 import type { Engine, EventBuffer } from '../../engine/types.js'
 import type { Trader } from './trader.js'
 
@@ -31,17 +32,17 @@ export function auditJournal(dataDir: string, traders: readonly Trader[]): Journ
   const onEvents = ({ words, floats, count }: EventBuffer): void => {
     for (let index = 0; index < count; index++) {
       const at = index * EVENT_WORDS
-      const kind = words[at]! & 0xff
+      const kind = kindOf(words[at]!)
       if (kind === EventKind.Accepted) {
-        const cloid = (BigInt(words[at + Ev.CLOID_HI]! >>> 0) << 32n) | BigInt(words[at + Ev.CLOID_LO]! >>> 0)
+        const cloid = cloidAt(words, at + AcceptedEv.CLOID_LO)
         const key = `${words[at + Ev.ACCOUNT]}/${cloid}`
-        accepted.set(key, [...(accepted.get(key) ?? []), floats[at / 2 + Ev.ORDER_ID_F64]!])
+        accepted.set(key, [...(accepted.get(key) ?? []), floats[at / 2 + AcceptedEv.ORDER_ID_F64]!])
       } else if (kind === EventKind.Fill) {
         const seq = floats[at / 2 + Ev.SEQ_F64]!
-        const terms = `${words[at + Ev.TICKS]}/${words[at + Ev.LOTS]}`
+        const terms = `${words[at + FillEv.TICKS]}/${words[at + FillEv.LOTS]}`
         for (const [account, orderId] of [
-          [words[at + Ev.ACCOUNT]!, floats[at / 2 + Ev.ORDER_ID_F64]!],
-          [words[at + Ev.COUNTER_ACCOUNT]!, floats[at / 2 + Ev.TAKER_ORDER_ID_F64]!],
+          [words[at + FillEv.MAKER_ACCOUNT]!, floats[at / 2 + FillEv.MAKER_ORDER_ID_F64]!],
+          [words[at + FillEv.TAKER_ACCOUNT]!, floats[at / 2 + FillEv.TAKER_ORDER_ID_F64]!],
         ] as const) {
           const fill = `${seq}/${orderId}/${terms}`
           fills.add(fill)

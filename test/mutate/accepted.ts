@@ -116,7 +116,7 @@ export const ACCEPTED: readonly Accepted[] = [
     file: 'gateway/views/live-orders.ts',
     was: '0',
     becomes: '(0 + 1)',
-    text: 'this.#filled(floats[float + Ev.TAKER_ORDER_ID_F64]!',
+    text: 'this.#filled(floats[float + FillEv.TAKER_ORDER_ID_F64]!',
     reason: 'Of a taker the size of the trade is not looked at: it shows what is left.',
   },
   {

@@ -13,7 +13,16 @@ import { createEngine } from '../../engine/index.js'
 import { JournalReader } from '../../engine/journal/reader.js'
 import { applyBlock } from '../../engine/recovery/recovery.js'
 import { COMMANDS_AT } from '../../engine/journal/format.js'
-import { COMMAND_WORDS, EVENT_WORDS, Ev } from '../../engine/layout.js'
+import {
+  BalanceEv,
+  COMMAND_WORDS,
+  DepositedEv,
+  EVENT_WORDS,
+  Ev,
+  LevelEv,
+  WithdrawnEv,
+  kindOf,
+} from '../../engine/layout.js'
 import type { Engine, EventBuffer } from '../../engine/types.js'
 import type { Trader } from './clients.js'
 import type { FakeDisk } from './fake-disk.js'
@@ -60,7 +69,7 @@ export class Checker {
     const log = this.logs[producer]!
     for (let index = 0; index < count; index++) {
       const from = at + index * EVENT_WORDS
-      const kind = words[from]! & 0xff
+      const kind = kindOf(words[from]!)
       if (kind === EventKind.Level) {
         if (producer === 0) this.followLevel(words, floats, from)
       } else if (kind === EventKind.Balance) {
@@ -96,15 +105,16 @@ export class Checker {
   }
 
   private followLevel(words: Int32Array, floats: Float64Array, at: number): void {
-    const key = `${words[at + Ev.MARKET]}/${(words[at]! >> 8) & 1}/${words[at + Ev.TICKS]}`
-    const lots = floats[at / 2 + Ev.AMOUNT_A_F64]!
+    const key = `${words[at + LevelEv.MARKET]}/${(words[at]! >> LevelEv.SIDE_SHIFT) & 1}/${words[at + LevelEv.TICKS]}`
+    const lots = floats[at / 2 + LevelEv.LOTS_F64]!
     if (lots === 0) this.levels.delete(key)
-    else this.levels.set(key, `${lots}/${floats[at / 2 + Ev.AMOUNT_B_F64]}`)
+    else this.levels.set(key, `${lots}/${floats[at / 2 + LevelEv.ORDERS_F64]}`)
   }
 
   private followBalance(words: Int32Array, floats: Float64Array, at: number): void {
-    const key = `${words[at + Ev.ACCOUNT]}/${words[at + Ev.ASSET]}`
-    setUnlessZero(this.balances, key, floats[at / 2 + Ev.AMOUNT_A_F64]!, floats[at / 2 + Ev.AMOUNT_B_F64]!)
+    const key = `${words[at + BalanceEv.ACCOUNT]}/${words[at + BalanceEv.ASSET]}`
+    const available = floats[at / 2 + BalanceEv.AVAILABLE_F64]!
+    setUnlessZero(this.balances, key, available, floats[at / 2 + BalanceEv.RESERVED_F64]!)
   }
 }
 
@@ -156,11 +166,12 @@ class Replay {
       const seq = floats[at / 2 + Ev.SEQ_F64]!
       while (this.firstEvent.length <= seq) this.firstEvent.push(this.hashes.length)
       this.hashes.push(hashEvent(words, at))
-      const kind = words[at]! & 0xff
-      const amount = floats[at / 2 + Ev.AMOUNT_A_F64]!
+      const kind = kindOf(words[at]!)
+      // Deposited and Withdrawn have their units in the same place.
+      const units = floats[at / 2 + DepositedEv.UNITS_F64]!
       if (kind === EventKind.FrameOpened) this.opened.add(seq)
-      else if (kind === EventKind.Deposited) this.netDeposits[words[at + Ev.ASSET]!]! += amount
-      else if (kind === EventKind.Withdrawn) this.netDeposits[words[at + Ev.ASSET]!]! -= amount
+      else if (kind === EventKind.Deposited) this.netDeposits[words[at + DepositedEv.ASSET]!]! += units
+      else if (kind === EventKind.Withdrawn) this.netDeposits[words[at + WithdrawnEv.ASSET]!]! -= units
     }
   }
 }

@@ -2,9 +2,10 @@
  * What simulated clients ask for: frames of random orders under one session, and the operator's tasks
  * (accounts, sessions, deposits from the chain, withdrawals). Numbers are small, so that orders meet.
  */
-import { CommandKind, OrderType, PostOnly, Scope, Stp, TimeInForce } from '../../engine/codes.js'
+import { OrderType, PostOnly, Scope, Stp, TimeInForce } from '../../engine/codes.js'
 import { writeApproveSession, writeFrame, writeWithdraw } from '../../engine/commands.js'
-import { Attr, COMMAND_WORDS, Cmd, OpenAccountCmd } from '../../engine/layout.js'
+import { COMMAND_WORDS } from '../../engine/layout.js'
+import { writeCommand } from '../../engine/records/access.js'
 import type { GenesisConfig } from '../../engine/types.js'
 import type { Random } from './random.js'
 
@@ -81,28 +82,24 @@ function randomCommand(
   cloid: number,
   nowMs: number,
 ): void {
-  words[at + Cmd.ACCOUNT] = account
-  words[at + Cmd.MARKET] = random.pick(MARKETS)
+  const market = random.pick(MARKETS)
   const roll = random.below(100)
   // Cancels and amends name one of the last few orders; often it is gone, and that is an answer too.
-  words[at + Cmd.CLOID_LO] = roll < 70 ? cloid : Math.max(1, cloid - 1 - random.below(12))
+  const named = roll < 70 ? cloid : Math.max(1, cloid - 1 - random.below(12))
+  const order = { account, market, cloid: named }
   if (roll < 70) {
-    randomPlace(random, { words, floats }, at, nowMs)
+    randomPlace(random, { words, floats }, at, order, nowMs)
   } else if (roll < 82) {
-    words[at] = CommandKind.Cancel
+    writeCommand(words, floats, at, 'Cancel', order)
   } else if (roll < 94) {
-    words[at] = CommandKind.Amend
-    words[at + Cmd.TICKS] = randomTicks(random)
-    words[at + Cmd.LOTS] = 1 + random.below(20)
+    const ticks = randomTicks(random)
+    writeCommand(words, floats, at, 'Amend', { ...order, ticks, lots: 1 + random.below(20) })
   } else if (roll < 97) {
-    words[at] = CommandKind.CancelAll
-    words[at + Cmd.MARKET] = random.pick([-1, 0, 1])
-    words[at + Cmd.OTHER] = random.pick([-1, 0, 1])
+    const where = random.pick([-1, 0, 1])
+    writeCommand(words, floats, at, 'CancelAll', { account, market: where, side: random.pick([-1, 0, 1]) })
   } else {
-    words[at] = CommandKind.CancelAfter
-    words[at + Cmd.MARKET] = 0
-    words[at + Cmd.CLOID_LO] = 0
-    floats[at / 2 + Cmd.AMOUNT_F64] = random.chance(0.3) ? 0 : nowMs + random.below(200)
+    const atMs = random.chance(0.3) ? 0 : nowMs + random.below(200)
+    writeCommand(words, floats, at, 'CancelAfter', { account, atMs })
   }
 }
 
@@ -112,6 +109,7 @@ function randomPlace(
   random: Random,
   { words, floats }: Pick<Message, 'words' | 'floats'>,
   at: number,
+  order: { readonly account: number; readonly market: number; readonly cloid: number },
   nowMs: number,
 ): void {
   const { GTC, IOC, FOK, GTD } = TimeInForce
@@ -124,20 +122,19 @@ function randomPlace(
   const tif = type === OrderType.Market ? IOC : random.pick([GTC, GTC, GTC, GTC, IOC, FOK, GTD])
   const rests = tif === GTC || tif === GTD
   const lots = 1 + random.below(20)
-  words[at] =
-    CommandKind.Place |
-    (random.below(2) << Attr.SIDE_SHIFT) |
-    (type << Attr.TYPE_SHIFT) |
-    (tif << Attr.TIF_SHIFT) |
-    ((rests && type === OrderType.Limit && random.chance(0.1) ? PostOnly.Reject : PostOnly.None) <<
-      Attr.POST_ONLY_SHIFT) |
-    (random.pick([Stp.CancelTaker, Stp.CancelMaker, Stp.CancelBoth, Stp.Decrement]) << Attr.STP_SHIFT)
-  words[at + Cmd.TICKS] = randomTicks(random)
-  words[at + Cmd.LOTS] = lots
-  if (type === OrderType.StopLimit || type === OrderType.TakeProfitLimit)
-    words[at + Cmd.TRIGGER_TICKS] = randomTicks(random)
-  else if (rests && lots > 4 && random.chance(0.1)) words[at + Cmd.DISPLAY_LOTS] = 1 + random.below(4)
-  if (tif === GTD) floats[at / 2 + Cmd.EXPIRES_AT_F64] = nowMs + random.below(300)
+  const side = random.below(2)
+  const rejects = rests && type === OrderType.Limit && random.chance(0.1)
+  const stp = random.pick([Stp.CancelTaker, Stp.CancelMaker, Stp.CancelBoth, Stp.Decrement])
+  const ticks = randomTicks(random)
+  const isStop = type === OrderType.StopLimit || type === OrderType.TakeProfitLimit
+  const triggerTicks = isStop ? randomTicks(random) : 0
+  const displayLots = !isStop && rests && lots > 4 && random.chance(0.1) ? 1 + random.below(4) : 0
+  const expiresAtMs = tif === GTD ? nowMs + random.below(300) : 0
+  writeCommand(words, floats, at, 'Place', {
+    ...{ ...order, side, ticks, lots, orderType: type, timeInForce: tif, stp },
+    postOnly: rejects ? PostOnly.Reject : PostOnly.None,
+    ...{ triggerTicks, displayLots, expiresAtMs },
+  })
 }
 
 const single = (write: (message: Message) => void): Message => {
@@ -154,10 +151,9 @@ export function together(messages: readonly Message[]): Message {
 }
 
 export const openAccount = (account: number): Message =>
-  single(({ words }) => {
-    words[Cmd.KIND] = CommandKind.OpenAccount
-    words[Cmd.ACCOUNT] = account
-    for (let index = 0; index < 5; index++) words[OpenAccountCmd.OWNER + index] = account * 7 + index + 1
+  single(({ words, floats }) => {
+    const owner = Array.from({ length: 5 }, (_, index) => account * 7 + index + 1)
+    writeCommand(words, floats, 0, 'OpenAccount', { account, owner })
   })
 
 export const approveSession = (account: number, nowMs: number): Message =>
@@ -175,12 +171,7 @@ export const approveSession = (account: number, nowMs: number): Message =>
 /** A deposit that the chain's queue holds at `index`: credited once, in order. */
 export const chainDeposit = (account: number, asset: number, units: number, index: number): Message =>
   single(({ words, floats }) => {
-    words[Cmd.KIND] = CommandKind.Deposit
-    words[Cmd.ACCOUNT] = account
-    words[Cmd.ASSET] = asset
-    words[Cmd.OTHER] = 1
-    floats[Cmd.AMOUNT_F64] = units
-    floats[Cmd.DEADLINE_F64] = index
+    writeCommand(words, floats, 0, 'Deposit', { account, asset, units, fromChain: true, queueIndex: index })
   })
 
 export const withdrawal = (

@@ -9,7 +9,15 @@ import { EventKind, Reject } from '../../engine/codes.js'
 import { JournalDamage } from '../../engine/journal/reader.js'
 import { StateMismatch } from '../../engine/recovery/recovery.js'
 import { takeSnapshot } from '../../engine/recovery/take-snapshot.js'
-import { Cmd, COMMAND_WORDS, EVENT_WORDS, Ev, FrameCmd } from '../../engine/layout.js'
+import {
+  COMMAND_WORDS,
+  EVENT_WORDS,
+  Ev,
+  FrameCmd,
+  OrderCmd,
+  RejectedEv,
+  kindOf,
+} from '../../engine/layout.js'
 import { OutboundType } from '../../engine/messages.js'
 import { Checker, Violation } from './checker.js'
 import { Operator, Trader } from './clients.js'
@@ -326,7 +334,7 @@ export class World {
     const floats = new Float64Array(words.buffer)
     floats[FrameCmd.NONCE_F64] = this.uniqueNonce++
     for (let at = COMMAND_WORDS; at < words.length; at += COMMAND_WORDS)
-      words[at + Cmd.CLOID_HI] = this.uniqueNonce
+      words[at + OrderCmd.CLOID_HI] = this.uniqueNonce
     return { ...frame, words, floats }
   }
 
@@ -395,10 +403,10 @@ function executedAt({ words, floats, at, count, firstSeq }: Released): number {
   for (let index = 0; index < count; index++) {
     const from = at + index * EVENT_WORDS
     if (floats[from / 2 + Ev.SEQ_F64] !== firstSeq) continue
-    const kind = words[from]! & 0xff
+    const kind = kindOf(words[from]!)
     if (kind === EventKind.FrameOpened) return firstSeq
-    if (kind === EventKind.Rejected && words[from + Ev.CODE] === Reject.FrameNonceUsed)
-      return floats[from / 2 + Ev.AMOUNT_A_F64]!
+    if (kind === EventKind.Rejected && words[from + RejectedEv.CODE] === Reject.FrameNonceUsed)
+      return floats[from / 2 + RejectedEv.FIRST_SEQ_F64]!
     return -1
   }
   return -1

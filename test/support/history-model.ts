@@ -6,7 +6,17 @@
 import { CommandKind, EventKind, Reject } from '../../engine/codes.js'
 import { createEngine } from '../../engine/index.js'
 import { COMMANDS_AT, JournalReader, genesisOf } from '../../engine/journal/reader.js'
-import { COMMAND_WORDS, EVENT_WORDS, Ev } from '../../engine/layout.js'
+import {
+  COMMAND_WORDS,
+  EVENT_WORDS,
+  Ev,
+  FillEv,
+  OrderEv,
+  RejectedEv,
+  TimeAdvancedEv,
+  kindOf,
+} from '../../engine/layout.js'
+import { cloidAt } from '../../engine/records/access.js'
 
 /** [seq, index, market, side, ticks, lots, fee, isMaker, orderId, cloid, remaining, timeMs] */
 export type ModelFill = [
@@ -70,40 +80,50 @@ export function historyModel(dataDir: string): HistoryModel {
         const at = event * EVENT_WORDS
         const float = at / 2
         const word = (offset: number): number => words[at + offset]!
-        const cloid = (low: number): bigint =>
-          BigInt.asUintN(64, (BigInt(word(low + 1)) << 32n) | BigInt(word(low) >>> 0))
-        const kind = word(Ev.KIND) & 0xff
+        const cloid = (low: number): bigint => cloidAt(words, at + low)
+        const kind = kindOf(word(Ev.KIND))
         const seq = floats[float + Ev.SEQ_F64]!
-        const makerId = floats[float + Ev.ORDER_ID_F64]!
-        const takerId = floats[float + Ev.TAKER_ORDER_ID_F64]!
+        // Of events of one order, the order's.
+        const makerId = floats[float + FillEv.MAKER_ORDER_ID_F64]!
+        const takerId = floats[float + FillEv.TAKER_ORDER_ID_F64]!
         const end = (account: number, low: number, orderId: number, how: ModelEnd['how']): void =>
           void ends.push({ account, cloid: cloid(low), orderId, seq, how })
         if (kind === EventKind.Fill) {
-          const makerSide = (word(Ev.KIND) >>> 8) & 1
-          const [maker, taker] = [word(Ev.ACCOUNT), word(Ev.COUNTER_ACCOUNT)]
-          const [market, ticks, lots] = [word(Ev.MARKET), word(Ev.TICKS), word(Ev.LOTS)]
-          const [makerLeft, takerLeft] = [word(Ev.REMAINING), word(Ev.COUNTER_REMAINING)]
+          const makerSide = (word(Ev.KIND) >>> FillEv.MAKER_SIDE_SHIFT) & 1
+          const [maker, taker] = [word(FillEv.MAKER_ACCOUNT), word(FillEv.TAKER_ACCOUNT)]
+          const [market, ticks, lots] = [word(FillEv.MARKET), word(FillEv.TICKS), word(FillEv.LOTS)]
+          const [makerLeft, takerLeft] = [word(FillEv.MAKER_REMAINING), word(FillEv.TAKER_REMAINING)]
           const fee = (which: number): number => floats[float + which]!
           const own = index++
           trades.push({ market, seq, index: own, ticks, lots, takerSide: 1 - makerSide, timeMs })
           put(maker, [
-            ...([seq, own, market, makerSide, ticks, lots, fee(Ev.AMOUNT_A_F64), 1, makerId] as const),
-            ...([cloid(Ev.CLOID_LO), makerLeft, timeMs] as const),
+            ...([seq, own, market, makerSide, ticks, lots, fee(FillEv.MAKER_FEE_F64), 1, makerId] as const),
+            ...([cloid(FillEv.MAKER_CLOID_LO), makerLeft, timeMs] as const),
           ])
           put(taker, [
-            ...([seq, own, market, 1 - makerSide, ticks, lots, fee(Ev.AMOUNT_B_F64), 0, takerId] as const),
-            ...([cloid(Ev.COUNTER_CLOID_LO), takerLeft, timeMs] as const),
+            ...([
+              seq,
+              own,
+              market,
+              1 - makerSide,
+              ticks,
+              lots,
+              fee(FillEv.TAKER_FEE_F64),
+              0,
+              takerId,
+            ] as const),
+            ...([cloid(FillEv.TAKER_CLOID_LO), takerLeft, timeMs] as const),
           ])
-          if (makerLeft === 0) end(maker, Ev.CLOID_LO, makerId, 'filled')
-          if (takerLeft === 0) end(taker, Ev.COUNTER_CLOID_LO, takerId, 'filled')
-        } else if (kind === EventKind.Canceled) end(word(Ev.ACCOUNT), Ev.CLOID_LO, makerId, 'canceled')
-        else if (kind === EventKind.TimeAdvanced) timeMs = floats[float + Ev.AMOUNT_A_F64]!
+          if (makerLeft === 0) end(maker, FillEv.MAKER_CLOID_LO, makerId, 'filled')
+          if (takerLeft === 0) end(taker, FillEv.TAKER_CLOID_LO, takerId, 'filled')
+        } else if (kind === EventKind.Canceled) end(word(Ev.ACCOUNT), OrderEv.CLOID_LO, makerId, 'canceled')
+        else if (kind === EventKind.TimeAdvanced) timeMs = floats[float + TimeAdvancedEv.TIME_MS_F64]!
         else if (
           kind === EventKind.Rejected &&
-          word(Ev.OTHER) === CommandKind.Place &&
-          word(Ev.CODE) !== Reject.FrameRejected
+          word(RejectedEv.COMMAND) === CommandKind.Place &&
+          word(RejectedEv.CODE) !== Reject.FrameRejected
         )
-          end(word(Ev.ACCOUNT), Ev.CLOID_LO, makerId, 'rejected')
+          end(word(Ev.ACCOUNT), RejectedEv.CLOID_LO, makerId, 'rejected')
       }
     },
   })

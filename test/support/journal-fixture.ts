@@ -2,9 +2,9 @@
  * Writes small journals for tests and benchmarks: command records in, durable blocks out, by the same
  * builder and backend as the exchange. One block a call of `append`.
  */
-import { CommandKind, Scope, TimeInForce, type Side } from '../../engine/codes.js'
+import { Scope, TimeInForce, type Side } from '../../engine/codes.js'
 import { writeApproveSession, writeFrame, writeWithdraw } from '../../engine/commands.js'
-import { Attr, COMMAND_BYTES, COMMAND_WORDS, Cmd } from '../../engine/layout.js'
+import { COMMAND_BYTES, COMMAND_WORDS } from '../../engine/layout.js'
 import { WALLET_AHEAD_MS } from '../../engine/limits.js'
 import { AttachmentKind } from '../../engine/messages.js'
 import type { GenesisConfig } from '../../engine/types.js'
@@ -12,6 +12,7 @@ import { nodeDisk } from '../../engine/journal/disk.js'
 import { FileBackend } from '../../engine/journal/file-backend.js'
 import { BlockBuilder, BlockType, ZERO_HASH } from '../../engine/journal/format.js'
 import { journalFolder } from '../../engine/journal/segments.js'
+import { commandRecord } from '../../engine/records/access.js'
 
 /** Two assets (0 quote, 1 base), one market: a lot is 10 base units, a tick is 3 quote units. */
 export const testGenesis: GenesisConfig = {
@@ -89,14 +90,7 @@ export function placeRecord(
   cloid: number,
   timeInForce: (typeof TimeInForce)[keyof typeof TimeInForce] = TimeInForce.GTC,
 ): Int32Array {
-  const record = new Int32Array(COMMAND_WORDS)
-  record[Cmd.KIND] = CommandKind.Place | (side << Attr.SIDE_SHIFT) | (timeInForce << Attr.TIF_SHIFT)
-  record[Cmd.ACCOUNT] = account
-  record[Cmd.MARKET] = 0
-  record[Cmd.TICKS] = ticks
-  record[Cmd.LOTS] = lots
-  record[Cmd.CLOID_LO] = cloid
-  return record
+  return commandRecord('Place', { account, market: 0, side, ticks, lots, cloid, timeInForce })
 }
 
 export function withdrawRecord(account: number, asset: number, units: number): Int32Array {

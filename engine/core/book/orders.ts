@@ -12,6 +12,7 @@
  *
  * Slots carry no meaning: they are reused last in, first out, and never leave the engine.
  */
+import { ATTRIBUTES_MASK } from '../../layout.js'
 import { MARKETS_MAX } from '../../limits.js'
 import { linesOf } from '../base/offsets.js'
 import * as offsets from '../base/offsets.js'
@@ -60,10 +61,10 @@ export const Extra = { HIDDEN: 0, DISPLAY: 1, TRIGGER: 2, HEAP: 3 } as const
 export const ExtraNumber = { EXPIRES_AT: 0, BUDGET: 1 } as const
 
 /**
- * Attributes of an order: bits 8-19 as in the command's word 0 (side, type, time in force, post-only,
+ * Attributes of an order: as in a command's word 0 (side, type, time in force, post-only,
  * self-trade prevention), and marks of the engine's own.
  */
-export const ORDER_ATTR_MASK = 0xfff00
+export const ORDER_ATTR_MASK = ATTRIBUTES_MASK
 export const Mark = {
   /** Shows only part of itself. */
   Iceberg: 1 << 24,

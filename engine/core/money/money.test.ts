@@ -4,7 +4,7 @@
  */
 import { EventKind } from '../../codes.js'
 import * as commands from '../../commands.js'
-import { Attr, Ev } from '../../layout.js'
+import { Attr, FillEv, OrderEv, WithdrawnEv, kindOf } from '../../layout.js'
 import { createEngine, restoreEngine, sealSnapshot } from '../engine.js'
 import { InvariantError } from '../base/invariant-error.js'
 import {
@@ -113,7 +113,7 @@ describe('bands tighten a protection price, and never widen it', () => {
       'Accepted 1',
       'Canceled 1 PriceBand 5',
     ])
-    expect(rig.records[0]![Ev.TICKS]).toBe(ticks)
+    expect(rig.records[0]![OrderEv.TICKS]).toBe(ticks)
     expect(rig.book()).toBe(asks)
   })
 
@@ -146,7 +146,7 @@ describe('bands tighten a protection price, and never widen it', () => {
     ])
     // Last 100 again: accepted at the band's edge.
     rig.buy(3, 200, 1, 4, { type: Market })
-    expect(rig.records[0]![Ev.TICKS]).toBe(110)
+    expect(rig.records[0]![OrderEv.TICKS]).toBe(110)
   })
 
   test('a slide may not leave the band: at placement, amend and trigger', () => {
@@ -231,8 +231,8 @@ describe('reserves are what the rest needs', () => {
     let paid = 0
     for (let lot = 1; lot <= 100; lot++) {
       rig.buy(2, 19, 1, lot)
-      const fill = rig.records.find((event) => (event[0]! & 0xff) === EventKind.Fill)!
-      paid += new Float64Array(fill.buffer)[Ev.AMOUNT_A_F64]!
+      const fill = rig.records.find((event) => kindOf(event[0]!) === EventKind.Fill)!
+      paid += new Float64Array(fill.buffer)[FillEv.MAKER_FEE_F64]!
     }
     // 1,900 units at 100 ppm are 0.19.
     expect(paid).toBe(1)
@@ -385,7 +385,7 @@ describe('a forced withdrawal', () => {
     commands.writeWithdraw(rig.words, rig.floats, 0, account, USD, units, consent)
     return rig.apply()
   }
-  const paid = (rig: Rig): number => new Float64Array(rig.records.at(-1)!.buffer)[Ev.AMOUNT_A_F64]!
+  const paid = (rig: Rig): number => new Float64Array(rig.records.at(-1)!.buffer)[WithdrawnEv.UNITS_F64]!
 
   test('takes what is available; for more, the account’s orders end; anybody else’s is all or nothing', () => {
     const rig = new Rig()

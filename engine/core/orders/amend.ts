@@ -7,7 +7,7 @@
  * expiry stay as they are when the command gives 0 for them. Called by engine.ts.
  */
 import { CancelReason, MarketStatus, PostOnly, Reject } from '../../codes.js'
-import { Attr, Cmd } from '../../layout.js'
+import { AmendCmd, Attr, CancelCmd, OrderCmd } from '../../layout.js'
 import { AccountFlag } from '../money/ledger.js'
 import { Market, MarketUnits } from '../book/markets.js'
 import * as marketLayout from '../book/markets.js'
@@ -57,18 +57,21 @@ const {
   MARKET: CMD_MARKET,
   CLOID_LO: CMD_CLOID_LO,
   CLOID_HI: CMD_CLOID_HI,
-  DEADLINE_F64: CMD_DEADLINE_F64,
+  INVALID_CLOID_SHIFT: CMD_INVALID_CLOID_SHIFT,
+} = OrderCmd
+const { DEADLINE_MS_F64: CANCEL_DEADLINE_MS_F64 } = CancelCmd
+const {
+  DEADLINE_MS_F64: CMD_DEADLINE_MS_F64,
   TICKS: CMD_TICKS,
   LOTS: CMD_LOTS,
   DISPLAY_LOTS: CMD_DISPLAY_LOTS,
   TRIGGER_TICKS: CMD_TRIGGER_TICKS,
-  EXPIRES_AT_F64: CMD_EXPIRES_AT_F64,
-  AMOUNT_F64: CMD_AMOUNT_F64,
-} = Cmd
+  EXPIRES_AT_MS_F64: CMD_EXPIRES_AT_MS_F64,
+  QUOTE_BUDGET_F64: CMD_QUOTE_BUDGET_F64,
+} = AmendCmd
 const {
-  INVALID_CLOID_SHIFT: ATTR_INVALID_CLOID_SHIFT,
   SIDE_SHIFT: ATTR_SIDE_SHIFT,
-  TYPE_SHIFT: ATTR_TYPE_SHIFT,
+  ORDER_TYPE_SHIFT: ATTR_ORDER_TYPE_SHIFT,
   POST_ONLY_SHIFT: ATTR_POST_ONLY_SHIFT,
 } = Attr
 const { BUDGET: EXTRA_BUDGET, EXPIRES_AT: EXTRA_EXPIRES_AT } = ExtraNumber
@@ -86,7 +89,7 @@ function named(trading: Trading, words: Int32Array, at: number): number {
   const market = words[at + CMD_MARKET]!
   if (!trading.markets.has(market)) return -Reject.UnknownMarket
   if (!trading.ledger.isOpen(account)) return -Reject.UnknownAccount
-  if ((words[at]! >>> ATTR_INVALID_CLOID_SHIFT) & 1) return -Reject.BadClientOrderId
+  if ((words[at]! >>> CMD_INVALID_CLOID_SHIFT) & 1) return -Reject.BadClientOrderId
   const slot = trading.ids.find(account, words[at + CMD_CLOID_LO]!, words[at + CMD_CLOID_HI]!)
   if (slot < 0) return -Reject.UnknownOrder
   if ((trading.orders.words[(slot << ORDER_SHIFT) + ORDER_MARKET_CARRY]! & MARKET_MASK) !== market)
@@ -98,7 +101,7 @@ function named(trading: Trading, words: Int32Array, at: number): number {
 export function cancelOrder(trading: Trading, words: Int32Array, floats: Float64Array, at: number): number {
   const slot = named(trading, words, at)
   if (slot < 0) return -slot
-  const late = checkDeadline(floats[(at >> 1) + CMD_DEADLINE_F64]!, trading.clock[CLOCK_TIME]!)
+  const late = checkDeadline(floats[(at >> 1) + CANCEL_DEADLINE_MS_F64]!, trading.clock[CLOCK_TIME]!)
   if (late !== REJECT_NONE) return late
   if (trading.markets.isHalted(words[at + CMD_MARKET]!)) return Reject.MarketHalted
   trading.cancel(slot, REASON_USER)
@@ -127,7 +130,7 @@ export function amendOrder(
   // Its turn to be cancelled has only not come yet.
   if (((attributes & MARK_EXPIRES) !== 0 || trading.work.isBehind) && trading.goneReason(slot) !== 0)
     return Reject.UnknownOrder
-  const deadlineMs = floats[float + CMD_DEADLINE_F64]!
+  const deadlineMs = floats[float + CMD_DEADLINE_MS_F64]!
   if (deadlineMs !== 0) {
     const late = checkDeadline(deadlineMs, timeMs)
     if (late !== REJECT_NONE) return late
@@ -136,7 +139,7 @@ export function amendOrder(
   if (status !== STATUS_ACTIVE) return checkStatus(status)
 
   const side = (attributes >>> ATTR_SIDE_SHIFT) & 1
-  const type = (attributes >>> ATTR_TYPE_SHIFT) & 7
+  const type = (attributes >>> ATTR_ORDER_TYPE_SHIFT) & 7
   const waiting = (attributes & MARK_WAITING) !== 0
   const iceberg = (attributes & MARK_ICEBERG) !== 0
   const oldTicks = record[from + ORDER_TICKS]!
@@ -154,10 +157,10 @@ export function amendOrder(
   if (displayAfter !== 0 && displayAfter * ICEBERG_PARTS_MAX < lots) return Reject.BadDisplayLots
   const trigger = words[at + CMD_TRIGGER_TICKS]!
   if (trigger !== 0 && (trigger < 0 || !waiting)) return Reject.BadTriggerTicks
-  const expiresAtMs = floats[float + CMD_EXPIRES_AT_F64]!
+  const expiresAtMs = floats[float + CMD_EXPIRES_AT_MS_F64]!
   if (expiresAtMs !== 0 && ((attributes & MARK_EXPIRES) === 0 || !expiryIsValid(expiresAtMs, timeMs)))
     return Reject.BadExpiry
-  if (floats[float + CMD_AMOUNT_F64] !== 0) return Reject.BadQuoteBudget
+  if (floats[float + CMD_QUOTE_BUDGET_F64] !== 0) return Reject.BadQuoteBudget
 
   const budget = (attributes & MARK_BUDGET) === 0 ? 0 : orders.extraNumbers[2 * slot + EXTRA_BUDGET]!
   const notional = budget > 0 ? budget : ticks * lots * markets.units[2 * market + UNITS_TICK]!

@@ -4,7 +4,7 @@
  */
 import { CancelReason, MarketStatus } from '../../codes.js'
 import * as commands from '../../commands.js'
-import { Ev } from '../../layout.js'
+import { CanceledAllEv } from '../../layout.js'
 import { ICEBERG_PARTS_MAX, MASS_CANCELS_OF_ACCOUNT } from '../../limits.js'
 import { OrderType, Rig, Side, Stp, TimeInForce, marketConfig } from '../../reference/rig.js'
 
@@ -16,7 +16,7 @@ function cancelAll(rig: Rig, account = 1, market = -1, side = -1, reason = 0): s
 }
 
 /** 1 when the last cancel-all left a rest. */
-const restIsLeft = (rig: Rig): number => rig.records.at(-1)![Ev.COUNTER_REMAINING]!
+const restIsLeft = (rig: Rig): number => rig.records.at(-1)![CanceledAllEv.REST_FOLLOWS]!
 const isPending = (rig: Rig): boolean => rig.engine.nextDueMs <= rig.engine.timeMs
 
 describe('the taker', () => {

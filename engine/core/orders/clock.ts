@@ -7,7 +7,7 @@
  * Called by engine.ts.
  */
 import { CancelReason, EventKind, Reject } from '../../codes.js'
-import { Cmd, Ev } from '../../layout.js'
+import { CancelAfterCmd, CancelAfterSetEv, TimeAdvancedEv, TimeCmd } from '../../layout.js'
 import { TIME_MS_END } from '../../limits.js'
 import { Heap } from '../base/heap.js'
 import { ACCOUNT_NUMBERS, AccountNumber, type Ledger } from '../money/ledger.js'
@@ -77,13 +77,13 @@ export function advanceTime(
   floats: Float64Array,
   at: number,
 ): number {
-  const timeMs = floats[(at >> 1) + Cmd.AMOUNT_F64]!
+  const timeMs = floats[(at >> 1) + TimeCmd.TIME_MS_F64]!
   if (!Number.isInteger(timeMs) || timeMs < 0 || timeMs >= TIME_MS_END) return Reject.BadTime
   const { clock, events, expiries, orders } = trading
   if (timeMs > clock[Clock.TIME]!) clock[Clock.TIME] = timeMs
   const now = clock[Clock.TIME]!
   const event = events.next(EventKind.TimeAdvanced, clock)
-  events.floats[(event >> 1) + Ev.AMOUNT_A_F64] = now
+  events.floats[(event >> 1) + TimeAdvancedEv.TIME_MS_F64] = now
   const { work, massCancels } = trading
   const isPast = (slot: number): boolean => orders.extraNumbers[2 * slot + ExtraNumber.EXPIRES_AT]! <= now
   while (expiries.size > 0 && isPast(expiries.first) && work.take())
@@ -122,17 +122,17 @@ export function cancelAfter(
   floats: Float64Array,
   at: number,
 ): number {
-  const account = words[at + Cmd.ACCOUNT]!
+  const account = words[at + CancelAfterCmd.ACCOUNT]!
   const float = at >> 1
-  const deadlineMs = floats[float + Cmd.AMOUNT_F64]!
+  const atMs = floats[float + CancelAfterCmd.AT_MS_F64]!
   const now = trading.clock[Clock.TIME]!
   if (!trading.ledger.isOpen(account)) return Reject.UnknownAccount
-  const late = checkDeadline(floats[float + Cmd.DEADLINE_F64]!, now)
+  const late = checkDeadline(floats[float + CancelAfterCmd.DEADLINE_MS_F64]!, now)
   if (late !== Reject.None) return late
-  if (deadlineMs !== 0 && !expiryIsValid(deadlineMs, now)) return Reject.BadExpiry
-  switches.set(account, deadlineMs)
+  if (atMs !== 0 && !expiryIsValid(atMs, now)) return Reject.BadExpiry
+  switches.set(account, atMs)
   const event = trading.events.next(EventKind.CancelAfterSet, trading.clock)
-  trading.events.words[event + Ev.ACCOUNT] = account
-  trading.events.floats[(event >> 1) + Ev.AMOUNT_A_F64] = deadlineMs
+  trading.events.words[event + CancelAfterSetEv.ACCOUNT] = account
+  trading.events.floats[(event >> 1) + CancelAfterSetEv.AT_MS_F64] = atMs
   return Reject.None
 }

@@ -3,7 +3,13 @@
  * Called by engine.ts.
  */
 import { CancelReason, EventKind, Reject } from '../../codes.js'
-import { Cmd, Ev } from '../../layout.js'
+import {
+  CancelAllCmd,
+  CanceledAllEv,
+  ProtectionChangedEv,
+  ResetProtectionCmd,
+  SetProtectionCmd,
+} from '../../layout.js'
 import { PROTECTIONS_OF_ACCOUNT, UNITS_END } from '../../limits.js'
 import { checkDeadline } from './place.js'
 import { Clock, type Trading } from './trading.js'
@@ -15,13 +21,13 @@ export function cancelAllOrders(
   floats: Float64Array,
   at: number,
 ): number {
-  const account = words[at + Cmd.ACCOUNT]!
-  const market = words[at + Cmd.MARKET]!
-  const side = words[at + Cmd.OTHER]!
-  const wantedReason = words[at + Cmd.LOTS]!
+  const account = words[at + CancelAllCmd.ACCOUNT]!
+  const market = words[at + CancelAllCmd.MARKET]!
+  const side = words[at + CancelAllCmd.SIDE]!
+  const wantedReason = words[at + CancelAllCmd.REASON]!
   if (market !== -1 && !trading.markets.has(market)) return Reject.UnknownMarket
   if (!trading.ledger.isOpen(account)) return Reject.UnknownAccount
-  const late = checkDeadline(floats[(at >> 1) + Cmd.DEADLINE_F64]!, trading.clock[Clock.TIME]!)
+  const late = checkDeadline(floats[(at >> 1) + CancelAllCmd.DEADLINE_MS_F64]!, trading.clock[Clock.TIME]!)
   if (late !== Reject.None) return late
   if (market !== -1 && trading.markets.isHalted(market)) return Reject.MarketHalted
   if (side < -1 || side > 1) return Reject.BadSide
@@ -34,22 +40,22 @@ export function cancelAllOrders(
   const isRestLeft = massCancels.begin(wanted, trading.clock[Clock.SEQ]!)
   const event = trading.events.next(EventKind.CanceledAll, trading.clock)
   const out = trading.events.words
-  out[event + Ev.MARKET] = market
-  out[event + Ev.ACCOUNT] = account
-  out[event + Ev.LOTS] = massCancels.cancelled
-  out[event + Ev.COUNTER_REMAINING] = isRestLeft ? 1 : 0
-  out[event + Ev.OTHER] = side
+  out[event + CanceledAllEv.MARKET] = market
+  out[event + CanceledAllEv.ACCOUNT] = account
+  out[event + CanceledAllEv.ORDERS] = massCancels.cancelled
+  out[event + CanceledAllEv.REST_FOLLOWS] = isRestLeft ? 1 : 0
+  out[event + CanceledAllEv.SIDE] = side
   return Reject.None
 }
 
 /** SetProtection: bounds of an account's fills in a market; no bound at all = off. Returns a Reject. */
 export function setProtection(trading: Trading, words: Int32Array, floats: Float64Array, at: number): number {
   const { protections } = trading
-  const account = words[at + Cmd.ACCOUNT]!
-  const market = words[at + Cmd.MARKET]!
-  const windowMs = words[at + Cmd.OTHER]!
-  const fills = words[at + Cmd.LOTS]!
-  const notional = floats[(at >> 1) + Cmd.AMOUNT_F64]!
+  const account = words[at + SetProtectionCmd.ACCOUNT]!
+  const market = words[at + SetProtectionCmd.MARKET]!
+  const windowMs = words[at + SetProtectionCmd.WINDOW_MS]!
+  const fills = words[at + SetProtectionCmd.FILLS]!
+  const notional = floats[(at >> 1) + SetProtectionCmd.NOTIONAL_UNITS_F64]!
   if (!trading.markets.has(market)) return Reject.UnknownMarket
   if (!trading.ledger.isOpen(account)) return Reject.UnknownAccount
   if (!(fills >= 0 && Number.isInteger(notional) && notional >= 0 && notional < UNITS_END))
@@ -69,8 +75,8 @@ export function setProtection(trading: Trading, words: Int32Array, floats: Float
 
 /** ResetProtection: unfreezes the account in the market. Returns a Reject. */
 export function resetProtection(trading: Trading, words: Int32Array, at: number): number {
-  const account = words[at + Cmd.ACCOUNT]!
-  const market = words[at + Cmd.MARKET]!
+  const account = words[at + ResetProtectionCmd.ACCOUNT]!
+  const market = words[at + ResetProtectionCmd.MARKET]!
   if (!trading.markets.has(market)) return Reject.UnknownMarket
   if (!trading.ledger.isOpen(account)) return Reject.UnknownAccount
   const entry = trading.protections.find(account, market)
@@ -91,9 +97,9 @@ function changed(
 ): void {
   const event = trading.events.next(EventKind.ProtectionChanged, trading.clock)
   const out = trading.events.words
-  out[event + Ev.MARKET] = market
-  out[event + Ev.ACCOUNT] = account
-  out[event + Ev.LOTS] = fills
-  out[event + Ev.OTHER] = windowMs
-  trading.events.floats[(event >> 1) + Ev.AMOUNT_A_F64] = notional
+  out[event + ProtectionChangedEv.MARKET] = market
+  out[event + ProtectionChangedEv.ACCOUNT] = account
+  out[event + ProtectionChangedEv.FILLS] = fills
+  out[event + ProtectionChangedEv.WINDOW_MS] = windowMs
+  trading.events.floats[(event >> 1) + ProtectionChangedEv.NOTIONAL_UNITS_F64] = notional
 }

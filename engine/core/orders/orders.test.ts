@@ -5,7 +5,7 @@
  */
 import { EventKind } from '../../codes.js'
 import * as commands from '../../commands.js'
-import { Ev } from '../../layout.js'
+import { AcceptedEv, AmendedEv, Ev, TimeAdvancedEv, kindOf } from '../../layout.js'
 import { ABC, OrderType, PostOnly, RICH, Rig, Side, Stp, TimeInForce, USD } from '../../reference/rig.js'
 
 describe('kinds and times in force', () => {
@@ -603,7 +603,7 @@ describe('time', () => {
     rig.buy(1, 97, 1, 1, { timeInForce: TimeInForce.GTD, expiresAtMs: 150 })
     expect(rig.time(50)).toEqual(['TimeAdvanced'])
     expect(rig.engine.timeMs).toBe(100)
-    expect(new Float64Array(rig.records[0]!.buffer)[Ev.AMOUNT_A_F64]).toBe(100)
+    expect(new Float64Array(rig.records[0]!.buffer)[TimeAdvancedEv.TIME_MS_F64]).toBe(100)
   })
 
   test('dead-man switch: renewed, switched off, fired once', () => {
@@ -775,9 +775,9 @@ test('every event of an order’s life carries what a tracker needs', () => {
     expiresAtMs: 70,
   })
   const accepted = rig.records[0]!
-  expect(accepted[Ev.KIND]! & 0xff).toBe(EventKind.Accepted)
-  expect(accepted[Ev.COUNTER_REMAINING]).toBe(3)
-  expect(new Float64Array(accepted.buffer)[Ev.AMOUNT_A_F64]).toBe(70)
+  expect(kindOf(accepted[Ev.KIND]!)).toBe(EventKind.Accepted)
+  expect(accepted[AcceptedEv.DISPLAY_LOTS]).toBe(3)
+  expect(new Float64Array(accepted.buffer)[AcceptedEv.EXPIRES_AT_MS_F64]).toBe(70)
   rig.amend(1, 5, 101, 9)
-  expect(rig.records[0]![Ev.OTHER]).toBe(100)
+  expect(rig.records[0]![AmendedEv.TICKS_BEFORE]).toBe(100)
 })

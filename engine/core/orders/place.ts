@@ -8,7 +8,7 @@
  * Called by engine.ts.
  */
 import { CancelReason, MarketStatus, OrderType, PostOnly, Reject, Stp, TimeInForce } from '../../codes.js'
-import { Attr, Cmd } from '../../layout.js'
+import { Attr, PlaceCmd } from '../../layout.js'
 import { Account, AccountFlag } from '../money/ledger.js'
 import { Market, MarketUnits } from '../book/markets.js'
 import * as marketLayout from '../book/markets.js'
@@ -57,24 +57,24 @@ const {
 const {
   ACCOUNT: CMD_ACCOUNT,
   MARKET: CMD_MARKET,
-  DEADLINE_F64: CMD_DEADLINE_F64,
+  DEADLINE_MS_F64: CMD_DEADLINE_MS_F64,
   TICKS: CMD_TICKS,
   LOTS: CMD_LOTS,
-  AMOUNT_F64: CMD_AMOUNT_F64,
+  QUOTE_BUDGET_F64: CMD_QUOTE_BUDGET_F64,
   DISPLAY_LOTS: CMD_DISPLAY_LOTS,
   TRIGGER_TICKS: CMD_TRIGGER_TICKS,
-  EXPIRES_AT_F64: CMD_EXPIRES_AT_F64,
+  EXPIRES_AT_MS_F64: CMD_EXPIRES_AT_MS_F64,
   CLOID_LO: CMD_CLOID_LO,
   CLOID_HI: CMD_CLOID_HI,
-} = Cmd
+  INVALID_SIDE_SHIFT: CMD_INVALID_SIDE_SHIFT,
+  INVALID_CLOID_SHIFT: CMD_INVALID_CLOID_SHIFT,
+} = PlaceCmd
 const {
   SIDE_SHIFT: ATTR_SIDE_SHIFT,
-  TYPE_SHIFT: ATTR_TYPE_SHIFT,
+  ORDER_TYPE_SHIFT: ATTR_ORDER_TYPE_SHIFT,
   POST_ONLY_SHIFT: ATTR_POST_ONLY_SHIFT,
   STP_SHIFT: ATTR_STP_SHIFT,
-  TIF_SHIFT: ATTR_TIF_SHIFT,
-  INVALID_SIDE_SHIFT: ATTR_INVALID_SIDE_SHIFT,
-  INVALID_CLOID_SHIFT: ATTR_INVALID_CLOID_SHIFT,
+  TIME_IN_FORCE_SHIFT: ATTR_TIME_IN_FORCE_SHIFT,
 } = Attr
 const { ID: NUMBER_ID } = OrderNumber
 const { EXPIRES_AT: EXTRA_EXPIRES_AT, BUDGET: EXTRA_BUDGET } = ExtraNumber
@@ -160,7 +160,7 @@ export function placeOrder(
   if (!markets.has(market)) return Reject.UnknownMarket
   const flags = ledger.flags(account)
   if ((flags & ACCOUNT_OPEN) === 0) return Reject.UnknownAccount
-  const deadlineMs = floats[float + CMD_DEADLINE_F64]!
+  const deadlineMs = floats[float + CMD_DEADLINE_MS_F64]!
   if (deadlineMs !== 0) {
     const late = checkDeadline(deadlineMs, timeMs)
     if (late !== REJECT_NONE) return late
@@ -169,16 +169,16 @@ export function placeOrder(
   if (status !== STATUS_ACTIVE) return checkStatus(status)
 
   const side = (head >>> ATTR_SIDE_SHIFT) & 1
-  const type = (head >>> ATTR_TYPE_SHIFT) & 7
+  const type = (head >>> ATTR_ORDER_TYPE_SHIFT) & 7
   const postOnly = (head >>> ATTR_POST_ONLY_SHIFT) & 3
   const stp = (head >>> ATTR_STP_SHIFT) & 7
-  let timeInForce = (head >>> ATTR_TIF_SHIFT) & 7
-  if ((head >>> ATTR_INVALID_SIDE_SHIFT) & 1) return Reject.BadSide
+  let timeInForce = (head >>> ATTR_TIME_IN_FORCE_SHIFT) & 7
+  if ((head >>> CMD_INVALID_SIDE_SHIFT) & 1) return Reject.BadSide
   if (type > TYPE_TAKE_PROFIT) return Reject.BadOrderType
   if (timeInForce > TIF_GTD) return Reject.BadTimeInForce
   if (postOnly > POST_ONLY_SLIDE) return Reject.BadPostOnly
   if (stp > STP_DECREMENT) return Reject.BadStp
-  if ((head >>> ATTR_INVALID_CLOID_SHIFT) & 1) return Reject.BadClientOrderId
+  if ((head >>> CMD_INVALID_CLOID_SHIFT) & 1) return Reject.BadClientOrderId
   const stop = isStop(type)
   const marketable = isMarket(type)
   if (type === TYPE_MARKET) {
@@ -189,7 +189,7 @@ export function placeOrder(
 
   let ticks = words[at + CMD_TICKS]!
   const lots = words[at + CMD_LOTS]!
-  const budget = floats[float + CMD_AMOUNT_F64]!
+  const budget = floats[float + CMD_QUOTE_BUDGET_F64]!
   // A quote budget alone bounds what is spent: no price needs to.
   if (ticks === 0 && budget > 0 && marketable) ticks = TICKS_MAX
   else if (ticks <= 0) return checkTicks(ticks)
@@ -202,7 +202,7 @@ export function placeOrder(
     return Reject.BadDisplayLots
   const trigger = words[at + CMD_TRIGGER_TICKS]!
   if (stop ? trigger <= 0 : trigger !== 0) return Reject.BadTriggerTicks
-  const expiresAtMs = floats[float + CMD_EXPIRES_AT_F64]!
+  const expiresAtMs = floats[float + CMD_EXPIRES_AT_MS_F64]!
   if (timeInForce === TIF_GTD ? !expiryIsValid(expiresAtMs, timeMs) : expiresAtMs !== 0)
     return Reject.BadExpiry
   if (budget !== 0) {
@@ -276,7 +276,9 @@ export function placeOrder(
   const record = orders.words
   const to = (slot << ORDER_SHIFT) & OFFSETS
   let attributes =
-    MARK_FRESH | (head & ORDER_ATTR_MASK & ~(7 << ATTR_TIF_SHIFT)) | (timeInForce << ATTR_TIF_SHIFT)
+    MARK_FRESH |
+    (head & ORDER_ATTR_MASK & ~(7 << ATTR_TIME_IN_FORCE_SHIFT)) |
+    (timeInForce << ATTR_TIME_IN_FORCE_SHIFT)
   if (display !== 0) attributes |= MARK_ICEBERG
   if (budget > 0) attributes |= MARK_BUDGET
   else if (maxNotional > 0) attributes |= MARK_CAP

@@ -5,7 +5,16 @@
 import { MarketStatus, Reject, rejectNames } from '../../codes.js'
 import * as commands from '../../commands.js'
 import { ACCOUNT_ORDERS_FLOOR, SESSION_LIFETIME_MS } from '../../limits.js'
-import { Attr, Cmd, Ev, INT_NOT_AN_INTEGER, INT_OVER_LIMIT, MarketCmd } from '../../layout.js'
+import {
+  Attr,
+  Cmd,
+  CreateMarketCmd,
+  INT_NOT_AN_INTEGER,
+  INT_OVER_LIMIT,
+  OrderCmd,
+  PlaceCmd,
+  RejectedEv,
+} from '../../layout.js'
 import { ABC, OrderType, PostOnly, Rig, Side, TimeInForce, USD, marketConfig } from '../../reference/rig.js'
 
 const DAY_MS = 86_400_000
@@ -40,48 +49,48 @@ describe('place', () => {
   }
   // Each row: the code, and how to give the command its fault. Earlier rows are applied last, so they win.
   const rows: [number, (rig: Rig) => void][] = [
-    [Reject.UnknownMarket, ({ words }) => (words[Cmd.MARKET] = 3)],
+    [Reject.UnknownMarket, ({ words }) => (words[OrderCmd.MARKET] = 3)],
     [Reject.UnknownAccount, ({ words }) => (words[Cmd.ACCOUNT] = 9)],
-    [Reject.DeadlinePassed, ({ floats }) => (floats[Cmd.DEADLINE_F64] = 999)],
-    [Reject.DeadlineTooFar, ({ floats }) => (floats[Cmd.DEADLINE_F64] = 1000 + DAY_MS + 1)],
-    [Reject.MarketHalted, ({ words }) => (words[Cmd.MARKET] = 1)],
-    [Reject.MarketCancelOnly, ({ words }) => (words[Cmd.MARKET] = 2)],
-    [Reject.BadSide, (rig) => attribute(rig, Attr.INVALID_SIDE_SHIFT, 1, 1)],
-    [Reject.BadOrderType, (rig) => attribute(rig, Attr.TYPE_SHIFT, 3, 6)],
-    [Reject.BadTimeInForce, (rig) => attribute(rig, Attr.TIF_SHIFT, 3, 4)],
+    [Reject.DeadlinePassed, ({ floats }) => (floats[PlaceCmd.DEADLINE_MS_F64] = 999)],
+    [Reject.DeadlineTooFar, ({ floats }) => (floats[PlaceCmd.DEADLINE_MS_F64] = 1000 + DAY_MS + 1)],
+    [Reject.MarketHalted, ({ words }) => (words[OrderCmd.MARKET] = 1)],
+    [Reject.MarketCancelOnly, ({ words }) => (words[OrderCmd.MARKET] = 2)],
+    [Reject.BadSide, (rig) => attribute(rig, PlaceCmd.INVALID_SIDE_SHIFT, 1, 1)],
+    [Reject.BadOrderType, (rig) => attribute(rig, Attr.ORDER_TYPE_SHIFT, 3, 6)],
+    [Reject.BadTimeInForce, (rig) => attribute(rig, Attr.TIME_IN_FORCE_SHIFT, 3, 4)],
     [Reject.BadPostOnly, (rig) => attribute(rig, Attr.POST_ONLY_SHIFT, 2, 3)],
     [Reject.BadStp, (rig) => attribute(rig, Attr.STP_SHIFT, 3, 4)],
-    [Reject.BadClientOrderId, (rig) => attribute(rig, Attr.INVALID_CLOID_SHIFT, 1, 1)],
-    [Reject.NotAnInteger, ({ words }) => (words[Cmd.TICKS] = INT_NOT_AN_INTEGER)],
-    [Reject.TicksOverLimit, ({ words }) => (words[Cmd.TICKS] = INT_OVER_LIMIT)],
-    [Reject.NegativeTicks, ({ words }) => (words[Cmd.TICKS] = -1)],
-    [Reject.ZeroTicks, ({ words }) => (words[Cmd.TICKS] = 0)],
-    [Reject.NotAnInteger, ({ words }) => (words[Cmd.LOTS] = INT_NOT_AN_INTEGER)],
-    [Reject.LotsOverLimit, ({ words }) => (words[Cmd.LOTS] = INT_OVER_LIMIT)],
-    [Reject.NegativeLots, ({ words }) => (words[Cmd.LOTS] = -5)],
-    [Reject.ZeroLots, ({ words }) => (words[Cmd.LOTS] = 0)],
+    [Reject.BadClientOrderId, (rig) => attribute(rig, OrderCmd.INVALID_CLOID_SHIFT, 1, 1)],
+    [Reject.NotAnInteger, ({ words }) => (words[PlaceCmd.TICKS] = INT_NOT_AN_INTEGER)],
+    [Reject.TicksOverLimit, ({ words }) => (words[PlaceCmd.TICKS] = INT_OVER_LIMIT)],
+    [Reject.NegativeTicks, ({ words }) => (words[PlaceCmd.TICKS] = -1)],
+    [Reject.ZeroTicks, ({ words }) => (words[PlaceCmd.TICKS] = 0)],
+    [Reject.NotAnInteger, ({ words }) => (words[PlaceCmd.LOTS] = INT_NOT_AN_INTEGER)],
+    [Reject.LotsOverLimit, ({ words }) => (words[PlaceCmd.LOTS] = INT_OVER_LIMIT)],
+    [Reject.NegativeLots, ({ words }) => (words[PlaceCmd.LOTS] = -5)],
+    [Reject.ZeroLots, ({ words }) => (words[PlaceCmd.LOTS] = 0)],
     [
       Reject.PostOnlyNotGtc,
       (rig) => {
         attribute(rig, Attr.POST_ONLY_SHIFT, 2, PostOnly.Reject)
-        attribute(rig, Attr.TIF_SHIFT, 3, TimeInForce.IOC)
+        attribute(rig, Attr.TIME_IN_FORCE_SHIFT, 3, TimeInForce.IOC)
       },
     ],
-    [Reject.BadDisplayLots, ({ words }) => (words[Cmd.DISPLAY_LOTS] = -1)],
-    [Reject.BadTriggerTicks, ({ words }) => (words[Cmd.TRIGGER_TICKS] = 1)],
-    [Reject.BadExpiry, ({ floats }) => (floats[Cmd.EXPIRES_AT_F64] = 2000)],
-    [Reject.BadQuoteBudget, ({ floats }) => (floats[Cmd.AMOUNT_F64] = 5)],
-    [Reject.NotionalOverLimit, ({ words }) => (words[Cmd.LOTS] = 2 ** 31 - 1)],
-    [Reject.DuplicateClientOrderId, ({ words }) => (words[Cmd.CLOID_LO] = 77)],
+    [Reject.BadDisplayLots, ({ words }) => (words[PlaceCmd.DISPLAY_LOTS] = -1)],
+    [Reject.BadTriggerTicks, ({ words }) => (words[PlaceCmd.TRIGGER_TICKS] = 1)],
+    [Reject.BadExpiry, ({ floats }) => (floats[PlaceCmd.EXPIRES_AT_MS_F64] = 2000)],
+    [Reject.BadQuoteBudget, ({ floats }) => (floats[PlaceCmd.QUOTE_BUDGET_F64] = 5)],
+    [Reject.NotionalOverLimit, ({ words }) => (words[PlaceCmd.LOTS] = 2 ** 31 - 1)],
+    [Reject.DuplicateClientOrderId, ({ words }) => (words[PlaceCmd.CLOID_LO] = 77)],
     [
       Reject.PostOnlyWouldCross,
       (rig) => {
         attribute(rig, Attr.POST_ONLY_SHIFT, 2, PostOnly.Reject)
-        rig.words[Cmd.TICKS] = 1010
+        rig.words[PlaceCmd.TICKS] = 1010
       },
     ],
-    [Reject.PriceBand, ({ words }) => (words[Cmd.TICKS] = 1101)],
-    [Reject.InsufficientFunds, ({ words }) => (words[Cmd.LOTS] = 1_000_001)],
+    [Reject.PriceBand, ({ words }) => (words[PlaceCmd.TICKS] = 1101)],
+    [Reject.InsufficientFunds, ({ words }) => (words[PlaceCmd.LOTS] = 1_000_001)],
   ]
   test.each(rows.map(([code], index) => ({ name: rejectNames[code]!, code, index })))(
     '$index $name comes before all later ones',
@@ -356,26 +365,30 @@ describe('the operator', () => {
       change(rig)
       return rig.apply()
     }
-    expect(create(({ words }) => (words[MarketCmd.MARKET] = -1))).toEqual(['Rejected UnknownMarket'])
-    expect(create(({ words }) => (words[MarketCmd.MARKET] = 3))).toEqual(['Rejected MarketsFull'])
-    expect(create(({ words }) => (words[MarketCmd.MARKET] = 0))).toEqual(['Rejected MarketExists'])
-    expect(create(({ words }) => (words[MarketCmd.BASE] = 7))).toEqual(['Rejected UnknownAsset'])
-    expect(create(({ words }) => (words[MarketCmd.BASE] = USD))).toEqual(['Rejected BadMarketConfig'])
-    expect(create(({ floats }) => (floats[MarketCmd.LOT_UNITS_F64] = 0))).toEqual([
+    expect(create(({ words }) => (words[CreateMarketCmd.MARKET] = -1))).toEqual(['Rejected UnknownMarket'])
+    expect(create(({ words }) => (words[CreateMarketCmd.MARKET] = 3))).toEqual(['Rejected MarketsFull'])
+    expect(create(({ words }) => (words[CreateMarketCmd.MARKET] = 0))).toEqual(['Rejected MarketExists'])
+    expect(create(({ words }) => (words[CreateMarketCmd.BASE] = 7))).toEqual(['Rejected UnknownAsset'])
+    expect(create(({ words }) => (words[CreateMarketCmd.BASE] = USD))).toEqual(['Rejected BadMarketConfig'])
+    expect(create(({ floats }) => (floats[CreateMarketCmd.LOT_UNITS_F64] = 0))).toEqual([
       'Rejected BadMarketConfig',
     ])
-    expect(create(({ floats }) => (floats[MarketCmd.TICK_UNITS_F64] = 0.5))).toEqual([
+    expect(create(({ floats }) => (floats[CreateMarketCmd.TICK_UNITS_F64] = 0.5))).toEqual([
       'Rejected BadMarketConfig',
     ])
     // A price of three or seven lots a unit would have no last decimal.
     for (const lotUnits of [3, 7, 14, 30])
-      expect(create(({ floats }) => (floats[MarketCmd.LOT_UNITS_F64] = lotUnits))).toEqual([
+      expect(create(({ floats }) => (floats[CreateMarketCmd.LOT_UNITS_F64] = lotUnits))).toEqual([
         'Rejected BadMarketConfig',
       ])
-    expect(create(({ words }) => (words[MarketCmd.MAKER_FEE_PPM] = -11))).toEqual(['Rejected BadFees'])
-    expect(create(({ words }) => (words[MarketCmd.TAKER_FEE_PPM] = -1))).toEqual(['Rejected BadFees'])
-    expect(create(({ words }) => (words[MarketCmd.TAKER_FEE_PPM] = 100_001))).toEqual(['Rejected BadFees'])
-    expect(create(({ words }) => (words[MarketCmd.BAND_PPM] = 1_000_001))).toEqual(['Rejected BadPriceBand'])
+    expect(create(({ words }) => (words[CreateMarketCmd.MAKER_FEE_PPM] = -11))).toEqual(['Rejected BadFees'])
+    expect(create(({ words }) => (words[CreateMarketCmd.TAKER_FEE_PPM] = -1))).toEqual(['Rejected BadFees'])
+    expect(create(({ words }) => (words[CreateMarketCmd.TAKER_FEE_PPM] = 100_001))).toEqual([
+      'Rejected BadFees',
+    ])
+    expect(create(({ words }) => (words[CreateMarketCmd.BAND_PPM] = 1_000_001))).toEqual([
+      'Rejected BadPriceBand',
+    ])
     expect(create()).toEqual(['MarketCreated'])
     expect(rig.engine.markets()[1]).toMatchObject({
       id: 1,
@@ -556,7 +569,7 @@ test('a refusal for want of funds, or over a bound of its session, tells the bou
   rig.deposit(1, ABC, 7)
   const bound = (): number => {
     const record = rig.records.at(-1)!
-    return new Float64Array(record.buffer)[Ev.AMOUNT_B_F64]!
+    return new Float64Array(record.buffer)[RejectedEv.BOUND_F64]!
   }
   const refused = (answer: string[], code: string, units: number): void =>
     expect([answer, bound()]).toEqual([[`Rejected ${code}`], units])
@@ -601,7 +614,7 @@ test('amend and cancel name their order or say why not', () => {
   commands.writeCancel(rig.words, rig.floats, 0, 1, 0, 1, 0, 99)
   expect(rig.apply()).toEqual(['Rejected DeadlinePassed'])
   commands.writeCancel(rig.words, rig.floats, 0, 1, 0, 1, 0, 100)
-  rig.words[0]! |= 1 << Attr.INVALID_CLOID_SHIFT
+  rig.words[0]! |= 1 << OrderCmd.INVALID_CLOID_SHIFT
   expect(rig.apply()).toEqual(['Rejected BadClientOrderId'])
   expect(rig.amend(1, 1, 100, 0)).toEqual(['Rejected ZeroLots'])
   expect(rig.amend(1, 1, 0, 5)).toEqual(['Rejected ZeroTicks'])

@@ -8,7 +8,7 @@
  * Called by place.ts, amend.ts, clock.ts and engine.ts; calls match.ts, which calls back (MatchSink).
  */
 import { CancelReason, EventKind, MarketStatus, PostOnly, TimeInForce } from '../../codes.js'
-import { Attr, Ev } from '../../layout.js'
+import { Attr, ProtectionTriggeredEv, RefilledEv, TriggeredEv } from '../../layout.js'
 import { AccountOrders } from './account-orders.js'
 import { Book } from '../book/book.js'
 import type { Events } from '../base/events.js'
@@ -70,12 +70,12 @@ const {
   Iceberg: MARK_ICEBERG,
   Fresh: MARK_FRESH,
 } = Mark
-const { MARKET: EV_MARKET, ACCOUNT: EV_ACCOUNT } = Ev
-const { COUNTER_CLOID_LO: EV_COUNTER_CLOID_LO, COUNTER_REMAINING: EV_COUNTER_REMAINING } = Ev
+const { SHOWN_LOTS: REFILLED_SHOWN_LOTS } = RefilledEv
+const { TRIGGER_TICKS: TRIGGERED_TRIGGER_TICKS } = TriggeredEv
 const {
   SIDE_SHIFT: ATTR_SIDE_SHIFT,
-  TIF_SHIFT: ATTR_TIF_SHIFT,
-  TYPE_SHIFT: ATTR_TYPE_SHIFT,
+  TIME_IN_FORCE_SHIFT: ATTR_TIME_IN_FORCE_SHIFT,
+  ORDER_TYPE_SHIFT: ATTR_ORDER_TYPE_SHIFT,
   POST_ONLY_SHIFT: ATTR_POST_ONLY_SHIFT,
 } = Attr
 const { ID: NUMBER_ID } = OrderNumber
@@ -215,7 +215,7 @@ export class Trading implements MatchSink {
 
   makerRefilled(maker: number): void {
     const event = this.orderEvents.about(EVENT_REFILLED, maker, 0)
-    this.events.words[event + EV_COUNTER_REMAINING] =
+    this.events.words[event + REFILLED_SHOWN_LOTS] =
       this.orders.words[(maker << ORDER_SHIFT) + ORDER_VISIBLE]!
   }
 
@@ -272,14 +272,14 @@ export class Trading implements MatchSink {
     const { words } = this.orders
     const at = (slot << ORDER_SHIFT) & OFFSETS
     const attributes = words[at + ORDER_ATTR]!
-    const timeInForce = (attributes >>> ATTR_TIF_SHIFT) & 7
+    const timeInForce = (attributes >>> ATTR_TIME_IN_FORCE_SHIFT) & 7
     const wanted = words[at + ORDER_VISIBLE]!
     let reason = timeInForce === TIF_FOK ? this.whyUnfillable(slot) : 0
     if (reason === 0) reason = this.matcher.match(slot)
     const left = words[at + ORDER_VISIBLE]!
     if (left !== 0 && reason === 0) {
       if (
-        isMarket((attributes >>> ATTR_TYPE_SHIFT) & 7) ||
+        isMarket((attributes >>> ATTR_ORDER_TYPE_SHIFT) & 7) ||
         timeInForce === TIF_IOC ||
         timeInForce === TIF_FOK
       )
@@ -325,7 +325,7 @@ export class Trading implements MatchSink {
     words[at + ORDER_ATTR] = attributes | MARK_WAITING
     const book = waitingBook(
       words[at + ORDER_MARKET_CARRY]! & MARKET_MASK,
-      (attributes >>> ATTR_TYPE_SHIFT) & 7,
+      (attributes >>> ATTR_ORDER_TYPE_SHIFT) & 7,
       (attributes >>> ATTR_SIDE_SHIFT) & 1,
     )
     this.book.append(slot, book, extras[(slot << EXTRA_SHIFT) + EXTRA_TRIGGER]!)
@@ -417,14 +417,14 @@ export class Trading implements MatchSink {
   activate(slot: number): void {
     const { words, extras } = this.orders
     const at = (slot << ORDER_SHIFT) & OFFSETS
-    const type = (words[at + ORDER_ATTR]! >>> ATTR_TYPE_SHIFT) & 7
+    const type = (words[at + ORDER_ATTR]! >>> ATTR_ORDER_TYPE_SHIFT) & 7
     const ticks = this.triggeredTicks(slot, type)
     if (ticks !== 0 && ticks !== words[at + ORDER_TICKS]) {
       words[at + ORDER_TICKS] = ticks
       this.reserves.set(slot, words[at + ORDER_VISIBLE]!)
     }
     const event = this.orderEvents.about(EVENT_TRIGGERED, slot, 0)
-    this.events.words[event + EV_COUNTER_CLOID_LO] = extras[(slot << EXTRA_SHIFT) + EXTRA_TRIGGER]!
+    this.events.words[event + TRIGGERED_TRIGGER_TICKS] = extras[(slot << EXTRA_SHIFT) + EXTRA_TRIGGER]!
     if (ticks !== 0) this.enter(slot)
     else this.cancel(slot, isMarket(type) ? CancelReason.PriceBand : CancelReason.TriggerRejected)
   }
@@ -442,7 +442,7 @@ export class Trading implements MatchSink {
     const ticks =
       postOnly === POST_ONLY_NONE ? limit : this.prices.postOnlyTicks(market, side, limit, postOnly)
     if (ticks === 0 || this.prices.outsideBand(market, ticks)) return 0
-    const timeInForce = (attributes >>> ATTR_TIF_SHIFT) & 7
+    const timeInForce = (attributes >>> ATTR_TIME_IN_FORCE_SHIFT) & 7
     const mayRest = timeInForce === TIF_GTC || timeInForce === TIF_GTD
     return mayRest && this.book.levelMissing(restingBook(market, side), ticks) ? 0 : ticks
   }
@@ -522,8 +522,8 @@ export class Trading implements MatchSink {
       const account = this.protections.account(entry)
       const market = this.protections.market(entry)
       const event = this.events.next(EVENT_PROTECTION_TRIGGERED, this.clock)
-      this.events.words[event + EV_ACCOUNT] = account
-      this.events.words[event + EV_MARKET] = market
+      this.events.words[event + ProtectionTriggeredEv.ACCOUNT] = account
+      this.events.words[event + ProtectionTriggeredEv.MARKET] = market
       this.massCancels.begin(
         { account, market, side: -1, reason: CancelReason.Protection, haltedToo: true },
         this.clock[CLOCK_SEQ]!,

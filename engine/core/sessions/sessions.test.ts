@@ -304,7 +304,7 @@ test('100,000 live sessions of 6,250 accounts: memory follows those who trade', 
         nonce,
         deadlineMs: NOW,
       })
-      expect(sessions.approve(words, 0)).toBe(0)
+      expect(sessions.approve(words, floats, 0)).toBe(0)
     }
     events.flush()
   }

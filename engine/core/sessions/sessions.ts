@@ -10,7 +10,16 @@
  */
 import { EventKind, Reject } from '../../codes.js'
 import { readApproval } from '../../commands.js'
-import { ApproveCmd, Attr, Cmd, Ev, FrameCmd, RevokeCmd } from '../../layout.js'
+import {
+  ApproveSessionCmd,
+  FrameCmd,
+  FrameOpenedEv,
+  RevokeSessionCmd,
+  SessionApprovedEv,
+  SessionRevokedEv,
+  UnsignedFrameCmd,
+  UnsignedFrameOpenedEv,
+} from '../../layout.js'
 import { FRAME_COMMANDS_MAX, FRAME_NONCE_WINDOW, FRAME_WINDOW_IDLE_MS, UNITS_END } from '../../limits.js'
 import type { Events } from '../base/events.js'
 import { FrameWindows } from './frame-windows.js'
@@ -75,54 +84,67 @@ export class Sessions {
   }
 
   /** ApproveSession. Returns a Reject. */
-  approve(words: Int32Array, at: number): number {
+  approve(words: Int32Array, floats: Float64Array, at: number): number {
     const { ledger, clock, table } = this
-    const account = words[at + Cmd.ACCOUNT]!
+    const account = words[at + ApproveSessionCmd.ACCOUNT]!
     const timeMs = clock[Clock.TIME]!
     if (!ledger.isOpen(account)) return Reject.UnknownAccount
-    const { scopes, maxNotional, expiresAtMs, nonce, deadlineMs } = readApproval(words, at)
+    const { scopes, maxNotional, expiresAtMs, nonce, deadlineMs } = readApproval(words, floats, at)
     if (scopes === 0) return Reject.SessionScope
     if (expiresAtMs <= timeMs) return Reject.BadExpiry
     if (expiresAtMs > this.latestExpiryMs) return Reject.SessionLifetimeOverLimit
     const last = ledger.accountNumbers[account * ACCOUNT_NUMBERS + AccountNumber.APPROVAL_NONCE]!
     const refused = walletReject(nonce, deadlineMs, last, timeMs, Reject.ApprovalNonceUsed)
     if (refused !== Reject.None) return refused
-    const parity = (words[at]! >>> Attr.PARITY_SHIFT) & 1
-    const place = this.placeFor(account, words, at + ApproveCmd.X, parity)
+    const parity = (words[at]! >>> ApproveSessionCmd.KEY_PARITY_SHIFT) & 1
+    const place = this.placeFor(account, words, at + ApproveSessionCmd.KEY_X, parity)
     if (place < 0) return -place
 
     ledger.accountNumbers[account * ACCOUNT_NUMBERS + AccountNumber.APPROVAL_NONCE] = nonce
-    const replaced = place < table.end ? this.vacate(place, words, at + ApproveCmd.X, account, parity) : 0
+    const replaced =
+      place < table.end ? this.vacate(place, words, at + ApproveSessionCmd.KEY_X, account, parity) : 0
     const attributes = scopes | (parity << PARITY_BIT)
-    table.put(place, account, attributes, words, at + ApproveCmd.X, maxNotional, expiresAtMs, nonce)
+    table.put(
+      place,
+      account,
+      attributes,
+      words,
+      at + ApproveSessionCmd.KEY_X,
+      maxNotional,
+      expiresAtMs,
+      nonce,
+    )
 
-    const event = this.events.next(EventKind.SessionApproved | (attributes << 16), clock)
+    const event = this.events.next(
+      EventKind.SessionApproved | (attributes << SessionApprovedEv.SCOPES_SHIFT),
+      clock,
+    )
     const out = this.events.words
-    out[event + Ev.ACCOUNT] = account
+    out[event + SessionApprovedEv.ACCOUNT] = account
     for (let word = 0; word < KEY_WORDS; word++)
-      out[event + Ev.CLOID_LO + word] = words[at + ApproveCmd.X + word]!
+      out[event + SessionApprovedEv.KEY_X + word] = words[at + ApproveSessionCmd.KEY_X + word]!
     const float = event >> 1
-    this.events.floats[float + Ev.AMOUNT_A_F64] = maxNotional
-    this.events.floats[float + Ev.AMOUNT_B_F64] = expiresAtMs
-    this.events.floats[float + Ev.TAKER_ORDER_ID_F64] = replaced
-    this.events.floats[float + Ev.ORDER_ID_F64] = nonce
+    this.events.floats[float + SessionApprovedEv.MAX_NOTIONAL_F64] = maxNotional
+    this.events.floats[float + SessionApprovedEv.EXPIRES_AT_MS_F64] = expiresAtMs
+    this.events.floats[float + SessionApprovedEv.REPLACED_F64] = replaced
+    this.events.floats[float + SessionApprovedEv.APPROVAL_F64] = nonce
     return Reject.None
   }
 
   /** RevokeSession: by the wallet, by a frame of the account, or by the operator. Returns a Reject. */
   revoke(words: Int32Array, floats: Float64Array, at: number): number {
     const { ledger, table } = this
-    const account = words[at + Cmd.ACCOUNT]!
+    const account = words[at + RevokeSessionCmd.ACCOUNT]!
     const timeMs = this.clock[Clock.TIME]!
     const float = at >> 1
     if (!ledger.isOpen(account)) return Reject.UnknownAccount
-    const approval = floats[float + RevokeCmd.APPROVAL_F64]!
+    const approval = floats[float + RevokeSessionCmd.APPROVAL_F64]!
     const slot = table.find(account, approval)
     if (slot === NONE || table.word(slot, Session.STATE) !== SessionState.Active) return Reject.UnknownSession
     let nonce = 0
     if (this.left === 0 && !isOperators(words[at]!)) {
-      nonce = floats[float + RevokeCmd.NONCE_F64]!
-      const deadlineMs = floats[float + RevokeCmd.DEADLINE_F64]!
+      nonce = floats[float + RevokeSessionCmd.NONCE_F64]!
+      const deadlineMs = floats[float + RevokeSessionCmd.DEADLINE_MS_F64]!
       const last = ledger.accountNumbers[account * ACCOUNT_NUMBERS + AccountNumber.APPROVAL_NONCE]!
       const refused = walletReject(nonce, deadlineMs, last, timeMs, Reject.ApprovalNonceUsed)
       if (refused !== Reject.None) return refused
@@ -130,9 +152,9 @@ export class Sessions {
     }
     table.revoke(slot, timeMs)
     const event = this.events.next(EventKind.SessionRevoked, this.clock)
-    this.events.words[event + Ev.ACCOUNT] = account
-    this.events.floats[(event >> 1) + Ev.AMOUNT_A_F64] = approval
-    this.events.floats[(event >> 1) + Ev.AMOUNT_B_F64] = nonce
+    this.events.words[event + SessionRevokedEv.ACCOUNT] = account
+    this.events.floats[(event >> 1) + SessionRevokedEv.APPROVAL_F64] = approval
+    this.events.floats[(event >> 1) + SessionRevokedEv.NONCE_F64] = nonce
     return Reject.None
   }
 
@@ -141,7 +163,7 @@ export class Sessions {
     const { table, windows } = this
     const count = words[at + FrameCmd.COUNT]!
     if (!this.begin(count)) return Reject.BadFrame
-    const account = words[at + Cmd.ACCOUNT]!
+    const account = words[at + FrameCmd.ACCOUNT]!
     const approval = floats[(at >> 1) + FrameCmd.APPROVAL_F64]!
     const nonce = floats[(at >> 1) + FrameCmd.NONCE_F64]!
     const timeMs = this.clock[Clock.TIME]!
@@ -165,10 +187,10 @@ export class Sessions {
     this.open = slot
     this.entry = entry
     const event = this.events.next(EventKind.FrameOpened, this.clock)
-    this.events.words[event + Ev.ACCOUNT] = account
-    this.events.words[event + Ev.LOTS] = count
-    this.events.floats[(event >> 1) + Ev.AMOUNT_A_F64] = nonce
-    this.events.floats[(event >> 1) + Ev.AMOUNT_B_F64] = approval
+    this.events.words[event + FrameOpenedEv.ACCOUNT] = account
+    this.events.words[event + FrameOpenedEv.COUNT] = count
+    this.events.floats[(event >> 1) + FrameOpenedEv.NONCE_F64] = nonce
+    this.events.floats[(event >> 1) + FrameOpenedEv.APPROVAL_F64] = approval
     return Reject.None
   }
 
@@ -177,19 +199,19 @@ export class Sessions {
    * Returns a Reject; the commands that follow are then rejected too.
    */
   openUnsignedFrame(words: Int32Array, floats: Float64Array, at: number, allowed: boolean): number {
-    const count = words[at + FrameCmd.COUNT]!
+    const count = words[at + UnsignedFrameCmd.COUNT]!
     if (!this.begin(count)) return Reject.BadFrame
     if (!allowed) return Reject.FrameRequired
-    const account = words[at + Cmd.ACCOUNT]!
-    const approval = floats[(at >> 1) + FrameCmd.APPROVAL_F64]!
+    const account = words[at + UnsignedFrameCmd.ACCOUNT]!
+    const approval = floats[(at >> 1) + UnsignedFrameCmd.APPROVAL_F64]!
     const slot = this.table.find(account, approval)
     const refused = this.mayOpen(slot, this.clock[Clock.TIME]!)
     if (refused !== Reject.None) return refused
     this.open = slot
     const event = this.events.next(EventKind.UnsignedFrameOpened, this.clock)
-    this.events.words[event + Ev.ACCOUNT] = account
-    this.events.words[event + Ev.LOTS] = count
-    this.events.floats[(event >> 1) + Ev.AMOUNT_B_F64] = approval
+    this.events.words[event + UnsignedFrameOpenedEv.ACCOUNT] = account
+    this.events.words[event + UnsignedFrameOpenedEv.COUNT] = count
+    this.events.floats[(event >> 1) + UnsignedFrameOpenedEv.APPROVAL_F64] = approval
     return Reject.None
   }
 

@@ -4,11 +4,11 @@
  * nonce from 1 up. There is no nonce that means "none". Called by sessions.ts and transfers.ts.
  */
 import { Reject } from '../../codes.js'
-import { Attr } from '../../layout.js'
+import { WithdrawCmd } from '../../layout.js'
 import { UNITS_END, WALLET_AHEAD_MS } from '../../limits.js'
 
-/** True when the operator, or the program around the engine, answers for the command. */
-export const isOperators = (head: number): boolean => ((head >>> Attr.OPERATOR_SHIFT) & 1) === 1
+/** True when the operator, or the program around the engine, answers for the Withdraw or RevokeSession. */
+export const isOperators = (head: number): boolean => ((head >>> WithdrawCmd.OPERATOR_SHIFT) & 1) === 1
 
 /** Reject of a wallet's nonce and deadline at `timeMs`, or 0. `used` is the reject of a nonce not above `last`. */
 export function walletReject(

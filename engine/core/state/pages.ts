@@ -49,7 +49,7 @@ function orderRow({ trading }: State, slot: number): OrderRow {
   const at = slot << ORDER_SHIFT
   const extra = slot << EXTRA_SHIFT
   const attributes = words[at + Order.ATTR]!
-  const stop = isStop((attributes >>> Attr.TYPE_SHIFT) & 7)
+  const stop = isStop((attributes >>> Attr.ORDER_TYPE_SHIFT) & 7)
   return [
     numbers[2 * slot + OrderNumber.ID]!,
     words[at + Order.ACCOUNT]!,

@@ -138,7 +138,7 @@ function orderView({ trading }: State, slot: number): OrderView {
   const at = slot << ORDER_SHIFT
   const extra = slot << EXTRA_SHIFT
   const attributes = words[at + Order.ATTR]!
-  const type = (attributes >>> Attr.TYPE_SHIFT) & 7
+  const type = (attributes >>> Attr.ORDER_TYPE_SHIFT) & 7
   return {
     orderId: numbers[2 * slot + OrderNumber.ID]!,
     account: words[at + Order.ACCOUNT]!,
@@ -149,7 +149,7 @@ function orderView({ trading }: State, slot: number): OrderView {
     lots: words[at + Order.LOTS]!,
     remaining: trading.orders.remaining(slot),
     orderType: type,
-    timeInForce: (attributes >>> Attr.TIF_SHIFT) & 7,
+    timeInForce: (attributes >>> Attr.TIME_IN_FORCE_SHIFT) & 7,
     triggerTicks: isStop(type) ? extras[extra + Extra.TRIGGER]! : 0,
     displayLots: (attributes & Mark.Iceberg) === 0 ? 0 : extras[extra + Extra.DISPLAY]!,
     expiresAtMs: (attributes & Mark.Expires) === 0 ? 0 : extraNumbers[2 * slot + ExtraNumber.EXPIRES_AT]!,

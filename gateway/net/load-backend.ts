@@ -41,7 +41,7 @@ export function loadBackend(setting: SocketsSetting): LoadedBackend {
       'ServerUnfit',
       `gateway.sockets: is "uws", but no native WebSocket server fits ${system}:${why}`,
     )
-  const cost = 'an order takes more of the gateway’s processor time (README, "Node versions")'
+  const cost = 'under load answers come later (README, "Node versions")'
   return {
     backend: nodeBackend,
     notice: `no native WebSocket server fits ${system}; ${nodeBackend.name} serve instead: ${cost}${why}`,

@@ -21,7 +21,6 @@ const ACCEPTED: Readonly<Record<string, string>> = {
   ProofLater: 'what settlement answers and the gateway hands on: neither may know the other',
   RequestError: 'the refusal of a request, at its two ends',
   SessionView: 'faces of two packages: a session as the engine has it, and as its owner is told',
-  cloidAt: 'the engine reads a record; the history reads millions, without an allocation for each half',
   syncFolder: 'the contracts may not import the engine',
 }
 

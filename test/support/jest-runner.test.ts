@@ -14,6 +14,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 20 }))
 function run(
   name: string,
   suites: Readonly<Record<string, string>>,
+  preload?: string,
 ): Promise<{ code: unknown; said: string }> {
   const rootDir = join(folder, name)
   mkdirSync(rootDir)
@@ -29,8 +30,12 @@ function run(
     maxWorkers: 2,
   }
   const words = [jest, '--config', JSON.stringify(config)]
+  const options = {
+    cwd: rootDir,
+    env: { ...process.env, ...(preload === undefined ? {} : { NODE_OPTIONS: `--import=${preload}` }) },
+  }
   return new Promise((done) => {
-    const child = execFile(process.execPath, words, { cwd: rootDir }, (_error, stdout, stderr) =>
+    const child = execFile(process.execPath, words, options, (_error, stdout, stderr) =>
       done({ code: child.exitCode, said: stdout + stderr }),
     )
   })
@@ -44,4 +49,14 @@ test('what is left open', async () => {
   expect([whole.code, whole.said]).toEqual([0, expect.stringContaining('Tests:       2 passed')])
   expect([open.code, open.said]).toEqual([1, expect.stringContaining('Tests:       2 passed')])
   expect(open.said).toMatch(/open 10 s after the last suite: .*1 Timeout/)
+}, 300_000)
+
+test('a process that comes up late is told what to run as well', async () => {
+  const preload = join(folder, 'late.mjs')
+  writeFileSync(
+    preload,
+    "if (process.env.TINYPOOL_WORKER_ID === '2') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3000)",
+  )
+  const { code, said } = await run('late', { one: '', two: '' }, preload)
+  expect([code, said]).toEqual([0, expect.stringContaining('Tests:       2 passed')])
 }, 300_000)

@@ -1,7 +1,7 @@
 /**
  * The last step of `npm run build`: takes away what the compiler made of files that are gone, or tests of them would
  * still run, and puts the program in one folder, dist/program, a file for main and one for each thread
- * and child process. Why: a start reads a few files instead of 900 (a fifth of the CPU), and V8 sees calls between
+ * and child process. Why: a start reads a few files instead of 900 (a quarter to a half of the CPU), and V8 sees calls between
  * the modules of a thread as calls within one module, which it inlines.
  *
  *   node dist/app/bundle.js

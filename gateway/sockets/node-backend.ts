@@ -20,6 +20,11 @@ const LOOK_MS = 1000
 /** Less than what the gateway counts an idle connection for (kept-connections.ts), with the second that Node adds. */
 const IDLE_MS = 8000
 
+/** What a client may take to say goodbye too; then its socket and what it has not read are let go. */
+const CLOSE_MS_MAX = 5000
+/** Parts that a message may come in: each holds the packet that it came with until the message is whole. */
+const FRAGMENTS_MAX = 32
+
 /** node:net lets several sockets of a process listen on one port from 22.12 on, and from 23.1. */
 function sharesPorts(version: string): boolean {
   const [major, minor] = version.split('.').map(Number) as [number, number]
@@ -59,24 +64,32 @@ class NodeApp implements App {
     // Those beyond a number would be left out in silence; their bytes are bounded.
     this.#server.maxHeadersCount = 0
     this.#server.on('connection', (socket: Socket) => this.#connected(socket))
-    this.#server.on('request', (request, response) => {
+    const asked = (request: Incoming, response: ServerResponse): void => {
       const connection = this.#connections.get(request.socket)
       connection?.take(() => this.#handle(request, response, connection))
-    })
+      // A wish that is not heard: the parser has stopped behind it, so nothing more of this connection is read.
+      if (request.headers.upgrade === undefined) return
+      response.shouldKeepAlive = false
+      connection?.takeNoMore()
+    }
+    this.#server.on('request', asked)
+    // Else node:http would refuse it by itself, past every budget.
+    this.#server.on('checkExpectation', asked)
   }
 
   ws<Data>(path: string, behavior: SocketBehavior<Data>): void {
     if (path !== '/') throw new Error(`node-backend: a WebSocket at ${path}, but handshakes are known at /`)
     let subprotocol = ''
-    // The type declarations do not know closeTimeout: how long a client may take to say goodbye too.
-    const options: ServerOptions & { readonly closeTimeout: number } = {
+    // The type declarations do not know all of them.
+    const options: ServerOptions & { readonly closeTimeout: number; readonly maxFragments: number } = {
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
       // A pong counts as unsent until it has left (node-socket.ts).
       autoPong: false,
       maxPayload: behavior.maxPayloadLength,
-      closeTimeout: behavior.idleTimeout * 1000,
+      maxFragments: FRAGMENTS_MAX,
+      closeTimeout: CLOSE_MS_MAX,
       handleProtocols: () => subprotocol,
     }
     const webSockets = new WebSocketServer(options)
@@ -88,7 +101,13 @@ class NodeApp implements App {
       if (connection === undefined) return
       const response = new ServerResponse(request)
       response.shouldKeepAlive = false
-      response.assignSocket(socket)
+      try {
+        response.assignSocket(socket)
+      } catch {
+        // An answer to what came before it has not left yet: no client that means it asks so.
+        connection.cut()
+        return
+      }
       response.on('finish', () => socket.destroySoon())
       const upgrade = (data: unknown, taken: string): void => {
         response.detachSocket(socket)
@@ -138,6 +157,8 @@ class NodeApp implements App {
     }
     const listening = (): void => {
       server.off('error', failed)
+      // A connection that could not be taken harms nobody else.
+      server.on('error', () => {})
       // Not as node:http closes, which would cut idle connections and look no more after those that are half-open.
       const socket: NodeListenSocket = { close: () => void NetServer.prototype.close.call(server) }
       told(socket)

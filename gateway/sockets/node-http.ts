@@ -182,6 +182,7 @@ export class HttpConnection {
   readonly #waiting: (() => void)[] = []
   #isBusy = false
   #isOver = false
+  #takesMore = true
 
   constructor(socket: Socket, address: ArrayBuffer) {
     this.socket = socket
@@ -191,12 +192,17 @@ export class HttpConnection {
 
   /** Handles a request when those before it have been answered. */
   take(handle: () => void): void {
-    if (this.#isOver) return
+    if (this.#isOver || !this.#takesMore) return
     if (!this.#isBusy) {
       this.#isBusy = true
       handle()
     } else if (this.#waiting.length < WAITING_MAX) this.#waiting.push(handle)
     else this.cut()
+  }
+
+  /** What is taken already is answered; nothing that comes behind it is. */
+  takeNoMore(): void {
+    this.#takesMore = false
   }
 
   /** The request that is being handled has its answer; one that `closes` is the connection's last. */

@@ -7,6 +7,8 @@ import type { WebSocket } from 'ws'
 import type { BackendSocket, SocketBehavior } from './backend.js'
 import { arrayBufferOf } from './node-http.js'
 
+const PONG_HEAD_BYTES = 2
+
 export class NodeSocket<Data> implements BackendSocket<Data> {
   readonly #ws: WebSocket
   readonly #socket: Socket
@@ -15,6 +17,8 @@ export class NodeSocket<Data> implements BackendSocket<Data> {
   /** Bytes that waited when last looked, at least: while there are any, the end of a write is a drain. */
   #heldBytes = 0
   #isOver = false
+  #pongWaits = false
+  #leftOutBytes = 0
 
   constructor(ws: WebSocket, socket: Socket, data: Data, behavior: SocketBehavior<Data>) {
     this.#ws = ws
@@ -23,13 +27,26 @@ export class NodeSocket<Data> implements BackendSocket<Data> {
     this.#behavior = behavior
     ws.on('message', (message: Buffer, isBinary) => behavior.message(this, arrayBufferOf(message), isBinary))
     ws.on('ping', (payload) => {
-      ws.pong(payload, false, this.#written)
-      this.#look()
+      // One pong waits at most (RFC 6455, 5.5.3, asks for no more): a waiting write holds a hundred times what its ping
+      // has cost to send. What is left out counts as waiting, so that who reads nothing is closed.
+      if (this.#pongWaits) this.#leftOutBytes += payload.length + PONG_HEAD_BYTES
+      else {
+        this.#pongWaits = true
+        ws.pong(payload, false, () => {
+          this.#pongWaits = false
+          this.#leftOutBytes = 0
+          this.#written()
+        })
+        this.#look()
+      }
       behavior.ping(this)
     })
     ws.on('pong', () => behavior.pong(this))
-    // What is no WebSocket frame, or too large a one: `ws` says so and closes.
-    ws.on('error', () => this.#over())
+    // What is no WebSocket frame, or too large a one: `ws` says so and closes; nobody waits for the client's word.
+    ws.on('error', () => {
+      socket.destroySoon()
+      this.#over()
+    })
     ws.on('close', () => this.#over())
     socket.setTimeout(behavior.idleTimeout * 1000)
     behavior.open(this)
@@ -40,7 +57,7 @@ export class NodeSocket<Data> implements BackendSocket<Data> {
   }
 
   getBufferedAmount(): number {
-    return this.#socket.writableLength
+    return this.#socket.writableLength + this.#leftOutBytes
   }
 
   cork(write: () => void): void {

@@ -76,6 +76,27 @@ export class Program {
     this.child.kill(signal)
     return this.exited
   }
+
+  /** Does `action` while every thread of the process is held, so that no file of it is written, renamed or removed. */
+  async whileHeld(action: () => void): Promise<void> {
+    const pid = this.child.pid!
+    const isHeld = (): boolean =>
+      readdirSync(`/proc/${pid}/task`).every((task) => stateOf(`${pid}/task/${task}`) === 'T')
+    this.child.kill('SIGSTOP')
+    try {
+      await until('each thread is held', isHeld)
+      action()
+    } finally {
+      this.child.kill('SIGCONT')
+    }
+  }
+}
+
+const stateOf = (path: string): string => statOf(path)[0]!
+/** What /proc says of a process or thread, from its state on. */
+function statOf(path: string): string[] {
+  const stat = readFileSync(`/proc/${path}/stat`, 'utf8')
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
 }
 
 export async function until(
@@ -110,8 +131,7 @@ export function processes(): {
     if (!/^\d+$/.test(name)) return []
     try {
       const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0').slice(0, -1)
-      const stat = readFileSync(`/proc/${name}/stat`, 'utf8')
-      const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+      const [state, parent] = statOf(name)
       return command.length === 0 || state === 'Z'
         ? []
         : [{ pid: Number(name), parent: Number(parent), command }]

@@ -182,7 +182,8 @@ describe('a changed byte', () => {
     async (pattern, tools) => {
       const name = pattern.replace('BATCH', batch)
       const data = join(folder, `changed-${basename(name)}`)
-      cpSync(dataDir, data, { recursive: true, filter: (path) => !/\/(gateway|snapshots|lock)$/.test(path) })
+      const filter = (path: string): boolean => !/\/(gateway|snapshots|lock)$/.test(path)
+      await exchange.whileHeld(() => cpSync(dataDir, data, { recursive: true, filter }))
       const path = join(data, 'archive', name)
       const bytes = readFileSync(path)
       bytes[bytes.length >> 1]! ^= 1

@@ -62,6 +62,13 @@ export const EXPIRY_AHEAD_MS_MAX = 366 * 86_400_000
 export const DEADLINE_AHEAD_MS_MAX = 86_400_000
 /** Bytes of one client message, before decoding. */
 export const FRAME_BYTES_MAX = 16 * 1024
+/** Fills of a frame beyond one a command that count as an order each. */
+export const SINGLE_FILLS_MAX = 64
+/**
+ * Orders that each further fill counts as. What one command does is told of in one piece, 7 to 14 us of the gateway's
+ * thread a fill, and everybody waits behind it: a thousand fills at once delay others as a thousand orders do not.
+ */
+export const SWEPT_FILL_ORDERS = 16
 /** Bytes of an HTTP request's first line and headers, those of a WebSocket's handshake among them. */
 export const HTTP_HEAD_BYTES_MAX = 4 * 1024
 /** Bytes that one command of a frame may take, in whatever encoding, and what stands around all of them. */

@@ -6,6 +6,7 @@ import { WebSocket } from 'ws'
 import { type Rig, RIG_DEPLOYMENT, startRig } from '../../bench/gateway-rig.js'
 import { openRaw, webSocketFrame } from '../../bench/raw-websocket.js'
 import { CommandKind } from '../../engine/codes.js'
+import { COMMAND_WORDS } from '../../engine/layout.js'
 import { type Client, GlassbookError, createClient } from '../../sdk/index.js'
 import { ErrorCode, closeCode, errorName } from '../../sdk/wire/codes.js'
 import { Kind, Method } from '../../sdk/wire/layout.js'
@@ -13,6 +14,7 @@ import { packMsgpack, unpackMsgpack } from '../../sdk/wire/msgpack.js'
 import { logonMessage } from '../../sdk/wire/signed.js'
 import { createDomain } from '../signatures/auth.js'
 import { gatewayConfigSchema } from '../settings/config.js'
+import { type FramePayer, Limits } from './limits.js'
 
 const domain = createDomain(RIG_DEPLOYMENT.chainId, RIG_DEPLOYMENT.vault).hash
 
@@ -220,6 +222,26 @@ test('fills beyond one an order weigh on the order budget of who takes, afterwar
   // Who made them pays nothing, and nobody is kept from cancelling.
   await maker.placeOrder({ ...sell, lots: 1 })
   await taker.cancelAll({ market: 0 })
+})
+
+test('fills of a frame beyond 64 more than its commands weigh 16 orders each', () => {
+  const orderRate = { perSecond: 0.001, burst: 10_000 }
+  const limits = new Limits({ ...gatewayConfigSchema.parse({}), orderRate, ipOrderRate: orderRate }, () => 0)
+  const payer = (ip: string): FramePayer => ({ ip, framesInFlight: 0, warnedAtMs: 0, send: () => {} })
+  const orders = (count: number): Int32Array => {
+    const records = new Int32Array(count * COMMAND_WORDS)
+    for (let index = 0; index < count; index++) records[index * COMMAND_WORDS] = CommandKind.Place
+    return records
+  }
+  /** Whether an account at an address of its own can place `count` orders after a frame with `more` fills. */
+  const fits = (more: number, count: number): boolean => {
+    const account = more * 100_000 + count
+    limits.filled(account, `a${account}`, more)
+    return limits.frame(payer(`a${account}`), account, orders(count), 0, count, false) === undefined
+  }
+  expect([fits(64, 9936), fits(64, 9938)]).toEqual([true, false])
+  expect([fits(65, 9920), fits(65, 9922)]).toEqual([true, false])
+  expect([fits(564, 1936), fits(564, 1938)]).toEqual([true, false])
 })
 
 test('connections of an address, connections a second, the Origin: refused before the upgrade', async () => {

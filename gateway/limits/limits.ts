@@ -4,6 +4,7 @@
  */
 import { CommandKind } from '../../engine/codes.js'
 import { COMMAND_WORDS, kindOf } from '../../engine/layout.js'
+import { SINGLE_FILLS_MAX, SWEPT_FILL_ORDERS } from '../../engine/limits.js'
 import { ErrorCode } from '../../sdk/wire/codes.js'
 import { Control, Kind } from '../../sdk/wire/layout.js'
 import type { WireValue } from '../../sdk/wire/msgpack.js'
@@ -258,14 +259,12 @@ export class Limits {
     return undefined
   }
 
-  /**
-   * A frame has made `more` fills than it has commands. Each counts as an order, if need be of later: an order that
-   * meets a thousand makers takes as much of the gateway as hundreds that meet one.
-   */
+  /** A frame has made `more` fills than it has commands: they count as orders, if need be of later. */
   filled(account: number, ip: string, more: number): void {
     const now = performance.now()
-    this.#orders.charge(account, more, now)
-    this.#ordersByIp.charge(ip, more, now)
+    const orders = more + Math.max(0, more - SINGLE_FILLS_MAX) * (SWEPT_FILL_ORDERS - 1)
+    this.#orders.charge(account, orders, now)
+    this.#ordersByIp.charge(ip, orders, now)
   }
 
   /** Whether the account may have `places` more live orders; they count as resting until they do not. */

@@ -3,6 +3,7 @@
  * quote units. A candle exists only where there was a trade. The newest of each interval are kept in
  * memory; history/market-history.ts keeps them on disk.
  */
+import { quoteUnits } from '../../engine/units.js'
 import { CANDLE_INTERVALS, type CandleInterval } from '../../sdk/wire/layout.js'
 
 /** [startMs, open, high, low, close, lots, quoteUnits, trades, lastSeq] */
@@ -36,7 +37,7 @@ export class Candles {
 
   /** Adds a trade; times do not go back. */
   add(seq: number, timeMs: number, ticks: number, lots: number): void {
-    const quoteUnits = ticks * lots * this.#tickUnits
+    const traded = quoteUnits(ticks, lots, this.#tickUnits)
     for (const [interval, series] of this.#series) {
       const lengthMs = CANDLE_INTERVALS[interval]
       let candle = series.at(-1)
@@ -49,7 +50,7 @@ export class Candles {
       if (ticks < candle[3]) candle[3] = ticks
       candle[4] = ticks
       candle[5] += lots
-      candle[6] += quoteUnits
+      candle[6] += traded
       candle[7]++
       candle[8] = seq
       const changed = this.#changed.get(interval)

@@ -8,7 +8,7 @@
  */
 import type { Address } from 'viem'
 import { CommandKind, EventKind, Side } from '../../engine/codes.js'
-import { createEngine, restoreEngine } from '../../engine/index.js'
+import { baseUnits, createEngine, quoteUnits, restoreEngine } from '../../engine/index.js'
 import {
   AcceptedEv,
   AccountOpenedEv,
@@ -332,8 +332,8 @@ export class Follower {
     const market = this.markets.get(words[offset + FillEv.MARKET]!)
     if (market === undefined) throw new FollowError(`fill at seq ${seq} in unknown market`)
     const lots = words[offset + FillEv.LOTS]!
-    const base = lots * market.lotUnits
-    const quote = words[offset + FillEv.TICKS]! * lots * market.tickUnits
+    const base = baseUnits(lots, market.lotUnits)
+    const quote = quoteUnits(words[offset + FillEv.TICKS]!, lots, market.tickUnits)
     const maker = words[offset + FillEv.MAKER_ACCOUNT]!
     const taker = words[offset + FillEv.TAKER_ACCOUNT]!
     const makerFee = floats[float + FillEv.MAKER_FEE_F64]!

@@ -64,11 +64,11 @@ describe('recovery', () => {
       onLog: (line) => lines.push(line),
     })
 
-  /** Starts, journals `count` deposits one block each, and dies without a Close block. */
-  const live = (count: number): void => {
-    const { position, stateHash, engine } = start()
+  /** Starts, and writes behind what is there; `stateHash`: what the first block says, by right the state's own. */
+  const open = (stateHash?: Uint8Array) => {
+    const recovered = start()
+    const { position } = recovered
     const sab = createRing(64 * 1024)
-    const ring = new RingWriter(sab)
     const backend = new FileBackend({
       disk: nodeDisk,
       folder: journalFolder(dataDir),
@@ -83,9 +83,15 @@ describe('recovery', () => {
       epoch: position.epoch + 1,
       onDurable: () => {},
     })
-    void writer.start(genesis, stateHash)
+    void writer.start(genesis, stateHash ?? recovered.stateHash)
+    return { backend, writer, ring: new RingWriter(sab), seq: recovered.engine.seq }
+  }
+
+  /** Starts, journals `count` deposits one block each, and dies without a Close block. */
+  const live = (count: number): void => {
+    const { backend, writer, ring, seq } = open()
     for (let index = 1; index <= count; index++) {
-      put(ring, engine.seq + index, index)
+      put(ring, seq + index, index)
       expect(writer.turn()).toBe(true)
     }
     backend.close()
@@ -204,48 +210,11 @@ describe('recovery', () => {
 
   test('a state hash in the journal that replay does not reach stops the start', () => {
     live(4)
-    const { position } = start()
-    const sab = createRing(4096)
-    const backend = new FileBackend({
-      disk: nodeDisk,
-      folder: journalFolder(dataDir),
-      segmentBytes: SEGMENT_BYTES,
-      segment: position.segment,
-      offset: position.offset,
-    })
-    const writer = new JournalWriter({
-      ring: new RingReader(sab),
-      backend,
-      position,
-      epoch: position.epoch + 1,
-      onDurable: () => {},
-    })
-    void writer.start(genesis, new Uint8Array(32).fill(9))
-    backend.close()
+    open(new Uint8Array(32).fill(9)).backend.close()
     expect(() => start()).toThrow(StateMismatch)
   })
 
   test('a second writer on the same journal is noticed before the first writes again', () => {
-    const open = () => {
-      const { position, stateHash } = start()
-      const sab = createRing(64 * 1024)
-      const backend = new FileBackend({
-        disk: nodeDisk,
-        folder: journalFolder(dataDir),
-        segmentBytes: SEGMENT_BYTES,
-        segment: position.segment,
-        offset: position.offset,
-      })
-      const writer = new JournalWriter({
-        ring: new RingReader(sab),
-        backend,
-        position,
-        epoch: position.epoch + 1,
-        onDurable: () => {},
-      })
-      void writer.start(genesis, stateHash)
-      return { backend, writer, ring: new RingWriter(sab) }
-    }
     const first = open()
     put(first.ring, 1, 1)
     expect(first.writer.turn()).toBe(true)

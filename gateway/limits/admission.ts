@@ -10,10 +10,9 @@
  * address that goes on is not even answered: an answer costs more than the end.
  */
 import { ErrorCode } from '../../sdk/wire/codes.js'
-import { Budget, type Rate, spent } from './budgets.js'
+import { Budget, type Rate, type Refusal, ToldBudget, ofAddress } from './budgets.js'
 import type { GatewayConfig } from '../settings/config.js'
 import type { Connection } from '../connections/connection.js'
-import type { Refusal } from './limits.js'
 import { WaitingMessages } from '../connections/waiting-messages.js'
 
 /** Messages and bytes of one socket handled in a turn, and messages of all. */
@@ -55,9 +54,9 @@ function priceOf(code: number): number {
 
 export class Admission {
   readonly #config: GatewayConfig
-  readonly #messages: Budget<number>
-  readonly #messagesByIp: Budget<string>
-  readonly #bytesByIp: Budget<string>
+  readonly #messages: ToldBudget<number>
+  readonly #messagesByIp: ToldBudget<string>
+  readonly #bytesByIp: ToldBudget<string>
   readonly #refusals: Budget<number>
   readonly #refusalsByIp: Budget<string>
   /** Connections of an address that were closed for what they asked. */
@@ -68,9 +67,10 @@ export class Admission {
 
   constructor(config: GatewayConfig) {
     this.#config = config
-    this.#messages = new Budget(config.messageRate)
-    this.#messagesByIp = new Budget(config.ipMessageRate)
-    this.#bytesByIp = new Budget(config.ipByteRate)
+    const { RateLimited, IpRateLimited } = ErrorCode
+    this.#messages = new ToldBudget(config.messageRate, RateLimited, 'message', () => 'this connection')
+    this.#messagesByIp = new ToldBudget(config.ipMessageRate, IpRateLimited, 'message', ofAddress)
+    this.#bytesByIp = new ToldBudget(config.ipByteRate, IpRateLimited, 'byte', ofAddress)
     this.#refusals = new Budget(config.refusalRate)
     this.#refusalsByIp = new Budget(config.ipRefusalRate)
     this.#closed = new Budget(config.ipOffenceRate)
@@ -100,19 +100,12 @@ export class Admission {
   /** Takes what a message costs, whatever it says. */
   message({ id, ip }: Connection, bytes: number): Refusal | undefined {
     const now = performance.now()
-    const own = this.#messages.take(id, 1, now)
-    const { messageRate, ipMessageRate } = this.#config
-    if (own > 0) return refusal(ErrorCode.RateLimited, spent('message', 'this connection', messageRate), own)
-    const ofIp = this.#messagesByIp.take(ip, 1, now)
-    if (ofIp > 0) return refusal(ErrorCode.IpRateLimited, spent('message', ip, ipMessageRate), ofIp)
-    return this.bytes(ip, bytes, now)
+    return this.#messages.pay(id, 1, now) ?? this.#messagesByIp.pay(ip, 1, now) ?? this.bytes(ip, bytes, now)
   }
 
   /** Takes the bytes of a message, or of a request's body, from its address. */
   bytes(ip: string, bytes: number, now = performance.now()): Refusal | undefined {
-    const retryAfter = this.#bytesByIp.take(ip, bytes, now)
-    if (retryAfter === 0) return undefined
-    return refusal(ErrorCode.IpRateLimited, spent('byte', ip, this.#config.ipByteRate), retryAfter)
+    return this.#bytesByIp.pay(ip, bytes, now)
   }
 
   /** An error goes to the connection; with a bound it was one too many of that, and the connection is to be closed. */
@@ -151,12 +144,6 @@ export class Admission {
     }
   }
 }
-
-const refusal = (code: number, message: string, retryAfter: number): Refusal => ({
-  code,
-  message,
-  retryAfter,
-})
 
 /** Lets every socket have its turn. */
 export class Turns {

@@ -10,9 +10,12 @@ export interface Rate {
   readonly burst: number
 }
 
-/** A refusal's words: which budget has nothing left, whose it is, and what it holds. */
-export const spent = (what: string, whose: string, { perSecond, burst }: Rate): string =>
-  `the ${what} budget of ${whose} is spent: ${perSecond} a second, at most ${burst} at once`
+/** Why a client does not get what he asks for, and where it helps to wait, how long (ms). */
+export interface Refusal {
+  readonly code: number
+  readonly message: string
+  readonly retryAfter?: number
+}
 
 class Bucket {
   tokens: number
@@ -84,3 +87,27 @@ export class Budget<K> {
     }
   }
 }
+
+/** A budget whose spender is told so: by which code, which budget has nothing left, whose it is, and what it holds. */
+export class ToldBudget<K> extends Budget<K> {
+  readonly #code: number
+  readonly #words: (key: K) => string
+
+  /** `what` is counted, as in "the order budget"; `whose` says who a key is. */
+  constructor(rate: Rate, code: number, what: string, whose: (key: K) => string) {
+    super(rate)
+    this.#code = code
+    this.#words = (key) =>
+      `the ${what} budget of ${whose(key)} is spent: ${rate.perSecond} a second, at most ${rate.burst} at once`
+  }
+
+  /** Takes `weight` tokens of `key` at `nowMs`, or says why not. */
+  pay(key: K, weight: number, nowMs: number): Refusal | undefined {
+    const retryAfter = this.take(key, weight, nowMs)
+    return retryAfter === 0 ? undefined : { code: this.#code, message: this.#words(key), retryAfter }
+  }
+}
+
+/** Keys as refusals say them. */
+export const ofAddress = (ip: string): string => ip
+export const ofAccount = (account: number): string => `account ${account}`

@@ -8,7 +8,7 @@ import { SINGLE_FILLS_MAX, SWEPT_FILL_ORDERS } from '../../engine/limits.js'
 import { ErrorCode } from '../../sdk/wire/codes.js'
 import { Control, Kind } from '../../sdk/wire/layout.js'
 import type { WireValue } from '../../sdk/wire/msgpack.js'
-import { Budget, spent } from './budgets.js'
+import { type Refusal, ToldBudget, ofAccount, ofAddress } from './budgets.js'
 import type { GatewayConfig } from '../settings/config.js'
 import { HTTP_IDLE_MS, KeptConnections } from '../connections/kept-connections.js'
 import { connectionsOf, openFilesMax } from './open-files.js'
@@ -19,12 +19,6 @@ const BYTES_A_WEIGHT = 16 << 10
 const ADDRESS_SHARE = 3 / 4
 /** A client is told when less than this part of a budget is left. */
 const THROTTLE_BELOW = 0.1
-
-export interface Refusal {
-  readonly code: number
-  readonly message: string
-  readonly retryAfter?: number
-}
 
 /** Who sends frames, as the limits see him. */
 export interface FramePayer {
@@ -38,15 +32,15 @@ export interface FramePayer {
 
 export class Limits {
   readonly #config: GatewayConfig
-  readonly #requestsByAccount: Budget<number>
+  readonly #requestsByAccount: ToldBudget<number>
   /** Before logon. */
-  readonly #requestsByIp: Budget<string>
-  readonly #allRequestsByIp: Budget<string>
-  readonly #connects: Budget<string>
-  readonly #orders: Budget<number>
-  readonly #ordersByIp: Budget<string>
-  readonly #cancels: Budget<number>
-  readonly #frameBytes: Budget<number>
+  readonly #requestsByIp: ToldBudget<string>
+  readonly #allRequestsByIp: ToldBudget<string>
+  readonly #connects: ToldBudget<string>
+  readonly #orders: ToldBudget<number>
+  readonly #ordersByIp: ToldBudget<string>
+  readonly #cancels: ToldBudget<number>
+  readonly #frameBytes: ToldBudget<number>
   /** Open WebSockets and unanswered HTTP requests of each address, and of all. */
   readonly #connections = new Map<string, number>()
   #allConnections = 0
@@ -62,14 +56,16 @@ export class Limits {
   constructor(config: GatewayConfig, openOrders: (account: number) => number, openFiles = openFilesMax()) {
     this.#config = config
     this.#openOrders = openOrders
-    this.#requestsByAccount = new Budget(config.requestRate)
-    this.#requestsByIp = new Budget(config.requestRate)
-    this.#allRequestsByIp = new Budget(config.ipRequestRate)
-    this.#connects = new Budget(config.connectRate)
-    this.#orders = new Budget(config.orderRate)
-    this.#ordersByIp = new Budget(config.ipOrderRate)
-    this.#cancels = new Budget(config.cancelRate)
-    this.#frameBytes = new Budget(config.frameByteRate)
+    const { RateLimited, IpRateLimited, ConnectRateLimited } = ErrorCode
+    const { OrderRateLimited, IpOrderRateLimited, CancelRateLimited } = ErrorCode
+    this.#requestsByAccount = new ToldBudget(config.requestRate, RateLimited, 'request', ofAccount)
+    this.#requestsByIp = new ToldBudget(config.requestRate, RateLimited, 'request', ofAddress)
+    this.#allRequestsByIp = new ToldBudget(config.ipRequestRate, IpRateLimited, 'request', ofAddress)
+    this.#connects = new ToldBudget(config.connectRate, ConnectRateLimited, 'connection', ofAddress)
+    this.#orders = new ToldBudget(config.orderRate, OrderRateLimited, 'order', ofAccount)
+    this.#ordersByIp = new ToldBudget(config.ipOrderRate, IpOrderRateLimited, 'order', ofAddress)
+    this.#cancels = new ToldBudget(config.cancelRate, CancelRateLimited, 'cancel', ofAccount)
+    this.#frameBytes = new ToldBudget(config.frameByteRate, RateLimited, 'frame byte', ofAccount)
     const ofFiles = connectionsOf(openFiles, config.threads)
     this.#connectionsMax = Math.min(config.connectionsMax, ofFiles)
     this.#connectionsPerIp = Math.min(config.connectionsPerIp, Math.ceil(ofFiles * ADDRESS_SHARE))
@@ -78,10 +74,7 @@ export class Limits {
 
   /** Takes what a handshake costs before it is looked at; whether its address may open one more WebSocket. */
   connect(ip: string): Refusal | undefined {
-    const retryAfter = this.#connects.take(ip, 1, performance.now())
-    if (retryAfter === 0) return this.#connectionsFull(ip)
-    const message = spent('connection', ip, this.#config.connectRate)
-    return { code: ErrorCode.ConnectRateLimited, message, retryAfter }
+    return this.#connects.pay(ip, 1, performance.now()) ?? this.#connectionsFull(ip)
   }
 
   /** `onKept`: it may come on a connection that is counted already. */
@@ -140,39 +133,26 @@ export class Limits {
     if (now !== undefined) this.#loggedOn.set(now, (this.#loggedOn.get(now) ?? 0) + 1)
   }
 
-  /** Takes what an HTTP request costs before it is looked at; a frame's commands are paid for later. */
+  /**
+   * Takes what an HTTP request costs before it is looked at; a frame's commands are paid for later. A frame from its
+   * address over all accounts only: an address that has not logged on trades over HTTP as well.
+   */
   http(ip: string, isFrame: boolean): Refusal | undefined {
-    return (isFrame ? this.#httpFrame(ip) : this.request(ip, undefined, 1)) ?? this.#connectionsFull(ip, true)
-  }
-
-  /** From its address over all accounts only: an address that has not logged on trades over HTTP as well. */
-  #httpFrame(ip: string): Refusal | undefined {
-    const retryAfter = this.#allRequestsByIp.take(ip, 1, performance.now())
-    if (retryAfter === 0) return undefined
-    const message = spent('request', ip, this.#config.ipRequestRate)
-    return { code: ErrorCode.IpRateLimited, message, retryAfter }
+    const refused = isFrame
+      ? this.#allRequestsByIp.pay(ip, 1, performance.now())
+      : this.request(ip, undefined, 1)
+    return refused ?? this.#connectionsFull(ip, true)
   }
 
   /** Takes a request's weight from its account, or from its address before logon, and from all of the address. */
   request(ip: string, account: number | undefined, weight: number): Refusal | undefined {
     if (weight === 0) return undefined
     const now = performance.now()
-    const retryAfter =
+    const refused =
       account === undefined
-        ? this.#requestsByIp.take(ip, weight, now)
-        : this.#requestsByAccount.take(account, weight, now)
-    if (retryAfter !== 0) {
-      const message = spent(
-        'request',
-        account === undefined ? ip : `account ${account}`,
-        this.#config.requestRate,
-      )
-      return { code: ErrorCode.RateLimited, message, retryAfter }
-    }
-    const ofIp = this.#allRequestsByIp.take(ip, weight, now)
-    if (ofIp === 0) return undefined
-    const message = spent('request', ip, this.#config.ipRequestRate)
-    return { code: ErrorCode.IpRateLimited, message, retryAfter: ofIp }
+        ? this.#requestsByIp.pay(ip, weight, now)
+        : this.#requestsByAccount.pay(account, weight, now)
+    return refused ?? this.#allRequestsByIp.pay(ip, weight, now)
   }
 
   /** A request was answered with `bytes`, which nobody knew before: they weigh too. */
@@ -186,20 +166,14 @@ export class Limits {
 
   /** Takes a frame's bytes from its account's budget; the journal keeps every one of them. */
   frameBytes(account: number, bytes: number): Refusal | undefined {
-    const retryAfter = this.#frameBytes.take(account, bytes, performance.now())
-    if (retryAfter === 0) return undefined
-    const message = spent('frame byte', `account ${account}`, this.#config.frameByteRate)
-    return { code: ErrorCode.RateLimited, message, retryAfter }
+    return this.#frameBytes.pay(account, bytes, performance.now())
   }
 
   /** Takes the orders and amends of a frame from its address alone: nobody has shown yet whose frame it is. */
   unprovenFrame(ip: string, records: Int32Array, first: number, count: number): Refusal | undefined {
     const { orders } = countKinds(records, first, count)
     if (orders === 0) return undefined
-    const retryAfter = this.#ordersByIp.take(ip, orders, performance.now())
-    if (retryAfter === 0) return undefined
-    const message = spent('order', ip, this.#config.ipOrderRate)
-    return { code: ErrorCode.IpOrderRateLimited, message, retryAfter }
+    return this.#ordersByIp.pay(ip, orders, performance.now())
   }
 
   /**
@@ -227,32 +201,24 @@ export class Limits {
     const full = this.openOrders(account, places)
     if (full !== undefined) return full
     const now = performance.now()
-    const { orderRate, ipOrderRate, cancelRate } = this.#config
-    const whose = `account ${account}`
-    const refused = (code: number, message: string, retryAfter: number): Refusal => ({
-      code,
-      message,
-      retryAfter,
-    })
     if (orders > 0) {
-      const ofAccount = this.#orders.take(account, orders, now)
-      if (ofAccount !== 0)
-        return refused(ErrorCode.OrderRateLimited, spent('order', whose, orderRate), ofAccount)
-      const ofIp = addressHasPaid ? 0 : this.#ordersByIp.take(connection.ip, orders, now)
-      if (ofIp !== 0) {
+      const refused = this.#orders.pay(account, orders, now)
+      if (refused !== undefined) return refused
+      const ofIp = addressHasPaid ? undefined : this.#ordersByIp.pay(connection.ip, orders, now)
+      if (ofIp !== undefined) {
         this.#orders.take(account, -orders, now)
-        return refused(ErrorCode.IpOrderRateLimited, spent('order', connection.ip, ipOrderRate), ofIp)
+        return ofIp
       }
     }
     if (cancels > 0) {
-      const retryAfter = this.#cancels.take(account, cancels, now)
-      if (retryAfter !== 0) {
+      const refused = this.#cancels.pay(account, cancels, now)
+      if (refused !== undefined) {
         // Not taken in part: what the orders took goes back.
         if (orders > 0) {
           this.#orders.take(account, -orders, now)
           this.#ordersByIp.take(connection.ip, -orders, now)
         }
-        return refused(ErrorCode.CancelRateLimited, spent('cancel', whose, cancelRate), retryAfter)
+        return refused
       }
     }
     this.#warn(connection, account, now)

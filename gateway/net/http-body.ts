@@ -8,7 +8,7 @@ import { ErrorCode } from '../../sdk/wire/codes.js'
 import { MalformedMessage, type WireValue } from '../../sdk/wire/msgpack.js'
 import type { HttpRequest, HttpResponse } from '../sockets/backend.js'
 import type { Reply } from './http-reply.js'
-import type { Refusal } from '../limits/limits.js'
+import type { Refusal } from '../limits/budgets.js'
 import { RequestError } from '../protocol/request-error.js'
 
 export interface Body {

@@ -14,7 +14,7 @@ import type { TypedDataDomain } from 'viem'
 import { WALLET_CHECKS_PER_IP, WALLET_CHECKS_WAITING } from '../../engine/limits.js'
 import { ErrorCode } from '../../sdk/wire/codes.js'
 import type { walletTypes } from '../../sdk/wire/signed.js'
-import { Budget, type Rate, spent } from '../limits/budgets.js'
+import { type Rate, ToldBudget, ofAccount } from '../limits/budgets.js'
 import { turnPath } from '../limits/addresses.js'
 import { FairQueue } from '../limits/fair-queue.js'
 import { RequestError } from '../protocol/request-error.js'
@@ -58,7 +58,7 @@ interface Waiting {
 
 export class WalletChecks {
   readonly #queue = new FairQueue<Waiting>(WALLET_CHECKS_WAITING, WALLET_CHECKS_PER_IP)
-  readonly #accounts: Budget<number>
+  readonly #accounts: ToldBudget<number>
   /** Messages of each account that were charged, oldest first. */
   readonly #charged = new Map<number, string[]>()
   #worker: Worker | undefined
@@ -66,7 +66,7 @@ export class WalletChecks {
   #ticket = 0
 
   constructor(accountRate: Rate = ACCOUNT_RATE) {
-    this.#accounts = new Budget(accountRate)
+    this.#accounts = new ToldBudget(accountRate, ErrorCode.RateLimited, 'wallet message', ofAccount)
   }
 
   /** Whether `owner` signed the message. @throws RequestError when too many wait. */
@@ -82,13 +82,8 @@ export class WalletChecks {
     const name = `${row} ${nonce}`
     const charged = this.#charged.get(account) ?? []
     if (charged.includes(name)) return
-    const retryAfter = this.#accounts.take(account, 1, performance.now())
-    if (retryAfter > 0)
-      throw new RequestError(
-        ErrorCode.RateLimited,
-        spent('wallet message', `account ${account}`, ACCOUNT_RATE),
-        retryAfter,
-      )
+    const refused = this.#accounts.pay(account, 1, performance.now())
+    if (refused !== undefined) throw new RequestError(refused.code, refused.message, refused.retryAfter)
     charged.push(name)
     if (charged.length > CHARGED_KEPT) charged.shift()
     this.#charged.delete(account)

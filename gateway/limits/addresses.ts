@@ -7,12 +7,13 @@
 /**
  * Who takes turns with others where all wait for one thing (fair-queue.ts), the widest network first: the /16 and the
  * /24 of an IPv4 address, of which one customer may have many, and the address; the /32 of an IPv6 address, which is
- * what a provider has, and the /48, what it gives one customer, 65,536 networks of a /64. `key` is an address key.
+ * what a provider has, the /48, what it gives one customer (or, where it gives a /56 or a /64, one neighbourhood), and
+ * the /64. `key` is an address key.
  */
 export function turnPath(key: string): string[] {
   if (key.endsWith('::/64')) {
     const words = key.split(':')
-    return [`${words.slice(0, 2).join(':')}::/32`, `${words.slice(0, 3).join(':')}::/48`]
+    return [`${words.slice(0, 2).join(':')}::/32`, `${words.slice(0, 3).join(':')}::/48`, key]
   }
   const bytes = key.split('.')
   if (bytes.length !== 4) return [key]

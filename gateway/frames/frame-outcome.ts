@@ -32,17 +32,15 @@ const Item = {
   MORE: 6,
   /** CancelReason of an order that ended as cancelled; 0 otherwise. */
   REASON: 7,
-  /** What a refused command was measured against, of the codes of BOUNDED. */
+  /** What a refused command was measured against: of InsufficientFunds and SessionNotional. */
   BOUND: 8,
 } as const
 const ITEM_NUMBERS = 9
 /** Commands in front of a frame's own. */
 const HEADERS = 1
 
-/** Codes whose items tell the bound, too. */
-const BOUNDED: ReadonlySet<number> = new Set(
-  [Reject.InsufficientFunds, Reject.SessionNotional].map(rejectToCode),
-)
+const FUNDS_CODE = rejectToCode(Reject.InsufficientFunds)
+const NOTIONAL_CODE = rejectToCode(Reject.SessionNotional)
 
 export class FrameOutcome {
   readonly #count: number
@@ -108,8 +106,8 @@ export class FrameOutcome {
     }
   }
 
-  /** The items as they travel. */
-  items(): number[][] {
+  /** The items as they travel; what an account has is told to a session that `mayRead` it only. */
+  items(mayRead: boolean): number[][] {
     const items = this.#items ?? []
     return Array.from({ length: this.#count }, (_, command) => {
       const at = command * ITEM_NUMBERS
@@ -118,7 +116,10 @@ export class FrameOutcome {
         items[at + Item.ORDER_ID]!,
         items[at + Item.COUNT]!,
       ]
-      if (code !== 0) return BOUNDED.has(code) ? [code, items[at + Item.BOUND]!] : [code]
+      if (code !== 0) {
+        const tellsBound = code === NOTIONAL_CODE || (code === FUNDS_CODE && mayRead)
+        return tellsBound ? [code, items[at + Item.BOUND]!] : [code]
+      }
       if (items[at + Item.MORE] === 1) return [0, count - 1, 1]
       if (count > 0 || orderId === 0) return [0, Math.max(0, count - 1)]
       const [state, reason] = [items[at + Item.STATE]!, items[at + Item.REASON]!]

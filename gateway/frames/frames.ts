@@ -415,7 +415,7 @@ export class FrameIntake {
     const { lastSeq } = outcome
     // Of an unsigned frame clients know no header: for them it begins with its first command.
     const firstSeq = outcome.firstSeq + (isSigned(frame) ? 0 : HEADERS)
-    const items = outcome.items()
+    const items = outcome.items((frame.session.scopes & Scope.Read) !== 0)
     if (!frame.receipt || this.#signReceipt === undefined || frame.hash.length === 0) {
       connection.send([Kind.Result, frame.id, [firstSeq, items]])
       return

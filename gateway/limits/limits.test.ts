@@ -136,7 +136,7 @@ const goesOn: Limit[] = [
     settings: ['openOrdersMax'],
     config: { openOrdersMax: 4 },
     code: ErrorCode.TooManyOpenOrders,
-    words: 'account 1 has 4 live orders; with 1 more it would have above 4, the most that it may',
+    words: 'with 1 more account 1 would have above 4 live orders, the most that it may',
     exceed: (client) => placeMany(client, 4).then(() => placeMany(client, 1)),
   },
   {

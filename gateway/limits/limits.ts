@@ -240,7 +240,7 @@ export class Limits {
     if (places === 0 || open + places <= openOrdersMax) return undefined
     return {
       code: ErrorCode.TooManyOpenOrders,
-      message: `account ${account} has ${open} live orders; with ${places} more it would have above ${openOrdersMax}, the most that it may`,
+      message: `with ${places} more account ${account} would have above ${openOrdersMax} live orders, the most that it may`,
     }
   }
 

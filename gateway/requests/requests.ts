@@ -246,7 +246,7 @@ export class Requests {
       [Method.Ticker]: (_connection, [market]) => this.#market(market).ticker(),
       [Method.Fees]: (caller) =>
         [...gateway.markets.values()].map(({ config }) => gateway.balances.fees(caller.account!, config)),
-      [Method.Withdraw]: ({ ip }, params) => requestWithdrawal(gateway, ip, params),
+      [Method.Withdraw]: (caller, params) => requestWithdrawal(gateway, caller, params),
       [Method.Withdrawal]: (_connection, [account, nonce]) => ({
         ...gateway.directory.withdrawal(known(account), nonce),
         timeMs: gateway.timeMs,

@@ -2,7 +2,7 @@
  * Who may do what: sessions that a wallet approves and revokes, logons that the session's key signs, and
  * withdrawals, which always need the wallet itself.
  */
-import { Reject } from '../../engine/codes.js'
+import { Reject, Scope } from '../../engine/codes.js'
 import { writeApproveSession, writeRevokeSession, writeWithdraw } from '../../engine/commands.js'
 import { COMMAND_WORDS } from '../../engine/layout.js'
 import { AttachmentKind } from '../../engine/messages.js'
@@ -13,7 +13,7 @@ import type { MethodParams } from '../../sdk/wire/schema.js'
 import { type SessionName, logonMessage } from '../../sdk/wire/signed.js'
 import { type Domain, approvalMessage, revocationMessage, withdrawalMessage } from '../signatures/auth.js'
 import type { Connection } from '../connections/connection.js'
-import { p256PublicKey } from '../sessions/directory.js'
+import { type SessionInfo, p256PublicKey } from '../sessions/directory.js'
 import { giveCommand } from './engine-requests.js'
 import type { Limits } from '../limits/limits.js'
 import type { DeploymentInfo } from '../link/messages.js'
@@ -43,7 +43,7 @@ function ownerOf(gateway: SessionParts, account: number): `0x${string}` {
 }
 
 /** What a wallet's message says of itself. */
-type Signed = Omit<WalletWords, 'highestNonce' | 'timeMs' | 'symbol'>
+type Signed = Omit<WalletWords, 'highestNonce' | 'timeMs' | 'symbol' | 'mayRead'>
 type Row = 'approval' | 'withdrawal'
 
 const wordsOf = (gateway: SessionParts, row: Row, signed: Signed): WalletWords => ({
@@ -193,10 +193,22 @@ export async function revokeSession(
   })
 }
 
+/** Who carries a wallet's message: anybody may, and what he may know besides his session says. */
+interface Carrier {
+  readonly ip: string
+  readonly session: SessionInfo | undefined
+}
+
+/** Whether who asks may read what the account has, by now. */
+const mayRead = (gateway: SessionParts, { session }: Carrier, account: number): boolean =>
+  session?.account === account &&
+  (session.scopes & Scope.Read) !== 0 &&
+  gateway.directory.isLive(session, gateway.timeMs)
+
 /** Takes units out of the account, to be claimed on-chain once their batch is proven. */
 export async function requestWithdrawal(
   gateway: SessionParts,
-  ip: string,
+  carrier: Carrier,
   params: MethodParams<typeof Method.Withdraw>,
 ): Promise<WireValue> {
   const [account, asset, units, nonce, deadlineMs, signature] = params
@@ -204,7 +216,7 @@ export async function requestWithdrawal(
   await stillStanding(
     gateway,
     {},
-    takeWalletsWord(gateway, ip, {
+    takeWalletsWord(gateway, carrier.ip, {
       row: 'withdrawal',
       signed: withdrawal,
       message: withdrawalMessage(gateway.domain, withdrawal, signature),
@@ -214,7 +226,13 @@ export async function requestWithdrawal(
   const records = new Int32Array(COMMAND_WORDS)
   const floats = new Float64Array(records.buffer)
   writeWithdraw(records, floats, 0, account, asset, units, { nonce, deadlineMs })
-  const refused = refusalOf(gateway, 'withdrawal', withdrawal)
+  const refused = (reject: number, bound: number): string => {
+    const words = {
+      ...wordsOf(gateway, 'withdrawal', withdrawal),
+      mayRead: mayRead(gateway, carrier, account),
+    }
+    return walletRefusal(reject, words, bound)
+  }
   return giveCommand(
     gateway.submissions,
     records,

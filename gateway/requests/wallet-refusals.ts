@@ -22,6 +22,8 @@ export interface WalletWords {
   /** Of the asset, where there is such an asset. */
   readonly symbol?: string | undefined
   readonly units?: number
+  /** Who carries the message may read the account's balances: others hear of none of them. */
+  readonly mayRead?: boolean
 }
 
 const SENTENCES: Readonly<Record<number, (words: WalletWords, bound: number) => string>> = {
@@ -51,8 +53,11 @@ const SENTENCES: Readonly<Record<number, (words: WalletWords, bound: number) => 
   [Reject.AccountSessionsFull]: ({ account }) =>
     `account ${account} has as many live sessions as it may; revoke one first`,
   [Reject.ZeroUnits]: () => 'units is 0; sign for at least 1',
-  [Reject.InsufficientFunds]: ({ account, asset, symbol, units }, bound) =>
-    `account ${account} has ${bound} units of ${symbol ?? `asset ${asset}`} available, less than ${units}; see balances, cancel orders that reserve some, or withdraw less`,
+  [Reject.InsufficientFunds]: ({ account, asset, symbol, units, mayRead }, bound) => {
+    const what = `units of ${symbol ?? `asset ${asset}`} available`
+    const has = mayRead === true ? `${bound} ${what}, less than ${units}` : `fewer than ${units} ${what}`
+    return `account ${account} has ${has}; see balances, cancel orders that reserve some, or withdraw less`
+  },
 }
 
 /** The sentence of `reject`; its own number where it has none. `bound` is what the engine's event tells of it. */

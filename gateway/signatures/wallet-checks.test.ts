@@ -165,6 +165,11 @@ describe('what a wallet signed comes again by whoever has seen it', () => {
 
   test('more than there is: the refusal names the asset as people do', async () => {
     const { symbol } = client.markets.asset(0)
+    // Whoever may read the account hears what it has; anybody else who has the message, that it is too little.
+    await expect(stranger.call(Method.Withdraw, await withdrawal(1e15 + 1))).rejects.toThrow(
+      `account 1 has fewer than 1000000000000001 units of ${symbol} available;`,
+    )
+    await client.createSession()
     await expect(client.call(Method.Withdraw, await withdrawal(1e15 + 1))).rejects.toThrow(
       `account 1 has 1000000000000000 units of ${symbol} available, less than 1000000000000001;`,
     )

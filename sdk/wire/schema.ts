@@ -188,7 +188,7 @@ const frameResult = z
   .tuple([int, z.array(z.array(int))])
   .rest(z.unknown())
   .describe(
-    '[first seq, items, receipt?]; item: [0, orderId, state, remaining, filled, reason?] (reason: why an order that is cancelled by now was, CancelReason; absent in any other state), [0, count, more] (of a cancel-all: orders cancelled by now; more is absent, or 1 = the rest, which trades no more, follows by itself) or [code, bound] (bound, where the number says more than the code: of InsufficientFunds the units that are available, of an amend with what its order reserves; of SessionNotional the session’s maxNotional)',
+    '[first seq, items, receipt?]; item: [0, orderId, state, remaining, filled, reason?] (reason: why an order that is cancelled by now was, CancelReason; absent in any other state), [0, count, more] (of a cancel-all: orders cancelled by now; more is absent, or 1 = the rest, which trades no more, follows by itself) or [code, bound] (bound, where the number says more than the code: of InsufficientFunds, to a session that may read, the units that are available, of an amend with what its order reserves; of SessionNotional the session’s maxNotional)',
   )
 
 /** Every stream: its name, what an event carries, what a snapshot carries. */

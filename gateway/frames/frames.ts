@@ -194,7 +194,7 @@ export class FrameIntake {
     }
     let frame: PendingFrame
     try {
-      const values = readArray(params, 'params', 1, 2)
+      const values = readArray(params, 'params', 1, 1)
       const { records, floats, count } = readCommands(decodePayload(values[0]!), session.account)
       writeUnsignedFrame(records, floats, 0, session.account, session.approval, count)
       frame = {

@@ -91,6 +91,16 @@ describe('the page', () => {
     }
   })
 
+  test('says of a frame alone that its payload is signed, and that there is a receipt of it', () => {
+    const paramsOf = (name: Method): string =>
+      tableOf('Methods').find(({ method }) => method === `\`${name}\``)!['params']!
+    expect(paramsOf(Method.Frame)).toContain('are signed')
+    expect(paramsOf(Method.Frame)).toContain('receipt')
+    expect(paramsOf(Method.UnsignedFrame)).not.toMatch(/sign|receipt/)
+    for (const name of [Method.Frame, Method.UnsignedFrame])
+      expect([name, paramsOf(name)]).toEqual([name, expect.stringContaining('array of commands')])
+  })
+
   test('says of every command what the gateway takes: names, order, what may be left out', () => {
     const words = new Int32Array(16)
     const take = (command: unknown[]): void =>

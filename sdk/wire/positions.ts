@@ -222,7 +222,7 @@ export const paramNames: Readonly<Record<Method, readonly string[]>> = {
   [Method.Logon]: ['account', 'approval', 'signature'],
   [Method.Logoff]: [],
   [Method.Frame]: ['account', 'approval', 'nonce', 'payload', 'signature', 'options'],
-  [Method.UnsignedFrame]: ['payload', 'options'],
+  [Method.UnsignedFrame]: ['payload'],
   [Method.Subscribe]: ['stream', 'from'],
   [Method.Unsubscribe]: ['stream'],
   [Method.Balances]: [],

@@ -74,12 +74,12 @@ const walletSignature = bytes(WALLET_SIGNATURE_BYTES, 'EIP-712 signature r || s 
 const sessionSignature = bytes(SESSION_SIGNATURE_BYTES, 'P-256 signature r || s')
 const limit = (max: number) => z.int().min(1).max(max).describe(`at most ${max}`)
 const intervals = Object.keys(CANDLE_INTERVALS) as [CandleInterval, ...CandleInterval[]]
-/** Bytes of a command payload, or its text in the JSON protocol. */
-const payload = z.union([z.instanceof(Uint8Array), z.string()]).meta({
-  description:
-    'array of commands: in MessagePack its encoding as bin; in JSON its JSON text as it is, not base64url. These very bytes (of text: UTF-8) are signed',
-  glassbookType: 'payload',
-})
+/** Bytes of a command payload, or its text in the JSON protocol; `more` says what else is true of them. */
+const payload = (more: string) =>
+  z.union([z.instanceof(Uint8Array), z.string()]).meta({
+    description: `array of commands: in MessagePack its encoding as bin; in JSON its JSON text as it is, not base64url${more}`,
+    glassbookType: 'payload',
+  })
 
 export interface MethodSchema {
   readonly params: z.ZodType<unknown>
@@ -385,7 +385,7 @@ export const methods = {
       account,
       approval,
       whole('frame nonce'),
-      payload,
+      payload('. These very bytes (of text: UTF-8) are signed'),
       sessionSignature,
       z.strictObject({ receipt: z.boolean().optional() }).optional(),
     ]),
@@ -395,11 +395,11 @@ export const methods = {
     `1 to ${FRAME_COMMANDS_MAX} signed commands. The first frame of a session may have any nonce; later ones each a nonce of its own, above the session’s highest minus ${FRAME_NONCE_WINDOW}, in any order. Consecutive numbers are best.`,
   ),
   [Method.UnsignedFrame]: method(
-    z.tuple([payload, z.strictObject({ receipt: z.boolean().optional() }).optional()]),
+    z.tuple([payload('')]),
     frameResult,
     Scope.Trade,
     0,
-    'Commands without a signature, where the operator accepts them; the engine holds them to the session that is logged on, at their place in the journal. First seq is that of the first command.',
+    'Commands without a signature, and so without a receipt, where the operator accepts them; the engine holds them to the session that is logged on, at their place in the journal. First seq is that of the first command.',
   ),
   [Method.Subscribe]: method(
     z.tuple([z.string().max(40), z.tuple([whole('epoch'), whole('last seq')]).optional()]),

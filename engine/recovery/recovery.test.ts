@@ -64,7 +64,7 @@ describe('recovery', () => {
       onLog: (line) => lines.push(line),
     })
 
-  /** Starts, and writes behind what is there; `stateHash`: what the first block says, by right the state's own. */
+  /** Starts, and writes behind what is there; `stateHash`: what its epoch block says, by right the state's own. */
   const open = (stateHash?: Uint8Array) => {
     const recovered = start()
     const { position } = recovered

@@ -4,8 +4,8 @@
  */
 import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { bareBook } from './bare-book.js'
-import { BookOnly, MESSAGE_WORDS, REPORT_WORDS, reportText } from './book-only.js'
+import { bareBook } from './engine/bare-book.js'
+import { BookOnly, MESSAGE_WORDS, REPORT_WORDS, reportText } from './engine/book-only.js'
 import { hashReports } from './conformance.js'
 import { testWithFile } from '../test/support/needs.js'
 

@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { tuneForEngine } from '../engine/tune.js'
-import { BookOnly, MESSAGE_WORDS, reportText } from './book-only.js'
+import { BookOnly, MESSAGE_WORDS, reportText } from './engine/book-only.js'
 
 const TIMED_PASSES = 5
 const WARM_UP_PASSES = 3

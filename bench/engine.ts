@@ -10,12 +10,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
-import { machine } from './machine.js'
+import { machine } from './support/machine.js'
 import { median } from './conformance.js'
-import { SEED, type Result } from './engine-contestant.js'
-import { MIXES } from './workload.js'
+import { SEED, type Result } from './engine/contestant.js'
+import { MIXES } from './engine/workload.js'
 
-const CONTESTANT = fileURLToPath(new URL('./engine-contestant.js', import.meta.url))
+const CONTESTANT = fileURLToPath(new URL('./engine/contestant.js', import.meta.url))
 const DATA = process.env['GLASSBOOK_DATA'] ?? fileURLToPath(new URL('../../../shared/data', import.meta.url))
 const HASHES: Readonly<Record<string, string>> = {
   static: '9803843ee404fc29c9a0aa5614f8f0d5a58b5c44fcac9ef89067886fcaaa30d1',

@@ -16,11 +16,11 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
-import { fanoutInChild, loadInChild } from './gateway-child.js'
-import { type FanoutReport, type FanoutRun, fanoutRuns } from './gateway-fanout.js'
-import { gatewayReport } from './gateway-report.js'
-import type { RunOptions, RunResult } from './gateway-run.js'
-import { machine } from './machine.js'
+import { fanoutInChild, loadInChild } from './gateway/child.js'
+import { type FanoutReport, type FanoutRun, fanoutRuns } from './gateway/fanout.js'
+import { gatewayReport } from './gateway/report.js'
+import type { RunOptions, RunResult } from './gateway/run.js'
+import { machine } from './support/machine.js'
 
 const coresOf = (threads: Readonly<Record<string, number>>): string =>
   Object.entries(threads)

@@ -18,9 +18,9 @@ import { availableParallelism, loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { type Client, createClient } from '../sdk/index.js'
-import { machine } from './machine.js'
-import { type Rig, startRig } from './gateway-rig.js'
-import { ATTACKS, type AttackOrder } from './hostile-attacks.js'
+import { machine } from './support/machine.js'
+import { type Rig, startRig } from './support/gateway-rig.js'
+import { ATTACKS, type AttackOrder } from './hostile/attacks.js'
 
 /** Between two orders of the maker, ms. */
 const PACE_MS = 20
@@ -109,7 +109,7 @@ interface Attack {
 
 /** Starts an attack in a process of its own; resolves when it is under way. */
 async function attack(order: AttackOrder): Promise<Attack> {
-  const child = fork(fileURLToPath(new URL('./hostile-attacks.js', import.meta.url)), [JSON.stringify(order)])
+  const child = fork(fileURLToPath(new URL('./hostile/attacks.js', import.meta.url)), [JSON.stringify(order)])
   await new Promise<void>((resolve, reject) => {
     child.once('message', () => resolve())
     child.once('exit', (code) => reject(new Error(`attack ${order.name} ended with ${code}`)))
@@ -253,7 +253,7 @@ function report(): string {
 
 ${cpu}, ${cores} cores, ${memoryGiB} GiB, Node ${node}, ${new Date().toISOString()}; load average before ${loadBefore.toFixed(1)}, after ${loadavg()[0]!.toFixed(1)}. \`npm run bench:hostile\`.
 
-For each attack an exchange of its own (engine and journal with fdatasync in one process, the gateway with one thread in another) with the limits that are the default; ${resting} orders of one account rest, one a level. An honest maker places an order every ${PACE_MS} ms and cancels it; its latency runs from when the order was due, and an order that is never answered counts as the whole ${seconds} s. Beside it runs one attack at a time (bench/hostile-attacks.ts), a process of its own on the same machine at a lower priority, from addresses that are not the maker's. No part is random: wallets, prices and pace are the same in each run. Before each attack two other accounts trade for a while, so that code is compiled, then the maker is measured alone ("quiet").
+For each attack an exchange of its own (engine and journal with fdatasync in one process, the gateway with one thread in another) with the limits that are the default; ${resting} orders of one account rest, one a level. An honest maker places an order every ${PACE_MS} ms and cancels it; its latency runs from when the order was due, and an order that is never answered counts as the whole ${seconds} s. Beside it runs one attack at a time (bench/hostile/attacks.ts), a process of its own on the same machine at a lower priority, from addresses that are not the maker's. No part is random: wallets, prices and pace are the same in each run. Before each attack two other accounts trade for a while, so that code is compiled, then the maker is measured alone ("quiet").
 
 To reach: at most ${TIMES_MAX.less} times the quiet p99, ${TIMES_MAX.core} times where the attacker's process takes a core.
 

@@ -29,8 +29,8 @@ import { takeSnapshot } from '../engine/recovery/take-snapshot.js'
 import { COMMAND_BYTES, COMMAND_WORDS, Cmd, DepositCmd } from '../engine/layout.js'
 import { INBOUND_HEADER_WORDS, Inbound, InboundType, Outbound } from '../engine/messages.js'
 import { RingWriter, armDoorbell, disarmDoorbell, sleepOnDoorbellAsync } from '../engine/rings/ring.js'
-import { ACCOUNTS, JournalMaker, genesis, xorshift } from './journal-data.js'
-import { machine } from './machine.js'
+import { ACCOUNTS, JournalMaker, genesis, xorshift } from './support/journal-data.js'
+import { machine } from './support/machine.js'
 
 const COMMIT_BATCHES = [1, 4, 16, 64, 256, 1024, 4000]
 const COMMIT_SECONDS = 2

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { machine } from './machine.js'
+import { machine } from './support/machine.js'
 
 const root = resolve(fileURLToPath(import.meta.url), '..', '..', '..')
 const data = process.env['GLASSBOOK_DATA'] ?? resolve(root, '..', 'shared', 'data')

@@ -10,8 +10,8 @@ import { Ledger } from '../engine/core/money/ledger.js'
 import { OrderIds } from '../engine/core/book/order-ids.js'
 import { ORDER_SHIFT, Order, Orders } from '../engine/core/book/orders.js'
 import { tuneForEngine } from '../engine/tune.js'
-import { machine } from './machine.js'
-import { Random } from './workload.js'
+import { machine } from './support/machine.js'
+import { Random } from './engine/workload.js'
 
 const LIVE = 2000
 const BATCH = 1000

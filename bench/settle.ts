@@ -21,7 +21,7 @@ import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { machine } from './machine.js'
+import { machine } from './support/machine.js'
 import { round, say } from './settle/common.js'
 import { fillsTree, netting, replaying } from './settle/journal.js'
 import { settleMarkdown } from './settle/report.js'
@@ -37,7 +37,7 @@ interface ProofFigures {
   readonly memoryMiB: number
 }
 
-const program = join(dirname(fileURLToPath(import.meta.url)), 'settle-prover.js')
+const program = join(dirname(fileURLToPath(import.meta.url)), 'settle', 'prover.js')
 
 /** Starts a prover process; `lines` resolves with its first `count` lines of output. */
 function startProver(rows: number, task: string, cache: string) {

@@ -2,7 +2,7 @@
  * The gateway's line end to end: real sockets, real engine, real journal. Both encodings do the same.
  */
 import { createClient, type Client, type StreamMessage } from '../sdk/index.js'
-import { type Rig, startRig } from '../bench/gateway-rig.js'
+import { type Rig, startRig } from '../bench/support/gateway-rig.js'
 import { CancelReason, EventKind, Reject } from '../engine/codes.js'
 import { rejectToCode } from '../sdk/wire/codes.js'
 

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
-import { startRig } from '../bench/gateway-rig.js'
+import { startRig } from '../bench/support/gateway-rig.js'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..')
 

@@ -8,7 +8,7 @@ import { dirname, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..')
-const FOLDERS = ['engine', 'gateway', 'settlement', 'contracts', 'sdk', 'app', 'examples', 'docs']
+const FOLDERS = ['engine', 'gateway', 'settlement', 'contracts', 'sdk', 'app', 'examples', 'docs', 'bench']
 
 interface Rule {
   readonly from: RegExp
@@ -70,6 +70,7 @@ const gatewayRoom = roomOf('gateway', GATEWAY_OUTSIDE)
 const settlementRoom = roomOf('settlement', SETTLEMENT_OUTSIDE)
 const sdkRoom = roomOf('sdk', SDK_OUTSIDE)
 const contractsRoom = roomOf('contracts', [NODE, /^(viem|solc)(\/|$)/])
+const benchRoom = roomOf('bench', [/^(?!bench\/)/])
 const appRoom = roomOf('app', APP_OUTSIDE)
 
 /** The first rule whose `from` matches a file is the file's rule. */
@@ -209,6 +210,14 @@ const rules: readonly Rule[] = [
   appRoom('start', 'files', 'lobster', /^app\/command-list$/),
   appRoom('commands', 'files', 'start', /^app\/command-list$/),
   { from: /^app\/[a-z-]+$/, to: [...APP_OUTSIDE, /^app\//] },
+  // A program of `bench`, and a room of its parts; no room knows another's.
+  benchRoom('support'),
+  benchRoom('engine', 'support', /^bench\/conformance$/),
+  benchRoom('gateway', 'support'),
+  benchRoom('hostile', 'support'),
+  benchRoom('settle', 'support'),
+  benchRoom('arity', 'support'),
+  { from: /^bench\/[a-z-]+$/, to: [/./] },
 ]
 
 function* sources(folder: string): Generator<string> {

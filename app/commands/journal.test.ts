@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { JournalMaker } from '../../bench/journal-data.js'
+import { JournalMaker } from '../../bench/support/journal-data.js'
 import { archiveSegments } from '../../engine/recovery/archive.js'
 import { nodeDisk } from '../../engine/journal/disk.js'
 import { journalFolder, segmentName } from '../../engine/journal/segments.js'

@@ -1,8 +1,8 @@
 /** A system that gives no process for a while: the keeper goes on trying, tells each time, and the exchange does not end. */
 import { unlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { RIG_DEPLOYMENT, startRig } from '../../bench/gateway-rig.js'
-import { childProcesses } from '../../bench/thread-cpu.js'
+import { RIG_DEPLOYMENT, startRig } from '../../bench/support/gateway-rig.js'
+import { childProcesses } from '../../bench/support/thread-cpu.js'
 import { Bridge } from '../../gateway/bridge/bridge.js'
 import { gatewayConfig } from '../../gateway/settings/config.js'
 import { GatewayKeeper } from './gateway-keeper.js'

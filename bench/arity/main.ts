@@ -20,7 +20,7 @@ import { startAnvil } from '../../contracts/anvil/anvil.js'
 import { compilerSettings, repositoryRoot } from '../../contracts/scripts/compile.js'
 import { compileCircuit } from '../../settlement/prover/circuit.js'
 import { readR1cs } from '../../settlement/prover/r1cs.js'
-import { machine } from '../machine.js'
+import { machine } from '../support/machine.js'
 import { pathContract, shapes } from './poseidon-solidity.js'
 
 const require = createRequire(import.meta.url)

@@ -5,7 +5,7 @@
 import { copyFileSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { JournalMaker } from '../../bench/journal-data.js'
+import { JournalMaker } from '../../bench/support/journal-data.js'
 import { CommandKind } from '../codes.js'
 import { Cmd, TimeCmd } from '../layout.js'
 import { archiveSegments } from './archive.js'

@@ -1,7 +1,7 @@
 /** What is open and does nothing is bounded as well: idle HTTP connections, those of all addresses, unread bytes in sum. */
 import { type Socket, connect } from 'node:net'
 import { WebSocket } from 'ws'
-import { type Rig, startRig } from '../../bench/gateway-rig.js'
+import { type Rig, startRig } from '../../bench/support/gateway-rig.js'
 import { ErrorCode } from '../../sdk/wire/codes.js'
 import type { Connection } from './connection.js'
 import { HTTP_IDLE_MS, KeptConnections } from './kept-connections.js'

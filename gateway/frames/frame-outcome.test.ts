@@ -2,7 +2,7 @@
  * What a frame's answer says of an order is what has become of it by the end of its command, also where its own
  * fill fired a stop that then took the rest of it.
  */
-import { type Rig, startRig } from '../../bench/gateway-rig.js'
+import { type Rig, startRig } from '../../bench/support/gateway-rig.js'
 import { CommandKind, OrderType } from '../../engine/codes.js'
 import { type Client, createClient } from '../../sdk/index.js'
 import type { PlaceCommand, WireCommand } from '../../sdk/wire/commands.js'

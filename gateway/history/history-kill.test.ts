@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { RIG_DEPLOYMENT, rigWallet, startRig } from '../../bench/gateway-rig.js'
+import { RIG_DEPLOYMENT, rigWallet, startRig } from '../../bench/support/gateway-rig.js'
 import { type Client, createClient } from '../../sdk/index.js'
 import { type HistoryModel, type ModelFill, historyModel } from '../../test/support/history-model.js'
 import { startGatewayBridge } from '../bridge/bridge-listener.js'
@@ -18,7 +18,7 @@ const url = (path: string): string => JSON.stringify(new URL(path, import.meta.u
 /** An exchange with a gateway and two accounts that trade as fast as they can; a line for every 20 rounds. */
 const EXCHANGE = `
   import { join } from 'node:path'
-  import { startRig } from ${url('../../bench/gateway-rig.js')}
+  import { startRig } from ${url('../../bench/support/gateway-rig.js')}
   import { createClient } from ${url('../../sdk/index.js')}
   const dataDir = process.argv[2]
   const rig = await startRig({ accounts: 2, dataDir, gateway: { folder: join(dataDir, 'gateway') } })

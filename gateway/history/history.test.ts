@@ -15,7 +15,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Rig, startRig } from '../../bench/gateway-rig.js'
+import { type Rig, startRig } from '../../bench/support/gateway-rig.js'
 import { type Client, createClient } from '../../sdk/index.js'
 import { CANDLE_INTERVALS } from '../../sdk/wire/layout.js'
 import { type HistoryModel, type ModelFill, historyModel } from '../../test/support/history-model.js'

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { type Socket as TcpSocket, connect } from 'node:net'
 import { WebSocket } from 'ws'
-import { type Rig, startRig } from '../../bench/gateway-rig.js'
+import { type Rig, startRig } from '../../bench/support/gateway-rig.js'
 import { type Client, createClient, createSessionKey } from '../../sdk/index.js'
 import { type Codec, codecOf, msgpackCodec } from '../../sdk/wire/codec.js'
 import { ErrorCode } from '../../sdk/wire/codes.js'

@@ -3,7 +3,7 @@
  * keep out, turns in which every socket is served.
  */
 import { WebSocket } from 'ws'
-import { type Rig, startRig } from '../../bench/gateway-rig.js'
+import { type Rig, startRig } from '../../bench/support/gateway-rig.js'
 import { createClient } from '../../sdk/index.js'
 import { Subprotocol } from '../../sdk/wire/version.js'
 import { ErrorCode, closeCode } from '../../sdk/wire/codes.js'

@@ -3,8 +3,8 @@
  * with its own close code. A row a limit.
  */
 import { WebSocket } from 'ws'
-import { type Rig, RIG_DEPLOYMENT, startRig } from '../../bench/gateway-rig.js'
-import { openRaw, webSocketFrame } from '../../bench/raw-websocket.js'
+import { type Rig, RIG_DEPLOYMENT, startRig } from '../../bench/support/gateway-rig.js'
+import { openRaw, webSocketFrame } from '../../bench/support/raw-websocket.js'
 import { CommandKind } from '../../engine/codes.js'
 import { COMMAND_WORDS } from '../../engine/layout.js'
 import { type Client, GlassbookError, createClient } from '../../sdk/index.js'

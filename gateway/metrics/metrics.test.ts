@@ -4,7 +4,7 @@
  */
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
-import { type Rig, startRig } from '../../bench/gateway-rig.js'
+import { type Rig, startRig } from '../../bench/support/gateway-rig.js'
 import { createClient } from '../../sdk/index.js'
 
 let rig: Rig

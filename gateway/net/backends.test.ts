@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto'
 import { type Socket as TcpSocket, connect } from 'node:net'
 import { WebSocket } from 'ws'
-import { type Rig, startRig } from '../../bench/gateway-rig.js'
+import { type Rig, startRig } from '../../bench/support/gateway-rig.js'
 import { FRAME_BYTES_MAX } from '../../engine/limits.js'
 import { type Client, createClient, createSessionKey } from '../../sdk/index.js'
 import { packJson } from '../../sdk/wire/codec.js'

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { type IncomingMessage, request as ask } from 'node:http'
 import { connect } from 'node:net'
-import { type Rig, startRig } from '../../bench/gateway-rig.js'
+import { type Rig, startRig } from '../../bench/support/gateway-rig.js'
 import { CancelReason } from '../../engine/codes.js'
 import { type SessionKey, createSessionKey } from '../../sdk/index.js'
 import { toBase64url, toHex } from '../../sdk/wire/bytes.js'

@@ -2,7 +2,7 @@
  * A gateway process whose wall clock is wrong by days: whatever the engine's rules speak of goes by engine time,
  * and the wall clock is told and decides nothing. So too a client whose own clock is wrong.
  */
-import { type Rig, RIG_DEPLOYMENT, startRig } from '../../bench/gateway-rig.js'
+import { type Rig, RIG_DEPLOYMENT, startRig } from '../../bench/support/gateway-rig.js'
 import { ControlBlock } from '../../engine/rings/control.js'
 import { type Client, type Session, createClient } from '../../sdk/index.js'
 import { toBase64url } from '../../sdk/wire/bytes.js'

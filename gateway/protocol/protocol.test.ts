@@ -4,7 +4,7 @@
  */
 import { createPublicKey, generateKeyPairSync, verify } from 'node:crypto'
 import { z } from 'zod'
-import { type Rig, startRig } from '../../bench/gateway-rig.js'
+import { type Rig, startRig } from '../../bench/support/gateway-rig.js'
 import { type Client, createClient } from '../../sdk/index.js'
 import { toBase64url } from '../../sdk/wire/bytes.js'
 import { httpEndpoints } from '../../sdk/wire/http.js'

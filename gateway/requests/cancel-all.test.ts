@@ -1,5 +1,5 @@
 /** A cancel-all of more orders than one command may cancel: its answer says that the rest follows, and it does. */
-import { type Rig, startRig } from '../../bench/gateway-rig.js'
+import { type Rig, startRig } from '../../bench/support/gateway-rig.js'
 import { createClient } from '../../sdk/index.js'
 
 let rig: Rig

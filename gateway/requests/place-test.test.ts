@@ -2,7 +2,7 @@
  * `placeTest` answers every order as a real place of it is answered right after, by the checks of gateway
  * and engine, and the engine's state hash does not move by it.
  */
-import { type Rig, startRig } from '../../bench/gateway-rig.js'
+import { type Rig, startRig } from '../../bench/support/gateway-rig.js'
 import { CommandKind, MarketStatus, OrderType, PostOnly, TimeInForce } from '../../engine/codes.js'
 import { writeCommand } from '../../engine/records/access.js'
 import { type Client, createClient } from '../../sdk/index.js'

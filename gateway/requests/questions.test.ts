@@ -4,7 +4,7 @@
  * that each message that it puts into the engine's ring can be counted.
  */
 import { createHash } from 'node:crypto'
-import { type Rig, RIG_DEPLOYMENT, startRig } from '../../bench/gateway-rig.js'
+import { type Rig, RIG_DEPLOYMENT, startRig } from '../../bench/support/gateway-rig.js'
 import { QueryKind } from '../../engine/messages.js'
 import { type Client, createClient } from '../../sdk/index.js'
 import { jsonCodec, unpackJson } from '../../sdk/wire/codec.js'

@@ -3,7 +3,7 @@
  * this process, so that a session ends exactly between a check and what follows it.
  */
 import { createHash } from 'node:crypto'
-import { type Rig, RIG_DEPLOYMENT, startRig } from '../../bench/gateway-rig.js'
+import { type Rig, RIG_DEPLOYMENT, startRig } from '../../bench/support/gateway-rig.js'
 import { Reject } from '../../engine/codes.js'
 import { type Client, type Session, createClient } from '../../sdk/index.js'
 import { toBase64url } from '../../sdk/wire/bytes.js'

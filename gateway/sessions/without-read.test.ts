@@ -3,8 +3,8 @@
  * account has. (That an order is refused for want of funds says that there are fewer; whoever may trade can try.)
  */
 import { createHash } from 'node:crypto'
-import { type Rig, RIG_DEPLOYMENT, startRig } from '../../bench/gateway-rig.js'
-import { type RawConnection, openRaw, webSocketFrame } from '../../bench/raw-websocket.js'
+import { type Rig, RIG_DEPLOYMENT, startRig } from '../../bench/support/gateway-rig.js'
+import { type RawConnection, openRaw, webSocketFrame } from '../../bench/support/raw-websocket.js'
 import { CommandKind, Reject } from '../../engine/codes.js'
 import { type Client, type Session, createClient } from '../../sdk/index.js'
 import { packJson } from '../../sdk/wire/codec.js'

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Rig, startRig } from '../../bench/gateway-rig.js'
+import { type Rig, startRig } from '../../bench/support/gateway-rig.js'
 import { CommandKind, MarketStatus } from '../../engine/codes.js'
 import { writeCommand } from '../../engine/records/access.js'
 import { type Client, createClient } from '../../sdk/index.js'

@@ -2,7 +2,7 @@
  * What settlement tells, through the gateway: a public stream of batches, the list over HTTP, and figures at
  * /metrics.
  */
-import { startRig } from '../../bench/gateway-rig.js'
+import { startRig } from '../../bench/support/gateway-rig.js'
 import { createClient } from '../../sdk/index.js'
 import type { StreamMessage } from '../../sdk/streams/subscription.js'
 import type { BatchInfo, SettlementFigures } from '../link/messages.js'

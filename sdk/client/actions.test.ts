@@ -11,7 +11,7 @@ import {
   encodeFunctionResult,
   erc20Abi,
 } from 'viem'
-import { RIG_ASSETS, RIG_DEPLOYMENT, type Rig, startRig } from '../../bench/gateway-rig.js'
+import { RIG_ASSETS, RIG_DEPLOYMENT, type Rig, startRig } from '../../bench/support/gateway-rig.js'
 import { vaultAbi } from '../../contracts/abi.js'
 import { Side, rejectNames } from '../../engine/codes.js'
 import { EVENT_WORDS } from '../../engine/layout.js'

@@ -2,7 +2,7 @@
  * What cancels and amends say of an order, against a real exchange: what was filled over its whole life, on the
  * plain path and on that of a lost answer, and whether a stop still waits.
  */
-import { type Rig, startRig } from '../../bench/gateway-rig.js'
+import { type Rig, startRig } from '../../bench/support/gateway-rig.js'
 import { type MessageProxy, startMessageProxy } from '../../test/support/message-proxy.js'
 import {
   type Client,

@@ -2,7 +2,7 @@
  * Two programs of one wallet: what one of them has signed is overtaken by the other's, whose nonce is higher. It is
  * refused, signed again with a nonce above, and done once.
  */
-import { type Rig, startRig } from '../../bench/gateway-rig.js'
+import { type Rig, startRig } from '../../bench/support/gateway-rig.js'
 import { type Client, type ClientOptions, createClient, createSessionKey } from '../index.js'
 
 let rig: Rig

@@ -1,5 +1,5 @@
 /** The SDK keeps step with the exchange: books that heal, outcomes that are found, streams as iterables. */
-import { type Rig, startRig } from '../../bench/gateway-rig.js'
+import { type Rig, startRig } from '../../bench/support/gateway-rig.js'
 import { type Client, type Notice, OutcomeUnknownError, createClient } from '../index.js'
 import { LocalBook } from '../streams/local-book.js'
 

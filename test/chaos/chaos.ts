@@ -9,7 +9,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startRig } from '../../bench/gateway-rig.js'
+import { startRig } from '../../bench/support/gateway-rig.js'
 import {
   type Client,
   type CommandResult,

@@ -1,7 +1,7 @@
 /** `npm run chaos -- --minutes 9 --seed 1 --out FILE`: the long mode; ends with 1 when something told was not so. */
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { machine } from '../../bench/machine.js'
+import { machine } from '../../bench/support/machine.js'
 import { runChaos } from './chaos.js'
 
 const { values } = parseArgs({

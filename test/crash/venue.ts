@@ -4,7 +4,7 @@
  *
  *   node venue.js DIR PORT ACCOUNTS
  */
-import { startRig } from '../../bench/gateway-rig.js'
+import { startRig } from '../../bench/support/gateway-rig.js'
 
 const [dataDir = '', port = '0', accounts = '1'] = process.argv.slice(2)
 

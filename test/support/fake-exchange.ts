@@ -5,7 +5,7 @@
  */
 import type { AddressInfo } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { RIG_ASSETS, RIG_DEPLOYMENT, RIG_MARKET } from '../../bench/gateway-rig.js'
+import { RIG_ASSETS, RIG_DEPLOYMENT, RIG_MARKET } from '../../bench/support/gateway-rig.js'
 import { type Codec, codecOf } from '../../sdk/wire/codec.js'
 import { Kind, Method } from '../../sdk/wire/layout.js'
 import type { WireValue } from '../../sdk/wire/msgpack.js'

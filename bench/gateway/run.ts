@@ -7,10 +7,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { startRig } from './gateway-rig.js'
-import { type JournalCheck, checkJournal } from './journal-check.js'
+import { startRig } from '../support/gateway-rig.js'
+import { type JournalCheck, checkJournal } from '../support/journal-check.js'
 import type { LoadOptions, LoadResult } from './load-generator.js'
-import { ThreadCpu, childProcesses } from './thread-cpu.js'
+import { ThreadCpu, childProcesses } from '../support/thread-cpu.js'
 
 export interface RunOptions extends Omit<LoadOptions, 'port'> {
   readonly name: string

@@ -10,15 +10,15 @@
  *                       2 cancelled: side, order id, ticks          3 modified: side, order id, ticks, lots
  *                       4 cancel rejected: order id                 5 modify rejected: order id
  */
-import { Book } from '../engine/core/book/book.js'
-import * as levels from '../engine/core/book/levels.js'
-import { Matcher, type MatchSink, Settled } from '../engine/core/book/match.js'
-import { restingBook } from '../engine/core/book/order-types.js'
-import { OrderIds } from '../engine/core/book/order-ids.js'
-import * as orders from '../engine/core/book/orders.js'
-import { Order, Orders } from '../engine/core/book/orders.js'
-import { Work } from '../engine/core/base/work.js'
-import { Attr } from '../engine/layout.js'
+import { Book } from '../../engine/core/book/book.js'
+import * as levels from '../../engine/core/book/levels.js'
+import { Matcher, type MatchSink, Settled } from '../../engine/core/book/match.js'
+import { restingBook } from '../../engine/core/book/order-types.js'
+import { OrderIds } from '../../engine/core/book/order-ids.js'
+import * as orders from '../../engine/core/book/orders.js'
+import { Order, Orders } from '../../engine/core/book/orders.js'
+import { Work } from '../../engine/core/base/work.js'
+import { Attr } from '../../engine/layout.js'
 
 const WORDS = 5
 const REPORT_SIZE = 6

@@ -8,14 +8,14 @@
  */
 import { createHash, sign, type KeyObject, createPrivateKey } from 'node:crypto'
 import { build } from 'hdr-histogram-js'
-import { CommandKind, TimeInForce } from '../engine/codes.js'
-import { createClient, createSessionKey } from '../sdk/index.js'
-import { commandToWire, type WireCommand } from '../sdk/wire/commands.js'
-import { Kind, Method } from '../sdk/wire/layout.js'
-import { type WireValue, packMsgpack, unpackMsgpack } from '../sdk/wire/msgpack.js'
-import { domainPreimage, frameMessage, logonMessage } from '../sdk/wire/signed.js'
-import { rigWallet } from './gateway-rig.js'
-import { type RawConnection, openRaw, webSocketFrame } from './raw-websocket.js'
+import { CommandKind, TimeInForce } from '../../engine/codes.js'
+import { createClient, createSessionKey } from '../../sdk/index.js'
+import { commandToWire, type WireCommand } from '../../sdk/wire/commands.js'
+import { Kind, Method } from '../../sdk/wire/layout.js'
+import { type WireValue, packMsgpack, unpackMsgpack } from '../../sdk/wire/msgpack.js'
+import { domainPreimage, frameMessage, logonMessage } from '../../sdk/wire/signed.js'
+import { rigWallet } from '../support/gateway-rig.js'
+import { type RawConnection, openRaw, webSocketFrame } from '../support/raw-websocket.js'
 
 export interface LoadOptions {
   readonly port: number

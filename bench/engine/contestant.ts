@@ -1,6 +1,6 @@
 /**
  * One contestant of the engine benchmark, in a process of its own so that no other's code shapes its
- * optimised code: reads its name from the command line, prints one JSON line. Started by engine.ts.
+ * optimised code: reads its name from the command line, prints one JSON line. Started by bench/engine.ts.
  *
  *   book:FILE               the book alone on a decompressed workload file
  *   bare:FILE               the least that answers the same messages (bare-book.ts)
@@ -16,15 +16,15 @@
 import { PerformanceObserver, performance } from 'node:perf_hooks'
 import { build, type Histogram } from 'hdr-histogram-js'
 import { OrderBook, type Side as RivalSide, type LimitOrderOptions } from 'nodejs-order-book'
-import { CommandKind, Side, TimeInForce } from '../engine/codes.js'
-import * as commands from '../engine/commands.js'
-import { Attr, AmendCmd, COMMAND_WORDS, OrderCmd, PlaceCmd, kindOf } from '../engine/layout.js'
-import { createEngine, sealSnapshot } from '../engine/index.js'
-import { tuneForEngine } from '../engine/tune.js'
-import type { Engine } from '../engine/types.js'
+import { CommandKind, Side, TimeInForce } from '../../engine/codes.js'
+import * as commands from '../../engine/commands.js'
+import { Attr, AmendCmd, COMMAND_WORDS, OrderCmd, PlaceCmd, kindOf } from '../../engine/layout.js'
+import { createEngine, sealSnapshot } from '../../engine/index.js'
+import { tuneForEngine } from '../../engine/tune.js'
+import type { Engine } from '../../engine/types.js'
 import { bareBook } from './bare-book.js'
 import { MESSAGE_WORDS, REPORT_WORDS } from './book-only.js'
-import { REPORTS_PER_MESSAGE, hashReports, readMessages, timePasses } from './conformance.js'
+import { REPORTS_PER_MESSAGE, hashReports, readMessages, timePasses } from '../conformance.js'
 import { growth, idFlow } from './id-tables.js'
 import { worstCommands } from './worst-commands.js'
 import { type MixName, type Workload, makeWorkload, streamInPieces, workloadOptions } from './workload.js'
@@ -320,7 +320,7 @@ async function contest(name: string, seconds: number): Promise<Result> {
   }
 }
 
-if (process.argv[1]?.endsWith('engine-contestant.js')) {
+if (process.argv[1]?.endsWith('contestant.js')) {
   const [, , name = '', seconds = '3'] = process.argv
   tuneForEngine()
   process.stdout.write(JSON.stringify(await contest(name, Number(seconds))) + '\n')

@@ -1,14 +1,14 @@
 /**
  * The worst command of each kind, at full tables: a sweep, icebergs, a fill-or-kill that is killed late, many
  * expiries, a cancel-all, triggers, dead-man switches. Each is timed alone, several times over on the same
- * tables; what it leaves over is worked off before the next. Run by engine-contestant.ts.
+ * tables; what it leaves over is worked off before the next. Run by contestant.ts.
  */
-import { OrderType, Side, TimeInForce } from '../engine/codes.js'
-import * as commands from '../engine/commands.js'
-import { createEngine } from '../engine/index.js'
-import { COMMAND_WORDS } from '../engine/layout.js'
-import { ICEBERG_PARTS_MAX } from '../engine/limits.js'
-import type { Engine } from '../engine/types.js'
+import { OrderType, Side, TimeInForce } from '../../engine/codes.js'
+import * as commands from '../../engine/commands.js'
+import { createEngine } from '../../engine/index.js'
+import { COMMAND_WORDS } from '../../engine/layout.js'
+import { ICEBERG_PARTS_MAX } from '../../engine/limits.js'
+import type { Engine } from '../../engine/types.js'
 
 /** Orders that stand behind each kind: far more than one command may touch. */
 const ORDERS = 400_000

@@ -3,10 +3,10 @@
  * client library would cost as much as the server it is to load. For benchmarks only.
  */
 import { type Socket, connect } from 'node:net'
-import type { Method } from '../sdk/wire/layout.js'
-import { Kind } from '../sdk/wire/layout.js'
-import { type WireValue, packMsgpack, unpackMsgpack } from '../sdk/wire/msgpack.js'
-import { Subprotocol } from '../sdk/wire/version.js'
+import type { Method } from '../../sdk/wire/layout.js'
+import { Kind } from '../../sdk/wire/layout.js'
+import { type WireValue, packMsgpack, unpackMsgpack } from '../../sdk/wire/msgpack.js'
+import { Subprotocol } from '../../sdk/wire/version.js'
 
 /** A masked client frame with a zero key, opcode 2 (binary). */
 export function webSocketFrame(body: Uint8Array): Buffer {

@@ -1,13 +1,13 @@
 /**
- * Clients of bench/gateway-fanout.ts, as a process of their own. Latencies are from the planned send time
+ * Clients of bench/gateway/fanout.ts, as a process of their own. Latencies are from the planned send time
  * of an update to its arrival, or to its answer.
  */
 import { build, type Histogram } from 'hdr-histogram-js'
-import { type Client, createClient } from '../sdk/index.js'
-import { Kind, Method } from '../sdk/wire/layout.js'
-import { type WireValue, unpackMsgpack } from '../sdk/wire/msgpack.js'
-import { rigWallet } from './gateway-rig.js'
-import { type RawConnection, openRaw } from './raw-websocket.js'
+import { type Client, createClient } from '../../sdk/index.js'
+import { Kind, Method } from '../../sdk/wire/layout.js'
+import { type WireValue, unpackMsgpack } from '../../sdk/wire/msgpack.js'
+import { rigWallet } from '../support/gateway-rig.js'
+import { type RawConnection, openRaw } from '../support/raw-websocket.js'
 
 export interface FanoutOptions {
   readonly port: number

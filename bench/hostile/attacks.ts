@@ -7,10 +7,10 @@ import { Agent, get } from 'node:http'
 import { connect } from 'node:net'
 import { setPriority } from 'node:os'
 import { WebSocket } from 'ws'
-import { createClient, type Client } from '../sdk/index.js'
-import { OrderType } from '../engine/codes.js'
-import { Subprotocol } from '../sdk/wire/version.js'
-import { rigWallet } from './gateway-rig.js'
+import { createClient, type Client } from '../../sdk/index.js'
+import { OrderType } from '../../engine/codes.js'
+import { Subprotocol } from '../../sdk/wire/version.js'
+import { rigWallet } from '../support/gateway-rig.js'
 
 export const ATTACKS = [
   'unknown-methods',

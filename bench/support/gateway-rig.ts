@@ -6,9 +6,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
-import { ControlBlock } from '../engine/rings/control.js'
-import { type ExchangeHandles, startExchange } from '../engine/runtime/exchange.js'
-import { COMMAND_WORDS } from '../engine/layout.js'
+import { ControlBlock } from '../../engine/rings/control.js'
+import { type ExchangeHandles, startExchange } from '../../engine/runtime/exchange.js'
+import { COMMAND_WORDS } from '../../engine/layout.js'
 import {
   INBOUND_HEADER_WORDS,
   Inbound,
@@ -17,14 +17,14 @@ import {
   Outbound,
   OutboundType,
   QueryKind,
-} from '../engine/messages.js'
-import { RingReader, RingWriter } from '../engine/rings/ring.js'
-import type { EngineCapacities, MarketConfig } from '../engine/types.js'
-import { startGatewayLink } from '../app/start/gateway-link.js'
-import { writeCommand } from '../engine/records/access.js'
-import { type GatewayConfig, gatewayConfig } from '../gateway/settings/config.js'
-import type { AssetInfo, DeploymentInfo, GatewayThreadData } from '../gateway/link/messages.js'
-import { type GatewayOptions, type RunningGateway, startGateway } from '../gateway/process/start.js'
+} from '../../engine/messages.js'
+import { RingReader, RingWriter } from '../../engine/rings/ring.js'
+import type { EngineCapacities, MarketConfig } from '../../engine/types.js'
+import { startGatewayLink } from '../../app/start/gateway-link.js'
+import { writeCommand } from '../../engine/records/access.js'
+import { type GatewayConfig, gatewayConfig } from '../../gateway/settings/config.js'
+import type { AssetInfo, DeploymentInfo, GatewayThreadData } from '../../gateway/link/messages.js'
+import { type GatewayOptions, type RunningGateway, startGateway } from '../../gateway/process/start.js'
 
 export const RIG_MARKET: MarketConfig = {
   id: 0,

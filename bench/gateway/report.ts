@@ -2,8 +2,8 @@
  * bench/results/gateway.md: each figure of bench/gateway.ts beside its target, what bounds the line, and
  * what a further core would change. Everything is computed from the result; nothing is asserted here.
  */
-import type { FanoutReport } from './gateway-fanout.js'
-import type { RunResult } from './gateway-run.js'
+import type { FanoutReport } from './fanout.js'
+import type { RunResult } from './run.js'
 
 export interface GatewayResults {
   readonly machine: {

@@ -11,9 +11,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { FanoutOptions, FanoutResult } from './fanout-clients.js'
-import { startRig } from './gateway-rig.js'
-import { type JournalCheck, checkJournal } from './journal-check.js'
-import { ThreadCpu } from './thread-cpu.js'
+import { startRig } from '../support/gateway-rig.js'
+import { type JournalCheck, checkJournal } from '../support/journal-check.js'
+import { ThreadCpu } from '../support/thread-cpu.js'
 
 const FREE = { perSecond: 1e9, burst: 1e9 }
 

@@ -2,16 +2,16 @@
  * Journals made for measuring: seeded commands, applied by an engine on the way so that a replay has a
  * state hash to reach, written in full blocks without syncs.
  */
-import { TimeInForce } from '../engine/codes.js'
-import { createEngine } from '../engine/index.js'
-import { nodeDisk, type Disk } from '../engine/journal/disk.js'
-import { FileBackend } from '../engine/journal/file-backend.js'
-import { BlockBuilder, BlockType, ZERO_HASH } from '../engine/journal/format.js'
-import { SEGMENT_BYTES, journalFolder } from '../engine/journal/segments.js'
-import { COMMAND_BYTES, COMMAND_WORDS } from '../engine/layout.js'
-import { AttachmentKind } from '../engine/messages.js'
-import { writeCommand } from '../engine/records/access.js'
-import type { Engine, GenesisConfig } from '../engine/types.js'
+import { TimeInForce } from '../../engine/codes.js'
+import { createEngine } from '../../engine/index.js'
+import { nodeDisk, type Disk } from '../../engine/journal/disk.js'
+import { FileBackend } from '../../engine/journal/file-backend.js'
+import { BlockBuilder, BlockType, ZERO_HASH } from '../../engine/journal/format.js'
+import { SEGMENT_BYTES, journalFolder } from '../../engine/journal/segments.js'
+import { COMMAND_BYTES, COMMAND_WORDS } from '../../engine/layout.js'
+import { AttachmentKind } from '../../engine/messages.js'
+import { writeCommand } from '../../engine/records/access.js'
+import type { Engine, GenesisConfig } from '../../engine/types.js'
 
 export const ACCOUNTS = 1000
 const ASSETS = 2

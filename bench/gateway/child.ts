@@ -4,8 +4,8 @@
  */
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { type FanoutReport, type FanoutRun, runFanout } from './gateway-fanout.js'
-import { type RunOptions, type RunResult, runLoadBench } from './gateway-run.js'
+import { type FanoutReport, type FanoutRun, runFanout } from './fanout.js'
+import { type RunOptions, type RunResult, runLoadBench } from './run.js'
 
 type Task =
   | { readonly kind: 'load'; readonly options: RunOptions }

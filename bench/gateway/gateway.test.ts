@@ -1,6 +1,6 @@
 /** The gateway's benchmark at a small scale: it checks itself, so a run that ends has found what it must. */
-import { runFanout } from './gateway-fanout.js'
-import { runLoadBench } from './gateway-run.js'
+import { runFanout } from './fanout.js'
+import { runLoadBench } from './run.js'
 
 const load = { rate: 2000, seconds: 1, warmupSeconds: 0.2, frame: 16, connections: 2, gateways: 1 }
 

@@ -1,19 +1,19 @@
 /**
  * One prover process of bench/settle.ts, so that its memory is its own. Prints one JSON line of figures.
  *
- *   node settle-prover.js ROWS key      compiles the circuit, builds the development key for ROWS rows and tries it
- *   node settle-prover.js ROWS PROOFS   proves a chunk PROOFS times, after a warm-up and a line of input
+ *   node prover.js ROWS key      compiles the circuit, builds the development key for ROWS rows and tries it
+ *   node prover.js ROWS PROOFS   proves a chunk PROOFS times, after a warm-up and a line of input
  */
 import { performance } from 'node:perf_hooks'
 import { readFileSync, statSync } from 'node:fs'
-import { encodeRows, evaluateChunk } from '../settlement/batch/commit.js'
-import type { BatchRecord } from '../settlement/store/store.js'
-import { StateTree, TREE_DEPTH } from '../settlement/tree/tree.js'
-import { BatchWitness } from '../settlement/follow/witness.js'
-import { compileCircuit } from '../settlement/prover/circuit.js'
-import { developmentKey } from '../settlement/prover/keys.js'
-import { ChunkProver } from '../settlement/prover/prove.js'
-import { readR1cs } from '../settlement/prover/r1cs.js'
+import { encodeRows, evaluateChunk } from '../../settlement/batch/commit.js'
+import type { BatchRecord } from '../../settlement/store/store.js'
+import { StateTree, TREE_DEPTH } from '../../settlement/tree/tree.js'
+import { BatchWitness } from '../../settlement/follow/witness.js'
+import { compileCircuit } from '../../settlement/prover/circuit.js'
+import { developmentKey } from '../../settlement/prover/keys.js'
+import { ChunkProver } from '../../settlement/prover/prove.js'
+import { readR1cs } from '../../settlement/prover/r1cs.js'
 
 const rowsPerChunk = Number(process.argv[2])
 const task = process.argv[3]!

@@ -8,8 +8,8 @@
  *   moves      the mix of exchange-core's tests: 10 % limit, 3 % immediate-or-cancel, 5 % cancel,
  *              82 % move (amend to another price)
  */
-import { EventKind, OrderType, Side, TimeInForce } from '../engine/codes.js'
-import * as commands from '../engine/commands.js'
+import { EventKind, OrderType, Side, TimeInForce } from '../../engine/codes.js'
+import * as commands from '../../engine/commands.js'
 import {
   Attr,
   AcceptedEv,
@@ -20,9 +20,9 @@ import {
   FillEv,
   OrderEv,
   kindOf,
-} from '../engine/layout.js'
-import { createEngine } from '../engine/index.js'
-import type { Engine, EngineOptions, EventBuffer, EventSink } from '../engine/types.js'
+} from '../../engine/layout.js'
+import { createEngine } from '../../engine/index.js'
+import type { Engine, EngineOptions, EventBuffer, EventSink } from '../../engine/types.js'
 
 export type MixName = 'exchange' | 'moves'
 export const MIXES: readonly MixName[] = ['exchange', 'moves']

@@ -1,12 +1,12 @@
 /**
  * What the tables keyed by clients cost: ids as a hostile client chooses them beside ordinary ones, and the
- * worst single insert while the tables grow from nothing to their last entry. Contestants of engine.ts.
+ * worst single insert while the tables grow from nothing to their last entry. Contestants of bench/engine.ts.
  */
 import { performance } from 'node:perf_hooks'
-import { collidingHigh } from '../engine/reference/hostile-ids.js'
-import { Ledger } from '../engine/core/money/ledger.js'
-import { OrderIds } from '../engine/core/book/order-ids.js'
-import { ORDER_SHIFT, Order } from '../engine/core/book/orders.js'
+import { collidingHigh } from '../../engine/reference/hostile-ids.js'
+import { Ledger } from '../../engine/core/money/ledger.js'
+import { OrderIds } from '../../engine/core/book/order-ids.js'
+import { ORDER_SHIFT, Order } from '../../engine/core/book/orders.js'
 
 const LIVE = 50_000
 const FLOW = 200_000

@@ -2,12 +2,12 @@
  * What a run left on the disk, read again: the journal is replayed from its start, must end in the state
  * that the live engine told, and must hold exactly the order commands that were acknowledged.
  */
-import { CommandKind } from '../engine/codes.js'
-import { createEngine } from '../engine/index.js'
-import { COMMANDS_AT, JournalReader, genesisOf } from '../engine/journal/reader.js'
-import { applyBlock } from '../engine/recovery/recovery.js'
-import { COMMAND_WORDS, Cmd, kindOf } from '../engine/layout.js'
-import type { Engine } from '../engine/types.js'
+import { CommandKind } from '../../engine/codes.js'
+import { createEngine } from '../../engine/index.js'
+import { COMMANDS_AT, JournalReader, genesisOf } from '../../engine/journal/reader.js'
+import { applyBlock } from '../../engine/recovery/recovery.js'
+import { COMMAND_WORDS, Cmd, kindOf } from '../../engine/layout.js'
+import type { Engine } from '../../engine/types.js'
 
 const ORDER_KINDS: ReadonlySet<number> = new Set([
   CommandKind.Place,

@@ -361,7 +361,7 @@ function pathParams(path: string, url: string): WireValue[] {
   return parts.filter((_part, index) => names[index]!.startsWith('{')).map(valueOf)
 }
 
-/** A whole number where it is written as one; else the text. */
+/** A whole number where it is written as one that is read exactly; else the text. */
 function valueOf(text: string): WireValue {
-  return /^(0|[1-9][0-9]{0,15})$/.test(text) ? Number(text) : text
+  return /^(0|[1-9][0-9]{0,15})$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : text
 }

@@ -1,6 +1,7 @@
 /** What is said of params that are not as they must be: name, value, what is allowed; nothing of a library. */
 import { Method } from '../../sdk/wire/layout.js'
 import { type MethodSchema, methods } from '../../sdk/wire/schema.js'
+import { jsonSchema } from './documents.js'
 import { paramRefusal } from './param-refusals.js'
 
 function refusal(method: Method, params: unknown): string {
@@ -23,6 +24,11 @@ test.each([
   [Method.Subscribe, [7], /^params\.stream: is 7; it must be text of at most 40 characters$/],
   [Method.Nonces, [-1], /^params\.account: is -1; it must be a whole number from 0 to \d+$/],
   [Method.Order, ['x'], /^params\.id: is "x"; it must be an object of cloid, or an object of orderId$/],
+  [
+    Method.Order,
+    [{ cloid: 1, orderId: 2 }],
+    /^params\.id: is an object; it must be an object of cloid, or an object of orderId$/,
+  ],
   [Method.Orders, [{ limit: 'x' }], /^params\.limit: is "x"; it must be a whole number from 1 to \d+$/],
 ])('%s %j', (method, params, text) => {
   expect(refusal(method, params)).toMatch(text)
@@ -46,4 +52,17 @@ test('no method answers in the words of a library, or by positions', () => {
       expect(text).toMatch(/^params(\.[a-zA-Z.]+)?: /)
       expect(text).not.toMatch(/Invalid input|expected (number|string|int|array)|Too (big|small)/)
     }
+})
+
+test('no method takes an object with a field that it does not know', () => {
+  const open: string[] = []
+  const look = (method: Method, node: unknown): void => {
+    if (typeof node !== 'object' || node === null) return
+    const { type, additionalProperties } = node as { type?: unknown; additionalProperties?: unknown }
+    if (type === 'object' && additionalProperties !== false) open.push(method)
+    for (const inner of Object.values(node)) look(method, inner)
+  }
+  for (const method of Object.values(Method))
+    look(method, jsonSchema((methods[method] as MethodSchema).params))
+  expect(open).toEqual([])
 })

@@ -4,6 +4,7 @@
  * fields.ts take either form, so code above this file does not know which encoding a client speaks.
  */
 import { toBase64url } from './bytes.js'
+import { refuseInexact } from './json-numbers.js'
 import { MalformedMessage, MsgpackWriter, type WireValue, unpackMsgpack } from './msgpack.js'
 import { Subprotocol } from './version.js'
 
@@ -45,7 +46,8 @@ export function packJson(message: WireValue): string {
 
 /**
  * Value of a JSON text.
- * @throws MalformedMessage when it is not JSON, an object has a key twice, or a key is `__proto__`.
+ * @throws MalformedMessage when it is not JSON, an object has a key twice, a key is `__proto__`, or a number would be
+ * read as another one.
  */
 export function unpackJson(text: string): WireValue {
   let value: WireValue
@@ -56,6 +58,7 @@ export function unpackJson(text: string): WireValue {
   }
   // JSON.parse keeps the last of two: what a signature covers would be read in two ways.
   if (text.includes('{')) refuseKeys(text)
+  refuseInexact(text)
   return value
 }
 

@@ -436,7 +436,7 @@ export const methods = {
     'Live orders of the account, ascending by order id, a page at a time; more = go on after the last id.',
   ),
   [Method.Order]: method(
-    z.tuple([z.union([z.strictObject({ cloid }), z.object({ orderId: whole('order id') })])]),
+    z.tuple([z.union([z.strictObject({ cloid }), z.strictObject({ orderId: whole('order id') })])]),
     z.union([z.strictObject({ live: liveOrder }), z.object({ ended: orderEntry })]),
     Scope.Read,
     5,

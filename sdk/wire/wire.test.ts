@@ -222,6 +222,60 @@ describe('JSON', () => {
   ])('takes what has every key once: %s', (text) => {
     expect(unpackJson(text)).toEqual(JSON.parse(text))
   })
+  test.each([
+    '0.99999999999999999',
+    '-1.00000000000000001',
+    '[1,{"lots":1.9999999999999999}]',
+    '9007199254740993',
+    '[ 1,\n -9007199254740993]',
+    '90071992547409930e-1',
+    '1e-400',
+    '0.00000000000000000000000000000000000000000000001e-300',
+    '123456789012345678901234567890',
+    '1e23',
+  ])('refuses a number that would be read as another whole one: %s', (text) => {
+    expect(() => JSON.parse(text) as unknown).not.toThrow()
+    expect(() => unpackJson(text)).toThrow(MalformedMessage)
+    expect(() => unpackJson(text)).toThrow(/would be read as -?[0-9]/)
+  })
+  test.each([
+    '[0,-0,1,15,-7,1e3,1.50e1,120E-1,0.0,0e5,0.5,0.1,1.25e-3]',
+    '9007199254740991',
+    '[9007199254740992,1e22,100000000000000000000]',
+    '{"price":"0.99999999999999999","cloid":"9007199254740993","9007199254740993.0":[1]}',
+    JSON.stringify([
+      'a\\',
+      ':0.99999999999999999',
+      '\\"',
+      ',0.99999999999999999',
+      { ':0.99999999999999999': 1 },
+    ]),
+  ])('takes what is read as it is written, and texts that look like it is not: %s', (text) => {
+    expect(unpackJson(text)).toEqual(JSON.parse(text))
+  })
+  test('a random whole number is taken in each of its forms, and its neighbour by a fraction in none', () => {
+    let random = 1
+    const below = (count: number): number => {
+      random = (Math.imul(random, 1664525) + 1013904223) >>> 0
+      return Math.floor((random / 2 ** 32) * count)
+    }
+    for (let round = 0; round < 2000; round++) {
+      const value = 1 + below(2 ** below(53)) + below(10)
+      const zeros = below(5)
+      const forms = [
+        `${value}`,
+        `${value}.${'0'.repeat(1 + zeros)}`,
+        `${value}${'0'.repeat(zeros)}e-${zeros}`,
+      ]
+      forms.push(`0.${'0'.repeat(zeros)}${value}e${zeros + String(value).length}`)
+      for (const form of forms) {
+        const text = `[${form}, ${form}]`
+        expect([form, unpackJson(text)]).toEqual([form, [value, value]])
+      }
+      const near = `[${value}.${'0'.repeat(20 + zeros)}1]`
+      expect(() => unpackJson(near)).toThrow(MalformedMessage)
+    }
+  })
   test('an array a hundred thousand deep is no crash', () => {
     expect(() => JSON.stringify(unpackJson('['.repeat(100_000)))).toThrow(MalformedMessage)
   })

@@ -62,7 +62,7 @@ async function make(client: Client, seconds: number): Promise<Figures> {
       (order) => {
         latencies[k] = performance.now() - dueMs
         answered++
-        void client.cancelOrder({ market: MARKET, cloid: order.cloid! }).catch(() => {})
+        void client.cancelOrder({ market: MARKET, cloid: order.cloid }).catch(() => {})
       },
       () => {},
     )

@@ -106,7 +106,7 @@ async function marketData({ port, idle, rate, seconds }: FanoutOptions): Promise
   await pace(rate, seconds, (index, at) => {
     sending.push(
       maker
-        .amendOrder({ market: 0, cloid: cloid!, ticks: 100 + (index % 50), lots: 1 + (index % 90) })
+        .amendOrder({ market: 0, cloid, ticks: 100 + (index % 50), lots: 1 + (index % 90) })
         .then(({ seq }) => planned.push({ seq, at })),
     )
   })

@@ -159,7 +159,7 @@ test('every method of the protocol has a typed call', async () => {
   )
   const { cloid, orderId } = await own.placeOrder({ market: MARKET, side: 'buy', ticks: 50, lots: 2 })
   expect(await own.order({ orderId })).toMatchObject({ cloid, state: 'open', lots: 2 })
-  await own.amendOrder({ market: MARKET, cloid: cloid!, ticks: 50, lots: 1 })
+  await own.amendOrder({ market: MARKET, cloid, ticks: 50, lots: 1 })
   expect((await own.orders()).map(({ lots }) => lots)).toEqual([1])
   expect((await own.depth(MARKET, 1)).bids).toEqual([[50, 1, 1]])
   expect(await own.ticker(MARKET)).toMatchObject({ bid: [50, 1, 1], ask: null, lastTicks: 0 })

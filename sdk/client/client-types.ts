@@ -109,6 +109,11 @@ export interface CommandResult {
   readonly more: boolean
 }
 
+/** What became of one order that was placed, amended or cancelled by itself, under its client order id. */
+export interface OrderResult extends CommandResult {
+  readonly cloid: bigint
+}
+
 /** What a cancel-all has done when it is answered. */
 export type CanceledAll = Pick<CommandResult, 'count' | 'more'>
 

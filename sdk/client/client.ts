@@ -7,7 +7,7 @@ import { CommandKind } from '../../engine/codes.js'
 import { DEADLINE_AHEAD_MS_MAX } from '../../engine/limits.js'
 import { ClientChain } from './client-chain.js'
 import { SCOPES } from './client-queries.js'
-import type { CanceledAll, ClientOptions, CommandResult, Session } from './client-types.js'
+import type { CanceledAll, ClientOptions, CommandResult, OrderResult, Session } from './client-types.js'
 import { toUnits } from '../money/decimals.js'
 import { OutcomeUnknownError, TransportError } from '../base/errors.js'
 import { readResults } from './frame-sender.js'
@@ -46,7 +46,13 @@ import { unknownResults } from './unknown-outcomes.js'
 import { walletOf } from './wallet.js'
 import { WalletMessages } from './wallet-messages.js'
 import { packJson } from '../wire/codec.js'
-import { type WireCommand, commandToWire } from '../wire/commands.js'
+import {
+  type AmendCommand,
+  type CancelCommand,
+  type PlaceCommand,
+  type WireCommand,
+  commandToWire,
+} from '../wire/commands.js'
 import { readObject, readSafeInt } from '../wire/fields.js'
 import { Method } from '../wire/layout.js'
 import { packMsgpack } from '../wire/msgpack.js'
@@ -138,11 +144,11 @@ export class Client extends ClientChain {
    * or take-profit from its trigger, `slippagePpm` away.
    * @throws InputError before anything is sent; OrderError when the engine refuses it.
    */
-  async placeOrder(order: PlaceOrder): Promise<CommandResult> {
+  async placeOrder(order: PlaceOrder): Promise<OrderResult> {
     // Nothing is awaited before the frame is under way unless it must be: frames leave in the order of the calls.
     checkPlace(order, this.nowMs)
     const touchTicks = needsTouch(order) ? await this.#touch(order) : undefined
-    return single(await this.sendFrame([this.#place(order, touchTicks)]))
+    return this.#sendOrder(this.#place(order, touchTicks))
   }
 
   /**
@@ -150,13 +156,13 @@ export class Client extends ClientChain {
    * expiry where given; the same price and a smaller size keep its place. A total of no more than what is filled
    * cancels it. @throws InputError; OrderError when the engine refuses it.
    */
-  async amendOrder(amend: AmendOrder): Promise<CommandResult> {
-    return single(await this.sendFrame([this.amend(amend)]))
+  async amendOrder(amend: AmendOrder): Promise<OrderResult> {
+    return this.#sendOrder(this.#amend(amend))
   }
 
   /** @throws InputError; OrderError when the order is not live. */
-  async cancelOrder(cancel: CancelOrder): Promise<CommandResult> {
-    return single(await this.sendFrame([this.cancel(cancel)]))
+  async cancelOrder(cancel: CancelOrder): Promise<OrderResult> {
+    return this.#sendOrder(this.#cancel(cancel))
   }
 
   /**
@@ -189,14 +195,11 @@ export class Client extends ClientChain {
   }
   /** @throws InputError */
   amend(amend: AmendOrder): WireCommand {
-    const { nowMs } = this
-    checkAmend(amend, nowMs)
-    return amendCommand(amend, this.markets.market(amend.market))
+    return this.#amend(amend)
   }
   /** @throws InputError */
   cancel(cancel: CancelOrder): WireCommand {
-    checkCancel(cancel, this.nowMs)
-    return cancelCommand(cancel, this.markets.market(cancel.market))
+    return this.#cancel(cancel)
   }
   /** @throws InputError */
   cancelAllOf(options: CancelAllOrders = {}): WireCommand {
@@ -205,9 +208,24 @@ export class Client extends ClientChain {
     return cancelAllCommand(options, market === undefined ? undefined : this.markets.market(market))
   }
 
-  #place(order: PlaceOrder, touchTicks: number | undefined): WireCommand {
+  #place(order: PlaceOrder, touchTicks: number | undefined): PlaceCommand {
     const market = this.markets.market(order.market)
     return placeCommand(order, market, order.cloid ?? this.nextCloid(), touchTicks)
+  }
+
+  #amend(amend: AmendOrder): AmendCommand {
+    checkAmend(amend, this.nowMs)
+    return amendCommand(amend, this.markets.market(amend.market))
+  }
+
+  #cancel(cancel: CancelOrder): CancelCommand {
+    checkCancel(cancel, this.nowMs)
+    return cancelCommand(cancel, this.markets.market(cancel.market))
+  }
+
+  /** Sends the command of one order alone. */
+  async #sendOrder(command: PlaceCommand | AmendCommand | CancelCommand): Promise<OrderResult> {
+    return { ...single(await this.sendFrame([command])), cloid: command.cloid }
   }
 
   /** The best price that a market order trades with; asked for where the book is not followed. */

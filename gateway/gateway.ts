@@ -172,7 +172,7 @@ export class Gateway implements EngineLinkHandler {
       keepBytes: data.config.streamBytesKept,
       memory: this.#memory,
       public: {
-        skipFromBytes: data.config.conflateBytes,
+        conflateBytes: data.config.conflateBytes,
         snapshot: () => ({ data: this.batches.latest() as unknown as WireValue }),
         conflate: true,
       },

@@ -1,7 +1,7 @@
 /** What settlement's loop (settler.ts) is given, and what it tells of itself. */
 import type { Account, PublicClient } from 'viem'
 import type { ChainDeployment } from './chain/chain.js'
-import type { FeePolicy } from './sending/fees.js'
+import type { FeePolicy } from './sending/gas-fees.js'
 import type { EngineCapacities } from '../engine/types.js'
 import type { ProverQueue } from './proving/prover-queue.js'
 import type { SenderMetrics } from './sending/sender.js'

@@ -434,7 +434,7 @@ class Core implements Engine {
 
   frameFloor(account: number, approval: number): number | undefined {
     const slot = this.#sessions.table.find(account, approval)
-    return slot < 0 ? undefined : this.#sessions.floor(slot)
+    return slot < 0 ? undefined : this.#sessions.nonceFloor(slot)
   }
 
   checkInvariants(): void {

@@ -1,5 +1,6 @@
 /**
- * What a refused command was measured against, where the code alone does not say. A refused command has changed nothing,
+ * The bound that a refused command was measured against, where the code alone does not say; in which order commands are
+ * checked, orders/place.ts says. A refused command has changed nothing,
  * so the state still is what it was refused for. Called by engine.ts when it tells of a refusal.
  */
 import { CommandKind, Reject } from '../codes.js'

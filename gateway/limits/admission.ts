@@ -13,7 +13,7 @@ import { ErrorCode } from '../../sdk/wire/codes.js'
 import { Budget, type Rate, type Refusal, ToldBudget, ofAddress } from './budgets.js'
 import type { GatewayConfig } from '../settings/config.js'
 import type { Connection } from '../connections/connection.js'
-import { WaitingMessages } from '../connections/waiting-messages.js'
+import { WaitingMessages } from '../connections/incoming-messages.js'
 
 /** Messages and bytes of one socket handled in a turn, and messages of all. */
 const SOCKET_MESSAGES_A_TURN = 32

@@ -155,7 +155,7 @@ export class MarketData {
       keepBytes: eventBytesKept,
       memory,
       entriesHaveSeq,
-      public: { skipFromBytes: conflateBytes, snapshot, conflate },
+      public: { conflateBytes, snapshot, conflate },
       ...(pages === undefined ? {} : { paged: { source: pages, begin: beginPaged } }),
     })
     this.#streams.set(name, stream)

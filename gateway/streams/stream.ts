@@ -8,7 +8,7 @@
  *
  * Invariant: a subscriber gets each entry after its starting point exactly once and in order, or a new
  * starting point. Only a public stream may skip a subscriber that reads too slowly, and only until it has
- * caught up.
+ * caught up; where it then gets the newest state in place of what it missed, the stream is conflated.
  */
 import type { Codec } from '../../sdk/wire/codec.js'
 import { Control, Kind } from '../../sdk/wire/layout.js'
@@ -69,7 +69,7 @@ export interface StreamOptions {
    * has caught up. Without it the stream never skips anybody.
    */
   readonly public?: {
-    readonly skipFromBytes: number
+    readonly conflateBytes: number
     readonly snapshot: () => SnapshotData
     /** A slow subscriber gets the newest state instead of every event that it missed. */
     readonly conflate: boolean
@@ -136,10 +136,10 @@ export class Stream {
     this.#events.add({ seq, prevSeq, data, checksum })
     if (this.#subscribers.size === 0) return
     const encoded = new EncodeOnce(this.#message(seq, prevSeq, data, checksum))
-    const skipFromBytes = this.#options.public?.skipFromBytes ?? Infinity
+    const conflateBytes = this.#options.public?.conflateBytes ?? Infinity
     for (const connection of this.#subscribers) {
       if (this.#behind.has(connection)) continue
-      if (connection.unsentBytes > skipFromBytes) {
+      if (connection.unsentBytes > conflateBytes) {
         this.#behind.set(connection, prevSeq)
         if (!connection.slow) {
           connection.slow = true

@@ -117,7 +117,7 @@ test('who never reads a public stream is told, skipped, and caught up with the n
     lastSeq: 0,
     keep: 16,
     keepBytes: 1 << 20,
-    public: { skipFromBytes: 2000, conflate: true, snapshot: () => ({ data: ['state', state] }) },
+    public: { conflateBytes: 2000, conflate: true, snapshot: () => ({ data: ['state', state] }) },
   })
   book.start(connection)
   for (state = 1; state <= 10_000; state++) {
@@ -149,7 +149,7 @@ test('who falls behind on trades gets each that was missed, or a snapshot when t
     keep: 50,
     keepBytes: 1 << 20,
     entriesHaveSeq: true,
-    public: { skipFromBytes: 500, conflate: false, snapshot: () => ({ data: 'latest' }) },
+    public: { conflateBytes: 500, conflate: false, snapshot: () => ({ data: 'latest' }) },
   })
   trades.start(connection)
   const publish = (from: number, to: number): void => {

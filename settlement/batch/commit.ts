@@ -1,6 +1,6 @@
 /**
  * What a batch is on the chain: packed rows, deposits and withdrawals, the challenge z, the evaluation
- * of each chunk, and the public inputs of its proof. Pure; mirrors contracts/src/Settlement.sol, and
+ * of each chunk, and the public inputs of its proof. Pure; mirrors contracts/src/Batches.sol, and
  * shares its test vectors.
  *
  *   row or withdrawal, 12 bytes, big-endian: u32 index, then i64 delta (rows) or u64 units (withdrawals)
@@ -14,7 +14,7 @@ import type { IndexedUnits, QueuedUnits, Rows } from './net.js'
 export const RECORD_BYTES = 12
 export const DEPOSIT_BYTES = 32
 
-/** Bounds of Settlement.sol. */
+/** Bounds of contracts/src/Batches.sol. */
 export const ROWS_MAX = 4096
 export const DEPOSITS_MAX = 2048
 export const WITHDRAWALS_MAX = 256

@@ -11,7 +11,7 @@ import {
   type TransactionReceipt,
 } from 'viem'
 import { chainErrorText } from '../chain/chain.js'
-import { baseFeeOf, type FeePolicy } from './fees.js'
+import { baseFeeOf, type FeePolicy } from './gas-fees.js'
 import type { Outbox } from './outbox.js'
 import type { TransactionSigner } from './signer.js'
 import type { Attempt, OutboxEntry } from '../store/store.js'

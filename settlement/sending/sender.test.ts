@@ -17,7 +17,7 @@ import {
 } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { sleep } from '../chain/chain.js'
-import type { FeePolicy } from './fees.js'
+import type { FeePolicy } from './gas-fees.js'
 import { NonceTaken, Sender, SenderStopped, TransactionReverted } from './sender.js'
 import { BatchStore } from '../store/store.js'
 

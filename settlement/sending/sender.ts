@@ -9,7 +9,7 @@
  */
 import type { Account, Address, Hex, PublicClient, TransactionReceipt } from 'viem'
 import { chainErrorText, sleep } from '../chain/chain.js'
-import { defaultFees, type FeePolicy } from './fees.js'
+import { defaultFees, type FeePolicy } from './gas-fees.js'
 import { LOOKS, OutboxWatch } from './outbox-watch.js'
 import { Outbox } from './outbox.js'
 import { TransactionSigner, TransactionReverted } from './signer.js'

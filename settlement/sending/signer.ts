@@ -5,7 +5,7 @@
 import { keccak256, type Account, type Address, type Hex, type PublicClient } from 'viem'
 import { isContractAnswer } from '../../contracts/call-endings.js'
 import { chainErrorText } from '../chain/chain.js'
-import { baseFeeOf, firstFees, raisedFees, type FeePolicy, type Fees } from './fees.js'
+import { baseFeeOf, firstFees, raisedFees, type FeePolicy, type Fees } from './gas-fees.js'
 import type { Outbox } from './outbox.js'
 import type { Attempt, OutboxEntry } from '../store/store.js'
 

@@ -1,5 +1,5 @@
 /**
- * Where a market lets orders stand: inside its price band, and for post-only orders behind the touch.
+ * Where a market lets orders stand: inside its price band, and for post-only orders behind the touch (which they slide to, or are refused).
  * Called by place.ts, amend.ts and trading.ts.
  */
 import { PostOnly } from '../../codes.js'

@@ -3,7 +3,7 @@
  * the count and a reject code a command. A window is some 8 KB, so a session has one only while it trades:
  * it is given with the first frame, and may be taken back once FRAME_WINDOW_IDLE_MS have passed since the
  * last, or when another session trades and no other is free. Until then what a session may still use is
- * judged by time alone, never by whether its window was taken.
+ * judged by time alone, never by whether its window was taken. Which nonces are still taken: `nonceFloor` in sessions.ts.
  *
  *   entry   window * FRAME_NONCE_WINDOW + nonce % FRAME_NONCE_WINDOW: distinct within any window
  *   chunk   the entries of CHUNK_WINDOWS windows; made when first needed, so memory follows use

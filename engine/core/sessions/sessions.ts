@@ -171,7 +171,7 @@ export class Sessions {
     const refused = this.mayOpen(slot, timeMs)
     if (refused !== Reject.None) return refused
     if (!(Number.isInteger(nonce) && nonce >= 0 && nonce < UNITS_END)) return Reject.BadFrame
-    if (nonce + 1 <= this.floor(slot)) return Reject.FrameNonceTooOld
+    if (nonce + 1 <= this.nonceFloor(slot)) return Reject.FrameNonceTooOld
     let window = this.windowOf(slot)
     if (window !== NONE && windows.nonce(windows.entryOf(window, nonce)) === nonce + 1) {
       this.repeated = windows.entryOf(window, nonce)
@@ -254,7 +254,7 @@ export class Sessions {
   }
 
   /** Nonces up to one less than this are too old, or forgotten. */
-  floor(slot: number): number {
+  nonceFloor(slot: number): number {
     const { table } = this
     const highest = table.number(slot, SessionNumber.HIGHEST)
     if (this.isIdle(slot)) return highest
@@ -266,7 +266,7 @@ export class Sessions {
     const window = this.windowOf(slot)
     if (window === NONE || !(Number.isInteger(nonce) && nonce >= 0)) return NONE
     const entry = this.windows.entryOf(window, nonce)
-    return nonce + 1 > this.floor(slot) && this.windows.nonce(entry) === nonce + 1 ? entry : NONE
+    return nonce + 1 > this.nonceFloor(slot) && this.windows.nonce(entry) === nonce + 1 ? entry : NONE
   }
 
   /** Window of a session that is in use, or -1. */

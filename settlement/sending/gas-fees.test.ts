@@ -9,7 +9,7 @@ import { createTestClient, http } from 'viem'
 import { startAnvil, type Anvil } from '../../contracts/anvil/anvil.js'
 import { owner, until } from '../../test/support/settlement-fixture.js'
 import { chainClient } from '../chain/chain.js'
-import type { FeePolicy } from './fees.js'
+import type { FeePolicy } from './gas-fees.js'
 import { Sender } from './sender.js'
 import { BatchStore } from '../store/store.js'
 

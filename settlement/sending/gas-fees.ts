@@ -1,6 +1,6 @@
 /**
  * What a transaction pays (EIP-1559): twice the base fee of now and a tip, raised on the same nonce while it
- * is not mined, never above a cap. Used by sender.ts.
+ * is not mined, never above a cap. Used by signer.ts and outbox-watch.ts.
  */
 import type { PublicClient } from 'viem'
 

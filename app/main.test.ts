@@ -13,9 +13,10 @@ import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { testWithFile } from '../test/support/needs.js'
 import { Program, until } from '../test/support/program.js'
 import { chainStatePath } from './start/local-chain.js'
-import { asksForHelp, commandHelp, commands, programHelp } from './command-list.js'
+import { commandLine } from './command-line.js'
 
 const program = fileURLToPath(new URL('../program/main.js', import.meta.url))
 const root = new URL('../../', import.meta.url)
@@ -33,19 +34,50 @@ test('a build can be run by its name, as npx does', () => {
   expect(execFileSync(linked, ['--version'], { encoding: 'utf8' })).toMatch(/^\d+\.\d+\.\d+\n$/)
 })
 
-test.each([['--help'], ['-h'], ['help']])('%s: every command, exit 0', (...argv) => {
+const { commands } = commandLine()
+
+test.each([['--help'], ['-h'], ['help'], []])('%s: every command, exit 0', (...argv) => {
   const { status, stdout } = run(argv)
-  expect([status, stdout]).toEqual([0, programHelp()])
-  for (const { usage } of Object.values(commands)) expect(stdout).toContain(`glassbook ${usage}`)
+  expect([status, stdout.startsWith('Usage: glassbook ')]).toEqual([0, true])
+  for (const command of commands) {
+    expect(stdout).toContain(`\n  ${command.name()} `)
+    // In lines as wide as the terminal.
+    expect(stdout.replace(/\s+/g, ' ')).toContain(command.description())
+  }
 })
 
-test.each(Object.keys(commands))('%s answers --help, -h and --version with exit 0', (name) => {
-  const help = run([name, '--help'])
-  expect([help.status, help.stdout, help.stderr]).toEqual([0, commandHelp(commands[name]!), ''])
-  const version = run([name, '--version'])
-  expect([version.status, version.stdout]).toEqual([0, run(['--version']).stdout])
-  expect(asksForHelp([name, '-h'])).toBe(true)
-  expect(asksForHelp([name, '--', '-h'])).toBe(false)
+test.each(commands.map((command) => command.name()))(
+  '%s answers --help, -h and --version with exit 0',
+  (name) => {
+    const help = run([name, '--help'])
+    expect([help.status, help.stderr]).toEqual([0, ''])
+    expect(help.stdout).toMatch(new RegExp(`^Usage: glassbook ${name}`))
+    expect(run([name, '-h']).stdout).toBe(help.stdout)
+    const version = run([name, '--version'])
+    expect([version.status, version.stdout]).toEqual([0, run(['--version']).stdout])
+  },
+)
+
+test('what stands behind "--" is no flag', () => {
+  expect(run(['chain', '--', '-h'])).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining('-h has no chain'),
+  })
+})
+
+test('help costs little: nothing of any command is loaded for it', () => {
+  const cpuOf = (...argv: string[]): number => {
+    const script = `process.on('exit', () => { const { user, system } = process.cpuUsage(); process.stderr.write(String(user + system)) })`
+    const { stderr } = spawnSync(
+      process.execPath,
+      ['--import', `data:text/javascript,${encodeURIComponent(script)}`, ...argv],
+      { encoding: 'utf8' },
+    )
+    return Number(stderr)
+  }
+  const least = (...argv: string[]): number => Math.min(...Array.from({ length: 5 }, () => cpuOf(...argv)))
+  // Beside what Node itself costs, on a machine of any speed.
+  expect(least(program, '--help')).toBeLessThan(2 * least('-e', '0'))
 })
 
 test('where too few files may be open, that is said with value and bound', () => {
@@ -105,35 +137,22 @@ test('a chain that is stopped while it waits for its port ends with exit 0', asy
   })
 }, 300_000)
 
-/** Where each command says which flags it takes. */
-const SOURCES: Readonly<Record<string, readonly string[]>> = {
-  start: ['app/start/start-options.ts'],
-  gateway: ['app/commands/gateway.ts'],
-  journal: ['app/commands/journal.ts'],
-  audit: ['app/commands/audit.ts', 'app/commands/chain-options.ts'],
-  'order-audit': ['app/commands/order-audit.ts'],
-  exit: ['app/commands/exit.ts', 'app/commands/chain-options.ts'],
-  replay: ['app/commands/chain-options.ts'],
-  prover: ['settlement/prover/main.ts'],
-  doctor: ['app/commands/doctor.ts'],
-}
-
-test.each(Object.entries(SOURCES))('help of %s names every flag that it takes', (name, files) => {
-  const taken = files.flatMap((file) =>
-    [...source(file).matchAll(/'?([a-z][a-z0-9-]*)'?: \{\s*type: '(?:string|boolean)'/g)].map(
-      ([, flag]) => flag!,
-    ),
-  )
-  expect(taken.length).toBeGreaterThan(0)
-  const text = commandHelp(commands[name]!)
-  expect(taken.filter((flag) => !text.includes(`--${flag}`))).toEqual([])
+test('help of prover names every flag that its program takes', () => {
+  const taken = [
+    ...source('settlement/prover/main.ts').matchAll(/([a-z0-9]+): \{ type: '(?:string|boolean)'/g),
+  ].map(([, flag]) => `--${flag!}`)
+  const named = commands
+    .find((command) => command.name() === 'prover')!
+    .commands.flatMap(({ options }) => options.map(({ long }) => long))
+  expect(taken.length).toBeGreaterThan(5)
+  expect([...new Set(named)].sort()).toEqual(taken.sort())
 })
 
 test('README names every flag of start, and help the environment that a command reads', () => {
-  const flags = [...source('app/start/start-options.ts').matchAll(/'?([a-z][a-z0-9-]*)'?: \{\s*type: '/g)]
+  const start = commands.find((command) => command.name() === 'start')!
   const readme = source('README.md')
-  expect(flags.map(([, flag]) => flag!).filter((flag) => !readme.includes(`--${flag}`))).toEqual([])
-  expect(commandHelp(commands['exit']!)).toContain('GLASSBOOK_OWNER_KEY')
+  expect(start.options.filter(({ long }) => !readme.includes(long!))).toEqual([])
+  expect(run(['exit', '--help']).stdout).toContain('GLASSBOOK_OWNER_KEY')
   expect(source('app/commands/exit.ts')).toContain('process.env.GLASSBOOK_OWNER_KEY')
 })
 
@@ -148,12 +167,12 @@ test('CI runs the test command of the README, and fails when it does', () => {
 test.each([
   [['key', '--rows', 'many'], '--rows is many, not a whole number from 1 to 64'],
   [['key', '--depth=0'], '--depth is 0, not a whole number from 1 to 28'],
-  [['work', '--url', '--attached'], 'ambiguous'],
+  [['work', '--url', '--attached'], '--url needs a value'],
   [['key', '--nope'], '--nope'],
-  [['key', 'more'], 'more'],
+  [['key', 'more'], 'too many arguments'],
 ])('prover %j is refused', (argv, said) => {
-  const { status, stdout } = run(['prover', ...argv])
-  expect([status, stdout]).toEqual([2, expect.stringContaining(said)])
+  const { status, stdout, stderr } = run(['prover', ...argv])
+  expect([status, stdout + stderr]).toEqual([2, expect.stringContaining(said)])
 })
 
 test.each([
@@ -162,8 +181,8 @@ test.each([
   // Said before a circuit is compiled: neither a compiler nor a key is named.
   [['prover', 'work', '--token', 'x'], 'work needs --url'],
   [['prover', 'work', '--token', 'x', '--url', 'here'], '--url here is not a URL'],
-  [['order-audit', 'nowhere', '--fill', 'x'], '--fill "x" is not a fill; it is SEQ or SEQ:INDEX'],
-  [['order-audit', 'nowhere'], '--fill is missing'],
+  [['order-audit', 'nowhere', '--fill', 'x'], "'x' is invalid. It must be SEQ or SEQ:INDEX"],
+  [['order-audit', 'nowhere'], "required option '--fill <seq>' not specified"],
   [['audit', '--deployment', '/no/file'], '--deployment /no/file: there is no such file or folder'],
   [
     ['audit', '--settlement', '0x00', '--rpc', 'http://127.0.0.1:1', '--from', '/no/file'],
@@ -190,9 +209,12 @@ test.each([
 
 test('wrong use points at the one help text', () => {
   const { status, stderr } = run(['replay'])
-  expect([status, stderr]).toEqual([2, expect.stringContaining(`glassbook ${commands['replay']!.usage}`)])
-  expect(run(['start', '--nope']).stderr).toContain('"glassbook start --help" lists its flags')
-  expect(run(['chain'])).toMatchObject({ status: 2, stderr: expect.stringContaining('glassbook chain DIR') })
+  expect([status, stderr]).toEqual([2, expect.stringContaining('usage: glassbook replay [options] <dir>')])
+  expect(run(['start', '--nope']).stderr).toContain('"glassbook start --help" tells more')
+  expect(run(['chain'])).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('glassbook chain [options] <dir>'),
+  })
   const none = run(['chain', fileURLToPath(new URL('nothing-here', root))])
   expect(none).toMatchObject({ status: 1, stderr: expect.stringContaining('has no chain') })
 })
@@ -202,4 +224,27 @@ test.each([['config names'], ['--help'], ['start --help']])('%s | head: quiet', 
   const script = `("$0" "$1" ${words}; echo "code $?" >&2) | true`
   const { stderr } = spawnSync('bash', ['-c', script, process.execPath, program], { encoding: 'utf8' })
   expect(stderr).toBe('code 0\n')
+})
+
+describe('output that a full disk does not take', () => {
+  testWithFile('/dev/full')('ends a tool with one line and exit 1', () => {
+    for (const words of ['config names', '--help', 'config print']) {
+      const script = `exec "$0" "$1" ${words} > /dev/full`
+      const { status, stderr } = spawnSync('sh', ['-c', script, process.execPath, program], {
+        encoding: 'utf8',
+      })
+      expect([status, stderr]).toEqual([
+        1,
+        'glassbook: the output cannot be written: ENOSPC: no space left on device, write\n',
+      ])
+    }
+  })
+
+  testWithFile('/dev/full')('may be what tells of a failure: the exit code still does', () => {
+    const script = 'exec "$0" "$1" nonsense 2> /dev/full'
+    const { status, stdout } = spawnSync('sh', ['-c', script, process.execPath, program], {
+      encoding: 'utf8',
+    })
+    expect([status, stdout]).toEqual([2, ''])
+  })
 })

@@ -204,11 +204,10 @@ const rules: readonly Rule[] = [
   // As a user's programs do: by the package's name.
   { from: /^examples\//, to: [/^examples\//, /^glassbook(\/|$)/, /^viem(\/|$)/, NODE] },
   appRoom('files'),
-  appRoom('filter'),
+  appRoom('filter', 'files'),
   appRoom('lobster'),
-  // The list of commands names each command's file, to load it when it is asked for; commands print their usage from it.
-  appRoom('start', 'files', 'lobster', /^app\/command-list$/),
-  appRoom('commands', 'files', 'start', /^app\/command-list$/),
+  appRoom('start', 'files', 'lobster'),
+  appRoom('commands', 'files', 'start'),
   { from: /^app\/[a-z-]+$/, to: [...APP_OUTSIDE, /^app\//] },
   // A program of `bench`, and a room of its parts; no room knows another's.
   benchRoom('support'),

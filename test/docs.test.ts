@@ -7,10 +7,10 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { commands } from '../app/command-list.js'
+import { commandLine, flagsOf } from '../app/command-line.js'
 import * as abi from '../contracts/abi.js'
 import { buildSite } from '../docs/site/build.js'
-import { settingFlags } from '../gateway/settings/config.js'
+import { settingNames } from '../gateway/settings/config.js'
 import * as sdk from '../sdk/index.js'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..')
@@ -168,22 +168,26 @@ test('programs in the documents are programs, and name what the SDK has', async 
 /** Words of a shell line up to what ends its command. */
 const wordsOf = (line: string): string[] => line.split(/ #| \| | < | && /)[0]!.split(/\s+/)
 
+const program = commandLine({ settings: settingNames() })
+
 /** What a line says that no command takes. */
 function unknownWords(line: string): string[] {
   const words = wordsOf(line)
   const at = words[0] === 'export' ? -1 : words.findIndex((word) => word === 'glassbook')
   const isStart = /^npm start/.test(line)
   if (at < 0 && !isStart) return []
-  const name = isStart ? 'start' : words[at + 1]!
-  if (name.startsWith('-')) return []
-  const command = commands[name]
+  const behind = isStart ? ['start', ...words.slice(3)] : words.slice(at + 1)
+  // "journal verify|dump DIR" stands for two commands.
+  const [name, inner] = behind as [string, string?]
+  if (name.startsWith('-') || name === 'complete') return []
+  const command = program.commands.find((each) => each.name() === name)
   if (command === undefined) return [name]
-  const taken = new Set(command.flags.map(([flag]) => flag.split(' ')[0]!))
-  const hasSettings = taken.has('--gateway-SETTING')
-  return words
-    .slice(isStart ? 3 : at + 2)
-    .filter((word) => word.startsWith('--'))
-    .filter((word) => !taken.has(word) && !(hasSettings && word.slice(2) in settingFlags))
+  const named = command.commands.filter((each) => inner?.split('|').includes(each.name()) === true)
+  if (command.commands.length > 0 && named.length !== inner?.split('|').length) return [inner ?? name]
+  const taken = new Set([command, ...named].flatMap((each) => flagsOf(each)))
+  return behind.filter(
+    (word) => word.startsWith('--') && word !== '--help' && !taken.has(word.split('=')[0]!),
+  )
 }
 
 test('commands in the documents are commands, with flags that they take', () => {

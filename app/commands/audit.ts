@@ -6,34 +6,26 @@
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { audit } from '../../settlement/audit/audit.js'
 import { readCheckpoint, writeCheckpoint } from '../../settlement/audit/checkpoint.js'
 import { accountOf, assetOf } from '../../settlement/batch/net.js'
 import { replayAgainstChain } from '../../settlement/audit/replay.js'
 import { unitsText } from '../../settlement/audit/units-text.js'
-import { UsageError, chainArgs, connect, expectFiles, guarded, progressBar, toJson } from './chain-options.js'
-import { usageOf } from '../command-list.js'
+import { type ChainFlags, askingChain, connect, expectFiles, progressBar, toJson } from './chain-options.js'
 
-const AUDIT_USAGE = usageOf('audit')
-const REPLAY_USAGE = usageOf('replay')
+export interface AuditFlags extends ChainFlags {
+  readonly balances?: string | undefined
+  readonly checkpoint?: string | undefined
+  readonly from?: string | undefined
+  readonly calldata?: boolean | undefined
+}
 
 /**
  * Audits an exchange from the chain; `--balances FILE` writes account, asset and units as CSV, `--checkpoint FILE`
  * the state after the last final batch, for `--from` and for `glassbook exit`.
  */
-export function runAudit(argv: string[]): Promise<number> {
-  return guarded('audit', AUDIT_USAGE, async () => {
-    const { values } = parseArgs({
-      args: argv,
-      options: {
-        ...chainArgs,
-        balances: { type: 'string' },
-        checkpoint: { type: 'string' },
-        from: { type: 'string' },
-        calldata: { type: 'boolean', default: false },
-      },
-    })
+export function runAudit(values: AuditFlags): Promise<number> {
+  return askingChain(async () => {
     expectFiles({
       read: { '--from': values.from },
       written: { '--balances': values.balances, '--checkpoint': values.checkpoint },
@@ -43,7 +35,7 @@ export function runAudit(argv: string[]): Promise<number> {
     const file = values.checkpoint
     const { report, tree } = await audit(client, deployment, {
       onProgress: progressBar('reading batches'),
-      calldata: values.calldata,
+      calldata: values.calldata === true,
       ...(values.from === undefined ? {} : { checkpoint: readCheckpoint(values.from, deployment) }),
       onFinal: (final, { lastSeq, ...position }) => {
         if (file === undefined) return
@@ -70,7 +62,7 @@ export function runAudit(argv: string[]): Promise<number> {
       out(`balances            ${report.accountsAndAssets} that are not zero`)
       for (const asset of deployment.assets)
         out(`  ${asset.symbol.padEnd(17)} ${unitsText(asset, report.totals[asset.id]!)}`)
-      if (values.calldata && report.withoutCalldata > 0)
+      if (values.calldata === true && report.withoutCalldata > 0)
         out(`calldata            missing for ${report.withoutCalldata} batches: the node has dropped it`)
       for (const { batch, text, index } of report.findings)
         out(`DIFFERENCE in batch ${batch}: ${text}${index === undefined ? '' : ` (leaf ${index})`}`)
@@ -81,22 +73,18 @@ export function runAudit(argv: string[]): Promise<number> {
 }
 
 /** Replays a journal against the chain. */
-export function runChainReplay(argv: string[]): Promise<number> {
-  return guarded('replay', REPLAY_USAGE, async () => {
-    const { values, positionals } = parseArgs({
-      args: argv,
-      options: { ...chainArgs, calldata: { type: 'boolean', default: false } },
-      allowPositionals: true,
-    })
-    const [dataDir] = positionals
-    if (dataDir === undefined || positionals.length > 1) throw new UsageError('name one data folder')
+export function runChainReplay(
+  dataDir: string,
+  values: ChainFlags & { readonly calldata?: boolean | undefined },
+): Promise<number> {
+  return askingChain(async () => {
     const { client, deployment } = await connect(values, join(dataDir, 'deployment.json'))
     const draw = progressBar('replaying')
     const report = await replayAgainstChain({
       dataDir,
       client,
       deployment,
-      calldata: values.calldata,
+      calldata: values.calldata === true,
       onProgress: (batch, batches) => draw(batch / batches),
     })
     const { difference } = report

@@ -1,17 +1,13 @@
 /**
  * What the auditor's and the exit tools have in common: where the chain is and which exchange on it is
- * meant, how progress is shown, how wrong use is told.
+ * meant, how progress is shown, how the chain's errors are told.
  */
 import { isAddress, type Address, type PublicClient } from 'viem'
 import { chainClient, chainErrorText, type ChainDeployment } from '../../settlement/chain/chain.js'
 import { NoSettlement, discoverDeployment } from '../../settlement/chain/history.js'
-import { NoDeployment, readDeploymentFile } from '../files/deployment-file.js'
+import { readDeploymentFile } from '../files/deployment-file.js'
 import { fileErrorText, unreadable, unwritable } from '../files/file-errors.js'
-
-/** Wrong use of a command; told in one line, exit code 2. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError'
-}
+import { UsageError } from '../files/usage-error.js'
 
 /** @throws UsageError when a file that a flag names cannot be read, or written: before long work that needs it. */
 export function expectFiles(files: {
@@ -28,18 +24,12 @@ export function expectFiles(files: {
     }
 }
 
-/** Options of `parseArgs` that name a chain and an exchange. */
-export const chainArgs = {
-  rpc: { type: 'string', multiple: true },
-  settlement: { type: 'string' },
-  deployment: { type: 'string' },
-  json: { type: 'boolean', default: false },
-} as const
-
-export interface ChainArgs {
-  readonly rpc?: string[] | undefined
+/** Flags that name a chain and an exchange. */
+export interface ChainFlags {
+  readonly rpc?: readonly string[] | undefined
   readonly settlement?: string | undefined
   readonly deployment?: string | undefined
+  readonly json?: boolean | undefined
 }
 
 /**
@@ -47,9 +37,9 @@ export interface ChainArgs {
  * writes to its data folder) saves that and brings the assets' names. Throws UsageError.
  */
 export async function connect(
-  values: ChainArgs,
+  values: ChainFlags,
   defaultDeployment?: string,
-): Promise<{ client: PublicClient; deployment: ChainDeployment; rpcUrls: string[] }> {
+): Promise<{ client: PublicClient; deployment: ChainDeployment; rpcUrls: readonly string[] }> {
   const file = values.deployment ?? (values.settlement === undefined ? defaultDeployment : undefined)
   if (file === undefined && values.settlement === undefined)
     throw new UsageError('say which exchange: --settlement 0x… or --deployment FILE')
@@ -86,18 +76,13 @@ export function progressBar(label: string): (share: number) => void {
   }
 }
 
-/** Runs a command's body; wrong use and a file that is no deployment are exit code 2, any other failure one line and 1. */
-export async function guarded(name: string, usage: string, body: () => Promise<number>): Promise<number> {
+/** Runs the body of a command that asks a chain: what viem throws is told in the chain's words, in one line. */
+export async function askingChain(body: () => Promise<number>): Promise<number> {
   try {
     return await body()
   } catch (error) {
-    const text = fileErrorText(error) ?? chainErrorText(error)
-    // Errors of RPC nodes have a code as well, a number.
-    const { code } = error as { code?: unknown }
-    const isUsage =
-      error instanceof UsageError || (typeof code === 'string' && code.startsWith('ERR_PARSE_ARGS'))
-    process.stderr.write(`glassbook ${name}: ${text}\n${isUsage ? `usage: ${usage}\n` : ''}`)
-    return isUsage || error instanceof NoDeployment ? 2 : 1
+    if (error instanceof UsageError || fileErrorText(error) !== undefined) throw error
+    throw new Error(chainErrorText(error), { cause: error })
   }
 }
 

@@ -10,7 +10,6 @@ import { resolve } from 'node:path'
 import { startAnvil } from '../../contracts/anvil/anvil.js'
 import { lockFolder } from '../../engine/journal/lock.js'
 import { probePort } from '../../gateway/net/probe-port.js'
-import { usageOf } from '../command-list.js'
 import { chainStatePath, deploymentOf } from '../start/local-chain.js'
 import { Parts } from '../start/parts.js'
 import { RunEnd, RunEnded } from '../start/run-end.js'
@@ -20,19 +19,12 @@ const FORMER_CHAIN_MS = 10_000
 const PROBE_EVERY_MS = 100
 
 /** Runs the chain until Ctrl-C; resolves with the exit code. */
-export async function runChain(argv: string[]): Promise<number> {
-  const [folder, ...more] = argv
-  if (folder === undefined || folder.startsWith('-') || more.length > 0) {
-    process.stderr.write(`usage: ${usageOf('chain')}\n`)
-    return 2
-  }
+export async function runChain(folder: string): Promise<number> {
   const dataDir = resolve(folder)
   const line = (text: string): void => void process.stdout.write(`${text}\n`)
   const deployment = existsSync(dataDir) ? deploymentOf(dataDir) : undefined
-  if (deployment?.rpcUrl === undefined || !existsSync(chainStatePath(dataDir))) {
-    process.stderr.write(`glassbook: ${dataDir} has no chain: "glassbook start --data ${folder}" makes one\n`)
-    return 1
-  }
+  if (deployment?.rpcUrl === undefined || !existsSync(chainStatePath(dataDir)))
+    throw new Error(`${dataDir} has no chain: "glassbook start --data ${folder}" makes one`)
   const port = Number(new URL(deployment.rpcUrl).port)
   const parts = new Parts()
   parts.started('the lock', lockFolder(dataDir))

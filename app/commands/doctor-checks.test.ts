@@ -15,12 +15,12 @@ import {
   type Abi,
   type Hex,
 } from 'viem'
+import { glassbook } from '../command-line.js'
 import { demoTokenAbi, settlementAbi, vaultAbi } from '../../contracts/abi.js'
 import { startAnvil, type Anvil } from '../../contracts/anvil/anvil.js'
 import { settlementCode, vaultCode, type ContractCode } from '../../contracts/bytecode.js'
 import { deploy, type Deployment } from '../../contracts/deployment/deploy.js'
 import { told } from '../../test/support/told.js'
-import { runDoctor } from './doctor.js'
 
 const KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
 const OTHER = '0x00000000000000000000000000000000000000aa'
@@ -84,7 +84,7 @@ interface Outcome {
 async function doctor(told_: Lie | undefined, file = path): Promise<Outcome> {
   lie = told_
   const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
-  const { code, out } = await told(() => runDoctor([file, '--rpc', url]))
+  const { code, out } = await told(() => glassbook(['doctor', file, '--rpc', url]))
   const found = (mark: string): string[] =>
     out
       .split('\n')

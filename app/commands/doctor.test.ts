@@ -11,6 +11,7 @@ import {
   http,
 } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
+import { glassbook } from '../command-line.js'
 import { settlementAbi } from '../../contracts/abi.js'
 import { groth16ChunkVerifierCode, unprovenVerifierCode, vaultCode } from '../../contracts/bytecode.js'
 import { type Anvil, startAnvil } from '../../contracts/anvil/anvil.js'
@@ -19,7 +20,6 @@ import { DeployError, type Deployment, deploy } from '../../contracts/deployment
 import { smallTrapdoor, trapdoorKey } from '../../test/support/groth16-trapdoor.js'
 import type { VerificationKey } from '../../contracts/deployment/verification-key.js'
 import { developmentVerificationKey } from '../../settlement/chain/development-key.js'
-import { runDoctor } from './doctor.js'
 
 const KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
 const folder = mkdtempSync(join(tmpdir(), 'glassbook-doctor-'))
@@ -42,7 +42,7 @@ async function run(...argv: string[]): Promise<{ code: number; out: string; err:
   process.stdout.write = (chunk: string | Uint8Array) => ((out += String(chunk)), true)
   process.stderr.write = (chunk: string | Uint8Array) => ((err += String(chunk)), true)
   try {
-    return { code: await runDoctor(argv), out, err }
+    return { code: await glassbook(['doctor', ...argv]), out, err }
   } finally {
     ;[process.stdout.write, process.stderr.write] = [stdout, stderr]
   }
@@ -265,7 +265,11 @@ describe('doctor', () => {
   test('wrong arguments, files and chains', async () => {
     expect(await run()).toMatchObject({ code: 2 })
     expect(await run('--nonsense')).toMatchObject({ code: 2 })
-    expect((await run(join(folder, 'absent.json'))).err).toContain('cannot be read')
+    expect((await run(join(folder, 'absent.json'))).err).toContain('there is no such file or folder')
+    expect(await run(folder)).toMatchObject({
+      code: 2,
+      err: `glassbook: the deployment ${folder}: it is a folder, not a file: name a file (EISDIR)\n`,
+    })
     for (const [text, says] of [
       ['{}', 'is not a deployment: chainId'],
       ['{"chainId":', 'is not a deployment: '],

@@ -4,7 +4,6 @@
  * and a chain to ask.
  */
 import { readFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import { type PublicClient, createPublicClient, http } from 'viem'
 import { type Finding, checkDeployment } from '../../contracts/deployment/check.js'
 import { readKey } from '../../contracts/deployment/check-code.js'
@@ -15,41 +14,27 @@ import {
   developmentVerificationKey,
   refuseDevelopmentKey,
 } from '../../settlement/chain/development-key.js'
-import { NoDeployment, readDeploymentFile } from '../files/deployment-file.js'
-
-const USAGE = 'usage: glassbook doctor DEPLOYMENT.json [--rpc URL] [--key VERIFICATION_KEY.json] [--json]'
+import { readDeploymentFile } from '../files/deployment-file.js'
+import { fileErrorText, unreadable } from '../files/file-errors.js'
+import { UsageError } from '../files/usage-error.js'
 
 const marks: Record<Finding['level'], string> = { ok: 'ok  ', warn: 'warn', fail: 'FAIL' }
 
+export interface DoctorFlags {
+  readonly rpc?: string | undefined
+  readonly key?: string | undefined
+  readonly json?: boolean | undefined
+}
+
 /**
  * Runs the checks of contracts/deployment/check.ts, with the key of `--key` in the place of the deployment's.
- * @returns exit code: 0 = all well (warnings allowed), 1 = a check failed or the chain cannot be read, 2 =
- * wrong arguments, no deployment file, or no verification key.
+ * @returns exit code: 0 = all well (warnings allowed), 1 = a check failed.
+ * @throws UsageError where there is no deployment file or no verification key; Error where the chain cannot be read.
  */
-export async function runDoctor(argv: readonly string[]): Promise<number> {
-  let path: string | undefined
-  let values: { rpc?: string; key?: string; json?: boolean }
-  try {
-    const parsed = parseArgs({
-      args: [...argv],
-      options: { rpc: { type: 'string' }, key: { type: 'string' }, json: { type: 'boolean' } },
-      allowPositionals: true,
-    })
-    path = parsed.positionals[0]
-    values = parsed.values
-    if (path === undefined || parsed.positionals.length > 1) throw new Error('needs one deployment file')
-  } catch (error) {
-    return refuse(`${message(error)}\n${USAGE}`, 2)
-  }
-  let deployment: Deployment
-  try {
-    deployment = readDeploymentFile(path)
-  } catch (error) {
-    return refuse(
-      error instanceof NoDeployment ? error.message : `${path} cannot be read: ${message(error)}`,
-      2,
-    )
-  }
+export async function runDoctor(path: string, values: DoctorFlags): Promise<number> {
+  const unread = unreadable('the deployment', path)
+  if (unread !== undefined) throw new UsageError(unread)
+  let deployment: Deployment = readDeploymentFile(path)
   try {
     const key: unknown =
       values.key === undefined ? deployment.verificationKey : JSON.parse(readFileSync(values.key, 'utf8'))
@@ -58,10 +43,10 @@ export async function runDoctor(argv: readonly string[]): Promise<number> {
       toContractKey(deployment.verificationKey!)
     }
   } catch (error) {
-    return refuse(`${values.key ?? path}: ${message(error)}`, 2)
+    throw new UsageError(fileErrorText(error) ?? `${values.key ?? path}: ${message(error)}`)
   }
   const rpcUrl = values.rpc ?? deployment.rpcUrl
-  if (rpcUrl === undefined) return refuse(`${path} names no chain to ask: give --rpc`, 2)
+  if (rpcUrl === undefined) throw new UsageError(`${path} names no chain to ask: give --rpc`)
 
   let findings: Finding[]
   try {
@@ -72,10 +57,10 @@ export async function runDoctor(argv: readonly string[]): Promise<number> {
     )
     if (deployment.constants.proven && isRightCode) findings.push(await judgeKey(client, deployment))
   } catch (error) {
-    return refuse(`${rpcUrl} cannot be asked: ${message(error).split('\n')[0]}`, 1)
+    throw new Error(`${rpcUrl} cannot be asked: ${message(error).split('\n')[0]}`, { cause: error })
   }
   const failed = findings.filter(({ level }) => level === 'fail').length
-  if (values.json === true) {
+  if (values.json) {
     process.stdout.write(`${JSON.stringify({ failed, findings }, null, 2)}\n`)
   } else {
     for (const { level, what, detail } of findings)
@@ -105,8 +90,3 @@ async function judgeKey(client: PublicClient, { verifier, chainId }: Deployment)
 }
 
 const message = (error: unknown): string => (error instanceof Error ? error.message : String(error))
-
-function refuse(text: string, code: number): number {
-  process.stderr.write(`glassbook doctor: ${text}\n`)
-  return code
-}

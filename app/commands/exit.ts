@@ -7,7 +7,6 @@
  * were refused (each is named), 1 = failure, 2 = wrong use.
  */
 import { readFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import { createWalletClient, http, type Hex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { readCheckpoint } from '../../settlement/audit/checkpoint.js'
@@ -20,39 +19,33 @@ import {
 } from '../../settlement/audit/exit.js'
 import { unitsText, type AssetText } from '../../settlement/audit/units-text.js'
 import {
-  UsageError,
+  type ChainFlags,
   address,
-  chainArgs,
+  askingChain,
   connect,
   expectFiles,
-  guarded,
   progressBar,
   toJson,
 } from './chain-options.js'
-import { usageOf } from '../command-list.js'
+import { UsageError } from '../files/usage-error.js'
 
-const USAGE = usageOf('exit')
 const MORE_TO_DO = 3
 const STEPS_REFUSED = 4
 /** A freeze opens the escapes, an escape may leave a fee to fetch: plans in a row that still find steps. */
 const ROUNDS_MAX = 5
 
+export interface ExitFlags extends ChainFlags {
+  readonly owner: string
+  readonly send?: boolean | undefined
+  readonly checkpoint?: string | undefined
+  readonly keyFile?: string | undefined
+}
+
 /** Plans, and with --send takes, the way out. */
-export function runExit(argv: string[]): Promise<number> {
-  return guarded('exit', USAGE, async () => {
-    const { values } = parseArgs({
-      args: argv,
-      options: {
-        ...chainArgs,
-        owner: { type: 'string' },
-        send: { type: 'boolean', default: false },
-        checkpoint: { type: 'string' },
-        'key-file': { type: 'string' },
-      },
-    })
-    if (values.owner === undefined) throw new UsageError('say whose funds: --owner 0x…')
+export function runExit(values: ExitFlags): Promise<number> {
+  return askingChain(async () => {
     const owner = address(values.owner)
-    expectFiles({ read: { '--checkpoint': values.checkpoint, '--key-file': values['key-file'] } })
+    expectFiles({ read: { '--checkpoint': values.checkpoint, '--key-file': values.keyFile } })
     const { client, deployment, rpcUrls } = await connect(values)
     const out = (line: string): void => void (values.json || process.stdout.write(`${line}\n`))
     const file = values.checkpoint
@@ -65,7 +58,7 @@ export function runExit(argv: string[]): Promise<number> {
     const sent: { what: string; hash: Hex }[] = []
     const refused: FailedStep[] = []
     if (values.send) {
-      const account = privateKeyToAccount(ownerKey(values['key-file']))
+      const account = privateKeyToAccount(ownerKey(values.keyFile))
       if (account.address.toLowerCase() !== owner.toLowerCase())
         throw new UsageError(`the key is ${account.address}'s, not ${owner}'s`)
       const wallet = createWalletClient({ account, transport: http(rpcUrls[0]) })

@@ -5,45 +5,36 @@
  * A history folder has one writer: a second gateway of an exchange names another one with `--history DIR`.
  */
 import { connect } from 'node:net'
-import { FolderInUse, lockFolder } from '../../engine/journal/lock.js'
-import { ConfigError, loadGatewayConfig } from '../../gateway/settings/config.js'
-import { GatewayProcessError } from '../../gateway/bridge/exchange-socket.js'
+import { lockFolder } from '../../engine/journal/lock.js'
 import { runGatewayProcess } from '../../gateway/process/gateway-process.js'
 import { GatewayStartError } from '../../gateway/process/start.js'
-import { FlagError, readFlags } from '../files/flags.js'
 import { historyFolder } from '../files/gateway-folder.js'
-import { ReceiptKeyError, receiptKey } from '../files/receipt-key.js'
+import { gatewaySettings } from '../files/gateway-settings.js'
+import { receiptKey } from '../files/receipt-key.js'
+import { UsageError } from '../files/usage-error.js'
 
-const USAGE =
-  'usage: glassbook gateway --connect SOCKET [--config FILE] [--data DIR [--history DIR]] [--gateway-SETTING VALUE …]\n'
-
-/** Flags beside `--gateway-…`, as parseArgs takes them. */
-export const gatewayFlags = {
-  connect: { type: 'string' },
-  config: { type: 'string' },
-  data: { type: 'string' },
-  history: { type: 'string' },
-} as const
+export interface GatewayFlags {
+  readonly connect: string
+  readonly data?: string | undefined
+  readonly history?: string | undefined
+  readonly config?: string | undefined
+}
 
 /** Runs the command until the exchange goes; answers with the exit code. */
-export async function runGatewayCommand(argv: string[]): Promise<number> {
+export async function runGatewayCommand(
+  { connect: socket, data, history, config: file }: GatewayFlags,
+  settings: Readonly<Record<string, string>>,
+): Promise<number> {
+  const config = gatewaySettings(file, settings)
+  if (config.threads !== 1)
+    throw new UsageError(
+      `gateway.threads: ${config.threads}, but a gateway process has one thread: start as many processes, each with a socket and a port of its own`,
+    )
+  const folder = history ?? (data === undefined ? undefined : historyFolder(data))
+  if (folder !== undefined) lockFolder(folder, 'history folder')
   try {
-    const { values, settings } = readFlags(argv, gatewayFlags)
-    if (values.connect === undefined) {
-      process.stderr.write(USAGE)
-      return 2
-    }
-    const config = loadGatewayConfig({ file: values.config, environment: process.env, flags: settings })
-    if (config.threads !== 1) {
-      throw new ConfigError(
-        `gateway.threads: ${config.threads}, but a gateway process has one thread: start as many processes, each with a socket and a port of its own`,
-      )
-    }
-    const { data } = values
-    const folder = values.history ?? (data === undefined ? undefined : historyFolder(data))
-    if (folder !== undefined) lockFolder(folder, 'history folder')
     await runGatewayProcess({
-      sockets: [connect(values.connect)],
+      sockets: [connect(socket)],
       config,
       ...(folder === undefined ? {} : { folder }),
       ...(data === undefined ? {} : { dataDir: data, receiptKey: receiptKey(data) }),
@@ -51,25 +42,16 @@ export async function runGatewayCommand(argv: string[]): Promise<number> {
     })
     return 0
   } catch (error) {
-    if (error instanceof FlagError || error instanceof ConfigError) {
-      process.stderr.write(`glassbook: ${error.message}\n${error instanceof FlagError ? USAGE : ''}`)
-      return 2
-    }
-    const text = failureText(error)
-    if (text === undefined) throw error
-    process.stderr.write(`glassbook: ${text}\n`)
-    return 1
+    throw new Error(failureText(error), { cause: error })
   }
 }
 
-/** What failed and what to do; undefined where it is none of what can be expected. */
-function failureText(error: unknown): string | undefined {
-  if (error instanceof GatewayStartError)
-    return `${error.message}${error.code.startsWith('Port') ? ': choose another with --gateway-port N' : ''}`
-  if ([FolderInUse, GatewayProcessError, ReceiptKeyError].some((kind) => error instanceof kind))
-    return (error as Error).message
+/** What failed and what to do. */
+function failureText(error: unknown): string {
   const { code, syscall, address, message } = error as NodeJS.ErrnoException & { readonly address?: string }
+  if (error instanceof GatewayStartError && error.code.startsWith('Port'))
+    return `${message}: choose another with --gateway-port N`
   if (syscall === 'connect')
     return `no exchange answers at --connect ${address} (${code}): "glassbook start --gateway-socket ${address}" makes the socket`
-  return code === undefined ? undefined : message
+  return message
 }

@@ -7,7 +7,7 @@ import { archiveSegments } from '../../engine/recovery/archive.js'
 import { nodeDisk } from '../../engine/journal/disk.js'
 import { journalFolder, segmentName } from '../../engine/journal/segments.js'
 import { takeSnapshot } from '../../engine/recovery/take-snapshot.js'
-import { runJournalCommand, runReplayCommand, runSnapshotCommand } from './journal.js'
+import { glassbook } from '../command-line.js'
 
 describe('journal commands', () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'glassbook-cli-'))
@@ -21,17 +21,14 @@ describe('journal commands', () => {
   afterAll(() => rmSync(dataDir, { recursive: true, force: true, maxRetries: 20 }))
 
   /** Runs a command and catches what it prints. */
-  async function run(
-    command: (argv: string[]) => Promise<number>,
-    ...argv: string[]
-  ): Promise<{ code: number; out: string; err: string }> {
+  async function run(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
     const written = { out: '', err: '' }
     const { stdout, stderr } = process
     const [out, err] = [stdout.write, stderr.write]
     stdout.write = (text) => ((written.out += String(text)), true)
     stderr.write = (text) => ((written.err += String(text)), true)
     try {
-      return { code: await command(argv), ...written }
+      return { code: await glassbook(argv), ...written }
     } finally {
       stdout.write = out
       stderr.write = err
@@ -39,10 +36,10 @@ describe('journal commands', () => {
   }
 
   test('verify tells how far the chain holds, as text and as JSON', async () => {
-    const json = await run(runJournalCommand, 'verify', dataDir, '--json')
+    const json = await run('journal', 'verify', dataDir, '--json')
     expect(json.code).toBe(0)
     expect(JSON.parse(json.out)).toMatchObject({ ok: true, seq: 3500, epoch: 1, end: 'clean' })
-    const text = await run(runJournalCommand, 'verify', dataDir)
+    const text = await run('journal', 'verify', dataDir)
     expect(text.out).toMatch(/^seq +3500$/m)
     expect(text.out).toMatch(/^journalHead +[0-9a-f]{64}$/m)
   })
@@ -58,7 +55,7 @@ describe('journal commands', () => {
     // A second passes between two looks at the clock.
     performance.now = () => 1000 * ++calls
     try {
-      const { code, err } = await run(runJournalCommand, 'verify', long)
+      const { code, err } = await run('journal', 'verify', long)
       const shares = [...err.matchAll(/^\[(#*)\.*\] (\d+)% {2}seq \d+ {2}\d+ commands\/s$/gm)].map(
         ([, bar, percent]) => [bar!.length, Number(percent)],
       )
@@ -66,7 +63,7 @@ describe('journal commands', () => {
       expect(shares.at(-1)![1]).toBeGreaterThan(50)
       expect(shares).toEqual([...shares].sort(([, a], [, b]) => a! - b!))
       for (const [cells, percent] of shares) expect(Math.abs(percent! - cells! / 0.3)).toBeLessThan(3)
-      expect(await run(runJournalCommand, 'verify', long, '--json')).toMatchObject({ code: 0, err: '' })
+      expect(await run('journal', 'verify', long, '--json')).toMatchObject({ code: 0, err: '' })
     } finally {
       performance.now = now
       rmSync(long, { recursive: true })
@@ -74,11 +71,11 @@ describe('journal commands', () => {
   })
 
   test('a dump that would be empty is refused, and what is no folder is named', async () => {
-    const turned = await run(runJournalCommand, 'dump', dataDir, '--from', '5', '--to', '3')
+    const turned = await run('journal', 'dump', dataDir, '--from', '5', '--to', '3')
     expect([turned.code, turned.err]).toEqual([2, expect.stringContaining('--from 5 is behind --to 3')])
     const folder = mkdtempSync(join(tmpdir(), 'glassbook-cli-'))
     writeFileSync(journalFolder(folder), 'a file')
-    const { code, err } = await run(runJournalCommand, 'verify', folder)
+    const { code, err } = await run('journal', 'verify', folder)
     rmSync(folder, { recursive: true })
     expect([code, err]).toEqual([
       1,
@@ -87,7 +84,7 @@ describe('journal commands', () => {
   })
 
   test('stat counts commands, attachments and blocks', async () => {
-    const { out } = await run(runJournalCommand, 'stat', dataDir, '--json')
+    const { out } = await run('journal', 'stat', dataDir, '--json')
     expect(JSON.parse(out)).toMatchObject({
       commands: { OpenAccount: 1000, Deposit: 2000, Place: 500 },
       blockTypes: { Genesis: 1, Epoch: 1, Commands: 1, Close: 1 },
@@ -96,7 +93,7 @@ describe('journal commands', () => {
   })
 
   test('dump prints a range, a line a record', async () => {
-    const { out } = await run(runJournalCommand, 'dump', dataDir, '--from', '3001', '--to', '3002', '--json')
+    const { out } = await run('journal', 'dump', dataDir, '--from', '3001', '--to', '3002', '--json')
     const lines = out
       .trim()
       .split('\n')
@@ -108,13 +105,13 @@ describe('journal commands', () => {
   })
 
   test('replay comes to the state hash of the engine that wrote the journal', async () => {
-    const { code, out } = await run(runReplayCommand, dataDir, '--json')
+    const { code, out } = await run('replay', dataDir, '--json')
     expect(code).toBe(0)
     expect(JSON.parse(out)).toMatchObject({ ok: true, seq: 3500, stateHash, stateHashesCompared: 2 })
   })
 
   test('snapshot writes one, once', async () => {
-    const { code, out } = await run(runSnapshotCommand, dataDir, '--json')
+    const { code, out } = await run('snapshot', dataDir, '--json')
     expect([code, JSON.parse(out)]).toMatchObject([0, { ok: true, seq: 3500 }])
     expect(readdirSync(join(dataDir, 'snapshots'))).toEqual(['0000000000003500.snapshot'])
   })
@@ -125,17 +122,17 @@ describe('journal commands', () => {
     const damaged = Buffer.from(whole)
     damaged[2000]! ^= 1
     writeFileSync(path, damaged)
-    const verified = await run(runJournalCommand, 'verify', dataDir, '--json')
+    const verified = await run('journal', 'verify', dataDir, '--json')
     expect(verified.code).toBe(1)
     expect(JSON.parse(verified.out)).toMatchObject({ ok: false })
     expect(verified.err).toMatch(/journal damaged in segment 00000000\.glass at offset \d+/)
-    expect((await run(runReplayCommand, dataDir)).code).toBe(1)
+    expect((await run('replay', dataDir)).code).toBe(1)
     expect(readFileSync(path).equals(damaged)).toBe(true)
     writeFileSync(path, whole)
-    expect((await run(runJournalCommand, 'verify')).code).toBe(2)
-    expect((await run(runJournalCommand, 'mend', dataDir)).code).toBe(2)
-    expect((await run(runJournalCommand, 'dump', dataDir, '--from', 'x')).code).toBe(2)
-    expect((await run(runReplayCommand, join(dataDir, 'nowhere'))).code).toBe(1)
+    expect((await run('journal', 'verify')).code).toBe(2)
+    expect((await run('journal', 'mend', dataDir)).code).toBe(2)
+    expect((await run('journal', 'dump', dataDir, '--from', 'x')).code).toBe(2)
+    expect((await run('replay', join(dataDir, 'nowhere'))).code).toBe(1)
   })
 
   test('each reads through an archive, and stat says what a million orders cost on disk', async () => {
@@ -144,7 +141,7 @@ describe('journal commands', () => {
     maker.fund()
     maker.rest(4)
     maker.sync()
-    const few = await run(runJournalCommand, 'stat', archived, '--json')
+    const few = await run('journal', 'stat', archived, '--json')
     expect(JSON.parse(few.out)).toMatchObject({
       millionOrdersBytes: 'too few orders to tell: 4, at least 10000 are needed',
     })
@@ -157,11 +154,11 @@ describe('journal commands', () => {
     const ask = async (): Promise<Record<string, unknown>[]> => {
       const answers = []
       for (const words of [['verify'], ['stat'], ['dump', '--from', '1', '--to', '3']]) {
-        const { code, out } = await run(runJournalCommand, words[0]!, archived, ...words.slice(1), '--json')
+        const { code, out } = await run('journal', words[0]!, archived, ...words.slice(1), '--json')
         expect(code).toBe(0)
         answers.push(out.split('\n')[0]!)
       }
-      answers.push((await run(runReplayCommand, archived, '--json')).out)
+      answers.push((await run('replay', archived, '--json')).out)
       return answers.map((text) => {
         const {
           seconds: _seconds,

@@ -8,7 +8,6 @@
  */
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { CommandKind, commandNames } from '../../engine/codes.js'
 import { createEngine } from '../../engine/index.js'
 import { nodeDisk } from '../../engine/journal/disk.js'
@@ -30,12 +29,9 @@ import { COMMAND_WORDS, Cmd, TimeCmd, kindOf } from '../../engine/layout.js'
 import { attachmentName } from '../../engine/messages.js'
 import { describeCommand } from '../../engine/records/access.js'
 import type { Engine } from '../../engine/types.js'
-import { usageOf } from '../command-list.js'
 import { fileErrorText } from '../files/file-errors.js'
+import { UsageError } from '../files/usage-error.js'
 
-const JOURNAL_USAGE = usageOf('journal')
-const REPLAY_USAGE = usageOf('replay')
-const SNAPSHOT_USAGE = usageOf('snapshot')
 /** Below it, what is written once (genesis, deposits, padding) outweighs what orders cost. */
 const MEASURED_ORDERS_MIN = 10_000
 const PROGRESS_MS = 500
@@ -43,8 +39,6 @@ const BAR_CELLS = 30
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 const blockTypeNames = Object.fromEntries(Object.entries(BlockType).map(([name, type]) => [type, name]))
-
-class UsageError extends Error {}
 
 /** A bar on standard error: drawn in place on a terminal, a line now and then elsewhere; none with --json. */
 class Progress {
@@ -95,55 +89,18 @@ function segmentSizes(dataDir: string): { bytes: number; diskBytes: number; arch
   })
 }
 
-interface Arguments {
-  readonly words: readonly string[]
-  readonly json: boolean
-  readonly from: number
-  readonly to: number
+interface JournalFlags {
+  readonly json?: boolean | undefined
 }
 
-function parse(argv: readonly string[], usage: string, words: number): Arguments {
-  let parsed
+/** A failure stands in the JSON too, where that is what is read. */
+function answering(json: boolean, work: () => number): number {
   try {
-    parsed = parseArgs({
-      args: [...argv],
-      allowPositionals: true,
-      options: {
-        json: { type: 'boolean', default: false },
-        from: { type: 'string' },
-        to: { type: 'string' },
-      },
-    })
-  } catch (error) {
-    throw new UsageError(`${error instanceof Error ? error.message : String(error)}\nUsage: ${usage}`)
-  }
-  const { positionals, values } = parsed
-  if (positionals.length !== words) throw new UsageError(`Usage: ${usage}`)
-  const isRange = values.from !== undefined || values.to !== undefined
-  if (isRange && !(words === 2 && positionals[0] === 'dump'))
-    throw new UsageError(`--from and --to go with "journal dump" only\nUsage: ${usage}`)
-  const number = (name: string, text: string | undefined, fallback: number): number => {
-    const value = text === undefined ? fallback : Number(text)
-    if (text !== undefined && !(/^\d+$/.test(text) && Number.isSafeInteger(value)))
-      throw new UsageError(`--${name} "${text}" is not a sequence number\nUsage: ${usage}`)
-    return value
-  }
-  const from = number('from', values.from, 0)
-  const to = number('to', values.to, Infinity)
-  if (from > to)
-    throw new UsageError(`--from ${from} is behind --to ${to}: nothing lies between\nUsage: ${usage}`)
-  return { words: positionals, json: values.json, from, to }
-}
-
-/** Runs a command and turns what it throws into words on standard error and an exit code. */
-async function guarded(json: boolean, work: () => number | Promise<number>): Promise<number> {
-  try {
-    return await work()
+    return work()
   } catch (error) {
     const text = fileErrorText(error) ?? (error instanceof Error ? error.message : String(error))
     if (json) process.stdout.write(`${JSON.stringify({ ok: false, error: text })}\n`)
-    process.stderr.write(`glassbook: ${text}\n`)
-    return error instanceof UsageError ? 2 : 1
+    throw error
   }
 }
 
@@ -202,9 +159,17 @@ function summary({ reader, end, blocks, seconds }: ReadAll): Record<string, unkn
   }
 }
 
-function verify(dataDir: string, json: boolean): number {
-  print(json, summary(readAll(dataDir, json, () => {})))
-  return 0
+/** `glassbook journal verify DIR`. Answers with the exit code. */
+export function runVerify(dataDir: string, { json = false }: JournalFlags): number {
+  return answering(json, () => {
+    print(json, summary(readAll(dataDir, json, () => {})))
+    return 0
+  })
+}
+
+/** `glassbook journal stat DIR`. Answers with the exit code. */
+export function runStat(dataDir: string, { json = false }: JournalFlags): number {
+  return answering(json, () => stat(dataDir, json))
 }
 
 function stat(dataDir: string, json: boolean): number {
@@ -274,7 +239,7 @@ function stat(dataDir: string, json: boolean): number {
   return 0
 }
 
-function dump(dataDir: string, { json, from, to }: Arguments): number {
+function dump(dataDir: string, json: boolean, from: number, to: number): number {
   const line = (value: Record<string, unknown>, indent: string): void => {
     const text = json
       ? JSON.stringify(value)
@@ -310,37 +275,32 @@ function dump(dataDir: string, { json, from, to }: Arguments): number {
   return 0
 }
 
-/** `glassbook journal verify|dump|stat DIR`. Resolves with the exit code. */
-export function runJournalCommand(argv: string[]): Promise<number> {
-  const json = argv.includes('--json')
-  return guarded(json, () => {
-    const args = parse(argv, JOURNAL_USAGE, 2)
-    const [action, dataDir] = args.words as [string, string]
-    if (action === 'verify') return verify(dataDir, args.json)
-    if (action === 'stat') return stat(dataDir, args.json)
-    if (action === 'dump') return dump(dataDir, args)
-    throw new UsageError(`no action "${action}"\nUsage: ${JOURNAL_USAGE}`)
-  })
+/** `glassbook journal dump DIR`. Answers with the exit code. */
+export function runDump(dataDir: string, { json = false, from = 0, to = Infinity }: DumpFlags): number {
+  if (from > to) throw new UsageError(`--from ${from} is behind --to ${to}: nothing lies between`)
+  return answering(json, () => dump(dataDir, json, from, to))
+}
+
+interface DumpFlags extends JournalFlags {
+  readonly from?: number | undefined
+  readonly to?: number | undefined
 }
 
 /**
  * `glassbook replay DIR`: recomputes the whole state from the genesis block on, comparing every state
- * hash that the journal carries, and prints the last one. Resolves with the exit code.
+ * hash that the journal carries, and prints the last one. Answers with the exit code.
  */
-export function runReplayCommand(argv: string[]): Promise<number> {
-  const json = argv.includes('--json')
-  return guarded(json, () => {
-    const args = parse(argv, REPLAY_USAGE, 1)
-    const dataDir = args.words[0]!
+export function runReplayCommand(dataDir: string, { json = false }: JournalFlags): number {
+  return answering(json, () => {
     let compared = 0
     let engine: Engine | undefined
-    const all = readAll(dataDir, args.json, (block) => {
+    const all = readAll(dataDir, json, (block) => {
       engine ??= createEngine({ genesis: genesisOf(block), onEvents: () => {} })
       if (stateHashOf(block) !== undefined) compared++
       applyBlock(engine, block)
     })
     const { seconds } = all
-    print(args.json, {
+    print(json, {
       ...summary(all),
       stateHash: hex(engine!.stateHash()),
       stateHashesCompared: compared,
@@ -351,12 +311,9 @@ export function runReplayCommand(argv: string[]): Promise<number> {
   })
 }
 
-/** `glassbook snapshot DIR`: writes a snapshot of a stopped exchange. Resolves with the exit code. */
-export function runSnapshotCommand(argv: string[]): Promise<number> {
-  const json = argv.includes('--json')
-  return guarded(json, () => {
-    const args = parse(argv, SNAPSHOT_USAGE, 1)
-    const dataDir = args.words[0]!
+/** `glassbook snapshot DIR`: writes a snapshot of a stopped exchange. Answers with the exit code. */
+export function runSnapshotCommand(dataDir: string, { json = false }: JournalFlags): number {
+  return answering(json, () => {
     if (!existsSync(journalFolder(dataDir))) throw new Error(`no journal in ${dataDir}`)
     const release = lockFolder(dataDir)
     try {
@@ -366,7 +323,7 @@ export function runSnapshotCommand(argv: string[]): Promise<number> {
         dataDir,
         onLog: (line) => process.stderr.write(`${line}\n`),
       })
-      print(args.json, {
+      print(json, {
         ok: true,
         seq,
         seconds: Number(((performance.now() - startedMs) / 1000).toFixed(3)),

@@ -28,7 +28,7 @@ import { StateTree } from '../../settlement/tree/tree.js'
 import { JournalFixture, frameRecord } from '../../test/support/journal-fixture.js'
 import { SettlementFixture } from '../../test/support/settlement-fixture.js'
 import { told } from '../../test/support/told.js'
-import { runOrderAudit } from './order-audit.js'
+import { glassbook } from '../command-line.js'
 
 const CHAIN_ID = 31337
 const NO_CHAIN = '0x00000000000000000000000000000000000000b0'
@@ -226,7 +226,7 @@ describe('order audit', () => {
   let count = 0
   /** Exit code, and the checks that the tool says fail. */
   const run = async (args: string[]): Promise<{ code: number; failed: string[] }> => {
-    const { code, out } = await told(() => runOrderAudit(args))
+    const { code, out } = await told(() => glassbook(['order-audit', ...args]))
     const lines = out.split('\n').filter((line) => line.startsWith('FAILS '))
     return { code, failed: lines.map((line) => line.slice('FAILS  '.length)) }
   }
@@ -301,14 +301,14 @@ describe('order audit', () => {
   test('a fill that is not there is wrong use', async () => {
     const dataDir = join(folder, 'none')
     const { seq } = await writeExchange(dataDir)
-    const spare = await told(() => runOrderAudit([dataDir, '--fill', `${seq}:1`]))
+    const spare = await told(() => glassbook(['order-audit', dataDir, '--fill', `${seq}:1`]))
     expect(spare).toMatchObject({ code: 2, out: expect.stringContaining(`at seq ${seq} has 1 of them`) })
-    const later = await told(() => runOrderAudit([dataDir, '--fill', '999999']))
+    const later = await told(() => glassbook(['order-audit', dataDir, '--fill', '999999']))
     expect(later).toMatchObject({
       code: 2,
       out: expect.stringMatching(/--fill 999999: the journal in .* ends at seq \d+/),
     })
-    expect(await runOrderAudit([dataDir])).toBe(2)
+    expect(await glassbook(['order-audit', dataDir])).toBe(2)
   })
 
   test('with a chain: owners are those of the vault, the fills root is the posted one', async () => {

@@ -9,7 +9,6 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { p256 } from '@noble/curves/nist.js'
 import { recoverTypedDataAddress, type Address, type Hex } from 'viem'
 import { settlementAbi, vaultAbi } from '../../contracts/abi.js'
@@ -52,11 +51,10 @@ import {
   FILL_BYTES,
 } from '../../settlement/batch/fills-root.js'
 import { BatchStore } from '../../settlement/store/store.js'
-import { UsageError, guarded, toJson } from './chain-options.js'
-import { usageOf } from '../command-list.js'
+import { askingChain, toJson } from './chain-options.js'
 import { readDeploymentFile } from '../files/deployment-file.js'
+import { UsageError } from '../files/usage-error.js'
 
-const USAGE = usageOf('order-audit')
 const SIGNATURE_BYTES = 64
 const ADDRESS_WORDS = 5
 /** Of a SHA-256 hash, and of a P-256 key's x. */
@@ -96,27 +94,17 @@ export interface AuditCheck {
   readonly holds: boolean
 }
 
+export interface OrderAuditFlags {
+  readonly fill: { readonly seq: number; readonly index: number }
+  readonly deployment?: string | undefined
+  readonly rpc?: string | undefined
+  readonly json?: boolean | undefined
+}
+
 /** Audits one fill; see the head of this file. */
-export function runOrderAudit(argv: string[]): Promise<number> {
-  return guarded('order-audit', USAGE, async () => {
-    const { values, positionals } = parseArgs({
-      args: argv,
-      allowPositionals: true,
-      options: {
-        fill: { type: 'string' },
-        deployment: { type: 'string' },
-        rpc: { type: 'string' },
-        json: { type: 'boolean', default: false },
-      },
-    })
-    const [dataDir] = positionals
-    const match = /^(\d+)(?::(\d+))?$/.exec(values.fill ?? '')
-    if (dataDir === undefined || positionals.length > 1) throw new UsageError('name one data folder')
-    if (match === null) {
-      const given = values.fill === undefined ? 'is missing' : `"${values.fill}" is not a fill`
-      throw new UsageError(`--fill ${given}; it is SEQ or SEQ:INDEX, as in --fill 1234 or --fill 1234:1`)
-    }
-    const [seq, index] = [Number(match[1]), Number(match[2] ?? 0)]
+export function runOrderAudit(dataDir: string, values: OrderAuditFlags): Promise<number> {
+  return askingChain(async () => {
+    const { seq, index } = values.fill
     const path = values.deployment ?? join(dataDir, 'deployment.json')
     if (!existsSync(path)) throw new UsageError(`no deployment at ${path}: signatures name chain and vault`)
     const deployment = readDeploymentFile(path)

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import { isAddress } from 'viem'
 import { z } from 'zod'
 import type { Deployment } from '../../contracts/deployment/deploy.js'
+import { UsageError } from './usage-error.js'
 
 const address = z.string().refine((text) => isAddress(text, { strict: false }), 'is not an address')
 const asset = z.looseObject({
@@ -31,7 +32,7 @@ const schema = z.looseObject({
 })
 
 /** The file can be read and is no deployment. */
-export class NoDeployment extends Error {
+export class NoDeployment extends UsageError {
   override readonly name = 'NoDeployment'
 }
 

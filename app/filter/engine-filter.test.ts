@@ -416,6 +416,6 @@ describe('as a program', () => {
     writeFileSync(file, JSON.stringify({ ...config, capcities: {} }))
     const unknown = await start(['--config', file], '')
     expect([unknown.code, unknown.err]).toEqual([2, expect.stringContaining('"capcities"')])
-    expect((await start([], '')).err).toContain('Usage')
+    expect((await start([], '')).err).toContain("required option '--config <file>'")
   })
 })

@@ -11,7 +11,6 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { StringDecoder } from 'node:string_decoder'
-import { parseArgs } from 'node:util'
 import {
   type Engine,
   type EventBuffer,
@@ -20,6 +19,7 @@ import {
   createEngine,
 } from '../../engine/index.js'
 import { readEvent } from '../../engine/records/access.js'
+import { UsageError } from '../files/usage-error.js'
 import { CommandReader } from './engine-filter-commands.js'
 import { eventToJson } from './engine-filter-events.js'
 import { CommandError, filterConfig } from './engine-filter-fields.js'
@@ -28,26 +28,8 @@ import { CommandError, filterConfig } from './engine-filter-fields.js'
 const LINE_LENGTH_MAX = 1 << 20
 const OUTPUT_CHUNK = 1 << 16
 
-const USAGE = `Usage: glassbook engine --config markets.json < commands.ndjson > events.ndjson
-  config   {"assets":[{"id":0,"symbol":"USD"}],"markets":[{"id":0,"base":1,"quote":0,"lotUnits":1,
-           "tickUnits":1,"makerFeePpm":0,"takerFeePpm":0}]}
-  op       deposit withdraw transfer place amend cancel cancelAll cancelAfter protection
-           resetProtection time openAccount createAsset createMarket marketStatus marketFees priceBand
-           accountTier; queries: balances book orders markets stateHash
-`
-
-/** Runs the filter until the input ends. Returns the exit code: 0, or 2 for a bad command line or config. */
-export async function runEngineFilter(argv: string[]): Promise<number> {
-  let file
-  try {
-    file = parseArgs({ args: argv, options: { config: { type: 'string' } } }).values.config
-  } catch (error) {
-    process.stderr.write(`glassbook engine: ${(error as Error).message}\n`)
-  }
-  if (file === undefined) {
-    process.stderr.write(USAGE)
-    return 2
-  }
+/** Runs the filter until the input ends. @throws UsageError for a file that holds no such markets. */
+export async function runEngineFilter({ config: file }: { readonly config: string }): Promise<number> {
   let full = false
   let filter: EngineFilter
   try {
@@ -56,10 +38,7 @@ export async function runEngineFilter(argv: string[]): Promise<number> {
       full = !process.stdout.write(text)
     })
   } catch (error) {
-    process.stderr.write(
-      `glassbook engine: ${file}: ${error instanceof Error ? error.message : String(error)}\n`,
-    )
-    return 2
+    throw new UsageError(`${file}: ${error instanceof Error ? error.message : String(error)}`)
   }
   const decoder = new StringDecoder('utf8')
   for await (const chunk of process.stdin as AsyncIterable<Buffer>) {

@@ -1,12 +1,14 @@
 /** What `glassbook start` makes of its words about provers. */
-import { parseStartOptions } from './start-options.js'
+import { SEGMENT_BYTES } from '../../engine/journal/segments.js'
+import { SNAPSHOT_EVERY } from '../../engine/runtime/exchange.js'
+import { startOptionsOf } from '../../test/support/start-options.js'
 
 test('confirmations are whole and bounded', () => {
-  expect(parseStartOptions([]).confirmations).toBe(0)
-  expect(parseStartOptions(['--confirmations', '1000']).confirmations).toBe(1000)
+  expect(startOptionsOf([]).confirmations).toBe(0)
+  expect(startOptionsOf(['--confirmations', '1000']).confirmations).toBe(1000)
   for (const wrong of ['-1', '1.5', '1001', 'many'])
-    expect(() => parseStartOptions([`--confirmations=${wrong}`])).toThrow(
-      `--confirmations is ${wrong}, not a whole number from 0 to 1000`,
+    expect(() => startOptionsOf([`--confirmations=${wrong}`])).toThrow(
+      `option '--confirmations <n>' argument '${wrong}' is invalid. It must be a whole number from 0 to 1000.`,
     )
 })
 
@@ -16,7 +18,7 @@ describe('start options for provers', () => {
     if (GLASSBOOK_PROVER_TOKEN === undefined) delete process.env.GLASSBOOK_PROVER_TOKEN
     else process.env.GLASSBOOK_PROVER_TOKEN = GLASSBOOK_PROVER_TOKEN
   })
-  const proverOf = (...argv: string[]) => parseStartOptions(argv).prover
+  const proverOf = (...argv: string[]) => startOptionsOf(argv).prover
 
   test('only our own prover unless told otherwise', () => {
     expect(proverOf()).toEqual({ runLocal: true })
@@ -47,47 +49,55 @@ describe('start options for provers', () => {
 })
 
 test('archive, segments and snapshots have settings, with bounds', () => {
-  const { archiveSeconds, segmentBytes, snapshotEvery } = parseStartOptions([])
-  expect([archiveSeconds, segmentBytes, snapshotEvery]).toEqual([60, 64 * 1024 * 1024, 2_000_000])
-  const set = parseStartOptions(['--archive-seconds', '1', '--segment-mb', '2', '--snapshot-every', '0'])
+  const { archiveSeconds, segmentBytes, snapshotEvery } = startOptionsOf([])
+  expect([archiveSeconds, segmentBytes, snapshotEvery]).toEqual([60, SEGMENT_BYTES, SNAPSHOT_EVERY])
+  const set = startOptionsOf(['--archive-seconds', '1', '--segment-mb', '2', '--snapshot-every', '0'])
   expect([set.archiveSeconds, set.segmentBytes, set.snapshotEvery]).toEqual([1, 2 * 1024 * 1024, 0])
   for (const flag of ['archive-seconds', 'segment-mb', 'batch-seconds', 'batch-fills', 'exit-delay-seconds'])
-    expect(() => parseStartOptions([`--${flag}=0`])).toThrow(`--${flag} is 0, not a whole number from 1 to`)
-  expect(() => parseStartOptions(['--segment-mb=1025'])).toThrow('--segment-mb is 1025')
+    expect(() => startOptionsOf([`--${flag}=0`])).toThrow(
+      `option '--${flag} <n>' argument '0' is invalid. It must be a whole number from 1 to`,
+    )
+  expect(() => startOptionsOf(['--segment-mb=1025'])).toThrow("'--segment-mb <n>' argument '1025' is invalid")
 })
 
 test.each(['seconds', 'seed'])('--%s is of the demo: taken with --demo only', (flag) => {
-  expect(() => parseStartOptions([`--${flag}`, '5'])).toThrow(`--${flag} 5 goes with --demo`)
-  expect(parseStartOptions(['--demo', `--${flag}`, '5'])).toMatchObject({ demo: true, [flag]: 5 })
+  expect(() => startOptionsOf([`--${flag}`, '5'])).toThrow(`--${flag} 5 goes with --demo`)
+  expect(startOptionsOf(['--demo', `--${flag}`, '5'])).toMatchObject({ demo: true, [flag]: 5 })
 })
 
 test('--json is of a replay', () => {
-  expect(() => parseStartOptions(['--json'])).toThrow('--json goes with --replay')
+  expect(() => startOptionsOf(['--json'])).toThrow('--json goes with --replay')
 })
 
 test('a value below zero is answered with the bound, with and without an equals sign', () => {
   for (const [flag, text] of [
-    ['port', '--port is -1, not a whole number from 0 to 65535'],
-    ['confirmations', '--confirmations is -1, not a whole number from 0 to 1000'],
-    ['batch-seconds', '--batch-seconds is -1, not a whole number from 1 to 86400'],
+    ['port', "'--port <n>' argument '-1' is invalid. It must be a whole number from 0 to 65535."],
+    [
+      'confirmations',
+      "'--confirmations <n>' argument '-1' is invalid. It must be a whole number from 0 to 1000.",
+    ],
+    [
+      'batch-seconds',
+      "'--batch-seconds <n>' argument '-1' is invalid. It must be a whole number from 1 to 86400.",
+    ],
   ] as const)
     for (const argv of [[`--${flag}`, '-1'], [`--${flag}=-1`]])
-      expect(() => parseStartOptions(argv)).toThrow(text)
+      expect(() => startOptionsOf(argv)).toThrow(text)
   // A boolean takes no value, and what is no number is no value.
-  expect(() => parseStartOptions(['--demo', '-1'])).toThrow("Unknown option '-1'")
-  expect(() => parseStartOptions(['--port', '-x'])).toThrow('ambiguous')
+  expect(() => startOptionsOf(['--demo', '-1'])).toThrow('too many arguments')
+  expect(() => startOptionsOf(['--port', '-x'])).toThrow('--port needs a value, and -x looks like a flag')
 })
 
 test('an empty word is no value: as a path it would be the working folder', () => {
   for (const flag of ['data', 'gateway-socket', 'config', 'replay', 'prover-listen', 'port'])
     for (const argv of [[`--${flag}`, ''], [`--${flag}=`]])
-      expect(() => parseStartOptions(argv)).toThrow(`--${flag} is empty: give it a value`)
-  expect(parseStartOptions(['--gateway-allowed-origins=']).gateway.allowedOrigins).toEqual([])
+      expect(() => startOptionsOf(argv)).toThrow(/option '--[a-z-]+ <\w+>' argument '' is invalid/)
+  expect(startOptionsOf(['--gateway-allowed-origins=']).gateway.allowedOrigins).toEqual([])
 })
 
 test('the settings of a gateway that others run are kept as words', () => {
   const argv = ['--gateway-socket', '/run/a.sock', '--gateway-host', '0.0.0.0', '--port', '9300']
-  expect(parseStartOptions(argv)).toMatchObject({
+  expect(startOptionsOf(argv)).toMatchObject({
     gatewayWords: ['--gateway-host=0.0.0.0'],
     gateway: { port: 9300 },
   })

@@ -1,35 +1,19 @@
 /**
- * The words of `glassbook start`: what each flag means, what is refused and why. Read before anything is
- * started or made.
+ * What the flags of `glassbook start` ask for together: what is refused and why. Read before anything is started or
+ * made; each flag with its bounds stands in the command line (command-line.ts).
  */
 import { existsSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import type { parseArgs } from 'node:util'
-import {
-  type GatewayConfig,
-  ConfigError,
-  loadGatewayConfig,
-  settingFlags,
-} from '../../gateway/settings/config.js'
-import { SNAPSHOT_EVERY } from '../../engine/runtime/exchange.js'
-import { SEGMENT_BYTES } from '../../engine/journal/segments.js'
-import { usageOf } from '../command-list.js'
-import { FlagError, readFlags } from '../files/flags.js'
-
-const USAGE = `usage: ${usageOf('start')}`
+import type { GatewayConfig } from '../../gateway/settings/config.js'
+import { gatewaySettings } from '../files/gateway-settings.js'
+import { UsageError } from '../files/usage-error.js'
 
 /** Budget of the operator's own replay: it is not to be slowed down by rules made for strangers. */
 const REPLAY_RATE = { perSecond: 1_000_000, burst: 1_000_000 }
 
-/** A hundred years: for ever. */
-const KEEP_DAYS_MAX = 36_500
-/** Some hours of blocks on any chain; deeper than that nothing is taken back that anybody could mend. */
-const CONFIRMATIONS_MAX = 1000
-const EXIT_DELAY_SECONDS_MAX = 30 * 86_400
-
 const MEGABYTE = 1024 * 1024
-const SEGMENT_MB_MAX = 1024
+const PORT_MAX = 65_535
 
 export interface StartOptions {
   readonly dataDir: string
@@ -79,128 +63,92 @@ export interface ProverOptions {
 /** A token that can be guessed lets anybody waste our provers' time. */
 const TOKEN_CHARACTERS_MIN = 16
 
-/** Wrong words on the command line, or a file or folder that cannot be used. */
-export class StartError extends Error {
-  override readonly name = 'StartError'
-}
-
-function number(text: string | undefined, flag: string, fallback: number, max: number, min = 0): number {
-  if (text === undefined) return fallback
-  const value = Number(text)
-  if (!/^\d+$/.test(text) || value < min || value > max)
-    throw new StartError(`--${flag} is ${text}, not a whole number from ${min} to ${max}`)
-  return value
-}
-
 function proverOptions(
   listen: string | undefined,
   runLocal: boolean,
   token: string | undefined,
 ): ProverOptions {
   if (listen === undefined) return { runLocal }
-  const match = /^(?:(.+):)?(\d+)$/.exec(listen)
-  if (match === null) throw new StartError(`--prover-listen is ${listen}, not PORT or HOST:PORT`)
-  const port = number(match[2], 'prover-listen', 0, 65535)
+  const match = /^(?:(.+):)?(\d{1,5})$/.exec(listen)
+  const port = Number(match?.[2])
+  if (match === null || port > PORT_MAX)
+    throw new UsageError(
+      `--prover-listen is ${listen}, not PORT or HOST:PORT with a port from 0 to ${PORT_MAX}`,
+    )
   if (token === undefined || token.length < TOKEN_CHARACTERS_MIN)
-    throw new StartError(
+    throw new UsageError(
       `--prover-listen needs what provers must show in GLASSBOOK_PROVER_TOKEN, ${TOKEN_CHARACTERS_MIN} characters or more`,
     )
   return { runLocal, host: match[1] ?? '127.0.0.1', port, token }
 }
 
-/** Flags of `start` beside `--gateway-…`, as parseArgs takes them. */
-export const startFlags = {
-  data: { type: 'string' },
-  port: { type: 'string' },
-  config: { type: 'string' },
-  'gateway-socket': { type: 'string', multiple: true, default: [] },
-  demo: { type: 'boolean', default: false },
-  seconds: { type: 'string' },
-  seed: { type: 'string' },
-  'batch-seconds': { type: 'string' },
-  'batch-fills': { type: 'string' },
-  confirmations: { type: 'string' },
-  'exit-delay-seconds': { type: 'string' },
-  'keep-journal-days': { type: 'string' },
-  'keep-batches-days': { type: 'string' },
-  'archive-seconds': { type: 'string' },
-  'segment-mb': { type: 'string' },
-  'snapshot-every': { type: 'string' },
-  replay: { type: 'string' },
-  orderbook: { type: 'string' },
-  json: { type: 'boolean', default: false },
-  'prover-listen': { type: 'string' },
-  'no-local-prover': { type: 'boolean', default: false },
-  'accept-clock': { type: 'boolean', default: false },
-} satisfies NonNullable<Parameters<typeof parseArgs>[0]>['options']
+/** Flags of `start` beside `--gateway-…`. */
+export interface StartFlags {
+  readonly data?: string | undefined
+  readonly port?: number | undefined
+  readonly config?: string | undefined
+  readonly gatewaySocket?: readonly string[] | undefined
+  readonly demo?: boolean | undefined
+  readonly seconds?: number | undefined
+  readonly seed?: number | undefined
+  readonly batchSeconds?: number | undefined
+  readonly batchFills: number
+  readonly confirmations: number
+  readonly exitDelaySeconds?: number | undefined
+  readonly keepJournalDays: number
+  readonly keepBatchesDays: number
+  readonly archiveSeconds: number
+  readonly segmentMb: number
+  readonly snapshotEvery: number
+  readonly replay?: string | undefined
+  readonly orderbook?: string | undefined
+  readonly json?: boolean | undefined
+  readonly proverListen?: string | undefined
+  readonly localProver: boolean
+  readonly acceptClock?: boolean | undefined
+}
 
 /**
  * npm keeps flags that stand before `--` for itself, as settings of its own (`npm start --demo`), and the
  * exchange would run without them. It leaves them in the environment, so they can be answered. `json` is
  * not looked at: npm has a setting of that name.
  */
-function refuseSwallowed(environment: NodeJS.ProcessEnv): void {
+function refuseSwallowed(names: readonly string[], environment: NodeJS.ProcessEnv): void {
   if (environment.npm_lifecycle_event !== 'start') return
-  const isSwallowed = (flag: string): boolean =>
-    flag !== 'json' && `npm_config_${flag.replace(/^no-/, '').replaceAll('-', '_')}` in environment
-  const swallowed = [
-    ...Object.keys(startFlags).filter(isSwallowed),
-    ...Object.keys(environment)
-      .filter((name) => name.startsWith('npm_config_gateway_') && name !== 'npm_config_gateway_socket')
-      .map((name) => name.replace('npm_config_', '').replaceAll('_', '-')),
-  ]
+  const swallowed = names.filter(
+    (flag) =>
+      flag !== '--json' && `npm_config_${flag.replace(/^--(no-)?/, '').replaceAll('-', '_')}` in environment,
+  )
   if (swallowed.length === 0) return
-  const words = swallowed.map((flag) => `--${flag}`).join(' ')
-  throw new StartError(`npm keeps ${words} for itself: put "--" before it, as in "npm start -- ${words}"`)
+  const words = swallowed.join(' ')
+  throw new UsageError(`npm keeps ${words} for itself: put "--" before it, as in "npm start -- ${words}"`)
 }
 
-/** As `number`, from 1 on. */
-function positive(text: string | undefined, flag: string, fallback: number, max: number): number {
-  return number(text, flag, fallback, max, 1)
-}
-
-/** @throws StartError for flags that are unknown, out of range, or name what is not there. */
-export function parseStartOptions(
-  argv: readonly string[],
+/**
+ * `settings`: those of the gateway that flags give, by flag; `names`: every flag that the command has.
+ * @throws UsageError for flags that do not go together, or name what is not there.
+ */
+export function startOptions(
+  flags: StartFlags,
+  settings: Readonly<Record<string, string>>,
+  names: readonly string[],
   environment: NodeJS.ProcessEnv = process.env,
 ): StartOptions {
-  refuseSwallowed(environment)
-  let flags
-  try {
-    flags = readFlags(argv, startFlags)
-  } catch (error) {
-    if (error instanceof FlagError) throw new StartError(`${error.message}\n${USAGE}`)
-    throw error
-  }
-  const { values, settings } = flags
-  for (const flag of ['replay', 'orderbook'] as const) {
-    const file = values[flag]
-    if (file !== undefined && !existsSync(file)) throw new StartError(`--${flag}: no file ${file}`)
-  }
-  if (values.orderbook !== undefined && values.replay === undefined)
-    throw new StartError(`--orderbook goes with --replay\n${USAGE}`)
-  if (values.json && values.replay === undefined) throw new StartError(`--json goes with --replay\n${USAGE}`)
-  if (values['no-local-prover'] && values['prover-listen'] === undefined)
-    throw new StartError(
-      `--no-local-prover needs --prover-listen [HOST:]PORT, where provers of other machines join: without both nobody proves\n${USAGE}`,
+  refuseSwallowed(names, environment)
+  const { replay, orderbook, demo = false, json = false } = flags
+  for (const [flag, file] of Object.entries({ replay, orderbook }))
+    if (file !== undefined && !existsSync(file)) throw new UsageError(`--${flag}: no file ${file}`)
+  if (orderbook !== undefined && replay === undefined) throw new UsageError('--orderbook goes with --replay')
+  if (json && replay === undefined) throw new UsageError('--json goes with --replay')
+  if (!flags.localProver && flags.proverListen === undefined)
+    throw new UsageError(
+      '--no-local-prover needs --prover-listen [HOST:]PORT, where provers of other machines join: without both nobody proves',
     )
   for (const flag of ['seconds', 'seed'] as const)
-    if (values[flag] !== undefined && !values.demo)
-      throw new StartError(`--${flag} ${values[flag]} goes with --demo\n${USAGE}`)
-  const gatewaySockets = values['gateway-socket']
-  if (gatewaySockets.length > 0 && (values.demo || values.replay !== undefined))
-    throw new StartError(
-      `--demo and --replay trade through a gateway that start runs: without --gateway-socket\n${USAGE}`,
-    )
-  let gateway: GatewayConfig
-  try {
-    gateway = loadGatewayConfig({ file: values.config, environment, flags: settings })
-  } catch (error) {
-    if (error instanceof ConfigError) throw new StartError(error.message)
-    throw error
-  }
-  gateway = { ...gateway, port: number(values.port, 'port', gateway.port, 65535) }
-  if (values.replay !== undefined)
+    if (flags[flag] !== undefined && !demo) throw new UsageError(`--${flag} ${flags[flag]} goes with --demo`)
+  let gateway = gatewaySettings(flags.config, settings, environment)
+  gateway = { ...gateway, port: flags.port ?? gateway.port }
+  if (replay !== undefined)
     gateway = {
       ...gateway,
       requestRate: REPLAY_RATE,
@@ -211,52 +159,39 @@ export function parseStartOptions(
     }
   // A replay wants an empty book: it gets a folder of its own unless one is named.
   const dataDir =
-    values.data ?? (values.replay === undefined ? 'data' : mkdtempSync(join(tmpdir(), 'glassbook-replay-')))
+    flags.data ?? (replay === undefined ? 'data' : mkdtempSync(join(tmpdir(), 'glassbook-replay-')))
   return {
     dataDir: resolve(dataDir),
-    isTemporary: values.data === undefined && values.replay !== undefined,
+    isTemporary: flags.data === undefined && replay !== undefined,
     gateway,
-    gatewaySockets: gatewaySockets.map((path) => resolve(path)),
+    gatewaySockets: (flags.gatewaySocket ?? []).map((path) => resolve(path)),
     gatewayWords: [
-      ...(values.config === undefined ? [] : ['--config', resolve(values.config)]),
-      ...Object.keys(settingFlags).flatMap((flag) =>
-        settings[flag] === undefined || flag === 'gateway-port'
-          ? []
-          : [`--${flag}=${String(settings[flag])}`],
+      ...(flags.config === undefined ? [] : ['--config', resolve(flags.config)]),
+      ...Object.entries(settings).flatMap(([flag, value]) =>
+        flag === 'gateway-port' ? [] : [`--${flag}=${value}`],
       ),
     ],
-    demo: values.demo,
-    seconds: number(values.seconds, 'seconds', 0, 1e9),
-    seed: number(values.seed, 'seed', 1, 2 ** 31 - 1),
-    batchSeconds: positive(values['batch-seconds'], 'batch-seconds', values.demo ? 10 : 25, 86_400),
-    batchFills: positive(values['batch-fills'], 'batch-fills', 10_000, 1e7),
-    confirmations: number(values.confirmations, 'confirmations', 0, CONFIRMATIONS_MAX),
-    exitDelaySeconds:
-      values['exit-delay-seconds'] === undefined
-        ? undefined
-        : positive(values['exit-delay-seconds'], 'exit-delay-seconds', 0, EXIT_DELAY_SECONDS_MAX),
-    keepJournalDays: number(values['keep-journal-days'], 'keep-journal-days', 7, KEEP_DAYS_MAX),
-    archiveSeconds: positive(values['archive-seconds'], 'archive-seconds', 60, 86_400),
-    segmentBytes:
-      positive(values['segment-mb'], 'segment-mb', SEGMENT_BYTES / MEGABYTE, SEGMENT_MB_MAX) * MEGABYTE,
-    snapshotEvery: number(values['snapshot-every'], 'snapshot-every', SNAPSHOT_EVERY, 1e9),
-    keepBatchesDays: number(values['keep-batches-days'], 'keep-batches-days', 30, KEEP_DAYS_MAX),
+    demo,
+    seconds: flags.seconds ?? 0,
+    seed: flags.seed ?? 1,
+    batchSeconds: flags.batchSeconds ?? (demo ? 10 : 25),
+    batchFills: flags.batchFills,
+    confirmations: flags.confirmations,
+    exitDelaySeconds: flags.exitDelaySeconds,
+    keepJournalDays: flags.keepJournalDays,
+    archiveSeconds: flags.archiveSeconds,
+    segmentBytes: flags.segmentMb * MEGABYTE,
+    snapshotEvery: flags.snapshotEvery,
+    keepBatchesDays: flags.keepBatchesDays,
     replay:
-      values.replay === undefined
+      replay === undefined
         ? undefined
-        : {
-            messages: values.replay,
-            ...(values.orderbook === undefined ? {} : { orderbook: values.orderbook }),
-          },
-    json: values.json,
-    acceptClock: values['accept-clock'],
+        : { messages: replay, ...(orderbook === undefined ? {} : { orderbook }) },
+    json,
+    acceptClock: flags.acceptClock ?? false,
     prover: {
-      ...proverOptions(
-        values['prover-listen'],
-        !values['no-local-prover'],
-        environment.GLASSBOOK_PROVER_TOKEN,
-      ),
-      ...(values.demo ? { isUrgent: true } : {}),
+      ...proverOptions(flags.proverListen, flags.localProver, environment.GLASSBOOK_PROVER_TOKEN),
+      ...(demo ? { isUrgent: true } : {}),
     },
   }
 }

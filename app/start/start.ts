@@ -29,7 +29,8 @@ import { RunEnd, RunEnded, exitCodeOf } from './run-end.js'
 import type { BatchMessage } from '../../settlement/settlement-thread.js'
 import { startSettlement } from './settlement-link.js'
 import { Screen } from './screen.js'
-import { StartError, type StartOptions, parseStartOptions } from './start-options.js'
+import type { StartOptions } from './start-options.js'
+import { UsageError } from '../files/usage-error.js'
 import { writeResult } from '../files/write-result.js'
 
 const TRADERS = 5
@@ -41,15 +42,7 @@ const STATUS_EVERY_MS = 1000
 const DAY_MS = 86_400_000
 
 /** Runs the exchange until Ctrl-C, the end of a replay or demo, or a failure; resolves with the exit code. */
-export async function runStart(argv: string[]): Promise<number> {
-  let options: StartOptions
-  try {
-    options = parseStartOptions(argv, process.env)
-  } catch (error) {
-    if (!(error instanceof StartError)) throw error
-    process.stderr.write(`glassbook: ${error.message}\n`)
-    return 2
-  }
+export async function runStart(options: StartOptions): Promise<number> {
   const screen = new Screen(options.json ? process.stderr : process.stdout)
   const end = new RunEnd((line) => screen.line(line))
   const parts = new Parts()
@@ -59,7 +52,7 @@ export async function runStart(argv: string[]): Promise<number> {
     await startParts(options, screen, parts, end)
     code = await end.code
   } catch (error) {
-    code = error instanceof StartError || error instanceof FixedAtFirstStart ? 2 : exitCodeOf(error)
+    code = error instanceof UsageError || error instanceof FixedAtFirstStart ? 2 : exitCodeOf(error)
     if (error instanceof RunEnded) code = await end.code
     else
       screen.line(`glassbook: ${error instanceof Error ? error.message : String(error)}${adviceFor(error)}`)
@@ -91,7 +84,7 @@ function takeFolder(dataDir: string, parts: Parts): void {
     isNew = makeFolder(dataDir)
     accessSync(dataDir, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (error) {
-    throw new StartError(`the data folder ${dataDir} cannot be used: ${(error as Error).message}`)
+    throw new UsageError(`the data folder ${dataDir} cannot be used: ${(error as Error).message}`)
   }
   const release = lockFolder(dataDir)
   parts.started('the lock', () => {

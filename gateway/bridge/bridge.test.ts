@@ -30,8 +30,8 @@ const NO_FIGURES: SettlementFigures = {
 }
 
 const PROGRAM = `
-  import { runGatewayCommand } from ${JSON.stringify(new URL('../../app/commands/gateway.js', import.meta.url).href)}
-  process.exitCode = await runGatewayCommand(process.argv.slice(2))
+  import { glassbook } from ${JSON.stringify(new URL('../../app/command-line.js', import.meta.url).href)}
+  process.exitCode = await glassbook(['gateway', ...process.argv.slice(2)])
 `
 
 async function startProcess(folder: string, path: string): Promise<{ child: ChildProcess; url: string }> {

@@ -37,8 +37,8 @@ const EXCHANGE = `
   }
 `
 const GATEWAY = `
-  import { runGatewayCommand } from ${url('../../app/commands/gateway.js')}
-  process.exitCode = await runGatewayCommand(process.argv.slice(2))
+  import { glassbook } from ${url('../../app/command-line.js')}
+  process.exitCode = await glassbook(['gateway', ...process.argv.slice(2)])
 `
 
 function run(name: string, program: string, ...argv: string[]): ChildProcess {

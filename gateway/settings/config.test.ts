@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { runConfigCommand } from '../../app/commands/config.js'
+import { glassbook } from '../../app/command-line.js'
 import { Budget } from '../limits/budgets.js'
 import { ConfigError, gatewayConfig, loadGatewayConfig, settingNames } from './config.js'
 
@@ -85,6 +85,7 @@ describe('settings', () => {
       setting: 'orderRate.burst',
       variable: 'GLASSBOOK_GATEWAY_ORDER_RATE_BURST',
       flag: '--gateway-order-rate-burst',
+      about: 'orders placed and amended by one account: tokens at most',
     })
     expect(new Set(names.map(({ flag }) => flag)).size).toBe(names.length)
   })
@@ -96,16 +97,16 @@ describe('settings', () => {
     process.stdout.write = ((text: string) => written.push(text) > 0) as never
     process.stderr.write = ((text: string) => written.push(text) > 0) as never
     try {
-      expect(await runConfigCommand(['print', '--gateway-port', '7'])).toBe(0)
+      expect(await glassbook(['config', 'print', '--gateway-port', '7'])).toBe(0)
       expect((JSON.parse(written.at(-1)!) as { gateway: { port: number } }).gateway.port).toBe(7)
-      expect(await runConfigCommand(['print', '--gateway-port', 'seven'])).toBe(2)
+      expect(await glassbook(['config', 'print', '--gateway-port', 'seven'])).toBe(2)
       expect(written.at(-1)).toContain('gateway.port')
-      expect(await runConfigCommand(['print', '--port', '7'])).toBe(2)
-      expect(await runConfigCommand(['print', 'more'])).toBe(2)
-      expect(await runConfigCommand(['names', 'more'])).toBe(2)
-      expect(await runConfigCommand(['print', '--gateway-prot', '7'])).toBe(2)
-      expect(written.at(-1)).toContain('--gateway-prot: no such flag (did you mean --gateway-port?)')
-      expect(await runConfigCommand([])).toBe(2)
+      expect(await glassbook(['config', 'print', '--port', '7'])).toBe(2)
+      expect(await glassbook(['config', 'print', 'more'])).toBe(2)
+      expect(await glassbook(['config', 'names', 'more'])).toBe(2)
+      expect(await glassbook(['config', 'print', '--gateway-prot', '7'])).toBe(2)
+      expect(written.at(-1)).toContain("unknown option '--gateway-prot'\n(Did you mean --gateway-port?)")
+      expect(await glassbook(['config'])).toBe(2)
     } finally {
       process.stdout.write = write
       process.stderr.write = complain

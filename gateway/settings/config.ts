@@ -153,13 +153,14 @@ function allowedAt(path: readonly PropertyKey[]): string | undefined {
   return at?.['type'] === 'integer' || at?.['type'] === 'boolean' ? allowedBy(at) : undefined
 }
 
-/** Paths of all settings, such as `orderRate.burst`, with what their values are. */
-function settingPaths(): { path: string[]; kind: 'number' | 'boolean' | 'text' | 'list' }[] {
-  const describe = (schema: z.ZodType, path: string[]): ReturnType<typeof settingPaths> => {
+/** Paths of all settings, such as `orderRate.burst`, with what their values are and what they are for. */
+function settingPaths(): { path: string[]; kind: 'number' | 'boolean' | 'text' | 'list'; about: string }[] {
+  const describe = (schema: z.ZodType, path: string[], group: string[]): ReturnType<typeof settingPaths> => {
+    const about = [...group, ...(schema.description === undefined ? [] : [schema.description])]
     const inner = schema instanceof z.ZodDefault ? (schema.unwrap() as z.ZodType) : schema
     if (inner instanceof z.ZodObject) {
       return Object.entries(inner.shape as Record<string, z.ZodType>).flatMap(([name, child]) =>
-        describe(child, [...path, name]),
+        describe(child, [...path, name], about),
       )
     }
     const kind =
@@ -170,9 +171,9 @@ function settingPaths(): { path: string[]; kind: 'number' | 'boolean' | 'text' |
           : inner instanceof z.ZodString || inner instanceof z.ZodEnum
             ? 'text'
             : 'number'
-    return [{ path, kind }]
+    return [{ path, kind, about: about.join(': ') }]
   }
-  return describe(gatewayConfigSchema, [])
+  return describe(gatewayConfigSchema, [], [])
 }
 
 const snake = (path: readonly string[]): string =>
@@ -184,19 +185,22 @@ const VARIABLE_PREFIX = 'GLASSBOOK_GATEWAY_'
 const variableOf = (path: readonly string[]): string => `${VARIABLE_PREFIX}${snake(path)}`
 const flagOf = (path: readonly string[]): string => `gateway-${kebab(path)}`
 
+export interface SettingName {
+  readonly setting: string
+  readonly variable: string
+  readonly flag: string
+  readonly about: string
+}
+
 /** Environment variable and flag of every setting, for help texts. */
-export function settingNames(): { setting: string; variable: string; flag: string }[] {
-  return settingPaths().map(({ path }) => ({
+export function settingNames(): SettingName[] {
+  return settingPaths().map(({ path, about }) => ({
     setting: path.join('.'),
     variable: variableOf(path),
     flag: `--${flagOf(path)}`,
+    about,
   }))
 }
-
-/** The flag of every setting, as parseArgs takes them. */
-export const settingFlags: Readonly<Record<string, { readonly type: 'string' }>> = Object.fromEntries(
-  settingPaths().map(({ path }) => [flagOf(path), { type: 'string' }]),
-)
 
 function put(settings: Record<string, unknown>, path: readonly string[], value: unknown): void {
   const [name, ...rest] = path
@@ -220,7 +224,7 @@ export interface ConfigSources {
   /** JSON file with a `gateway` object. */
   readonly file?: string | undefined
   readonly environment?: Readonly<Record<string, string | undefined>>
-  /** Values by flag, without dashes (`settingFlags`); flags that are no settings are left alone. */
+  /** Values by flag, without dashes; flags that are no settings are left alone. */
   readonly flags?: Readonly<Record<string, unknown>>
 }
 

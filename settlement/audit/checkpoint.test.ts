@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { PublicClient } from 'viem'
-import { runAudit, runChainReplay } from '../../app/commands/audit.js'
+import { glassbook } from '../../app/command-line.js'
 import { Side } from '../../engine/codes.js'
 import { SettlementFixture, owner, until } from '../../test/support/settlement-fixture.js'
 import { told } from '../../test/support/told.js'
@@ -47,7 +47,7 @@ const chainArgs = (): string[] => [
   fixture.deployment.settlement,
 ]
 const makeCheckpoint = async (): Promise<void> => {
-  const { code, out } = await told(() => runAudit([...chainArgs(), '--checkpoint', file]))
+  const { code, out } = await told(() => glassbook(['audit', ...chainArgs(), '--checkpoint', file]))
   expect([code, out]).toEqual([0, expect.stringContaining('everything agrees')])
 }
 /** An endpoint that keeps the logs of the `blocks` newest blocks. */
@@ -206,8 +206,10 @@ test('a file of another shape: field and value are named', async () => {
 test('audit and replay say which block their answer holds for, and of when it is', async () => {
   const { number, timestamp } = await client.getBlock({ blockTag: 'latest' })
   const moment = `block ${number}, ${new Date(Number(timestamp) * 1000).toISOString()}`
-  expect((await told(() => runAudit(chainArgs()))).out).toContain(`as of               ${moment}\n`)
-  const replayed = await told(() => runChainReplay([fixture.dataDir, ...chainArgs()]))
+  expect((await told(() => glassbook(['audit', ...chainArgs()]))).out).toContain(
+    `as of               ${moment}\n`,
+  )
+  const replayed = await told(() => glassbook(['replay', fixture.dataDir, ...chainArgs()]))
   expect(replayed.out).toContain(`as of ${moment}\n`)
   const { report } = await audit(client, fixture.deployment)
   expect(report).toMatchObject({ block: Number(number), time: Number(timestamp) })

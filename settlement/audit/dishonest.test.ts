@@ -7,9 +7,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createTestClient, http, type PublicClient } from 'viem'
+import { glassbook } from '../../app/command-line.js'
 import { Side } from '../../engine/codes.js'
 import { settlementAbi } from '../../contracts/abi.js'
-import { runAudit, runChainReplay } from '../../app/commands/audit.js'
 import { smallTrapdoor, trapdoorKey } from '../../test/support/groth16-trapdoor.js'
 import { SettlementFixture } from '../../test/support/settlement-fixture.js'
 import { audit } from './audit.js'
@@ -104,9 +104,16 @@ describe('a dishonest operator', () => {
       await commit(batch)
       const deployment = join(fixture.dataDir, 'deployment.json')
       return {
-        replay: await told(() => runChainReplay([fixture.dataDir, '--calldata'])),
+        replay: await told(() => glassbook(['replay', fixture.dataDir, '--calldata'])),
         audit: await told(() =>
-          runAudit(['--deployment', deployment, '--calldata', '--balances', join(folder, 'balances.csv')]),
+          glassbook([
+            'audit',
+            '--deployment',
+            deployment,
+            '--calldata',
+            '--balances',
+            join(folder, 'balances.csv'),
+          ]),
         ),
       }
     } finally {

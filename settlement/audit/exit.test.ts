@@ -8,8 +8,7 @@ import { join } from 'node:path'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { BlockNotFoundError, RpcRequestError, createTestClient, http, type PublicClient } from 'viem'
-import { runAudit } from '../../app/commands/audit.js'
-import { runExit } from '../../app/commands/exit.js'
+import { glassbook } from '../../app/command-line.js'
 import { demoTokenAbi, settlementAbi } from '../../contracts/abi.js'
 import { unprovenVerifierCode } from '../../contracts/bytecode.js'
 import { checkDeployment } from '../../contracts/deployment/check.js'
@@ -103,7 +102,7 @@ test('a deposit that a silent operator ignores is asked for, and taken back afte
   await fixture.deposit(1, 0, 1_000_000)
   process.env.GLASSBOOK_OWNER_KEY = keyOf(1)
   const args = [...exitArgs(fixture, 1), '--send']
-  const first = await told(() => runExit(args))
+  const first = await told(() => glassbook(['exit', ...args]))
   expect(first.code).toBe(3)
   expect(first.out).toContain('1 USDX deposited, in no proven batch yet')
   expect(first.out).toContain('done: request 1 USDX')
@@ -113,7 +112,7 @@ test('a deposit that a silent operator ignores is asked for, and taken back afte
   // Thirty days without a block: the chain's newest block is old, the next one is not.
   const chain = createTestClient({ mode: 'anvil', transport: http(fixture.anvil.rpcUrl) })
   await chain.increaseTime({ seconds: 30 * 86_400 })
-  const last = await told(() => runExit(args))
+  const last = await told(() => glassbook(['exit', ...args]))
   expect(last.code).toBe(0)
   expect(last.out).toContain('done: freeze: 1 USDX were not paid in time')
   expect(last.out).toContain('done: take back deposit 0: 1 USDX')
@@ -128,7 +127,7 @@ test.each(STUCK)(
     await settler.stop()
     process.env.GLASSBOOK_OWNER_KEY = keyOf(1)
     const args = [...exitArgs(fixture, 1), '--send']
-    expect((await told(() => runExit(args))).code).toBe(3)
+    expect((await told(() => glassbook(['exit', ...args]))).code).toBe(3)
     await fixture.passTime(EXIT_DELAY_SECONDS + 10)
     const chain = createTestClient({ mode: 'anvil', transport: http(fixture.anvil.rpcUrl) })
     const { token } = fixture.deployment.assets[0]!
@@ -146,15 +145,15 @@ test.each(STUCK)(
     } as never
     const plan = await planExit(silent, fixture.deployment, owner(1).address)
     expect(plan.steps.map(({ what }) => what.split(':')[0])).toEqual(['freeze'])
-    const stuck = await told(() => runExit(args))
+    const stuck = await told(() => glassbook(['exit', ...args]))
     expect(stuck.code).toBe(4)
     expect(stuck.out).toMatch(/refused: escape with .*: .*; going on with the rest/)
     expect(stuck.out).toMatch(/^what is left:\n(.*\n)* {2}refused: escape with /m)
     expect(await held(fixture, 1, 1)).toBe(100n)
     // Run again, it says the same and sends nothing; when the token works again, the rest leaves.
-    expect((await told(() => runExit(args))).code).toBe(4)
+    expect((await told(() => glassbook(['exit', ...args]))).code).toBe(4)
     await chain.setCode({ address: token, bytecode: code! })
-    expect((await told(() => runExit(args))).code).toBe(0)
+    expect((await told(() => glassbook(['exit', ...args]))).code).toBe(0)
     expect(await held(fixture, 1, 0)).toBeGreaterThan(0n)
   },
 )
@@ -229,7 +228,7 @@ test('a checkpoint from anybody: checked against the chain, and nothing older is
   running.push({ stop: () => Promise.resolve(rmSync(folder, { recursive: true })) })
   const file = join(folder, 'state')
   const chainArgs = ['--rpc', fixture.anvil.rpcUrl, '--settlement', fixture.deployment.settlement]
-  expect((await told(() => runAudit([...chainArgs, '--checkpoint', file]))).code).toBe(0)
+  expect((await told(() => glassbook(['audit', ...chainArgs, '--checkpoint', file]))).code).toBe(0)
   const text = readFileSync(file, 'utf8')
   expect(text.split('\n')[0]).toContain('"batch":1')
 
@@ -252,10 +251,10 @@ test('a checkpoint from anybody: checked against the chain, and nothing older is
   expect(short.steps).toEqual(whole.steps)
   expect(short).toMatchObject({ provenBatch: 3, deposited: [{ asset: 0, units: 77 }] })
   await expect(planExit(pruned, fixture.deployment, owner(1).address)).rejects.toThrow('logs are gone')
-  const from = await told(() => runAudit([...chainArgs, '--from', file]))
+  const from = await told(() => glassbook(['audit', ...chainArgs, '--from', file]))
   expect(from.code).toBe(0)
   expect(from.out).toContain('rebuilt from the checkpoint of batch 1')
-  expect((await told(() => runExit([...exitArgs(fixture, 1), '--checkpoint', file]))).code).toBe(3)
+  expect((await told(() => glassbook(['exit', ...exitArgs(fixture, 1), '--checkpoint', file]))).code).toBe(3)
 
   // Whatever is changed in it is found: by the file's own root, or by the chain.
   const changes: [string, (lines: string[]) => void][] = [
@@ -304,7 +303,7 @@ test('a deposit that waits at the checkpoint stands in it, and cannot be changed
   running.push({ stop: () => Promise.resolve(rmSync(folder, { recursive: true })) })
   const file = join(folder, 'state')
   const chainArgs = ['--rpc', fixture.anvil.rpcUrl, '--settlement', fixture.deployment.settlement]
-  expect((await told(() => runAudit([...chainArgs, '--checkpoint', file]))).code).toBe(0)
+  expect((await told(() => glassbook(['audit', ...chainArgs, '--checkpoint', file]))).code).toBe(0)
   const { head } = readCheckpoint(file, fixture.deployment)
   expect(head.waiting).toMatchObject([{ position: 1, account: 2, units: 55 }])
   const client = chainClient([fixture.anvil.rpcUrl])
@@ -418,7 +417,7 @@ test('a deposit that the engine has no room for goes back as a claim, and those 
   expect(report).toMatchObject({ batches: 1, deposits: 3, findings: [] })
   expect(report.totals[0]).toBe(1_500n)
   process.env.GLASSBOOK_OWNER_KEY = keyOf(2)
-  expect((await told(() => runExit([...exitArgs(fixture, 2), '--send']))).code).toBe(0)
+  expect((await told(() => glassbook(['exit', ...exitArgs(fixture, 2), '--send']))).code).toBe(0)
   expect(await held(fixture, 2, 0)).toBe(77n)
 })
 
@@ -452,7 +451,7 @@ test('a batch that is proven and not final stands in no checkpoint: its withdraw
   running.push({ stop: () => Promise.resolve(rmSync(folder, { recursive: true })) })
   const file = join(folder, 'state')
   const chainArgs = ['--rpc', fixture.anvil.rpcUrl, '--settlement', fixture.deployment.settlement]
-  expect((await told(() => runAudit([...chainArgs, '--checkpoint', file]))).code).toBe(0)
+  expect((await told(() => glassbook(['audit', ...chainArgs, '--checkpoint', file]))).code).toBe(0)
   expect(readCheckpoint(file, fixture.deployment).head.batch).toBe(1)
   const checkpoint = () => readCheckpoint(file, fixture.deployment)
   const plan = await planExit(client, fixture.deployment, owner(1).address, { checkpoint })
@@ -541,8 +540,8 @@ test('what a node refuses is told in its own words', async () => {
   running.push({ stop: () => new Promise<void>((resolve) => void server.close(() => resolve())) })
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const settlement = '0x00000000000000000000000000000000000000aa'
-  const { code, out } = await told(() => runAudit(['--rpc', url, '--settlement', settlement]))
+  const { code, out } = await told(() => glassbook(['audit', '--rpc', url, '--settlement', settlement]))
   expect(code).toBe(1)
-  expect(out).toMatch(/^glassbook audit: /)
+  expect(out).toMatch(/^glassbook: /)
   expect(out).not.toContain('is not a function')
 })

@@ -6,10 +6,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createWalletClient, formatUnits, http } from 'viem'
+import { glassbook } from '../../app/command-line.js'
 import { Side } from '../../engine/codes.js'
 import { demoTokenAbi } from '../../contracts/abi.js'
-import { runAudit, runChainReplay } from '../../app/commands/audit.js'
-import { runExit } from '../../app/commands/exit.js'
 import { SettlementFixture, keyOf, owner, until } from '../../test/support/settlement-fixture.js'
 import { audit } from './audit.js'
 import { chainClient } from '../chain/chain.js'
@@ -104,9 +103,9 @@ describe('audit, replay and exit', () => {
     const folder = mkdtempSync(join(tmpdir(), 'glassbook-audit-'))
     const csv = join(folder, 'balances.csv')
     const args = ['--rpc', fixture.anvil.rpcUrl, '--settlement', fixture.deployment.settlement]
-    expect(await runAudit([...args, '--json', '--balances', csv])).toBe(0)
+    expect(await glassbook(['audit', ...args, '--json', '--balances', csv])).toBe(0)
     expect(readFileSync(csv, 'utf8')).toContain('\n1,1,300\n')
-    expect(await runAudit(['--rpc', fixture.anvil.rpcUrl])).toBe(2)
+    expect(await glassbook(['audit', '--rpc', fixture.anvil.rpcUrl])).toBe(2)
     rmSync(folder, { recursive: true })
   })
 
@@ -117,7 +116,7 @@ describe('audit, replay and exit', () => {
     expect(report.root).toBe(settler.status().lastRoot)
     const path = join(fixture.dataDir, 'deployment.json')
     writeFileSync(path, JSON.stringify({ ...fixture.deployment, rpcUrl: fixture.anvil.rpcUrl }))
-    expect(await runChainReplay([fixture.dataDir, '--json'])).toBe(0)
+    expect(await glassbook(['replay', fixture.dataDir, '--json'])).toBe(0)
 
     // A journal in which the second trade was for 9 lots instead of 10.
     const folder = mkdtempSync(join(tmpdir(), 'glassbook-other-'))
@@ -137,7 +136,7 @@ describe('audit, replay and exit', () => {
     expect(wrong.batches).toBe(1)
     expect(wrong.difference).toMatchObject({ batch: 2, part: 'row', row: 1, index: indexOf(1, 0) })
     const args = ['--rpc', fixture.anvil.rpcUrl, '--settlement', fixture.deployment.settlement]
-    expect(await runChainReplay([folder, ...args])).toBe(1)
+    expect(await glassbook(['replay', folder, ...args])).toBe(1)
     rmSync(folder, { recursive: true })
   })
 
@@ -178,7 +177,7 @@ describe('audit, replay and exit', () => {
     const args = ['--owner', account.address, '--rpc', anvil.rpcUrl, '--settlement', deployment.settlement]
 
     // Dry run: nothing happens. Then the requests.
-    expect(await runExit([...args, '--json'])).toBe(3)
+    expect(await glassbook(['exit', ...args, '--json'])).toBe(3)
     expect(await fixture.readSettlement('openRequests')).toBe(0n)
     const first = await planExit(client, deployment, account.address)
     expect(first.steps.map(({ what }) => what)).toEqual([
@@ -193,13 +192,13 @@ describe('audit, replay and exit', () => {
       'request 0.000003 BTCX',
     ])
     process.env.GLASSBOOK_OWNER_KEY = keyOf(1)
-    expect(await runExit([...args, '--send'])).toBe(3)
+    expect(await glassbook(['exit', ...args, '--send'])).toBe(3)
     const waiting = await planExit(client, deployment, account.address)
     expect(waiting.steps).toEqual([])
     expect(waiting.waiting).toHaveLength(2)
 
     await fixture.passTime(EXIT_DELAY_SECONDS + 10)
-    expect(await runExit([...args, '--send'])).toBe(0)
+    expect(await glassbook(['exit', ...args, '--send'])).toBe(0)
     delete process.env.GLASSBOOK_OWNER_KEY
     expect(await fixture.readSettlement('frozen')).toBe(true)
     expect(await token(0)).toBe(BigInt(balance) + 77n)
@@ -212,7 +211,8 @@ describe('audit, replay and exit', () => {
       'escape with 0.000007 BTCX',
     ])
     expect(
-      await runExit([
+      await glassbook([
+        'exit',
         '--owner',
         owner(9).address,
         '--rpc',

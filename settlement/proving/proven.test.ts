@@ -6,10 +6,10 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { curves } from 'snarkjs'
 import { createTestClient, http } from 'viem'
+import { glassbook } from '../../app/command-line.js'
 import { Side } from '../../engine/codes.js'
 import { demoTokenAbi, vaultAbi } from '../../contracts/abi.js'
 import { deploy } from '../../contracts/deployment/deploy.js'
-import { runExit } from '../../app/commands/exit.js'
 import { SettlementFixture, keyOf, owner, until } from '../../test/support/settlement-fixture.js'
 import { chainClient } from '../chain/chain.js'
 import { InsecureKey } from '../chain/development-key.js'
@@ -146,7 +146,8 @@ describe(`real proofs of ${ROWS} rows a chunk`, () => {
     const { client, deployment, anvil } = fixture
     const exit = (of: number, ...more: string[]): Promise<number> => {
       process.env.GLASSBOOK_OWNER_KEY = keyOf(of)
-      return runExit([
+      return glassbook([
+        'exit',
         ...['--owner', owner(of).address, '--rpc', anvil.rpcUrl, '--settlement', deployment.settlement],
         ...more,
       ])

@@ -211,17 +211,72 @@ export class MsgpackWriter {
         break
     }
     if (value === null) return this.nil()
+    if (Array.isArray(value)) return this.#items(value as readonly WireValue[])
     if (value instanceof Uint8Array) return this.bin(value)
-    if (Array.isArray(value)) {
-      this.array(value.length)
-      for (const item of value as readonly WireValue[]) this.value(item)
-      return this
+    const members = value as { readonly [key: string]: WireValue | undefined }
+    const keys = Object.keys(members)
+    let count = 0
+    for (const key of keys) if (members[key] !== undefined) count++
+    this.map(count)
+    for (const key of keys) {
+      const item = members[key]
+      if (item !== undefined) this.string(key).value(item)
     }
-    const entries = Object.entries(value).filter(
-      (entry): entry is [string, WireValue] => entry[1] !== undefined,
-    )
-    this.map(entries.length)
-    for (const [key, item] of entries) this.string(key).value(item)
+    return this
+  }
+
+  /** An array: most of what is sent is rows of whole numbers, which are written here, without a call for each. */
+  #items(items: readonly WireValue[]): this {
+    this.array(items.length)
+    this.#room(9 * items.length)
+    let bytes = this.#bytes
+    let end = this.#end
+    for (let index = 0; index < items.length; index++) {
+      const item = items[index]!
+      if (typeof item === 'number' && (item | 0) === item && item >= 0) {
+        if (item < 128) bytes[end++] = item
+        else if (item < 256) {
+          bytes[end] = 0xcc
+          bytes[end + 1] = item
+          end += 2
+        } else if (item < 65536) {
+          bytes[end] = 0xcd
+          bytes[end + 1] = item >>> 8
+          bytes[end + 2] = item
+          end += 3
+        } else {
+          bytes[end] = 0xce
+          bytes[end + 1] = item >>> 24
+          bytes[end + 2] = item >>> 16
+          bytes[end + 3] = item >>> 8
+          bytes[end + 4] = item
+          end += 5
+        }
+        continue
+      }
+      // Seqs and times.
+      if (typeof item === 'number' && item >= TWO_32 && Number.isSafeInteger(item)) {
+        const high = Math.floor(item / TWO_32)
+        const low = item | 0
+        bytes[end] = 0xcf
+        bytes[end + 1] = 0
+        bytes[end + 2] = high >>> 16
+        bytes[end + 3] = high >>> 8
+        bytes[end + 4] = high
+        bytes[end + 5] = low >>> 24
+        bytes[end + 6] = low >>> 16
+        bytes[end + 7] = low >>> 8
+        bytes[end + 8] = low
+        end += 9
+        continue
+      }
+      this.#end = end
+      this.value(item)
+      this.#room(9 * (items.length - index - 1))
+      bytes = this.#bytes
+      end = this.#end
+    }
+    this.#end = end
     return this
   }
 

@@ -2,6 +2,8 @@
  * Every bound of the exchange, in one place. A full table is a reject code, never growth. Relations
  * between bounds are asserted when this module loads.
  */
+/** A day, in milliseconds. */
+export const DAY_MS = 86_400_000
 export const TICKS_MAX = 2 ** 31 - 1
 export const LOTS_MAX = 2 ** 31 - 1
 /** Exclusive bound of every balance and every notional, in units. */
@@ -28,22 +30,16 @@ export const SESSIONS_MAX = 1 << 17
 export const ACCOUNT_SESSIONS = 16
 export const ACCOUNT_SESSIONS_MAX = 1024
 /** How far ahead of engine time a session may end: what is usual, and what a genesis may allow at most. */
-export const SESSION_LIFETIME_MS = 30 * 86_400_000
-export const SESSION_LIFETIME_MS_MAX = 365 * 86_400_000
+export const SESSION_LIFETIME_MS = 30 * DAY_MS
+export const SESSION_LIFETIME_MS_MAX = 365 * DAY_MS
 /** Sessions whose frame nonces are kept at one time (8 KB each); a genesis may allow up to SESSIONS_MAX. */
 export const FRAME_WINDOWS = 1 << 15
-/** Messages of wallets that wait for their check, of one address and of all. */
-export const WALLET_CHECKS_PER_IP = 32
-export const WALLET_CHECKS_WAITING = 512
-/** Signatures of session keys that wait for the thread pool, of one address and of all. */
-export const KEY_CHECKS_PER_IP = 2048
-export const KEY_CHECKS_WAITING = 8192
 /** Frame nonces at or below highest - FRAME_NONCE_WINDOW are too old. */
 export const FRAME_NONCE_WINDOW = 100
 /** A session's nonces are forgotten, and older ones too old, this long after its last frame. */
 export const FRAME_WINDOW_IDLE_MS = 3_600_000
 /** A wallet's deadline is at most this far ahead of engine time, and its nonces below a thousand times as much. */
-export const WALLET_AHEAD_MS = 86_400_000
+export const WALLET_AHEAD_MS = DAY_MS
 export const FRAME_COMMANDS_MAX = 64
 /**
  * Steps of one message: makers met, orders scanned, expired, cancelled or triggered. What is left over ends
@@ -57,9 +53,9 @@ export const MASS_CANCELS_OF_ACCOUNT = 8
 /** Market-maker protections of one account. */
 export const PROTECTIONS_OF_ACCOUNT = 64
 /** An order's expiry and a dead-man switch are at most this far ahead of engine time: 366 days. */
-export const EXPIRY_AHEAD_MS_MAX = 366 * 86_400_000
+export const EXPIRY_AHEAD_MS_MAX = 366 * DAY_MS
 /** A command's deadline is at most this far ahead of engine time: a day. */
-export const DEADLINE_AHEAD_MS_MAX = 86_400_000
+export const DEADLINE_AHEAD_MS_MAX = DAY_MS
 /** Bytes of one client message, before decoding. */
 export const FRAME_BYTES_MAX = 16 * 1024
 /** Fills of a frame beyond one a command that count as an order each. */
@@ -69,8 +65,6 @@ export const SINGLE_FILLS_MAX = 64
  * thread a fill, and everybody waits behind it: a thousand fills at once delay others as a thousand orders do not.
  */
 export const SWEPT_FILL_ORDERS = 16
-/** Bytes of an HTTP request's first line and headers, those of a WebSocket's handshake among them. */
-export const HTTP_HEAD_BYTES_MAX = 4 * 1024
 /** Bytes that one command of a frame may take, in whatever encoding, and what stands around all of them. */
 export const COMMAND_PAYLOAD_BYTES_MAX = 256
 export const FRAME_ENVELOPE_BYTES_MAX = 256
@@ -97,6 +91,55 @@ export const LOAD_ROWS_MAX = 256
 export const LOAD_PLACES_MAX = 1024
 /** Markets that it tells at once. */
 export const LOAD_MARKETS_MAX = 32
+/** A client order id is a number below this, unsigned. */
+export const CLOID_END = 1n << 64n
+/** Commands of one message between threads, and the bytes of its attachment: one journal block takes them whole. */
+export const MESSAGE_COMMANDS_MAX = 1024
+export const MESSAGE_ATTACHMENT_BYTES_MAX = 64 * 1024
+/** Bytes of a journal block: what one write and one sync make durable. */
+export const BLOCK_BYTES_MAX = 256 * 1024
+/** Bytes read of a journal at once; twice the largest block and more, so that any block in its first half is whole. */
+export const JOURNAL_READ_BYTES = 4 * BLOCK_BYTES_MAX
+/** Bytes of a segment file unless told otherwise. */
+export const SEGMENT_BYTES = 64 * 1024 * 1024
+/** The next segment grows by so many bytes at once: each step costs a sync, which is felt as a pause. */
+export const SEGMENT_STEP_BYTES = 512 * 1024
+/** Commands from one snapshot to the next unless given: about two seconds of replay; when it is looked whether one is due. */
+export const SNAPSHOT_EVERY = 2_000_000
+export const SNAPSHOT_CHECK_MS = 1000
+/** A try that failed is made again after so long: it reads the journal since the last snapshot. Doubled up to the second. */
+export const SNAPSHOT_RETRY_MS = 1000
+export const SNAPSHOT_RETRY_MS_MAX = 60_000
+/** Snapshots that stay when a new one is written, and bytes of it that are written at once. */
+export const SNAPSHOTS_KEPT = 2
+export const SNAPSHOT_WRITE_BYTES = 4 * 1024 * 1024
+/** Between two looks for segments that the archive may have. */
+export const ARCHIVE_EVERY_MS = 60_000
+/** Producers of commands: gateway threads and the operator. */
+export const PRODUCERS_MAX = 64
+/** Bytes of a ring: its positions count 8-byte units in an int32. */
+export const RING_BYTES_MIN = 1024
+export const RING_BYTES_MAX = 2 ** 30
+/** Bytes of a producer's ring, of what a reader is told, and of what the journal is still to write, unless given. */
+export const INBOUND_RING_BYTES = 4 * 1024 * 1024
+export const OUTBOUND_RING_BYTES = 16 * 1024 * 1024
+export const JOURNAL_RING_BYTES = 8 * 1024 * 1024
+/** Messages taken from one inbound ring before the next one has its turn. */
+export const RING_MESSAGES_A_TURN = 64
+/** Events of one outbound message, and bytes of a question's answer in it. */
+export const OUTBOUND_EVENTS_MAX = 256
+export const OUTBOUND_ANSWER_BYTES_MAX = 16 * 1024
+/** An idle thread looks around at least this often: the clock may have been set. */
+export const IDLE_SLEEP_MS = 1000
+/** The engine looks again for room in a full ring after so long. */
+export const ROOM_SLEEP_MS = 2
+/** Readings of the two clocks before the closest pair is taken. */
+export const CLOCK_READ_TRIES = 16
+/** The wall clock may differ by so much from what it should say before it is called wrong; it is told of this often. */
+export const CLOCK_JUMP_MS_MAX = 60_000
+export const CLOCK_TELL_EVERY_MS = 60_000
+/** Readings of a wall clock in whole ms differ by so much from one another. */
+export const CLOCK_TELL_BASE_MS = 2
 
 function assert(condition: boolean, relation: string): void {
   if (!condition) throw new Error(`limits: ${relation} does not hold`)

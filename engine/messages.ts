@@ -90,9 +90,6 @@ export const Outbound = {
   FIRST_SEQ_F64: 4,
   TIME_MS_F64: 5,
 } as const
-/** Commands of one inbound message at most, and the bytes of its attachment: one journal block takes them whole. */
-export const MESSAGE_COMMANDS_MAX = 1024
-export const MESSAGE_ATTACHMENT_BYTES_MAX = 64 * 1024
 
 /**
  *   journal ring (engine -> journal):  8-word header, `COUNT` command records, attachment bytes, padding

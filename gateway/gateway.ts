@@ -14,7 +14,7 @@ import type { WireValue } from '../sdk/wire/msgpack.js'
 import type { SessionName } from '../sdk/wire/signed.js'
 import { PROTOCOL_VERSION } from '../sdk/wire/version.js'
 import { AccountStreams } from './streams/account-streams.js'
-import { Admission, Turns, WAITING_BYTES_MAX } from './limits/admission.js'
+import { Admission, Turns } from './limits/admission.js'
 import { type Domain, createDomain } from './signatures/auth.js'
 import { BalanceTable } from './views/balance-view.js'
 import { BatchList } from './views/batch-list.js'
@@ -27,7 +27,7 @@ import { FrameIntake } from './frames/frames.js'
 import { History } from './history/history.js'
 import { EventMemory } from './streams/kept-events.js'
 import { KeyChecks } from './signatures/key-checks.js'
-import { Limits } from './limits/limits.js'
+import { Limits } from './limits/client-limits.js'
 import { LiveOrders } from './views/live-orders.js'
 import { createdMarket, loadState } from './load-state.js'
 import { type Receipts, createReceipts } from './frames/receipts.js'
@@ -54,10 +54,15 @@ import { Subscriptions } from './streams/subscriptions.js'
 import { boundUnsent } from './connections/unsent.js'
 import { UsedNonces } from './frames/used-nonces.js'
 import { WalletChecks } from './signatures/wallet-checks.js'
+import {
+  CROWDED_RETRY_MS,
+  REQUEST_ID_MAX,
+  SETTLEMENT_EVENTS_KEPT,
+  SHUTDOWN_RETRY_MS,
+  SWEEP_MEMORY_MS,
+  WAITING_BYTES_MAX,
+} from './limits.js'
 
-const REQUEST_ID_MAX = 2 ** 31 - 1
-/** Nobody resumes this stream: it begins anew with every connection. */
-const SETTLEMENT_EVENTS_KEPT = 1
 /**
  * Public streams are sent again after this many times what sending them took: a crowd of subscribers gets
  * fewer and fuller events, and the orders of those who trade do not wait behind it.
@@ -75,8 +80,6 @@ const MARKET_EVENTS: ReadonlySet<number> = new Set([
   EventKind.PriceBandChanged,
   EventKind.Level,
 ])
-/** Follows which streams of accounts and markets are used, and drops what is not. */
-const SWEEP_MEMORY_MS = 1000
 
 export class Gateway implements EngineLinkHandler {
   readonly data: GatewayThreadData
@@ -275,7 +278,7 @@ export class Gateway implements EngineLinkHandler {
     if (refusal !== undefined) connection.sendError(null, refusal.code, refusal)
     else if (!this.#turns.take(connection, message)) {
       const message = `messages of ${WAITING_BYTES_MAX} bytes of this connection wait for their turn, which is the most`
-      connection.sendError(null, ErrorCode.RateLimited, { message, retryAfter: 100 })
+      connection.sendError(null, ErrorCode.RateLimited, { message, retryAfter: CROWDED_RETRY_MS })
     } else return
     connection.flush()
   }
@@ -422,7 +425,7 @@ export class Gateway implements EngineLinkHandler {
   shutdown(): void {
     this.frames.stop()
     for (const connection of [...this.#connections]) {
-      connection.send([Kind.Control, Control.Shutdown, { retryAfter: 1000 }])
+      connection.send([Kind.Control, Control.Shutdown, { retryAfter: SHUTDOWN_RETRY_MS }])
       connection.flush()
       connection.close(ErrorCode.ShuttingDown, 'the exchange stops')
     }

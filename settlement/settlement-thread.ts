@@ -8,7 +8,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import type { Hex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { ControlBlock } from '../engine/rings/control.js'
-import { CHAIN_PATIENCE_MS, ExchangeFrozen, chainClient, type ChainDeployment } from './chain/chain.js'
+import { ExchangeFrozen, chainClient, type ChainDeployment } from './chain/chain.js'
 import { RECORD_BYTES, bytesToHex } from './batch/commit.js'
 import type { EngineCapacities } from '../engine/types.js'
 import type { ProofLater } from './proving/fill-proofs.js'
@@ -20,6 +20,14 @@ import { Settler } from './settler.js'
 import { defaultPolicy, type BatchPolicy } from './settler-options.js'
 import type { BatchRecord } from './store/store.js'
 import { TREE_DEPTH } from './tree/tree.js'
+import {
+  BATCHES_ARCHIVED_AT_ONCE,
+  BATCHES_TOLD,
+  BATCH_ARCHIVE_EVERY_MS,
+  CHAIN_PATIENCE_MS,
+  HASH_THREADS_MAX,
+  STATUS_MS,
+} from './limits.js'
 
 export interface SettlementThreadData {
   readonly dataDir: string
@@ -155,9 +163,6 @@ export type FromSettlement =
   | { readonly type: 'failed'; readonly text: string; readonly isFrozen: boolean }
   | { readonly type: 'stopped' }
 
-const HASH_THREADS_MAX = 4
-/** Batches of earlier starts that a start tells of again. */
-const BATCHES_TOLD = 100
 const port = parentPort
 if (port === null) throw new Error('settlement-thread runs in a worker thread')
 const data = workerData as SettlementThreadData
@@ -250,16 +255,13 @@ function tellStatus(): void {
   })
 }
 
-const timer = setInterval(tellStatus, data.statusMs ?? 250)
+const timer = setInterval(tellStatus, data.statusMs ?? STATUS_MS)
 
-const ARCHIVE_EVERY_MS = 60_000
-/** Batches archived at one look: the loop beside goes on. */
-const ARCHIVE_MOST = 20
 let archiveTrouble = ''
 
 function archive(keepMs: number): void {
   try {
-    settler.store.archive(Date.now() - keepMs, ARCHIVE_MOST)
+    settler.store.archive(Date.now() - keepMs, BATCHES_ARCHIVED_AT_ONCE)
     archiveTrouble = ''
   } catch (error) {
     const text = `batches were not archived: ${error instanceof Error ? error.message : String(error)}`
@@ -272,7 +274,7 @@ const { keepBatchesMs } = data
 const archiving =
   keepBatchesMs === undefined
     ? undefined
-    : setInterval(() => archive(keepBatchesMs), data.archiveEveryMs ?? ARCHIVE_EVERY_MS)
+    : setInterval(() => archive(keepBatchesMs), data.archiveEveryMs ?? BATCH_ARCHIVE_EVERY_MS)
 
 async function stop(): Promise<void> {
   clearInterval(timer)

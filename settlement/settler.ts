@@ -10,7 +10,7 @@ import { sealBatch } from './follow/batch.js'
 import { Batches, type ServedProof } from './posting/batches.js'
 import { checkChain, chainErrorText, expectNotFrozen, sleep } from './chain/chain.js'
 import { Chunking } from './posting/chunking.js'
-import { DEPOSITS_MAX, WITHDRAWALS_MAX, rowsLimit, type BatchHeader } from './batch/commit.js'
+import { rowsLimit, type BatchHeader } from './batch/commit.js'
 import { DiskRoom } from './store/disk-room.js'
 import { FillProofs, type ProofLater, type ServedFillProof } from './proving/fill-proofs.js'
 import { FILL_BYTES } from './batch/fills-root.js'
@@ -33,13 +33,17 @@ import {
 import { BatchStore, type BatchRecord } from './store/store.js'
 import { TreeStore } from './store/tree-store.js'
 import { StateTree, TREE_DEPTH, emptyRoots } from './tree/tree.js'
-
-/** Commands after which a follower's snapshot is due: about two seconds of replay. */
-const SNAPSHOT_EVERY = 2_000_000
-const COMMANDS_PER_TURN = 20_000
-const BACKLOG_MAX = 4
-const FORCED_POLL_MS = 2000
-const ROOM_RETRY_MS = 1000
+import {
+  BACKLOG_MAX,
+  COMMANDS_A_TURN,
+  DEPOSITS_MAX,
+  FLUSH_POLL_MS,
+  FOLLOWER_SNAPSHOT_EVERY,
+  FORCED_POLL_MS,
+  ROOM_RETRY_MS,
+  SETTLER_IDLE_MS,
+  WITHDRAWALS_MAX,
+} from './limits.js'
 
 export class Settler {
   readonly store: BatchStore
@@ -203,12 +207,12 @@ export class Settler {
     })
     while (!isSealed) {
       if (this.isStopped) throw new SenderStopped('flush: settlement has stopped')
-      await sleep(5)
+      await sleep(FLUSH_POLL_MS)
     }
     const last = this.batches.last()
     while (last !== undefined && !isAtLeast(last, 'mined')) {
       if (this.isStopped) throw new SenderStopped('flush: settlement has stopped')
-      await sleep(20)
+      await sleep(SETTLER_IDLE_MS)
     }
     return last
   }
@@ -296,14 +300,14 @@ export class Settler {
       const isFull = this.isFull()
       const isWaiting = this.batches.count - this.batches.onChain >= this.backlogMax
       this.state = isWaiting && isFull ? 'waiting for the chain' : 'following'
-      const applied = isFull ? 0 : follower.advance(() => this.isFull(), COMMANDS_PER_TURN)
+      const applied = isFull ? 0 : follower.advance(() => this.isFull(), COMMANDS_A_TURN)
       if (!follower.isEmpty) this.dirtySinceMs ??= Date.now()
       const isAtEnd = applied === 0 && !isFull
       if (!isWaiting && this.isDue(isAtEnd)) this.seal()
       if (isAtEnd && this.flushes.length > 0 && follower.isEmpty)
         this.flushes.splice(0).forEach((done) => done())
       if (applied > 0) await new Promise((resolve) => setImmediate(resolve))
-      else await sleep(20)
+      else await sleep(SETTLER_IDLE_MS)
     }
   }
 
@@ -371,7 +375,7 @@ export class Settler {
   }
 
   private snapshotIfDue(): void {
-    if (this.follower.seq - this.snapshotSeq < (this.options.snapshotEvery ?? SNAPSHOT_EVERY)) return
+    if (this.follower.seq - this.snapshotSeq < (this.options.snapshotEvery ?? FOLLOWER_SNAPSHOT_EVERY)) return
     const snapshot = this.follower.snapshot()
     if (snapshot === undefined) return
     writeFollowerSnapshot(this.store.folder, snapshot)
@@ -381,7 +385,7 @@ export class Settler {
   private async commitLoop(): Promise<void> {
     while (!this.isStopped) {
       const next = this.batches.record(this.batches.onChain + 1)
-      if (next === undefined) await sleep(20)
+      if (next === undefined) await sleep(SETTLER_IDLE_MS)
       else await this.poster.commit(next)
     }
   }
@@ -413,7 +417,7 @@ export class Settler {
     const { client, deployment, pollMs = FORCED_POLL_MS } = this.options
     while (!this.isStopped) {
       await expectNotFrozen(client, deployment)
-      for (let waited = 0; waited < pollMs && !this.isStopped; waited += 20) await sleep(20)
+      await pauseFor(pollMs, () => this.isStopped)
     }
   }
 

@@ -30,12 +30,14 @@ const GATEWAY_OUTSIDE = [
   // Its history is made anew from the journal, which it only reads.
   /^engine\/(journal\/(crc32c|disk|segment-files)|recovery\/replay-events)$/,
   /^sdk\/wire\//,
+  /^gateway\/limits$/,
   /^(viem|zod|prom-client|msgpackr|@noble\/(hashes|curves))(\/|$)/,
 ]
 /** What every room of settlement may import. */
 const SETTLEMENT_OUTSIDE = [
   LEAVES,
   NODE,
+  /^settlement\/limits$/,
   /^engine\/(index|rings\/control|journal\/.*)$/,
   /^contracts\/(abi|bytecode|call-endings)$/,
   /^(viem|zod|@noble\/(hashes|curves))(\/|$)/,
@@ -44,11 +46,12 @@ const SETTLEMENT_OUTSIDE = [
 /** What every room of the SDK may import. */
 const SDK_OUTSIDE = [
   LEAVES,
+  /^sdk\/limits$/,
   /^contracts\/(abi|call-endings)$/,
   /^(viem|isows|msgpackr|poseidon-lite|zod|@noble\/(hashes|curves))(\/|$)/,
 ]
 /** The composition root may import all that runs, and no test, benchmark or GPL package. */
-const APP_OUTSIDE = [/^(?!app\/|bench\/|test\/|snarkjs|circomlib|ffjavascript)/]
+const APP_OUTSIDE = [/^app\/limits$/, /^(?!app\/|bench\/|test\/|snarkjs|circomlib|ffjavascript)/]
 
 /** The prover's program: its place is named to start it, which is no import. */
 const PROVER_PROGRAM = /^settlement\/prover\/main$/
@@ -69,13 +72,15 @@ function roomOf(
 const gatewayRoom = roomOf('gateway', GATEWAY_OUTSIDE)
 const settlementRoom = roomOf('settlement', SETTLEMENT_OUTSIDE)
 const sdkRoom = roomOf('sdk', SDK_OUTSIDE)
-const contractsRoom = roomOf('contracts', [NODE, /^(viem|solc)(\/|$)/])
+const contractsRoom = roomOf('contracts', [NODE, /^contracts\/limits$/, /^(viem|solc)(\/|$)/])
 const benchRoom = roomOf('bench', [/^(?!bench\/)/])
 const appRoom = roomOf('app', APP_OUTSIDE)
 
 /** The first rule whose `from` matches a file is the file's rule. */
 const rules: readonly Rule[] = [
   { from: LEAVES, to: [LEAVES] },
+  // The bounds of each folder rest on the engine's alone; everything in the folder may import them.
+  { from: /^(gateway|sdk|settlement|contracts|app)\/limits$/, to: [/^engine\/limits$/] },
   // The core is pure: no file, clock, randomness or package can be reached from it. Its rooms stand one upon the other.
   { from: /^engine\/core\/base\//, to: [LEAVES, /^engine\/core\/base\//] },
   { from: /^engine\/core\/book\//, to: [LEAVES, /^engine\/core\/(base|book)\//] },
@@ -99,7 +104,7 @@ const rules: readonly Rule[] = [
   // What makes the offsets and the page of the table of records.
   { from: /^engine\/records\//, to: [LEAVES, NODE, /^engine\/records\//] },
   { from: /^engine\//, to: [LEAVES, NODE, /^engine\/(tune$|core\/)/] },
-  { from: /^sdk\/wire\//, to: [LEAVES, /^sdk\/wire\//, /^(msgpackr|zod)(\/|$)/] },
+  { from: /^sdk\/wire\//, to: [LEAVES, /^sdk\/(limits$|wire\/)/, /^(msgpackr|zod)(\/|$)/] },
   sdkRoom('base', 'wire'),
   sdkRoom('money', 'wire', 'base'),
   sdkRoom('streams', 'wire', 'base'),

@@ -40,10 +40,10 @@ import {
 } from '../../engine/index.js'
 import { OrderCmd, PlaceCmd } from '../../engine/layout.js'
 import { putCloid } from '../../engine/records/access.js'
+import { CLOID_END } from '../../engine/limits.js'
 import { cloidToJson, kindNames, sideNames, timeInForceNames } from './engine-filter-events.js'
 import { CommandError, type JsonFields, type Op, commandOf } from './engine-filter-fields.js'
 
-const UINT64_END = 1n << 64n
 /** An id that no engine has: what a value becomes that is no id. */
 const NO_ID = -2
 const ALL = -1
@@ -418,7 +418,7 @@ function readCloid(fields: JsonFields, line: string): bigint | undefined {
   return digits === undefined ? undefined : inUint64(BigInt(digits))
 }
 
-const inUint64 = (value: bigint): bigint | undefined => (value < UINT64_END ? value : undefined)
+const inUint64 = (value: bigint): bigint | undefined => (value < CLOID_END ? value : undefined)
 
 /** A fee in ppm, which may be negative; what is no int32 becomes one that is out of every bound. */
 function ppm(fields: JsonFields, name: string): number {

@@ -6,7 +6,7 @@
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Deployment } from '../../contracts/deployment/deploy.js'
-import { CHAIN_PATIENCE_MS, ExchangeFrozen, chainClient } from '../../settlement/chain/chain.js'
+import { ExchangeFrozen, chainClient } from '../../settlement/chain/chain.js'
 import type { ProofQuestion } from '../../gateway/link/messages.js'
 import { type ChainWatcher, startChainWatcher } from '../../settlement/chain/chain-watcher.js'
 import type { ProofLater } from '../../settlement/proving/fill-proofs.js'
@@ -20,6 +20,7 @@ import type {
   ToSettlement,
 } from '../../settlement/settlement-thread.js'
 import type { SettlementFigures } from '../../gateway/link/messages.js'
+import { CHAIN_PATIENCE_MS } from '../../settlement/limits.js'
 import type { SettlementStatus } from './screen.js'
 
 type ProofTold = ProofMessage | FillProofMessage | ProofLater

@@ -1,6 +1,5 @@
 /** What `glassbook start` makes of its words about provers. */
-import { SEGMENT_BYTES } from '../../engine/journal/segments.js'
-import { SNAPSHOT_EVERY } from '../../engine/runtime/exchange.js'
+import { SEGMENT_BYTES, SNAPSHOT_EVERY } from '../../engine/limits.js'
 import { startOptionsOf } from '../../test/support/start-options.js'
 
 test('confirmations are whole and bounded', () => {

@@ -4,11 +4,11 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { poseidon2 } from 'poseidon-lite/poseidon2'
 import { sealBatch } from '../../settlement/follow/batch.js'
-import { ROWS_MAX } from '../../settlement/batch/commit.js'
 import type { Range } from '../../settlement/follow/follow.js'
 import { NodeMemory } from '../../settlement/tree/node-memory.js'
 import { TreeStore } from '../../settlement/store/tree-store.js'
 import { emptyRoots, rootOfProof, StateTree } from '../../settlement/tree/tree.js'
+import { ROWS_MAX } from '../../settlement/limits.js'
 import { expect, random, rate, round, say, seconds } from './common.js'
 
 const TREE_ACCOUNTS = 1_000_000

@@ -7,11 +7,12 @@ import { createEngine } from '../../engine/index.js'
 import { nodeDisk, type Disk } from '../../engine/journal/disk.js'
 import { FileBackend } from '../../engine/journal/file-backend.js'
 import { BlockBuilder, BlockType, ZERO_HASH } from '../../engine/journal/format.js'
-import { SEGMENT_BYTES, journalFolder } from '../../engine/journal/segments.js'
+import { journalFolder } from '../../engine/journal/segments.js'
 import { COMMAND_BYTES, COMMAND_WORDS } from '../../engine/layout.js'
 import { AttachmentKind } from '../../engine/messages.js'
 import { writeCommand } from '../../engine/records/access.js'
 import type { Engine, GenesisConfig } from '../../engine/types.js'
+import { SEGMENT_BYTES } from '../../engine/limits.js'
 
 export const ACCOUNTS = 1000
 const ASSETS = 2

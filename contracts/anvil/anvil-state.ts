@@ -26,22 +26,18 @@ import {
 import { dirname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { syncFolder } from '../sync-folder.js'
+import { CHAIN_BACKUP_INTERVAL_MS, STATE_TEXT_BYTES_MAX } from '../limits.js'
 
 /** There is a state file, and neither it nor a copy of it is whole. */
 export class ChainStateError extends Error {
   override readonly name = 'ChainStateError'
 }
 
-const BACKUP_INTERVAL_MS = 500
-
-/** Longest text that V8 holds, with a margin: a longer state is not parsed, its two ends are looked at. */
-const TEXT_BYTES_MAX = 500 << 20
-
 /**
  * A state file's bytes when they are a whole state, undefined when it is torn or missing. Throws when it cannot be
  * read: that says nothing of what is in it.
  */
-export function wholeState(path: string, textBytesMax = TEXT_BYTES_MAX): Buffer | undefined {
+export function wholeState(path: string, textBytesMax = STATE_TEXT_BYTES_MAX): Buffer | undefined {
   if (!existsSync(path)) return undefined
   const bytes = readFileSync(path)
   if (bytes.length > textBytesMax) {
@@ -185,7 +181,7 @@ export function takeCopy(
 /** Makes copies until stopped; troubles and their end are told in one line each. */
 export function keepBackups(statePath: string, onLine: (line: string) => void): () => Promise<void> {
   const worker = new Worker(new URL('./anvil-state-thread.js', import.meta.url), {
-    workerData: { statePath, everyMs: BACKUP_INTERVAL_MS },
+    workerData: { statePath, everyMs: CHAIN_BACKUP_INTERVAL_MS },
     name: 'chain state copies',
   })
   worker.on('message', onLine)

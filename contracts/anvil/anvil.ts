@@ -14,6 +14,15 @@ import { readFileSync, readdirSync, readlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
+import {
+  CHAIN_ERRORS_CHARACTERS_MAX,
+  CHAIN_PORT_TRIES_MAX,
+  CHAIN_READY_MS_MAX,
+  CHAIN_READY_POLL_MS,
+  CHAIN_RESTARTS_MAX,
+  CHAIN_RESTARTS_WITHIN_MS,
+  CHAIN_STATE_INTERVAL_SECONDS,
+} from '../limits.js'
 import { keepBackups, markState, restoreChainState, takeCopy } from './anvil-state.js'
 
 const require = createRequire(import.meta.url)
@@ -69,14 +78,8 @@ const GUARD =
   'exec 3<&0; "$@" <&- >/dev/null 3<&- & pid=$!; echo $pid; ' +
   '{ read -r _ <&3; kill -TERM $pid; i=0; while [ $i -lt 60 ] && kill -0 $pid; do sleep 0.5; i=$((i + 1)); done; ' +
   'kill -KILL $pid; } >/dev/null 2>&1 & exec 3<&-; wait $pid'
-const STATE_INTERVAL_SECONDS = 1
-const ERRORS_CHARACTERS_MAX = 2000
-const PORT_TRIES_MAX = 5
 /** State of a listening socket in /proc/net/tcp. */
 const TCP_LISTEN = '0A'
-/** A chain that dies so often within the time is not started again. */
-const RESTARTS_MAX = 5
-const RESTARTS_WITHIN_MS = 60_000
 
 /** Path of a Foundry program (`anvil`, `forge`) of this platform; throws AnvilError where there is none. */
 export function foundryBinary(tool: 'anvil' | 'forge'): string {
@@ -128,7 +131,7 @@ export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
       running = await runOnState(options, port, onLine)
     } catch (error) {
       // It was free, and another program was faster.
-      if (!(error instanceof PortTaken) || options.port || tries === PORT_TRIES_MAX) throw error
+      if (!(error instanceof PortTaken) || options.port || tries === CHAIN_PORT_TRIES_MAX) throw error
       port = await freePort()
     }
   return keepRunning(options, port, running, onLine)
@@ -156,11 +159,11 @@ function keepRunning(
   const restart = async (how: string): Promise<void> => {
     const nowMs = performance.now()
     deathsMs.push(nowMs)
-    const recent = deathsMs.filter((at) => nowMs - at < RESTARTS_WITHIN_MS).length
+    const recent = deathsMs.filter((at) => nowMs - at < CHAIN_RESTARTS_WITHIN_MS).length
     try {
       // Without a state file all of it is gone, and another chain would stand in its place.
       if (statePath === undefined) throw new AnvilError(`the chain ended by itself (${how})`)
-      if (recent > RESTARTS_MAX)
+      if (recent > CHAIN_RESTARTS_MAX)
         throw new AnvilError(`the chain ended by itself ${recent} times within a minute (${how})`)
       onLine(`local chain: ended by itself (${how}); started again at port ${port}`)
       restoreChainState(statePath, onLine)
@@ -212,14 +215,20 @@ async function runOnState(
 
 /** Runs the chain's process until it answers. */
 async function run(options: AnvilOptions, port: number): Promise<Running> {
-  const { statePath, blockTimeSeconds, chainId = 31337, genesisTime, readyTimeoutMs = 30_000 } = options
+  const {
+    statePath,
+    blockTimeSeconds,
+    chainId = 31337,
+    genesisTime,
+    readyTimeoutMs = CHAIN_READY_MS_MAX,
+  } = options
   const args = ['--silent', '--host', '127.0.0.1', '--port', String(port), '--chain-id', String(chainId)]
   // No rewards and no base fee games: a demo account's balance moves only by what it does.
   if (blockTimeSeconds !== undefined) args.push('--block-time', String(blockTimeSeconds))
   if (options.mixedMining === true) args.push('--mixed-mining')
   if (genesisTime !== undefined) args.push('--timestamp', String(genesisTime))
   if (statePath !== undefined)
-    args.push('--state', statePath, '--state-interval', String(STATE_INTERVAL_SECONDS))
+    args.push('--state', statePath, '--state-interval', String(CHAIN_STATE_INTERVAL_SECONDS))
   // A group of its own: Ctrl-C at a terminal is for the exchange, which stops the chain last.
   const child = spawn('sh', ['-c', GUARD, 'anvil', foundryBinary('anvil'), ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
@@ -229,7 +238,7 @@ async function run(options: AnvilOptions, port: number): Promise<Running> {
   let errors = ''
   child.stderr.on('data', (chunk: Buffer) => {
     // The beginning says what it is about; a refused state may be repeated in full behind it.
-    errors = (errors + chunk.toString()).slice(0, ERRORS_CHARACTERS_MAX)
+    errors = (errors + chunk.toString()).slice(0, CHAIN_ERRORS_CHARACTERS_MAX)
   })
   const exited = new Promise<string>((resolve) =>
     // Not 'exit': what it said may still be on its way.
@@ -286,7 +295,7 @@ async function untilReady(
     } catch (error) {
       if (error instanceof AnvilError) throw error
     }
-    await new Promise((resolve) => setTimeout(resolve, 25))
+    await new Promise((resolve) => setTimeout(resolve, CHAIN_READY_POLL_MS))
   }
   throw failure ?? new AnvilError(`anvil did not answer at ${rpcUrl} in ${timeoutMs} ms: ${errors().trim()}`)
 }

@@ -35,6 +35,7 @@ import {
   vaultCode,
 } from '../bytecode.js'
 import { syncFolder } from '../sync-folder.js'
+import { DEPLOYED_MS_MAX, DEPLOYED_PAUSE_MS_MAX, DEPLOYED_PAUSE_MS_MIN } from '../limits.js'
 import {
   type VerificationKey,
   isInsecureOn,
@@ -291,10 +292,10 @@ export function creationData(
 export async function receiptOf(
   client: Pick<PublicClient, 'getTransactionReceipt'>,
   hash: Hex,
-  timeoutMs = 120_000,
+  timeoutMs = DEPLOYED_MS_MAX,
 ): Promise<TransactionReceipt> {
   const deadline = Date.now() + timeoutMs
-  for (let waitMs = 2; ; waitMs = Math.min(waitMs * 2, 500)) {
+  for (let waitMs = DEPLOYED_PAUSE_MS_MIN; ; waitMs = Math.min(waitMs * 2, DEPLOYED_PAUSE_MS_MAX)) {
     try {
       return await client.getTransactionReceipt({ hash })
     } catch (error) {

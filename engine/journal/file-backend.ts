@@ -9,6 +9,7 @@
  * folder another one took meanwhile, never writes into the other's journal (EpochFenced).
  */
 import { join } from 'node:path'
+import { SEGMENT_STEP_BYTES } from '../limits.js'
 import {
   EpochFenced,
   JournalSyncError,
@@ -21,8 +22,6 @@ import { BLOCK_HEADER_BYTES, SECTOR_BYTES } from './format.js'
 import { preparingName, segmentName } from './segments.js'
 
 const ZEROS = new Uint8Array(256 * 1024)
-/** The next segment grows by so much at once: each step costs a sync, which is felt as a pause. */
-const PREPARE_BYTES = 512 * 1024
 
 const message = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
@@ -150,7 +149,7 @@ export class FileBackend implements JournalBackend {
     // What was appended while the next segment stood ready asks for nothing of the one after it.
     if (this.nextIsReady) this.appended = 0
     const due = 2 * this.appended
-    if (this.broken || due < Math.min(PREPARE_BYTES, this.segmentBytes / 4)) return
+    if (this.broken || due < Math.min(SEGMENT_STEP_BYTES, this.segmentBytes / 4)) return
     this.broken = true
     this.preparation ??= new SegmentPreparation(this.disk, this.folder, this.segment + 1, this.segmentBytes)
     if (this.preparation.step(due)) {

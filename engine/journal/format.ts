@@ -20,14 +20,13 @@
  */
 import { createHash } from 'node:crypto'
 import { COMMAND_BYTES } from '../layout.js'
+import { BLOCK_BYTES_MAX } from '../limits.js'
 import { crc32c } from './crc32c.js'
 
 export const BLOCK_VERSION = 2
 export const BLOCK_HEADER_BYTES = 128
 export const BLOCK_FOOTER_BYTES = 8
 export const ATTACHMENT_HEADER_BYTES = 16
-/** Largest block, header to footer. */
-export const BLOCK_BYTES_MAX = 256 * 1024
 /** Blocks start at multiples of this. */
 export const SECTOR_BYTES = 512
 export const HASH_BYTES = 32

@@ -7,6 +7,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { ControlBlock, Failure, StopPhase } from '../rings/control.js'
 import { RingReader, armDoorbell, disarmDoorbell, ringDoorbell, sleepOnDoorbell } from '../rings/ring.js'
 import type { GenesisConfig } from '../types.js'
+import { IDLE_SLEEP_MS } from '../limits.js'
 import { EpochFenced, JournalSyncError, JournalWriteError } from './backend.js'
 import { nodeDisk } from './disk.js'
 import { FileBackend } from './file-backend.js'
@@ -25,8 +26,6 @@ export interface JournalThreadData {
   /** Gateways and operators: each is woken when durableSeq moves. */
   readonly producers: number
 }
-
-const SLEEP_MS = 1000
 
 async function main(data: JournalThreadData, control: ControlBlock): Promise<void> {
   const ring = new RingReader(data.ring, control.roomDoorbell)
@@ -61,7 +60,7 @@ async function main(data: JournalThreadData, control: ControlBlock): Promise<voi
     if (control.failure !== Failure.None || isEnding) break
     const seen = armDoorbell(bell)
     if (writer.hasWork() || control.stopPhase >= StopPhase.EngineEnded) disarmDoorbell(bell)
-    else sleepOnDoorbell(bell, seen, SLEEP_MS)
+    else sleepOnDoorbell(bell, seen, IDLE_SLEEP_MS)
   }
   backend.close()
   control.advanceStop(StopPhase.JournalEnded)

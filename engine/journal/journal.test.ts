@@ -19,10 +19,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { COMMAND_BYTES, COMMAND_WORDS, PlaceCmd, TimeCmd } from '../layout.js'
 import { AttachmentKind } from '../messages.js'
+import { BLOCK_BYTES_MAX } from '../limits.js'
 import { nodeDisk, type Disk } from './disk.js'
 import { FileBackend } from './file-backend.js'
 import {
-  BLOCK_BYTES_MAX,
   BLOCK_HEADER_BYTES,
   BlockBuilder,
   BlockType,

@@ -13,9 +13,9 @@
  */
 import { AttachmentKind } from '../messages.js'
 import type { GenesisConfig } from '../types.js'
+import { BLOCK_BYTES_MAX, JOURNAL_READ_BYTES } from '../limits.js'
 import { nodeDisk, type Disk, type DiskFile } from './disk.js'
 import {
-  BLOCK_BYTES_MAX,
   BLOCK_HEADER_BYTES,
   BlockType,
   SECTOR_BYTES,
@@ -79,9 +79,6 @@ export interface ReaderOptions {
    */
   readonly follow?: boolean
 }
-
-/** Bytes read at once; twice the largest block, so that any block in its first half is whole. */
-const WINDOW_BYTES = 4 * BLOCK_BYTES_MAX
 
 /** Reads one data folder. Not safe for two users at once: blocks are views of one buffer. */
 export class JournalReader {
@@ -229,7 +226,7 @@ export class JournalReader {
     if (segment === this.windowSegment && offset >= this.windowAt && offset + bytes <= end) return true
     const file = this.openSegment(segment)
     if (file === undefined) return false
-    const wanted = Math.min(WINDOW_BYTES, sectorsOf(file.size()))
+    const wanted = Math.min(JOURNAL_READ_BYTES, sectorsOf(file.size()))
     if (this.window.length < wanted) this.window = new Uint8Array(wanted)
     this.windowSegment = segment
     this.windowAt = offset

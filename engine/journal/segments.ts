@@ -9,9 +9,6 @@
  */
 import { join } from 'node:path'
 
-/** Bytes of a segment file unless told otherwise. */
-export const SEGMENT_BYTES = 64 * 1024 * 1024
-
 export const journalFolder = (dataDir: string): string => join(dataDir, 'journal')
 export const archiveFolder = (dataDir: string): string => join(dataDir, 'archive')
 export const snapshotFolder = (dataDir: string): string => join(dataDir, 'snapshots')

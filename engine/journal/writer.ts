@@ -10,8 +10,9 @@ import { JOURNAL_HEADER_WORDS, AttachmentKind, JournalMessage, JournalMessageTyp
 import type { RingReader } from '../rings/ring.js'
 import type { GenesisConfig } from '../types.js'
 import { COMMAND_BYTES } from '../layout.js'
+import { BLOCK_BYTES_MAX } from '../limits.js'
 import type { JournalBackend } from './backend.js'
-import { BLOCK_BYTES_MAX, BlockBuilder, BlockType } from './format.js'
+import { BlockBuilder, BlockType } from './format.js'
 import type { JournalPosition } from './segments.js'
 
 export interface JournalWriterOptions {

@@ -12,7 +12,7 @@ import { COMMAND_WORDS } from '../layout.js'
 import type { Engine, EventSink, GenesisConfig } from '../types.js'
 import type { Disk, DiskFile } from '../journal/disk.js'
 import { syncAll, writeAll } from '../journal/file-backend.js'
-import { BLOCK_BYTES_MAX, COMMANDS_AT, type JournalBlock } from '../journal/format.js'
+import { COMMANDS_AT, type JournalBlock } from '../journal/format.js'
 import {
   JOURNAL_START,
   JournalDamage,
@@ -22,6 +22,7 @@ import {
   type JournalEnd,
 } from '../journal/reader.js'
 import { journalFolder, segmentName, segmentOf, type JournalPosition } from '../journal/segments.js'
+import { BLOCK_BYTES_MAX } from '../limits.js'
 import { listSnapshots, readSnapshot } from './snapshots.js'
 
 export interface RecoveryOptions {

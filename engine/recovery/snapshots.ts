@@ -20,13 +20,11 @@ import { crc32c } from '../journal/crc32c.js'
 import type { Disk } from '../journal/disk.js'
 import { syncAll, writeAll } from '../journal/file-backend.js'
 import { snapshotFolder, type JournalPosition } from '../journal/segments.js'
+import { SNAPSHOTS_KEPT, SNAPSHOT_WRITE_BYTES } from '../limits.js'
 
 const HEADER_BYTES = 192
 const VERSION = 1
 const MAGIC = 'GLASSSNP'
-const WRITE_BYTES = 4 * 1024 * 1024
-/** Snapshots that stay when a new one is written. */
-export const SNAPSHOTS_KEPT = 2
 
 export interface Snapshot {
   readonly seq: number
@@ -61,8 +59,8 @@ export function writeSnapshot(disk: Disk, dataDir: string, snapshot: Snapshot): 
   const file = disk.create(temporary)
   try {
     writeAll(file, header(snapshot), 0, what)
-    for (let at = 0; at < snapshot.payload.length; at += WRITE_BYTES)
-      writeAll(file, snapshot.payload.subarray(at, at + WRITE_BYTES), HEADER_BYTES + at, what)
+    for (let at = 0; at < snapshot.payload.length; at += SNAPSHOT_WRITE_BYTES)
+      writeAll(file, snapshot.payload.subarray(at, at + SNAPSHOT_WRITE_BYTES), HEADER_BYTES + at, what)
     syncAll(() => file.sync(), what)
   } catch (error) {
     // What is left of it would take the space that the journal needs.

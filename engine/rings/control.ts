@@ -6,6 +6,7 @@
  * Invariant: one writer a field. durableSeq is written by the journal thread alone and guarded by a
  * version (a seqlock), because a 53-bit value is two words: a reader never sees half of an update.
  */
+import { PRODUCERS_MAX } from '../limits.js'
 import { machineMs } from './machine-clock.js'
 import type { Doorbell } from './ring.js'
 
@@ -25,8 +26,6 @@ const FAILURE_TEXT_BYTES = 1024
 /** Added to what is written of the clock, which may be negative; what was never written stays 0. */
 const CLOCK_ZERO = 2 ** 52
 
-/** Most gateways, operators and followers together. */
-export const PRODUCERS_MAX = 64
 const FIXED_DOORBELLS = 4
 const DOORBELL_COUNT = FIXED_DOORBELLS + PRODUCERS_MAX
 const TEXT_AT = (DOORBELLS + DOORBELL_COUNT * DOORBELL_WORDS) * 4

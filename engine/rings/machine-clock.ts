@@ -3,7 +3,7 @@
  * setting of the wall clock moves. `performance.now()` is the same clock, counted from each thread's start,
  * and cheaper to read.
  */
-const TRIES = 16
+import { CLOCK_READ_TRIES } from '../limits.js'
 
 const hrtimeMs = (): number => Number(process.hrtime.bigint()) / 1e6
 
@@ -11,7 +11,7 @@ const hrtimeMs = (): number => Number(process.hrtime.bigint()) / 1e6
 function threadStartMs(): number {
   let closestMs = Infinity
   let startMs = 0
-  for (let attempt = 0; attempt < TRIES; attempt++) {
+  for (let attempt = 0; attempt < CLOCK_READ_TRIES; attempt++) {
     const beforeMs = hrtimeMs()
     const ownMs = performance.now()
     const afterMs = hrtimeMs()

@@ -1,7 +1,7 @@
 /** The ring keeps every message, in order, whole, at any length and across the wrap, also between threads. */
 import { Worker } from 'node:worker_threads'
+import { RING_BYTES_MAX } from '../limits.js'
 import {
-  RING_BYTES_MAX,
   RingReader,
   RingWriter,
   armDoorbell,

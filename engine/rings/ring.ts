@@ -15,16 +15,13 @@
  * the tail that publishes it is stored (Atomics are sequentially consistent), so the consumer never
  * sees half of one.
  */
+import { RING_BYTES_MAX, RING_BYTES_MIN } from '../limits.js'
 const CAPACITY_WORD = 0
 const HEAD_WORD = 16
 const TAIL_WORD = 32
 const DATA_BYTES = 192
 const RECORD_HEADER_BYTES = 8
 const PADDING = -1
-
-/** Smallest and largest capacity of a ring in bytes. */
-export const RING_BYTES_MIN = 1024
-export const RING_BYTES_MAX = 2 ** 30
 
 /** Allocates a ring of `capacityBytes` (a power of two within RING_BYTES_MIN..MAX; throws otherwise). */
 export function createRing(capacityBytes: number): SharedArrayBuffer {

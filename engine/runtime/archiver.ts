@@ -5,6 +5,7 @@
 import { Worker } from 'node:worker_threads'
 import type { ArchiveThreadData } from '../recovery/archive-thread.js'
 import type { ArchiveRecord } from '../journal/segment-files.js'
+import { ARCHIVE_EVERY_MS } from '../limits.js'
 
 export interface ArchiverOptions {
   readonly dataDir: string
@@ -22,10 +23,8 @@ export interface Archiver {
   stop(): Promise<void>
 }
 
-const EVERY_MS = 60_000
-
 export function startArchiver(options: ArchiverOptions): Archiver {
-  const { dataDir, keepMs, settledSeq, onLog, everyMs = EVERY_MS } = options
+  const { dataDir, keepMs, settledSeq, onLog, everyMs = ARCHIVE_EVERY_MS } = options
   let running: Promise<void> | undefined
   let trouble = ''
   const look = async (): Promise<void> => {

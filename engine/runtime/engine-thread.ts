@@ -8,6 +8,7 @@ import { nodeDisk } from '../journal/disk.js'
 import { recover } from '../recovery/recovery.js'
 import type { JournalPosition } from '../journal/segments.js'
 import { machineMs } from '../rings/machine-clock.js'
+import { IDLE_SLEEP_MS, ROOM_SLEEP_MS } from '../limits.js'
 import { Publisher } from './publisher.js'
 import { RingReader, RingWriter, armDoorbell, disarmDoorbell, sleepOnDoorbell } from '../rings/ring.js'
 import { RunLoop } from './run.js'
@@ -42,10 +43,6 @@ export type EngineThreadMessage =
       readonly snapshotSeq: number
       readonly replayed: number
     }
-
-const ROOM_SLEEP_MS = 2
-/** An idle thread looks around at least this often: the clock may have been set. */
-const IDLE_SLEEP_MS = 1000
 
 function tell(message: EngineThreadMessage): void {
   parentPort!.postMessage(message)

@@ -7,11 +7,19 @@
  * failure of any thread halts all of them, and nothing is retried.
  */
 import { Worker } from 'node:worker_threads'
-import { ControlBlock, Failure, PRODUCERS_MAX, StopPhase, createControl } from '../rings/control.js'
+import { ControlBlock, Failure, StopPhase, createControl } from '../rings/control.js'
+import {
+  INBOUND_RING_BYTES,
+  JOURNAL_RING_BYTES,
+  OUTBOUND_RING_BYTES,
+  PRODUCERS_MAX,
+  SEGMENT_BYTES,
+  SNAPSHOT_CHECK_MS,
+  SNAPSHOT_EVERY,
+} from '../limits.js'
 import type { EngineThreadData, EngineThreadMessage } from './engine-thread.js'
 import type { JournalThreadData } from '../journal/journal-thread.js'
 import { lockFolder } from '../journal/lock.js'
-import { SEGMENT_BYTES } from '../journal/segments.js'
 import { createRing } from '../rings/ring.js'
 import { SnapshotTaker, snapshotInThread } from './snapshot-taker.js'
 import type { GenesisConfig } from '../types.js'
@@ -71,15 +79,6 @@ export interface ExchangeHandles {
   onFailure(listener: (failure: Failure, reason: string) => void): void
 }
 
-/** Commands from one snapshot to the next unless given. */
-export const SNAPSHOT_EVERY = 2_000_000
-const DEFAULTS = {
-  inboundBytes: 4 * 1024 * 1024,
-  outboundBytes: 16 * 1024 * 1024,
-  journalBytes: 8 * 1024 * 1024,
-}
-const SNAPSHOT_CHECK_MS = 1000
-
 /** Starts the exchange; rejects with what is wrong when the folder is locked, damaged or of another genesis. */
 export async function startExchange(options: ExchangeOptions): Promise<ExchangeHandles> {
   const producers = options.gateways + (options.operators ?? 0)
@@ -106,9 +105,9 @@ async function startLocked(
   const control = new ControlBlock(controlBlock)
   const rings = (bytes: number): SharedArrayBuffer[] =>
     Array.from({ length: producers }, () => createRing(bytes))
-  const inbound = rings(options.inboundBytes ?? DEFAULTS.inboundBytes)
-  const outbound = rings(options.outboundBytes ?? DEFAULTS.outboundBytes)
-  const journal = createRing(options.journalBytes ?? DEFAULTS.journalBytes)
+  const inbound = rings(options.inboundBytes ?? INBOUND_RING_BYTES)
+  const outbound = rings(options.outboundBytes ?? OUTBOUND_RING_BYTES)
+  const journal = createRing(options.journalBytes ?? JOURNAL_RING_BYTES)
 
   const engineData: EngineThreadData = {
     dataDir,

@@ -20,16 +20,11 @@ import {
   OrderEv,
   TransferredEv,
 } from '../layout.js'
-import { MARKETS_MAX } from '../limits.js'
+import { MARKETS_MAX, OUTBOUND_ANSWER_BYTES_MAX, OUTBOUND_EVENTS_MAX } from '../limits.js'
 import { OUTBOUND_HEADER_WORDS, Outbound, OutboundType } from '../messages.js'
 import { ringDoorbell, type Doorbell, type RingWriter } from '../rings/ring.js'
 import { TouchedSet } from '../core/base/touched.js'
 import type { Engine, EventBuffer } from '../types.js'
-
-/** Events of one outbound message at most. */
-const CHUNK_EVENTS = 256
-/** Bytes of a query's answer in one outbound message at most. */
-const CHUNK_ANSWER_BYTES = 16 * 1024
 
 export interface OutboundEnd {
   readonly ring: RingWriter
@@ -41,7 +36,7 @@ export class Publisher {
   private readonly outbound: readonly OutboundEnd[]
   private readonly control: ControlBlock
   private readonly waitForRoom: (hasRoom: () => boolean) => void
-  private readonly chunk = new ArrayBuffer(CHUNK_EVENTS * EVENT_WORDS * 4)
+  private readonly chunk = new ArrayBuffer(OUTBOUND_EVENTS_MAX * EVENT_WORDS * 4)
   private readonly chunkWords = new Int32Array(this.chunk)
   private readonly chunkFloats = new Float64Array(this.chunk)
   private readonly chunkBytes = new Uint8Array(this.chunk)
@@ -151,7 +146,7 @@ export class Publisher {
     this.begin(asker, connection, request, seq, seq, timeMs)
     let at = 0
     do {
-      const piece = bytes.subarray(at, at + CHUNK_ANSWER_BYTES)
+      const piece = bytes.subarray(at, at + OUTBOUND_ANSWER_BYTES_MAX)
       at += piece.length
       this.send(asker, OutboundType.Answer, piece, 0, at < bytes.length ? 1 : 0)
     } while (at < bytes.length)
@@ -166,7 +161,7 @@ export class Publisher {
 
   /** Word offset of a zeroed record for one more event; sends the chunk first when it is full. */
   private nextEvent(): number {
-    if (this.chunkCount === CHUNK_EVENTS) this.sendChunk(1)
+    if (this.chunkCount === OUTBOUND_EVENTS_MAX) this.sendChunk(1)
     return this.chunkCount++ * EVENT_WORDS
   }
 

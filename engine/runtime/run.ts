@@ -19,10 +19,9 @@ import {
   JOURNAL_HEADER_WORDS,
   JournalMessage,
   JournalMessageType,
-  MESSAGE_ATTACHMENT_BYTES_MAX,
-  MESSAGE_COMMANDS_MAX,
   QueryKind,
 } from '../messages.js'
+import { MESSAGE_ATTACHMENT_BYTES_MAX, MESSAGE_COMMANDS_MAX, RING_MESSAGES_A_TURN } from '../limits.js'
 import type { Publisher } from './publisher.js'
 import type { RingReader, RingWriter } from '../rings/ring.js'
 import type { Sequencer } from './sequencer.js'
@@ -35,9 +34,6 @@ const LOADS: ReadonlySet<number> = new Set([
   QueryKind.AccountPage,
   QueryKind.MarketPage,
 ])
-
-/** Messages taken from one inbound ring before the next one has its turn. */
-const BATCH_MESSAGES = 64
 
 export interface RunLoopOptions {
   /** Its state is what recovery came to; its sink is the publisher's onEvents. */
@@ -81,7 +77,7 @@ export class RunLoop {
     let handled = 0
     for (let from = 0; from < this.inbound.length; from++) {
       const ring = this.inbound[from]!
-      for (let count = 0; count < BATCH_MESSAGES; count++) {
+      for (let count = 0; count < RING_MESSAGES_A_TURN; count++) {
         const at = ring.peek()
         if (at < 0) break
         const piece = this.handle(ring, from, at)

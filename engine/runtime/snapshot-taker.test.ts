@@ -1,5 +1,6 @@
 /** Snapshots that fail: one line, pauses that grow to a bound, a line when they go on. */
-import { RETRY_MS_MAX, SnapshotTaker } from './snapshot-taker.js'
+import { SNAPSHOT_RETRY_MS_MAX } from '../limits.js'
+import { SnapshotTaker } from './snapshot-taker.js'
 
 /** Looks once a second for `seconds`, as the exchange does; the seconds at which a snapshot was tried. */
 async function lookFor(seconds: number, failsUntil: number) {
@@ -25,7 +26,7 @@ describe('snapshots', () => {
     expect(lines[0]).toContain('ENOSPC')
     const pauses = tries.slice(1).map((at, index) => at - tries[index]!)
     expect(pauses.slice(0, 7)).toEqual([1, 2, 4, 8, 16, 32, 60])
-    expect(new Set(pauses.slice(6))).toEqual(new Set([RETRY_MS_MAX / 1000]))
+    expect(new Set(pauses.slice(6))).toEqual(new Set([SNAPSHOT_RETRY_MS_MAX / 1000]))
   })
 
   test('that go on are told, and a later failure is a new one', async () => {

@@ -7,10 +7,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import type { SnapshotThreadData } from '../recovery/snapshot-thread.js'
-
-/** A try reads the journal since the last snapshot: it must not be made all the time. */
-const RETRY_MS = 1000
-export const RETRY_MS_MAX = 60_000
+import { SNAPSHOT_RETRY_MS, SNAPSHOT_RETRY_MS_MAX } from '../limits.js'
 
 export interface SnapshotTakerOptions {
   /** Takes one; resolves with its seq. */
@@ -48,7 +45,7 @@ export class SnapshotTaker {
           `snapshot failed (${error instanceof Error ? error.message : String(error)}): a start takes longer ` +
             `until one is written; it is tried again`,
         )
-      this.pauseMs = Math.min(RETRY_MS_MAX, Math.max(RETRY_MS, 2 * this.pauseMs))
+      this.pauseMs = Math.min(SNAPSHOT_RETRY_MS_MAX, Math.max(SNAPSHOT_RETRY_MS, 2 * this.pauseMs))
       this.retryAtMs = this.nowMs() + this.pauseMs
     }
   }

@@ -1,5 +1,6 @@
 /** Clocks that were or are wrong: what is refused, what is not followed, what is taken when told. */
-import { CLOCK_JUMP_MS_MAX, SteadyClock, clockBehind } from './steady-clock.js'
+import { CLOCK_JUMP_MS_MAX } from '../limits.js'
+import { SteadyClock, clockBehind } from './steady-clock.js'
 
 const START_MS = 1_700_000_000_000
 const HOUR_MS = 3_600_000

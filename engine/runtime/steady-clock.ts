@@ -8,13 +8,8 @@
  * With `accept` (`start --accept-clock`) jumps are followed; and where the clock is behind the journal, time
  * goes on from the journal's last moment at the clock's pace, so that deadlines fire and sessions can be made.
  */
+import { CLOCK_JUMP_MS_MAX, CLOCK_TELL_BASE_MS, CLOCK_TELL_EVERY_MS } from '../limits.js'
 import type { WallClock } from './sequencer.js'
-
-/** A clock may differ by so much from what it should say before it is called wrong. */
-export const CLOCK_JUMP_MS_MAX = 60_000
-const TELL_EVERY_MS = 60_000
-/** Readings of a wall clock in whole ms differ by so much from one another. */
-const TELL_BASE_MS = 2
 
 export interface SteadyClockOptions {
   /** Milliseconds since 1970. */
@@ -95,13 +90,13 @@ export class SteadyClock {
 
   /** Whether a clock that is not followed is to be told: for the first time, a minute later, or since it jumped again. */
   #isNews(jumpMs: number, monotonicMs: number): boolean {
-    if (!this.#isWrong || monotonicMs - this.#toldAtMs >= TELL_EVERY_MS) return true
+    if (!this.#isWrong || monotonicMs - this.#toldAtMs >= CLOCK_TELL_EVERY_MS) return true
     return Math.abs(jumpMs - this.#toldJumpMs) > CLOCK_JUMP_MS_MAX
   }
 
   #tell(monotonicMs: number, timeMs: number): number {
     const baseMs = timeMs - monotonicMs
-    if (!(Math.abs(baseMs - this.#toldBaseMs) <= TELL_BASE_MS)) {
+    if (!(Math.abs(baseMs - this.#toldBaseMs) <= CLOCK_TELL_BASE_MS)) {
       this.#toldBaseMs = baseMs
       this.#options.onBase(baseMs)
     }

@@ -7,6 +7,7 @@
  *   body        padded with zeros to a multiple of 8 is what a ring takes; on the socket it is not padded
  */
 import type { Writable } from 'node:stream'
+import { BRIDGE_BODY_BYTES_MAX, BRIDGE_SLAB_BYTES } from '../limits.js'
 
 export const BridgeFrame = {
   /** A message of the inbound or outbound ring. */
@@ -21,9 +22,6 @@ export const BridgeFrame = {
 } as const
 
 export const BRIDGE_HEADER_BYTES = 8
-/** The largest answer piece or applied chunk is far below; more is a broken peer. */
-const BODY_BYTES_MAX = 8 << 20
-const SLAB_BYTES = 256 << 10
 
 function writeHeader(frame: Buffer, type: number, length: number): void {
   frame.writeUInt32LE(length, 0)
@@ -62,7 +60,7 @@ export function readDurable(body: Buffer): JournalReach {
 
 /** Frames of ring messages one behind the other, copied once, so that a turn's messages leave in one write. */
 export class RingFrames {
-  #slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
+  #slab = Buffer.allocUnsafeSlow(BRIDGE_SLAB_BYTES)
   #from = 0
   #to = 0
   #full: Buffer[] = []
@@ -72,7 +70,7 @@ export class RingFrames {
     const size = BRIDGE_HEADER_BYTES + length
     if (this.#to + size > this.#slab.length) {
       if (this.#to > this.#from) this.#full.push(this.#slab.subarray(this.#from, this.#to))
-      this.#slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, size))
+      this.#slab = Buffer.allocUnsafeSlow(Math.max(BRIDGE_SLAB_BYTES, size))
       this.#from = this.#to = 0
     }
     const frame = this.#slab.subarray(this.#to, this.#to + size)
@@ -115,8 +113,8 @@ export class BridgeInbox {
     let at = 0
     while (data.length - at >= BRIDGE_HEADER_BYTES) {
       const length = data.readUInt32LE(at)
-      if (length > BODY_BYTES_MAX)
-        throw new RangeError(`bridge: frame of ${length} bytes, at most ${BODY_BYTES_MAX}`)
+      if (length > BRIDGE_BODY_BYTES_MAX)
+        throw new RangeError(`bridge: frame of ${length} bytes, at most ${BRIDGE_BODY_BYTES_MAX}`)
       const from = at + BRIDGE_HEADER_BYTES
       if (data.length < from + length) break
       this.#onFrame(data.readUInt32LE(at + 4), data.subarray(from, from + length))

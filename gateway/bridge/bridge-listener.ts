@@ -6,11 +6,9 @@
  */
 import { chmodSync, rmSync } from 'node:fs'
 import { type Socket, createServer } from 'node:net'
+import { SUCCESSION_MS } from '../limits.js'
 import { Bridge, type BridgeOptions, type RunningBridge } from './bridge.js'
 import { jsonFrame } from './bridge-frames.js'
-
-/** The end of a gateway process that died may be noticed a little later than its successor. */
-const SUCCESSION_MS = 2000
 
 /** Said instead of a BridgeHello, to a gateway process that is not wanted. */
 export interface BridgeRefusal {

@@ -15,6 +15,13 @@ import { INBOUND_HEADER_WORDS, Inbound, InboundType, Outbound, OutboundType } fr
 import { RingWriter, armDoorbell, disarmDoorbell, sleepOnDoorbellAsync } from '../../engine/rings/ring.js'
 import { BatchList } from '../views/batch-list.js'
 import {
+  BRIDGE_UNSENT_BYTES_MAX,
+  LINK_MESSAGES_A_TURN,
+  QUIET_MS_MAX,
+  RING_RETRY_MS,
+  SLEEP_MS_MAX,
+} from '../limits.js'
+import {
   BRIDGE_HEADER_BYTES,
   BridgeFrame,
   BridgeInbox,
@@ -37,14 +44,7 @@ import type {
 } from '../link/messages.js'
 import { RecentMessages } from './recent-messages.js'
 
-/** A gateway process that has so much unread is given up: the engine waits for nobody. */
-const UNSENT_BYTES_MAX = 64 << 20
-const MESSAGES_A_TURN = 256
-const SLEEP_MS_MAX = 1000
-const RETRY_MS = 1
 const NOBODY = -1
-/** A gateway process that is told to stop has so long to become quiet. */
-const QUIET_MS_MAX = 5000
 const NO_STATS: GatewayStats = { connections: 0, frames: 0, commands: 0, messagesOut: 0 }
 
 /** The first thing that the exchange says. */
@@ -175,7 +175,7 @@ export class Bridge implements RunningBridge {
     copy.writeInt32LE(connection, Inbound.CONNECTION * 4)
     this.#waiting.push(copy)
     this.#socket?.pause()
-    this.#retry ??= setTimeout(() => this.#drainWaiting(), RETRY_MS)
+    this.#retry ??= setTimeout(() => this.#drainWaiting(), RING_RETRY_MS)
   }
 
   #drainWaiting(): void {
@@ -187,7 +187,7 @@ export class Bridge implements RunningBridge {
     }
     this.#waiting = this.#waiting.slice(done)
     if (this.#waiting.length === 0) this.#socket?.resume()
-    else if (!this.#ended) this.#retry = setTimeout(() => this.#drainWaiting(), RETRY_MS)
+    else if (!this.#ended) this.#retry = setTimeout(() => this.#drainWaiting(), RING_RETRY_MS)
   }
 
   #write(body: Buffer, connection: number): boolean {
@@ -268,7 +268,7 @@ export class Bridge implements RunningBridge {
   #drain(): boolean {
     const reader = this.#reader
     let handled = 0
-    for (; handled < MESSAGES_A_TURN && !this.#ended; handled++) {
+    for (; handled < LINK_MESSAGES_A_TURN && !this.#ended; handled++) {
       const at = reader.poll()
       if (at < 0) break
       const frame = this.#frames.add(reader.bytes, at, reader.length)
@@ -284,9 +284,9 @@ export class Bridge implements RunningBridge {
     if (socket !== undefined && pieces.length > 0) {
       // Read after the messages were, so it is at or after each of them: a receipt's head must be.
       writeTogether(socket, [this.#durable(), ...pieces])
-      if (socket.writableLength > UNSENT_BYTES_MAX) socket.destroy()
+      if (socket.writableLength > BRIDGE_UNSENT_BYTES_MAX) socket.destroy()
     }
-    return handled === MESSAGES_A_TURN
+    return handled === LINK_MESSAGES_A_TURN
   }
 
   stop(): Promise<void> {

@@ -13,6 +13,8 @@ import {
   disarmDoorbell,
   sleepOnDoorbellAsync,
 } from '../../engine/rings/ring.js'
+import { INBOUND_RING_BYTES, OUTBOUND_RING_BYTES } from '../../engine/limits.js'
+import { LINK_MESSAGES_A_TURN, RING_RETRY_MS, SLEEP_MS_MAX } from '../limits.js'
 import {
   BridgeFrame,
   BridgeInbox,
@@ -25,12 +27,6 @@ import type { BridgeHello } from './bridge.js'
 import type { BridgeRefusal } from './bridge-listener.js'
 import type { EngineLinkOptions } from '../link/engine-link.js'
 import type { FromGateway, ProofAnswer, ProofQuestion, ToGatewayProcess } from '../link/messages.js'
-
-const INBOUND_BYTES = 4 << 20
-const OUTBOUND_BYTES = 16 << 20
-const MESSAGES_A_TURN = 256
-const SLEEP_MS_MAX = 1000
-const RETRY_MS = 1
 
 /** The exchange does not want this gateway process, or has gone without a word. */
 export class GatewayProcessError extends Error {
@@ -48,8 +44,8 @@ export class ExchangeSocket {
   readonly gone: Promise<void>
   readonly #socket: Socket
   readonly #onTold: (message: Told) => void
-  readonly #inbound = createRing(INBOUND_BYTES)
-  readonly #outbound = createRing(OUTBOUND_BYTES)
+  readonly #inbound = createRing(INBOUND_RING_BYTES)
+  readonly #outbound = createRing(OUTBOUND_RING_BYTES)
   readonly #writer: RingWriter
   /** Messages that found the ring full. */
   #waiting: Buffer[] = []
@@ -120,7 +116,7 @@ export class ExchangeSocket {
     } else if (this.#waiting.length > 0 || !this.#take(body)) {
       this.#waiting.push(Buffer.from(body))
       this.#socket.pause()
-      if (this.#waiting.length === 1) setTimeout(() => this.#retry(), RETRY_MS)
+      if (this.#waiting.length === 1) setTimeout(() => this.#retry(), RING_RETRY_MS)
     }
   }
 
@@ -159,7 +155,7 @@ export class ExchangeSocket {
     let done = 0
     while (done < this.#waiting.length && this.#take(this.#waiting[done]!)) done++
     this.#waiting = this.#waiting.slice(done)
-    if (this.#waiting.length > 0) setTimeout(() => this.#retry(), RETRY_MS)
+    if (this.#waiting.length > 0) setTimeout(() => this.#retry(), RING_RETRY_MS)
     else this.#socket.resume()
   }
 
@@ -170,13 +166,13 @@ export class ExchangeSocket {
     const doorbell = this.control.engineDoorbell
     while (!this.#hasGone) {
       let handled = 0
-      for (let at = reader.peek(); at >= 0 && handled < MESSAGES_A_TURN; at = reader.peek(), handled++) {
+      for (let at = reader.peek(); at >= 0 && handled < LINK_MESSAGES_A_TURN; at = reader.peek(), handled++) {
         frames.add(reader.bytes, at, reader.length)
         reader.release()
       }
       if (handled > 0) {
         if (!this.#socket.destroyed) writeTogether(this.#socket, frames.take())
-        if (handled === MESSAGES_A_TURN) await new Promise<void>((resolve) => setImmediate(resolve))
+        if (handled === LINK_MESSAGES_A_TURN) await new Promise<void>((resolve) => setImmediate(resolve))
         continue
       }
       const seen = armDoorbell(doorbell)

@@ -3,9 +3,8 @@
  * fills and orders that ended while nobody listened are in its history too. To it they are nobody's answer.
  */
 import { Outbound } from '../../engine/messages.js'
+import { RECENT_BYTES_MAX } from '../limits.js'
 import { BRIDGE_HEADER_BYTES } from './bridge-frames.js'
-
-const RECENT_BYTES_MAX = 24 << 20
 
 export class RecentMessages {
   #frames: Buffer[] = []

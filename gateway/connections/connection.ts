@@ -11,9 +11,7 @@ import { Kind } from '../../sdk/wire/layout.js'
 import type { WireValue } from '../../sdk/wire/msgpack.js'
 import type { SessionInfo } from '../sessions/directory.js'
 import type { BackendSocket } from '../sockets/backend.js'
-
-/** Bytes of a message that leave in one WebSocket frame. */
-const PIECE_BYTES = 8 << 10
+import { PIECE_BYTES } from '../limits.js'
 
 export type Encoded = string | Uint8Array<ArrayBuffer>
 

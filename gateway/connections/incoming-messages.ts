@@ -6,11 +6,11 @@
  *
  * Called by admission.ts.
  */
+import { WAITING_BYTES_MIN } from '../limits.js'
 const HEADER_BYTES = 4
-const BYTES_MIN = 4 << 10
 
 export class WaitingMessages {
-  #bytes = Buffer.alloc(BYTES_MIN)
+  #bytes = Buffer.alloc(WAITING_BYTES_MIN)
   #from = 0
   #to = 0
 

@@ -1,11 +1,9 @@
 /**
  * HTTP connections that were answered and may be kept open for a next request. uWebSockets.js does not tell of them,
  * and cuts each after ten idle seconds, so every answer counts as such a connection for so long: too many rather
- * than too few. An address whose share is used up has its connections closed with the answer. Called by limits.ts.
+ * than too few. An address whose share is used up has its connections closed with the answer. Called by client-limits.ts.
  */
-
-/** How long an idle HTTP connection stays, ms. */
-export const HTTP_IDLE_MS = 10_000
+import { HTTP_IDLE_MS } from '../limits.js'
 
 export class KeptConnections {
   readonly #most: number

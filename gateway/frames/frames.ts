@@ -30,12 +30,13 @@ import { unpackJson } from '../../sdk/wire/codec.js'
 import { FRAME_HEADER_BYTES, putFrameMessage } from '../../sdk/wire/signed.js'
 import type { Domain } from '../signatures/auth.js'
 import type { ErrorDetails } from '../connections/connection.js'
+import { CROWDED_RETRY_MS, RING_RETRY_MS } from '../limits.js'
 import type { Figures } from './figures.js'
 import { FrameOutcome } from './frame-outcome.js'
 import type { SessionInfo } from '../sessions/directory.js'
 import { type KeyCheck, type KeyChecks, crowded } from '../signatures/key-checks.js'
 import type { Refusal } from '../limits/budgets.js'
-import type { FramePayer, Limits } from '../limits/limits.js'
+import type { FramePayer, Limits } from '../limits/client-limits.js'
 import { scopeMissing } from '../protocol/request-error.js'
 import type { Submissions } from '../link/submissions.js'
 import type { UsedNonces } from './used-nonces.js'
@@ -43,8 +44,6 @@ import type { UsedNonces } from './used-nonces.js'
 const NO_BYTES = new Uint8Array(0)
 /** Records in front of a frame's commands. */
 const HEADERS = 1
-/** The engine empties a full ring within a few of these. */
-const RETRY_MS = 1
 
 interface PendingFrame {
   readonly id: number
@@ -348,7 +347,7 @@ export class FrameIntake {
   #refusalOf(connection: FrameSource, { checked, session }: PendingFrame): Refusal | undefined {
     if (checked === 'crowded') {
       const message = `${crowded(connection.ip)}; the frame was not taken`
-      return { code: ErrorCode.IpRateLimited, message, retryAfter: 100 }
+      return { code: ErrorCode.IpRateLimited, message, retryAfter: CROWDED_RETRY_MS }
     }
     if (checked === 'invalid')
       return { code: ErrorCode.BadSignature, message: `the signature is not by the key of ${session.text}` }
@@ -367,7 +366,7 @@ export class FrameIntake {
   /** The way to the engine is full: goes on with this connection when there may be room again. */
   #wait(connection: FrameSource): void {
     this.#waiting.add(connection)
-    this.#retry ??= setTimeout(() => this.#resume(), RETRY_MS)
+    this.#retry ??= setTimeout(() => this.#resume(), RING_RETRY_MS)
   }
 
   #resume(): void {

@@ -8,9 +8,9 @@
  * reaches is known: `forgotten` is derived from what was dropped, never guessed.
  */
 import { Ev } from '../../engine/layout.js'
+import { DEAD_ENTRIES_MIN, RECORD_ROWS_MIN } from '../limits.js'
 import { NUMBER_F64, RECORD_FLOATS, HISTORY_RECORD_WORDS, copyRecord } from './record.js'
 
-const FIRST_CAPACITY = 1024
 /** Steps of the size classes in which the largest accounts are looked for: each is at most 1/8 wide. */
 const CLASSES_AN_OCTAVE = 8
 
@@ -54,7 +54,7 @@ export class AccountRecords {
   constructor(capacity: number, onDrop: (slot: number) => void = () => {}) {
     this.capacity = capacity
     this.#onDrop = onDrop
-    this.words = new Int32Array(Math.min(FIRST_CAPACITY, capacity) * HISTORY_RECORD_WORDS)
+    this.words = new Int32Array(Math.min(RECORD_ROWS_MIN, capacity) * HISTORY_RECORD_WORDS)
     this.floats = new Float64Array(this.words.buffer)
   }
 
@@ -113,7 +113,7 @@ export class AccountRecords {
     this.#free.push(slot)
     list.forgotten = this.#positionOf(slot)
     list.from++
-    if (list.from > 64 && list.from > list.slots.length / 2) {
+    if (list.from > DEAD_ENTRIES_MIN && list.from > list.slots.length / 2) {
       list.slots = list.slots.slice(list.from)
       list.from = 0
     }

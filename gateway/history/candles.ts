@@ -5,6 +5,7 @@
  */
 import { quoteUnits } from '../../engine/units.js'
 import { CANDLE_INTERVALS, type CandleInterval } from '../../sdk/wire/layout.js'
+import { CANDLES_KEPT } from '../limits.js'
 
 /** [startMs, open, high, low, close, lots, quoteUnits, trades, lastSeq] */
 export type Candle = [
@@ -20,8 +21,6 @@ export type Candle = [
 ]
 
 export const INTERVALS = Object.keys(CANDLE_INTERVALS) as CandleInterval[]
-/** Candles kept of each interval. */
-const KEEP = 1500
 
 export class Candles {
   readonly #series = new Map<CandleInterval, Candle[]>(INTERVALS.map((interval) => [interval, []]))
@@ -44,7 +43,7 @@ export class Candles {
       if (candle === undefined || timeMs >= candle[0] + lengthMs) {
         candle = [timeMs - (timeMs % lengthMs), ticks, ticks, ticks, ticks, 0, 0, 0, 0]
         series.push(candle)
-        if (series.length > KEEP) series.shift()
+        if (series.length > CANDLES_KEPT) series.shift()
       }
       if (ticks > candle[2]) candle[2] = ticks
       if (ticks < candle[3]) candle[3] = ticks
@@ -64,7 +63,7 @@ export class Candles {
     const series = this.#series.get(interval)!
     if (series.at(-1)?.[0] === candle[0]) series.pop()
     series.push(candle)
-    if (series.length > KEEP) series.shift()
+    if (series.length > CANDLES_KEPT) series.shift()
   }
 
   /** Sets what was before: shown from now on, and still growing until `absorb`. */
@@ -76,7 +75,7 @@ export class Candles {
   absorb(): void {
     if (this.#older === undefined) return
     for (const [interval, series] of this.#series) {
-      const all = this.latest(interval, KEEP)
+      const all = this.latest(interval, CANDLES_KEPT)
       // Those that changed are sent as objects of the series: they stay in it.
       const changed = this.#changed.get(interval)
       const [first] = series
@@ -133,7 +132,7 @@ export class Candles {
     trades: number
   } {
     const figures = { open: 0, high: 0, low: 0, lots: 0, quoteUnits: 0, trades: 0 }
-    for (const [startMs, open, high, low, , lots, quoteUnits, trades] of this.latest('1m', KEEP)) {
+    for (const [startMs, open, high, low, , lots, quoteUnits, trades] of this.latest('1m', CANDLES_KEPT)) {
       if (startMs <= nowMs - CANDLE_INTERVALS['1d']) continue
       if (figures.trades === 0) figures.open = open
       if (high > figures.high) figures.high = high

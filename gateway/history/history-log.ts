@@ -26,6 +26,7 @@ import {
 import { open, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { crc32c } from '../../engine/journal/crc32c.js'
+import { PENDING_RECORDS, SLACK_RECORDS } from '../limits.js'
 import {
   CRC_WORD,
   HISTORY_RECORD_BYTES,
@@ -38,10 +39,6 @@ import {
 const MAGIC = 'GLASSHIS'
 const VERSION = 1
 const Type = { Header: 1, Data: 2, Mark: 3, Forgotten: 4 } as const
-/** Records beyond twice what is held before the file is written anew. */
-const SLACK_RECORDS = 1 << 14
-/** Appended records are written when so many wait, or when somebody asks. */
-const PENDING_RECORDS = 1024
 
 export const LogKind = { Fills: 1, Orders: 2 } as const
 

@@ -18,6 +18,7 @@ import { nodeDisk } from '../../engine/journal/disk.js'
 import { journalHolds } from '../../engine/journal/segment-files.js'
 import { EVENT_WORDS, Ev, FillEv, kindOf } from '../../engine/layout.js'
 import type { FillEntry, OrderEntry } from '../../sdk/wire/layout.js'
+import { WAITING_RECORDS_MAX } from '../limits.js'
 import { FillStore, takerSideAt } from './fill-store.js'
 import { OrderHistory, endedParties } from './order-history.js'
 import type { AccountRecords } from './account-records.js'
@@ -25,9 +26,6 @@ import { HistoryLog, LogKind, type LogContent, type LogSink, type LogMark } from
 import { MarketFiles, MarketHistory } from './market-history.js'
 import { startRebuild } from './rebuild.js'
 import { NUMBER_F64, Party, HISTORY_RECORD_WORDS, TIME_F64, TYPE_WORD, copyRecord } from './record.js'
-
-/** Live records kept for the time until `begin`; beyond it they are taken from the journal. */
-const WAITING_RECORDS_MAX = 1 << 16
 
 export interface HistoryOptions {
   /** Fills kept. */

@@ -8,11 +8,9 @@ import { existsSync, readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32c } from '../../engine/journal/crc32c.js'
 import type { CandleInterval, TradeEntry } from '../../sdk/wire/layout.js'
+import { TRADES_KEPT } from '../limits.js'
 import { type Candle, Candles, INTERVALS } from './candles.js'
 import { replaceFiles, replaceFilesNow } from './replace-files.js'
-
-/** Trades kept of a market. */
-export const TRADES_KEPT = 1000
 
 /** Candles and trades of one market. */
 export class MarketHistory {

@@ -8,13 +8,11 @@
 import { EventKind } from '../../engine/codes.js'
 import { Ev, FillEv, OrderEv, kindOf } from '../../engine/layout.js'
 import type { OrderEntry } from '../../sdk/wire/layout.js'
+import { ENDED_ORDERS_KEPT } from '../limits.js'
 import { AccountRecords } from './account-records.js'
 import { RecordIndex } from './record-index.js'
 import { Party, RECORD_FLOATS, HISTORY_RECORD_WORDS, TIME_F64, TYPE_WORD } from './record.js'
 import { fillOrderEntry, isRefusedOrder, orderEntry } from './order-entry.js'
-
-/** Orders kept. */
-export const ENDED_ORDERS_KEPT = 1 << 17
 
 /** Parties whose order ended by an event; 0 = none. */
 export function endedParties(kind: number, words: Int32Array, word: number): number {

@@ -8,17 +8,16 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { EventKind } from '../../engine/codes.js'
 import { EventReplay } from '../../engine/recovery/replay-events.js'
 import { EVENT_WORDS, Ev, kindOf } from '../../engine/layout.js'
+import {
+  BATCHES_AHEAD,
+  BATCH_COMMANDS,
+  BATCH_RECORDS,
+  REBUILD_STEP_COMMANDS,
+  REBUILD_WORK_MS,
+} from '../limits.js'
 import { endedParties } from './order-history.js'
 import type { FromRebuild, RebuildThreadData, ToRebuild } from './rebuild.js'
 import { NUMBER_F64, Party, RECORD_FLOATS, HISTORY_RECORD_WORDS, TIME_F64, TYPE_WORD } from './record.js'
-
-const BATCH_RECORDS = 8192
-/** A batch is handed on after so many commands, however little they did. */
-const BATCH_COMMANDS = 200_000
-const BATCHES_AHEAD = 2
-/** Commands between two looks at the clock. */
-const STEP_COMMANDS = 64
-const WORK_MS = 8
 
 async function main(data: RebuildThreadData): Promise<void> {
   const port = parentPort!
@@ -73,11 +72,11 @@ async function main(data: RebuildThreadData): Promise<void> {
     count = 0
   }
   for (let goesOn = true; goesOn;) {
-    const until = performance.now() + WORK_MS
+    const until = performance.now() + REBUILD_WORK_MS
     while (goesOn && performance.now() < until && count < BATCH_RECORDS)
-      goesOn = replay.advance(STEP_COMMANDS)
+      goesOn = replay.advance(REBUILD_STEP_COMMANDS)
     if (count >= BATCH_RECORDS || replay.seq - handedOn >= BATCH_COMMANDS) await handOn()
-    await sleep(WORK_MS)
+    await sleep(REBUILD_WORK_MS)
   }
   await handOn()
   post({ type: 'done', from: replay.from })

@@ -10,31 +10,24 @@
  * address that goes on is not even answered: an answer costs more than the end.
  */
 import { ErrorCode } from '../../sdk/wire/codes.js'
+import {
+  ADDRESS_MS_A_TURN,
+  ANONYMOUS_MS_A_TURN,
+  BAD_SIGNATURE_WEIGHT,
+  ENDED_WEIGHT,
+  MESSAGES_A_TURN,
+  SOCKET_BYTES_A_TURN,
+  SOCKET_MESSAGES_A_TURN,
+  TOLD_RATE,
+  WAITING_BYTES_MAX,
+} from '../limits.js'
 import { Budget, type Rate, type Refusal, ToldBudget, ofAddress } from './budgets.js'
 import type { GatewayConfig } from '../settings/config.js'
 import type { Connection } from '../connections/connection.js'
 import { WaitingMessages } from '../connections/incoming-messages.js'
 
-/** Messages and bytes of one socket handled in a turn, and messages of all. */
-const SOCKET_MESSAGES_A_TURN = 32
-const SOCKET_BYTES_A_TURN = 64 << 10
-const MESSAGES_A_TURN = 256
-/**
- * Time of this thread that the messages of one address may take in a turn, ms: some cost a thousand times what others
- * do. Who has not logged on waits when its address has taken the smaller part: an order passes some four turns on its
- * way, and whoever can show no account is not to make each of them longer.
- */
-const ADDRESS_MS_A_TURN = 2
-const ANONYMOUS_MS_A_TURN = 0.5
-/** Bytes of one socket's messages that wait for their turn. */
-export const WAITING_BYTES_MAX = 1 << 20
 /** What a refusal takes from the budget of refusals, and what a signature does that is not right. */
 const REFUSAL = 1
-const BAD_SIGNATURE = 50
-/** What a refusal takes that ends an HTTP connection: a new one costs us as much as some messages. */
-const ENDED = 10
-/** Refusals that end an HTTP connection and are told to one address; beyond, it ends without an answer. */
-const TOLD = { perSecond: 100, burst: 256 }
 
 /** Errors that are answers rather than mistakes: what is not there, what only the engine could know. */
 const ANSWERS: ReadonlySet<number> = new Set([
@@ -46,7 +39,7 @@ const SIGNATURES: ReadonlySet<number> = new Set([ErrorCode.BadSignature, ErrorCo
 
 /** What an error takes from the budget of refusals; 0 = it is the engine's, which has taken its price already. */
 function priceOf(code: number): number {
-  if (SIGNATURES.has(code)) return BAD_SIGNATURE
+  if (SIGNATURES.has(code)) return BAD_SIGNATURE_WEIGHT
   const isOurs =
     (code >= 1000 && code < 4000 && !(code >= 2100 && code < 3000)) || (code >= 5000 && code < 5100)
   return isOurs && !ANSWERS.has(code) ? REFUSAL : 0
@@ -61,7 +54,7 @@ export class Admission {
   readonly #refusalsByIp: Budget<string>
   /** Connections of an address that were closed for what they asked. */
   readonly #closed: Budget<string>
-  readonly #told = new Budget<string>(TOLD)
+  readonly #told = new Budget<string>(TOLD_RATE)
   /** Until when an address is kept out, of performance.now(). */
   readonly #out = new Map<string, number>()
 
@@ -128,7 +121,7 @@ export class Admission {
     // Being kept out is told (`hasBeenTold` has counted it), and is no new offence.
     if (this.#out.has(ip)) return true
     const now = performance.now()
-    const price = ends ? Math.max(ENDED, priceOf(code)) : priceOf(code)
+    const price = ends ? Math.max(ENDED_WEIGHT, priceOf(code)) : priceOf(code)
     if (price > 0 && this.#refusalsByIp.take(ip, price, now) > 0 && this.#closed.take(ip, 1, now) > 0)
       this.#keepOut(ip, now)
     return !ends || this.#told.take(ip, 1, now) === 0

@@ -5,6 +5,7 @@
  *
  * Buckets of those who are gone are forgotten once they would be full again.
  */
+import { BUCKETS_SWEPT } from '../limits.js'
 export interface Rate {
   readonly perSecond: number
   readonly burst: number
@@ -25,9 +26,6 @@ class Bucket {
     this.atMs = atMs
   }
 }
-
-/** Keys looked at for forgetting, each time one is added. */
-const SWEEP = 2
 
 /** Buckets of one kind, by key (an account or an address). */
 export class Budget<K> {
@@ -80,7 +78,7 @@ export class Budget<K> {
     const fullAfterMs = (this.#rate.burst * 1000) / this.#rate.perSecond
     let looked = 0
     for (const [key, bucket] of this.#buckets) {
-      if (++looked > SWEEP) break
+      if (++looked > BUCKETS_SWEPT) break
       this.#buckets.delete(key)
       // Put back at the end, to be looked at again later.
       if (nowMs - bucket.atMs < fullAfterMs) this.#buckets.set(key, bucket)

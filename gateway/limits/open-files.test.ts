@@ -1,7 +1,7 @@
 /** When a process that has few descriptors left lets nobody in, and what it holds back for its files. */
 import { readdirSync, readlinkSync } from 'node:fs'
 import { gatewayConfig } from '../settings/config.js'
-import { Limits } from './limits.js'
+import { Limits } from './client-limits.js'
 import { DescriptorGuard } from './open-files.js'
 
 const FILES = 400

@@ -1,18 +1,11 @@
 /**
  * How many connections a process may take and still open the files that it needs: history, and the journal where it
  * is beside it, must never find that strangers hold every descriptor. Connections that are whole are counted
- * (limits.ts); uWebSockets.js does not tell of those that have sent nothing yet, so the process's descriptors are
+ * (client-limits.ts); uWebSockets.js does not tell of those that have sent nothing yet, so the process's descriptors are
  * looked at, and where few are free nobody is let in until more are (`DescriptorGuard`, which server.ts looks by).
  */
 import { closeSync, openSync, readFileSync, readdirSync, statSync } from 'node:fs'
-
-/** Files beside connections: segments, snapshots, history, and connections that are not whole yet. */
-const OTHER_FILES = 1024
-/** Of the files beside connections, the part of free ones below which nobody is let in, and that with which again. */
-const SHUT_BELOW = 1 / 4
-const OPEN_FROM = 1 / 2
-/** Descriptors that are held so that files can be opened even where strangers came faster than the guard looks. */
-const HELD = 32
+import { FILES_HELD, OPEN_FROM, OTHER_FILES, SHUT_BELOW } from '../limits.js'
 
 const otherFiles = (files: number): number => Math.min(OTHER_FILES, Math.floor(files / 2))
 
@@ -65,7 +58,7 @@ export class DescriptorGuard {
   #hold(): void {
     if (this.#files === Infinity) return
     try {
-      while (this.#held.length < Math.min(HELD, otherFiles(this.#files) / 8))
+      while (this.#held.length < Math.min(FILES_HELD, otherFiles(this.#files) / 8))
         this.#held.push(openSync('/dev/null', 'r'))
     } catch {
       // As many as there are.

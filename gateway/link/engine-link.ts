@@ -19,15 +19,12 @@ import {
 } from '../../engine/messages.js'
 import { GatedReader } from '../../engine/rings/gated-reader.js'
 import { RingWriter, armDoorbell, disarmDoorbell, sleepOnDoorbellAsync } from '../../engine/rings/ring.js'
+import { LINK_MESSAGES_A_TURN, SLEEP_MS_MAX } from '../limits.js'
 
 /** Connection number of what this thread asks for itself. */
 const OWN = 0
 const NOBODY = -1
 const NO_RECORD = new Int32Array(0)
-/** Messages handled before the event loop gets its turn. */
-const MESSAGES_A_TURN = 256
-/** A sleeper looks at the stop flag at least this often. */
-const SLEEP_MS_MAX = 1000
 
 /** Commands that the engine has applied, as they lie in the ring: valid during the handler only. */
 export interface Applied {
@@ -228,7 +225,7 @@ export class EngineLink {
   /** Handles up to a turn of messages; true when there may be more. */
   #drain(handler: EngineLinkHandler): boolean {
     let handled = 0
-    for (; handled < MESSAGES_A_TURN && !this.#ended; handled++) {
+    for (; handled < LINK_MESSAGES_A_TURN && !this.#ended; handled++) {
       const at = this.#reader.poll()
       if (at < 0) break
       this.#handle(at, handler)
@@ -236,7 +233,7 @@ export class EngineLink {
     }
     // Between two messages of the same commands nothing is told: nobody sees half of what they did.
     if (handled > 0 && !this.#within) handler.flush()
-    return handled === MESSAGES_A_TURN
+    return handled === LINK_MESSAGES_A_TURN
   }
 
   #handle(at: number, handler: EngineLinkHandler): void {

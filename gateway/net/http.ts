@@ -6,7 +6,6 @@
  * Every request takes from a budget of its address before anything else is done for it. A handler must
  * neither throw nor leave a request without an answer or an abort handler: uWebSockets.js ends the process.
  */
-import { HTTP_HEAD_BYTES_MAX } from '../../engine/limits.js'
 import { ErrorCode } from '../../sdk/wire/codes.js'
 import { FieldError } from '../../sdk/wire/fields.js'
 import { type HttpEndpoint, httpEndpoints, optionMethods } from '../../sdk/wire/http.js'
@@ -17,6 +16,7 @@ import { addressKey } from '../limits/addresses.js'
 import { EncodedAnswer } from '../streams/depth-answers.js'
 import { asyncApi, openApi } from '../protocol/documents.js'
 import type { Gateway } from '../gateway.js'
+import { HTTP_HEAD_BYTES_MAX } from '../limits.js'
 import { type Body, readHttpBody } from './http-body.js'
 import { HttpFrames } from './http-frames.js'
 import { Reply } from './http-reply.js'

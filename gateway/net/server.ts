@@ -7,9 +7,9 @@
  */
 import { ErrorCode, errorName } from '../../sdk/wire/codes.js'
 import { type Codec, codecOf } from '../../sdk/wire/codec.js'
-import { FRAME_BYTES_MAX, HTTP_HEAD_BYTES_MAX } from '../../engine/limits.js'
 import type { SocketData } from '../connections/connection.js'
 import type { Gateway } from '../gateway.js'
+import { FILES_LOOK_MS, HTTP_HEAD_BYTES_MAX, IDLE_GRACE_S, IDLE_S_MIN, MESSAGE_BYTES_CUT } from '../limits.js'
 import { Door } from './door.js'
 import type { HttpRequest, HttpResponse } from '../sockets/backend.js'
 import { addHttpRoutes, addMetricsRoutes, addressUnlessTold, headBytes } from './http.js'
@@ -19,14 +19,6 @@ import type { Refusal } from '../limits/budgets.js'
 import { DescriptorGuard } from '../limits/open-files.js'
 import { loadBackend } from './load-backend.js'
 import { ListenError, probePort } from './probe-port.js'
-
-/** The least idle time that uWebSockets.js takes, and what a close may take beyond the gateway's own. */
-const IDLE_S_MIN = 8
-const IDLE_GRACE_S = 15
-/** Beyond this a socket is cut without a message: nobody reads that much before judging it. */
-const MESSAGE_BYTES_CUT = 4 * FRAME_BYTES_MAX
-/** Between two looks at how many descriptors are free, ms. */
-const LOOK_MS = 50
 
 export interface GatewayServer {
   readonly port: number
@@ -143,7 +135,7 @@ export async function startServer(
     apps.push(metrics)
   }
   const guard = new DescriptorGuard()
-  const guarding = setInterval(() => door.shut(guard.look()), LOOK_MS)
+  const guarding = setInterval(() => door.shut(guard.look()), FILES_LOOK_MS)
   return {
     port: freePort,
     stopListening: () => {

@@ -5,12 +5,7 @@
  * `npm run docs:protocol`; a test holds page and sources together.
  */
 import type { z } from 'zod'
-import {
-  FRAME_COMMANDS_MAX,
-  HTTP_HEAD_BYTES_MAX,
-  SINGLE_FILLS_MAX,
-  SWEPT_FILL_ORDERS,
-} from '../../engine/limits.js'
+import { FRAME_COMMANDS_MAX, SINGLE_FILLS_MAX, SWEPT_FILL_ORDERS } from '../../engine/limits.js'
 import { bookChecksum } from '../../sdk/wire/checksum.js'
 import { httpEndpoints, httpStatus } from '../../sdk/wire/http.js'
 import { Method } from '../../sdk/wire/layout.js'
@@ -21,6 +16,7 @@ import { WALLET_VERSION, walletTypes } from '../../sdk/wire/signed.js'
 import { PROTOCOL_VERSION, Subprotocol } from '../../sdk/wire/version.js'
 import { type GatewayConfig, gatewayConfig } from '../settings/config.js'
 import { jsonSchema } from '../protocol/documents.js'
+import { HTTP_HEAD_BYTES_MAX } from '../limits.js'
 
 type Json = Readonly<Record<string, unknown>>
 /** Text of a source file, by its path from the repository's root. */

@@ -10,13 +10,7 @@ import { Gateway } from '../gateway.js'
 import type { FromGateway, GatewayThreadData, ToGateway } from '../link/messages.js'
 import { ListenError } from '../net/probe-port.js'
 import { type GatewayServer, startServer } from '../net/server.js'
-
-const STATS_EVERY_MS = 500
-const SAVE_EVERY_MS = 5000
-const SWEEPS_AN_IDLE_TIME = 8
-const SWEEP_MS_MAX = 1000
-/** Time that close messages get to leave. */
-const CLOSE_MS = 50
+import { CLOSE_MS, SAVE_EVERY_MS, STATS_EVERY_MS, SWEEPS_AN_IDLE_TIME, SWEEP_MS_MAX } from '../limits.js'
 
 async function main(data: GatewayThreadData): Promise<void> {
   const port = parentPort

@@ -6,12 +6,11 @@ import type { z } from 'zod'
 import type { Method } from '../../sdk/wire/layout.js'
 import { paramNames } from '../../sdk/wire/positions.js'
 import { type MethodSchema, methods } from '../../sdk/wire/schema.js'
+import { SHOWN_CHARACTERS_MAX } from '../limits.js'
 import { jsonSchema } from './documents.js'
 
 type Json = Readonly<Record<string, unknown>>
 type Issue = z.core.$ZodIssue
-
-const SHOWN_CHARACTERS_MAX = 60
 
 /** A value in a message, which a stranger chose: never long. */
 export function shownParam(value: unknown): string {

@@ -10,6 +10,7 @@ import type { Connection } from '../connections/connection.js'
 import type { EngineLink } from '../link/engine-link.js'
 import type { FromGateway } from '../link/messages.js'
 import type { Submissions } from '../link/submissions.js'
+import { RING_RETRY_MS } from '../limits.js'
 
 const NO_BYTES = new Uint8Array(0)
 
@@ -68,7 +69,7 @@ export class DisconnectCancels {
       },
     )
     // The ring is full: the next turn of the event loop has made room, or the engine has ended.
-    if (!taken && !this.#link.ended) setTimeout(() => this.#cancelAll(account), 1)
+    if (!taken && !this.#link.ended) setTimeout(() => this.#cancelAll(account), RING_RETRY_MS)
   }
 
   /** `by` more connections of the account ask for it. */

@@ -11,6 +11,7 @@ import type { WireValue } from '../../sdk/wire/msgpack.js'
 import type { Applied, Answer as EngineAnswer, EngineLink } from '../link/engine-link.js'
 import type { Submissions } from '../link/submissions.js'
 import { RequestError } from '../protocol/request-error.js'
+import { ENGINE_RETRY_MS } from '../limits.js'
 
 /** The questions that reach the engine for a client. */
 export type EngineQuestion = typeof QueryKind.TryPlace | typeof QueryKind.FrameResults
@@ -39,7 +40,11 @@ export function askEngine(
     const asked = link.query(kind, subject, onAnswer, id, record)
     if (!asked)
       reject(
-        new RequestError(ErrorCode.EngineBusy, 'the engine’s queue is full: the question was not asked', 50),
+        new RequestError(
+          ErrorCode.EngineBusy,
+          'the engine’s queue is full: the question was not asked',
+          ENGINE_RETRY_MS,
+        ),
       )
   })
 }
@@ -74,7 +79,11 @@ export function giveCommand(
     })
     if (!taken)
       reject(
-        new RequestError(ErrorCode.EngineBusy, 'the engine’s queue is full: the command was not taken', 50),
+        new RequestError(
+          ErrorCode.EngineBusy,
+          'the engine’s queue is full: the command was not taken',
+          ENGINE_RETRY_MS,
+        ),
       )
   })
 }

@@ -10,20 +10,16 @@ import { ErrorCode } from '../../sdk/wire/codes.js'
 import { readBytes } from '../../sdk/wire/fields.js'
 import { SESSION_SIGNATURE_BYTES } from '../../sdk/wire/layout.js'
 import { httpTokenMessage } from '../../sdk/wire/signed.js'
-import type { Limits } from '../limits/limits.js'
+import type { Limits } from '../limits/client-limits.js'
 import { type Domain, isSessionSignature } from '../signatures/auth.js'
 import type { SessionInfo } from '../sessions/directory.js'
 import type { LiveSessions } from '../sessions/still-standing.js'
 import { RequestError } from '../protocol/request-error.js'
+import { TOKENS_KEPT, TOKEN_MS_MAX, TOKEN_WEIGHT } from '../limits.js'
 
 /** What the header carries, as errors tell it. */
 export const TOKEN_FORM = 'Glassbook ACCOUNT.APPROVAL.EXPIRES_MS.SIGNATURE'
-const TOKEN_MS_MAX = 3_600_000
 const TOKEN = /^Glassbook ([0-9]{1,7})\.([0-9]{1,16})\.([0-9]{1,16})\.([A-Za-z0-9_-]{86})$/
-/** Request weight of a token that has not been seen before. */
-const TOKEN_WEIGHT = 20
-/** Tokens remembered; the oldest is forgotten first. */
-const TOKENS_KEPT = 10_000
 
 /** What a token is checked against. */
 export interface TokenChecks extends LiveSessions {

@@ -16,6 +16,7 @@ import { type MethodParams, type MethodSchema, methods } from '../../sdk/wire/sc
 import type { Connection } from '../connections/connection.js'
 import { EncodedAnswer } from '../streams/depth-answers.js'
 import type { SessionInfo } from '../sessions/directory.js'
+import { HISTORY_RETRY_MS, PAGE_ROWS } from '../limits.js'
 import { askEngine } from './engine-requests.js'
 import type { History } from '../history/history.js'
 import type { EngineLink } from '../link/engine-link.js'
@@ -41,12 +42,6 @@ import { stillStanding } from '../sessions/still-standing.js'
 import { wallMs } from './wall-clock.js'
 
 type Answer = WireValue | EncodedAnswer | Promise<WireValue>
-
-/** Rows of a page unless the caller asks for fewer. */
-const ORDERS_PAGE = 1000
-const FILLS_PAGE = 1000
-/** When to ask again for what the journal may still tell. */
-const HISTORY_RETRY_MS = 500
 
 /** Who asks: a connection, or an HTTP request with a token. */
 export interface Caller {
@@ -212,7 +207,7 @@ export class Requests {
       },
       [Method.Balances]: (caller) => gateway.balances.balances(caller.account!),
       [Method.Orders]: (caller, [options]) =>
-        gateway.orders.page(caller.account!, options?.afterOrderId ?? 0, options?.limit ?? ORDERS_PAGE),
+        gateway.orders.page(caller.account!, options?.afterOrderId ?? 0, options?.limit ?? PAGE_ROWS),
       [Method.Order]: (caller, [key]) => this.#order(caller.account!, key),
       [Method.FrameOutcome]: (caller, [approval, nonce]) => {
         const account = caller.account!
@@ -355,7 +350,7 @@ export class Requests {
       readonly limit?: number | undefined
     },
   ): WireValue {
-    const { afterSeq = 0, afterIndex, limit = FILLS_PAGE } = options
+    const { afterSeq = 0, afterIndex, limit = PAGE_ROWS } = options
     const { fills, complete } = this.#gateway.history.ofAccount(account, afterSeq, limit + 1, afterIndex)
     return { fills: fills.slice(0, limit), complete, more: fills.length > limit }
   }

@@ -14,8 +14,9 @@ import { type SessionName, logonMessage } from '../../sdk/wire/signed.js'
 import { type Domain, approvalMessage, revocationMessage, withdrawalMessage } from '../signatures/auth.js'
 import type { Connection } from '../connections/connection.js'
 import { type SessionInfo, p256PublicKey } from '../sessions/directory.js'
+import { CROWDED_RETRY_MS } from '../limits.js'
 import { giveCommand } from './engine-requests.js'
-import type { Limits } from '../limits/limits.js'
+import type { Limits } from '../limits/client-limits.js'
 import type { DeploymentInfo } from '../link/messages.js'
 import type { Submissions } from '../link/submissions.js'
 import type { SessionList } from '../sessions/session-list.js'
@@ -275,7 +276,8 @@ export async function logon(
   } finally {
     connection.loggingOn = false
   }
-  if (check === 'crowded') throw new RequestError(ErrorCode.IpRateLimited, crowded(connection.ip), 100)
+  if (check === 'crowded')
+    throw new RequestError(ErrorCode.IpRateLimited, crowded(connection.ip), CROWDED_RETRY_MS)
   if (check === 'invalid')
     throw new RequestError(
       ErrorCode.BadSignature,

@@ -10,11 +10,7 @@
 import { ECDH, createPublicKey, type KeyObject } from 'node:crypto'
 import { PUBLIC_KEY_BYTES } from '../../sdk/wire/layout.js'
 import type { SessionName } from '../../sdk/wire/signed.js'
-
-/** Accounts looked at in one sweep. */
-const SWEEP_ACCOUNTS = 1000
-/** Withdrawals of an account that are kept by nonce. */
-const WITHDRAWALS_KEPT = 32
+import { ACCOUNTS_SWEPT, WITHDRAWALS_KEPT } from '../limits.js'
 
 /** SubjectPublicKeyInfo of a P-256 key up to the uncompressed point (RFC 5480). */
 const SPKI_PREFIX = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d030107034200', 'hex')
@@ -166,7 +162,7 @@ export class Directory {
   /** Drops sessions that have expired, of some accounts at a time. */
   sweep(nowMs: number): void {
     this.#sweep ??= this.#entries.values()
-    for (let looked = 0; looked < SWEEP_ACCOUNTS; looked++) {
+    for (let looked = 0; looked < ACCOUNTS_SWEPT; looked++) {
       const next = this.#sweep.next()
       if (next.done === true) {
         this.#sweep = undefined

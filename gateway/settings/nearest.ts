@@ -1,7 +1,5 @@
 /** What a mistyped word was probably meant to be, for the errors that name it. */
-
-/** Letters changed, added, left out or swapped, up to which a word is taken for a mistyped one. */
-const MISTAKES_MAX = 3
+import { MISTAKES_MAX } from '../limits.js'
 
 /** The word of `allowed` that is nearest to `word`; undefined when none is near. */
 export function nearest(word: string, allowed: Iterable<string>): string | undefined {

@@ -1,7 +1,7 @@
 /** Signatures of session keys: a few in the pool, the rest in turns of addresses; an IPv6 network is one address. */
-import { KEY_CHECKS_PER_IP, KEY_CHECKS_WAITING } from '../../engine/limits.js'
 import { addressKey, turnPath } from '../limits/addresses.js'
 import type { SessionInfo } from '../sessions/directory.js'
+import { KEY_CHECKS_PER_IP, KEY_CHECKS_WAITING } from '../limits.js'
 import { KeyChecks } from './key-checks.js'
 
 const nothing = new Uint8Array(0)

@@ -5,14 +5,11 @@
  *
  * Called by frames.ts and for logons.
  */
-import { KEY_CHECKS_PER_IP, KEY_CHECKS_WAITING } from '../../engine/limits.js'
+import { KEY_CHECKS_IN_POOL, KEY_CHECKS_PER_IP, KEY_CHECKS_WAITING } from '../limits.js'
 import { verifySessionSignature } from './auth.js'
 import type { SessionInfo } from '../sessions/directory.js'
 import { turnPath } from '../limits/addresses.js'
 import { FairQueue } from '../limits/fair-queue.js'
-
-/** Checks that are in the pool: enough that it does not wait for this thread's turns, few enough to be soon done. */
-const IN_POOL_MAX = 32
 
 /** A refusal's words: the signatures of an address that wait fill its share. */
 export const crowded = (ip: string): string =>
@@ -46,7 +43,7 @@ export class KeyChecks {
     done: (check: KeyCheck) => void,
   ): void {
     const waiting = { session, message, signature, done }
-    if (this.#inPool < IN_POOL_MAX) {
+    if (this.#inPool < KEY_CHECKS_IN_POOL) {
       this.#begin(waiting)
       return
     }

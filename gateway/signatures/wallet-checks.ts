@@ -11,13 +11,19 @@
  */
 import { Worker } from 'node:worker_threads'
 import type { TypedDataDomain } from 'viem'
-import { WALLET_CHECKS_PER_IP, WALLET_CHECKS_WAITING } from '../../engine/limits.js'
 import { ErrorCode } from '../../sdk/wire/codes.js'
 import type { walletTypes } from '../../sdk/wire/signed.js'
 import { type Rate, ToldBudget, ofAccount } from '../limits/budgets.js'
 import { turnPath } from '../limits/addresses.js'
 import { FairQueue } from '../limits/fair-queue.js'
 import { RequestError } from '../protocol/request-error.js'
+import {
+  CHARGED_ACCOUNTS_MAX,
+  CHARGED_KEPT,
+  WALLET_CHECKS_PER_IP,
+  WALLET_CHECKS_WAITING,
+  WALLET_RATE,
+} from '../limits.js'
 
 export interface WalletMessage {
   readonly domain: TypedDataDomain
@@ -35,12 +41,6 @@ export interface WalletAnswer {
   /** Address in lower case; '' = of no key. */
   readonly signer: string
 }
-
-/** Messages of one account's wallet that are taken. */
-const ACCOUNT_RATE = { perSecond: 4, burst: 100 }
-/** Messages of an account that are known to be charged, and accounts of which any are known. */
-const CHARGED_KEPT = 64
-const CHARGED_ACCOUNTS = 100_000
 
 /** A wallet's message that was found good, by what makes it different from any other. */
 export interface WalletNonce {
@@ -65,7 +65,7 @@ export class WalletChecks {
   #asked: Waiting | undefined
   #ticket = 0
 
-  constructor(accountRate: Rate = ACCOUNT_RATE) {
+  constructor(accountRate: Rate = WALLET_RATE) {
     this.#accounts = new ToldBudget(accountRate, ErrorCode.RateLimited, 'wallet message', ofAccount)
   }
 
@@ -88,7 +88,7 @@ export class WalletChecks {
     if (charged.length > CHARGED_KEPT) charged.shift()
     this.#charged.delete(account)
     this.#charged.set(account, charged)
-    if (this.#charged.size > CHARGED_ACCOUNTS) this.#charged.delete(this.#charged.keys().next().value!)
+    if (this.#charged.size > CHARGED_ACCOUNTS_MAX) this.#charged.delete(this.#charged.keys().next().value!)
   }
 
   #signer(ip: string, message: WalletMessage): Promise<string> {

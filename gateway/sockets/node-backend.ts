@@ -6,24 +6,18 @@
 import { type Server, ServerResponse, createServer } from 'node:http'
 import { Server as NetServer, type Socket } from 'node:net'
 import { type ServerOptions, WebSocketServer } from 'ws'
+import {
+  FRAGMENTS_MAX,
+  GOODBYE_MS_MAX,
+  HEAD_LOOK_MS,
+  HEAD_MS_MAX,
+  NODE_HEAD_BYTES_MAX,
+  NODE_IDLE_MS,
+  REQUEST_MS_MAX,
+} from '../limits.js'
 import type { App, Backend, HttpHandler, ListenSocket, SocketBehavior } from './backend.js'
 import { HttpConnection, Incoming, NodeRequest, NodeResponse, addressBytes } from './node-http.js'
 import { NodeSocket } from './node-socket.js'
-
-/** A head that is larger is refused by node:http, before the gateway sees it and refuses what is larger than it takes. */
-const HEAD_BYTES_MAX = 16 << 10
-/** From a connection's or a request's beginning to the end of its head, and of its body. */
-const HEAD_MS_MAX = 10_000
-const REQUEST_MS_MAX = 20_000
-/** How often those two are looked after. */
-const LOOK_MS = 1000
-/** Less than what the gateway counts an idle connection for (kept-connections.ts), with the second that Node adds. */
-const IDLE_MS = 8000
-
-/** What a client may take to say goodbye too; then its socket and what it has not read are let go. */
-const CLOSE_MS_MAX = 5000
-/** Parts that a message may come in: each holds the packet that it came with until the message is whole. */
-const FRAGMENTS_MAX = 32
 
 /** node:net lets several sockets of a process listen on one port from 22.12 on, and from 23.1. */
 function sharesPorts(version: string): boolean {
@@ -55,11 +49,11 @@ class NodeApp implements App {
     this.#isShared = isShared
     this.#server = createServer({
       IncomingMessage: Incoming,
-      maxHeaderSize: HEAD_BYTES_MAX,
+      maxHeaderSize: NODE_HEAD_BYTES_MAX,
       headersTimeout: HEAD_MS_MAX,
       requestTimeout: REQUEST_MS_MAX,
-      connectionsCheckingInterval: LOOK_MS,
-      keepAliveTimeout: IDLE_MS,
+      connectionsCheckingInterval: HEAD_LOOK_MS,
+      keepAliveTimeout: NODE_IDLE_MS,
     })
     // Those beyond a number would be left out in silence; their bytes are bounded.
     this.#server.maxHeadersCount = 0
@@ -89,7 +83,7 @@ class NodeApp implements App {
       autoPong: false,
       maxPayload: behavior.maxPayloadLength,
       maxFragments: FRAGMENTS_MAX,
-      closeTimeout: CLOSE_MS_MAX,
+      closeTimeout: GOODBYE_MS_MAX,
       handleProtocols: () => subprotocol,
     }
     const webSockets = new WebSocketServer(options)

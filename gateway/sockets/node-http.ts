@@ -5,12 +5,9 @@
  */
 import { IncomingMessage, type ServerResponse } from 'node:http'
 import { type Socket, isIPv4 } from 'node:net'
+import { ANSWER_MS, PIPELINED_MAX } from '../limits.js'
 import type { HttpRequest, HttpResponse } from './backend.js'
 
-/** Requests that came in one packet with one that waits for its answer; beyond, the connection is cut. */
-const WAITING_MAX = 100
-/** An answer of which the client takes nothing for so long ends its connection, ms. */
-const ANSWER_MS = 10_000
 /** Of a handshake's Sec-WebSocket-Key: 16 bytes in base64. */
 const KEY_CHARACTERS = 24
 
@@ -196,7 +193,7 @@ export class HttpConnection {
     if (!this.#isBusy) {
       this.#isBusy = true
       handle()
-    } else if (this.#waiting.length < WAITING_MAX) this.#waiting.push(handle)
+    } else if (this.#waiting.length < PIPELINED_MAX) this.#waiting.push(handle)
     else this.cut()
   }
 

@@ -9,6 +9,7 @@ import { EventKind } from '../../engine/codes.js'
 import { BalanceEv, Ev, FillEv, kindOf } from '../../engine/layout.js'
 import { type FillEntry, type OrderEntry, StreamName } from '../../sdk/wire/layout.js'
 import { fillEntry } from '../history/fill-store.js'
+import { STREAM_ACCOUNTS_KEPT } from '../limits.js'
 import type { EventMemory } from './kept-events.js'
 import { fillOrderEntry, isRefusedOrder, orderEntry } from '../history/order-entry.js'
 import { type PagedStart, Stream } from './stream.js'
@@ -18,9 +19,6 @@ export type PrivateStreamName =
 
 const PRIVATE = new Set<string>([StreamName.Orders, StreamName.Fills, StreamName.Balances])
 export const isPrivateStream = (name: string): name is PrivateStreamName => PRIVATE.has(name)
-
-/** Accounts whose streams are kept. */
-const ACCOUNTS_KEPT = 20_000
 
 interface AccountState {
   readonly streams: Map<PrivateStreamName, Stream>
@@ -91,7 +89,7 @@ export class AccountStreams {
   }
 
   #evict(): void {
-    if (this.#accounts.size <= ACCOUNTS_KEPT) return
+    if (this.#accounts.size <= STREAM_ACCOUNTS_KEPT) return
     for (const [account, state] of this.#accounts) {
       if ([...state.streams.values()].some(({ subscriberCount }) => subscriberCount > 0)) continue
       this.#forget(account, state)

@@ -6,6 +6,7 @@
  * Bytes are estimated from the entries, on the safe side: an event is not encoded unless somebody follows.
  */
 import type { WireValue } from '../../sdk/wire/msgpack.js'
+import { DEAD_ENTRIES_MIN } from '../limits.js'
 
 export interface StreamEvent {
   readonly seq: number
@@ -112,7 +113,7 @@ export class KeptEvents {
       this.#events[this.#first] = GONE
       this.#first++
     }
-    if (this.#first > 64 && 2 * this.#first > this.#events.length) {
+    if (this.#first > DEAD_ENTRIES_MIN && 2 * this.#first > this.#events.length) {
       this.#events = this.#events.slice(this.#first)
       this.#first = 0
     }

@@ -28,6 +28,7 @@ import type { WireValue } from '../../sdk/wire/msgpack.js'
 import { BookView } from '../views/book-view.js'
 import { type Candle, INTERVALS } from '../history/candles.js'
 import type { Connection } from '../connections/connection.js'
+import { SNAPSHOT_CANDLES, SNAPSHOT_TRADES } from '../limits.js'
 import { DepthAnswers } from './depth-answers.js'
 import { takerSideAt } from '../history/fill-store.js'
 import type { MarketHistory } from '../history/market-history.js'
@@ -38,9 +39,6 @@ import { OrderCapture } from '../views/order-capture.js'
 import { bookPages, orderPages } from './page-sources.js'
 import type { PageSource } from './paged-snapshot.js'
 import { type SnapshotData, Stream } from './stream.js'
-
-const SNAPSHOT_TRADES = 100
-const SNAPSHOT_CANDLES = 100
 
 export interface MarketDataOptions {
   readonly config: MarketConfig

@@ -6,10 +6,8 @@ import type { BookData } from '../../sdk/wire/layout.js'
 import type { WireValue } from '../../sdk/wire/msgpack.js'
 import type { History } from '../history/history.js'
 import type { OrderCapture } from '../views/order-capture.js'
+import { PAGE_ENTRIES } from '../limits.js'
 import type { PageSource } from './paged-snapshot.js'
-
-/** Entries of a page. */
-export const PAGE_ENTRIES = 512
 
 export function orderPages(capture: OrderCapture): PageSource {
   return {

@@ -13,6 +13,13 @@ import { ErrorCode } from '../../sdk/wire/codes.js'
 import { Kind } from '../../sdk/wire/layout.js'
 import type { WireValue } from '../../sdk/wire/msgpack.js'
 import type { Connection } from '../connections/connection.js'
+import {
+  BEGINNINGS_MAX,
+  BEGINNING_KEPT_MS,
+  PAGES_A_TURN,
+  PAGES_SENT_A_TURN,
+  UNREAD_BYTES_MAX,
+} from '../limits.js'
 import { EncodeOnce, type Stream } from './stream.js'
 
 export interface PageSource {
@@ -23,17 +30,6 @@ export interface PageSource {
   /** Nobody wants the rest. */
   close(): void
 }
-
-/** Pages made in one turn, for whomever: four took 10 ms and more, in which nobody’s order moved. */
-const PAGES_A_TURN = 1
-/** Pages sent in one turn, over all connections. */
-const SENDS_A_TURN = 256
-/** Unsent bytes above which a connection waits with its next page. */
-const UNREAD_BYTES_MAX = 64 << 10
-/** A snapshot that nobody reads any more is kept so long for the next who asks. */
-const KEPT_MS = 2000
-/** Beginnings of one connection on one stream that were overtaken by events before their end. */
-const BEGINNINGS_MAX = 8
 
 class PagedSnapshot {
   readonly stream: Stream
@@ -171,7 +167,7 @@ export class PagedSnapshots {
       // Others of this stream have begun anew: so does this one.
       const overtaken = reader.own === undefined && reader.snapshot !== this.#snapshots.get(stream)
       if (overtaken && !this.#again(reader)) continue
-      while (sent < SENDS_A_TURN && connection.unsentBytes <= UNREAD_BYTES_MAX) {
+      while (sent < PAGES_SENT_A_TURN && connection.unsentBytes <= UNREAD_BYTES_MAX) {
         const { snapshot } = reader
         if (snapshot.page(reader.next) === undefined) {
           if (made === PAGES_A_TURN) {
@@ -194,7 +190,7 @@ export class PagedSnapshots {
         if (last && this.#finish(reader)) break
         if (connection.closed) break
       }
-      if (sent === SENDS_A_TURN) goOn = true
+      if (sent === PAGES_SENT_A_TURN) goOn = true
       connection.flush()
       // What the kernel took whole is not told of by a drain.
       if (this.#readers.has(reader) && connection.unsentBytes <= UNREAD_BYTES_MAX) goOn = true
@@ -240,7 +236,7 @@ export class PagedSnapshots {
     const read = new Set<PagedSnapshot>()
     for (const { snapshot } of this.#readers) read.add(snapshot)
     for (const [stream, snapshot] of this.#snapshots) {
-      if (read.has(snapshot) || now - snapshot.usedAtMs < KEPT_MS) continue
+      if (read.has(snapshot) || now - snapshot.usedAtMs < BEGINNING_KEPT_MS) continue
       snapshot.close()
       this.#snapshots.delete(stream)
     }

@@ -3,7 +3,7 @@ import { ErrorCode } from '../../sdk/wire/codes.js'
 import { jsonCodec } from '../../sdk/wire/codec.js'
 import { gatewayConfig } from '../settings/config.js'
 import { Connection, type ClientSocket } from '../connections/connection.js'
-import { Limits } from '../limits/limits.js'
+import { Limits } from '../limits/client-limits.js'
 import { Stream } from './stream.js'
 import { Subscriptions } from './subscriptions.js'
 

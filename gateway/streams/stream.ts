@@ -14,11 +14,9 @@ import type { Codec } from '../../sdk/wire/codec.js'
 import { Control, Kind } from '../../sdk/wire/layout.js'
 import type { WireValue } from '../../sdk/wire/msgpack.js'
 import type { Connection, Encoded } from '../connections/connection.js'
+import { EVENT_ENTRIES_MAX } from '../limits.js'
 import { type EventMemory, KeptEvents, OWN_MEMORY } from './kept-events.js'
 import type { PageSource } from './paged-snapshot.js'
-
-/** Entries of one event at most, unless a single command has more. */
-const EVENT_ENTRIES_MAX = 512
 
 export interface SnapshotData {
   readonly data: WireValue

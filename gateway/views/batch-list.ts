@@ -1,7 +1,6 @@
 /** The newest settlement batches, each as it last was. */
 import type { BatchInfo } from '../link/messages.js'
-
-const BATCHES_KEPT = 100
+import { BATCHES_KEPT } from '../limits.js'
 
 export class BatchList {
   readonly #batches: BatchInfo[]

@@ -8,9 +8,7 @@ import { Side } from '../../engine/codes.js'
 import { TouchedSet } from '../../engine/core/base/touched.js'
 import { CHECKSUM_LEVELS, bookChecksum } from '../../sdk/wire/checksum.js'
 import type { BookData, LevelEntry } from '../../sdk/wire/layout.js'
-
-/** Levels of a block at most; a full one is halved. */
-const BLOCK_LEVELS = 256
+import { BLOCK_LEVELS_MAX } from '../limits.js'
 
 /** One side, best first. `sign` is 1 where a lower price is better (asks). */
 class SideView {
@@ -67,7 +65,7 @@ class SideView {
     } else if (stands) block[index] = level
     else {
       block.splice(index, 0, level)
-      if (block.length > BLOCK_LEVELS) this.#blocks.splice(at + 1, 0, block.splice(BLOCK_LEVELS / 2))
+      if (block.length > BLOCK_LEVELS_MAX) this.#blocks.splice(at + 1, 0, block.splice(BLOCK_LEVELS_MAX / 2))
     }
     this.#changed.add(ticks, 0)
   }

@@ -5,8 +5,7 @@
  *
  * Called by live-orders.ts, which says which ids live.
  */
-/** Dead ids that are not worth a cleaning. */
-const DEAD_MIN = 64
+import { DEAD_ENTRIES_MIN } from '../limits.js'
 
 export class IdList {
   #ids: number[] = []
@@ -32,7 +31,7 @@ export class IdList {
   /** One of the ids has ended; `lives` is asked for each of the others when the list is cleaned. */
   ended(lives: (id: number) => boolean): void {
     this.#dead++
-    if (this.#dead < DEAD_MIN || 2 * this.#dead < this.#ids.length) return
+    if (this.#dead < DEAD_ENTRIES_MIN || 2 * this.#dead < this.#ids.length) return
     this.#ids = this.#ids.filter(lives)
     this.#dead = 0
   }

@@ -71,7 +71,7 @@ export class OrderGroup {
 
 export class LiveOrders {
   readonly #slab = new Slab(RECORD_WORDS)
-  readonly #slots = new ShardedMap<number, number>((orderId) => orderId % 64)
+  readonly #slots = new ShardedMap<number, number>((orderId) => orderId)
   readonly #byCloid = new ShardedMap<string, number>((key) => key.charCodeAt(2) ^ key.charCodeAt(0))
   readonly #accounts = new Map<number, OrderGroup>()
   readonly #markets = new Map<number, OrderGroup>()

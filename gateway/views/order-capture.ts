@@ -6,10 +6,8 @@
  * Created by snapshots.ts; `save` is called by live-orders.ts.
  */
 import type { WireValue } from '../../sdk/wire/msgpack.js'
+import { IDS_LOOKED_AT_MAX } from '../limits.js'
 import type { LiveOrders, OrderGroup } from './live-orders.js'
-
-/** Ids looked at for one piece at most, dead ones and ones already taken among them. */
-const LOOKED_AT_MAX = 4096
 
 export class OrderCapture {
   readonly #orders: LiveOrders
@@ -54,7 +52,7 @@ export class OrderCapture {
     let looked = 0
     let stopped = false
     this.#group.ids.after(this.#after, (orderId) => {
-      if (page.length === limit || ++looked > LOOKED_AT_MAX) {
+      if (page.length === limit || ++looked > IDS_LOOKED_AT_MAX) {
         stopped = true
         return false
       }

@@ -11,13 +11,13 @@ export class ShardedMap<K, V> {
   readonly #parts: readonly Map<K, V>[] = Array.from({ length: PARTS }, () => new Map<K, V>())
   readonly #shard: (key: K) => number
 
-  /** `shard` spreads the keys: any whole number, of which the low bits count. */
+  /** `shard` spreads the keys: any whole number from 0. */
   constructor(shard: (key: K) => number) {
     this.#shard = shard
   }
 
   #part(key: K): Map<K, V> {
-    return this.#parts[this.#shard(key) & (PARTS - 1)]!
+    return this.#parts[this.#shard(key) % PARTS]!
   }
 
   get(key: K): V | undefined {

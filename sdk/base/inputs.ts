@@ -5,12 +5,9 @@
  *
  * Called at the start of every action of the client.
  */
+import { CLOID_END, DAY_MS } from '../../engine/limits.js'
 import { InputError } from './errors.js'
 import { ErrorCode } from '../wire/codes.js'
-
-const DAY_MS = 86_400_000
-/** Ahead of now: a time further away is a mistake, most often of its unit. */
-export const EXPIRES_AHEAD_MS_MAX = 365 * DAY_MS
 
 /** Refuses `value`, or lets it pass. */
 export type Check = (value: unknown, field: string) => void
@@ -177,7 +174,6 @@ export const isDecimal: Check = (value, field) => {
     refuseInput(field, value, 'a decimal string such as "59990.5"')
 }
 
-const CLOID_END = 1n << 64n
 export const isCloid: Check = (value, field) => {
   if (typeof value !== 'bigint' || value < 0n || value >= CLOID_END)
     refuseInput(field, value, 'a bigint from 0n to 2^64 - 1')

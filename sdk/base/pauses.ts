@@ -1,6 +1,7 @@
 /**
  * Pauses between attempts, all of which end at once when the client is closed; and how long they are.
  */
+import { FIRST_PAUSE_MS } from '../limits.js'
 export class Pauses {
   readonly #pending = new Map<() => void, ReturnType<typeof setTimeout>>()
 
@@ -21,8 +22,6 @@ export class Pauses {
   }
 }
 
-const FIRST_MS = 100
-
 /** The longest pause before attempt `attempt` (from 0 up): doubles up to `maxMs`. */
 export const backoffMs = (attempt: number, maxMs: number): number =>
-  Math.min(maxMs, FIRST_MS * 2 ** Math.min(attempt, 20))
+  Math.min(maxMs, FIRST_PAUSE_MS * 2 ** Math.min(attempt, 20))

@@ -5,6 +5,7 @@
 import { type Hex, erc20Abi, parseEventLogs } from 'viem'
 import { vaultAbi } from '../../contracts/abi.js'
 import { isContractAnswer } from '../../contracts/call-endings.js'
+import { PROOF_PAUSE_MS_MAX, PROOF_RETRIES, TOLD_BATCHES_MAX } from '../limits.js'
 import { Chain } from './chain.js'
 import { ClientQueries } from './client-queries.js'
 import type {
@@ -52,11 +53,6 @@ const isReceipt: Check = (value, field) => {
   isObject(value, field)
   isBytes(32)((value as Partial<Receipt>).frameHash, `${field}.frameHash`)
 }
-/** Batches that the exchange tells of at most. */
-const BATCHES_MAX = 100
-/** A proof that is not there yet is asked for again, over some three seconds. */
-const PROOF_RETRIES = 5
-const PROOF_PAUSE_MS_MAX = 1000
 
 export abstract class ClientChain extends ClientQueries {
   protected readonly chain: Chain
@@ -173,7 +169,7 @@ export abstract class ClientChain extends ClientQueries {
     const isWithdrawal = await this.#isWithdrawal(account, asset.id, seq)
     const confirmed = isWithdrawal === true
     if (isWithdrawal === false) return { ...claimable, state: 'unknown', batch: undefined, confirmed }
-    const batches = await this.batches(BATCHES_MAX)
+    const batches = await this.batches(TOLD_BATCHES_MAX)
     const batch = batches.find(({ firstSeq, lastSeq }) => firstSeq <= seq && seq <= lastSeq)
     if (batch === undefined) {
       const oldest = batches[0]?.firstSeq

@@ -5,6 +5,14 @@
  * Frames and the outcomes of those whose answer was lost are frame-sender.ts's, streams are streams.ts's.
  */
 import { sha256 } from '@noble/hashes/sha2.js'
+import {
+  CONNECT_TIMEOUT_MS,
+  FRAMES_WAITING_MAX,
+  RECONNECT_DELAY_MS_MAX,
+  REQUEST_TIMEOUT_MS,
+  SILENCE_MS,
+  STEADY_MS,
+} from '../limits.js'
 import type { ClientOptions, ClientState, CommandResult, Notice, Session } from './client-types.js'
 import { checkPins } from './chain.js'
 import { checkOptions } from './client-options.js'
@@ -37,15 +45,6 @@ import { Control, Kind, Method } from '../wire/layout.js'
 import type { WireValue } from '../wire/msgpack.js'
 import { domainPreimage, logonMessage } from '../wire/signed.js'
 import { Subprotocol } from '../wire/version.js'
-/** Frames that may wait for others' outcomes by default. */
-const FRAMES_WAITING_MAX = 1000
-const CONNECT_TIMEOUT_MS = 10_000
-const REQUEST_TIMEOUT_MS = 10_000
-/** Below the pause between pings of an exchange in its own words, twice over. */
-const SILENCE_MS = 20_000
-const RECONNECT_DELAY_MS_MAX = 5000
-/** A connection that stood for as long was a good one: the next pause is short again. */
-const STEADY_MS = 10_000
 /** Answers to a logon after which the session is of no use any more. */
 const SESSION_OVER: ReadonlySet<number> = new Set([
   ErrorCode.UnknownSession,

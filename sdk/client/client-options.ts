@@ -1,4 +1,5 @@
 /** What `createClient` may be given; see ClientOptions. */
+import { TIMER_MS_MAX } from '../limits.js'
 import type { ClientOptions } from './client-types.js'
 import {
   checkFields,
@@ -11,8 +12,7 @@ import {
   wholeFrom,
 } from '../base/inputs.js'
 
-const MS_MAX = 2 ** 31 - 1
-const isMs = wholeFrom(1, MS_MAX, ' of milliseconds')
+const isMs = wholeFrom(1, TIMER_MS_MAX, ' of milliseconds')
 /** Ids of chains that the wire and the domain can carry. */
 const isChainId = wholeFrom(0)
 

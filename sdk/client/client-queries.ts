@@ -8,6 +8,7 @@
  */
 import { Scope } from '../../engine/codes.js'
 import { BOOK_DEPTH_MAX } from '../../engine/limits.js'
+import { BATCHES_ASKED, ROWS_ASKED } from '../limits.js'
 import { ClientCore } from './client-core.js'
 import type { BalanceView, BatchView, FeeRates, SessionView, Ticker } from './client-types.js'
 import { fromUnits } from '../money/decimals.js'
@@ -253,13 +254,13 @@ export class ClientQueries extends ClientCore {
   }
 
   /** Latest trades as [seq, index, ticks, lots, takerSide, timeMs], newest last. */
-  async trades(market: number | string, limit = 100): Promise<number[][]> {
+  async trades(market: number | string, limit = ROWS_ASKED): Promise<number[][]> {
     isLimit(limit, 'limit')
     return (await this.call(Method.Trades, [this.markets.market(market).id, limit])) as unknown as number[][]
   }
 
   /** Latest candles as [startMs, open, high, low, close, lots, quoteUnits, trades, lastSeq], newest last. */
-  async candles(market: number | string, interval: CandleInterval, limit = 100): Promise<number[][]> {
+  async candles(market: number | string, interval: CandleInterval, limit = ROWS_ASKED): Promise<number[][]> {
     isInterval(interval, 'interval')
     isLimit(limit, 'limit')
     const { id } = this.markets.market(market)
@@ -349,7 +350,7 @@ export class ClientQueries extends ClientCore {
   }
 
   /** The newest settlement batches as the exchange tells of them, newest last; at most 100. */
-  async batches(limit = 10): Promise<BatchView[]> {
+  async batches(limit = BATCHES_ASKED): Promise<BatchView[]> {
     wholeFrom(1, 100)(limit, 'limit')
     return (await this.call(Method.Batches, [limit])) as unknown as BatchView[]
   }

@@ -5,6 +5,7 @@
 import type { Address } from 'viem'
 import { CommandKind } from '../../engine/codes.js'
 import { DEADLINE_AHEAD_MS_MAX } from '../../engine/limits.js'
+import { EXPIRES_AHEAD_MS_MAX } from '../limits.js'
 import { ClientChain } from './client-chain.js'
 import { SCOPES } from './client-queries.js'
 import type { CanceledAll, ClientOptions, CommandResult, OrderResult, Session } from './client-types.js'
@@ -13,7 +14,6 @@ import { OutcomeUnknownError, TransportError } from '../base/errors.js'
 import { readResults } from './frame-sender.js'
 import {
   type Check,
-  EXPIRES_AHEAD_MS_MAX,
   checkFields,
   checkOneOf,
   isAddress,

@@ -10,6 +10,12 @@
  */
 import { CommandKind, Reject } from '../../engine/codes.js'
 import { FRAME_NONCE_WINDOW } from '../../engine/limits.js'
+import {
+  FRAMES_WAITING_RETRY_MS,
+  NONCE_STEP_MAX,
+  OUTCOME_RETRY_MS_MAX,
+  OUTCOME_RETRY_MS_MIN,
+} from '../limits.js'
 import type { CommandResult, Session } from './client-types.js'
 import { GlassbookError, LimitError, OutcomeUnknownError, errorOf } from '../base/errors.js'
 import { type MarketOf, rejectionOf } from '../money/explain.js'
@@ -43,10 +49,6 @@ const SESSION_OVER: ReadonlySet<number> = new Set([
   rejectToCode(Reject.UnknownSession),
   rejectToCode(Reject.SessionExpired),
 ])
-/** Steps over the nonces of whoever else uses the session; random, so that two do not step alike. */
-const STEP_OVER = 1_000_000
-const RETRY_MS_MIN = 50
-const RETRY_MS_MAX = 2000
 
 export interface FrameAnswer {
   readonly results: CommandResult[]
@@ -140,7 +142,10 @@ export class FrameSender {
     const { framesWaitingMax } = this.#line
     if (this.#waiting.length >= framesWaitingMax) {
       const message = `${this.#waiting.length} frames wait for others' outcomes, at most ${framesWaitingMax}; await some first`
-      throw new LimitError(message, { code: ErrorCode.TooManyFramesInFlight, retryAfter: 10 })
+      throw new LimitError(message, {
+        code: ErrorCode.TooManyFramesInFlight,
+        retryAfter: FRAMES_WAITING_RETRY_MS,
+      })
     }
     return new Promise((resolve, reject) => {
       this.#waiting.push({ commands, wantsReceipt, resolve, reject })
@@ -262,7 +267,7 @@ export class FrameSender {
       const view = readObject(value, 'session')
       const highest = view['highestNonce']
       if (view['approval'] !== approval || typeof highest !== 'number' || highest < this.#lastNonce) continue
-      this.#lastNonce = highest + FRAME_NONCE_WINDOW + Math.floor(Math.random() * STEP_OVER)
+      this.#lastNonce = highest + FRAME_NONCE_WINDOW + Math.floor(Math.random() * NONCE_STEP_MAX)
     }
   }
 
@@ -276,7 +281,7 @@ export class FrameSender {
       occupy: (frame, count) => this.#occupy(frame, count),
       order: (cloid) => this.#line.order(cloid).catch(undefinedIfMayNotAsk),
     }
-    let pauseMs = RETRY_MS_MIN
+    let pauseMs = OUTCOME_RETRY_MS_MIN
     while (this.#open && this.#session !== undefined) {
       const [next] = this.#lost
       if (next === undefined) return
@@ -291,7 +296,7 @@ export class FrameSender {
         // Over a budget, or the exchange is busy: the frame stays lost until it can be asked for.
         const waitMs = error.retryAfter ?? pauseMs
         await new Promise((resolve) => setTimeout(resolve, waitMs))
-        pauseMs = Math.min(2 * pauseMs, RETRY_MS_MAX)
+        pauseMs = Math.min(2 * pauseMs, OUTCOME_RETRY_MS_MAX)
       }
     }
   }

@@ -8,6 +8,7 @@
  * client.ts.
  */
 import { Reject } from '../../engine/codes.js'
+import { SESSION_MS, SESSION_MS_MIN, SIGN_AGAIN_MAX, WALLET_DEADLINE_MS } from '../limits.js'
 import type { ClientOptions } from './client-types.js'
 import { ExchangeError, GlassbookError, OutcomeUnknownError, TransportError } from '../base/errors.js'
 import { type Wallet, walletOf } from './wallet.js'
@@ -18,10 +19,6 @@ import { Method } from '../wire/layout.js'
 import type { WireValue } from '../wire/msgpack.js'
 import { walletDomain, type walletTypes } from '../wire/signed.js'
 
-/** How long a wallet's owner may take to sign, and the message to arrive. */
-const DEADLINE_MS = 600_000
-/** Times that a message which another one overtook is signed again. */
-const SIGN_AGAIN_MAX = 5
 const UNKNOWN_SESSION = new Set<number>([ErrorCode.UnknownSession, rejectToCode(Reject.UnknownSession)])
 /** Refusals that a newer nonce and deadline mend. */
 const OVERTAKEN = new Set<number>([
@@ -54,10 +51,6 @@ export interface WantedApproval {
   /** A day from now, by the exchange's clock, when it is not given. */
   readonly expiresAtMs: number | undefined
 }
-
-const SESSION_MS = 86_400_000
-/** A live session with less left than this is replaced where the caller did not say how long it should live. */
-const SESSION_MS_MIN = 3_600_000
 
 interface Stamp {
   readonly nonce: number
@@ -233,7 +226,7 @@ export class WalletMessages {
       (signed.get(account) ?? 0) + 1,
     )
     signed.set(account, nonce)
-    return { nonce, timeMs, deadlineMs: timeMs + DEADLINE_MS }
+    return { nonce, timeMs, deadlineMs: timeMs + WALLET_DEADLINE_MS }
   }
 
   /** Sends a request, again after each connection that broke before its answer. */

@@ -2,6 +2,8 @@
  * The exchange's assets and markets with their scales, and the names people use for them. Read once a
  * connection; conversions between decimal strings and the exchange's integers are in decimals.ts.
  */
+import { ASSETS_MAX, MARKETS_MAX } from '../../engine/limits.js'
+import { NAMES_SHOWN_MAX } from '../limits.js'
 import type { AssetScale, MarketScale } from './decimals.js'
 import { InputError } from '../base/errors.js'
 import { anyOf, shown } from '../base/inputs.js'
@@ -32,7 +34,7 @@ export class Markets {
   /** From the answer to `markets`. @throws FieldError when it is not one. */
   constructor(answer: WireValue) {
     const body = readObject(answer, 'markets')
-    this.assets = readArray(body['assets'], 'assets', 0, 64).map((value) => {
+    this.assets = readArray(body['assets'], 'assets', 0, ASSETS_MAX).map((value) => {
       const asset = readObject(value, 'asset')
       return {
         id: readSafeInt(asset['id'], 'id'),
@@ -42,7 +44,7 @@ export class Markets {
         unitAtoms: BigInt(readString(asset['unitAtoms'], 'unitAtoms')),
       }
     })
-    this.markets = readArray(body['markets'], 'markets', 0, 1024).map((value) => {
+    this.markets = readArray(body['markets'], 'markets', 0, MARKETS_MAX).map((value) => {
       const market = readObject(value, 'market')
       const base = this.asset(readSafeInt(market['base'], 'base'))
       const quote = this.asset(readSafeInt(market['quote'], 'quote'))
@@ -74,15 +76,13 @@ export class Markets {
   }
 }
 
-const SHOWN_MAX = 20
-
 function none(
   what: 'asset' | 'market',
   key: unknown,
   known: readonly { id: number; symbol: string }[],
 ): InputError {
-  const names = known.slice(0, SHOWN_MAX).map(({ id, symbol }) => `"${symbol}" (${id})`)
-  const allowed = `${anyOf(names)}${known.length > SHOWN_MAX ? ', or another of the exchange' : ''}`
+  const names = known.slice(0, NAMES_SHOWN_MAX).map(({ id, symbol }) => `"${symbol}" (${id})`)
+  const allowed = `${anyOf(names)}${known.length > NAMES_SHOWN_MAX ? ', or another of the exchange' : ''}`
   return new InputError(`${what} is ${shown(key)}; it must be ${allowed}`, {
     code: what === 'asset' ? ErrorCode.UnknownAsset : ErrorCode.UnknownMarket,
     details: { field: what, value: key, allowed },

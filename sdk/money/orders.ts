@@ -5,10 +5,10 @@
  */
 import { CommandKind, OrderType, PostOnly, Side, Stp, TimeInForce } from '../../engine/codes.js'
 import { DEADLINE_AHEAD_MS_MAX } from '../../engine/limits.js'
+import { EXPIRES_AHEAD_MS_MAX, SLIPPAGE_PPM_DEFAULT } from '../limits.js'
 import { type MarketScale, toLots, toTicks, toUnits } from './decimals.js'
 import {
   type Check,
-  EXPIRES_AHEAD_MS_MAX,
   checkFields,
   checkOneOf,
   isAmount,
@@ -22,7 +22,7 @@ import {
   wholeOrBigFrom,
 } from '../base/inputs.js'
 import type { Market } from './markets.js'
-import { SLIPPAGE_PPM_DEFAULT, protectionTicks } from './protection.js'
+import { protectionTicks } from './protection.js'
 import type { AmendCommand, CancelAllCommand, CancelCommand, PlaceCommand } from '../wire/commands.js'
 
 export type SideName = 'buy' | 'sell'

@@ -5,8 +5,6 @@
 import { TICKS_MAX } from '../../engine/limits.js'
 import type { SideName } from './orders.js'
 
-/** 1 %. */
-export const SLIPPAGE_PPM_DEFAULT = 10_000
 const PPM = 1_000_000
 
 /** `referenceTicks` moved by the slippage against the order; rounded towards it, so never beyond. */

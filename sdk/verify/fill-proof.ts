@@ -19,6 +19,7 @@ import { ErrorCode } from '../wire/codes.js'
 import { readArray, readObject, readSafeInt, readString } from '../wire/fields.js'
 import type { WireValue } from '../wire/msgpack.js'
 import type { Receipt } from '../wire/signed.js'
+import { FILL_TREE_LEVELS_MAX } from '../limits.js'
 
 export const FILL_LEAF_BYTES = 152
 
@@ -38,8 +39,6 @@ export interface BatchFillProof {
 }
 
 const HASH_BYTES = 32
-/** Levels at most of a tree that the exchange may send: its count of fills is below 2^53. */
-const LEVELS_MAX = 53
 
 const isSibling = isBytes(HASH_BYTES)
 
@@ -49,8 +48,8 @@ export const isFillProof: Check = (value, field) => {
     // How many they are, the comparison with the fill judges: what proves nothing is no mistake of the caller.
     leaf: isBytes(),
     siblings: (siblings, name) => {
-      if (!Array.isArray(siblings) || siblings.length > LEVELS_MAX)
-        refuseInput(name, siblings, `an array of at most ${LEVELS_MAX} hashes`)
+      if (!Array.isArray(siblings) || siblings.length > FILL_TREE_LEVELS_MAX)
+        refuseInput(name, siblings, `an array of at most ${FILL_TREE_LEVELS_MAX} hashes`)
       siblings.forEach((sibling, level) => isSibling(sibling, `${name}[${level}]`))
     },
     leftSiblings: (bits, name) => {
@@ -74,7 +73,7 @@ export function readFillProof(answer: WireValue): BatchFillProof {
     state: readString(proof['state'], 'state'),
     proof: {
       leaf: bytes(proof['leaf'], 'leaf', FILL_LEAF_BYTES),
-      siblings: readArray(proof['siblings'], 'siblings', 0, LEVELS_MAX).map((value) =>
+      siblings: readArray(proof['siblings'], 'siblings', 0, FILL_TREE_LEVELS_MAX).map((value) =>
         bytes(value, 'sibling', HASH_BYTES),
       ),
       leftSiblings: BigInt(readSafeInt(proof['leftSiblings'], 'leftSiblings')),

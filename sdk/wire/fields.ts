@@ -3,6 +3,8 @@
  * value and either returns exactly the type it promises or throws FieldError with the field's name, the
  * bound and what was found. Nothing is coerced silently: a fraction, NaN, -0 or 2^53 is refused.
  */
+import { CLOID_END } from '../../engine/limits.js'
+import { TEXT_LENGTH_MAX } from '../limits.js'
 import { fromBase64url } from './bytes.js'
 import type { WireValue } from './msgpack.js'
 
@@ -53,22 +55,20 @@ export function readSafeInt(value: unknown, field: string): number {
   return readInt(value, field, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
 }
 
-const UINT64_END = 1n << 64n
-
 /** An unsigned 64-bit number: a number, a bigint or a decimal string. */
 export function readUint64(value: unknown, field: string): bigint {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && !Object.is(value, -0)) {
     return BigInt(value)
   }
-  if (typeof value === 'bigint' && value >= 0n && value < UINT64_END) return value
+  if (typeof value === 'bigint' && value >= 0n && value < CLOID_END) return value
   if (typeof value === 'string' && /^(0|[1-9][0-9]{0,19})$/.test(value)) {
     const number = BigInt(value)
-    if (number < UINT64_END) return number
+    if (number < CLOID_END) return number
   }
   throw new FieldError(field, 'an unsigned 64-bit number', value)
 }
 
-export function readString(value: unknown, field: string, lengthMax = 128): string {
+export function readString(value: unknown, field: string, lengthMax = TEXT_LENGTH_MAX): string {
   if (typeof value !== 'string' || value.length > lengthMax) {
     throw new FieldError(field, `a string of at most ${lengthMax} characters`, value)
   }

@@ -9,6 +9,7 @@
  * client order id has one length. On reading, 64-bit integers within +-(2^53 - 1) become numbers, larger
  * ones bigint; a float is taken when it is a whole safe number and not -0, and refused otherwise.
  */
+import { MSGPACK_DEPTH_MAX } from '../limits.js'
 export type WireValue =
   | null
   | boolean
@@ -29,9 +30,6 @@ export class MalformedMessage extends Error {
     super(`${what} at byte ${offset}`)
   }
 }
-
-/** Arrays and maps may nest this deep; the deepest message of the protocol nests 6. */
-export const DEPTH_MAX = 12
 
 const utf8Encoder = new TextEncoder()
 const utf8Decoder = new TextDecoder('utf-8', { fatal: true })
@@ -474,7 +472,7 @@ export class MsgpackReader {
   }
 
   #array(length: number, depth: number): WireValue[] {
-    if (depth >= DEPTH_MAX) this.fail(`nested deeper than ${DEPTH_MAX}`)
+    if (depth >= MSGPACK_DEPTH_MAX) this.fail(`nested deeper than ${MSGPACK_DEPTH_MAX}`)
     // Each item takes at least a byte, so a length beyond the rest is refused before allocating.
     if (length > this.#bytes.length - this.offset) this.fail('truncated')
     const items = new Array<WireValue>(length)
@@ -483,11 +481,11 @@ export class MsgpackReader {
   }
 
   #map(length: number, depth: number): WireValue {
-    if (depth >= DEPTH_MAX) this.fail(`nested deeper than ${DEPTH_MAX}`)
+    if (depth >= MSGPACK_DEPTH_MAX) this.fail(`nested deeper than ${MSGPACK_DEPTH_MAX}`)
     if (length * 2 > this.#bytes.length - this.offset) this.fail('truncated')
     const object: Record<string, WireValue> = {}
     for (let index = 0; index < length; index++) {
-      const key = this.value(DEPTH_MAX)
+      const key = this.value(MSGPACK_DEPTH_MAX)
       if (typeof key !== 'string') this.fail('map key is not a string')
       if (key === '__proto__') this.fail('key __proto__ is refused')
       if (Object.hasOwn(object, key)) this.fail(`key "${key}" stands twice`)

@@ -8,13 +8,12 @@ import { settlementAbi, vaultAbi } from '../../contracts/abi.js'
 import { isContractAnswer } from '../../contracts/call-endings.js'
 import type { ChainDeployment } from '../chain/chain.js'
 import { bytesToHex, challenge, decodeRows, decodeUnits, type BatchData } from '../batch/commit.js'
+import { HASH_THREADS_MAX } from '../limits.js'
 import { checkCheckpoint, type Checkpoint } from './checkpoint.js'
 import { extendQueue } from '../chain/deposit-queue.js'
 import { readBatches, readDeposits, type PostedBatch, type QueuedDeposit } from '../chain/history.js'
 import { NotConserved, assertConserved, indexOf, type Rows } from '../batch/net.js'
 import { StateTree } from '../tree/tree.js'
-
-const HASH_THREADS_MAX = 4
 
 export interface AuditFinding {
   readonly batch: number

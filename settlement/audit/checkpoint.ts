@@ -19,9 +19,9 @@ import { extendQueue } from '../chain/deposit-queue.js'
 import type { QueuedDeposit } from '../chain/history.js'
 import { isRefusal } from '../chain/log-ranges.js'
 import { StateTree, TREE_DEPTH } from '../tree/tree.js'
+import { CHECKPOINT_SHOWN_CHARACTERS_MAX, CHECKPOINT_WRITE_CHARACTERS } from '../limits.js'
 
 const FORMAT = 'glassbook checkpoint 2'
-const WRITE_CHARACTERS = 1 << 20
 
 export interface CheckpointHead {
   readonly format: typeof FORMAT
@@ -72,7 +72,7 @@ export function writeCheckpoint(
     let text = `${JSON.stringify(whole)}\n`
     for (const [index, units] of balances) {
       text += `${index},${units}\n`
-      if (text.length < WRITE_CHARACTERS) continue
+      if (text.length < CHECKPOINT_WRITE_CHARACTERS) continue
       writeSync(descriptor, text)
       text = ''
     }
@@ -165,10 +165,9 @@ function headOf(file: string, line: string, deployment: ChainDeployment): Checkp
   return head as CheckpointHead
 }
 
-const SHOWN_CHARACTERS_MAX = 120
-
 /** A value of the file, for an error: a stranger's file may hold anything. */
-const shown = (value: unknown): string => String(JSON.stringify(value)).slice(0, SHOWN_CHARACTERS_MAX)
+const shown = (value: unknown): string =>
+  String(JSON.stringify(value)).slice(0, CHECKPOINT_SHOWN_CHARACTERS_MAX)
 
 /**
  * Compares a checkpoint with the chain: the batch is final, its root and count of deposits are the contract's,

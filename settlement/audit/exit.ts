@@ -20,6 +20,7 @@ import {
 } from 'viem'
 import { settlementAbi, vaultAbi } from '../../contracts/abi.js'
 import { isContractAnswer } from '../../contracts/call-endings.js'
+import { RECEIPT_TIMEOUT_MS } from '../limits.js'
 import { audit } from './audit.js'
 import { chainErrorText, nextBlockTime, type ChainDeployment } from '../chain/chain.js'
 import type { Checkpoint } from './checkpoint.js'
@@ -58,8 +59,6 @@ export interface FailedStep {
   readonly step: ExitStep
   readonly reason: string
 }
-
-const RECEIPT_TIMEOUT_MS = 180_000
 
 /** The owner has no account, or the chain contradicts itself. */
 export class ExitError extends Error {

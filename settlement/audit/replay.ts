@@ -5,6 +5,7 @@
  */
 import type { Address, PublicClient } from 'viem'
 import { settlementAbi } from '../../contracts/abi.js'
+import { BACKLOG_MAX } from '../limits.js'
 import { Beside } from './beside.js'
 import type { ChainDeployment } from '../chain/chain.js'
 import { RECORD_BYTES, bytesToHex, decodeRows } from '../batch/commit.js'
@@ -14,9 +15,6 @@ import { FILL_BYTES } from '../batch/fills-root.js'
 import { readBatches, readOwners, type PostedBatch } from '../chain/history.js'
 import { TREE_DEPTH, emptyRoots } from '../tree/tree.js'
 import type { ApplyAnswer, ApplyQuestion } from './tree-thread.js'
-
-/** Batches that may be behind the engine: each holds its rows and fills. */
-const OPEN_MAX = 4
 
 export interface ReplayOptions {
   readonly dataDir: string
@@ -161,7 +159,7 @@ export async function replayBatches(options: ReplayBatchesOptions): Promise<Repl
         fillCount: leaves.length / FILL_BYTES,
         fillsRoot: hasher.ask(leaves, [leaves.buffer]),
       })
-      await judge(OPEN_MAX)
+      await judge(BACKLOG_MAX)
       if (difference !== undefined) break
     }
     await judge(0)

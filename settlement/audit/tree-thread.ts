@@ -1,6 +1,7 @@
 /** Thread of replay.ts that owns the state tree: a range in, the batch that it makes out. */
 import { availableParallelism } from 'node:os'
 import { applyRange, type AppliedBatch } from '../follow/batch.js'
+import { HASH_THREADS_MAX } from '../limits.js'
 import { answerQuestions } from './beside.js'
 import type { Range } from '../follow/follow.js'
 import { StateTree } from '../tree/tree.js'
@@ -14,7 +15,6 @@ export interface ApplyQuestion {
 
 export type ApplyAnswer = Pick<AppliedBatch, 'header' | 'data'>
 
-const HASH_THREADS_MAX = 4
 const NO_FILLS = new Uint8Array(0)
 
 /** The engine has a core of its own. */

@@ -9,19 +9,12 @@
 import { type Address, type Hex, encodeAbiParameters, encodePacked, keccak256 } from 'viem'
 import { UNITS_END } from '../../engine/limits.js'
 import { R, bytesToBigint, toField } from '../tree/field.js'
+import { COMMIT_GAS_SHARE, ROWS_MAX, TRANSACTION_GAS_MAX } from '../limits.js'
 import type { IndexedUnits, QueuedUnits, Rows } from './net.js'
 
 export const RECORD_BYTES = 12
 export const DEPOSIT_BYTES = 32
 
-/** Bounds of contracts/src/Batches.sol. */
-export const ROWS_MAX = 4096
-export const DEPOSITS_MAX = 2048
-export const WITHDRAWALS_MAX = 256
-
-/** Gas of one transaction at most (EIP-7825), and what of it a commit may plan with. */
-const TRANSACTION_GAS = 2 ** 24
-const GAS_SHARE = 0.8
 /** Measured (bench/results/gas.json), rounded up: a commit without rows, a row, and a chunk's slot and root. */
 const COMMIT_GAS = 250_000
 const ROW_GAS = 1_500
@@ -30,7 +23,7 @@ const CHUNK_GAS = 23_500
 /** Rows that one commit can post: the contract's bound, or what a transaction's gas allows. */
 export function rowsLimit(rowsPerChunk: number): number {
   const perRow = ROW_GAS + CHUNK_GAS / rowsPerChunk
-  return Math.min(ROWS_MAX, Math.floor((TRANSACTION_GAS * GAS_SHARE - COMMIT_GAS) / perRow))
+  return Math.min(ROWS_MAX, Math.floor((TRANSACTION_GAS_MAX * COMMIT_GAS_SHARE - COMMIT_GAS) / perRow))
 }
 
 /** BatchHeader of contracts/src/types/Batch.sol. */

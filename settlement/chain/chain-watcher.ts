@@ -12,7 +12,8 @@ import { basename, dirname } from 'node:path'
 import { zeroAddress, type Address, type Hex, type PublicClient } from 'viem'
 import { Reject, rejectNames } from '../../engine/codes.js'
 import { commandRecord } from '../../engine/records/access.js'
-import { chainErrorText, sleep, type ChainDeployment } from './chain.js'
+import { BACK_BLOCKS, SAVE_BLOCKS, WATCH_PAUSE_MS_MAX, WATCH_POLL_MS, WATCH_RANGE_BLOCKS } from '../limits.js'
+import { chainErrorText, type ChainDeployment } from './chain.js'
 import { hexToBytes } from '../batch/commit.js'
 import {
   DepositQueue,
@@ -23,6 +24,7 @@ import {
 } from './deposit-queue.js'
 import { LogRanges } from './log-ranges.js'
 import { writeDurable } from '../store/store.js'
+import { pauseFor } from './patience.js'
 
 export interface ChainWatcherOptions {
   readonly client: PublicClient
@@ -69,13 +71,6 @@ interface Progress {
   readonly nextBlock: number
 }
 
-const POLL_MS = 500
-const PAUSE_MS_MAX = 30_000
-const RANGE_BLOCKS = 2000
-/** Blocks to go back when an event is missing: another branch may have it earlier. Doubled until it is found. */
-const BACK_BLOCKS = 64
-/** Blocks without a deposit after which the file is written: a restart must not need logs that are long gone. */
-const SAVE_BLOCKS = 256
 /** The vault registers it at its creation; it belongs to the owner of the fees. */
 const FEE_ACCOUNT = 0
 
@@ -110,7 +105,7 @@ export function depositRecord(
 
 /** Starts to watch. Network failures are retried with growing pauses and told to `onTrouble`. */
 export function startChainWatcher(options: ChainWatcherOptions): ChainWatcher {
-  const { pollMs = POLL_MS } = options
+  const { pollMs = WATCH_POLL_MS } = options
   const watch = new Watch(options)
   let isStopped = false
   let tellCaughtUp = (): void => {}
@@ -127,9 +122,9 @@ export function startChainWatcher(options: ChainWatcherOptions): ChainWatcher {
       } catch (error) {
         if (isStopped) break
         options.onTrouble?.(`chain watcher: ${chainErrorText(error)}`)
-        pause = Math.min(pause * 2, PAUSE_MS_MAX)
+        pause = Math.min(pause * 2, WATCH_PAUSE_MS_MAX)
       }
-      for (let waited = 0; waited < pause && !isStopped; waited += 50) await sleep(Math.min(50, pause))
+      await pauseFor(pause, () => isStopped)
     }
   }
   const running = run()
@@ -154,7 +149,7 @@ class Watch {
   private seenHead: Hex | undefined
 
   constructor(private readonly options: ChainWatcherOptions) {
-    const { client, deployment, rangeBlocks = RANGE_BLOCKS } = options
+    const { client, deployment, rangeBlocks = WATCH_RANGE_BLOCKS } = options
     this.queue = new DepositQueue(client, deployment.vault)
     this.ranges = new LogRanges(rangeBlocks)
     this.progress = this.readProgress()

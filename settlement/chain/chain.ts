@@ -17,6 +17,7 @@ import {
 } from 'viem'
 import { groth16ChunkVerifierAbi, settlementAbi, vaultAbi } from '../../contracts/abi.js'
 import { isContractAnswer } from '../../contracts/call-endings.js'
+import { RECEIPT_POLL_MS } from '../limits.js'
 import { LogsRefused, isRefusal } from './log-ranges.js'
 import { isLocalChain, refuseDevelopmentKey } from './development-key.js'
 import { EndpointsDisagree, agreeing, type RpcOptions } from './rpc.js'
@@ -66,12 +67,13 @@ export async function expectNotFrozen(client: PublicClient, deployment: ChainDep
     throw new ExchangeFrozen(address)
 }
 
-/** How long a stop waits for answers of the chain that are under way. */
-export const CHAIN_PATIENCE_MS = 3000
-
 /** A read client over `rpcUrls`: what is believed when they differ stands in rpc.ts. */
 export function chainClient(rpcUrls: readonly string[], options: RpcOptions = {}): PublicClient {
-  return createPublicClient({ transport: agreeing(rpcUrls, options), pollingInterval: 200, cacheTime: 0 })
+  return createPublicClient({
+    transport: agreeing(rpcUrls, options),
+    pollingInterval: RECEIPT_POLL_MS,
+    cacheTime: 0,
+  })
 }
 
 /**

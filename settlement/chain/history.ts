@@ -17,6 +17,7 @@ import {
 } from 'viem'
 import { groth16ChunkVerifierAbi, settlementAbi, vaultAbi } from '../../contracts/abi.js'
 import { isContractAnswer } from '../../contracts/call-endings.js'
+import { LOG_RANGE_BLOCKS, SYMBOL_LENGTH_MAX, TRANSACTIONS_AT_ONCE } from '../limits.js'
 import type { ChainDeployment } from './chain.js'
 import { hexToBytes, type BatchData, type BatchHeader } from '../batch/commit.js'
 import { LogRanges, isRefusal } from './log-ranges.js'
@@ -47,11 +48,6 @@ export interface QueuedDeposit {
   readonly owner: Address
   readonly blockNumber: number
 }
-
-/** Blocks asked for at once; halved as often as a node refuses. */
-const RANGE_BLOCKS = 5000
-/** Transactions asked for at a time. */
-const TRANSACTIONS_AT_ONCE = 8
 
 /** What stands at the address, if anything, is no settlement contract. */
 export class NoSettlement extends Error {
@@ -114,7 +110,6 @@ export async function discoverDeployment(
 }
 
 const NATIVE = { symbol: 'ETH', decimals: 18 }
-const SYMBOL_LENGTH_MAX = 16
 
 /** Symbol and decimals as the token tells them; a token that tells none is called by its number, in atoms. */
 async function tokenNames(
@@ -185,7 +180,7 @@ export async function readBatches(
   const isAsked = after !== undefined && calldata
   let rows = isAsked ? await rowsPerChunkAt(client, deployment, first) : undefined
   const batches: PostedBatch[] = []
-  const walk = new LogRanges(RANGE_BLOCKS).walk(first, head, (fromBlock, toBlock) =>
+  const walk = new LogRanges(LOG_RANGE_BLOCKS).walk(first, head, (fromBlock, toBlock) =>
     client.getLogs({ address: deployment.settlement, events, fromBlock, toBlock, strict: true }),
   )
   for await (const { toBlock, value: logs } of walk) {
@@ -234,7 +229,7 @@ async function rowsPerChunkAt(
   const event = getAbiItem({ abi: settlementAbi, name: 'VerifierSet' })
   const first = BigInt(deployment.deployedAtBlock)
   let rows: number | undefined
-  const walk = new LogRanges(RANGE_BLOCKS).walk(first, block - 1n, (fromBlock, toBlock) =>
+  const walk = new LogRanges(LOG_RANGE_BLOCKS).walk(first, block - 1n, (fromBlock, toBlock) =>
     client.getLogs({ address: deployment.settlement, event, fromBlock, toBlock, strict: true }),
   )
   for await (const { value: logs } of walk) for (const { args } of logs) rows = Number(args.rowsPerChunk)
@@ -282,7 +277,7 @@ export async function readDeposits(
   const known = (after?.consumed ?? 0) + deposits.length
   const event = getAbiItem({ abi: vaultAbi, name: 'Deposited' })
   const from = BigInt(after?.block ?? deployment.deployedAtBlock)
-  const walk = new LogRanges(RANGE_BLOCKS).walk(from, head, (fromBlock, toBlock) =>
+  const walk = new LogRanges(LOG_RANGE_BLOCKS).walk(from, head, (fromBlock, toBlock) =>
     client.getLogs({ address: deployment.vault, event, fromBlock, toBlock, strict: true }),
   )
   for await (const { value: logs } of walk)
@@ -312,7 +307,7 @@ export async function readOwners(
   const head = await client.getBlockNumber({ cacheTime: 0 })
   const event = getAbiItem({ abi: vaultAbi, name: 'AccountRegistered' })
   const owners = new Map<number, Address>()
-  const walk = new LogRanges(RANGE_BLOCKS).walk(
+  const walk = new LogRanges(LOG_RANGE_BLOCKS).walk(
     BigInt(deployment.deployedAtBlock),
     head,
     (fromBlock, toBlock) =>

@@ -3,13 +3,8 @@
  * who waits can bear it. Anything else is thrown at once.
  */
 import { BaseError } from 'viem'
+import { LOOP_PAUSE_MS_MAX, PATIENCE_MS, PAUSE_STEP_MS, START_PAUSE_MS_MAX } from '../limits.js'
 import { chainErrorText, sleep } from './chain.js'
-
-const PAUSE_MS = 250
-/** The last pause of a start before it gives up. */
-const START_PAUSE_MS_MAX = 4000
-const LOOP_PAUSE_MS_MAX = 30_000
-const STEP_MS = 50
 
 export interface Patience {
   readonly isStopped: () => boolean
@@ -18,12 +13,13 @@ export interface Patience {
 
 /** Sleeps, not longer than until the stop. */
 export async function pauseFor(milliseconds: number, isStopped: () => boolean): Promise<void> {
-  for (let waited = 0; waited < milliseconds && !isStopped(); waited += STEP_MS) await sleep(STEP_MS)
+  for (let waited = 0; waited < milliseconds && !isStopped(); waited += PAUSE_STEP_MS)
+    await sleep(Math.min(PAUSE_STEP_MS, milliseconds - waited))
 }
 
 /** A question of a start: endpoints may fail for a while, but whoever starts is to hear of it. */
 export async function askPatiently<T>(ask: () => Promise<T>, { isStopped, onTrouble }: Patience): Promise<T> {
-  for (let pause = PAUSE_MS; ; pause *= 2) {
+  for (let pause = PATIENCE_MS; ; pause *= 2) {
     try {
       return await ask()
     } catch (error) {
@@ -39,7 +35,7 @@ export async function runPatiently(
   loop: () => Promise<void>,
   { isStopped, onTrouble }: Patience,
 ): Promise<void> {
-  for (let pause = PAUSE_MS; ; pause = Math.min(pause * 2, LOOP_PAUSE_MS_MAX)) {
+  for (let pause = PATIENCE_MS; ; pause = Math.min(pause * 2, LOOP_PAUSE_MS_MAX)) {
     const startedAtMs = Date.now()
     try {
       return await loop()
@@ -47,7 +43,7 @@ export async function runPatiently(
       if (!(error instanceof BaseError)) throw error
       if (isStopped()) return
       onTrouble(chainErrorText(error))
-      if (Date.now() - startedAtMs > LOOP_PAUSE_MS_MAX) pause = PAUSE_MS
+      if (Date.now() - startedAtMs > LOOP_PAUSE_MS_MAX) pause = PATIENCE_MS
       await pauseFor(pause, isStopped)
     }
   }

@@ -4,6 +4,7 @@
  */
 import { BaseError, HttpRequestError } from 'viem'
 import { REVERTED, isEvmEnding } from '../../contracts/call-endings.js'
+import { CHAIN_CHECK_MS, RETRY_AFTER_MS_MAX, RPC_REST_MS, RPC_REST_MS_MAX } from '../limits.js'
 
 /**
  * What an endpoint said. An error is about the question (a revert, an unknown block), not a failure. However a node
@@ -29,11 +30,6 @@ export class EndpointBehind extends BaseError {
 
 type Request = (question: { method: string; params?: unknown }) => Promise<unknown>
 
-const REST_MS = 250
-const REST_MS_MAX = 30_000
-/** The longest Retry-After that is obeyed. */
-const RETRY_AFTER_MS_MAX = 60_000
-const CHAIN_CHECK_MS = 60_000
 /** Questions that run a contract. */
 const CALLS = new Set(['eth_call', 'eth_estimateGas'])
 /**
@@ -104,7 +100,7 @@ export class Endpoint {
     } catch (error) {
       // It is well, and is asked again with the next question.
       if (error instanceof EndpointBehind) throw error
-      const pause = Math.min(REST_MS * 2 ** this.failures, REST_MS_MAX)
+      const pause = Math.min(RPC_REST_MS * 2 ** this.failures, RPC_REST_MS_MAX)
       const asked = Math.min(retryAfterMs(error) ?? 0, RETRY_AFTER_MS_MAX)
       this.failures = Math.min(this.failures + 1, 20)
       this.restUntilMs = Date.now() + Math.max(pause, asked)

@@ -12,6 +12,7 @@
 import { setMaxListeners } from 'node:events'
 import { BaseError, RpcRequestError, createTransport, http, type Transport } from 'viem'
 import { REVERTED } from '../../contracts/call-endings.js'
+import { RPC_GRACE_MS, RPC_RETRIES, RPC_RETRY_MS, RPC_SECOND_MS, RPC_TIMEOUT_MS } from '../limits.js'
 import { Endpoint, type EndpointAnswer } from './rpc-endpoint.js'
 
 /** Endpoints contradict each other: nothing is believed, the question is asked again later. */
@@ -46,19 +47,12 @@ interface Question {
   readonly params?: unknown
 }
 
-const TIMEOUT_MS = 10_000
-const RETRIES = 2
-const RETRY_MS = 150
-/** How long the others are waited for, once enough have answered. */
-const GRACE_MS = 250
-/** How long the second of two is waited for. */
-const SECOND_MS = 2000
 const BLOCK_TAGS = new Set<unknown>(['latest', 'pending', 'safe', 'finalized'])
 
 /** A transport that asks `urls` and believes what they agree on. Throws RangeError without a URL. */
 export function agreeing(urls: readonly string[], options: RpcOptions = {}): Transport {
   if (urls.length === 0) throw new RangeError('rpc: no URL')
-  const { timeoutMs = TIMEOUT_MS, chainId, onFailure, signal } = options
+  const { timeoutMs = RPC_TIMEOUT_MS, chainId, onFailure, signal } = options
   // One listener a question that waits, and many may: that is no leak.
   if (signal !== undefined) setMaxListeners(0, signal)
   return () => {
@@ -70,8 +64,8 @@ export function agreeing(urls: readonly string[], options: RpcOptions = {}): Tra
       key: 'agreeing',
       name: 'agreeing endpoints',
       type: 'agreeing',
-      retryCount: RETRIES,
-      retryDelay: RETRY_MS,
+      retryCount: RPC_RETRIES,
+      retryDelay: RPC_RETRY_MS,
       request: (question: Question) =>
         unlessAborted(
           signal,
@@ -177,9 +171,9 @@ function askThose(asked: readonly Endpoint[], total: number, question: Question)
         else if (left === 0) end(() => reject((refusal ?? failure) as Error))
         return
       }
-      if (total === 2 && answers.length > 0) grace ??= setTimeout(() => decide(true), SECOND_MS)
+      if (total === 2 && answers.length > 0) grace ??= setTimeout(() => decide(true), RPC_SECOND_MS)
       if (total > 2 && answers.length >= need && isRanked(question))
-        grace ??= setTimeout(() => decide(true), GRACE_MS)
+        grace ??= setTimeout(() => decide(true), RPC_GRACE_MS)
     }
     for (const endpoint of asked)
       void endpoint

@@ -5,13 +5,11 @@
  * Invariant: batches are numbered 1 to `count` without a gap. On the chain (proven) is the longest beginning of
  * which every record says so: after a reorganisation a later record may be told of before an earlier one.
  */
+import { RECENT_BATCHES } from '../limits.js'
 import { isAtLeast } from './post.js'
 import type { BatchRecord, BatchState, BatchStore } from '../store/store.js'
 import type { TreeStore } from '../store/tree-store.js'
 import { undoOf, type BalanceProof, type NodeChanges, type StateTree, type Undo } from '../tree/tree.js'
-
-/** Batches that stay in memory behind the last proven one. */
-const RECENT = 72
 
 /** A batch that the tree has already. */
 export interface ClosedBatch {
@@ -49,7 +47,7 @@ export class Batches {
   load(): void {
     this.count = this.store.numbers().length
     let finals = 0
-    for (let number = this.count; number > 0 && finals < RECENT; number--) {
+    for (let number = this.count; number > 0 && finals < RECENT_BATCHES; number--) {
       const record = this.store.read(number)
       this.live.set(number, { record, undo: undefined })
       finals = record.state === 'final' ? finals + 1 : 0
@@ -132,7 +130,7 @@ export class Batches {
 
   /** Lets go of what stands on disk and is seldom asked for. */
   forget(): void {
-    const keepFrom = this.proven - RECENT
+    const keepFrom = this.proven - RECENT_BATCHES
     for (let number = this.dropped + 1; number < keepFrom; number++) {
       if (this.live.get(number)?.record.state !== 'final') return
       this.live.delete(number)

@@ -9,8 +9,10 @@ import { encodeFunctionData, type PublicClient } from 'viem'
 import { settlementAbi } from '../../contracts/abi.js'
 import { CancelReason } from '../../engine/codes.js'
 import { commandRecord } from '../../engine/records/access.js'
+import { FORCED_AGAIN_MS } from '../limits.js'
+import { pauseFor } from '../chain/patience.js'
 import type { Batches, ServedProof } from './batches.js'
-import { sleep, type ChainDeployment } from '../chain/chain.js'
+import type { ChainDeployment } from '../chain/chain.js'
 import { decodeUnits } from '../batch/commit.js'
 import type { Follower } from '../follow/follow.js'
 import { indexOf, type IndexedUnits } from '../batch/net.js'
@@ -50,10 +52,6 @@ export interface ForcedOptions {
   readonly pollMs: number
 }
 
-/** A withdrawal that the engine did not make is asked for again. */
-const AGAIN_MS = 5000
-const STOP_CHECK_MS = 20
-
 /**
  * Answers requests until the stop: in the journal while there is a balance, with a proof when there is none.
  * Who asks for more than is there and trades has a balance again at the end of every batch: late, the
@@ -70,7 +68,7 @@ export async function answerForced(options: ForcedOptions): Promise<void> {
       const needed = request.remaining - onTheWay
       if (needed <= 0) continue
       const total = follower.total(request.account, request.asset)
-      if (total > 0 && Date.now() - (askedAtMs.get(index) ?? 0) > AGAIN_MS) {
+      if (total > 0 && Date.now() - (askedAtMs.get(index) ?? 0) > FORCED_AGAIN_MS) {
         askedAtMs.set(index, Date.now())
         onCommand(forcedRecord(request.account, request.asset, Math.min(needed, total)))
       }
@@ -84,12 +82,12 @@ export async function answerForced(options: ForcedOptions): Promise<void> {
         // One that is proven and not final yet will do in a moment.
         if ((await finalCount(options)) < batches.proven || wantBatch()) continue
         // Nothing has come since the last batch: the cancel, of no orders, is what a next one is made of.
-        if (Date.now() - (askedAtMs.get(index) ?? 0) <= AGAIN_MS) continue
+        if (Date.now() - (askedAtMs.get(index) ?? 0) <= FORCED_AGAIN_MS) continue
         askedAtMs.set(index, Date.now())
         onCommand(cancelRecord(request.account))
       }
     }
-    for (let waited = 0; waited < pollMs && !isStopped(); waited += STOP_CHECK_MS) await sleep(STOP_CHECK_MS)
+    await pauseFor(pollMs, isStopped)
   }
 }
 

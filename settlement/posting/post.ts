@@ -9,7 +9,9 @@
  */
 import { encodeFunctionData, type Address, type Hex, type PublicClient } from 'viem'
 import { settlementAbi } from '../../contracts/abi.js'
-import { ExchangeFrozen, sleep, type ChainDeployment } from '../chain/chain.js'
+import { ExchangeFrozen, type ChainDeployment } from '../chain/chain.js'
+import { POST_PAUSE_MS, POST_PAUSE_MS_MAX, REFUSALS_MAX } from '../limits.js'
+import { pauseFor } from '../chain/patience.js'
 import type { Chunking } from './chunking.js'
 import { bytesToHex, commitArguments, type PublicInputs } from '../batch/commit.js'
 import { NonceTaken, SenderStopped, TransactionReverted, type Sender } from '../sending/sender.js'
@@ -45,10 +47,6 @@ export interface PosterOptions {
   readonly isStopped?: () => boolean
 }
 
-const PAUSE_MS = 500
-const PAUSE_MS_MAX = 8000
-/** Refusals in a row of what no waiting mends, before settlement ends; a mined revert is one. */
-const REFUSALS_MAX = 5
 /**
  * Refusals that end by themselves: proofs come, a pause ends, an endpoint that is behind catches up. A batch
  * that the chain refuses for another reason is refused for good.
@@ -114,7 +112,7 @@ export class Poster {
    */
   async commit(record: BatchRecord): Promise<void> {
     const number = Number(record.header.number)
-    let pause = PAUSE_MS
+    let pause = POST_PAUSE_MS
     for (let refusals = 0; !isAtLeast(record, 'mined');) {
       await this.reconcile(record)
       if (isAtLeast(record, 'mined')) return
@@ -135,7 +133,7 @@ export class Poster {
         await this.reconcile(record)
         if (isAtLeast(record, 'mined')) return
         if ((await this.chainBatches()).committed < number - 1) {
-          await this.pause(PAUSE_MS)
+          await this.pause(POST_PAUSE_MS)
           return
         }
         if (error.reason.startsWith('ExchangeFrozen'))
@@ -145,7 +143,10 @@ export class Poster {
         if (!isWaitedFor && ++refusals >= REFUSALS_MAX) throw error
         this.options.onTrouble?.(error.message)
         await this.pause(pause)
-        pause = Math.min(pause * 2, error.reason.startsWith('TooManyUnproven') ? PAUSE_MS : PAUSE_MS_MAX)
+        pause = Math.min(
+          pause * 2,
+          error.reason.startsWith('TooManyUnproven') ? POST_PAUSE_MS : POST_PAUSE_MS_MAX,
+        )
       }
     }
   }
@@ -171,7 +172,7 @@ export class Poster {
   }
 
   private async pause(milliseconds: number): Promise<void> {
-    for (let waited = 0; waited < milliseconds && !this.options.isStopped?.(); waited += 50) await sleep(50)
+    await pauseFor(milliseconds, () => this.options.isStopped?.() === true)
     if (this.options.isStopped?.()) throw new SenderStopped('posting has stopped')
   }
 
@@ -240,7 +241,7 @@ export class Poster {
         const isWaitedFor = FINALIZE_WAITED_FOR.some((name) => error.reason.startsWith(name))
         if (!isWaitedFor && ++refusals >= REFUSALS_MAX) throw error
         this.options.onTrouble?.(error.message)
-        await this.pause(PAUSE_MS)
+        await this.pause(POST_PAUSE_MS)
       }
     }
   }

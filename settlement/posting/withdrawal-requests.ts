@@ -12,6 +12,7 @@ import { settlementAbi } from '../../contracts/abi.js'
 import { nextBlockTime, type ChainDeployment } from '../chain/chain.js'
 import { LogRanges, LogsRefused } from '../chain/log-ranges.js'
 import { writeDurable } from '../store/store.js'
+import { BACK_BLOCKS, LATE_SHARE, LOG_RANGE_BLOCKS, REFUSED_AGAIN_MS } from '../limits.js'
 
 /** A request that waits on the chain. */
 export interface OpenRequest {
@@ -38,21 +39,12 @@ export interface RequestReaderOptions {
   readonly onTrouble: (text: string) => void
 }
 
-/** Share of the exit delay after which a request is late. */
-const LATE_SHARE = 0.25
-
-const RANGE_BLOCKS = 5000
-/** Blocks to go back when a request is missing; doubled until it is found. */
-const BACK_BLOCKS = 64
-/** Logs that an endpoint refused are asked for again after so long. */
-const REFUSED_AGAIN_MS = 60_000
-
 /** Reads requests from the chain; remembers where it has read to. */
 export class RequestReader {
   private nextBlock: bigint
   /** Block of the last request of (account, asset), by "account/asset". */
   private readonly seen = new Map<string, number>()
-  private readonly ranges = new LogRanges(RANGE_BLOCKS)
+  private readonly ranges = new LogRanges(LOG_RANGE_BLOCKS)
   private back = BACK_BLOCKS
   /** Seconds. */
   private exitDelay: number | undefined

@@ -26,6 +26,7 @@ import {
 } from './keys.js'
 import { putInPlace } from './put-in-place.js'
 import { tryKey } from './trial.js'
+import { NAME_BYTES_MAX } from './limits.js'
 
 type Say = (line: Record<string, unknown>) => void
 
@@ -33,9 +34,6 @@ type Say = (line: Record<string, unknown>) => void
 export class CeremonyError extends Error {
   override readonly name = 'CeremonyError'
 }
-
-/** Bytes of a contributor's name that a key keeps (snarkjs' bound). */
-const NAME_BYTES_MAX = 64
 
 /** Keeps what snarkjs says. */
 function listener(): Logger & { readonly errors: string[]; readonly infos: string[] } {

@@ -11,6 +11,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { putInPlace } from './put-in-place.js'
+import { CIRCUIT_ROWS_MAX, TREE_DEPTH } from './limits.js'
 
 const require = createRequire(import.meta.url)
 
@@ -60,8 +61,10 @@ export async function compileCircuit(
   onProgress: (text: string) => void = () => {},
 ): Promise<Circuit> {
   const { rows, depth } = shape
-  if (!Number.isInteger(rows) || rows < 1 || rows > 64) throw new CompileError(`rows ${rows}, 1 to 64`)
-  if (!Number.isInteger(depth) || depth < 1 || depth > 28) throw new CompileError(`depth ${depth}, 1 to 28`)
+  if (!Number.isInteger(rows) || rows < 1 || rows > CIRCUIT_ROWS_MAX)
+    throw new CompileError(`rows ${rows}, 1 to ${CIRCUIT_ROWS_MAX}`)
+  if (!Number.isInteger(depth) || depth < 1 || depth > TREE_DEPTH)
+    throw new CompileError(`depth ${depth}, 1 to ${TREE_DEPTH}`)
   const circomlib = dirname(require.resolve('circomlib/package.json'))
   const circom = dirname(require.resolve('circom2/package.json'))
   const sources = [

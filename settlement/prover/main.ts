@@ -16,21 +16,16 @@ import { parseArgs } from 'node:util'
 import { checkKey, contribute, setup } from './ceremony.js'
 import { developmentKey, keyFrom } from './keys.js'
 import { work } from './work.js'
+import { CIRCUIT_ROWS_MAX, TREE_DEPTH } from './limits.js'
 
 // Who listened has gone: nobody is left to tell of it, or to prove for.
 process.stdout.on('error', () => process.exit(1))
 const say = (line: Record<string, unknown>): void => void process.stdout.write(`${JSON.stringify(line)}\n`)
 
-const TREE_DEPTH = 28
-
 /** Wrong use of a command. */
 class UsageError extends Error {
   override readonly name = 'UsageError'
 }
-
-/** As many as a circuit can have (circuit.ts). */
-const ROWS_MAX = 64
-const DEPTH_MAX = TREE_DEPTH
 
 function whole(flag: string, text: string, max: number): number {
   const value = Number(text)
@@ -62,7 +57,10 @@ async function run(argv: string[]): Promise<number> {
     if (value === undefined) throw new UsageError(`${command ?? ''} needs --${name}`)
     return value
   }
-  const shape = { rows: whole('rows', values.rows, ROWS_MAX), depth: whole('depth', values.depth, DEPTH_MAX) }
+  const shape = {
+    rows: whole('rows', values.rows, CIRCUIT_ROWS_MAX),
+    depth: whole('depth', values.depth, TREE_DEPTH),
+  }
   let lastShare = -1
   const onKey = (step: string, share: number): void => {
     if (Math.floor(share * 50) === lastShare) return

@@ -5,6 +5,7 @@
  */
 import { ChunkProver, NoWitness, type ChunkInputs } from './prove.js'
 import type { ProvingKey } from './keys.js'
+import { GIVE_UP_SECONDS, IDLE_MS, RETRY_MS_MAX } from './limits.js'
 
 export interface WorkOptions {
   readonly url: string
@@ -46,8 +47,6 @@ class QueueRefused extends Error {
 
 /** Chains where the development key may be used. */
 const LOCAL_CHAIN_IDS: readonly number[] = [31337, 1337]
-const IDLE_MS = 200
-const RETRY_MS_MAX = 5000
 
 /** Works until stopped. Throws WrongQueue or InsecureKey, or an Error when the queue is out of reach. */
 export async function work(options: WorkOptions): Promise<void> {
@@ -106,7 +105,7 @@ async function proveOne(options: WorkOptions, prover: ChunkProver, lease: Lease)
 
 /** Asks again, with growing pauses, until there is an answer, a stop, or it has been too long. */
 async function untilAnswered(options: WorkOptions, path: string, body: object): Promise<unknown> {
-  const { isStopped, giveUpSeconds = 120 } = options
+  const { isStopped, giveUpSeconds = GIVE_UP_SECONDS } = options
   const sinceMs = Date.now()
   for (let pause = IDLE_MS; ; pause = Math.min(pause * 2, RETRY_MS_MAX)) {
     try {

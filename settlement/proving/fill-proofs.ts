@@ -9,11 +9,7 @@ import type { Batches } from '../posting/batches.js'
 import { FILL_BYTES, FillTree, decodeFill, type FillProof } from '../batch/fills-root.js'
 import { isAtLeast } from '../posting/post.js'
 import type { BatchState, BatchStore } from '../store/store.js'
-
-/** Some 7 % of the thread: 20,000 hashes take 17 to 55 ms. */
-const HASHES_PER_SECOND = 40_000
-/** Leaves and hashes of the trees that are kept, bytes: some 300,000 fills. The last one is kept whatever its size. */
-const TREES_BYTES_MAX = 64 << 20
+import { FILL_HASHES_PER_SECOND, FILL_TREES_BYTES_MAX } from '../limits.js'
 
 /** Proof of a fill against the fills root of a batch that the chain has. */
 export interface ServedFillProof extends FillProof {
@@ -31,7 +27,7 @@ export class FillProofs {
   private readonly trees = new Map<number, FillTree>()
   private treesBytes = 0
   /** Hashes that may be made now; below 0 after a large tree. */
-  private budget = HASHES_PER_SECOND
+  private budget = FILL_HASHES_PER_SECOND
   private budgetAtMs: number
 
   constructor(
@@ -77,7 +73,7 @@ export class FillProofs {
     this.trees.delete(number)
     this.trees.set(number, tree)
     for (const [oldest, { bytes }] of this.trees) {
-      if (this.treesBytes <= TREES_BYTES_MAX || oldest === number) break
+      if (this.treesBytes <= FILL_TREES_BYTES_MAX || oldest === number) break
       this.trees.delete(oldest)
       this.treesBytes -= bytes
     }
@@ -94,10 +90,10 @@ export class FillProofs {
   /** Milliseconds until a tree may be made; 0 = now. */
   private untilBudgetMs(): number {
     const now = this.now()
-    const earned = ((now - this.budgetAtMs) * HASHES_PER_SECOND) / 1000
-    this.budget = Math.min(HASHES_PER_SECOND, this.budget + earned)
+    const earned = ((now - this.budgetAtMs) * FILL_HASHES_PER_SECOND) / 1000
+    this.budget = Math.min(FILL_HASHES_PER_SECOND, this.budget + earned)
     this.budgetAtMs = now
-    return this.budget > 0 ? 0 : Math.ceil(((1 - this.budget) * 1000) / HASHES_PER_SECOND)
+    return this.budget > 0 ? 0 : Math.ceil(((1 - this.budget) * 1000) / FILL_HASHES_PER_SECOND)
   }
 }
 

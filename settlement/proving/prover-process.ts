@@ -6,6 +6,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { constants, setPriority } from 'node:os'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { PROVER_RESTART_MS_MAX, PROVER_RESTART_MS_MIN, PROVER_STOP_MS } from '../limits.js'
 
 /** Built beside this file, and never imported: it is another program (README, licences). */
 export const PROVER_PROGRAM = fileURLToPath(new URL('../prover/main.js', import.meta.url))
@@ -22,14 +23,11 @@ export interface ProverProcessOptions {
   readonly onProgress: (text: string, keyShare: number) => void
 }
 
-const RESTART_MS_MAX = 60_000
-const STOP_MS = 3000
-
 /** Starts it; the returned function stops it and resolves when it has ended. */
 export function startProverProcess(options: ProverProcessOptions): () => Promise<void> {
   let child: ChildProcess
   let isStopped = false
-  let restartMs = 1000
+  let restartMs = PROVER_RESTART_MS_MIN
   let timer: NodeJS.Timeout | undefined
   let ended: Promise<void> = Promise.resolve()
 
@@ -54,7 +52,7 @@ export function startProverProcess(options: ProverProcessOptions): () => Promise
         if (isStopped) return
         options.onProgress(`prover ended (${signal ?? code}), starts again in ${restartMs / 1000} s`, 0)
         timer = setTimeout(start, restartMs)
-        restartMs = Math.min(restartMs * 2, RESTART_MS_MAX)
+        restartMs = Math.min(restartMs * 2, PROVER_RESTART_MS_MAX)
       })
     })
   }
@@ -62,7 +60,7 @@ export function startProverProcess(options: ProverProcessOptions): () => Promise
     const event = JSON.parse(line) as Record<string, unknown>
     if (event.event === 'key') options.onProgress(`prover: ${String(event.step)}`, Number(event.share ?? 0))
     else if (event.event === 'ready') {
-      restartMs = 1000
+      restartMs = PROVER_RESTART_MS_MIN
       options.onProgress('prover ready', 1)
     } else if (event.event === 'proven')
       options.onProgress(`proven ${String(event.id)} in ${String(event.milliseconds)} ms`, 1)
@@ -74,7 +72,7 @@ export function startProverProcess(options: ProverProcessOptions): () => Promise
     isStopped = true
     clearTimeout(timer)
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
-    const patience = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
+    const patience = setTimeout(() => child.kill('SIGKILL'), PROVER_STOP_MS)
     await ended
     clearTimeout(patience)
   }

@@ -18,6 +18,14 @@ import type { AddressInfo } from 'node:net'
 import type { PublicInputs } from '../batch/commit.js'
 import type { ChunkProof } from '../posting/post.js'
 import type { ChunkInputs } from '../follow/witness.js'
+import {
+  PROOF_LEASE_MS,
+  PROOF_RATE_WINDOW_MS,
+  PROOF_RETRY_MS,
+  PROOF_RETRY_MS_MAX,
+  PROVER_BODY_BYTES_MAX,
+  PROVER_NAME_CHARACTERS_MAX,
+} from '../limits.js'
 
 export interface ProverQueueOptions {
   readonly token: string
@@ -88,11 +96,6 @@ interface Job {
   failures: number
 }
 
-const BODY_BYTES_MAX = 64 * 1024
-const WINDOW_MS = 60_000
-const RETRY_MS = 1000
-const RETRY_MS_MAX = 60_000
-const NAME_CHARACTERS_MAX = 64
 const PROOF_WORDS = 8
 
 /** The queue ended before the proof came: the chunk is offered again at the next start. */
@@ -161,10 +164,10 @@ export class ProverQueue {
 
   metrics(): ProverMetrics {
     const now = Date.now()
-    while (this.proven.length > 0 && this.proven[0]!.atMs < now - WINDOW_MS) this.proven.shift()
+    while (this.proven.length > 0 && this.proven[0]!.atMs < now - PROOF_RATE_WINDOW_MS) this.proven.shift()
     const leased = [...this.jobs.values()].filter(({ leasedUntilMs }) => leasedUntilMs > now).length
     const recent = this.proven.reduce((sum, { rows }) => sum + rows, 0)
-    const since = this.proven.length === 0 ? WINDOW_MS : Math.max(1000, now - this.proven[0]!.atMs)
+    const since = this.proven.length === 0 ? PROOF_RATE_WINDOW_MS : Math.max(1000, now - this.proven[0]!.atMs)
     return {
       waiting: this.jobs.size - leased,
       leased,
@@ -212,7 +215,7 @@ export class ProverQueue {
   }
 
   private lease(body: Record<string, unknown>, reply: (code: number, body?: unknown) => void): void {
-    const { depth, chainId, leaseMs = 300_000 } = this.options
+    const { depth, chainId, leaseMs = PROOF_LEASE_MS } = this.options
     for (const job of this.jobs.values()) {
       const now = Date.now()
       if (job.leasedUntilMs > now || job.waitsUntilMs > now) continue
@@ -223,7 +226,7 @@ export class ProverQueue {
         this.release(job, error instanceof Error ? error.message : String(error))
         continue
       }
-      job.prover = typeof body.prover === 'string' ? body.prover.slice(0, NAME_CHARACTERS_MAX) : ''
+      job.prover = typeof body.prover === 'string' ? body.prover.slice(0, PROVER_NAME_CHARACTERS_MAX) : ''
       job.leasedAtMs = now
       job.leasedUntilMs = now + leaseMs
       return reply(200, { id: job.id, rowsPerChunk: job.rowsPerChunk, depth, chainId, inputs })
@@ -283,7 +286,7 @@ export class ProverQueue {
 
   /** A try of a chunk failed: it waits, longer each time, and is leased again. */
   private release(job: Job, why: string): void {
-    const pause = Math.min((this.options.retryMs ?? RETRY_MS) * 2 ** job.failures, RETRY_MS_MAX)
+    const pause = Math.min((this.options.retryMs ?? PROOF_RETRY_MS) * 2 ** job.failures, PROOF_RETRY_MS_MAX)
     job.failures++
     job.leasedUntilMs = 0
     job.waitsUntilMs = Date.now() + pause
@@ -297,7 +300,7 @@ async function readBody(request: IncomingMessage): Promise<Record<string, unknow
   let bytes = 0
   for await (const chunk of request as AsyncIterable<Buffer>) {
     bytes += chunk.length
-    if (bytes > BODY_BYTES_MAX) throw new RangeError(`body over ${BODY_BYTES_MAX} bytes`)
+    if (bytes > PROVER_BODY_BYTES_MAX) throw new RangeError(`body over ${PROVER_BODY_BYTES_MAX} bytes`)
     chunks.push(chunk)
   }
   if (bytes === 0) return {}

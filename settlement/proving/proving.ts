@@ -10,6 +10,7 @@ import type { Batches } from '../posting/batches.js'
 import { chainErrorText, sleep, type ChainDeployment } from '../chain/chain.js'
 import { RECORD_BYTES, chunkCount, publicInputs, type PublicInputs } from '../batch/commit.js'
 import { isAtLeast, type ChunkProof, type Poster } from '../posting/post.js'
+import { PROOF_TASKS_MAX, PROVING_COMPARE_MS, PROVING_FAILED_MS, PROVING_POLL_MS } from '../limits.js'
 import { QueueStopped, type ProverQueue } from './prover-queue.js'
 import { SenderStopped, TransactionReverted } from '../sending/sender.js'
 import type { BatchRecord } from '../store/store.js'
@@ -28,13 +29,6 @@ export interface ProvingOptions {
   readonly onTrouble: (text: string) => void
 }
 
-/** Chunks that are proven or posted at a time. */
-const TASKS_MAX = 64
-const POLL_MS = 20
-/** Pause after a network failure, before a task is tried again. */
-const FAILED_MS = 500
-/** Pause between looks at what the chain has of all batches. */
-const COMPARE_MS = 2000
 /** Refusals of a chain that lost the batch, or of an endpoint that is behind: a later look tells. */
 const BEHIND = ['BatchNotCommitted', 'ChunkAlreadyProven', 'UnknownChunk']
 const NO_PROOF: ChunkProof = [0n, 0n, 0n, 0n, 0n, 0n, 0n, 0n]
@@ -62,7 +56,7 @@ export class Proving {
         this.failure = undefined
         throw failure
       }
-      if (Date.now() - this.comparedAtMs > COMPARE_MS) {
+      if (Date.now() - this.comparedAtMs > PROVING_COMPARE_MS) {
         this.comparedAtMs = Date.now()
         await this.compare()
       }
@@ -73,7 +67,7 @@ export class Proving {
         else await this.advance(record)
       }
       batches.forget()
-      await sleep(POLL_MS)
+      await sleep(PROVING_POLL_MS)
     }
     await Promise.allSettled(this.tasks.values())
   }
@@ -126,7 +120,7 @@ export class Proving {
     const chunks = chunkCount(record.data.rows.length / RECORD_BYTES, record.rowsPerChunk)
     const done = this.done.get(number) ?? new Set<number>()
     this.done.set(number, done)
-    for (let chunk = 0; chunk < chunks && this.tasks.size < TASKS_MAX; chunk++) {
+    for (let chunk = 0; chunk < chunks && this.tasks.size < PROOF_TASKS_MAX; chunk++) {
       const id = `${number}/${chunk}`
       if (this.tasks.has(id) || done.has(chunk)) continue
       this.start(id, async () => {
@@ -138,7 +132,7 @@ export class Proving {
     if (!isAtLeast(record, 'proven')) {
       // The chain knows better, after it lost a block: look at every chunk again.
       done.clear()
-      await sleep(FAILED_MS)
+      await sleep(PROVING_FAILED_MS)
       return
     }
     this.done.delete(number)
@@ -158,7 +152,7 @@ export class Proving {
       if (error instanceof SenderStopped || error instanceof QueueStopped) return
       if (error instanceof BaseError) onTrouble(`${id}: ${chainErrorText(error)}`)
       else this.failure ??= error
-      await sleep(FAILED_MS)
+      await sleep(PROVING_FAILED_MS)
     } finally {
       this.tasks.delete(id)
     }
@@ -182,7 +176,7 @@ export class Proving {
         if (!(error instanceof TransactionReverted)) throw error
         const isBehind = BEHIND.some((name) => error.reason.startsWith(name))
         if (isBehind || (await poster.chainBatches()).committed < number) {
-          await sleep(FAILED_MS)
+          await sleep(PROVING_FAILED_MS)
           return false
         }
         if (!error.reason.startsWith('InvalidProof')) throw error

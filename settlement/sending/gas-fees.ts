@@ -3,6 +3,7 @@
  * is not mined, never above a cap. Used by signer.ts and outbox-watch.ts.
  */
 import type { PublicClient } from 'viem'
+import { BUMP_AFTER_MS, BUMP_PERCENT } from '../limits.js'
 
 export interface FeePolicy {
   /** Bound of the fee per gas, wei. */
@@ -15,7 +16,7 @@ export interface FeePolicy {
 export const defaultFees: FeePolicy = {
   maxFeePerGasCap: 500_000_000_000n,
   priorityFeePerGas: 1_000_000_000n,
-  bumpAfterMs: 30_000,
+  bumpAfterMs: BUMP_AFTER_MS,
 }
 
 /** Wei per gas. */
@@ -23,9 +24,6 @@ export interface Fees {
   readonly maxFeePerGas: bigint
   readonly maxPriorityFeePerGas: bigint
 }
-
-/** A replacement needs 10 % more in common clients; 25 % clears it at any rounding. */
-const BUMP_PERCENT = 125n
 
 const least = (a: bigint, b: bigint): bigint => (a < b ? a : b)
 const most = (a: bigint, b: bigint): bigint => (a > b ? a : b)

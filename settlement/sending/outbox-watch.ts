@@ -11,6 +11,15 @@ import {
   type TransactionReceipt,
 } from 'viem'
 import { chainErrorText } from '../chain/chain.js'
+import {
+  FILLED_MAX,
+  KEPT_BLOCKS,
+  LOOKS_IN_A_ROW,
+  LOST_AFTER_MS,
+  RECEIPTS_AT_ONCE,
+  RESEND_MS,
+  RESEND_MS_MAX,
+} from '../limits.js'
 import { baseFeeOf, type FeePolicy } from './gas-fees.js'
 import type { Outbox } from './outbox.js'
 import type { TransactionSigner } from './signer.js'
@@ -33,16 +42,6 @@ export interface OutboxWatchOptions {
   readonly onTaken: (nonce: number, label: string) => void
 }
 
-/** A mined transaction is kept for so many blocks more than its confirmations: two epochs, then it is finalised. */
-const KEPT_BLOCKS = 64
-/** Looks in a row that must say so before a transaction counts as taken back, or a nonce as empty. */
-export const LOOKS = 3
-/** Empty nonces that are filled at a time. */
-const FILLED_MAX = 64
-const LOST_AFTER_MS = 60_000
-const RESEND_MS = 3000
-const RESEND_MS_MAX = 60_000
-const RECEIPTS_AT_ONCE = 16
 const IS_KNOWN = /already (known|imported)|known transaction|nonce too low|underpriced/i
 
 /** What is known of an open transaction in this run. */
@@ -233,7 +232,7 @@ export class OutboxWatch {
       if (!this.options.outbox.has(nonce)) empty.push(nonce)
     this.emptyLooks = empty.length > 0 ? this.emptyLooks + 1 : 0
     if (empty.length <= FILLED_MAX) delete this.farSinceMs
-    if (this.emptyLooks < LOOKS) return
+    if (this.emptyLooks < LOOKS_IN_A_ROW) return
     if (empty.length > FILLED_MAX) return this.dropFar(count, highest)
     this.emptyLooks = 0
     for (const nonce of empty) {

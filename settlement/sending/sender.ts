@@ -8,9 +8,11 @@
  * has it, a transfer of nothing to ourselves takes it.
  */
 import type { Account, Address, Hex, PublicClient, TransactionReceipt } from 'viem'
-import { chainErrorText, sleep } from '../chain/chain.js'
+import { chainErrorText } from '../chain/chain.js'
+import { LOOKS_IN_A_ROW, SEND_IDLE_POLLS, SEND_POLL_MS, SEND_RETRY_MS_MAX } from '../limits.js'
+import { pauseFor } from '../chain/patience.js'
 import { defaultFees, type FeePolicy } from './gas-fees.js'
-import { LOOKS, OutboxWatch } from './outbox-watch.js'
+import { OutboxWatch } from './outbox-watch.js'
 import { Outbox } from './outbox.js'
 import { TransactionSigner, TransactionReverted } from './signer.js'
 import { isNoRoom, type BatchStore, type OutboxEntry } from '../store/store.js'
@@ -62,11 +64,6 @@ export class NonceTaken extends Error {
 export class SenderStopped extends Error {
   override readonly name = 'SenderStopped'
 }
-
-const POLL_MS = 250
-const RETRY_MS_MAX = 30_000
-/** Looks are so much rarer while nothing is waited for. */
-const IDLE_POLLS = 8
 
 interface Waiter {
   readonly resolve: (receipt: TransactionReceipt) => void
@@ -205,16 +202,16 @@ export class Sender {
   }
 
   private async loop(): Promise<void> {
-    const { pollMs = POLL_MS } = this.options
+    const { pollMs = SEND_POLL_MS } = this.options
     let pause = pollMs
     while (!this.isStopped) {
       try {
-        if (!this.outbox.isEmpty) await this.watch.look(LOOKS)
+        if (!this.outbox.isEmpty) await this.watch.look(LOOKS_IN_A_ROW)
         const isIdle = this.outbox.open.length === 0 && !this.watch.isSuspicious
-        pause = isIdle ? pollMs * IDLE_POLLS : pollMs
+        pause = isIdle ? pollMs * SEND_IDLE_POLLS : pollMs
       } catch (error) {
         this.tell('sender', error)
-        pause = Math.min(pause * 2, RETRY_MS_MAX)
+        pause = Math.min(pause * 2, SEND_RETRY_MS_MAX)
       }
       await this.nap(pause)
     }
@@ -244,14 +241,14 @@ export class Sender {
   }
 
   private async retry(label: string, work: () => Promise<void>): Promise<void> {
-    for (let pause = this.options.pollMs ?? POLL_MS; ; pause = Math.min(pause * 2, RETRY_MS_MAX)) {
+    for (let pause = this.options.pollMs ?? SEND_POLL_MS; ; pause = Math.min(pause * 2, SEND_RETRY_MS_MAX)) {
       if (this.isStopped) throw new SenderStopped(label)
       try {
         return await work()
       } catch (error) {
         if (error instanceof TransactionReverted) throw error
         this.tell(label, error)
-        for (let waited = 0; waited < pause && !this.isStopped; waited += 50) await sleep(Math.min(50, pause))
+        await pauseFor(pause, () => this.isStopped)
       }
     }
   }

@@ -5,6 +5,7 @@
 import { keccak256, type Account, type Address, type Hex, type PublicClient } from 'viem'
 import { isContractAnswer } from '../../contracts/call-endings.js'
 import { chainErrorText } from '../chain/chain.js'
+import { GAS_EXTRA, GAS_MARGIN_PERCENT } from '../limits.js'
 import { baseFeeOf, firstFees, raisedFees, type FeePolicy, type Fees } from './gas-fees.js'
 import type { Outbox } from './outbox.js'
 import type { Attempt, OutboxEntry } from '../store/store.js'
@@ -32,12 +33,6 @@ export class TransactionReverted extends Error {
   }
 }
 
-const GAS_MARGIN_PERCENT = 120n
-/**
- * Any transaction may be the one that moves the proven end over every batch that waits for it, also when it
- * was not yet so at the simulation: 64 batches at most, some 12,000 gas each.
- */
-const GAS_EXTRA = 800_000n
 const TRANSFER_GAS = 21_000n
 export class TransactionSigner {
   private last: Promise<unknown> = Promise.resolve()

@@ -25,6 +25,7 @@ import {
 import { join } from 'node:path'
 import { makeFolder, syncFolder } from '../../engine/journal/disk.js'
 import type { Hex } from 'viem'
+import { ROOM_BYTES } from '../limits.js'
 import { BatchArchive } from './batch-archive.js'
 import { bytesToHex, hexToBytes, type BatchData, type BatchHeader } from '../batch/commit.js'
 
@@ -54,8 +55,6 @@ export class StoreError extends Error {
 }
 
 const FILE_MODE = 0o640
-/** So much must fit before writing goes on after a full disk. */
-const ROOM_BYTES = 128 * 1024
 
 /** Writes `content` so that a reader, or a start after a crash, sees the old file or all of the new one. */
 export function writeDurable(folder: string, name: string, content: string | Uint8Array): void {

@@ -19,6 +19,7 @@ import { makeFolder } from '../../engine/journal/disk.js'
 import { decodeRows } from '../batch/commit.js'
 import { bytesToBigint, fieldToBytes } from '../tree/field.js'
 import { ELEMENT_BYTES } from '../tree/poseidon-wasm.js'
+import { CHANGES_KEPT, CHECKPOINT_NODES_MIN } from '../limits.js'
 import { StoreError, writeDurable, type BatchRecord } from './store.js'
 import { undoOf, type NodeChanges, type StateTree, type Undo } from '../tree/tree.js'
 
@@ -29,10 +30,6 @@ const ROOT_BYTES = 32
 const HASH_BYTES = 32
 /** A checkpoint is due when the changes since the last one are this many times fewer than all nodes. */
 const CHANGES_PER_CHECKPOINT = 2
-/** And never below so many changes. */
-const CHECKPOINT_NODES_MIN = 50_000
-/** Batches behind the last proven one whose changes stay, for proofs against their roots. */
-export const CHANGES_KEPT = 64
 
 interface NodeFile {
   readonly batch: number

@@ -8,15 +8,12 @@
  *   control words: 0 generation (+1 for each list; -1 = end)  1 next job  2 count  3 threads that are done
  */
 import { Worker } from 'node:worker_threads'
+import { HASH_JOBS_A_TURN, HASH_JOBS_MAX } from '../limits.js'
 
 export const POOL_CONTROL_WORDS = 16
 export const Pool = { GENERATION: 0, NEXT: 1, COUNT: 2, DONE: 3 } as const
-/** Jobs that a thread takes at a time: some milliseconds of work. */
-export const JOBS_PER_TURN = 64
 /** Words of a job. */
 export const JOB_WORDS = 3
-/** Jobs of one list at most; longer ones are handed over in pieces. */
-export const JOBS_MAX = 1 << 16
 
 export interface HashThreadData {
   readonly memory: WebAssembly.Memory
@@ -35,16 +32,16 @@ export function takeJobs(
 ): void {
   const count = Atomics.load(control, Pool.COUNT)
   for (;;) {
-    const from = Atomics.add(control, Pool.NEXT, JOBS_PER_TURN)
+    const from = Atomics.add(control, Pool.NEXT, HASH_JOBS_A_TURN)
     if (from >= count) return
-    const end = Math.min(from + JOBS_PER_TURN, count) * JOB_WORDS
+    const end = Math.min(from + HASH_JOBS_A_TURN, count) * JOB_WORDS
     for (let at = from * JOB_WORDS; at < end; at += JOB_WORDS) hash(jobs[at]!, jobs[at + 1]!, jobs[at + 2]!)
   }
 }
 
 export class HashPool {
   private readonly control = new Int32Array(new SharedArrayBuffer(POOL_CONTROL_WORDS * 4))
-  private readonly jobs = new Int32Array(new SharedArrayBuffer(JOBS_MAX * JOB_WORDS * 4))
+  private readonly jobs = new Int32Array(new SharedArrayBuffer(HASH_JOBS_MAX * JOB_WORDS * 4))
   private readonly threads: Worker[]
 
   /** `scratchAt[i]`: scratch memory of thread i; as many threads as places. */
@@ -72,8 +69,8 @@ export class HashPool {
   /** Runs the jobs in `list` (JOB_WORDS words each); returns when all are done. */
   run(list: Int32Array): void {
     const { control } = this
-    for (let from = 0; from < list.length; from += JOBS_MAX * JOB_WORDS) {
-      const part = list.subarray(from, from + JOBS_MAX * JOB_WORDS)
+    for (let from = 0; from < list.length; from += HASH_JOBS_MAX * JOB_WORDS) {
+      const part = list.subarray(from, from + HASH_JOBS_MAX * JOB_WORDS)
       this.jobs.set(part)
       Atomics.store(control, Pool.DONE, 0)
       Atomics.store(control, Pool.COUNT, part.length / JOB_WORDS)

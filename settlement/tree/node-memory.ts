@@ -5,27 +5,22 @@
  * Invariant: slot h up to the depth holds the empty root of height h and never changes; every other slot
  * belongs to one key for good, or to a work place (`reserve`). Memory grows by pages and is never moved.
  */
+import { HASH_JOBS_MIN, TREE_PAGES_MAX, TREE_THREADS_MAX } from '../limits.js'
 import { HashPool, JOB_WORDS } from './hash-pool.js'
 import { loadElement, poseidon, storeElement } from './poseidon.js'
 import { ELEMENT_BYTES, SCRATCH_BYTES, instantiatePoseidon } from './poseidon-wasm.js'
 
 const PAGE_BYTES = 65536
-/** 1 GiB of nodes and scratch. */
-const MAX_PAGES = 16384
 const GROW_PAGES = 16
 const INITIAL_TABLE = 4096
-const LIMITS = { minPages: GROW_PAGES, maxPages: MAX_PAGES, isShared: true }
-/** Hash threads at most, the owner among them. */
-const THREADS_MAX = 16
-/** Fewer jobs than this are not worth waking a thread for. */
-const POOL_JOBS_MIN = 256
-const NODES_AT = Math.ceil((SCRATCH_BYTES * THREADS_MAX) / 64) * 64
+const LIMITS = { minPages: GROW_PAGES, maxPages: TREE_PAGES_MAX, isShared: true }
+const NODES_AT = Math.ceil((SCRATCH_BYTES * TREE_THREADS_MAX) / 64) * 64
 
 /** The tree has more nodes than the memory's bound. */
 export class TreeFull extends Error {
   override readonly name = 'TreeFull'
   constructor() {
-    super(`tree: more nodes than ${Math.floor((MAX_PAGES * PAGE_BYTES - NODES_AT) / ELEMENT_BYTES)}`)
+    super(`tree: more nodes than ${Math.floor((TREE_PAGES_MAX * PAGE_BYTES - NODES_AT) / ELEMENT_BYTES)}`)
   }
 }
 
@@ -53,9 +48,9 @@ export class NodeMemory {
     private readonly emptyRoots: readonly bigint[],
     private readonly threads = 1,
   ) {
-    if (!(threads >= 1 && threads <= THREADS_MAX))
-      throw new RangeError(`tree: ${threads} threads, 1 to ${THREADS_MAX}`)
-    this.memory = new WebAssembly.Memory({ initial: GROW_PAGES, maximum: MAX_PAGES, shared: true })
+    if (!(threads >= 1 && threads <= TREE_THREADS_MAX))
+      throw new RangeError(`tree: ${threads} threads, 1 to ${TREE_THREADS_MAX}`)
+    this.memory = new WebAssembly.Memory({ initial: GROW_PAGES, maximum: TREE_PAGES_MAX, shared: true })
     this.hashAt = instantiatePoseidon(this.memory, LIMITS, 0).hash
     this.words = new BigUint64Array(this.memory.buffer)
     this.bytes = new Uint8Array(this.memory.buffer)
@@ -119,7 +114,7 @@ export class NodeMemory {
    */
   hash(list: Int32Array): void {
     for (let at = 0; at < list.length; at++) list[at] = addressOf(list[at]!)
-    if (this.threads > 1 && list.length >= POOL_JOBS_MIN * JOB_WORDS) {
+    if (this.threads > 1 && list.length >= HASH_JOBS_MIN * JOB_WORDS) {
       this.pool ??= new HashPool(
         this.memory,
         LIMITS,
@@ -159,7 +154,7 @@ export class NodeMemory {
 
   private grow(): void {
     const pages = this.bytes.length / PAGE_BYTES
-    const more = Math.min(Math.max(GROW_PAGES, pages >> 3), MAX_PAGES - pages)
+    const more = Math.min(Math.max(GROW_PAGES, pages >> 3), TREE_PAGES_MAX - pages)
     if (more <= 0) throw new TreeFull()
     this.memory.grow(more)
     this.words = new BigUint64Array(this.memory.buffer)

@@ -52,7 +52,7 @@ export const ACCEPTED: readonly Accepted[] = [
     reason: 'The port has lost its only listener by then, and so keeps the thread alive no more.',
   },
   {
-    file: 'engine/limits.ts',
+    file: 'gateway/limits.ts',
     was: '512',
     becomes: '(512 + 1)',
     text: 'WALLET_CHECKS_WAITING',
@@ -66,10 +66,10 @@ export const ACCEPTED: readonly Accepted[] = [
     reason: 'Nonces of approvals begin at 1: an approval 0 is refused either way, in other words.',
   },
   {
-    file: 'settlement/chain/history.ts',
+    file: 'settlement/limits.ts',
     was: '5000',
     becomes: '(5000 + 1)',
-    text: 'RANGE_BLOCKS',
+    text: 'LOG_RANGE_BLOCKS',
     reason: 'Blocks asked for at once; a range is halved where a node refuses it.',
   },
   {

@@ -26,7 +26,7 @@ const FURTHER: Readonly<Record<string, readonly string[]>> = {
     'gateway/gateway.test.js',
     'gateway/streams/streams.test.js',
     'gateway/net/http.test.js',
-    'gateway/limits/limits.test.js',
+    'gateway/limits/client-limits.test.js',
     'gateway/streams/lifecycle.test.js',
   ],
   'gateway/history/': [

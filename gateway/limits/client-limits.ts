@@ -8,17 +8,11 @@ import { SINGLE_FILLS_MAX, SWEPT_FILL_ORDERS } from '../../engine/limits.js'
 import { ErrorCode } from '../../sdk/wire/codes.js'
 import { Control, Kind } from '../../sdk/wire/layout.js'
 import type { WireValue } from '../../sdk/wire/msgpack.js'
+import { ADDRESS_SHARE, BYTES_A_WEIGHT, FRAMES_RETRY_MS, HTTP_IDLE_MS, THROTTLE_BELOW } from '../limits.js'
 import { type Refusal, ToldBudget, ofAccount, ofAddress } from './budgets.js'
 import type { GatewayConfig } from '../settings/config.js'
-import { HTTP_IDLE_MS, KeptConnections } from '../connections/kept-connections.js'
+import { KeptConnections } from '../connections/kept-connections.js'
 import { connectionsOf, openFilesMax } from './open-files.js'
-
-/** Bytes of missed events that weigh as much as a request of weight 1. */
-const BYTES_A_WEIGHT = 16 << 10
-/** Of the connections that the system lets a thread have, the part that one address may have: others find room. */
-const ADDRESS_SHARE = 3 / 4
-/** A client is told when less than this part of a budget is left. */
-const THROTTLE_BELOW = 0.1
 
 /** Who sends frames, as the limits see him. */
 export interface FramePayer {
@@ -195,7 +189,7 @@ export class Limits {
       return {
         code: ErrorCode.TooManyFramesInFlight,
         message: `${connection.framesInFlight} frames of this connection are unanswered, at most ${inFlightMax} may be`,
-        retryAfter: 10,
+        retryAfter: FRAMES_RETRY_MS,
       }
     }
     const full = this.openOrders(account, places)

@@ -14,7 +14,7 @@ import { packMsgpack, unpackMsgpack } from '../../sdk/wire/msgpack.js'
 import { logonMessage } from '../../sdk/wire/signed.js'
 import { createDomain } from '../signatures/auth.js'
 import { gatewayConfigSchema } from '../settings/config.js'
-import { type FramePayer, Limits } from './limits.js'
+import { type FramePayer, Limits } from './client-limits.js'
 
 const domain = createDomain(RIG_DEPLOYMENT.chainId, RIG_DEPLOYMENT.vault).hash
 

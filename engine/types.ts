@@ -228,6 +228,11 @@ export interface Engine {
   /** Deposits credited from the chain so far: the next queue index expected. */
   readonly depositsConsumed: number
   /**
+   * Commands of the frame in hand that are still to come, signed or not, opened or refused as a whole: the next so many
+   * are of it, whatever they are, Time apart. 0 = the next one is of none.
+   */
+  readonly frameLeft: number
+  /**
    * Applies the command record at `offset` (in words, a multiple of COMMAND_WORDS) of `words`, whose
    * Float64 view is `floats`. Its seq is `seq + 1`. Events go to the sink when the buffer fills and at
    * `flush`. Never throws for a bad command: it answers Rejected. Throws only on a broken invariant,

@@ -253,6 +253,11 @@ describe('order audit', () => {
     ['a size that was not signed', { lotsInJournal: 4 }, `^${FRAME}the journal's commands are those of the`],
     ['an order without a frame', { unsigned: true }, `^${BUYER}a signed frame placed the order$`],
     [
+      'an order behind a signed header that opened no frame',
+      { nested: true },
+      `^${BUYER}a signed frame placed the order$`,
+    ],
+    [
       'an order of which only an amend was signed',
       { onlyAmendSigned: true },
       '^maker \\(account 2, order \\d+\\): a signed frame placed the order$',
@@ -292,7 +297,6 @@ describe('order audit', () => {
   test.each<[string, Forgery, number]>([
     ['an approval taken after the deadline that was signed', { deadline: 1000n }, 2],
     ['a payload that is another than was signed', { payloadByte: true }, 3],
-    ['an order behind a signed header that opened no frame', { nested: true }, 2],
     ['signatures for another vault', { vault: '0x00000000000000000000000000000000000000b1' }, 4],
   ])('found: %s', async (_name, forgery, checks) => {
     const { code, failed } = await auditOf(forgery)

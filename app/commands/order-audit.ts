@@ -29,7 +29,6 @@ import {
   OrderCmd,
   kindOf,
 } from '../../engine/layout.js'
-import { FRAME_COMMANDS_MAX } from '../../engine/limits.js'
 import { AttachmentKind } from '../../engine/messages.js'
 import { cloidAt } from '../../engine/records/access.js'
 import { jsonCodec, msgpackCodec } from '../../sdk/wire/codec.js'
@@ -153,7 +152,6 @@ function findFill(dataDir: string, seq: number, index: number): Found {
   let event: Int32Array | undefined
   let asked: { block: JournalBlock; offset: number; seq: number } | undefined
   let fills = 0
-  let frameLeft = 0
   let frameIsSigned = false
   let isOpened = false
   const refused = new Set<number>()
@@ -184,14 +182,9 @@ function findFill(dataDir: string, seq: number, index: number): Found {
         const owner = wordsToBytes(block.words, offset + OpenAccountCmd.OWNER, ADDRESS_WORDS)
         owners.set(block.words[offset + Cmd.ACCOUNT]!, bytesToHex(owner))
       }
-      const count = block.words[offset + FrameCmd.COUNT]!
       // As the engine counts: a header inside a frame is one of its commands, one without commands opens none.
-      const inFrame = frameLeft > 0 && kind !== CommandKind.Time
-      if (inFrame) frameLeft--
-      else if (kind === CommandKind.Frame || kind === CommandKind.UnsignedFrame) {
-        frameLeft = count >= 1 && count <= FRAME_COMMANDS_MAX ? count : 0
-        frameIsSigned = kind === CommandKind.Frame
-      }
+      const inFrame = engine.frameLeft > 0 && kind !== CommandKind.Time
+      if (!inFrame && kind !== CommandKind.Time) frameIsSigned = kind === CommandKind.Frame
       if (kind === CommandKind.Amend && !(inFrame && frameIsSigned))
         bareAmends.push({
           seq: engine.seq + 1,

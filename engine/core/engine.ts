@@ -171,6 +171,10 @@ class Core implements Engine {
     return this.#state.counters[Counter.DEPOSITS_CONSUMED]!
   }
 
+  get frameLeft(): number {
+    return this.#sessions.left
+  }
+
   apply(words: Int32Array, floats: Float64Array, offset: number): void {
     this.#clock[CLOCK_SEQ]!++
     const kind = words[offset]! & KIND_MASK

@@ -104,6 +104,46 @@ describe('follower', () => {
     follower.stop()
   })
 
+  test('a fill carries the hash of a frame that the engine opened, and of no other header', () => {
+    const dataDir = folder()
+    const journal = new JournalFixture(dataDir)
+    journal.append(openAccountRecord(1, OWNER), openAccountRecord(2, OWNER))
+    journal.append(depositRecord(1, 0, 10_000_000, 0), depositRecord(2, 1, 100_000, 1))
+    journal.append(approveRecord(1, 1), approveRecord(2, 2))
+    const NONE = new Uint8Array(32)
+    let cloid = 0
+    const sell = (): Int32Array => placeRecord(2, Side.Sell, 100, 1, ++cloid)
+    const header = (frames: number, nonce: number, hash: number): Int32Array =>
+      frameRecord(2, 2, frames, nonce, hashOf(hash))
+    const unsigned = (count: number): Int32Array =>
+      commandRecord('UnsignedFrame', { account: 2, approval: 2, count })
+    // Frames in order, with what each order that rests is to carry; those that the engine refuses rest none.
+    journal.append(
+      ...[header(1, 1, 1), sell()],
+      // Behind its last command nothing is of it; a header of no, or too many, commands opens none.
+      ...[sell(), header(0, 2, 2), sell(), header(65, 3, 3), sell(), header(-1, 4, 4), sell()],
+      // A header within a frame is one of its commands, signed or not.
+      ...[header(3, 5, 5), header(2, 6, 6), sell(), sell(), sell()],
+      ...[unsigned(2), header(1, 7, 7), sell(), sell()],
+      ...[header(2, 8, 8), unsigned(2), sell(), sell()],
+      // Refused as a whole: its nonce was used.
+      ...[header(2, 8, 9), sell(), sell(), sell()],
+      // Time stands for itself.
+      ...[header(2, 10, 10), sell(), commandRecord('Time', { timeMs: 5 }), sell(), sell()],
+    )
+    const carried = [1, 0, 0, 0, 0, 5, 5, 0, 0, 0, 8, 0, 0, 10, 10, 0]
+    journal.append(placeRecord(1, Side.Buy, 100, carried.length, 1000))
+    journal.close()
+    const follower = new Follower({ dataDir })
+    follower.advance(() => false)
+    const { fills } = follower.close()
+    const hashes = Array.from({ length: fills.length / 152 }, (_, at) => decodeFill(fills, at).makerFrameHash)
+    expect(hashes).toEqual(carried.map((hash) => (hash === 0 ? NONE : hashOf(hash))))
+    // No frame is open: a header that said it had 65 commands keeps no snapshot from being taken.
+    expect(follower.snapshot()).toBeDefined()
+    follower.stop()
+  })
+
   test('from a snapshot the rest is the same, byte for byte; a damaged snapshot is not used', () => {
     const dataDir = folder()
     writeJournal(dataDir, 6).close()

@@ -108,8 +108,10 @@ export class Follower {
   private readonly markets = new Map<number, MarketUnits>()
   /** Frame hash of each live order, by order id. */
   private readonly frames = new Map<number, Uint8Array>()
+  /** Hash of the signed frame that the engine has opened, until a command that is not of it. */
   private frame: Uint8Array | undefined
-  private frameLeft = 0
+  /** Hash that the command in hand carries, if it is the header of a signed frame, for the engine to open or refuse. */
+  private headerHash: Uint8Array | undefined
   private block: JournalBlock | undefined
   /** Next command of `block`. */
   private at = 0
@@ -234,7 +236,7 @@ export class Follower {
   /** State at a block's end, where nothing is open; undefined elsewhere. */
   snapshot(): FollowerSnapshot | undefined {
     const isAtBlockEnd = this.block === undefined || this.at === this.block.count
-    if (!isAtBlockEnd || this.firstSeq !== this.engine.seq + 1 || this.frameLeft > 0) return undefined
+    if (!isAtBlockEnd || this.firstSeq !== this.engine.seq + 1 || this.engine.frameLeft > 0) return undefined
     return {
       position: { ...this.reader.position, head: this.reader.position.head.slice() },
       seq: this.engine.seq,
@@ -269,13 +271,10 @@ export class Follower {
     const { words, floats } = block
     const offset = COMMANDS_AT + this.at * COMMAND_WORDS
     const kind = kindOf(words[offset]!)
-    if (kind === CommandKind.Frame) {
-      this.frame = wordsToBytes(words, offset + FrameCmd.SHA256, HASH_WORDS)
-      this.frameLeft = words[offset + FrameCmd.COUNT]!
-    } else if (kind !== CommandKind.Time) {
-      if (this.frameLeft > 0) this.frameLeft--
-      else this.frame = undefined
-    }
+    // What is a frame, and of which, the engine alone says: a header within a frame, or of no commands, is none.
+    if (this.engine.frameLeft === 0 && kind !== CommandKind.Time) this.frame = undefined
+    this.headerHash =
+      kind === CommandKind.Frame ? wordsToBytes(words, offset + FrameCmd.SHA256, HASH_WORDS) : undefined
     this.isFromChain = kind === CommandKind.Deposit && words[offset + DepositCmd.FROM_CHAIN] === 1
     if (this.isFromChain) this.depositOwner = DepositCmd.OWNER.map((word) => words[offset + word]!)
     this.engine.apply(words, floats, offset)
@@ -289,6 +288,9 @@ export class Follower {
       switch (kindOf(words[offset]!)) {
         case EventKind.Fill:
           this.takeFill(words, floats, offset)
+          break
+        case EventKind.FrameOpened:
+          this.frame = this.headerHash
           break
         case EventKind.Accepted:
           if (this.frame !== undefined)

@@ -17,19 +17,17 @@ import { openFilesMax } from '../gateway/limits/open-files.js'
 import type { SettingName } from '../gateway/settings/config.js'
 import { fileErrorText } from './files/file-errors.js'
 import { UsageError } from './files/usage-error.js'
+import {
+  CONFIRMATIONS_MAX,
+  DAY_SECONDS,
+  EXIT_DELAY_SECONDS_MAX,
+  KEEP_DAYS_MAX,
+  SEGMENT_MB_MAX,
+  START_FILES_MIN,
+} from './limits.js'
 
-/** With fewer the program's own modules cannot be read, and what fails then tells of anything but files. */
-const START_FILES_MIN = 1024
 /** Looked up at once: where no file can be opened any more it cannot be asked. */
 const FILES_MAX = openFilesMax()
-
-/** A hundred years: for ever. */
-const KEEP_DAYS_MAX = 36_500
-/** Some hours of blocks on any chain; deeper than that nothing is taken back that anybody could mend. */
-const CONFIRMATIONS_MAX = 1000
-const EXIT_DELAY_SECONDS_MAX = 30 * 86_400
-const DAY_SECONDS = 86_400
-const SEGMENT_MB_MAX = 1024
 
 /** A number below zero behind a flag is its value, for the flag's own bound to judge: no flag begins so. */
 const FLAG = /^-(?!\d)/

@@ -4,6 +4,10 @@
  */
 
 // Batches
+/** A batch is closed after so many seconds, fills or net rows unless told otherwise. */
+export const BATCH_SECONDS = 10
+export const BATCH_FILLS = 100_000
+export const BATCH_ROWS = 1024
 /** Bounds of a batch (contracts/src/Batches.sol): net rows, deposits, withdrawals. */
 export const ROWS_MAX = 4096
 export const DEPOSITS_MAX = 2048
@@ -124,6 +128,9 @@ export const RECEIPTS_AT_ONCE = 16
 export const LOST_AFTER_MS = 60_000
 export const RESEND_MS = 3000
 export const RESEND_MS_MAX = 60_000
+/** Fee of a gas at most, and what of it is a tip, in wei, unless told otherwise. */
+export const FEE_PER_GAS_MAX = 500_000_000_000n
+export const PRIORITY_FEE_PER_GAS = 1_000_000_000n
 /** A transaction that is not mined for so long is replaced by one of a higher fee, unless told otherwise. */
 export const BUMP_AFTER_MS = 30_000
 /** What of an estimate a transaction's gas is, and a replacement's fee of the one before: clients ask for 10 % more, which this clears at any rounding. */
@@ -160,6 +167,7 @@ export const CHECKPOINT_SHOWN_CHARACTERS_MAX = 120
 function assert(condition: boolean, relation: string): void {
   if (!condition) throw new Error(`limits: ${relation} does not hold`)
 }
+assert(BATCH_ROWS <= ROWS_MAX, 'a batch that is closed in time fits the contract')
 assert(FINAL_STEPS_MAX <= CHANGES_KEPT, 'changes stay of every batch that can still become final')
 assert(CHANGES_KEPT <= RECENT_BATCHES, 'a batch whose changes stay is in memory')
 assert(HASH_THREADS_MAX <= TREE_THREADS_MAX, 'every hash thread has room in the tree’s memory')

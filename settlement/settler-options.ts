@@ -6,6 +6,7 @@ import type { EngineCapacities } from '../engine/types.js'
 import type { ProverQueue } from './proving/prover-queue.js'
 import type { SenderMetrics } from './sending/sender.js'
 import type { BatchRecord } from './store/store.js'
+import { BATCH_FILLS, BATCH_ROWS, BATCH_SECONDS } from './limits.js'
 
 /** When a batch closes: whichever comes first. */
 export interface BatchPolicy {
@@ -16,7 +17,7 @@ export interface BatchPolicy {
   readonly rows: number
 }
 
-export const defaultPolicy: BatchPolicy = { seconds: 10, fills: 100_000, rows: 1024 }
+export const defaultPolicy: BatchPolicy = { seconds: BATCH_SECONDS, fills: BATCH_FILLS, rows: BATCH_ROWS }
 
 export interface SettlerOptions {
   readonly dataDir: string

@@ -79,8 +79,9 @@ const appRoom = roomOf('app', APP_OUTSIDE)
 /** The first rule whose `from` matches a file is the file's rule. */
 const rules: readonly Rule[] = [
   { from: LEAVES, to: [LEAVES] },
-  // The bounds of each folder rest on the engine's alone; everything in the folder may import them.
-  { from: /^(gateway|sdk|settlement|contracts|app)\/limits$/, to: [/^engine\/limits$/] },
+  // The bounds of each folder rest on the engine's alone, those of the programs on all; everything in the folder may import them.
+  { from: /^app\/limits$/, to: [/^(engine|gateway|sdk|settlement|contracts)\/limits$/] },
+  { from: /^(gateway|sdk|settlement|contracts)\/limits$/, to: [/^engine\/limits$/] },
   // The core is pure: no file, clock, randomness or package can be reached from it. Its rooms stand one upon the other.
   { from: /^engine\/core\/base\//, to: [LEAVES, /^engine\/core\/base\//] },
   { from: /^engine\/core\/book\//, to: [LEAVES, /^engine\/core\/(base|book)\//] },

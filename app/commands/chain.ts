@@ -13,10 +13,7 @@ import { probePort } from '../../gateway/net/probe-port.js'
 import { chainStatePath, deploymentOf } from '../start/local-chain.js'
 import { Parts } from '../start/parts.js'
 import { RunEnd, RunEnded } from '../start/run-end.js'
-
-/** The chain of an exchange that was killed ends by itself, after it has written its state. */
-const FORMER_CHAIN_MS = 10_000
-const PROBE_EVERY_MS = 100
+import { FORMER_CHAIN_MS_MAX, FORMER_LOOK_MS } from '../limits.js'
 
 /** Runs the chain until Ctrl-C; resolves with the exit code. */
 export async function runChain(folder: string): Promise<number> {
@@ -64,14 +61,14 @@ export async function runChain(folder: string): Promise<number> {
 
 /** Throws ListenError when the port is still taken after the wait. */
 async function untilFree(port: number): Promise<void> {
-  const deadline = performance.now() + FORMER_CHAIN_MS
+  const deadline = performance.now() + FORMER_CHAIN_MS_MAX
   for (;;) {
     try {
       await probePort('127.0.0.1', port)
       return
     } catch (error) {
       if (performance.now() > deadline) throw error
-      await new Promise((done) => setTimeout(done, PROBE_EVERY_MS))
+      await new Promise((done) => setTimeout(done, FORMER_LOOK_MS))
     }
   }
 }

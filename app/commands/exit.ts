@@ -18,6 +18,7 @@ import {
   type PlanOptions,
 } from '../../settlement/audit/exit.js'
 import { unitsText, type AssetText } from '../../settlement/audit/units-text.js'
+import { EXIT_ROUNDS_MAX } from '../limits.js'
 import {
   type ChainFlags,
   address,
@@ -31,8 +32,6 @@ import { UsageError } from '../files/usage-error.js'
 
 const MORE_TO_DO = 3
 const STEPS_REFUSED = 4
-/** A freeze opens the escapes, an escape may leave a fee to fetch: plans in a row that still find steps. */
-const ROUNDS_MAX = 5
 
 export interface ExitFlags extends ChainFlags {
   readonly owner: string
@@ -62,7 +61,7 @@ export function runExit(values: ExitFlags): Promise<number> {
       if (account.address.toLowerCase() !== owner.toLowerCase())
         throw new UsageError(`the key is ${account.address}'s, not ${owner}'s`)
       const wallet = createWalletClient({ account, transport: http(rpcUrls[0]) })
-      for (let round = 0; round < ROUNDS_MAX; round++) {
+      for (let round = 0; round < EXIT_ROUNDS_MAX; round++) {
         const steps = plan.steps.filter(({ data }) => !refused.some(({ step }) => step.data === data))
         if (steps.length === 0) break
         const failed = await sendSteps(client, wallet, account, steps, {

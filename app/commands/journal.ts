@@ -31,11 +31,7 @@ import { describeCommand } from '../../engine/records/access.js'
 import type { Engine } from '../../engine/types.js'
 import { fileErrorText } from '../files/file-errors.js'
 import { UsageError } from '../files/usage-error.js'
-
-/** Below it, what is written once (genesis, deposits, padding) outweighs what orders cost. */
-const MEASURED_ORDERS_MIN = 10_000
-const PROGRESS_MS = 500
-const BAR_CELLS = 30
+import { BAR_CELLS, MEASURED_ORDERS_MIN, PROGRESS_MS } from '../limits.js'
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 const blockTypeNames = Object.fromEntries(Object.entries(BlockType).map(([name, type]) => [type, name]))

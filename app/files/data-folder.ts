@@ -10,6 +10,7 @@ import { JournalDamage } from '../../engine/journal/reader.js'
 import { journalFolder, segmentOf, snapshotFolder } from '../../engine/journal/segments.js'
 import { ListenError } from '../../gateway/net/probe-port.js'
 import { BatchStore } from '../../settlement/store/store.js'
+import { BATCHES_LOOKED_AT } from '../limits.js'
 import { historyFolder } from './gateway-folder.js'
 
 /** The journal does not hold what other files of the folder speak of. */
@@ -72,9 +73,6 @@ export function expectRecovered(dataDir: string, recovered: RecoveredJournal): v
   const history = numberOf(join(historyFolder(dataDir), 'state.json'), 'seq')
   if (history > recovered.seq) lost(`the gateway has told clients of seq ${history}`)
 }
-
-/** Batches that are looked at for the newest block that settlement has seen. */
-const BATCHES_LOOKED_AT = 64
 
 /**
  * A line when the local chain ends before what settlement has seen of it: its file is an older copy. Batches are

@@ -4,6 +4,7 @@
  */
 import type { AssetConfig, EngineCapacities, GenesisConfig, MarketConfig } from '../../engine/index.js'
 import { hint } from '../../gateway/settings/nearest.js'
+import { NAME_SHOWN_MAX } from '../limits.js'
 
 /** A line that is no command at all. */
 export class CommandError extends Error {
@@ -71,9 +72,6 @@ const FIELDS = {
 export type Op = keyof typeof FIELDS
 export type JsonFields = Readonly<Record<string, unknown>>
 
-/** Characters of a name that a message repeats at most. */
-const NAME_MAX = 40
-
 const isObject = (value: unknown): value is JsonFields =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
@@ -82,7 +80,7 @@ function unknownField(place: string, fields: JsonFields, allowed: readonly strin
   const name = Object.keys(fields).find((each) => !allowed.includes(each))
   if (name === undefined) return undefined
   const list = allowed.length === 0 ? 'none' : allowed.join(', ')
-  return `${place} has no field "${name.slice(0, NAME_MAX)}"${hint(name.slice(0, NAME_MAX), allowed)}; allowed: ${list}`
+  return `${place} has no field "${name.slice(0, NAME_SHOWN_MAX)}"${hint(name.slice(0, NAME_SHOWN_MAX), allowed)}; allowed: ${list}`
 }
 
 /** @throws CommandError for what is no object, has no known `op`, or has a field that its `op` has not. */
@@ -91,7 +89,7 @@ export function commandOf(value: unknown): { op: Op; fields: JsonFields } {
   const { op, ...fields } = value
   if (typeof op !== 'string') throw new CommandError('no op')
   if (!isOp(op)) {
-    const name = op.slice(0, NAME_MAX)
+    const name = op.slice(0, NAME_SHOWN_MAX)
     throw new CommandError(`no op "${name}"${hint(name, Object.keys(FIELDS))}`)
   }
   const problem = unknownField(op, fields, FIELDS[op])

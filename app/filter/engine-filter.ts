@@ -20,13 +20,10 @@ import {
 } from '../../engine/index.js'
 import { readEvent } from '../../engine/records/access.js'
 import { UsageError } from '../files/usage-error.js'
+import { LINE_LENGTH_MAX, OUTPUT_CHARACTERS_AT_ONCE } from '../limits.js'
 import { CommandReader } from './engine-filter-commands.js'
 import { eventToJson } from './engine-filter-events.js'
 import { CommandError, filterConfig } from './engine-filter-fields.js'
-
-/** Characters of one line at most. */
-const LINE_LENGTH_MAX = 1 << 20
-const OUTPUT_CHUNK = 1 << 16
 
 /** Runs the filter until the input ends. @throws UsageError for a file that holds no such markets. */
 export async function runEngineFilter({ config: file }: { readonly config: string }): Promise<number> {
@@ -154,7 +151,7 @@ export class EngineFilter {
 
   private say(text: string): void {
     this.out += text
-    if (this.out.length > OUTPUT_CHUNK) this.drain()
+    if (this.out.length > OUTPUT_CHARACTERS_AT_ONCE) this.drain()
   }
 
   private drain(): void {

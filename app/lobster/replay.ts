@@ -7,6 +7,7 @@
  * placed), `seed` (orders that stood before the file begins or below its depth, one or more a level)
  * and `taker`. A message about an order that the file never placed speaks of the seed at its price.
  */
+import { LOBSTER_COMMANDS_AT_ONCE } from '../limits.js'
 import { type LobsterBook, type LobsterMessage, LobsterType } from './files.js'
 
 export type Role = 'flow' | 'seed' | 'taker'
@@ -70,8 +71,6 @@ interface Resting {
 
 /** Client order ids of seeds and takers start here, far above any id of the files. */
 const OWN_CLOIDS = 1n << 48n
-/** Commands of one account are sent together when no book is compared in between. */
-const BATCH_MAX = 64
 
 const opposite = (side: BookSide): BookSide => (side === 'buy' ? 'sell' : 'buy')
 const remaining = (order: Resting): number => order.total - order.filled
@@ -241,7 +240,10 @@ export class LobsterReplay {
 
   async #queue(role: Role, order: VenueOrder, publishedMaker?: Resting): Promise<void> {
     const pending = this.#pending
-    if (pending.orders.length > 0 && (pending.role !== role || pending.orders.length === BATCH_MAX))
+    if (
+      pending.orders.length > 0 &&
+      (pending.role !== role || pending.orders.length === LOBSTER_COMMANDS_AT_ONCE)
+    )
       await this.#send()
     this.#pending.role = role
     this.#pending.orders.push(order)

@@ -12,6 +12,7 @@ import { settlementAbi, vaultAbi } from '../../contracts/abi.js'
 import { type Deployment, receiptOf } from '../../contracts/deployment/deploy.js'
 import { type Client, GlassbookError, createClient } from '../../sdk/index.js'
 import { unitsText } from '../../settlement/audit/units-text.js'
+import { LOCAL_POLL_MS } from '../limits.js'
 
 const MARKET = 0
 const LEVELS = 5
@@ -228,7 +229,7 @@ export class Demo {
   async #withdraw(client: Client, owner: HDAccount): Promise<void> {
     const { deployment, onLine } = this.#options
     const transport = http(deployment.rpcUrl)
-    const reader = createPublicClient({ chain: foundry, transport, pollingInterval: 100 })
+    const reader = createPublicClient({ chain: foundry, transport, pollingInterval: LOCAL_POLL_MS })
     const wallet = createWalletClient({ account: owner, chain: foundry, transport })
     const account = BigInt(client.session!.account)
     const { seq } = await client.requestWithdrawal({ asset: 0, amount: WITHDRAW_AMOUNT })

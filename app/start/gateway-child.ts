@@ -7,12 +7,10 @@ import { Socket } from 'node:net'
 import { lockFolder } from '../../engine/journal/lock.js'
 import type { GatewayConfig } from '../../gateway/settings/config.js'
 import { runGatewayProcess } from '../../gateway/process/gateway-process.js'
+import { GATEWAY_END_MS_MAX } from '../limits.js'
 import { FIRST_SOCKET_FD, type FromGatewayChild } from './gateway-child-words.js'
 import { historyFolder } from '../files/gateway-folder.js'
 import { receiptKey } from '../files/receipt-key.js'
-
-/** When the parent has gone, this process goes; its threads have so long to end by themselves. */
-const END_MS_MAX = 5000
 
 const tell = (message: FromGatewayChild): void => {
   if (process.connected) process.send?.(message, () => {})
@@ -27,7 +25,9 @@ async function run(dataDir: string, config: GatewayConfig): Promise<void> {
     (_, index) => new Socket({ fd: FIRST_SOCKET_FD + index, readable: true, writable: true }),
   )
   for (const socket of sockets)
-    socket.once('close', () => setTimeout(() => process.kill(process.pid, 'SIGKILL'), END_MS_MAX).unref())
+    socket.once('close', () =>
+      setTimeout(() => process.kill(process.pid, 'SIGKILL'), GATEWAY_END_MS_MAX).unref(),
+    )
   await runGatewayProcess({
     sockets,
     config,

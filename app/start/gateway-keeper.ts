@@ -13,21 +13,19 @@ import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { Bridge } from '../../gateway/bridge/bridge.js'
 import type { GatewayConfig } from '../../gateway/settings/config.js'
+import {
+  GATEWAY_END_MS_MAX,
+  GATEWAY_GOOD_RUN_MS,
+  GATEWAY_LOOK_MS,
+  GATEWAY_PAUSE_MS_MAX,
+  GATEWAY_PAUSE_MS_MIN,
+  SILENT_LOOKS_MAX,
+  SILENT_LOOKS_TOLD,
+} from '../limits.js'
 import { FIRST_SOCKET_FD, type FromGatewayChild } from './gateway-child-words.js'
 import { keepPublicKey } from '../files/receipt-key.js'
 
 const PROGRAM = fileURLToPath(new URL('./gateway-child.js', import.meta.url))
-const PAUSE_MS_MIN = 250
-const PAUSE_MS_MAX = 5000
-/** A gateway that ran so long did not die of its start. */
-const GOOD_RUN_MS = 60_000
-/** A process whose connection has ended, or whose exchange has, has so long to end. */
-const END_MS_MAX = 5000
-
-/** Looks at a gateway that is not heard of before it is spoken of, and before it is ended: one a second. */
-const LOOK_MS = 1000
-const SILENT_LOOKS_TOLD = 5
-const SILENT_LOOKS_MAX = 30
 
 export interface GatewayKeeperOptions {
   readonly dataDir: string
@@ -120,7 +118,7 @@ export class GatewayKeeper {
       bridge.connect(socket)
       // A process that hangs without its connection is of no use to anybody.
       socket.once('close', () => {
-        if (this.#child === child) patience ??= setTimeout(() => child.kill('SIGKILL'), END_MS_MAX)
+        if (this.#child === child) patience ??= setTimeout(() => child.kill('SIGKILL'), GATEWAY_END_MS_MAX)
       })
     }
     child.once('spawn', () => {
@@ -150,7 +148,7 @@ export class GatewayKeeper {
           `gateway: not heard of for ${SILENT_LOOKS_TOLD} s; it is ended and started again after ${SILENT_LOOKS_MAX} s`,
         )
       if (silent === SILENT_LOOKS_MAX) child.kill('SIGKILL')
-    }, LOOK_MS)
+    }, GATEWAY_LOOK_MS)
     looking.unref()
   }
 
@@ -171,8 +169,9 @@ export class GatewayKeeper {
       )
       return
     }
-    if (listenedMs > 0 && performance.now() - listenedMs >= GOOD_RUN_MS) this.#deaths = 0
-    const pauseMs = this.#deaths === 0 ? 0 : Math.min(PAUSE_MS_MIN * 2 ** (this.#deaths - 1), PAUSE_MS_MAX)
+    if (listenedMs > 0 && performance.now() - listenedMs >= GATEWAY_GOOD_RUN_MS) this.#deaths = 0
+    const pauseMs =
+      this.#deaths === 0 ? 0 : Math.min(GATEWAY_PAUSE_MS_MIN * 2 ** (this.#deaths - 1), GATEWAY_PAUSE_MS_MAX)
     this.#deaths++
     this.#options.onLine(
       `gateway: ended by itself (${how}); the exchange goes on; it starts again ${pauseMs === 0 ? 'at once' : `in ${pauseMs / 1000} s`}`,
@@ -189,7 +188,7 @@ export class GatewayKeeper {
 
   /** Resolves when the process has ended; to be called when the engine has. */
   async end(): Promise<void> {
-    const patience = setTimeout(() => this.#child?.kill('SIGKILL'), END_MS_MAX)
+    const patience = setTimeout(() => this.#child?.kill('SIGKILL'), GATEWAY_END_MS_MAX)
     await this.#ended
     clearTimeout(patience)
   }

@@ -24,6 +24,7 @@ import { type DeployOptions, type Deployment, deploy, receiptOf } from '../../co
 import { journalFolder } from '../../engine/journal/segments.js'
 import { writeDurable } from '../../settlement/store/store.js'
 import { hasJournal } from '../files/data-folder.js'
+import { EXIT_DELAY_SECONDS, LOCAL_POLL_MS } from '../limits.js'
 
 /** Anvil's own well-known phrase: its accounts hold coins of the local chain and nothing anywhere else. */
 const LOCAL_MNEMONIC = 'test test test test test test test test test test test junk'
@@ -32,9 +33,6 @@ const DEPLOYMENT_FILE = 'deployment.json'
 
 /** Units that each demo account deposits of assets 0 (USDX, 1e-6) and 1 (BTCX, 1e-8). */
 export const DEMO_DEPOSIT_UNITS = [100_000_000_000_000n, 1_000_000_000_000n] as const
-
-/** Longer than key, batch and proofs take an honest exchange at its first start; a week on a real chain. */
-const EXIT_DELAY_SECONDS = 1800
 
 export interface LocalChain {
   readonly anvil: Anvil
@@ -240,7 +238,7 @@ async function expectSameChain(
 /** Mints and deposits each asset of `trader` that it has never deposited. */
 async function depositOnce(rpcUrl: string, deployment: Deployment, trader: HDAccount): Promise<void> {
   const transport = http(rpcUrl)
-  const reader = createPublicClient({ chain: foundry, transport, pollingInterval: 50 })
+  const reader = createPublicClient({ chain: foundry, transport, pollingInterval: LOCAL_POLL_MS })
   const wallet = createWalletClient({ account: trader, chain: foundry, transport })
   const deposited = await reader.getContractEvents({
     address: deployment.vault,

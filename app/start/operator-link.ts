@@ -7,8 +7,7 @@ import { CommandKind, EventKind, Reject, rejectNames } from '../../engine/codes.
 import { EVENT_WORDS, Ev, RejectedEv, WithdrawnEv, kindOf } from '../../engine/layout.js'
 import { AttachmentKind } from '../../engine/messages.js'
 import { type Applied, EngineLink, type EngineLinkOptions } from '../../gateway/link/engine-link.js'
-
-const RETRY_MS = 5
+import { OPERATOR_RETRY_MS } from '../limits.js'
 
 export class OperatorLink {
   readonly #link: EngineLink
@@ -47,7 +46,7 @@ export class OperatorLink {
     for (;;) {
       const ticket = this.#link.submit(record, 1, attachment, AttachmentKind.Chain)
       if (ticket >= 0) return new Promise((resolve) => this.#waiting.set(ticket, resolve))
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+      await new Promise((resolve) => setTimeout(resolve, OPERATOR_RETRY_MS))
     }
   }
 

@@ -4,9 +4,7 @@
  */
 import type { Deployment } from '../../contracts/deployment/deploy.js'
 import type { LobsterReport } from '../lobster/replay.js'
-
-/** Where the output is no terminal, a status line comes this often. */
-const PLAIN_STATUS_EVERY_MS = 10_000
+import { PLAIN_STATUS_EVERY_MS } from '../limits.js'
 
 export interface StartedParts {
   /** Where clients connect; undefined with gateways that others run. */

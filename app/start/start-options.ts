@@ -8,12 +8,9 @@ import { join, resolve } from 'node:path'
 import type { GatewayConfig } from '../../gateway/settings/config.js'
 import { gatewaySettings } from '../files/gateway-settings.js'
 import { UsageError } from '../files/usage-error.js'
-
-/** Budget of the operator's own replay: it is not to be slowed down by rules made for strangers. */
-const REPLAY_RATE = { perSecond: 1_000_000, burst: 1_000_000 }
+import { PORT_MAX, REPLAY_RATE, TOKEN_CHARACTERS_MIN } from '../limits.js'
 
 const MEGABYTE = 1024 * 1024
-const PORT_MAX = 65_535
 
 export interface StartOptions {
   readonly dataDir: string
@@ -59,9 +56,6 @@ export interface ProverOptions {
   readonly port?: number
   readonly token?: string
 }
-
-/** A token that can be guessed lets anybody waste our provers' time. */
-const TOKEN_CHARACTERS_MIN = 16
 
 function proverOptions(
   listen: string | undefined,

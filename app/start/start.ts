@@ -14,6 +14,8 @@ import { lockFile, lockFolder } from '../../engine/journal/lock.js'
 import { BatchList } from '../../gateway/views/batch-list.js'
 import { probePort } from '../../gateway/net/probe-port.js'
 import { DEVELOPMENT_ROWS, developmentVerificationKey } from '../../settlement/chain/development-key.js'
+import { DAY_MS } from '../../engine/limits.js'
+import { BLOCK_SECONDS, LOCAL_UNPROVEN_MAX, STATUS_EVERY_MS } from '../limits.js'
 import { Demo } from './demo.js'
 import { adviceFor, expectNothingLost, expectRecovered, olderChain } from '../files/data-folder.js'
 import { type GatewayLink, gatewayCount, startGatewayLink } from './gateway-link.js'
@@ -34,12 +36,6 @@ import { UsageError } from '../files/usage-error.js'
 import { writeResult } from '../files/write-result.js'
 
 const TRADERS = 5
-/** Batches that may wait for their proofs; beyond it posting waits, and the next batches net more. */
-const LOCAL_UNPROVEN_MAX = 64
-/** With confirmations the local chain makes blocks by itself. */
-const BLOCK_SECONDS = 1
-const STATUS_EVERY_MS = 1000
-const DAY_MS = 86_400_000
 
 /** Runs the exchange until Ctrl-C, the end of a replay or demo, or a failure; resolves with the exit code. */
 export async function runStart(options: StartOptions): Promise<number> {

@@ -3,7 +3,7 @@
  * is not mined, never above a cap. Used by signer.ts and outbox-watch.ts.
  */
 import type { PublicClient } from 'viem'
-import { BUMP_AFTER_MS, BUMP_PERCENT } from '../limits.js'
+import { BUMP_AFTER_MS, BUMP_PERCENT, FEE_PER_GAS_MAX, PRIORITY_FEE_PER_GAS } from '../limits.js'
 
 export interface FeePolicy {
   /** Bound of the fee per gas, wei. */
@@ -14,8 +14,8 @@ export interface FeePolicy {
 }
 
 export const defaultFees: FeePolicy = {
-  maxFeePerGasCap: 500_000_000_000n,
-  priorityFeePerGas: 1_000_000_000n,
+  maxFeePerGasCap: FEE_PER_GAS_MAX,
+  priorityFeePerGas: PRIORITY_FEE_PER_GAS,
   bumpAfterMs: BUMP_AFTER_MS,
 }
 

@@ -1,0 +1,220 @@
+/**
+ * Every bound stands in a `limits.ts`: one for each folder of the product, and one for the prover's program. A bound is
+ * a number that says how many, how much, how long or how often. It is found in the compiler's syntax tree by what it
+ * is: a named number whose name says so, or that is not small; a default of an option; the time of a timer. Formats and
+ * the shapes of tables are numbers too: the files that are nothing else, and single ones elsewhere, are told by name.
+ */
+import { readFileSync, readdirSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import ts from 'typescript'
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..')
+const FOLDERS = ['engine', 'gateway', 'settlement', 'contracts', 'sdk', 'app']
+const LIMITS = /^(engine|gateway|settlement|settlement\/prover|contracts|sdk|app)\/limits\.ts$/
+
+/** Files whose numbers are a form of their own: with another number it would be another form. */
+const FORMS: readonly (readonly [RegExp, string])[] = [
+  [
+    /^engine\/core\//,
+    'shapes of its tables, measured with them; what may be asked of it is in engine/limits.ts',
+  ],
+  [/^(engine\/reference|contracts\/model)\//, 'twins, for tests: they say again what they compare with'],
+  [/^engine\/(records\/|journal\/(format|crc32c)\.|rings\/(ring|control)\.)/, 'layouts of bytes'],
+  [/^app\/start\/demo\./, 'the scene that the demo plays'],
+  [/^gateway\/history\/record\./, 'a layout of bytes'],
+  [
+    /^sdk\/wire\/(codes|commands|layout|json-numbers|msgpack|signed)\./,
+    'codes and layouts of the protocol, of JSON and MessagePack',
+  ],
+  [/^(contracts\/poseidon-table|settlement\/tree\/(poseidon[a-z-]*|field))\./, 'the parameters of a hash'],
+  [/^settlement\/(tree\/wasm-builder|prover\/development-key)\./, 'WebAssembly; a curve'],
+  [
+    /^(settlement\/(batch\/fills-root|follow\/follow-snapshot|store\/tree-store)|sdk\/verify\/fill-proof)\.ts: [A-Z_]*(BYTES|AT)$/,
+    'layouts of leaves and files',
+  ],
+]
+
+/** Single numbers that are no bound, though they look like one. */
+const ACCEPTED: Readonly<Record<string, string>> = {
+  'app/commands/order-audit.ts: SIGNATURE_BYTES': 'of P-256',
+  'app/files/receipt-key.ts: OTHERS': 'a mode of files',
+  'app/lobster/files.ts: EMPTY_PRICE': 'of the files’ format',
+  'app/lobster/replay.ts: OWN_CLOIDS': 'where ids begin that are not the files’',
+  'app/main.ts: NODE_MAJOR_MIN': 'asked before anything else is loaded',
+  'app/start/start-options.ts: MEGABYTE': 'a unit',
+  'contracts/deployment/check-code.ts: Q': 'order of a field',
+  'contracts/deployment/deploy.ts: DAY_SECONDS': 'a unit',
+  'contracts/deployment/deploy.ts: UNPROVEN_ROWS': 'of the contract that stands in for a verifier',
+  'contracts/deployment/verification-key.ts: DEVELOPMENT_ALPHA_X': 'of a key whose secrets are public',
+  'engine/journal/lock.ts: FILE_MODE': 'a mode of files',
+  'engine/recovery/snapshots.ts: HEADER_BYTES': 'a layout of bytes',
+  'gateway/history/record-index.ts: TABLES': 'shape of a hash',
+  'gateway/sockets/node-http.ts: KEY_CHARACTERS': 'of the WebSocket protocol',
+  'gateway/streams/kept-events.ts: ARRAY_BYTES': 'what V8 takes',
+  'gateway/streams/kept-events.ts: EVENT_BYTES': 'what V8 takes',
+  'gateway/streams/kept-events.ts: VALUE_BYTES': 'what V8 takes',
+  'gateway/views/live-orders.ts: RECORD_WORDS': 'a layout',
+  'gateway/views/sharded-map.ts: PARTS': 'shape of a table',
+  'gateway/views/slab.ts: CHUNK_BITS': 'shape of a table',
+  'gateway/views/slab.ts: CHUNK_RECORDS': 'shape of a table',
+  'sdk/money/protection.ts: PPM': 'a unit',
+  'sdk/verify/proof.ts: STATE_TREE_DEPTH': 'of the vault’s tree',
+  'settlement/batch/commit.ts: CHUNK_GAS': 'measured',
+  'settlement/batch/commit.ts: COMMIT_GAS': 'measured',
+  'settlement/batch/commit.ts: DEPOSIT_BYTES': 'a layout of bytes',
+  'settlement/batch/commit.ts: ROW_GAS': 'measured',
+  'settlement/batch/net.ts: INITIAL_SLOTS': 'shape of a table, which grows',
+  'settlement/sending/signer.ts: TRANSFER_GAS': 'of the EVM',
+  'settlement/store/store.ts: FILE_MODE': 'a mode of files',
+  'settlement/tree/hash-pool.ts: POOL_CONTROL_WORDS': 'a layout',
+  'settlement/tree/node-memory.ts: GROW_PAGES': 'shape of a table',
+  'settlement/tree/node-memory.ts: INITIAL_TABLE': 'shape of a table, which grows',
+  'settlement/tree/node-memory.ts: LIMITS.minPages': 'shape of a table, which grows',
+  'settlement/tree/node-memory.ts: PAGE_BYTES': 'of WebAssembly',
+}
+
+/** Words of a name that say that it is a bound. */
+const WORDS = new Set(
+  'MAX MIN MS S SECONDS AFTER INTERVAL TIMEOUT END KEPT ONCE TURN WAITING EVERY RETRIES TRIES RATE SHARE CAPACITY WINDOW POLL LIMIT ROUNDS PAGE BEHIND AHEAD BELOW BACK MARGIN MOST LOOKS KEEP HELD TOLD RECENT BATCH CHUNK'.split(
+    ' ',
+  ),
+)
+/** A number without such a name is one all the same from here on, or where it is a fraction. */
+const LARGE = 16
+const TIMERS = new Set(['setTimeout', 'setInterval', 'sleep', 'timeout', 'wait', 'waitAsync', 'pauseFor'])
+
+const isForeign = (node: ts.Expression, known: ReadonlyMap<string, number>): boolean =>
+  ts.isIdentifier(node) && !known.has(node.text) && /^[A-Z][A-Z0-9_]*$/.test(node.text)
+
+/** The value of a numeric expression; NaN where it is none, or names another one. */
+function valueOf(node: ts.Expression, known: ReadonlyMap<string, number>): number {
+  if (ts.isNumericLiteral(node)) return Number(node.text)
+  if (ts.isBigIntLiteral(node)) return Number(node.text.replace('n', ''))
+  if (ts.isIdentifier(node)) return known.get(node.text) ?? NaN
+  if (ts.isParenthesizedExpression(node) || ts.isAsExpression(node) || ts.isSatisfiesExpression(node))
+    return valueOf(node.expression, known)
+  if (ts.isPrefixUnaryExpression(node) && node.operator === ts.SyntaxKind.MinusToken)
+    return -valueOf(node.operand, known)
+  if (!ts.isBinaryExpression(node)) return NaN
+  let [left, right] = [valueOf(node.left, known), valueOf(node.right, known)]
+  // Another file's constant beside a number of this one: all that is known is that the two make a new number.
+  if (isNaN(left) && isForeign(node.left, known)) left = isNaN(right) ? NaN : LARGE
+  else if (isNaN(right) && isForeign(node.right, known)) right = isNaN(left) ? NaN : LARGE
+  switch (node.operatorToken.kind) {
+    case ts.SyntaxKind.PlusToken:
+      return left + right
+    case ts.SyntaxKind.MinusToken:
+      return left - right
+    case ts.SyntaxKind.AsteriskToken:
+      return left * right
+    case ts.SyntaxKind.SlashToken:
+      return left / right
+    case ts.SyntaxKind.AsteriskAsteriskToken:
+      return left ** right
+    case ts.SyntaxKind.LessThanLessThanToken:
+      return left * 2 ** right
+    default:
+      return NaN
+  }
+}
+
+const isBoundName = (name: string): boolean =>
+  name
+    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .toUpperCase()
+    .split(/[_.]/)
+    .some((word) => WORDS.has(word))
+
+const isOfModule = (node: ts.Node): boolean =>
+  ts.isVariableDeclaration(node) &&
+  ts.isVariableStatement(node.parent.parent) &&
+  ts.isSourceFile(node.parent.parent.parent)
+
+const isInFunction = (node: ts.Node): boolean => ts.findAncestor(node, ts.isFunctionLike) !== undefined
+
+/** Names of the bounds that a source declares, and the timers that it gives a number. */
+export function boundsOf(text: string): string[] {
+  const source = ts.createSourceFile('a.ts', text, ts.ScriptTarget.ES2022, true)
+  const known = new Map<string, number>()
+  const found: string[] = []
+  const judge = (name: string, initializer: ts.Expression, isModule: boolean): void => {
+    const value = valueOf(initializer, known)
+    if (isModule) known.set(name, value)
+    if (ts.isObjectLiteralExpression(initializer) && isModule) {
+      for (const property of initializer.properties)
+        if (ts.isPropertyAssignment(property))
+          judge(`${name}.${property.name.getText(source)}`, property.initializer, false)
+      return
+    }
+    // Constants of one and zero are marks: "none", "first".
+    const isBound = isBoundName(name) ? value >= 2 : isModule && value >= LARGE
+    if (isBound || (value > 0 && value < 1)) found.push(name)
+  }
+  const visit = (node: ts.Node): void => {
+    if (
+      (ts.isVariableDeclaration(node) || ts.isParameter(node) || ts.isBindingElement(node)) &&
+      node.initializer !== undefined &&
+      ts.isIdentifier(node.name)
+    )
+      judge(node.name.text, node.initializer, isOfModule(node))
+    // In a call: an option of what is called.
+    else if (ts.isPropertyAssignment(node) && !isNaN(valueOf(node.initializer, known)) && isInFunction(node))
+      judge(node.name.getText(source), node.initializer, false)
+    else if (ts.isPropertyDeclaration(node) && node.initializer !== undefined)
+      judge(node.name.getText(source), node.initializer, false)
+    else if (ts.isCallExpression(node)) {
+      const name = ts.isPropertyAccessExpression(node.expression)
+        ? node.expression.name.text
+        : node.expression.getText(source)
+      if (
+        TIMERS.has(name) &&
+        node.arguments.some((argument) => ts.isNumericLiteral(argument) && Number(argument.text) >= 2)
+      )
+        found.push(`${name}()`)
+    }
+    ts.forEachChild(node, visit)
+  }
+  visit(source)
+  return found
+}
+
+function* sources(folder: string): Generator<string> {
+  for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
+    if (entry.name === 'node_modules' || entry.name === 'dist' || entry.name === 'out') continue
+    const path = `${folder}/${entry.name}`
+    if (entry.isDirectory()) yield* sources(path)
+    else if (/\.ts$/.test(path) && !/\.(test|bench|fuzz|d)\.ts$/.test(path)) yield path
+  }
+}
+
+test('every bound stands in a limits.ts', () => {
+  const files = FOLDERS.flatMap((folder) => [...sources(folder)])
+  expect(files.filter((path) => LIMITS.test(path))).toHaveLength(7)
+  const bounds = files
+    .filter((path) => !LIMITS.test(path))
+    .flatMap((path) => boundsOf(readFileSync(join(root, path), 'utf8')).map((name) => `${path}: ${name}`))
+  const isForm = (bound: string): boolean => FORMS.some(([form]) => form.test(bound))
+  expect(bounds.filter((bound) => !isForm(bound) && !Object.hasOwn(ACCEPTED, bound))).toEqual([])
+  // What is accepted is still there, or it has no place in the lists.
+  expect(FORMS.filter(([form]) => !bounds.some((bound) => form.test(bound)))).toEqual([])
+  expect(Object.keys(ACCEPTED).filter((bound) => !bounds.includes(bound))).toEqual([])
+})
+
+test('a bound is found however it is written', () => {
+  const found = (text: string): string[] => boundsOf(text)
+  expect(found('export const PAUSE_MS = 0x1f4')).toEqual(['PAUSE_MS'])
+  expect(found('const rows = 1 << 12')).toEqual(['rows'])
+  expect(found('const a = 64 as const, b = (2 ** 10) - 1')).toEqual(['a', 'b'])
+  expect(found('const STEP = 4; const WINDOW = STEP * BLOCK_BYTES_MAX')).toEqual(['WINDOW'])
+  expect(found('const SHARE = 1 / 4')).toEqual(['SHARE'])
+  expect(found('const RATE = { perSecond: 100, burst: 256 }')).toEqual(['RATE.perSecond', 'RATE.burst'])
+  expect(found('const f = (timeoutMs = 5000) => setTimeout(g, 25)')).toEqual(['timeoutMs', 'setTimeout()'])
+  expect(found('function f() { g({ retryAfter: 10, status: 429 }) }')).toEqual(['retryAfter'])
+  expect(found('class A { #pauseMsMax = 2000 }')).toEqual(['#pauseMsMax'])
+  // What is imported, a mark, a count that begins, and a text are none.
+  expect(found("import { MAX } from './limits.js'; const ALIAS = MAX")).toEqual([])
+  expect(found('const NOBODY = -1; let passedMs = 0; const COMMENT = "ROWS_MAX = 64" // TURN = 64')).toEqual(
+    [],
+  )
+})

@@ -49,9 +49,9 @@ export const newSeen = (): Seen => ({
  * snapshot; at the end Time commands come until nothing is pending. @throws Error naming the command at
  * which they part, or at which something is not so that must be.
  */
-export function playTape(bytes: Uint8Array, snapshotEvery: number, seen: Seen): void {
+export function playTape(bytes: Uint8Array, snapshotEvery: number, seen: Seen, engines?: Engines): void {
   const tape = new Tape(bytes)
-  const pair = new Pair(drawOptions(tape), seen)
+  const pair = new Pair(drawOptions(tape), seen, engines)
   const { words, floats } = pair
   let funding = true
   while (!tape.empty) {
@@ -71,6 +71,12 @@ export function playTape(bytes: Uint8Array, snapshotEvery: number, seen: Seen): 
 /** Far more Time commands than the smallest bound of work needs for the orders of a session. */
 const ROUNDS_MAX = 500
 
+/** What makes the fast engines: this build's, unless another is asked about. */
+export interface Engines {
+  readonly createEngine: typeof createEngine
+  readonly restoreEngine: typeof restoreEngine
+}
+
 /** The two engines, fed alike. */
 export class Pair {
   readonly slow: ReferenceEngine
@@ -85,8 +91,9 @@ export class Pair {
   constructor(
     private readonly options: Omit<EngineOptions, 'onEvents'>,
     private readonly seen: Seen,
+    private readonly engines: Engines = { createEngine, restoreEngine },
   ) {
-    this.fast = createEngine({ ...options, onEvents: this.take })
+    this.fast = engines.createEngine({ ...options, onEvents: this.take })
     this.slow = new ReferenceEngine({ ...options, onEvents: this.take })
     this.audit = new SessionAudit(options.genesis, this.slow.stepsMax)
     this.scene = sceneOf(this.slow)
@@ -125,7 +132,7 @@ export class Pair {
   /** Goes on with a fast engine restored from its own snapshot. */
   restore(): void {
     this.compareState(`after command ${this.commands}`)
-    this.fast = restoreEngine(this.fast.snapshot(), { ...this.options, onEvents: this.take })
+    this.fast = this.engines.restoreEngine(this.fast.snapshot(), { ...this.options, onEvents: this.take })
     this.fast.checkInvariants()
   }
 

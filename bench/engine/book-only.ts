@@ -11,12 +11,11 @@
  *                       4 cancel rejected: order id                 5 modify rejected: order id
  */
 import { Book } from '../../engine/core/book/book.js'
-import * as levels from '../../engine/core/book/levels.js'
+import { NONE } from '../../engine/core/book/levels.js'
 import { Matcher, type MatchSink, Settled } from '../../engine/core/book/match.js'
 import { restingBook } from '../../engine/core/book/order-types.js'
 import { OrderIds } from '../../engine/core/book/order-ids.js'
-import * as orders from '../../engine/core/book/orders.js'
-import { Order, Orders } from '../../engine/core/book/orders.js'
+import { Order, Orders, ORDER_SHIFT } from '../../engine/core/book/orders.js'
 import { Work } from '../../engine/core/base/work.js'
 import { Attr } from '../../engine/layout.js'
 
@@ -33,36 +32,6 @@ export const Report = {
   CancelRejected: 4,
   ModifyRejected: 5,
 } as const
-
-// Local copies: optimised code folds them, but loads and checks an imported constant at each use.
-const {
-  LEVEL: ORDER_LEVEL,
-  VISIBLE: ORDER_VISIBLE,
-  ACCOUNT: ORDER_ACCOUNT,
-  CLOID_LO: ORDER_CLOID_LO,
-  CLOID_HI: ORDER_CLOID_HI,
-  ATTR: ORDER_ATTR,
-  TICKS: ORDER_TICKS,
-  MARKET_CARRY: ORDER_MARKET_CARRY,
-} = Order
-const { SIDE_SHIFT: ATTR_SIDE_SHIFT } = Attr
-const {
-  Accepted: REPORT_ACCEPTED,
-  Canceled: REPORT_CANCELED,
-  CancelRejected: REPORT_CANCEL_REJECTED,
-  ModifyRejected: REPORT_MODIFY_REJECTED,
-  Modified: REPORT_MODIFIED,
-  Fill: REPORT_FILL,
-} = Report
-const {
-  New: OPERATION_NEW,
-  NewImmediate: OPERATION_NEW_IMMEDIATE,
-  Cancel: OPERATION_CANCEL,
-  Modify: OPERATION_MODIFY,
-} = Operation
-const { Done: SETTLED_DONE } = Settled
-const { ORDER_SHIFT } = orders
-const { NONE } = levels
 const BOOKS = 4
 const MARKET = 0
 
@@ -97,16 +66,16 @@ export class BookOnly implements MatchSink {
       const at = index * WORDS
       this.seq = index
       switch (messages[at]) {
-        case OPERATION_NEW:
+        case Operation.New:
           this.place(messages[at + 1]!, messages[at + 2]!, messages[at + 3]!, messages[at + 4]!, false)
           break
-        case OPERATION_NEW_IMMEDIATE:
+        case Operation.NewImmediate:
           this.place(messages[at + 1]!, messages[at + 2]!, messages[at + 3]!, messages[at + 4]!, true)
           break
-        case OPERATION_CANCEL:
+        case Operation.Cancel:
           this.cancel(messages[at + 1]!)
           break
-        case OPERATION_MODIFY:
+        case Operation.Modify:
           this.modify(messages[at + 1]!, messages[at + 3]!, messages[at + 4]!)
           break
         default:
@@ -133,20 +102,20 @@ export class BookOnly implements MatchSink {
     const slot = this.orders.allocate()
     const { words } = this.orders
     const at = slot << ORDER_SHIFT
-    words[at + ORDER_LEVEL] = NONE
-    words[at + ORDER_VISIBLE] = lots
+    words[at + Order.LEVEL] = NONE
+    words[at + Order.VISIBLE] = lots
     // No two orders are of one account: nobody trades with himself.
-    words[at + ORDER_ACCOUNT] = id
-    words[at + ORDER_CLOID_LO] = id
-    words[at + ORDER_CLOID_HI] = 0
-    words[at + ORDER_ATTR] = side << ATTR_SIDE_SHIFT
-    words[at + ORDER_TICKS] = ticks
-    words[at + ORDER_MARKET_CARRY] = MARKET
-    this.report(REPORT_ACCEPTED, side, id, ticks, lots)
+    words[at + Order.ACCOUNT] = id
+    words[at + Order.CLOID_LO] = id
+    words[at + Order.CLOID_HI] = 0
+    words[at + Order.ATTR] = side << Attr.SIDE_SHIFT
+    words[at + Order.TICKS] = ticks
+    words[at + Order.MARKET_CARRY] = MARKET
+    this.report(Report.Accepted, side, id, ticks, lots)
     this.matcher.match(slot)
-    if (words[at + ORDER_VISIBLE] === 0) this.orders.release(slot)
+    if (words[at + Order.VISIBLE] === 0) this.orders.release(slot)
     else if (immediate) {
-      this.report(REPORT_CANCELED, side, id, ticks, 0)
+      this.report(Report.Canceled, side, id, ticks, 0)
       this.orders.release(slot)
     } else {
       this.ids.addMissed(slot)
@@ -157,12 +126,12 @@ export class BookOnly implements MatchSink {
   private cancel(id: number): void {
     const slot = this.ids.find(id, id, 0)
     if (slot < 0) {
-      this.report(REPORT_CANCEL_REJECTED, id, 0, 0, 0)
+      this.report(Report.CancelRejected, id, 0, 0, 0)
       return
     }
     const { words } = this.orders
     const at = slot << ORDER_SHIFT
-    this.report(REPORT_CANCELED, words[at + ORDER_ATTR]! >>> ATTR_SIDE_SHIFT, id, words[at + ORDER_TICKS]!, 0)
+    this.report(Report.Canceled, words[at + Order.ATTR]! >>> Attr.SIDE_SHIFT, id, words[at + Order.TICKS]!, 0)
     this.book.remove(slot)
     this.ids.remove(slot)
     this.orders.release(slot)
@@ -172,21 +141,21 @@ export class BookOnly implements MatchSink {
   private modify(id: number, ticks: number, lots: number): void {
     const slot = this.ids.find(id, id, 0)
     if (slot < 0) {
-      this.report(REPORT_MODIFY_REJECTED, id, 0, 0, 0)
+      this.report(Report.ModifyRejected, id, 0, 0, 0)
       return
     }
     const { words } = this.orders
     const at = slot << ORDER_SHIFT
-    const side = words[at + ORDER_ATTR]! >>> ATTR_SIDE_SHIFT
+    const side = words[at + Order.ATTR]! >>> Attr.SIDE_SHIFT
     this.book.remove(slot)
-    words[at + ORDER_TICKS] = ticks
-    words[at + ORDER_VISIBLE] = lots
+    words[at + Order.TICKS] = ticks
+    words[at + Order.VISIBLE] = lots
     this.matcher.match(slot)
-    if (words[at + ORDER_VISIBLE] === 0) {
+    if (words[at + Order.VISIBLE] === 0) {
       this.ids.remove(slot)
       this.orders.release(slot)
     } else this.book.append(slot, restingBook(MARKET, side), ticks)
-    this.report(REPORT_MODIFIED, side, id, ticks, lots)
+    this.report(Report.Modified, side, id, ticks, lots)
   }
 
   private report(type: number, a: number, b: number, c: number, d: number): void {
@@ -206,13 +175,13 @@ export class BookOnly implements MatchSink {
     const { words } = this.orders
     const at = maker << ORDER_SHIFT
     this.report(
-      REPORT_FILL,
-      words[at + ORDER_TICKS]!,
+      Report.Fill,
+      words[at + Order.TICKS]!,
       lots,
-      words[at + ORDER_CLOID_LO]!,
-      words[(taker << ORDER_SHIFT) + ORDER_CLOID_LO]!,
+      words[at + Order.CLOID_LO]!,
+      words[(taker << ORDER_SHIFT) + Order.CLOID_LO]!,
     )
-    return SETTLED_DONE
+    return Settled.Done
   }
 
   makerFilled(maker: number): void {

@@ -7,7 +7,7 @@
  * changed nothing but the seq (and, inside a frame, that frame's record).
  */
 import { CommandKind, EventKind, Reject, Scope, type Side } from '../codes.js'
-import { Attr, CancelAllCmd, Cmd, PlaceCmd, RejectedEv } from '../layout.js'
+import { Attr, CancelAllCmd, Cmd, PlaceCmd, RejectedEv, KIND_MASK } from '../layout.js'
 import {
   ACCOUNTS_MAX,
   ACCOUNT_ORDERS_MAX,
@@ -76,45 +76,11 @@ import { Sessions } from './sessions/sessions.js'
 import { captureState, hashState, restoreState, sealSnapshot } from './snapshot/snapshot.js'
 import { Counter, type State } from './state/state.js'
 import { Clock, Trading } from './orders/trading.js'
-import * as layout from '../layout.js'
-import * as amend from './orders/amend.js'
-import * as place from './orders/place.js'
+import { amendOrder, cancelOrder } from './orders/amend.js'
+import { placeOrder } from './orders/place.js'
 import * as pages from './state/pages.js'
 import { Work } from './base/work.js'
 import * as views from './state/views.js'
-
-// Local copies: optimised code folds them, but loads and checks an imported constant at each use.
-const { amendOrder, cancelOrder } = amend
-const { placeOrder } = place
-const { None: REJECT_NONE } = Reject
-const {
-  Place: COMMAND_PLACE,
-  Amend: COMMAND_AMEND,
-  Cancel: COMMAND_CANCEL,
-  CancelAll: COMMAND_CANCEL_ALL,
-  CancelAfter: COMMAND_CANCEL_AFTER,
-  SetProtection: COMMAND_SET_PROTECTION,
-  ResetProtection: COMMAND_RESET_PROTECTION,
-  Time: COMMAND_TIME,
-  Frame: COMMAND_FRAME,
-  UnsignedFrame: COMMAND_UNSIGNED_FRAME,
-  Withdraw: COMMAND_WITHDRAW,
-  RevokeSession: COMMAND_REVOKE_SESSION,
-  Deposit: COMMAND_DEPOSIT,
-  Transfer: COMMAND_TRANSFER,
-  OpenAccount: COMMAND_OPEN_ACCOUNT,
-  ApproveSession: COMMAND_APPROVE_SESSION,
-  CreateMarket: COMMAND_CREATE_MARKET,
-  SetMarketStatus: COMMAND_SET_MARKET_STATUS,
-  SetMarketFees: COMMAND_SET_MARKET_FEES,
-  SetPriceBand: COMMAND_SET_PRICE_BAND,
-  SetAccountTier: COMMAND_SET_ACCOUNT_TIER,
-  SetTierFees: COMMAND_SET_TIER_FEES,
-  CreateAsset: COMMAND_CREATE_ASSET,
-} = CommandKind
-const { SEQ: CLOCK_SEQ, TIME: CLOCK_TIME } = Clock
-const { ACCOUNT: CMD_ACCOUNT } = Cmd
-const { KIND_MASK } = layout
 
 /** A configuration that no engine can be made from. */
 export class GenesisError extends Error {
@@ -123,19 +89,19 @@ export class GenesisError extends Error {
 
 /** Kinds that only a signed frame may carry when genesis requires frames, and that need the trade scope. */
 const TRADE_KINDS = new Set<number>([
-  COMMAND_PLACE,
-  COMMAND_AMEND,
-  COMMAND_CANCEL,
-  COMMAND_CANCEL_ALL,
-  COMMAND_CANCEL_AFTER,
-  COMMAND_SET_PROTECTION,
-  COMMAND_RESET_PROTECTION,
+  CommandKind.Place,
+  CommandKind.Amend,
+  CommandKind.Cancel,
+  CommandKind.CancelAll,
+  CommandKind.CancelAfter,
+  CommandKind.SetProtection,
+  CommandKind.ResetProtection,
 ])
 /**
  * Nobody signs a transfer yet: where genesis requires frames it is refused, or a journal could move a balance that
  * nobody gave away.
  */
-const needsFrame = (kind: number): boolean => TRADE[kind] === 1 || kind === COMMAND_TRANSFER
+const needsFrame = (kind: number): boolean => TRADE[kind] === 1 || kind === CommandKind.Transfer
 /** TRADE_KINDS by number. */
 const TRADE = Uint8Array.from({ length: 256 }, (_, kind) => (TRADE_KINDS.has(kind) ? 1 : 0))
 
@@ -156,11 +122,11 @@ class Core implements Engine {
   }
 
   get seq(): number {
-    return this.#clock[CLOCK_SEQ]!
+    return this.#clock[Clock.SEQ]!
   }
 
   get timeMs(): number {
-    return this.#clock[CLOCK_TIME]!
+    return this.#clock[Clock.TIME]!
   }
 
   get nextDueMs(): number {
@@ -176,13 +142,13 @@ class Core implements Engine {
   }
 
   apply(words: Int32Array, floats: Float64Array, offset: number): void {
-    this.#clock[CLOCK_SEQ]!++
+    this.#clock[Clock.SEQ]!++
     const kind = words[offset]! & KIND_MASK
     const sessions = this.#sessions
     let code: number
-    if (sessions.left > 0 && kind !== COMMAND_TIME) {
+    if (sessions.left > 0 && kind !== CommandKind.Time) {
       code = this.#mayAct(words, offset, kind)
-      if (code === REJECT_NONE) code = this.#act(words, floats, offset, kind)
+      if (code === Reject.None) code = this.#act(words, floats, offset, kind)
       sessions.closeCommand(code)
     } else {
       // The commands of a frame share what one message may do; Time stands for itself, wherever it comes.
@@ -191,75 +157,75 @@ class Core implements Engine {
         code = Reject.FrameRequired
       else code = this.#act(words, floats, offset, kind)
     }
-    if (code !== REJECT_NONE) this.#reject(words, offset, kind, code)
+    if (code !== Reject.None) this.#reject(words, offset, kind, code)
   }
 
   /** Reject of a command of the open frame that its session may not give, or 0. */
   #mayAct(words: Int32Array, at: number, kind: number): number {
     const sessions = this.#sessions
     if (sessions.open < 0) return Reject.FrameRejected
-    if (kind === COMMAND_FRAME || kind === COMMAND_UNSIGNED_FRAME) return Reject.BadFrame
-    if (words[at + CMD_ACCOUNT] !== sessions.openAccount()) return Reject.WrongAccount
+    if (kind === CommandKind.Frame || kind === CommandKind.UnsignedFrame) return Reject.BadFrame
+    if (words[at + Cmd.ACCOUNT] !== sessions.openAccount()) return Reject.WrongAccount
     const scopes = sessions.scopes(sessions.open)
-    if (TRADE[kind] === 1) return (scopes & Scope.Trade) === 0 ? Reject.SessionScope : REJECT_NONE
+    if (TRADE[kind] === 1) return (scopes & Scope.Trade) === 0 ? Reject.SessionScope : Reject.None
     // What needs consent needs a signature.
     if (sessions.entry < 0) return Reject.SessionScope
-    if (kind === COMMAND_WITHDRAW)
-      return (scopes & Scope.WithdrawRequest) === 0 ? Reject.SessionScope : REJECT_NONE
-    return kind === COMMAND_REVOKE_SESSION ? REJECT_NONE : Reject.SessionScope
+    if (kind === CommandKind.Withdraw)
+      return (scopes & Scope.WithdrawRequest) === 0 ? Reject.SessionScope : Reject.None
+    return kind === CommandKind.RevokeSession ? Reject.None : Reject.SessionScope
   }
 
   #act(words: Int32Array, floats: Float64Array, at: number, kind: number): number {
     const state = this.#state
     const { trading } = state
-    if (this.#work.switchesDue && (kind === COMMAND_PLACE || kind === COMMAND_CANCEL_AFTER))
-      actIfDue(trading, state.switches, words[at + CMD_ACCOUNT]!, this.seq - 1)
+    if (this.#work.switchesDue && (kind === CommandKind.Place || kind === CommandKind.CancelAfter))
+      actIfDue(trading, state.switches, words[at + Cmd.ACCOUNT]!, this.seq - 1)
     switch (kind) {
-      case COMMAND_PLACE:
+      case CommandKind.Place:
         return placeOrder(trading, words, floats, at, this.#maxNotional())
-      case COMMAND_AMEND:
+      case CommandKind.Amend:
         return amendOrder(trading, words, floats, at, this.#maxNotional())
-      case COMMAND_CANCEL:
+      case CommandKind.Cancel:
         return cancelOrder(trading, words, floats, at)
-      case COMMAND_CANCEL_ALL:
+      case CommandKind.CancelAll:
         return cancelAllOrders(trading, words, floats, at)
-      case COMMAND_DEPOSIT:
+      case CommandKind.Deposit:
         return deposit(state, words, floats, at)
-      case COMMAND_WITHDRAW:
+      case CommandKind.Withdraw:
         return withdraw(state, words, floats, at)
-      case COMMAND_TRANSFER:
+      case CommandKind.Transfer:
         return transfer(state, words, floats, at)
-      case COMMAND_TIME:
+      case CommandKind.Time:
         return advanceTime(trading, state.switches, floats, at)
-      case COMMAND_OPEN_ACCOUNT:
+      case CommandKind.OpenAccount:
         return openAccount(state, words, at)
-      case COMMAND_APPROVE_SESSION:
+      case CommandKind.ApproveSession:
         return state.sessions.approve(words, floats, at)
-      case COMMAND_REVOKE_SESSION:
+      case CommandKind.RevokeSession:
         return state.sessions.revoke(words, floats, at)
-      case COMMAND_FRAME:
+      case CommandKind.Frame:
         return state.sessions.openFrame(words, floats, at)
-      case COMMAND_UNSIGNED_FRAME:
+      case CommandKind.UnsignedFrame:
         return state.sessions.openUnsignedFrame(words, floats, at, !this.#requireFrames)
-      case COMMAND_CREATE_MARKET:
+      case CommandKind.CreateMarket:
         return createMarket(state, words, floats, at)
-      case COMMAND_SET_MARKET_STATUS:
+      case CommandKind.SetMarketStatus:
         return setStatus(state, words, at)
-      case COMMAND_SET_MARKET_FEES:
+      case CommandKind.SetMarketFees:
         return setFees(state, words, at)
-      case COMMAND_SET_PRICE_BAND:
+      case CommandKind.SetPriceBand:
         return setBand(state, words, at)
-      case COMMAND_SET_ACCOUNT_TIER:
+      case CommandKind.SetAccountTier:
         return setAccountTier(state, words, at)
-      case COMMAND_SET_TIER_FEES:
+      case CommandKind.SetTierFees:
         return setTierFees(state, words, at)
-      case COMMAND_CREATE_ASSET:
+      case CommandKind.CreateAsset:
         return createAsset(state, words, at)
-      case COMMAND_CANCEL_AFTER:
+      case CommandKind.CancelAfter:
         return cancelAfter(trading, state.switches, words, floats, at)
-      case COMMAND_SET_PROTECTION:
+      case CommandKind.SetProtection:
         return setProtection(trading, words, floats, at)
-      case COMMAND_RESET_PROTECTION:
+      case CommandKind.ResetProtection:
         return resetProtection(trading, words, at)
       default:
         return Reject.UnknownCommand
@@ -270,22 +236,22 @@ class Core implements Engine {
     const { trading } = this.#state
     const sessions = this.#sessions
     const clock = this.#clock
-    const timeMs = clock[CLOCK_TIME]!
+    const timeMs = clock[Clock.TIME]!
     const tryAtMs = Math.max(timeMs, nowMs)
-    if ((words[offset]! & KIND_MASK) !== COMMAND_PLACE) return Reject.UnknownCommand
-    const session = approval === 0 ? -1 : sessions.table.find(words[offset + CMD_ACCOUNT]!, approval)
+    if ((words[offset]! & KIND_MASK) !== CommandKind.Place) return Reject.UnknownCommand
+    const session = approval === 0 ? -1 : sessions.table.find(words[offset + Cmd.ACCOUNT]!, approval)
     if (approval !== 0) {
       const refused = sessions.mayOpen(session, tryAtMs)
-      if (refused !== REJECT_NONE) return refused as Reject
+      if (refused !== Reject.None) return refused as Reject
       if ((sessions.scopes(session) & Scope.Trade) === 0) return Reject.SessionScope
     }
     trading.isTrial = true
-    clock[CLOCK_TIME] = tryAtMs
+    clock[Clock.TIME] = tryAtMs
     try {
       const maxNotional = session < 0 ? 0 : sessions.maxNotional(session)
       return placeOrder(trading, words, floats, offset, maxNotional) as Reject
     } finally {
-      clock[CLOCK_TIME] = timeMs
+      clock[Clock.TIME] = timeMs
       trading.isTrial = false
     }
   }
@@ -300,22 +266,22 @@ class Core implements Engine {
     const { events } = this.#state
     const side = (words[at]! >>> Attr.SIDE_SHIFT) & 1
     const event = events.next(
-      EventKind.Rejected | (kind === COMMAND_PLACE ? side << Attr.SIDE_SHIFT : 0),
+      EventKind.Rejected | (kind === CommandKind.Place ? side << Attr.SIDE_SHIFT : 0),
       this.#clock,
     )
     const out = events.words
     out[event + RejectedEv.SUBJECT] = words[at + Cmd.SUBJECT]!
-    out[event + RejectedEv.ACCOUNT] = words[at + CMD_ACCOUNT]!
+    out[event + RejectedEv.ACCOUNT] = words[at + Cmd.ACCOUNT]!
     out[event + RejectedEv.CODE] = code
     out[event + RejectedEv.COMMAND] = kind
-    if (kind <= COMMAND_CANCEL) {
+    if (kind <= CommandKind.Cancel) {
       // Amend and Cancel have what they have of these in the same places.
       out[event + RejectedEv.TICKS] = words[at + PlaceCmd.TICKS]!
       out[event + RejectedEv.LOTS] = words[at + PlaceCmd.LOTS]!
       out[event + RejectedEv.CLOID_LO] = words[at + PlaceCmd.CLOID_LO]!
       out[event + RejectedEv.CLOID_HI] = words[at + PlaceCmd.CLOID_HI]!
     }
-    if (code === Reject.FrameNonceUsed && kind === COMMAND_FRAME) {
+    if (code === Reject.FrameNonceUsed && kind === CommandKind.Frame) {
       const { windows, repeated } = this.#sessions
       out[event + RejectedEv.FRAME_COUNT] = windows.count(repeated)
       events.floats[(event >> 1) + RejectedEv.FIRST_SEQ_F64] = windows.firstSeq(repeated)
@@ -450,7 +416,7 @@ const isAsset = (asset: number): boolean => asset >= 0 && asset < ASSETS_MAX
 
 /** The operator may take orders away unasked (a connection was lost), never add or change them. */
 function isOperatorCancel(words: Int32Array, at: number, kind: number): boolean {
-  return kind === COMMAND_CANCEL_ALL && words[at + CancelAllCmd.REASON] !== 0
+  return kind === CommandKind.CancelAll && words[at + CancelAllCmd.REASON] !== 0
 }
 
 /**

@@ -4,13 +4,8 @@
  * it, whoever `claim`s one writes them all.
  * Called by every part of the core that says that something happened.
  */
-import { Ev } from '../../layout.js'
+import { Ev, EVENT_WORDS } from '../../layout.js'
 import type { EventBuffer, EventSink } from '../../types.js'
-import * as layout from '../../layout.js'
-
-// Local copies: optimised code folds them, but loads and checks an imported constant at each use.
-const { EVENT_WORDS: WORDS } = layout
-const { SEQ_F64: EV_SEQ_F64 } = Ev
 
 /** Events held back at most: small enough to stay in the cache. */
 const RECORDS = 512
@@ -24,7 +19,7 @@ export class Events {
   private count = 0
 
   constructor(sink: EventSink) {
-    const bytes = new ArrayBuffer(RECORDS * WORDS * 4)
+    const bytes = new ArrayBuffer(RECORDS * EVENT_WORDS * 4)
     this.words = new Int32Array(bytes)
     this.floats = new Float64Array(bytes)
     this.buffer = { words: this.words, floats: this.floats, count: 0 }
@@ -36,17 +31,17 @@ export class Events {
     const at = this.claim(head, clock)
     const { floats } = this
     const float = at >> 1
-    for (let index = 2; index < WORDS / 2; index++) floats[float + index] = 0
+    for (let index = 2; index < EVENT_WORDS / 2; index++) floats[float + index] = 0
     return at
   }
 
   /** Like `next`, but the caller writes every word from 4 on: for the events that occur most. */
   claim(head: number, clock: Float64Array): number {
     if (this.count === RECORDS) this.flush()
-    const at = (this.count++ * WORDS) & 0xffff
+    const at = (this.count++ * EVENT_WORDS) & 0xffff
     this.words[at] = head
     this.words[at + 1] = 0
-    this.floats[(at >> 1) + EV_SEQ_F64] = clock[0]!
+    this.floats[(at >> 1) + Ev.SEQ_F64] = clock[0]!
     return at
   }
 

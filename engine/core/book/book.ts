@@ -5,27 +5,9 @@
  * Invariant: a level's lots are the sum of the visible lots of its orders, and it has at least one order.
  * Called by match.ts (takes from the front) and trading.ts (rests, cancels, amends).
  */
-import { Level, Levels } from './levels.js'
-import { Extra, Mark, Order, type Orders } from './orders.js'
-import * as orders from './orders.js'
-import * as levels from './levels.js'
-import * as offsets from '../base/offsets.js'
-
-// Local copies, of functions too: optimised code folds them, but loads and checks an import at each use.
-const { OFFSETS } = offsets
-const { ORDER_SHIFT, EXTRA_SHIFT } = orders
-const { LEVEL_SHIFT, NONE, keyMask } = levels
-const { ORDERS: LEVEL_ORDERS, HEAD: LEVEL_HEAD, TAIL: LEVEL_TAIL, BOOK: LEVEL_BOOK } = Level
-const {
-  VISIBLE: ORDER_VISIBLE,
-  LEVEL: ORDER_LEVEL,
-  NEXT: ORDER_NEXT,
-  PREV: ORDER_PREV,
-  TICKS: ORDER_TICKS,
-  ATTR: ORDER_ATTR,
-} = Order
-const { DISPLAY: EXTRA_DISPLAY } = Extra
-const { Iceberg: MARK_ICEBERG } = Mark
+import { Level, Levels, LEVEL_SHIFT, NONE, keyMask } from './levels.js'
+import { Extra, Mark, Order, type Orders, ORDER_SHIFT, EXTRA_SHIFT } from './orders.js'
+import { OFFSETS } from '../base/offsets.js'
 
 export class Book {
   readonly levels: Levels
@@ -55,22 +37,22 @@ export class Book {
     const orders = this.orderWords
     const at = (slot << ORDER_SHIFT) & OFFSETS
     const levelAt = (level << LEVEL_SHIFT) & OFFSETS
-    const visible = orders[at + ORDER_VISIBLE]!
-    orders[at + ORDER_LEVEL] = level
-    orders[at + ORDER_NEXT] = NONE
-    const count = levels[levelAt + LEVEL_ORDERS]!
+    const visible = orders[at + Order.VISIBLE]!
+    orders[at + Order.LEVEL] = level
+    orders[at + Order.NEXT] = NONE
+    const count = levels[levelAt + Level.ORDERS]!
     if (count === 0) {
-      levels[levelAt + LEVEL_HEAD] = slot
-      orders[at + ORDER_PREV] = NONE
+      levels[levelAt + Level.HEAD] = slot
+      orders[at + Order.PREV] = NONE
       this.levelLots[level] = visible
     } else {
-      const tail = levels[levelAt + LEVEL_TAIL]!
-      orders[(tail << ORDER_SHIFT) + ORDER_NEXT] = slot
-      orders[at + ORDER_PREV] = tail
+      const tail = levels[levelAt + Level.TAIL]!
+      orders[(tail << ORDER_SHIFT) + Order.NEXT] = slot
+      orders[at + Order.PREV] = tail
       this.levelLots[level]! += visible
     }
-    levels[levelAt + LEVEL_TAIL] = slot
-    levels[levelAt + LEVEL_ORDERS] = count + 1
+    levels[levelAt + Level.TAIL] = slot
+    levels[levelAt + Level.ORDERS] = count + 1
   }
 
   /** Takes an order out of its level, and the level out of the book when it was the last one. */
@@ -78,30 +60,30 @@ export class Book {
     const levels = this.levelWords
     const orders = this.orderWords
     const at = (slot << ORDER_SHIFT) & OFFSETS
-    const level = orders[at + ORDER_LEVEL]!
+    const level = orders[at + Order.LEVEL]!
     const levelAt = (level << LEVEL_SHIFT) & OFFSETS
-    const count = levels[levelAt + LEVEL_ORDERS]! - 1
-    orders[at + ORDER_LEVEL] = NONE
-    levels[levelAt + LEVEL_ORDERS] = count
+    const count = levels[levelAt + Level.ORDERS]! - 1
+    orders[at + Order.LEVEL] = NONE
+    levels[levelAt + Level.ORDERS] = count
     if (count === 0) {
       this.levels.remove(level)
       return
     }
-    this.levelLots[level]! -= orders[at + ORDER_VISIBLE]!
-    const next = orders[at + ORDER_NEXT]!
-    const prev = orders[at + ORDER_PREV]!
-    if (prev === NONE) levels[levelAt + LEVEL_HEAD] = next
-    else orders[(prev << ORDER_SHIFT) + ORDER_NEXT] = next
-    if (next === NONE) levels[levelAt + LEVEL_TAIL] = prev
-    else orders[(next << ORDER_SHIFT) + ORDER_PREV] = prev
+    this.levelLots[level]! -= orders[at + Order.VISIBLE]!
+    const next = orders[at + Order.NEXT]!
+    const prev = orders[at + Order.PREV]!
+    if (prev === NONE) levels[levelAt + Level.HEAD] = next
+    else orders[(prev << ORDER_SHIFT) + Order.NEXT] = next
+    if (next === NONE) levels[levelAt + Level.TAIL] = prev
+    else orders[(next << ORDER_SHIFT) + Order.PREV] = prev
   }
 
   /** Lowers a standing order's visible lots; it keeps its place. Not to zero. */
   reduce(slot: number, lots: number): void {
     const orders = this.orders.words
     const at = (slot << ORDER_SHIFT) & OFFSETS
-    orders[at + ORDER_VISIBLE]! -= lots
-    this.levelLots[orders[at + ORDER_LEVEL]!]! -= lots
+    orders[at + Order.VISIBLE]! -= lots
+    this.levelLots[orders[at + Order.LEVEL]!]! -= lots
   }
 
   /** Shows the next part of an iceberg whose visible lots are spent: it goes to the end of its level. */
@@ -109,33 +91,33 @@ export class Book {
     const { words, extras } = this.orders
     const at = (slot << ORDER_SHIFT) & OFFSETS
     const extra = (slot << EXTRA_SHIFT) & OFFSETS
-    const level = words[at + ORDER_LEVEL]!
-    const book = this.levels.words[(level << LEVEL_SHIFT) + LEVEL_BOOK]!
-    const shown = Math.min(extras[extra + EXTRA_DISPLAY]!, extras[extra]!)
+    const level = words[at + Order.LEVEL]!
+    const book = this.levels.words[(level << LEVEL_SHIFT) + Level.BOOK]!
+    const shown = Math.min(extras[extra + Extra.DISPLAY]!, extras[extra]!)
     this.remove(slot)
-    words[at + ORDER_VISIBLE] = shown
+    words[at + Order.VISIBLE] = shown
     extras[extra]! -= shown
-    this.append(slot, book, words[at + ORDER_TICKS]!)
+    this.append(slot, book, words[at + Order.TICKS]!)
   }
 
   /** Splits `remaining` lots into the part that shows and the part that does not. */
   show(slot: number, remaining: number): void {
     const { words, extras } = this.orders
     const at = (slot << ORDER_SHIFT) & OFFSETS
-    if ((words[at + ORDER_ATTR]! & MARK_ICEBERG) === 0) {
-      words[at + ORDER_VISIBLE] = remaining
+    if ((words[at + Order.ATTR]! & Mark.Iceberg) === 0) {
+      words[at + Order.VISIBLE] = remaining
       return
     }
     const extra = (slot << EXTRA_SHIFT) & OFFSETS
-    const shown = Math.min(extras[extra + EXTRA_DISPLAY]!, remaining)
-    words[at + ORDER_VISIBLE] = shown
+    const shown = Math.min(extras[extra + Extra.DISPLAY]!, remaining)
+    words[at + Order.VISIBLE] = shown
     extras[extra] = remaining - shown
   }
 
   /** First order of the best level of a book, or NONE. */
   first(book: number): number {
     const level = this.levels.best[book]!
-    return level === NONE ? NONE : this.levels.words[(level << LEVEL_SHIFT) + LEVEL_HEAD]!
+    return level === NONE ? NONE : this.levels.words[(level << LEVEL_SHIFT) + Level.HEAD]!
   }
 
   /** Price of the best level of a book; 0 when the book is empty. */

@@ -22,7 +22,7 @@
  * Invariants: a free node's words 4..19 are zero; a level stands in the trie exactly while it has orders.
  * Called by book.ts only.
  */
-import * as offsets from '../base/offsets.js'
+import { OFFSETS } from '../base/offsets.js'
 
 const SHIFT = 3
 const NO_LEVEL = -1
@@ -49,12 +49,8 @@ export function keyMask(book: number): number {
   return book & 1 ? 0 : KEY_FLIP
 }
 
-// Local copies: optimised code folds them, but loads and checks an imported constant at each use.
-const { OFFSETS } = offsets
-const { BOOK: LEVEL_BOOK, BETTER: LEVEL_BETTER, WORSE: LEVEL_WORSE, NODE: LEVEL_NODE } = Level
 const BOOK_SHIFT = 8
 const SHIFT_MASK = 31
-const { CHILDREN: NODE_CHILDREN, KEY: NODE_KEY, BITMAP: NODE_BITMAP, PARENT: NODE_PARENT } = Node
 
 export class Levels {
   readonly words: Int32Array
@@ -101,7 +97,7 @@ export class Levels {
     let child = this.roots[book]!
     while (child > 0) {
       const at = (child * NODE_WORDS) & OFFSETS
-      child = nodes[at + NODE_CHILDREN + ((key >>> nodes[at]!) & DIGIT_MASK)]!
+      child = nodes[at + Node.CHILDREN + ((key >>> nodes[at]!) & DIGIT_MASK)]!
     }
     if (child === 0) return NO_LEVEL
     const level = ~child
@@ -113,9 +109,9 @@ export class Levels {
     const nodes = this.nodes
     const node = this.recent[(book << RECENT_BITS) | ((key >>> DIGIT_BITS) & RECENT_MASK)]!
     const at = (node * NODE_WORDS) & OFFSETS
-    if (nodes[at] !== book << BOOK_SHIFT || (key ^ nodes[at + NODE_KEY]!) >>> DIGIT_BITS !== 0)
+    if (nodes[at] !== book << BOOK_SHIFT || (key ^ nodes[at + Node.KEY]!) >>> DIGIT_BITS !== 0)
       return this.descend(book, key)
-    const child = nodes[at + NODE_CHILDREN + (key & DIGIT_MASK)]!
+    const child = nodes[at + Node.CHILDREN + (key & DIGIT_MASK)]!
     return child < 0 ? ~child : this.insertInto(book, key, node, key & DIGIT_MASK)
   }
 
@@ -127,11 +123,11 @@ export class Levels {
     while (child > 0) {
       parent = child
       const at = (child * NODE_WORDS) & OFFSETS
-      child = nodes[at + NODE_CHILDREN + ((key >>> nodes[at]!) & DIGIT_MASK)]!
+      child = nodes[at + Node.CHILDREN + ((key >>> nodes[at]!) & DIGIT_MASK)]!
     }
     const level =
       child < 0 && this.words[~child << SHIFT] === key ? ~child : this.insert(book, key, parent, child)
-    const node = this.words[(level << SHIFT) + LEVEL_NODE]!
+    const node = this.words[(level << SHIFT) + Level.NODE]!
     if (nodes[node * NODE_WORDS] === book << BOOK_SHIFT)
       this.recent[(book << RECENT_BITS) | ((key >>> DIGIT_BITS) & RECENT_MASK)] = node
     return level
@@ -141,13 +137,13 @@ export class Levels {
   remove(level: number): void {
     const words = this.words
     const at = (level << SHIFT) & OFFSETS
-    const better = words[at + LEVEL_BETTER]!
-    const worse = words[at + LEVEL_WORSE]!
-    if (better === NO_LEVEL) this.best[words[at + LEVEL_BOOK]!] = worse
-    else words[(better << SHIFT) + LEVEL_WORSE] = worse
-    if (worse !== NO_LEVEL) words[(worse << SHIFT) + LEVEL_BETTER] = better
-    this.removeFromTrie(words[at + LEVEL_BOOK]!, words[at]!, words[at + LEVEL_NODE]!)
-    words[at + LEVEL_WORSE] = this.freeLevel
+    const better = words[at + Level.BETTER]!
+    const worse = words[at + Level.WORSE]!
+    if (better === NO_LEVEL) this.best[words[at + Level.BOOK]!] = worse
+    else words[(better << SHIFT) + Level.WORSE] = worse
+    if (worse !== NO_LEVEL) words[(worse << SHIFT) + Level.BETTER] = better
+    this.removeFromTrie(words[at + Level.BOOK]!, words[at]!, words[at + Level.NODE]!)
+    words[at + Level.WORSE] = this.freeLevel
     this.freeLevel = level
     this.count--
   }
@@ -159,17 +155,17 @@ export class Levels {
       const level = this.allocateLevel(book, key)
       const at = (level << SHIFT) & OFFSETS
       this.roots[book] = ~level
-      words[at + LEVEL_NODE] = 0
-      words[at + LEVEL_BETTER] = NO_LEVEL
-      words[at + LEVEL_WORSE] = NO_LEVEL
+      words[at + Level.NODE] = 0
+      words[at + Level.BETTER] = NO_LEVEL
+      words[at + Level.WORSE] = NO_LEVEL
       this.best[book] = level
       return level
     }
     let node = parent
     const nodeAt = (parent * NODE_WORDS) & OFFSETS
-    const fits = child === 0 && ((key ^ nodes[nodeAt + NODE_KEY]!) >>> nodes[nodeAt]!) >>> DIGIT_BITS === 0
+    const fits = child === 0 && ((key ^ nodes[nodeAt + Node.KEY]!) >>> nodes[nodeAt]!) >>> DIGIT_BITS === 0
     if (!fits) {
-      const other = child < 0 ? words[~child << SHIFT]! : nodes[nodeAt + NODE_KEY]!
+      const other = child < 0 ? words[~child << SHIFT]! : nodes[nodeAt + Node.KEY]!
       node = this.split(book, key, other, parent, child)
     }
     return this.insertInto(book, key, node, (key >>> nodes[node * NODE_WORDS]!) & DIGIT_MASK)
@@ -180,9 +176,9 @@ export class Levels {
     const nodes = this.nodes
     const level = this.allocateLevel(book, key)
     this.link(book, level, node, digit)
-    nodes[node * NODE_WORDS + NODE_CHILDREN + digit] = ~level
-    nodes[node * NODE_WORDS + NODE_BITMAP]! |= 1 << digit
-    this.words[(level << SHIFT) + LEVEL_NODE] = node
+    nodes[node * NODE_WORDS + Node.CHILDREN + digit] = ~level
+    nodes[node * NODE_WORDS + Node.BITMAP]! |= 1 << digit
+    this.words[(level << SHIFT) + Level.NODE] = node
     return level
   }
 
@@ -191,19 +187,19 @@ export class Levels {
     const nodes = this.nodes
     const shift = (31 - Math.clz32(key ^ other)) & ~(DIGIT_BITS - 1)
     let below = leaf < 0 ? leaf : parent
-    let above = leaf < 0 ? parent : nodes[parent * NODE_WORDS + NODE_PARENT]!
+    let above = leaf < 0 ? parent : nodes[parent * NODE_WORDS + Node.PARENT]!
     while (above > 0 && (nodes[above * NODE_WORDS]! & SHIFT_MASK) <= shift) {
       below = above
-      above = nodes[above * NODE_WORDS + NODE_PARENT]!
+      above = nodes[above * NODE_WORDS + Node.PARENT]!
     }
     const node = this.allocateNode()
     const at = (node * NODE_WORDS) & OFFSETS
     const digit = (other >>> shift) & DIGIT_MASK
     nodes[at] = (book << BOOK_SHIFT) | shift
-    nodes[at + NODE_BITMAP] = 1 << digit
-    nodes[at + NODE_PARENT] = above
-    nodes[at + NODE_KEY] = key
-    nodes[at + NODE_CHILDREN + digit] = below
+    nodes[at + Node.BITMAP] = 1 << digit
+    nodes[at + Node.PARENT] = above
+    nodes[at + Node.KEY] = key
+    nodes[at + Node.CHILDREN + digit] = below
     this.setParent(below, node)
     this.setChild(book, above, key, node)
     return node
@@ -213,35 +209,35 @@ export class Levels {
   private link(book: number, level: number, node: number, digit: number): void {
     const { words, nodes } = this
     const base = (node * NODE_WORDS) & OFFSETS
-    const bitmap = nodes[base + NODE_BITMAP]!
+    const bitmap = nodes[base + Node.BITMAP]!
     const lower = bitmap & ((1 << digit) - 1)
     let better: number
     let worse: number
     if (lower !== 0) {
-      let child = nodes[base + NODE_CHILDREN + 31 - Math.clz32(lower)]!
+      let child = nodes[base + Node.CHILDREN + 31 - Math.clz32(lower)]!
       while (child > 0) {
         const at = (child * NODE_WORDS) & OFFSETS
-        child = nodes[at + NODE_CHILDREN + 31 - Math.clz32(nodes[at + NODE_BITMAP]!)]!
+        child = nodes[at + Node.CHILDREN + 31 - Math.clz32(nodes[at + Node.BITMAP]!)]!
       }
       better = ~child
-      worse = words[(better << SHIFT) + LEVEL_WORSE]!
+      worse = words[(better << SHIFT) + Level.WORSE]!
     } else {
       let rest = bitmap
-      let child = nodes[base + NODE_CHILDREN + 31 - Math.clz32(rest & -rest)]!
+      let child = nodes[base + Node.CHILDREN + 31 - Math.clz32(rest & -rest)]!
       while (child > 0) {
         const at = (child * NODE_WORDS) & OFFSETS
-        rest = nodes[at + NODE_BITMAP]!
-        child = nodes[at + NODE_CHILDREN + 31 - Math.clz32(rest & -rest)]!
+        rest = nodes[at + Node.BITMAP]!
+        child = nodes[at + Node.CHILDREN + 31 - Math.clz32(rest & -rest)]!
       }
       worse = ~child
-      better = words[(worse << SHIFT) + LEVEL_BETTER]!
+      better = words[(worse << SHIFT) + Level.BETTER]!
     }
     const at = (level << SHIFT) & OFFSETS
-    words[at + LEVEL_BETTER] = better
-    words[at + LEVEL_WORSE] = worse
+    words[at + Level.BETTER] = better
+    words[at + Level.WORSE] = worse
     if (better === NO_LEVEL) this.best[book] = level
-    else words[(better << SHIFT) + LEVEL_WORSE] = level
-    if (worse !== NO_LEVEL) words[(worse << SHIFT) + LEVEL_BETTER] = level
+    else words[(better << SHIFT) + Level.WORSE] = level
+    if (worse !== NO_LEVEL) words[(worse << SHIFT) + Level.BETTER] = level
   }
 
   private removeFromTrie(book: number, key: number, node: number): void {
@@ -252,19 +248,19 @@ export class Levels {
     const nodes = this.nodes
     const at = (node * NODE_WORDS) & OFFSETS
     const digit = (key >>> nodes[at]!) & DIGIT_MASK
-    const bitmap = nodes[at + NODE_BITMAP]! & ~(1 << digit)
-    nodes[at + NODE_CHILDREN + digit] = 0
-    nodes[at + NODE_BITMAP] = bitmap
+    const bitmap = nodes[at + Node.BITMAP]! & ~(1 << digit)
+    nodes[at + Node.CHILDREN + digit] = 0
+    nodes[at + Node.BITMAP] = bitmap
     const bottom = nodes[at] === book << BOOK_SHIFT
     if (bottom ? bitmap !== 0 : (bitmap & (bitmap - 1)) !== 0) return
-    const above = nodes[at + NODE_PARENT]!
+    const above = nodes[at + Node.PARENT]!
     if (bottom) {
       this.releaseNode(node)
       this.removeFromTrie(book, key, above)
       return
     }
     // One child left: it takes the node's place.
-    const last = at + NODE_CHILDREN + 31 - Math.clz32(bitmap)
+    const last = at + Node.CHILDREN + 31 - Math.clz32(bitmap)
     const child = nodes[last]!
     nodes[last] = 0
     this.setParent(child, above)
@@ -275,13 +271,13 @@ export class Levels {
   private releaseNode(node: number): void {
     const at = (node * NODE_WORDS) & OFFSETS
     this.nodes[at] = -1
-    this.nodes[at + NODE_PARENT] = this.freeNode
+    this.nodes[at + Node.PARENT] = this.freeNode
     this.freeNode = node
   }
 
   private setParent(child: number, parent: number): void {
-    if (child < 0) this.words[(~child << SHIFT) + LEVEL_NODE] = parent
-    else this.nodes[child * NODE_WORDS + NODE_PARENT] = parent
+    if (child < 0) this.words[(~child << SHIFT) + Level.NODE] = parent
+    else this.nodes[child * NODE_WORDS + Node.PARENT] = parent
   }
 
   private setChild(book: number, parent: number, key: number, child: number): void {
@@ -290,7 +286,7 @@ export class Levels {
       return
     }
     const at = (parent * NODE_WORDS) & OFFSETS
-    this.nodes[at + NODE_CHILDREN + ((key >>> this.nodes[at]!) & DIGIT_MASK)] = child
+    this.nodes[at + Node.CHILDREN + ((key >>> this.nodes[at]!) & DIGIT_MASK)] = child
   }
 
   private allocateLevel(book: number, key: number): number {
@@ -298,16 +294,16 @@ export class Levels {
     this.count++
     let level = this.freeLevel
     if (level === NO_LEVEL) level = this.usedLevels++
-    else this.freeLevel = words[(level << SHIFT) + LEVEL_WORSE]!
+    else this.freeLevel = words[(level << SHIFT) + Level.WORSE]!
     words[level << SHIFT] = key
-    words[(level << SHIFT) + LEVEL_BOOK] = book
+    words[(level << SHIFT) + Level.BOOK] = book
     return level
   }
 
   private allocateNode(): number {
     const node = this.freeNode
     if (node === 0) return this.usedNodes++
-    this.freeNode = this.nodes[node * NODE_WORDS + NODE_PARENT]!
+    this.freeNode = this.nodes[node * NODE_WORDS + Node.PARENT]!
     return node
   }
 }

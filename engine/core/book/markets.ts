@@ -31,8 +31,6 @@ export const Market = {
   /** 1 = the steps of a message ended before all triggers in the touched range had fired. */
   UNFIRED: 9,
 } as const
-const { STATUS } = Market
-const { Halted: HALTED } = MarketStatus
 export const MarketUnits = { LOT: 0, TICK: 1 } as const
 /** Fees at 2 * (market * TIERS_MAX + tier). */
 export const Fee = { MAKER: 0, TAKER: 1 } as const
@@ -74,7 +72,7 @@ export class Markets {
   }
 
   isHalted(market: number): boolean {
-    return this.get(market, STATUS) === HALTED
+    return this.get(market, Market.STATUS) === MarketStatus.Halted
   }
 
   hasAsset(asset: number): boolean {

@@ -11,41 +11,16 @@ import { CancelReason, Stp } from '../../codes.js'
 import { Attr } from '../../layout.js'
 import type { Book } from './book.js'
 import { MarketUnits } from './markets.js'
-import { Level } from './levels.js'
-import { Extra, ExtraNumber, Mark, Order } from './orders.js'
-import * as orderTypes from './order-types.js'
-import * as orders from './orders.js'
-import * as levels from './levels.js'
-import * as offsets from '../base/offsets.js'
+import { Level, LEVEL_SHIFT, NONE, keyMask } from './levels.js'
+import { Extra, ExtraNumber, Mark, Order, ORDER_SHIFT, EXTRA_SHIFT, MARKET_MASK } from './orders.js'
+import { restingBook } from './order-types.js'
+import { OFFSETS } from '../base/offsets.js'
 import type { Work } from '../base/work.js'
-
-// Local copies, of functions too: optimised code folds them, but loads and checks an import at each use.
-const { restingBook } = orderTypes
-const { OFFSETS } = offsets
-const { ORDER_SHIFT, EXTRA_SHIFT, MARKET_MASK } = orders
-const { LEVEL_SHIFT, NONE, keyMask } = levels
-const { HEAD: LEVEL_HEAD, WORSE: LEVEL_WORSE } = Level
-const {
-  ATTR: ORDER_ATTR,
-  MARKET_CARRY: ORDER_MARKET_CARRY,
-  TICKS: ORDER_TICKS,
-  ACCOUNT: ORDER_ACCOUNT,
-  VISIBLE: ORDER_VISIBLE,
-  NEXT: ORDER_NEXT,
-} = Order
-const { Budget: MARK_BUDGET, Iceberg: MARK_ICEBERG, Expires: MARK_EXPIRES, Cap: MARK_CAP } = Mark
 /** Bounded in the quote units that it executes. */
-const BOUNDED = MARK_BUDGET | MARK_CAP
-const { SIDE_SHIFT: ATTR_SIDE_SHIFT, STP_SHIFT: ATTR_STP_SHIFT } = Attr
-const { DISPLAY: EXTRA_DISPLAY } = Extra
-const { BUDGET: EXTRA_BUDGET } = ExtraNumber
-const { CancelMaker: STP_CANCEL_MAKER, CancelBoth: STP_CANCEL_BOTH, Decrement: STP_DECREMENT } = Stp
-
-const { TICK: UNITS_TICK } = MarketUnits
+const BOUNDED = Mark.Budget | Mark.Cap
 
 /** What a fill came to. */
 export const Settled = { Done: 0, MakerCannot: 1, TakerCannot: 2 } as const
-const { Done: SETTLED_DONE, TakerCannot: SETTLED_TAKER_CANNOT } = Settled
 
 export interface MatchSink {
   /**
@@ -97,12 +72,12 @@ export class Matcher {
   match(taker: number): number {
     const { orders, levels, best } = this
     const at = (taker << ORDER_SHIFT) & OFFSETS
-    const attributes = orders[at + ORDER_ATTR]!
-    const market = orders[at + ORDER_MARKET_CARRY]! & MARKET_MASK
-    const against = restingBook(market, ((attributes >>> ATTR_SIDE_SHIFT) & 1) ^ 1)
-    const limit = orders[at + ORDER_TICKS]! ^ keyMask(against)
-    const account = orders[at + ORDER_ACCOUNT]!
-    let remaining = orders[at + ORDER_VISIBLE]!
+    const attributes = orders[at + Order.ATTR]!
+    const market = orders[at + Order.MARKET_CARRY]! & MARKET_MASK
+    const against = restingBook(market, ((attributes >>> Attr.SIDE_SHIFT) & 1) ^ 1)
+    const limit = orders[at + Order.TICKS]! ^ keyMask(against)
+    const account = orders[at + Order.ACCOUNT]!
+    let remaining = orders[at + Order.VISIBLE]!
     const { book, sink, work, levelLots } = this
     while (remaining > 0) {
       const level = best[against]!
@@ -111,41 +86,41 @@ export class Matcher {
       if (levels[levelAt]! > limit) return 0
       if (work.used >= work.max) return CancelReason.WorkLimit
       work.used++
-      const maker = levels[levelAt + LEVEL_HEAD]!
+      const maker = levels[levelAt + Level.HEAD]!
       const makerAt = (maker << ORDER_SHIFT) & OFFSETS
-      const makerAttributes = orders[makerAt + ORDER_ATTR]!
-      if ((makerAttributes & MARK_EXPIRES) !== 0 || work.isBehind) {
+      const makerAttributes = orders[makerAt + Order.ATTR]!
+      if ((makerAttributes & Mark.Expires) !== 0 || work.isBehind) {
         const gone = sink.goneReason(maker)
         if (gone !== 0) {
           sink.cancelMaker(maker, gone)
           continue
         }
       }
-      if (orders[makerAt + ORDER_ACCOUNT] === account) {
+      if (orders[makerAt + Order.ACCOUNT] === account) {
         if (this.preventSelfTrade(maker, taker)) return CancelReason.SelfTrade
-        remaining = orders[at + ORDER_VISIBLE]!
+        remaining = orders[at + Order.VISIBLE]!
         continue
       }
-      const visible = orders[makerAt + ORDER_VISIBLE]!
+      const visible = orders[makerAt + Order.VISIBLE]!
       let lots = remaining < visible ? remaining : visible
       if ((attributes & BOUNDED) !== 0) {
         lots = Math.min(lots, this.affordable(taker, maker))
         if (lots === 0)
-          return attributes & MARK_CAP ? CancelReason.SessionNotional : CancelReason.QuoteBudgetSpent
+          return attributes & Mark.Cap ? CancelReason.SessionNotional : CancelReason.QuoteBudgetSpent
       }
       const settled = sink.fill(maker, taker, lots)
-      if (settled !== SETTLED_DONE) {
-        if (settled === SETTLED_TAKER_CANNOT) return CancelReason.BalanceOverLimit
+      if (settled !== Settled.Done) {
+        if (settled === Settled.TakerCannot) return CancelReason.BalanceOverLimit
         sink.cancelMaker(maker, CancelReason.BalanceOverLimit)
         continue
       }
       remaining -= lots
-      orders[at + ORDER_VISIBLE] = remaining
+      orders[at + Order.VISIBLE] = remaining
       if ((attributes & BOUNDED) !== 0) this.spend(taker, maker, lots)
       if (lots < visible) {
-        orders[makerAt + ORDER_VISIBLE] = visible - lots
+        orders[makerAt + Order.VISIBLE] = visible - lots
         levelLots[level]! -= lots
-      } else if ((makerAttributes & MARK_ICEBERG) !== 0 && book.orders.extras[maker << EXTRA_SHIFT]! > 0) {
+      } else if ((makerAttributes & Mark.Iceberg) !== 0 && book.orders.extras[maker << EXTRA_SHIFT]! > 0) {
         book.refill(maker)
         sink.makerRefilled(maker)
       } else {
@@ -166,51 +141,51 @@ export class Matcher {
     const { orders, levels, work } = this
     const { extras } = this.book.orders
     const at = (taker << ORDER_SHIFT) & OFFSETS
-    const attributes = orders[at + ORDER_ATTR]!
-    const market = orders[at + ORDER_MARKET_CARRY]! & MARKET_MASK
-    const against = restingBook(market, ((attributes >>> ATTR_SIDE_SHIFT) & 1) ^ 1)
+    const attributes = orders[at + Order.ATTR]!
+    const market = orders[at + Order.MARKET_CARRY]! & MARKET_MASK
+    const against = restingBook(market, ((attributes >>> Attr.SIDE_SHIFT) & 1) ^ 1)
     const mask = keyMask(against)
-    const limit = orders[at + ORDER_TICKS]! ^ mask
-    const account = orders[at + ORDER_ACCOUNT]!
-    const skipsOwn = ((attributes >>> ATTR_STP_SHIFT) & 7) === STP_CANCEL_MAKER
+    const limit = orders[at + Order.TICKS]! ^ mask
+    const account = orders[at + Order.ACCOUNT]!
+    const skipsOwn = ((attributes >>> Attr.STP_SHIFT) & 7) === Stp.CancelMaker
     const bounded = (attributes & BOUNDED) !== 0
-    let budget = bounded ? this.book.orders.extraNumbers[2 * taker + EXTRA_BUDGET]! : 0
-    let wanted = orders[at + ORDER_VISIBLE]!
+    let budget = bounded ? this.book.orders.extraNumbers[2 * taker + ExtraNumber.BUDGET]! : 0
+    let wanted = orders[at + Order.VISIBLE]!
     /** Steps that matching will take. */
     let planned = 0
     for (
       let level = this.book.levels.best[against]!;
       level !== NONE && levels[level << LEVEL_SHIFT]! <= limit;
-      level = levels[(level << LEVEL_SHIFT) + LEVEL_WORSE]!
+      level = levels[(level << LEVEL_SHIFT) + Level.WORSE]!
     ) {
-      const unit = (levels[level << LEVEL_SHIFT]! ^ mask) * this.units[2 * market + UNITS_TICK]!
+      const unit = (levels[level << LEVEL_SHIFT]! ^ mask) * this.units[2 * market + MarketUnits.TICK]!
       // First pass over the queue takes what shows; what icebergs hide comes after the whole queue, in `parts`.
       let hidden = 0
       let parts = 0
       for (
-        let maker = levels[(level << LEVEL_SHIFT) + LEVEL_HEAD]!;
+        let maker = levels[(level << LEVEL_SHIFT) + Level.HEAD]!;
         maker !== NONE;
-        maker = orders[(maker << ORDER_SHIFT) + ORDER_NEXT]!
+        maker = orders[(maker << ORDER_SHIFT) + Order.NEXT]!
       ) {
         if (!work.take()) return CancelReason.WorkLimit
         planned++
         const makerAt = (maker << ORDER_SHIFT) & OFFSETS
-        const makerAttributes = orders[makerAt + ORDER_ATTR]!
-        if (((makerAttributes & MARK_EXPIRES) !== 0 || work.isBehind) && this.sink.goneReason(maker) !== 0)
+        const makerAttributes = orders[makerAt + Order.ATTR]!
+        if (((makerAttributes & Mark.Expires) !== 0 || work.isBehind) && this.sink.goneReason(maker) !== 0)
           continue
-        if (orders[makerAt + ORDER_ACCOUNT] === account) {
+        if (orders[makerAt + Order.ACCOUNT] === account) {
           if (skipsOwn) continue
           return CancelReason.FillOrKill
         }
-        const lots = Math.min(wanted, orders[makerAt + ORDER_VISIBLE]!)
+        const lots = Math.min(wanted, orders[makerAt + Order.VISIBLE]!)
         budget -= lots * unit
         if (bounded && budget < 0) return CancelReason.FillOrKill
         wanted -= lots
         if (wanted === 0) return this.hasSteps(planned)
-        if ((makerAttributes & MARK_ICEBERG) !== 0) {
+        if ((makerAttributes & Mark.Iceberg) !== 0) {
           const more = extras[maker << EXTRA_SHIFT]!
           hidden += more
-          parts += Math.ceil(more / extras[(maker << EXTRA_SHIFT) + EXTRA_DISPLAY]!)
+          parts += Math.ceil(more / extras[(maker << EXTRA_SHIFT) + Extra.DISPLAY]!)
         }
       }
       const lots = Math.min(wanted, hidden)
@@ -233,15 +208,15 @@ export class Matcher {
     const { sink } = this
     const { orders } = this
     const at = (taker << ORDER_SHIFT) & OFFSETS
-    switch ((orders[at + ORDER_ATTR]! >>> ATTR_STP_SHIFT) & 7) {
-      case STP_CANCEL_MAKER:
+    switch ((orders[at + Order.ATTR]! >>> Attr.STP_SHIFT) & 7) {
+      case Stp.CancelMaker:
         sink.cancelMaker(maker, CancelReason.SelfTrade)
         return false
-      case STP_CANCEL_BOTH:
+      case Stp.CancelBoth:
         sink.cancelMaker(maker, CancelReason.SelfTrade)
         return true
-      case STP_DECREMENT: {
-        const wanted = orders[at + ORDER_VISIBLE]!
+      case Stp.Decrement: {
+        const wanted = orders[at + Order.VISIBLE]!
         const standing = this.book.orders.remaining(maker)
         if (standing <= wanted) sink.cancelMaker(maker, CancelReason.SelfTrade)
         else sink.decrementMaker(maker, wanted)
@@ -258,7 +233,7 @@ export class Matcher {
   private affordable(taker: number, maker: number): number {
     const { words, extraNumbers } = this.book.orders
     const unit = this.quoteOfLot(maker, words)
-    const budget = extraNumbers[2 * taker + EXTRA_BUDGET]!
+    const budget = extraNumbers[2 * taker + ExtraNumber.BUDGET]!
     const lots = Math.floor(budget / unit)
     // The quotient of two doubles can round up to the next whole number.
     return lots * unit > budget ? lots - 1 : lots
@@ -266,13 +241,13 @@ export class Matcher {
 
   private spend(taker: number, maker: number, lots: number): void {
     const { words, extraNumbers } = this.book.orders
-    extraNumbers[2 * taker + EXTRA_BUDGET]! -= lots * this.quoteOfLot(maker, words)
+    extraNumbers[2 * taker + ExtraNumber.BUDGET]! -= lots * this.quoteOfLot(maker, words)
   }
 
   /** Quote units of one lot at the maker's price. */
   private quoteOfLot(maker: number, words: Int32Array): number {
     const at = (maker << ORDER_SHIFT) & OFFSETS
-    const market = words[at + ORDER_MARKET_CARRY]! & MARKET_MASK
-    return words[at + ORDER_TICKS]! * this.units[2 * market + UNITS_TICK]!
+    const market = words[at + Order.MARKET_CARRY]! & MARKET_MASK
+    return words[at + Order.TICKS]! * this.units[2 * market + MarketUnits.TICK]!
   }
 }

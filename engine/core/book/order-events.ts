@@ -6,68 +6,22 @@
 import { EventKind } from '../../codes.js'
 import { AcceptedEv, AmendedEv, Attr, CanceledEv, FillEv, OrderEv } from '../../layout.js'
 import type { Events } from '../base/events.js'
-import { Extra, ExtraNumber, Mark, Order, OrderNumber, type Orders } from './orders.js'
-import * as offsets from '../base/offsets.js'
-import * as orderTypes from './order-types.js'
-import * as orders from './orders.js'
-
-// Local copies, of functions too: optimised code folds them, but loads and checks an import at each use.
-const { isStop } = orderTypes
-const { OFFSETS, EVENTS } = offsets
-const { ORDER_SHIFT, EXTRA_SHIFT, ORDER_ATTR_MASK, MARKET_MASK } = orders
-const {
-  ATTR: ORDER_ATTR,
-  MARKET_CARRY: ORDER_MARKET_CARRY,
-  TICKS: ORDER_TICKS,
-  ACCOUNT: ORDER_ACCOUNT,
-  CLOID_LO: ORDER_CLOID_LO,
-  CLOID_HI: ORDER_CLOID_HI,
-  VISIBLE: ORDER_VISIBLE,
-  LOTS: ORDER_LOTS,
-} = Order
-const { TRIGGER: EXTRA_TRIGGER, DISPLAY: EXTRA_DISPLAY } = Extra
-const { Budget: MARK_BUDGET, Expires: MARK_EXPIRES, Waiting: MARK_WAITING, Iceberg: MARK_ICEBERG } = Mark
-const { ID: NUMBER_ID } = OrderNumber
-const { EXPIRES_AT: EXTRA_EXPIRES_AT, BUDGET: EXTRA_BUDGET } = ExtraNumber
-const { SIDE_SHIFT: ATTR_SIDE_SHIFT, ORDER_TYPE_SHIFT: ATTR_ORDER_TYPE_SHIFT } = Attr
-const { Fill: EVENT_FILL, Accepted: EVENT_ACCEPTED, Amended: EVENT_AMENDED } = EventKind
-const {
-  MARKET: EV_MARKET,
-  TICKS: EV_TICKS,
-  LOTS: EV_LOTS,
-  ACCOUNT: EV_ACCOUNT,
-  CLOID_LO: EV_CLOID_LO,
-  CLOID_HI: EV_CLOID_HI,
-  REMAINING: EV_REMAINING,
-  ORDER_ID_F64: EV_ORDER_ID_F64,
-} = OrderEv
-const {
-  TRIGGER_TICKS: EV_TRIGGER_TICKS,
-  DISPLAY_LOTS: EV_DISPLAY_LOTS,
-  EXPIRES_AT_MS_F64: EV_EXPIRES_AT_MS_F64,
-  QUOTE_BUDGET_F64: EV_QUOTE_BUDGET_F64,
-} = AcceptedEv
-const { REASON: EV_REASON } = CanceledEv
-const { KEPT_PLACE: EV_KEPT_PLACE, TICKS_BEFORE: EV_TICKS_BEFORE, WAITS_F64: EV_WAITS_F64 } = AmendedEv
-const {
-  MARKET: FILL_MARKET,
-  TICKS: FILL_TICKS,
-  LOTS: FILL_LOTS,
-  MAKER_ACCOUNT: FILL_MAKER_ACCOUNT,
-  MAKER_CLOID_LO: FILL_MAKER_CLOID_LO,
-  MAKER_CLOID_HI: FILL_MAKER_CLOID_HI,
-  MAKER_ORDER_ID_F64: FILL_MAKER_ORDER_ID_F64,
-  MAKER_REMAINING: FILL_MAKER_REMAINING,
-  MAKER_FEE_F64: FILL_MAKER_FEE_F64,
-  TAKER_ACCOUNT: FILL_TAKER_ACCOUNT,
-  TAKER_CLOID_LO: FILL_TAKER_CLOID_LO,
-  TAKER_CLOID_HI: FILL_TAKER_CLOID_HI,
-  TAKER_ORDER_ID_F64: FILL_TAKER_ORDER_ID_F64,
-  TAKER_REMAINING: FILL_TAKER_REMAINING,
-  TAKER_FEE_F64: FILL_TAKER_FEE_F64,
-} = FillEv
+import {
+  Extra,
+  ExtraNumber,
+  Mark,
+  Order,
+  OrderNumber,
+  type Orders,
+  ORDER_SHIFT,
+  EXTRA_SHIFT,
+  ORDER_ATTR_MASK,
+  MARKET_MASK,
+} from './orders.js'
+import { OFFSETS, EVENTS } from '../base/offsets.js'
+import { isStop } from './order-types.js'
 /** Marks, and the types of stops: an order without them has nothing to describe. */
-const DESCRIBED = MARK_ICEBERG | MARK_EXPIRES | MARK_WAITING | (6 << ATTR_ORDER_TYPE_SHIFT)
+const DESCRIBED = Mark.Iceberg | Mark.Expires | Mark.Waiting | (6 << Attr.ORDER_TYPE_SHIFT)
 
 export class OrderEvents {
   private readonly orders: Orders
@@ -93,37 +47,38 @@ export class OrderEvents {
   about(kind: number, slot: number, code: number): number {
     const { words, numbers, events, out, outFloats: floats } = this
     const at = (slot << ORDER_SHIFT) & OFFSETS
-    const event = EVENTS & events.claim(kind | (words[at + ORDER_ATTR]! & ORDER_ATTR_MASK), this.clock)
+    const event = EVENTS & events.claim(kind | (words[at + Order.ATTR]! & ORDER_ATTR_MASK), this.clock)
     const float = event >> 1
-    out[event + EV_MARKET] = words[at + ORDER_MARKET_CARRY]! & MARKET_MASK
-    out[event + EV_TICKS] = words[at + ORDER_TICKS]!
-    out[event + EV_LOTS] = words[at + ORDER_LOTS]!
-    out[event + EV_ACCOUNT] = words[at + ORDER_ACCOUNT]!
-    out[event + EV_REASON] = code
-    out[event + EV_CLOID_LO] = words[at + ORDER_CLOID_LO]!
-    out[event + EV_CLOID_HI] = words[at + ORDER_CLOID_HI]!
-    out[event + EV_REMAINING] = this.orders.remaining(slot)
-    out[event + EV_TRIGGER_TICKS] = 0
-    out[event + EV_DISPLAY_LOTS] = 0
-    out[event + EV_TICKS_BEFORE] = 0
-    floats[float + EV_EXPIRES_AT_MS_F64] = 0
-    floats[float + EV_QUOTE_BUDGET_F64] = 0
+    out[event + OrderEv.MARKET] = words[at + Order.MARKET_CARRY]! & MARKET_MASK
+    out[event + OrderEv.TICKS] = words[at + Order.TICKS]!
+    out[event + OrderEv.LOTS] = words[at + Order.LOTS]!
+    out[event + OrderEv.ACCOUNT] = words[at + Order.ACCOUNT]!
+    out[event + CanceledEv.REASON] = code
+    out[event + OrderEv.CLOID_LO] = words[at + Order.CLOID_LO]!
+    out[event + OrderEv.CLOID_HI] = words[at + Order.CLOID_HI]!
+    out[event + OrderEv.REMAINING] = this.orders.remaining(slot)
+    out[event + AcceptedEv.TRIGGER_TICKS] = 0
+    out[event + AcceptedEv.DISPLAY_LOTS] = 0
+    out[event + AmendedEv.TICKS_BEFORE] = 0
+    floats[float + AcceptedEv.EXPIRES_AT_MS_F64] = 0
+    floats[float + AcceptedEv.QUOTE_BUDGET_F64] = 0
     // Words that only fills use.
-    out[event + FILL_TAKER_ACCOUNT] = 0
-    out[event + FILL_TAKER_CLOID_HI] = 0
-    floats[float + FILL_TAKER_ORDER_ID_F64] = 0
-    floats[float + EV_ORDER_ID_F64] = numbers[2 * slot + NUMBER_ID]!
+    out[event + FillEv.TAKER_ACCOUNT] = 0
+    out[event + FillEv.TAKER_CLOID_HI] = 0
+    floats[float + FillEv.TAKER_ORDER_ID_F64] = 0
+    floats[float + OrderEv.ORDER_ID_F64] = numbers[2 * slot + OrderNumber.ID]!
     return event
   }
 
   /** Accepted: what `about` says, and the order's display, trigger, expiry and budget. */
   accepted(slot: number): void {
-    const event = this.about(EVENT_ACCEPTED, slot, 0)
+    const event = this.about(EventKind.Accepted, slot, 0)
     this.describe(event, slot)
     const { extraNumbers, words } = this.orders
-    const attributes = words[(slot << ORDER_SHIFT) + ORDER_ATTR]!
-    if ((attributes & MARK_BUDGET) !== 0)
-      this.outFloats[(event >> 1) + EV_QUOTE_BUDGET_F64] = extraNumbers[2 * slot + EXTRA_BUDGET]!
+    const attributes = words[(slot << ORDER_SHIFT) + Order.ATTR]!
+    if ((attributes & Mark.Budget) !== 0)
+      this.outFloats[(event >> 1) + AcceptedEv.QUOTE_BUDGET_F64] =
+        extraNumbers[2 * slot + ExtraNumber.BUDGET]!
   }
 
   /**
@@ -131,24 +86,25 @@ export class OrderEvents {
    * its trigger.
    */
   amended(slot: number, ticksBefore: number, kept: boolean, waits: boolean): void {
-    const event = this.about(EVENT_AMENDED, slot, 0)
-    this.out[event + EV_KEPT_PLACE] = kept ? 1 : 0
+    const event = this.about(EventKind.Amended, slot, 0)
+    this.out[event + AmendedEv.KEPT_PLACE] = kept ? 1 : 0
     this.describe(event, slot)
-    if (waits) this.outFloats[(event >> 1) + EV_WAITS_F64] = 1
-    this.out[event + EV_TICKS_BEFORE] = ticksBefore
+    if (waits) this.outFloats[(event >> 1) + AmendedEv.WAITS_F64] = 1
+    this.out[event + AmendedEv.TICKS_BEFORE] = ticksBefore
   }
 
   private describe(event: number, slot: number): void {
     const { words, extras, extraNumbers } = this.orders
-    const attributes = words[(slot << ORDER_SHIFT) + ORDER_ATTR]!
+    const attributes = words[(slot << ORDER_SHIFT) + Order.ATTR]!
     if ((attributes & DESCRIBED) === 0) return
     const { out } = this
-    if ((attributes & MARK_ICEBERG) !== 0)
-      out[event + EV_DISPLAY_LOTS] = extras[(slot << EXTRA_SHIFT) + EXTRA_DISPLAY]!
-    if (isStop((attributes >>> ATTR_ORDER_TYPE_SHIFT) & 7))
-      out[event + EV_TRIGGER_TICKS] = extras[(slot << EXTRA_SHIFT) + EXTRA_TRIGGER]!
-    if ((attributes & MARK_EXPIRES) !== 0)
-      this.outFloats[(event >> 1) + EV_EXPIRES_AT_MS_F64] = extraNumbers[2 * slot + EXTRA_EXPIRES_AT]!
+    if ((attributes & Mark.Iceberg) !== 0)
+      out[event + AcceptedEv.DISPLAY_LOTS] = extras[(slot << EXTRA_SHIFT) + Extra.DISPLAY]!
+    if (isStop((attributes >>> Attr.ORDER_TYPE_SHIFT) & 7))
+      out[event + AcceptedEv.TRIGGER_TICKS] = extras[(slot << EXTRA_SHIFT) + Extra.TRIGGER]!
+    if ((attributes & Mark.Expires) !== 0)
+      this.outFloats[(event >> 1) + AcceptedEv.EXPIRES_AT_MS_F64] =
+        extraNumbers[2 * slot + ExtraNumber.EXPIRES_AT]!
   }
 
   /** Fill of `lots` at the maker's price, with both fees; before the orders' records change. */
@@ -156,26 +112,26 @@ export class OrderEvents {
     const { words, numbers, events, out, outFloats: floats } = this
     const makerAt = (maker << ORDER_SHIFT) & OFFSETS
     const takerAt = (taker << ORDER_SHIFT) & OFFSETS
-    const makerSide = (words[makerAt + ORDER_ATTR]! >>> ATTR_SIDE_SHIFT) & 1
-    const event = EVENTS & events.claim(EVENT_FILL | (makerSide << ATTR_SIDE_SHIFT), this.clock)
+    const makerSide = (words[makerAt + Order.ATTR]! >>> Attr.SIDE_SHIFT) & 1
+    const event = EVENTS & events.claim(EventKind.Fill | (makerSide << Attr.SIDE_SHIFT), this.clock)
     const float = event >> 1
-    out[event + FILL_MARKET] = words[makerAt + ORDER_MARKET_CARRY]! & MARKET_MASK
-    out[event + FILL_TICKS] = words[makerAt + ORDER_TICKS]!
-    out[event + FILL_LOTS] = lots
-    out[event + FILL_MAKER_ACCOUNT] = words[makerAt + ORDER_ACCOUNT]!
+    out[event + FillEv.MARKET] = words[makerAt + Order.MARKET_CARRY]! & MARKET_MASK
+    out[event + FillEv.TICKS] = words[makerAt + Order.TICKS]!
+    out[event + FillEv.LOTS] = lots
+    out[event + FillEv.MAKER_ACCOUNT] = words[makerAt + Order.ACCOUNT]!
     // Words that only events of one order use.
-    out[event + EV_REASON] = 0
-    out[event + FILL_MAKER_CLOID_LO] = words[makerAt + ORDER_CLOID_LO]!
-    out[event + FILL_MAKER_CLOID_HI] = words[makerAt + ORDER_CLOID_HI]!
-    out[event + FILL_TAKER_ACCOUNT] = words[takerAt + ORDER_ACCOUNT]!
-    out[event + FILL_MAKER_REMAINING] = this.orders.remaining(maker) - lots
-    out[event + FILL_TAKER_CLOID_LO] = words[takerAt + ORDER_CLOID_LO]!
-    out[event + FILL_TAKER_CLOID_HI] = words[takerAt + ORDER_CLOID_HI]!
-    out[event + FILL_TAKER_REMAINING] = words[takerAt + ORDER_VISIBLE]! - lots
-    out[event + EV_TICKS_BEFORE] = 0
-    floats[float + FILL_MAKER_FEE_F64] = makerFee
-    floats[float + FILL_TAKER_FEE_F64] = takerFee
-    floats[float + FILL_TAKER_ORDER_ID_F64] = numbers[2 * taker + NUMBER_ID]!
-    floats[float + FILL_MAKER_ORDER_ID_F64] = numbers[2 * maker + NUMBER_ID]!
+    out[event + CanceledEv.REASON] = 0
+    out[event + FillEv.MAKER_CLOID_LO] = words[makerAt + Order.CLOID_LO]!
+    out[event + FillEv.MAKER_CLOID_HI] = words[makerAt + Order.CLOID_HI]!
+    out[event + FillEv.TAKER_ACCOUNT] = words[takerAt + Order.ACCOUNT]!
+    out[event + FillEv.MAKER_REMAINING] = this.orders.remaining(maker) - lots
+    out[event + FillEv.TAKER_CLOID_LO] = words[takerAt + Order.CLOID_LO]!
+    out[event + FillEv.TAKER_CLOID_HI] = words[takerAt + Order.CLOID_HI]!
+    out[event + FillEv.TAKER_REMAINING] = words[takerAt + Order.VISIBLE]! - lots
+    out[event + AmendedEv.TICKS_BEFORE] = 0
+    floats[float + FillEv.MAKER_FEE_F64] = makerFee
+    floats[float + FillEv.TAKER_FEE_F64] = takerFee
+    floats[float + FillEv.TAKER_ORDER_ID_F64] = numbers[2 * taker + OrderNumber.ID]!
+    floats[float + FillEv.MAKER_ORDER_ID_F64] = numbers[2 * maker + OrderNumber.ID]!
   }
 }

@@ -17,18 +17,10 @@
  * is added, so that no single order pays for all: until it is empty, what the new one does not have is looked
  * for in the old one, where moved entries leave a mark that a probe passes over.
  */
-import { ProbesOverLimit, randomTables } from '../base/keyed-hash.js'
+import { ProbesOverLimit, randomTables, PROBES_MAX, hashWord } from '../base/keyed-hash.js'
 import { ORDERS_MAX } from '../../limits.js'
-import { Order } from './orders.js'
-import * as keyedHash from '../base/keyed-hash.js'
-import * as orders from './orders.js'
-import * as offsets from '../base/offsets.js'
-
-// Local copies, of functions too: optimised code folds them, but loads and checks an import at each use.
-const { PROBES_MAX, hashWord } = keyedHash
-const { OFFSETS } = offsets
-const { ORDER_SHIFT } = orders
-const { CLOID_LO: ORDER_CLOID_LO, CLOID_HI: ORDER_CLOID_HI, ACCOUNT: ORDER_ACCOUNT } = Order
+import { Order, ORDER_SHIFT } from './orders.js'
+import { OFFSETS } from '../base/offsets.js'
 
 const ENTRIES_MIN = 1024
 /**
@@ -105,9 +97,9 @@ export class OrderIds {
         const slot = (held & SLOT_MASK) - 1
         const at = (slot << ORDER_SHIFT) & OFFSETS
         if (
-          orders[at + ORDER_CLOID_LO] === low &&
-          orders[at + ORDER_CLOID_HI] === high &&
-          orders[at + ORDER_ACCOUNT] === account
+          orders[at + Order.CLOID_LO] === low &&
+          orders[at + Order.CLOID_HI] === high &&
+          orders[at + Order.ACCOUNT] === account
         ) {
           this.entry = entry
           return slot
@@ -129,9 +121,9 @@ export class OrderIds {
         const slot = (held & SLOT_MASK) - 1
         const at = (slot << ORDER_SHIFT) & OFFSETS
         if (
-          orders[at + ORDER_CLOID_LO] === low &&
-          orders[at + ORDER_CLOID_HI] === high &&
-          orders[at + ORDER_ACCOUNT] === account
+          orders[at + Order.CLOID_LO] === low &&
+          orders[at + Order.CLOID_HI] === high &&
+          orders[at + Order.ACCOUNT] === account
         )
           return slot
       }
@@ -253,9 +245,9 @@ export class OrderIds {
     const { orders } = this
     const at = (slot << ORDER_SHIFT) & OFFSETS
     return this.hashOf(
-      orders[at + ORDER_ACCOUNT]!,
-      orders[at + ORDER_CLOID_LO]!,
-      orders[at + ORDER_CLOID_HI]!,
+      orders[at + Order.ACCOUNT]!,
+      orders[at + Order.CLOID_LO]!,
+      orders[at + Order.CLOID_HI]!,
     )
   }
 

@@ -14,8 +14,7 @@
  */
 import { ATTRIBUTES_MASK } from '../../layout.js'
 import { MARKETS_MAX } from '../../limits.js'
-import { linesOf } from '../base/offsets.js'
-import * as offsets from '../base/offsets.js'
+import { linesOf, OFFSETS } from '../base/offsets.js'
 
 const SHIFT = 4
 export const ORDER_SHIFT = SHIFT
@@ -80,11 +79,6 @@ export const Mark = {
   Fresh: 1 << 29,
 } as const
 
-// Local copies: optimised code folds them, but loads and checks an imported constant at each use.
-const { OFFSETS } = offsets
-const { VISIBLE: ORDER_VISIBLE, ATTR: ORDER_ATTR } = Order
-const { Iceberg: MARK_ICEBERG } = Mark
-
 export class Orders {
   readonly words: Int32Array
   readonly numbers: Float64Array
@@ -127,8 +121,8 @@ export class Orders {
   /** Unfilled lots, hidden ones included. */
   remaining(slot: number): number {
     const at = (slot << SHIFT) & OFFSETS
-    const visible = this.words[at + ORDER_VISIBLE]!
-    if ((this.words[at + ORDER_ATTR]! & MARK_ICEBERG) === 0) return visible
+    const visible = this.words[at + Order.VISIBLE]!
+    if ((this.words[at + Order.ATTR]! & Mark.Iceberg) === 0) return visible
     return visible + this.extras[slot << EXTRAS_SHIFT]!
   }
 }

@@ -4,17 +4,9 @@
  */
 import { PostOnly } from '../../codes.js'
 import type { Book } from './book.js'
-import { Market, type Markets } from './markets.js'
-import * as limits from '../../limits.js'
-import * as markets from './markets.js'
-import * as orderTypes from './order-types.js'
-
-// Local copies, of functions too: optimised code folds them, but loads and checks an import at each use.
-const { restingBook } = orderTypes
-const { TICKS_MAX } = limits
-const { MARKET_SHIFT } = markets
-const { LAST_TICKS: MARKET_LAST_TICKS, BAND_PPM: MARKET_BAND_PPM } = Market
-const { Slide: POST_ONLY_SLIDE } = PostOnly
+import { Market, type Markets, MARKET_SHIFT } from './markets.js'
+import { TICKS_MAX } from '../../limits.js'
+import { restingBook } from './order-types.js'
 
 export class Prices {
   private readonly book: Book
@@ -28,8 +20,8 @@ export class Prices {
   /** True when a limit price is further from the last trade than the market's band allows. */
   outsideBand(market: number, ticks: number): boolean {
     const at = market << MARKET_SHIFT
-    const band = this.markets.words[at + MARKET_BAND_PPM]!
-    const last = this.markets.words[at + MARKET_LAST_TICKS]!
+    const band = this.markets.words[at + Market.BAND_PPM]!
+    const last = this.markets.words[at + Market.LAST_TICKS]!
     return band !== 0 && last !== 0 && Math.abs(ticks - last) > widthOf(last, band)
   }
 
@@ -39,8 +31,8 @@ export class Prices {
    */
   tightened(market: number, side: number, ticks: number): number {
     const at = market << MARKET_SHIFT
-    const band = this.markets.words[at + MARKET_BAND_PPM]!
-    const last = this.markets.words[at + MARKET_LAST_TICKS]!
+    const band = this.markets.words[at + Market.BAND_PPM]!
+    const last = this.markets.words[at + Market.LAST_TICKS]!
     if (band === 0 || last === 0) return ticks
     const width = widthOf(last, band)
     if (side === 0) return ticks < last - width ? 0 : Math.min(ticks, last + width)
@@ -52,7 +44,7 @@ export class Prices {
     const touch = this.book.bestTicks(restingBook(market, side ^ 1))
     if (touch === 0) return ticks
     if (side === 0 ? ticks < touch : ticks > touch) return ticks
-    if (mode !== POST_ONLY_SLIDE) return 0
+    if (mode !== PostOnly.Slide) return 0
     if (side === 0) return touch - 1
     return touch === TICKS_MAX ? 0 : touch + 1
   }

@@ -7,45 +7,24 @@
 import { Attr } from '../../layout.js'
 import { InvariantError } from '../base/invariant-error.js'
 import type { Ledger } from './ledger.js'
-import { Fee, Market, MarketUnits, type Markets } from '../book/markets.js'
-import * as marketLayout from '../book/markets.js'
+import { Fee, Market, MarketUnits, type Markets, MARKET_SHIFT } from '../book/markets.js'
 import { Settled } from '../book/match.js'
 import type { OrderEvents } from '../book/order-events.js'
-import { ExtraNumber, Mark, Order, OrderNumber, type Orders } from '../book/orders.js'
+import {
+  ExtraNumber,
+  Mark,
+  Order,
+  OrderNumber,
+  type Orders,
+  ORDER_SHIFT,
+  MARKET_MASK,
+  CARRY_SHIFT,
+  CARRY_END,
+} from '../book/orders.js'
 import type { Reserves } from './reserves.js'
-import * as fees from './fees.js'
-import * as limits from '../../limits.js'
-import * as offsets from '../base/offsets.js'
-import * as orders from '../book/orders.js'
-
-// Local copies, of functions too: optimised code folds them, but loads and checks an import at each use.
-const { carryAfter, feeUnits } = fees
-const { OFFSETS } = offsets
-const { MARKET_SHIFT } = marketLayout
-const { UNITS_END, TIERS_MAX } = limits
-const { ORDER_SHIFT, MARKET_MASK, CARRY_SHIFT, CARRY_END } = orders
-const {
-  FEE_ROW: MARKET_FEE_ROW,
-  LAST_TICKS: MARKET_LAST_TICKS,
-  TOUCHED_LOW: MARKET_TOUCHED_LOW,
-  TOUCHED_HIGH: MARKET_TOUCHED_HIGH,
-} = Market
-const { LOT: UNITS_LOT, TICK: UNITS_TICK } = MarketUnits
-const { MAKER: FEE_MAKER, TAKER: FEE_TAKER } = Fee
-const {
-  ATTR: ORDER_ATTR,
-  BASE_ROW: ORDER_BASE_ROW,
-  QUOTE_ROW: ORDER_QUOTE_ROW,
-  MARKET_CARRY: ORDER_MARKET_CARRY,
-  TICKS: ORDER_TICKS,
-  FEE_PPM: ORDER_FEE_PPM,
-  ACCOUNT: ORDER_ACCOUNT,
-} = Order
-const { SIDE_SHIFT: ATTR_SIDE_SHIFT } = Attr
-const { Cap: MARK_CAP } = Mark
-const { BUDGET: EXTRA_BUDGET } = ExtraNumber
-const { ID: NUMBER_ID } = OrderNumber
-const { TakerCannot: SETTLED_TAKER_CANNOT, MakerCannot: SETTLED_MAKER_CANNOT, Done: SETTLED_DONE } = Settled
+import { carryAfter, feeUnits } from './fees.js'
+import { UNITS_END, TIERS_MAX } from '../../limits.js'
+import { OFFSETS } from '../base/offsets.js'
 
 export class Fills {
   private readonly orders: Orders
@@ -85,28 +64,28 @@ export class Fills {
     const { words, numbers, values, rates, units, markets } = this
     const makerAt = (maker << ORDER_SHIFT) & OFFSETS
     const takerAt = (taker << ORDER_SHIFT) & OFFSETS
-    const makerMarketCarry = words[makerAt + ORDER_MARKET_CARRY]!
+    const makerMarketCarry = words[makerAt + Order.MARKET_CARRY]!
     const market = makerMarketCarry & MARKET_MASK
-    const ticks = words[makerAt + ORDER_TICKS]!
-    const makerAttributes = words[makerAt + ORDER_ATTR]!
-    const quote = ticks * lots * units[2 * market + UNITS_TICK]!
-    const base = lots * units[2 * market + UNITS_LOT]!
+    const ticks = words[makerAt + Order.TICKS]!
+    const makerAttributes = words[makerAt + Order.ATTR]!
+    const quote = ticks * lots * units[2 * market + MarketUnits.TICK]!
+    const base = lots * units[2 * market + MarketUnits.LOT]!
     const marketAt = (market << MARKET_SHIFT) & OFFSETS
-    const feeRow = 2 * markets[marketAt + MARKET_FEE_ROW]!
+    const feeRow = 2 * markets[marketAt + Market.FEE_ROW]!
 
     const takerPpm = Math.min(
-      rates[2 * (market * TIERS_MAX + this.reserves.tier(words[takerAt + ORDER_ACCOUNT]!)) + FEE_TAKER]!,
-      words[takerAt + ORDER_FEE_PPM]!,
+      rates[2 * (market * TIERS_MAX + this.reserves.tier(words[takerAt + Order.ACCOUNT]!)) + Fee.TAKER]!,
+      words[takerAt + Order.FEE_PPM]!,
     )
     // Tiers may pair a rebate with a lower taker's fee: the rebate is then what that fee pays for.
     const makerPpm = Math.max(
       Math.min(
-        rates[2 * (market * TIERS_MAX + this.reserves.tier(words[makerAt + ORDER_ACCOUNT]!)) + FEE_MAKER]!,
-        words[makerAt + ORDER_FEE_PPM]!,
+        rates[2 * (market * TIERS_MAX + this.reserves.tier(words[makerAt + Order.ACCOUNT]!)) + Fee.MAKER]!,
+        words[makerAt + Order.FEE_PPM]!,
       ),
       -takerPpm,
     )
-    const takerCarry = words[takerAt + ORDER_MARKET_CARRY]! >>> CARRY_SHIFT
+    const takerCarry = words[takerAt + Order.MARKET_CARRY]! >>> CARRY_SHIFT
     const makerCarry = makerMarketCarry >>> CARRY_SHIFT
     const takerFee = feeUnits(quote, takerPpm, takerCarry)
     let makerFee = feeUnits(quote, makerPpm, makerCarry)
@@ -117,27 +96,27 @@ export class Fills {
       makerCarryAfter = Math.min(CARRY_END - 1, carryAfter(quote, makerPpm, makerCarry, makerFee))
     }
 
-    const makerSells = (makerAttributes >>> ATTR_SIDE_SHIFT) & 1
+    const makerSells = (makerAttributes >>> Attr.SIDE_SHIFT) & 1
     const buyerAt = makerSells ? takerAt : makerAt
     const sellerAt = makerSells ? makerAt : takerAt
     const buyer = makerSells ? taker : maker
     const seller = makerSells ? maker : taker
     const buyerFee = makerSells ? takerFee : makerFee
     const sellerFee = makerSells ? makerFee : takerFee
-    const buyerBase = 2 * words[buyerAt + ORDER_BASE_ROW]!
-    const buyerQuote = 2 * words[buyerAt + ORDER_QUOTE_ROW]!
-    const sellerBase = 2 * words[sellerAt + ORDER_BASE_ROW]!
-    const sellerQuote = 2 * words[sellerAt + ORDER_QUOTE_ROW]!
+    const buyerBase = 2 * words[buyerAt + Order.BASE_ROW]!
+    const buyerQuote = 2 * words[buyerAt + Order.QUOTE_ROW]!
+    const sellerBase = 2 * words[sellerAt + Order.BASE_ROW]!
+    const sellerQuote = 2 * words[sellerAt + Order.QUOTE_ROW]!
 
     // No balance may reach 2^53: look before anything moves.
     const proceeds = quote - sellerFee
     if (values[buyerBase]! + values[buyerBase + 1]! + base >= UNITS_END)
-      return makerSells ? SETTLED_TAKER_CANNOT : SETTLED_MAKER_CANNOT
+      return makerSells ? Settled.TakerCannot : Settled.MakerCannot
     if (values[sellerQuote]! + values[sellerQuote + 1]! + proceeds >= UNITS_END)
-      return makerSells ? SETTLED_MAKER_CANNOT : SETTLED_TAKER_CANNOT
+      return makerSells ? Settled.MakerCannot : Settled.TakerCannot
     const fees = takerFee + makerFee
     if (values[feeRow]! + values[feeRow + 1]! + fees + (feeRow === sellerQuote ? proceeds : 0) >= UNITS_END)
-      return SETTLED_TAKER_CANNOT
+      return Settled.TakerCannot
 
     const spent = quote + buyerFee
     const reservedAfter = numbers[2 * buyer]! - spent
@@ -158,31 +137,31 @@ export class Fills {
     values[sellerQuote]! += proceeds
     values[feeRow]! += fees
     if (takerPpm !== 0)
-      words[takerAt + ORDER_MARKET_CARRY] =
+      words[takerAt + Order.MARKET_CARRY] =
         market | (carryAfter(quote, takerPpm, takerCarry, takerFee) << CARRY_SHIFT)
-    if (makerPpm !== 0) words[makerAt + ORDER_MARKET_CARRY] = market | (makerCarryAfter << CARRY_SHIFT)
-    if ((makerAttributes & MARK_CAP) !== 0) this.orders.extraNumbers[2 * maker + EXTRA_BUDGET]! -= quote
+    if (makerPpm !== 0) words[makerAt + Order.MARKET_CARRY] = market | (makerCarryAfter << CARRY_SHIFT)
+    if ((makerAttributes & Mark.Cap) !== 0) this.orders.extraNumbers[2 * maker + ExtraNumber.BUDGET]! -= quote
 
-    markets[marketAt + MARKET_LAST_TICKS] = ticks
-    const high = markets[marketAt + MARKET_TOUCHED_HIGH]!
-    if (high === 0 || ticks < markets[marketAt + MARKET_TOUCHED_LOW]!)
-      markets[marketAt + MARKET_TOUCHED_LOW] = ticks
-    if (ticks > high) markets[marketAt + MARKET_TOUCHED_HIGH] = ticks
+    markets[marketAt + Market.LAST_TICKS] = ticks
+    const high = markets[marketAt + Market.TOUCHED_HIGH]!
+    if (high === 0 || ticks < markets[marketAt + Market.TOUCHED_LOW]!)
+      markets[marketAt + Market.TOUCHED_LOW] = ticks
+    if (ticks > high) markets[marketAt + Market.TOUCHED_HIGH] = ticks
 
     this.orderEvents.fill(maker, taker, lots, makerFee, takerFee)
     // What a bid held for a higher fee than it was charged goes back at once; a taker's, when its match ends.
-    if (makerSells === 0 && (makerFee !== 0 || words[makerAt + ORDER_FEE_PPM]! !== 0)) {
+    if (makerSells === 0 && (makerFee !== 0 || words[makerAt + Order.FEE_PPM]! !== 0)) {
       const rest = this.orders.remaining(maker) - lots
       if (rest > 0) this.reserves.set(maker, rest)
     }
-    return SETTLED_DONE
+    return Settled.Done
   }
 
   private overspent(buyer: number, seller: number, spent: number, base: number): InvariantError {
     const { numbers } = this
     return new InvariantError(
-      `fill: order ${numbers[2 * buyer + NUMBER_ID]} of ${numbers[2 * buyer]} reserved units pays ${spent}, ` +
-        `order ${numbers[2 * seller + NUMBER_ID]} of ${numbers[2 * seller]} gives ${base}, or a balance does not cover it`,
+      `fill: order ${numbers[2 * buyer + OrderNumber.ID]} of ${numbers[2 * buyer]} reserved units pays ${spent}, ` +
+        `order ${numbers[2 * seller + OrderNumber.ID]} of ${numbers[2 * seller]} gives ${base}, or a balance does not cover it`,
     )
   }
 }

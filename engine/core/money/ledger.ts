@@ -15,15 +15,9 @@
  * Called by trading.ts (reserve, settle) and engine.ts (deposits, withdrawals, accounts).
  */
 import { ASSETS_MAX, ASSET_BITS, UNITS_END } from '../../limits.js'
-import { ProbesOverLimit, randomTables } from '../base/keyed-hash.js'
-import { linesOf } from '../base/offsets.js'
+import { ProbesOverLimit, randomTables, PROBES_MAX, hashWord } from '../base/keyed-hash.js'
+import { linesOf, OFFSETS } from '../base/offsets.js'
 import { ORDER_SHIFT } from '../book/orders.js'
-import * as keyedHash from '../base/keyed-hash.js'
-import * as offsets from '../base/offsets.js'
-
-// Local copies: optimised code folds them, but loads and checks an imported or exported constant at each use.
-const { OFFSETS } = offsets
-const { PROBES_MAX, hashWord } = keyedHash
 const SHIFT = 4
 
 export const ACCOUNT_SHIFT = SHIFT
@@ -49,7 +43,6 @@ export const AccountNumber = { WITHDRAWAL_NONCE: 0, APPROVAL_NONCE: 1, CANCEL_AF
 export const ENTRY_SHIFT = 3
 export const OWNER_WORDS = 5
 export const AccountFlag = { Open: 1, Protected: 2, MassCancel: 4 } as const
-const { Open: OPEN } = AccountFlag
 export const TIER_SHIFT = 8
 export const TIER_MASK = 15
 
@@ -119,7 +112,7 @@ export class Ledger {
 
   /** True when `account` is an account that was opened. Any int32 may be asked for. */
   isOpen(account: number): boolean {
-    return (this.flags(account) & OPEN) !== 0
+    return (this.flags(account) & AccountFlag.Open) !== 0
   }
 
   /** Opens an account that is not open, without an owner. */

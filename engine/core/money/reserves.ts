@@ -8,32 +8,19 @@
 import { Attr } from '../../layout.js'
 import type { Ledger } from './ledger.js'
 import { Fee, MarketUnits, type Markets } from '../book/markets.js'
-import { ExtraNumber, Mark, Order, type Orders } from '../book/orders.js'
-import * as fees from './fees.js'
-import * as ledger from './ledger.js'
-import * as limits from '../../limits.js'
-import * as offsets from '../base/offsets.js'
-import * as orders from '../book/orders.js'
-
-// Local copies, of functions too: optimised code folds them, but loads and checks an import at each use.
-const { feeUnits } = fees
-const { OFFSETS } = offsets
-const { ORDER_SHIFT, MARKET_MASK, CARRY_SHIFT } = orders
-const { TIERS_MAX } = limits
-const { ACCOUNT_SHIFT, TIER_SHIFT, TIER_MASK } = ledger
-const { LOT: UNITS_LOT, TICK: UNITS_TICK } = MarketUnits
-const { MAKER: FEE_MAKER, TAKER: FEE_TAKER } = Fee
-const {
-  ATTR: ORDER_ATTR,
-  BASE_ROW: ORDER_BASE_ROW,
-  QUOTE_ROW: ORDER_QUOTE_ROW,
-  MARKET_CARRY: ORDER_MARKET_CARRY,
-  TICKS: ORDER_TICKS,
-  FEE_PPM: ORDER_FEE_PPM,
-} = Order
-const { Budget: MARK_BUDGET } = Mark
-const { BUDGET: EXTRA_BUDGET } = ExtraNumber
-const { SIDE_SHIFT: ATTR_SIDE_SHIFT } = Attr
+import {
+  ExtraNumber,
+  Mark,
+  Order,
+  type Orders,
+  ORDER_SHIFT,
+  MARKET_MASK,
+  CARRY_SHIFT,
+} from '../book/orders.js'
+import { feeUnits } from './fees.js'
+import { ACCOUNT_SHIFT, TIER_SHIFT, TIER_MASK } from './ledger.js'
+import { TIERS_MAX } from '../../limits.js'
+import { OFFSETS } from '../base/offsets.js'
 
 export class Reserves {
   // The tables themselves: one load away instead of two.
@@ -64,7 +51,7 @@ export class Reserves {
   worstPpm(market: number, tier: number): number {
     const at = market * TIERS_MAX + tier
     const { fees } = this
-    return Math.max(fees[2 * at + FEE_MAKER]!, fees[2 * at + FEE_TAKER]!)
+    return Math.max(fees[2 * at + Fee.MAKER]!, fees[2 * at + Fee.TAKER]!)
   }
 
   /**
@@ -81,8 +68,8 @@ export class Reserves {
     carry: number,
   ): number {
     const { units } = this
-    if (side === 1) return lots * units[2 * market + UNITS_LOT]!
-    const quote = budget > 0 ? budget : ticks * lots * units[2 * market + UNITS_TICK]!
+    if (side === 1) return lots * units[2 * market + MarketUnits.LOT]!
+    const quote = budget > 0 ? budget : ticks * lots * units[2 * market + MarketUnits.TICK]!
     return ppm > 0 ? quote + Math.max(0, feeUnits(quote, ppm, carry)) : quote
   }
 
@@ -90,24 +77,24 @@ export class Reserves {
   row(slot: number): number {
     const at = (slot << ORDER_SHIFT) & OFFSETS
     const words = this.words
-    return (words[at + ORDER_ATTR]! >>> ATTR_SIDE_SHIFT) & 1
-      ? words[at + ORDER_BASE_ROW]!
-      : words[at + ORDER_QUOTE_ROW]!
+    return (words[at + Order.ATTR]! >>> Attr.SIDE_SHIFT) & 1
+      ? words[at + Order.BASE_ROW]!
+      : words[at + Order.QUOTE_ROW]!
   }
 
   /** Makes the order reserve what it needs for `lots` at its limit; the caller has checked that it can. */
   set(slot: number, lots: number): void {
     const words = this.words
     const at = (slot << ORDER_SHIFT) & OFFSETS
-    const attributes = words[at + ORDER_ATTR]!
-    const marketCarry = words[at + ORDER_MARKET_CARRY]!
+    const attributes = words[at + Order.ATTR]!
+    const marketCarry = words[at + Order.MARKET_CARRY]!
     const units = this.needUnits(
-      (attributes >>> ATTR_SIDE_SHIFT) & 1,
+      (attributes >>> Attr.SIDE_SHIFT) & 1,
       marketCarry & MARKET_MASK,
-      words[at + ORDER_TICKS]!,
+      words[at + Order.TICKS]!,
       lots,
-      words[at + ORDER_FEE_PPM]!,
-      (attributes & MARK_BUDGET) === 0 ? 0 : this.extraNumbers[2 * slot + EXTRA_BUDGET]!,
+      words[at + Order.FEE_PPM]!,
+      (attributes & Mark.Budget) === 0 ? 0 : this.extraNumbers[2 * slot + ExtraNumber.BUDGET]!,
       marketCarry >>> CARRY_SHIFT,
     )
     this.hold(slot, this.row(slot), units)

@@ -18,33 +18,16 @@
  * orders; an account's own stays, perhaps without orders, until another market takes it.
  * Called by trading.ts, mass-cancels.ts and views.ts.
  */
-import { Account, ENTRY_SHIFT, type Ledger } from '../money/ledger.js'
-import { Order } from '../book/orders.js'
-import * as ledger from '../money/ledger.js'
-import * as levels from '../book/levels.js'
-import * as offsets from '../base/offsets.js'
-import * as orders from '../book/orders.js'
-
-// Local copies: optimised code folds them, but loads and checks an imported constant at each use.
-const { OFFSETS } = offsets
-const { NONE } = levels
-const { ORDER_SHIFT } = orders
-const { ACCOUNT_SHIFT } = ledger
-const { ACCOUNT_NEXT: ORDER_NEXT, ACCOUNT_PREV: ORDER_PREV } = Order
-if (ORDER_PREV !== ORDER_NEXT + 1)
+import { Account, ENTRY_SHIFT, type Ledger, ACCOUNT_SHIFT } from '../money/ledger.js'
+import { Order, ORDER_SHIFT } from '../book/orders.js'
+import { NONE } from '../book/levels.js'
+import { OFFSETS } from '../base/offsets.js'
+if (Order.ACCOUNT_PREV !== Order.ACCOUNT_NEXT + 1)
   throw new Error('account-orders: the links of an order are not side by side')
-const {
-  ENTRY: ACCOUNT_ENTRY,
-  PAIR: ACCOUNT_PAIR,
-  PAIR_ENTRY: ACCOUNT_PAIR_ENTRY,
-  ORDERS: ACCOUNT_ORDERS,
-  OWN_ENTRY: ACCOUNT_OWN_ENTRY,
-} = Account
 const SHIFT = 3
 if (SHIFT !== ENTRY_SHIFT)
   throw new Error('account-orders: entries are not as wide as the ledger has room for')
 const Entry = { NEXT: 0, PREV: 1, MARKET: 2, ACCOUNT: 3, BUYS: 4, SELLS: 6 } as const
-const { PREV: ENTRY_PREV, MARKET: ENTRY_MARKET, ACCOUNT: ENTRY_ACCOUNT, BUYS, SELLS } = Entry
 
 export class AccountOrders {
   /** Accounts' records, their own entries among them, further entries, and orders' records. */
@@ -57,7 +40,7 @@ export class AccountOrders {
 
   constructor(ledger: Ledger) {
     this.words = ledger.accounts
-    this.links = ledger.ordersAt + ORDER_NEXT
+    this.links = ledger.ordersAt + Order.ACCOUNT_NEXT
     this.used = ledger.accountsMax << (ACCOUNT_SHIFT - SHIFT)
   }
 
@@ -65,20 +48,20 @@ export class AccountOrders {
   add(slot: number, account: number, market: number, side: number): void {
     const { words } = this
     const accountAt = (account << ACCOUNT_SHIFT) & OFFSETS
-    const cached = words[accountAt + ACCOUNT_PAIR] === market + 1
-    let entry = cached ? words[accountAt + ACCOUNT_PAIR_ENTRY]! : NONE
+    const cached = words[accountAt + Account.PAIR] === market + 1
+    let entry = cached ? words[accountAt + Account.PAIR_ENTRY]! : NONE
     if (entry === NONE) {
       entry = this.findOrInsert(account, market)
-      if (cached) words[accountAt + ACCOUNT_PAIR_ENTRY] = entry
+      if (cached) words[accountAt + Account.PAIR_ENTRY] = entry
     }
-    const list = ((entry << SHIFT) + BUYS + 2 * side) & OFFSETS
+    const list = ((entry << SHIFT) + Entry.BUYS + 2 * side) & OFFSETS
     const at = (this.links + (slot << ORDER_SHIFT)) & OFFSETS
     const last = words[list + 1]!
     words[at] = list
     words[at + 1] = last
     words[last] = at
     words[list + 1] = at
-    words[accountAt + ACCOUNT_ORDERS]!++
+    words[accountAt + Account.ORDERS]!++
   }
 
   /** Takes an order out of its list, and the entry away with its last one. */
@@ -90,18 +73,19 @@ export class AccountOrders {
     const prev = words[at + 1]!
     words[prev] = next
     words[next + 1] = prev
-    words[accountAt + ACCOUNT_ORDERS]!--
+    words[accountAt + Account.ORDERS]!--
     // Most accounts trade in one market: then there is no further entry, and whether this one is empty need not be known.
     const own = ownEntry(account)
-    if (words[accountAt + ACCOUNT_ENTRY] === own && words[accountAt + ACCOUNT_OWN_ENTRY] === NONE) return
+    if (words[accountAt + Account.ENTRY] === own && words[accountAt + Account.OWN_ENTRY] === NONE) return
     if (prev !== next) return
     const entry = next >> SHIFT
-    if (entry !== own && this.isEmpty((entry << SHIFT) + (side === 0 ? SELLS : BUYS))) this.release(entry)
+    if (entry !== own && this.isEmpty((entry << SHIFT) + (side === 0 ? Entry.SELLS : Entry.BUYS)))
+      this.release(entry)
   }
 
   /** An account's first entry, or NONE. */
   firstEntry(account: number): number {
-    return this.words[(account << ACCOUNT_SHIFT) + ACCOUNT_ENTRY]!
+    return this.words[(account << ACCOUNT_SHIFT) + Account.ENTRY]!
   }
 
   /** The entry of the next market, or NONE. */
@@ -115,12 +99,12 @@ export class AccountOrders {
   }
 
   market(entry: number): number {
-    return this.words[(entry << SHIFT) + ENTRY_MARKET]!
+    return this.words[(entry << SHIFT) + Entry.MARKET]!
   }
 
   /** First order of an entry's list of a side, or NONE. */
   first(entry: number, side: number): number {
-    return this.slotAt(this.words[(entry << SHIFT) + BUYS + 2 * side]!)
+    return this.slotAt(this.words[(entry << SHIFT) + Entry.BUYS + 2 * side]!)
   }
 
   /** The order behind one in its list, or NONE. */
@@ -143,33 +127,33 @@ export class AccountOrders {
     const ownAt = own << SHIFT
     // Its own entry, without orders: for the market that wants one.
     if (
-      words[ownAt + ENTRY_MARKET] !== market &&
-      words[ownAt + ENTRY_MARKET] !== NONE &&
-      this.isEmpty(ownAt + BUYS) &&
-      this.isEmpty(ownAt + SELLS)
+      words[ownAt + Entry.MARKET] !== market &&
+      words[ownAt + Entry.MARKET] !== NONE &&
+      this.isEmpty(ownAt + Entry.BUYS) &&
+      this.isEmpty(ownAt + Entry.SELLS)
     )
       this.unlink(own)
-    const head = (account << ACCOUNT_SHIFT) + ACCOUNT_ENTRY
+    const head = (account << ACCOUNT_SHIFT) + Account.ENTRY
     let before = NONE
     let entry = words[head]!
-    while (entry !== NONE && words[(entry << SHIFT) + ENTRY_MARKET]! < market) {
+    while (entry !== NONE && words[(entry << SHIFT) + Entry.MARKET]! < market) {
       before = entry
       entry = words[entry << SHIFT]!
     }
-    if (entry !== NONE && words[(entry << SHIFT) + ENTRY_MARKET] === market) return entry
-    const made = words[ownAt + ENTRY_MARKET] === NONE ? own : this.allocate()
+    if (entry !== NONE && words[(entry << SHIFT) + Entry.MARKET] === market) return entry
+    const made = words[ownAt + Entry.MARKET] === NONE ? own : this.allocate()
     const at = made << SHIFT
     words[at] = entry
-    words[at + ENTRY_PREV] = before
-    words[at + ENTRY_MARKET] = market
-    words[at + ENTRY_ACCOUNT] = account
-    for (let list = at + BUYS; list <= at + SELLS; list += 2) {
+    words[at + Entry.PREV] = before
+    words[at + Entry.MARKET] = market
+    words[at + Entry.ACCOUNT] = account
+    for (let list = at + Entry.BUYS; list <= at + Entry.SELLS; list += 2) {
       words[list] = list
       words[list + 1] = list
     }
     if (before === NONE) words[head] = made
     else words[before << SHIFT] = made
-    if (entry !== NONE) words[(entry << SHIFT) + ENTRY_PREV] = made
+    if (entry !== NONE) words[(entry << SHIFT) + Entry.PREV] = made
     return made
   }
 
@@ -190,18 +174,18 @@ export class AccountOrders {
   private unlink(entry: number): void {
     const { words } = this
     const at = (entry << SHIFT) & OFFSETS
-    const accountAt = (words[at + ENTRY_ACCOUNT]! << ACCOUNT_SHIFT) & OFFSETS
+    const accountAt = (words[at + Entry.ACCOUNT]! << ACCOUNT_SHIFT) & OFFSETS
     const next = words[at]!
-    const prev = words[at + ENTRY_PREV]!
-    if (prev === NONE) words[accountAt + ACCOUNT_ENTRY] = next
+    const prev = words[at + Entry.PREV]!
+    if (prev === NONE) words[accountAt + Account.ENTRY] = next
     else words[prev << SHIFT] = next
-    if (next !== NONE) words[(next << SHIFT) + ENTRY_PREV] = prev
-    if (words[accountAt + ACCOUNT_PAIR_ENTRY] === entry) words[accountAt + ACCOUNT_PAIR_ENTRY] = NONE
-    words[at + ENTRY_MARKET] = NONE
+    if (next !== NONE) words[(next << SHIFT) + Entry.PREV] = prev
+    if (words[accountAt + Account.PAIR_ENTRY] === entry) words[accountAt + Account.PAIR_ENTRY] = NONE
+    words[at + Entry.MARKET] = NONE
   }
 }
 
 /** Number of the entry that stands in an account's record. */
 function ownEntry(account: number): number {
-  return ((account << ACCOUNT_SHIFT) + ACCOUNT_OWN_ENTRY) >> SHIFT
+  return ((account << ACCOUNT_SHIFT) + Account.OWN_ENTRY) >> SHIFT
 }

@@ -15,87 +15,34 @@ import type { Events } from '../base/events.js'
 import { allCanReceive } from '../money/fill-bounds.js'
 import { Fills } from '../money/fills.js'
 import { Heap } from '../base/heap.js'
-import { AccountFlag, type Ledger } from '../money/ledger.js'
-import { BookKind } from '../book/levels.js'
-import { Market, MarketUnits, type Markets } from '../book/markets.js'
-import * as marketLayout from '../book/markets.js'
+import { AccountFlag, type Ledger, ACCOUNT_SHIFT, ACCOUNT_NUMBERS, AccountNumber } from '../money/ledger.js'
+import { BookKind, NONE, BOOK_KINDS } from '../book/levels.js'
+import { Market, MarketUnits, type Markets, MARKET_SHIFT } from '../book/markets.js'
 import { MassCancels } from './mass-cancels.js'
 import { Matcher, type MatchSink, Settled } from '../book/match.js'
 import { OrderIds } from '../book/order-ids.js'
 import { OrderEvents } from '../book/order-events.js'
-import { Extra, ExtraNumber, Mark, Order, OrderNumber, Orders } from '../book/orders.js'
+import {
+  Extra,
+  ExtraNumber,
+  Mark,
+  Order,
+  OrderNumber,
+  Orders,
+  ORDER_SHIFT,
+  EXTRA_SHIFT,
+  MARKET_MASK,
+} from '../book/orders.js'
 import { Prices } from '../book/prices.js'
 import type { Protections } from './protections.js'
 import { Reserves } from '../money/reserves.js'
 import type { Work } from '../base/work.js'
-import * as orderTypes from '../book/order-types.js'
-import * as orders from '../book/orders.js'
-import * as levels from '../book/levels.js'
-import * as ledger from '../money/ledger.js'
-import * as limits from '../../limits.js'
-import * as offsets from '../base/offsets.js'
-
-// Local copies, of functions too: optimised code folds them, but loads and checks an import at each use.
-const { isMarket, restingBook, waitingBook } = orderTypes
-const { OFFSETS } = offsets
-const { ACCOUNT_ORDERS_FLOOR, ACCOUNT_ORDERS_SHARE } = limits
-const { MARKET_SHIFT } = marketLayout
-const {
-  LAST_TICKS: MARKET_LAST_TICKS,
-  STATUS: MARKET_STATUS,
-  TOUCHED_LOW: MARKET_TOUCHED_LOW,
-  TOUCHED_HIGH: MARKET_TOUCHED_HIGH,
-  UNFIRED: MARKET_UNFIRED,
-} = Market
-const { Active: STATUS_ACTIVE } = MarketStatus
-const { TICK: UNITS_TICK } = MarketUnits
-const { ORDER_SHIFT, EXTRA_SHIFT, MARKET_MASK } = orders
-const { NONE, BOOK_KINDS } = levels
-const { ACCOUNT_SHIFT, ACCOUNT_NUMBERS } = ledger
-const { CANCEL_AFTER } = ledger.AccountNumber
-const {
-  ATTR: ORDER_ATTR,
-  MARKET_CARRY: ORDER_MARKET_CARRY,
-  TICKS: ORDER_TICKS,
-  ACCOUNT: ORDER_ACCOUNT,
-  VISIBLE: ORDER_VISIBLE,
-  LOTS: ORDER_LOTS,
-  LEVEL: ORDER_LEVEL,
-} = Order
-const { HEAP: EXTRA_HEAP, TRIGGER: EXTRA_TRIGGER, DISPLAY: EXTRA_DISPLAY } = Extra
-const {
-  Cap: MARK_CAP,
-  Expires: MARK_EXPIRES,
-  Waiting: MARK_WAITING,
-  Iceberg: MARK_ICEBERG,
-  Fresh: MARK_FRESH,
-} = Mark
-const { SHOWN_LOTS: REFILLED_SHOWN_LOTS } = RefilledEv
-const { TRIGGER_TICKS: TRIGGERED_TRIGGER_TICKS } = TriggeredEv
-const {
-  SIDE_SHIFT: ATTR_SIDE_SHIFT,
-  TIME_IN_FORCE_SHIFT: ATTR_TIME_IN_FORCE_SHIFT,
-  ORDER_TYPE_SHIFT: ATTR_ORDER_TYPE_SHIFT,
-  POST_ONLY_SHIFT: ATTR_POST_ONLY_SHIFT,
-} = Attr
-const { ID: NUMBER_ID } = OrderNumber
-const { EXPIRES_AT: EXTRA_EXPIRES_AT, BUDGET: EXTRA_BUDGET } = ExtraNumber
-const { Protected: ACCOUNT_PROTECTED } = AccountFlag
-const { ImmediateOrCancel: REASON_IMMEDIATE_OR_CANCEL } = CancelReason
-const { Done: SETTLED_DONE } = Settled
-const { RisingStops: BOOK_RISING_STOPS, FallingStops: BOOK_FALLING_STOPS } = BookKind
-const { FOK: TIF_FOK, IOC: TIF_IOC, GTC: TIF_GTC, GTD: TIF_GTD } = TimeInForce
-const { None: POST_ONLY_NONE } = PostOnly
-const {
-  Refilled: EVENT_REFILLED,
-  Triggered: EVENT_TRIGGERED,
-  Canceled: EVENT_CANCELED,
-  ProtectionTriggered: EVENT_PROTECTION_TRIGGERED,
-} = EventKind
+import { isMarket, restingBook, waitingBook } from '../book/order-types.js'
+import { ACCOUNT_ORDERS_FLOOR, ACCOUNT_ORDERS_SHARE } from '../../limits.js'
+import { OFFSETS } from '../base/offsets.js'
 
 /** Places in the clock: seq of the command that is applied, engine time in ms. */
 export const Clock = { SEQ: 0, TIME: 1 } as const
-const { SEQ: CLOCK_SEQ, TIME: CLOCK_TIME } = Clock
 
 export class Trading implements MatchSink {
   readonly orders: Orders
@@ -164,11 +111,11 @@ export class Trading implements MatchSink {
     this.reached = new Int32Array(protections.capacity)
     const { extras, extraNumbers, numbers } = this.orders
     this.expiries = new Heap(ordersMax + 1, {
-      first: (slot) => extraNumbers[2 * slot + EXTRA_EXPIRES_AT]!,
-      second: (slot) => numbers[2 * slot + NUMBER_ID]!,
-      place: (slot) => extras[(slot << EXTRA_SHIFT) + EXTRA_HEAP]!,
+      first: (slot) => extraNumbers[2 * slot + ExtraNumber.EXPIRES_AT]!,
+      second: (slot) => numbers[2 * slot + OrderNumber.ID]!,
+      place: (slot) => extras[(slot << EXTRA_SHIFT) + Extra.HEAP]!,
       setPlace: (slot, place) => {
-        extras[(slot << EXTRA_SHIFT) + EXTRA_HEAP] = place
+        extras[(slot << EXTRA_SHIFT) + Extra.HEAP] = place
       },
     })
   }
@@ -177,27 +124,27 @@ export class Trading implements MatchSink {
 
   fill(maker: number, taker: number, lots: number): number {
     const settled = this.fills.settle(maker, taker, lots)
-    if (settled !== SETTLED_DONE) return settled
+    if (settled !== Settled.Done) return settled
     const { words } = this.orders
-    const account = words[(maker << ORDER_SHIFT) + ORDER_ACCOUNT]!
-    if ((this.ledger.accounts[account << ACCOUNT_SHIFT]! & ACCOUNT_PROTECTED) !== 0)
+    const account = words[(maker << ORDER_SHIFT) + Order.ACCOUNT]!
+    if ((this.ledger.accounts[account << ACCOUNT_SHIFT]! & AccountFlag.Protected) !== 0)
       this.countProtected(maker, account, lots)
-    return SETTLED_DONE
+    return Settled.Done
   }
 
   goneReason(slot: number): number {
     const { words, extraNumbers } = this.orders
     const at = (slot << ORDER_SHIFT) & OFFSETS
-    const attributes = words[at + ORDER_ATTR]!
+    const attributes = words[at + Order.ATTR]!
     if (
-      (attributes & MARK_EXPIRES) !== 0 &&
-      extraNumbers[2 * slot + EXTRA_EXPIRES_AT]! <= this.clock[CLOCK_TIME]!
+      (attributes & Mark.Expires) !== 0 &&
+      extraNumbers[2 * slot + ExtraNumber.EXPIRES_AT]! <= this.clock[Clock.TIME]!
     )
       return CancelReason.Expired
     if (!this.work.isBehind) return 0
-    const market = words[at + ORDER_MARKET_CARRY]! & MARKET_MASK
-    const side = (attributes >>> ATTR_SIDE_SHIFT) & 1
-    const account = words[at + ORDER_ACCOUNT]!
+    const market = words[at + Order.MARKET_CARRY]! & MARKET_MASK
+    const side = (attributes >>> Attr.SIDE_SHIFT) & 1
+    const account = words[at + Order.ACCOUNT]!
     const reason = this.massCancels.reasonFor(slot, account, market, side)
     return reason === 0 && this.isSwitchDue(account) ? CancelReason.DeadManSwitch : reason
   }
@@ -205,8 +152,8 @@ export class Trading implements MatchSink {
   /** True while an account's dead-man switch only waits for its turn. */
   private isSwitchDue(account: number): boolean {
     if (!this.work.switchesDue) return false
-    const atMs = this.ledger.accountNumbers[account * ACCOUNT_NUMBERS + CANCEL_AFTER]!
-    return atMs !== 0 && atMs <= this.clock[CLOCK_TIME]!
+    const atMs = this.ledger.accountNumbers[account * ACCOUNT_NUMBERS + AccountNumber.CANCEL_AFTER]!
+    return atMs !== 0 && atMs <= this.clock[Clock.TIME]!
   }
 
   makerFilled(maker: number): void {
@@ -214,9 +161,9 @@ export class Trading implements MatchSink {
   }
 
   makerRefilled(maker: number): void {
-    const event = this.orderEvents.about(EVENT_REFILLED, maker, 0)
-    this.events.words[event + REFILLED_SHOWN_LOTS] =
-      this.orders.words[(maker << ORDER_SHIFT) + ORDER_VISIBLE]!
+    const event = this.orderEvents.about(EventKind.Refilled, maker, 0)
+    this.events.words[event + RefilledEv.SHOWN_LOTS] =
+      this.orders.words[(maker << ORDER_SHIFT) + Order.VISIBLE]!
   }
 
   cancelMaker(maker: number, reason: number): void {
@@ -225,17 +172,17 @@ export class Trading implements MatchSink {
 
   decrementMaker(maker: number, lots: number): void {
     const at = (maker << ORDER_SHIFT) & OFFSETS
-    this.orders.words[at + ORDER_LOTS]! -= lots
+    this.orders.words[at + Order.LOTS]! -= lots
     this.shrink(maker, this.orders.remaining(maker) - lots)
-    this.orderEvents.amended(maker, this.orders.words[at + ORDER_TICKS]!, true, false)
+    this.orderEvents.amended(maker, this.orders.words[at + Order.TICKS]!, true, false)
   }
 
   decrementTaker(taker: number, lots: number): void {
     const words = this.orders.words
     const at = (taker << ORDER_SHIFT) & OFFSETS
-    words[at + ORDER_LOTS]! -= lots
-    words[at + ORDER_VISIBLE]! -= lots
-    this.orderEvents.amended(taker, words[at + ORDER_TICKS]!, false, false)
+    words[at + Order.LOTS]! -= lots
+    words[at + Order.VISIBLE]! -= lots
+    this.orderEvents.amended(taker, words[at + Order.TICKS]!, false, false)
   }
 
   // ---- Lives of orders
@@ -254,37 +201,37 @@ export class Trading implements MatchSink {
   enlist(slot: number, missed: boolean): void {
     const { words } = this.orders
     const at = (slot << ORDER_SHIFT) & OFFSETS
-    const attributes = words[at + ORDER_ATTR]!
-    words[at + ORDER_ATTR] = attributes & ~MARK_FRESH
+    const attributes = words[at + Order.ATTR]!
+    words[at + Order.ATTR] = attributes & ~Mark.Fresh
     this.accountOrders.add(
       slot,
-      words[at + ORDER_ACCOUNT]!,
-      words[at + ORDER_MARKET_CARRY]! & MARKET_MASK,
-      (attributes >>> ATTR_SIDE_SHIFT) & 1,
+      words[at + Order.ACCOUNT]!,
+      words[at + Order.MARKET_CARRY]! & MARKET_MASK,
+      (attributes >>> Attr.SIDE_SHIFT) & 1,
     )
     if (missed) this.ids.addMissed(slot)
     else this.ids.add(slot)
-    if ((attributes & MARK_EXPIRES) !== 0) this.expiries.add(slot)
+    if ((attributes & Mark.Expires) !== 0) this.expiries.add(slot)
   }
 
   /** Matches an order that stands in no book, then lets it rest or ends it. */
   enter(slot: number): void {
     const { words } = this.orders
     const at = (slot << ORDER_SHIFT) & OFFSETS
-    const attributes = words[at + ORDER_ATTR]!
-    const timeInForce = (attributes >>> ATTR_TIME_IN_FORCE_SHIFT) & 7
-    const wanted = words[at + ORDER_VISIBLE]!
-    let reason = timeInForce === TIF_FOK ? this.whyUnfillable(slot) : 0
+    const attributes = words[at + Order.ATTR]!
+    const timeInForce = (attributes >>> Attr.TIME_IN_FORCE_SHIFT) & 7
+    const wanted = words[at + Order.VISIBLE]!
+    let reason = timeInForce === TimeInForce.FOK ? this.whyUnfillable(slot) : 0
     if (reason === 0) reason = this.matcher.match(slot)
-    const left = words[at + ORDER_VISIBLE]!
+    const left = words[at + Order.VISIBLE]!
     if (left !== 0 && reason === 0) {
       if (
-        isMarket((attributes >>> ATTR_ORDER_TYPE_SHIFT) & 7) ||
-        timeInForce === TIF_IOC ||
-        timeInForce === TIF_FOK
+        isMarket((attributes >>> Attr.ORDER_TYPE_SHIFT) & 7) ||
+        timeInForce === TimeInForce.IOC ||
+        timeInForce === TimeInForce.FOK
       )
-        reason = REASON_IMMEDIATE_OR_CANCEL
-      else if ((attributes & MARK_CAP) !== 0 && this.passesCap(slot, left))
+        reason = CancelReason.ImmediateOrCancel
+      else if ((attributes & Mark.Cap) !== 0 && this.passesCap(slot, left))
         reason = CancelReason.SessionNotional
     }
     if (left === 0) this.finish(slot)
@@ -294,7 +241,7 @@ export class Trading implements MatchSink {
       if (left !== wanted) this.reserves.set(slot, left)
       this.rest(
         slot,
-        restingBook(words[at + ORDER_MARKET_CARRY]! & MARKET_MASK, (attributes >>> ATTR_SIDE_SHIFT) & 1),
+        restingBook(words[at + Order.MARKET_CARRY]! & MARKET_MASK, (attributes >>> Attr.SIDE_SHIFT) & 1),
       )
     }
     if (this.reachedCount > 0) this.pullProtected()
@@ -304,36 +251,36 @@ export class Trading implements MatchSink {
   private passesCap(slot: number, lots: number): boolean {
     const { words, extraNumbers } = this.orders
     const at = (slot << ORDER_SHIFT) & OFFSETS
-    const unit = this.markets.units[2 * (words[at + ORDER_MARKET_CARRY]! & MARKET_MASK) + UNITS_TICK]!
-    return words[at + ORDER_TICKS]! * lots * unit > extraNumbers[2 * slot + EXTRA_BUDGET]!
+    const unit = this.markets.units[2 * (words[at + Order.MARKET_CARRY]! & MARKET_MASK) + MarketUnits.TICK]!
+    return words[at + Order.TICKS]! * lots * unit > extraNumbers[2 * slot + ExtraNumber.BUDGET]!
   }
 
   /** Puts an order into its book, with the part of it that shows. */
   private rest(slot: number, book: number): void {
     const at = (slot << ORDER_SHIFT) & OFFSETS
-    if ((this.orders.words[at + ORDER_ATTR]! & MARK_FRESH) !== 0) this.enlist(slot, true)
-    this.book.show(slot, this.orders.words[at + ORDER_VISIBLE]!)
-    this.book.append(slot, book, this.orders.words[at + ORDER_TICKS]!)
+    if ((this.orders.words[at + Order.ATTR]! & Mark.Fresh) !== 0) this.enlist(slot, true)
+    this.book.show(slot, this.orders.words[at + Order.VISIBLE]!)
+    this.book.append(slot, book, this.orders.words[at + Order.TICKS]!)
   }
 
   /** Lets a stop wait for its trigger. */
   wait(slot: number): void {
     const { words, extras } = this.orders
     const at = (slot << ORDER_SHIFT) & OFFSETS
-    if ((words[at + ORDER_ATTR]! & MARK_FRESH) !== 0) this.enlist(slot, true)
-    const attributes = words[at + ORDER_ATTR]!
-    words[at + ORDER_ATTR] = attributes | MARK_WAITING
+    if ((words[at + Order.ATTR]! & Mark.Fresh) !== 0) this.enlist(slot, true)
+    const attributes = words[at + Order.ATTR]!
+    words[at + Order.ATTR] = attributes | Mark.Waiting
     const book = waitingBook(
-      words[at + ORDER_MARKET_CARRY]! & MARKET_MASK,
-      (attributes >>> ATTR_ORDER_TYPE_SHIFT) & 7,
-      (attributes >>> ATTR_SIDE_SHIFT) & 1,
+      words[at + Order.MARKET_CARRY]! & MARKET_MASK,
+      (attributes >>> Attr.ORDER_TYPE_SHIFT) & 7,
+      (attributes >>> Attr.SIDE_SHIFT) & 1,
     )
-    this.book.append(slot, book, extras[(slot << EXTRA_SHIFT) + EXTRA_TRIGGER]!)
+    this.book.append(slot, book, extras[(slot << EXTRA_SHIFT) + Extra.TRIGGER]!)
   }
 
   /** True when the last trade has reached a stop's trigger. */
   isTriggered(market: number, type: number, side: number, triggerTicks: number): boolean {
-    const last = this.markets.words[(market << MARKET_SHIFT) + MARKET_LAST_TICKS]!
+    const last = this.markets.words[(market << MARKET_SHIFT) + Market.LAST_TICKS]!
     if (last === 0) return false
     return waitingBook(market, type, side) & 1 ? last >= triggerTicks : last <= triggerTicks
   }
@@ -342,11 +289,11 @@ export class Trading implements MatchSink {
   wouldFireLate(market: number, type: number, side: number, triggerTicks: number): boolean {
     const { words } = this.markets
     const at = market << MARKET_SHIFT
-    const high = words[at + MARKET_TOUCHED_HIGH]!
+    const high = words[at + Market.TOUCHED_HIGH]!
     if (high === 0) return false
     return waitingBook(market, type, side) & 1
       ? high >= triggerTicks
-      : words[at + MARKET_TOUCHED_LOW]! <= triggerTicks
+      : words[at + Market.TOUCHED_LOW]! <= triggerTicks
   }
 
   /**
@@ -356,16 +303,16 @@ export class Trading implements MatchSink {
   triggerStops(market: number): boolean {
     const { words } = this.markets
     const at = (market << MARKET_SHIFT) & OFFSETS
-    if (words[at + MARKET_TOUCHED_HIGH] === 0) return true
-    const rising = market * BOOK_KINDS + BOOK_RISING_STOPS
-    const falling = market * BOOK_KINDS + BOOK_FALLING_STOPS
+    if (words[at + Market.TOUCHED_HIGH] === 0) return true
+    const rising = market * BOOK_KINDS + BookKind.RisingStops
+    const falling = market * BOOK_KINDS + BookKind.FallingStops
     const { best } = this.book.levels
     const { work } = this
     for (;;) {
       let slot: number
-      if (best[rising]! >= 0 && this.book.bestTicks(rising) <= words[at + MARKET_TOUCHED_HIGH]!)
+      if (best[rising]! >= 0 && this.book.bestTicks(rising) <= words[at + Market.TOUCHED_HIGH]!)
         slot = this.book.first(rising)
-      else if (best[falling]! >= 0 && this.book.bestTicks(falling) >= words[at + MARKET_TOUCHED_LOW]!)
+      else if (best[falling]! >= 0 && this.book.bestTicks(falling) >= words[at + Market.TOUCHED_LOW]!)
         slot = this.book.first(falling)
       else break
       if (work.used * 2 > work.max || !work.take()) {
@@ -374,10 +321,10 @@ export class Trading implements MatchSink {
       }
       this.trigger(slot)
     }
-    words[at + MARKET_TOUCHED_LOW] = 0
-    words[at + MARKET_TOUCHED_HIGH] = 0
-    if (words[at + MARKET_UNFIRED] === 1) {
-      words[at + MARKET_UNFIRED] = 0
+    words[at + Market.TOUCHED_LOW] = 0
+    words[at + Market.TOUCHED_HIGH] = 0
+    if (words[at + Market.UNFIRED] === 1) {
+      words[at + Market.UNFIRED] = 0
       this.unfired--
     }
     return true
@@ -386,8 +333,8 @@ export class Trading implements MatchSink {
   /** Notes that triggers of the market wait for a Time command. */
   markUnfired(market: number): void {
     const at = market << MARKET_SHIFT
-    if (this.markets.words[at + MARKET_UNFIRED] === 1) return
-    this.markets.words[at + MARKET_UNFIRED] = 1
+    if (this.markets.words[at + Market.UNFIRED] === 1) return
+    this.markets.words[at + Market.UNFIRED] = 1
     this.unfired++
   }
 
@@ -397,7 +344,7 @@ export class Trading implements MatchSink {
     const { words, end } = this.markets
     for (let market = from; market < end; market++) {
       const at = market << MARKET_SHIFT
-      if (words[at + MARKET_UNFIRED] === 1 && words[at + MARKET_STATUS] === STATUS_ACTIVE) return market
+      if (words[at + Market.UNFIRED] === 1 && words[at + Market.STATUS] === MarketStatus.Active) return market
     }
     return -1
   }
@@ -409,7 +356,7 @@ export class Trading implements MatchSink {
       return
     }
     this.book.remove(slot)
-    this.orders.words[(slot << ORDER_SHIFT) + ORDER_ATTR]! &= ~MARK_WAITING
+    this.orders.words[(slot << ORDER_SHIFT) + Order.ATTR]! &= ~Mark.Waiting
     this.activate(slot)
   }
 
@@ -417,14 +364,14 @@ export class Trading implements MatchSink {
   activate(slot: number): void {
     const { words, extras } = this.orders
     const at = (slot << ORDER_SHIFT) & OFFSETS
-    const type = (words[at + ORDER_ATTR]! >>> ATTR_ORDER_TYPE_SHIFT) & 7
+    const type = (words[at + Order.ATTR]! >>> Attr.ORDER_TYPE_SHIFT) & 7
     const ticks = this.triggeredTicks(slot, type)
-    if (ticks !== 0 && ticks !== words[at + ORDER_TICKS]) {
-      words[at + ORDER_TICKS] = ticks
-      this.reserves.set(slot, words[at + ORDER_VISIBLE]!)
+    if (ticks !== 0 && ticks !== words[at + Order.TICKS]) {
+      words[at + Order.TICKS] = ticks
+      this.reserves.set(slot, words[at + Order.VISIBLE]!)
     }
-    const event = this.orderEvents.about(EVENT_TRIGGERED, slot, 0)
-    this.events.words[event + TRIGGERED_TRIGGER_TICKS] = extras[(slot << EXTRA_SHIFT) + EXTRA_TRIGGER]!
+    const event = this.orderEvents.about(EventKind.Triggered, slot, 0)
+    this.events.words[event + TriggeredEv.TRIGGER_TICKS] = extras[(slot << EXTRA_SHIFT) + Extra.TRIGGER]!
     if (ticks !== 0) this.enter(slot)
     else this.cancel(slot, isMarket(type) ? CancelReason.PriceBand : CancelReason.TriggerRejected)
   }
@@ -433,17 +380,17 @@ export class Trading implements MatchSink {
   private triggeredTicks(slot: number, type: number): number {
     const { words } = this.orders
     const at = (slot << ORDER_SHIFT) & OFFSETS
-    const attributes = words[at + ORDER_ATTR]!
-    const side = (attributes >>> ATTR_SIDE_SHIFT) & 1
-    const market = words[at + ORDER_MARKET_CARRY]! & MARKET_MASK
-    const limit = words[at + ORDER_TICKS]!
+    const attributes = words[at + Order.ATTR]!
+    const side = (attributes >>> Attr.SIDE_SHIFT) & 1
+    const market = words[at + Order.MARKET_CARRY]! & MARKET_MASK
+    const limit = words[at + Order.TICKS]!
     if (isMarket(type)) return this.prices.tightened(market, side, limit)
-    const postOnly = (attributes >>> ATTR_POST_ONLY_SHIFT) & 3
+    const postOnly = (attributes >>> Attr.POST_ONLY_SHIFT) & 3
     const ticks =
-      postOnly === POST_ONLY_NONE ? limit : this.prices.postOnlyTicks(market, side, limit, postOnly)
+      postOnly === PostOnly.None ? limit : this.prices.postOnlyTicks(market, side, limit, postOnly)
     if (ticks === 0 || this.prices.outsideBand(market, ticks)) return 0
-    const timeInForce = (attributes >>> ATTR_TIME_IN_FORCE_SHIFT) & 7
-    const mayRest = timeInForce === TIF_GTC || timeInForce === TIF_GTD
+    const timeInForce = (attributes >>> Attr.TIME_IN_FORCE_SHIFT) & 7
+    const mayRest = timeInForce === TimeInForce.GTC || timeInForce === TimeInForce.GTD
     return mayRest && this.book.levelMissing(restingBook(market, side), ticks) ? 0 : ticks
   }
 
@@ -451,8 +398,8 @@ export class Trading implements MatchSink {
   cancel(slot: number, reason: number): void {
     // The event last: what the steps before it read of other tables comes from memory at once, not one after the other.
     this.giveBack(slot)
-    if (this.orders.words[(slot << ORDER_SHIFT) + ORDER_LEVEL]! !== NONE) this.book.remove(slot)
-    this.orderEvents.about(EVENT_CANCELED, slot, reason)
+    if (this.orders.words[(slot << ORDER_SHIFT) + Order.LEVEL]! !== NONE) this.book.remove(slot)
+    this.orderEvents.about(EventKind.Canceled, slot, reason)
     this.leave(slot)
   }
 
@@ -476,11 +423,11 @@ export class Trading implements MatchSink {
   private leave(slot: number): void {
     const { words } = this.orders
     const at = (slot << ORDER_SHIFT) & OFFSETS
-    const attributes = words[at + ORDER_ATTR]!
-    if ((attributes & MARK_FRESH) === 0) {
-      if ((attributes & MARK_EXPIRES) !== 0) this.expiries.remove(slot)
+    const attributes = words[at + Order.ATTR]!
+    if ((attributes & Mark.Fresh) === 0) {
+      if ((attributes & Mark.Expires) !== 0) this.expiries.remove(slot)
       this.ids.remove(slot)
-      this.accountOrders.remove(slot, words[at + ORDER_ACCOUNT]!, (attributes >>> ATTR_SIDE_SHIFT) & 1)
+      this.accountOrders.remove(slot, words[at + Order.ACCOUNT]!, (attributes >>> Attr.SIDE_SHIFT) & 1)
     }
     this.orders.release(slot)
   }
@@ -492,12 +439,12 @@ export class Trading implements MatchSink {
   shrink(slot: number, remaining: number): void {
     const { words, extras } = this.orders
     const at = (slot << ORDER_SHIFT) & OFFSETS
-    const visible = words[at + ORDER_VISIBLE]!
+    const visible = words[at + Order.VISIBLE]!
     let shown = Math.min(visible, remaining)
     // An iceberg that waits for its trigger is not split yet.
-    if ((words[at + ORDER_ATTR]! & (MARK_ICEBERG | MARK_WAITING)) === MARK_ICEBERG) {
+    if ((words[at + Order.ATTR]! & (Mark.Iceberg | Mark.Waiting)) === Mark.Iceberg) {
       const extra = (slot << EXTRA_SHIFT) & OFFSETS
-      shown = Math.min(shown, extras[extra + EXTRA_DISPLAY]!)
+      shown = Math.min(shown, extras[extra + Extra.DISPLAY]!)
       extras[extra] = remaining - shown
     }
     if (shown < visible) this.book.reduce(slot, visible - shown)
@@ -509,9 +456,9 @@ export class Trading implements MatchSink {
   private countProtected(maker: number, account: number, lots: number): void {
     const { words } = this.orders
     const at = (maker << ORDER_SHIFT) & OFFSETS
-    const market = words[at + ORDER_MARKET_CARRY]! & MARKET_MASK
-    const quote = words[at + ORDER_TICKS]! * lots * this.markets.units[2 * market + UNITS_TICK]!
-    const entry = this.protections.countFill(account, market, quote, this.clock[CLOCK_TIME]!)
+    const market = words[at + Order.MARKET_CARRY]! & MARKET_MASK
+    const quote = words[at + Order.TICKS]! * lots * this.markets.units[2 * market + MarketUnits.TICK]!
+    const entry = this.protections.countFill(account, market, quote, this.clock[Clock.TIME]!)
     if (entry >= 0) this.reached[this.reachedCount++] = entry
   }
 
@@ -521,12 +468,12 @@ export class Trading implements MatchSink {
       const entry = this.reached[index]!
       const account = this.protections.account(entry)
       const market = this.protections.market(entry)
-      const event = this.events.next(EVENT_PROTECTION_TRIGGERED, this.clock)
+      const event = this.events.next(EventKind.ProtectionTriggered, this.clock)
       this.events.words[event + ProtectionTriggeredEv.ACCOUNT] = account
       this.events.words[event + ProtectionTriggeredEv.MARKET] = market
       this.massCancels.begin(
         { account, market, side: -1, reason: CancelReason.Protection, haltedToo: true },
-        this.clock[CLOCK_SEQ]!,
+        this.clock[Clock.SEQ]!,
       )
     }
     this.reachedCount = 0
@@ -542,7 +489,7 @@ export class Trading implements MatchSink {
     const reason = this.matcher.whyUnfillable(slot)
     if (reason !== 0) return reason
     const { supply } = this.ledger
-    const market = this.orders.words[(slot << ORDER_SHIFT) + ORDER_MARKET_CARRY]! & MARKET_MASK
+    const market = this.orders.words[(slot << ORDER_SHIFT) + Order.MARKET_CARRY]! & MARKET_MASK
     const base = this.markets.get(market, Market.BASE)
     const quote = this.markets.get(market, Market.QUOTE)
     // No balance can reach 2^53 unless there is that much of an asset.

@@ -501,7 +501,10 @@ describe('verification', () => {
       batch: 3,
       newestBatch: 4,
     })
-    await expect(verify(chain({ newRoot: ROOT }, 3, 3n, 1))).rejects.toThrow('chain 1, but 31337 is pinned')
+    await expect(verify(chain({ newRoot: ROOT }, 3, 3n, 1))).rejects.toMatchObject({
+      ...{ name: 'VerificationError', codeName: 'PinMismatch' },
+      message: expect.stringContaining('chain 1, but 31337 is pinned') as string,
+    })
     // An exchange that names contracts of its own, in which everything that it says is true.
     for (const [field, value] of [
       ['vault', `0x${'ee'.repeat(20)}`],
@@ -514,7 +517,10 @@ describe('verification', () => {
         deployment: { ...RIG_DEPLOYMENT, [field]: value },
         reconnect: false,
       })
-      await expect(own.connect()).rejects.toThrow(new RegExp(`the exchange says ${field} .* is pinned`))
+      await expect(own.connect()).rejects.toMatchObject({
+        ...{ name: 'VerificationError', codeName: 'PinMismatch' },
+        message: expect.stringMatching(new RegExp(`the exchange says ${field} .* is pinned`)) as string,
+      })
       expect(own.state).toBe('closed')
     }
   })

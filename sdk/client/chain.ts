@@ -58,7 +58,7 @@ export function checkPins(pinned: PinnedDeployment, told: PinnedDeployment): voi
     if (String(pinned[field]).toLowerCase() === String(told[field]).toLowerCase()) continue
     throw new VerificationError(
       `the exchange says ${field} ${told[field]}, but ${pinned[field]} is pinned; do not trade there, or pin what you trust`,
-      { code: ErrorCode.ProofUnavailable },
+      { code: ErrorCode.PinMismatch },
     )
   }
 }
@@ -138,7 +138,7 @@ export class Chain {
         : await told(publicClient.getChainId())
     if (found !== chainId) {
       throw new VerificationError(`the connection is to chain ${found}, but ${chainId} is pinned`, {
-        code: ErrorCode.ProofUnavailable,
+        code: ErrorCode.PinMismatch,
       })
     }
     this.#isChecked = true
@@ -222,7 +222,7 @@ export class Chain {
       throw new VerificationError(
         `the wallet is on chain ${found}, but ${this.pinned.chainId} is pinned; switch it`,
         {
-          code: ErrorCode.ProofUnavailable,
+          code: ErrorCode.PinMismatch,
         },
       )
     }

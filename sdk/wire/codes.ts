@@ -121,6 +121,8 @@ export const ErrorCode = {
   TransactionFailed: 6006,
   /** Not found, but what ended lately is still being read from the journal. Ask again after `retryAfter`. */
   HistoryRebuilding: 6007,
+  /** A client's own word: the exchange or the wallet is on another chain, or names other contracts, than are pinned. */
+  PinMismatch: 6008,
 } as const
 export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode]
 

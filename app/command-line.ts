@@ -25,6 +25,7 @@ import {
   SEGMENT_MB_MAX,
   START_FILES_MIN,
 } from './limits.js'
+import { LOG_FORMATS, LOG_LEVELS } from './log-settings.js'
 
 /** Looked up at once: where no file can be opened any more it cannot be asked. */
 const FILES_MAX = openFilesMax()
@@ -106,6 +107,16 @@ const deployment = () =>
 const json = () => new Option('--json', 'the result as JSON on standard output')
 const calldata = () =>
   new Option('--calldata', "compare the chain's events with the calldata of their transactions")
+const log = () =>
+  new Option('--log <format>', 'how it says what happens: lines for people, or JSON, an object a line')
+    .choices(LOG_FORMATS)
+    .default('pretty' as const)
+    .env('GLASSBOOK_LOG')
+const logLevel = () =>
+  new Option('--log-level <level>', 'the least that is said')
+    .choices(LOG_LEVELS)
+    .default('info' as const)
+    .env('GLASSBOOK_LOG_LEVEL')
 const config = () => flag('--config <file>', 'settings of the gateway as JSON')
 
 /** Adds the settings of a gateway; what is given of them is put into `given`, by flag. They may be empty: a list of none. */
@@ -261,6 +272,8 @@ export function commandLine({
     .addOption(
       new Option('--accept-clock', 'start on a clock that is behind the journal, and follow one that jumps'),
     )
+    .addOption(log())
+    .addOption(logLevel())
     .addOption(config())
     .action((flags) =>
       run('start', async () => {
@@ -275,7 +288,11 @@ export function commandLine({
     .command('chain')
     .description('the local chain of a data folder alone, without its operator: for whoever leaves')
     .addArgument(folder('the data folder'))
-    .action((dir) => run('chain', async () => (await import('./commands/chain.js')).runChain(dir)))
+    .addOption(log())
+    .addOption(logLevel())
+    .action((dir, flags) =>
+      run('chain', async () => (await import('./commands/chain.js')).runChain(dir, flags)),
+    )
 
   const gateway = program
     .command('gateway')
@@ -283,6 +300,8 @@ export function commandLine({
     .addOption(flag('--connect <socket>', "the exchange's socket").makeOptionMandatory())
     .addOption(flag('--data <dir>', "the exchange's data folder: history and the key that signs receipts"))
     .addOption(flag('--history <dir>', 'another folder for history: each has one writer'))
+    .addOption(log())
+    .addOption(logLevel())
     .addOption(config())
     .action((flags) =>
       run('gateway', async () => (await import('./commands/gateway.js')).runGatewayCommand(flags, given)),

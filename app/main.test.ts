@@ -127,6 +127,21 @@ test('a chain whose port is taken for good is told, with exit 1', async () => {
   })
 }, 300_000)
 
+test('a log as JSON is set by a flag or a variable; what is none is refused', async () => {
+  await withTakenPort((folder) => {
+    const failure = { level: 'error', part: 'glassbook', msg: expect.stringContaining('is taken') as string }
+    const flag = run(['chain', folder, '--log', 'json'])
+    expect(JSON.parse(flag.stdout)).toMatchObject(failure)
+  })
+  const environment = { ...process.env, GLASSBOOK_LOG: 'xml' }
+  for (const { status, stderr } of [
+    run(['start', '--log', 'xml']),
+    spawnSync(process.execPath, [program, 'start'], { encoding: 'utf8', env: environment }),
+  ]) {
+    expect([status, stderr]).toEqual([2, expect.stringContaining('Allowed choices are pretty, json.')])
+  }
+}, 300_000)
+
 test('a chain that is stopped while it waits for its port ends with exit 0', async () => {
   await withTakenPort(async (folder) => {
     const chain = new Program(['chain', folder])

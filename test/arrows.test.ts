@@ -212,8 +212,8 @@ const rules: readonly Rule[] = [
   appRoom('files'),
   appRoom('filter', 'files'),
   appRoom('lobster'),
-  appRoom('start', 'files', 'lobster'),
-  appRoom('commands', 'files', 'start'),
+  appRoom('start', 'files', 'lobster', /^app\/log(-settings)?$/),
+  appRoom('commands', 'files', 'start', /^app\/log(-settings)?$/),
   { from: /^app\/[a-z-]+$/, to: [...APP_OUTSIDE, /^app\//] },
   // A program of `bench`, and a room of its parts; no room knows another's.
   benchRoom('support'),

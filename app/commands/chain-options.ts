@@ -5,6 +5,7 @@
 import { isAddress, type Address, type PublicClient } from 'viem'
 import { chainClient, chainErrorText, type ChainDeployment } from '../../settlement/chain/chain.js'
 import { NoSettlement, discoverDeployment } from '../../settlement/chain/history.js'
+import { bar } from '../files/bar.js'
 import { readDeploymentFile } from '../files/deployment-file.js'
 import { fileErrorText, unreadable, unwritable } from '../files/file-errors.js'
 import { UsageError } from '../files/usage-error.js'
@@ -68,12 +69,7 @@ export function address(text: string): Address {
 /** Draws a share from 0 to 1 on standard error, on a terminal only. */
 export function progressBar(label: string): (share: number) => void {
   if (!process.stderr.isTTY) return () => {}
-  return (share) => {
-    const cells = Math.round(share * 30)
-    process.stderr.write(
-      `\r${label} [${'#'.repeat(cells)}${'.'.repeat(30 - cells)}]${share >= 1 ? '\n' : ''}`,
-    )
-  }
+  return (share) => process.stderr.write(`\r${label} ${bar(share)}${share >= 1 ? '\n' : ''}`)
 }
 
 /** Runs the body of a command that asks a chain: what viem throws is told in the chain's words, in one line. */

@@ -11,21 +11,24 @@ import { startAnvil } from '../../contracts/anvil/anvil.js'
 import { lockFolder } from '../../engine/journal/lock.js'
 import { probePort } from '../../gateway/net/probe-port.js'
 import { chainStatePath, deploymentOf } from '../start/local-chain.js'
+import { Log } from '../log.js'
+import type { LogFlags } from '../log-settings.js'
 import { Parts } from '../start/parts.js'
 import { RunEnd, RunEnded } from '../start/run-end.js'
 import { FORMER_CHAIN_MS_MAX, FORMER_LOOK_MS } from '../limits.js'
 
 /** Runs the chain until Ctrl-C; resolves with the exit code. */
-export async function runChain(folder: string): Promise<number> {
+export async function runChain(folder: string, { log: format, logLevel: level }: LogFlags): Promise<number> {
   const dataDir = resolve(folder)
-  const line = (text: string): void => void process.stdout.write(`${text}\n`)
+  const log = new Log({ format, level }, (line) => process.stdout.write(`${line}\n`))
+  const say = log.of('glassbook')
   const deployment = existsSync(dataDir) ? deploymentOf(dataDir) : undefined
   if (deployment?.rpcUrl === undefined || !existsSync(chainStatePath(dataDir)))
     throw new Error(`${dataDir} has no chain: "glassbook start --data ${folder}" makes one`)
   const port = Number(new URL(deployment.rpcUrl).port)
   const parts = new Parts()
   parts.started('the lock', lockFolder(dataDir))
-  const end = new RunEnd(line)
+  const end = new RunEnd((text) => say(text, 'error'))
   end.listen()
   let code = 1
   try {
@@ -33,28 +36,36 @@ export async function runChain(folder: string): Promise<number> {
     const anvil = await startAnvil({
       port,
       statePath: chainStatePath(dataDir),
-      onLine: line,
+      onLine: log.of('local chain'),
       onDied: (error) => end.fail('the local chain', error),
     })
     parts.started('the chain', () => anvil.stop())
-    line(
-      `the local chain of ${dataDir}, chain id ${deployment.chainId}\n` +
-        `  rpc         ${anvil.rpcUrl}\n` +
-        `  settlement  ${deployment.settlement}\n` +
-        '  leave       glassbook exit --help\n' +
-        '  stop        Ctrl-C',
-    )
+    if (format === 'json')
+      log.fact('local chain', 'open', {
+        dataDir,
+        chainId: deployment.chainId,
+        rpcUrl: anvil.rpcUrl,
+        settlement: deployment.settlement,
+      })
+    else
+      process.stdout.write(
+        `the local chain of ${dataDir}, chain id ${deployment.chainId}\n` +
+          `  rpc         ${anvil.rpcUrl}\n` +
+          `  settlement  ${deployment.settlement}\n` +
+          '  leave       glassbook exit --help\n' +
+          '  stop        Ctrl-C\n',
+      )
     code = await end.code
   } catch (error) {
     if (error instanceof RunEnded) code = await end.code
-    else line(`glassbook: ${error instanceof Error ? error.message : String(error)}`)
+    else say(error instanceof Error ? error.message : String(error), 'error')
   }
   end.end(code)
   for (const { name, error } of await parts.stopAll(() => {})) {
-    line(`glassbook: ${name} did not stop cleanly: ${error instanceof Error ? error.message : String(error)}`)
+    say(`${name} did not stop cleanly: ${error instanceof Error ? error.message : String(error)}`, 'error')
     code = 1
   }
-  if (code === 0) line('glassbook: stopped, the chain is on disk')
+  if (code === 0) say('stopped, the chain is on disk')
   end.leave(code)
   return code
 }

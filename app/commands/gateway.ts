@@ -12,8 +12,10 @@ import { historyFolder } from '../files/gateway-folder.js'
 import { gatewaySettings } from '../files/gateway-settings.js'
 import { receiptKey } from '../files/receipt-key.js'
 import { UsageError } from '../files/usage-error.js'
+import { Log } from '../log.js'
+import type { LogFlags } from '../log-settings.js'
 
-export interface GatewayFlags {
+export interface GatewayFlags extends LogFlags {
   readonly connect: string
   readonly data?: string | undefined
   readonly history?: string | undefined
@@ -22,7 +24,7 @@ export interface GatewayFlags {
 
 /** Runs the command until the exchange goes; answers with the exit code. */
 export async function runGatewayCommand(
-  { connect: socket, data, history, config: file }: GatewayFlags,
+  { connect: socket, data, history, config: file, log: format, logLevel: level }: GatewayFlags,
   settings: Readonly<Record<string, string>>,
 ): Promise<number> {
   const config = gatewaySettings(file, settings)
@@ -30,6 +32,7 @@ export async function runGatewayCommand(
     throw new UsageError(
       `gateway.threads: ${config.threads}, but a gateway process has one thread: start as many processes, each with a socket and a port of its own`,
     )
+  const say = new Log({ format, level }, (line) => process.stdout.write(`${line}\n`)).of('gateway')
   const folder = history ?? (data === undefined ? undefined : historyFolder(data))
   if (folder !== undefined) lockFolder(folder, 'history folder')
   try {
@@ -38,7 +41,8 @@ export async function runGatewayCommand(
       config,
       ...(folder === undefined ? {} : { folder }),
       ...(data === undefined ? {} : { dataDir: data, receiptKey: receiptKey(data) }),
-      onListening: (port) => process.stdout.write(`gateway: ws://${config.host}:${port}\n`),
+      onLog: say,
+      onListening: (port) => say(`ws://${config.host}:${port}`),
     })
     return 0
   } catch (error) {

@@ -29,9 +29,10 @@ import { COMMAND_WORDS, Cmd, TimeCmd, kindOf } from '../../engine/layout.js'
 import { attachmentName } from '../../engine/messages.js'
 import { describeCommand } from '../../engine/records/access.js'
 import type { Engine } from '../../engine/types.js'
+import { bar } from '../files/bar.js'
 import { fileErrorText } from '../files/file-errors.js'
 import { UsageError } from '../files/usage-error.js'
-import { BAR_CELLS, MEASURED_ORDERS_MIN, PROGRESS_MS } from '../limits.js'
+import { MEASURED_ORDERS_MIN, PROGRESS_MS } from '../limits.js'
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 const blockTypeNames = Object.fromEntries(Object.entries(BlockType).map(([name, type]) => [type, name]))
@@ -58,9 +59,8 @@ class Progress {
     this.shownMs = now
     const at = (this.bytesBefore[position.segment] ?? 0) + position.offset
     const done = Math.min(1, at / Math.max(1, this.bytesBefore.at(-1)!))
-    const bar = '#'.repeat(Math.round(done * BAR_CELLS)).padEnd(BAR_CELLS, '.')
     const rate = Math.round(seq / ((now - this.startedMs) / 1000))
-    const line = `[${bar}] ${Math.round(done * 100)}%  seq ${seq}  ${rate} commands/s`
+    const line = `${bar(done)} ${Math.round(done * 100)}%  seq ${seq}  ${rate} commands/s`
     process.stderr.write(process.stderr.isTTY ? `\r${line}` : `${line}\n`)
   }
 

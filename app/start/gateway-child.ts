@@ -34,6 +34,7 @@ async function run(dataDir: string, config: GatewayConfig): Promise<void> {
     folder,
     dataDir,
     receiptKey: key,
+    onLog: (line) => process.stdout.write(`${line}\n`),
     onListening: (port) => tell({ type: 'listening', port }),
   })
 }

@@ -64,7 +64,7 @@ test('a process that cannot be made is tried again, each time later, until there
   process.kill(gateway, 'SIGKILL')
   await until('three tries', () => tries().length >= 4)
   process.execPath = program
-  await until('the next one', () => lines.includes(`gateway: listens again at port ${port}`))
+  await until('the next one', () => lines.includes(`listens again at port ${port}`))
   expect(lines.filter((line) => line.startsWith('receipts: '))).toEqual([
     expect.stringContaining('receipt-key.pem is another key than before'),
   ])
@@ -80,11 +80,11 @@ test('a process that cannot be made is tried again, each time later, until there
 test('a process that hangs is told, ended, and followed by the next one', async () => {
   const { lines, port, gateway, end } = await running()
   process.kill(gateway, 'SIGSTOP')
-  await until('the next one', () => lines.includes(`gateway: listens again at port ${port}`))
+  await until('the next one', () => lines.includes(`listens again at port ${port}`))
   expect(lines).toEqual([
-    'gateway: not heard of for 5 s; it is ended and started again after 30 s',
-    'gateway: ended by itself (SIGKILL); the exchange goes on; it starts again at once',
-    `gateway: listens again at port ${port}`,
+    'not heard of for 5 s; it is ended and started again after 30 s',
+    'ended by itself (SIGKILL); the exchange goes on; it starts again at once',
+    `listens again at port ${port}`,
   ])
   await end()
 }, 300_000)

@@ -24,6 +24,7 @@ import {
 } from '../limits.js'
 import { FIRST_SOCKET_FD, type FromGatewayChild } from './gateway-child-words.js'
 import { keepPublicKey } from '../files/receipt-key.js'
+import type { Say } from '../log.js'
 
 const PROGRAM = fileURLToPath(new URL('./gateway-child.js', import.meta.url))
 
@@ -33,7 +34,7 @@ export interface GatewayKeeperOptions {
   /** One for each thread of the gateway. */
   readonly bridges: readonly Bridge[]
   /** Lines for the operator: the gateway's own, and its deaths. */
-  readonly onLine: (line: string) => void
+  readonly onLine: Say
 }
 
 /** The gateway's process ended before it listened; the message is fit for an operator. */
@@ -99,14 +100,16 @@ export class GatewayKeeper {
     })
     // It could not be made: 'error' tells why.
     if (child.pid === undefined) return
-    for (const stream of [child.stdout!, child.stderr!]) createInterface({ input: stream }).on('line', onLine)
+    createInterface({ input: child.stdout! }).on('line', (line) => onLine(line))
+    // What Node or native code says at a fault; its own lines go to standard output.
+    createInterface({ input: child.stderr! }).on('line', (line) => onLine(line, 'error'))
     child.on('message', (message: FromGatewayChild) => {
       if (message.type === 'refused') refusal = message.message
       else {
         listenedMs = performance.now()
         this.#watch(child)
         if (this.#port !== undefined) {
-          onLine(`gateway: listens again at port ${message.port}`)
+          onLine(`listens again at port ${message.port}`)
           this.#compareKey()
         }
         this.#port = message.port
@@ -145,7 +148,8 @@ export class GatewayKeeper {
       seen = told()
       if (silent === SILENT_LOOKS_TOLD)
         onLine(
-          `gateway: not heard of for ${SILENT_LOOKS_TOLD} s; it is ended and started again after ${SILENT_LOOKS_MAX} s`,
+          `not heard of for ${SILENT_LOOKS_TOLD} s; it is ended and started again after ${SILENT_LOOKS_MAX} s`,
+          'warn',
         )
       if (silent === SILENT_LOOKS_MAX) child.kill('SIGKILL')
     }, GATEWAY_LOOK_MS)
@@ -158,7 +162,7 @@ export class GatewayKeeper {
     try {
       keepPublicKey(dataDir, onLine)
     } catch (error) {
-      onLine(`receipts: the public key cannot be kept: ${(error as Error).message}`)
+      onLine(`receipts: the public key cannot be kept: ${(error as Error).message}`, 'error')
     }
   }
 
@@ -174,7 +178,8 @@ export class GatewayKeeper {
       this.#deaths === 0 ? 0 : Math.min(GATEWAY_PAUSE_MS_MIN * 2 ** (this.#deaths - 1), GATEWAY_PAUSE_MS_MAX)
     this.#deaths++
     this.#options.onLine(
-      `gateway: ended by itself (${how}); the exchange goes on; it starts again ${pauseMs === 0 ? 'at once' : `in ${pauseMs / 1000} s`}`,
+      `ended by itself (${how}); the exchange goes on; it starts again ${pauseMs === 0 ? 'at once' : `in ${pauseMs / 1000} s`}`,
+      'error',
     )
     this.#restart = setTimeout(() => this.#start(), pauseMs)
   }

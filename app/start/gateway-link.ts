@@ -16,6 +16,7 @@ import type {
   SettlementFigures,
 } from '../../gateway/link/messages.js'
 import { GatewayKeeper } from './gateway-keeper.js'
+import type { Say } from '../log.js'
 
 export interface GatewayLinkOptions {
   readonly dataDir: string
@@ -29,7 +30,7 @@ export interface GatewayLinkOptions {
   readonly batches: readonly BatchInfo[]
   readonly askProof: (question: ProofQuestion) => Promise<ProofAnswer | null>
   /** Lines for the operator, of a gateway that is run here. */
-  readonly onLine: (line: string) => void
+  readonly onLine: Say
 }
 
 export interface GatewayLink {

@@ -1,10 +1,16 @@
 /**
- * What `glassbook start` shows: steps while it starts, one screen when it runs, then a status line that
- * refreshes in place on a terminal and is printed now and then elsewhere.
+ * What `glassbook start` shows beside its log: steps while it starts, one screen when it runs, then a status line that
+ * refreshes in place on a terminal and is printed now and then elsewhere. A log as JSON has the same as facts.
  */
+import { bar } from '../files/bar.js'
+import { Log } from '../log.js'
+import type { LogOptions } from '../log-settings.js'
 import type { Deployment } from '../../contracts/deployment/deploy.js'
 import type { LobsterReport } from '../lobster/replay.js'
 import { PLAIN_STATUS_EVERY_MS } from '../limits.js'
+
+/** What is said of the exchange as a whole. */
+export const PART = 'glassbook'
 
 export interface StartedParts {
   /** Where clients connect; undefined with gateways that others run. */
@@ -71,24 +77,74 @@ export function proverText({ prover, sealedBatch, provenBatch }: SettlementStatu
   return `${sealedBatch - provenBatch} batches to prove (${prover.waiting + prover.leased} chunks given out, ${prover.provenRows} rows proven)  `
 }
 
-export class Screen {
+export interface Face {
+  readonly log: Log
+  /** What is being done. */
+  step(text: string): void
+  progress(what: string, done: number, total: number): void
+  /** Everything is open. */
+  start(parts: StartedParts): void
+  /** To be told once a second. */
+  status(numbers: StatusNumbers): void
+  report(report: LobsterReport, last: SettledBatch | undefined, gasUsed: bigint | undefined): void
+}
+
+export const faceOf = (options: LogOptions, out: NodeJS.WriteStream): Face =>
+  options.format === 'json' ? new JsonFace(options, out) : new Screen(options, out)
+
+/** For machines: facts of the log. */
+class JsonFace implements Face {
+  readonly log: Log
+  #statusAt = 0
+
+  constructor(options: LogOptions, out: NodeJS.WriteStream) {
+    this.log = new Log(options, (line) => out.write(`${line}\n`))
+  }
+
+  step(text: string): void {
+    this.log.of(PART)(text)
+  }
+
+  progress(): void {}
+
+  start({ deployment, ...parts }: StartedParts): void {
+    const { chainId, vault, settlement, constants } = deployment
+    this.log.fact(PART, 'open', { ...parts, chainId, vault, settlement, proven: constants.proven })
+  }
+
+  status(numbers: StatusNumbers): void {
+    const now = performance.now()
+    if (now - this.#statusAt < PLAIN_STATUS_EVERY_MS) return
+    this.#statusAt = now
+    this.log.fact(PART, 'status', numbers)
+  }
+
+  report(report: LobsterReport, batch: SettledBatch | undefined, gasUsed: bigint | undefined): void {
+    this.log.fact(PART, 'replay', { ...report, batch: batch ?? null, gasUsed: gasUsed?.toString() ?? null })
+  }
+}
+
+/** For people. */
+class Screen implements Face {
+  readonly log: Log
   readonly #out: NodeJS.WriteStream
   #temporary = false
   #last: { at: number; orders: number; fills: number } | undefined
   #plainAt = 0
 
-  constructor(out: NodeJS.WriteStream) {
+  constructor(options: LogOptions, out: NodeJS.WriteStream) {
     this.#out = out
+    this.log = new Log(options, (line) => this.#line(line))
   }
 
   /** A line that stays. */
-  line(text: string): void {
+  #line(text: string): void {
     if (this.#temporary) this.#out.write('\r\x1b[K')
     this.#temporary = false
     this.#out.write(`${text}\n`)
   }
 
-  /** What is being done: a line that the next one takes the place of, on a terminal. */
+  /** A line that the next one takes the place of, on a terminal. */
   step(text: string): void {
     if (this.#out.isTTY) this.#replace(text)
     else this.#out.write(`${text} …\n`)
@@ -101,9 +157,7 @@ export class Screen {
 
   progress(what: string, done: number, total: number): void {
     if (!this.#out.isTTY || (done !== total && done % 97 !== 0)) return
-    const width = 24
-    const filled = Math.floor((width * done) / total)
-    this.#replace(`${what} [${'#'.repeat(filled)}${'.'.repeat(width - filled)}] ${done}/${total}`)
+    this.#replace(`${what} ${bar(done / total)} ${done}/${total}`)
   }
 
   start(parts: StartedParts): void {
@@ -134,7 +188,7 @@ export class Screen {
       '  stop        Ctrl-C stops everything in order; start again to go on from here',
       '',
     ])
-      this.line(row)
+      this.#line(row)
   }
 
   status(numbers: StatusNumbers): void {
@@ -154,7 +208,7 @@ export class Screen {
       `batch ${settlement.lastBatch} (proven ${settlement.provenBatch}), ${numbers.sequencedSeq - settlement.settledSeq} to settle  ` +
       `root ${short(settlement.lastRoot)}  ${proverText(settlement)}${numbers.connections} clients`
     if (this.#out.isTTY) this.#replace(text)
-    else this.line(text)
+    else this.#line(text)
   }
 
   report(report: LobsterReport, last: SettledBatch | undefined, gasUsed: bigint | undefined): void {
@@ -172,6 +226,6 @@ export class Screen {
         : `  settled             batch ${last.number}, root ${short(last.newRoot)}, transaction ${last.transactionHash}${gasUsed === undefined ? '' : `, ${gasUsed} gas`}`,
       '',
     ])
-      this.line(row)
+      this.#line(row)
   }
 }

@@ -22,6 +22,7 @@ import type {
 import type { SettlementFigures } from '../../gateway/link/messages.js'
 import { CHAIN_PATIENCE_MS } from '../../settlement/limits.js'
 import type { SettlementStatus } from './screen.js'
+import type { Say } from '../log.js'
 
 type ProofTold = ProofMessage | FillProofMessage | ProofLater
 
@@ -48,7 +49,7 @@ export interface SettlementOptions {
   readonly onBatch: (batch: BatchMessage) => void
   /** Told a few times a second. */
   readonly onFigures: (figures: SettlementFigures) => void
-  readonly onLine: (line: string) => void
+  readonly onLine: Say
   readonly onDied: (error: Error) => void
 }
 
@@ -161,7 +162,7 @@ export async function startSettlement(options: SettlementOptions): Promise<Runni
           void options.submit(message.record, NO_ATTACHMENT)
           break
         case 'trouble':
-          options.onLine(`settlement: ${message.text}`)
+          options.onLine(message.text, 'warn')
           break
         case 'failed':
           die(message.isFrozen ? new ExchangeFrozen(deployment.settlement) : new Error(message.text))
@@ -188,7 +189,7 @@ export async function startSettlement(options: SettlementOptions): Promise<Runni
       confirmations: options.confirmations,
       statePath: join(options.dataDir, 'settlement', 'deposits.json'),
       submit: options.submit,
-      onTrouble: options.onLine,
+      onTrouble: (text) => options.onLine(text, 'warn'),
     })
   } catch (error) {
     await stopThread()

@@ -9,6 +9,7 @@ import type { GatewayConfig } from '../../gateway/settings/config.js'
 import { gatewaySettings } from '../files/gateway-settings.js'
 import { UsageError } from '../files/usage-error.js'
 import { PORT_MAX, REPLAY_RATE, TOKEN_CHARACTERS_MIN } from '../limits.js'
+import type { LogFlags, LogOptions } from '../log-settings.js'
 
 const MEGABYTE = 1024 * 1024
 
@@ -43,6 +44,7 @@ export interface StartOptions {
   readonly replay: { readonly messages: string; readonly orderbook?: string } | undefined
   readonly json: boolean
   readonly prover: ProverOptions
+  readonly log: LogOptions
   /** Start on a clock that is behind the journal, and follow one that jumps. */
   readonly acceptClock: boolean
 }
@@ -77,7 +79,7 @@ function proverOptions(
 }
 
 /** Flags of `start` beside `--gateway-…`. */
-export interface StartFlags {
+export interface StartFlags extends LogFlags {
   readonly data?: string | undefined
   readonly port?: number | undefined
   readonly config?: string | undefined
@@ -183,6 +185,7 @@ export function startOptions(
         : { messages: replay, ...(orderbook === undefined ? {} : { orderbook }) },
     json,
     acceptClock: flags.acceptClock ?? false,
+    log: { format: flags.log, level: flags.logLevel },
     prover: {
       ...proverOptions(flags.proverListen, flags.localProver, environment.GLASSBOOK_PROVER_TOKEN),
       ...(demo ? { isUrgent: true } : {}),

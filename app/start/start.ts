@@ -30,7 +30,7 @@ import { keepPublicKey } from '../files/receipt-key.js'
 import { RunEnd, RunEnded, exitCodeOf } from './run-end.js'
 import type { BatchMessage } from '../../settlement/settlement-thread.js'
 import { startSettlement } from './settlement-link.js'
-import { Screen } from './screen.js'
+import { type Face, PART, faceOf } from './screen.js'
 import type { StartOptions } from './start-options.js'
 import { UsageError } from '../files/usage-error.js'
 import { writeResult } from '../files/write-result.js'
@@ -39,8 +39,9 @@ const TRADERS = 5
 
 /** Runs the exchange until Ctrl-C, the end of a replay or demo, or a failure; resolves with the exit code. */
 export async function runStart(options: StartOptions): Promise<number> {
-  const screen = new Screen(options.json ? process.stderr : process.stdout)
-  const end = new RunEnd((line) => screen.line(line))
+  const screen = faceOf(options.log, options.json ? process.stderr : process.stdout)
+  const say = screen.log.of(PART)
+  const end = new RunEnd((text) => say(text, 'error'))
   const parts = new Parts()
   end.listen()
   let code = 1
@@ -50,22 +51,19 @@ export async function runStart(options: StartOptions): Promise<number> {
   } catch (error) {
     code = error instanceof UsageError || error instanceof FixedAtFirstStart ? 2 : exitCodeOf(error)
     if (error instanceof RunEnded) code = await end.code
-    else
-      screen.line(`glassbook: ${error instanceof Error ? error.message : String(error)}${adviceFor(error)}`)
+    else say(`${error instanceof Error ? error.message : String(error)}${adviceFor(error)}`, 'error')
   }
   end.end(code)
   for (const { name, error } of await parts.stopAll((part) => {
     // After a reason for the end nothing else is said.
     if (code === 0) screen.step(`stopping ${part}`)
   })) {
-    screen.line(
-      `glassbook: ${name} did not stop cleanly: ${error instanceof Error ? error.message : String(error)}`,
-    )
+    say(`${name} did not stop cleanly: ${error instanceof Error ? error.message : String(error)}`, 'error')
     code = 1
   }
   if (options.isTemporary) rmSync(options.dataDir, { recursive: true, force: true })
   // Any other end has said its reason.
-  if (code === 0) screen.line('glassbook: stopped, everything is on disk')
+  if (code === 0) say('stopped, everything is on disk')
   end.leave(code)
   return code
 }
@@ -107,8 +105,9 @@ async function takePlaces(options: StartOptions, parts: Parts): Promise<void> {
     })
 }
 
-async function startParts(options: StartOptions, screen: Screen, parts: Parts, end: RunEnd): Promise<void> {
+async function startParts(options: StartOptions, screen: Face, parts: Parts, end: RunEnd): Promise<void> {
   const { dataDir } = options
+  const { log } = screen
   takeFolder(dataDir, parts)
   await takePlaces(options, parts)
   expectNothingLost(dataDir)
@@ -125,7 +124,7 @@ async function startParts(options: StartOptions, screen: Screen, parts: Parts, e
     options.confirmations === 0 ? undefined : BLOCK_SECONDS,
     {
       onStep: (step) => screen.step(step),
-      onLine: (line) => screen.line(line),
+      onLine: log.of('local chain'),
       onDied: (error) => end.fail('the local chain', error),
       during: (work) => end.during(work),
       onStarted: (stop) => parts.started('the chain', stop),
@@ -136,7 +135,7 @@ async function startParts(options: StartOptions, screen: Screen, parts: Parts, e
 
   const head = await createPublicClient({ transport: http(rpcUrl) }).getBlockNumber()
   const older = olderChain(dataDir, chainStatePath(dataDir), Number(head))
-  if (older !== undefined) screen.line(older)
+  if (older !== undefined) log.of('local chain')(older, 'warn')
 
   const gateways = gatewayCount(options.gatewaySockets, options.gateway)
   screen.step('recovering the engine')
@@ -150,7 +149,7 @@ async function startParts(options: StartOptions, screen: Screen, parts: Parts, e
     segmentBytes: options.segmentBytes,
     snapshotEvery: options.snapshotEvery,
     onRecovered: (recovered) => expectRecovered(dataDir, recovered),
-    onLog: (line) => screen.line(line),
+    onLog: log.of('engine'),
   })
   exchange.onFailure((_failure, reason) => end.fail('the exchange halted', reason))
   const operator = new OperatorLink(
@@ -160,7 +159,7 @@ async function startParts(options: StartOptions, screen: Screen, parts: Parts, e
       outbound: exchange.outbound[gateways]!,
       control: exchange.control,
     },
-    (text) => screen.line(`chain: ${text}`),
+    (text) => log.of('chain')(text, 'warn'),
   )
   // Started last, but spoken to by parts that start before it.
   const late: { gateway?: GatewayLink } = {}
@@ -199,7 +198,7 @@ async function startParts(options: StartOptions, screen: Screen, parts: Parts, e
       for (const listener of demoBatches) listener(batch)
     },
     onFigures: (figures) => late.gateway?.settlementChanged(figures),
-    onLine: (line) => screen.line(line),
+    onLine: log.of('settlement'),
     onDied: (error) => end.fail('settlement', error),
   })
   parts.started('settlement', () => settlement.stop())
@@ -208,7 +207,7 @@ async function startParts(options: StartOptions, screen: Screen, parts: Parts, e
     keepMs: options.keepJournalDays * DAY_MS,
     settledSeq: () => finalSeq,
     everyMs: options.archiveSeconds * 1000,
-    onLog: (line) => screen.line(line),
+    onLog: log.of('archive'),
   })
   parts.started('the archive', () => archiver.stop())
   if (end.hasEnded) throw new RunEnded()
@@ -228,7 +227,7 @@ async function startParts(options: StartOptions, screen: Screen, parts: Parts, e
     deployment: { ...deployment, rpcUrl },
     batches: told,
     askProof: (question) => settlement.proof(question),
-    onLine: (line) => screen.line(line),
+    onLine: log.of('gateway'),
   })
   late.gateway = gateway
   // What changed while it started: `put` keeps another object then.
@@ -236,7 +235,7 @@ async function startParts(options: StartOptions, screen: Screen, parts: Parts, e
   parts.started('the gateway', () => gateway.stop())
   const url = await end.during(gateway.url)
   // The gateway has made the key if there was none.
-  if (options.gatewaySockets.length === 0) keepPublicKey(dataDir, (line) => screen.line(line))
+  if (options.gatewaySockets.length === 0) keepPublicKey(dataDir, log.of('receipts'))
 
   await end.during(settlement.depositsSeen)
   screen.start({
@@ -277,7 +276,7 @@ async function startParts(options: StartOptions, screen: Screen, parts: Parts, e
         onProgress: (done, total) => screen.progress('replay', done, total),
       }),
     )
-    screen.line('settling what is open')
+    log.of(PART)('settling what is open')
     const last = await end.during(settlement.flush())
     const transaction =
       last === undefined
@@ -299,7 +298,7 @@ async function startParts(options: StartOptions, screen: Screen, parts: Parts, e
       deployment,
       traders: chain.traders,
       seed: options.seed,
-      onLine: (line) => screen.line(line),
+      onLine: log.of('demo'),
       onFailed: (what, error) => end.fail(`demo: ${what}`, error),
     })
     parts.started('the demo traders', () => demo.stop())

@@ -22,6 +22,8 @@ export interface GatewayProcessOptions {
   readonly dataDir?: string
   /** PKCS#8 DER of the operator's key that signs receipts; none = no receipts. */
   readonly receiptKey?: Uint8Array
+  /** Lines for the operator. */
+  readonly onLog: (line: string) => void
   /** Told when the gateway listens. */
   readonly onListening: (port: number) => void
 }
@@ -76,6 +78,7 @@ export async function runGatewayProcess(options: GatewayProcessOptions): Promise
     ...(folder === undefined ? {} : { folder }),
     ...(dataDir === undefined ? {} : { dataDir }),
     ...(receiptKey === undefined ? {} : { receiptKey }),
+    onLog: options.onLog,
     askProof: (question) => first.askProof(question),
     guard: (thread, account, connections) => lines[thread]!.guard(account, connections),
     onStats: (thread) => {

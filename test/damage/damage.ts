@@ -31,7 +31,8 @@ export interface DamageRow {
 /** Ends a line that says what a start is doing. */
 const STEP_END = ' …'
 /** Lines of every start, whatever the folder holds. */
-const SCREEN = /^ {2}|^Glassbook is open|^glassbook: stopped|^\d+ orders\/s|^archived journal segment/
+const SCREEN =
+  /^ {2}|^Glassbook is open|^glassbook: stopped|^\d+ orders\/s|^archive: archived journal segment/
 
 /** Digits are of one file among several of its kind. */
 export const kindOf = (path: string): string => path.replaceAll(/\d{4,}/g, 'N')

@@ -188,6 +188,22 @@ test('with confirmations: the chain goes on by itself, deposits are credited, a 
   expect(await program.kill('SIGTERM')).toBe(0)
 })
 
+test('a log as JSON is JSON on every line, from the first to the last', async () => {
+  const program = await start(join(folder, 'json'), '--log', 'json')
+  await program.says('"msg":"open"')
+  await program.says('"msg":"status"')
+  expect(await program.kill('SIGTERM')).toBe(0)
+  const lines = program.output
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+  const of = (msg: string) => lines.find((line) => line['msg'] === msg)
+  expect(of('open')).toMatchObject({ level: 'info', part: 'glassbook', epoch: 1, chainId: 31337 })
+  expect(of('open')!['stateHash']).toMatch(/^[0-9a-f]{64}$/)
+  expect(of('status')).toMatchObject({ orders: 0, connections: 0, settlement: { provenBatch: 0 } })
+  expect(lines.at(-1)).toMatchObject({ part: 'glassbook', msg: 'stopped, everything is on disk' })
+}, 120_000)
+
 describe('a folder that is not whole', () => {
   /** A copy of the folder of the first test, changed; what a start on it says. It must end by itself, and leave no chain. */
   const refusal = async (name: string, change: (data: string) => void): Promise<string> => {

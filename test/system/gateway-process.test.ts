@@ -152,7 +152,10 @@ test('what cannot be is one clear line', async () => {
     return [await new Promise((done) => child.once('close', done)), text]
   }
   const socket = join(folder, 'none.sock')
-  expect(await refused(['gateway'])).toEqual([2, expect.stringContaining('--connect SOCKET')])
+  expect(await refused(['gateway'])).toEqual([
+    2,
+    expect.stringContaining("required option '--connect <socket>'"),
+  ])
   expect(await refused(['gateway', '--connect', socket])).toEqual([1, expect.stringContaining(socket)])
   expect(await refused(['gateway', '--connect', socket, '--gateway-threads', '2'])).toEqual([
     2,

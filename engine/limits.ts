@@ -126,6 +126,8 @@ export const OUTBOUND_RING_BYTES = 16 * 1024 * 1024
 export const JOURNAL_RING_BYTES = 8 * 1024 * 1024
 /** Messages taken from one inbound ring before the next one has its turn. */
 export const RING_MESSAGES_A_TURN = 64
+/** Commands that the engine is told of before the first of them is applied: enough for their cache misses to overlap. */
+export const LOOK_AHEAD_COMMANDS = 16
 /** Events of one outbound message, and bytes of a question's answer in it. */
 export const OUTBOUND_EVENTS_MAX = 256
 export const OUTBOUND_ANSWER_BYTES_MAX = 16 * 1024

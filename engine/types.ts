@@ -239,6 +239,13 @@ export interface Engine {
    * after which the engine must not be used.
    */
   apply(words: Int32Array, floats: Float64Array, offset: number): void
+  /** Applies `count` command records that stand one behind the other from `offset` on. */
+  applyAll(words: Int32Array, floats: Float64Array, offset: number, count: number): void
+  /**
+   * Tells that the commands at the first `count` of the offsets `places` in `words` will be applied next, some 16 of
+   * them: what they need is then brought into the cache together. A hint only; nothing depends on it.
+   */
+  lookAhead(words: Int32Array, places: Int32Array, count: number): void
   /**
    * What applying the Place command record at `offset` would answer at time `nowMs` (or engine time, if that
    * is later), in a frame of the session that `approval` made (0 = of nobody's): a Reject, or 0. Changes nothing; what time alone

@@ -7,7 +7,7 @@
  * changed nothing but the seq (and, inside a frame, that frame's record).
  */
 import { CommandKind, EventKind, Reject, Scope, type Side } from '../codes.js'
-import { Attr, CancelAllCmd, Cmd, PlaceCmd, RejectedEv, KIND_MASK } from '../layout.js'
+import { Attr, CancelAllCmd, Cmd, PlaceCmd, RejectedEv, KIND_MASK, COMMAND_WORDS } from '../layout.js'
 import {
   ACCOUNTS_MAX,
   ACCOUNT_ORDERS_MAX,
@@ -20,6 +20,7 @@ import {
   COMMAND_STEPS_MIN,
   FRAME_WINDOWS,
   LEVELS_MAX,
+  LOOK_AHEAD_COMMANDS,
   MARKETS_MAX,
   ORDERS_MAX,
   PROTECTIONS_MAX,
@@ -55,6 +56,7 @@ import {
   setStatus,
   setTierFees,
 } from './admin.js'
+import { LookAhead } from './look-ahead.js'
 import { DeadManSwitches, actIfDue, advanceTime, cancelAfter, nextDueMs } from './orders/clock.js'
 import { Events } from './base/events.js'
 import { checkInvariants } from './state/invariants.js'
@@ -111,12 +113,15 @@ class Core implements Engine {
   readonly #sessions: Sessions
   readonly #requireFrames: boolean
   readonly #work: Work
+  readonly #ahead: LookAhead
+  readonly #places = new Int32Array(LOOK_AHEAD_COMMANDS)
 
   constructor(state: State) {
     this.#state = state
     this.#clock = state.clock
     this.#sessions = state.sessions
     this.#work = state.trading.work
+    this.#ahead = new LookAhead(state)
     this.#requireFrames = state.genesis.requireFrames === true
     state.trading.massCancels.pay = (account, asset, units) => payAvailable(state, account, asset, units)
   }
@@ -158,6 +163,20 @@ class Core implements Engine {
       else code = this.#act(words, floats, offset, kind)
     }
     if (code !== Reject.None) this.#reject(words, offset, kind, code)
+  }
+
+  applyAll(words: Int32Array, floats: Float64Array, offset: number, count: number): void {
+    for (let done = 0; done < count; done += LOOK_AHEAD_COMMANDS) {
+      const some = Math.min(LOOK_AHEAD_COMMANDS, count - done)
+      const first = offset + done * COMMAND_WORDS
+      for (let index = 0; index < some; index++) this.#places[index] = first + index * COMMAND_WORDS
+      this.#ahead.touch(words, this.#places, some)
+      for (let index = 0; index < some; index++) this.apply(words, floats, first + index * COMMAND_WORDS)
+    }
+  }
+
+  lookAhead(words: Int32Array, places: Int32Array, count: number): void {
+    this.#ahead.touch(words, places, count)
   }
 
   /** Reject of a command of the open frame that its session may not give, or 0. */

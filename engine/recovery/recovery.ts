@@ -8,7 +8,6 @@
  */
 import { join } from 'node:path'
 import { createEngine, restoreEngine } from '../index.js'
-import { COMMAND_WORDS } from '../layout.js'
 import type { Engine, EventSink, GenesisConfig } from '../types.js'
 import type { Disk, DiskFile } from '../journal/disk.js'
 import { syncAll, writeAll } from '../journal/file-backend.js'
@@ -74,8 +73,7 @@ export function applyBlock(engine: Engine, block: JournalBlock): void {
     if (hex(actual) !== hex(expected))
       throw new StateMismatch(block.number, engine.seq, hex(expected), hex(actual))
   }
-  for (let index = 0; index < block.count; index++)
-    engine.apply(block.words, block.floats, COMMANDS_AT + index * COMMAND_WORDS)
+  engine.applyAll(block.words, block.floats, COMMANDS_AT, block.count)
   engine.flush()
   if (engine.seq !== block.lastSeq) throw new Error(`engine at seq ${engine.seq} after block ${block.number}`)
 }

@@ -28,6 +28,33 @@ describe('ring', () => {
       expect(() => createRing(capacity)).toThrow(/power of two/)
   })
 
+  test('shows the messages that wait, across the wrap, and takes none', () => {
+    const sab = createRing(1024)
+    const writer = new RingWriter(sab)
+    const reader = new RingReader(sab)
+    const waiting: number[] = []
+    for (let message = 0; message < 500; message++) {
+      const length = 8 + (message % 23) * 8
+      for (let at = writer.tryClaim(length); ; at = writer.tryClaim(length)) {
+        if (at >= 0) {
+          writer.words[at / 4] = message
+          break
+        }
+        reader.peek()
+        reader.release()
+        waiting.shift()
+      }
+      writer.commit()
+      waiting.push(message)
+      const seen: number[] = []
+      reader.scan((at, bytes) => {
+        expect(bytes).toBe(8 + (reader.words[at / 4]! % 23) * 8)
+        return seen.push(reader.words[at / 4]!) < 5
+      })
+      expect(seen).toEqual(waiting.slice(0, 5))
+    }
+  })
+
   test('gives back messages of any length in order, across the wrap', () => {
     const sab = createRing(1024)
     const writer = new RingWriter(sab)

@@ -191,6 +191,23 @@ export class RingReader {
     }
   }
 
+  /** Shows the messages that wait, oldest first, while `more` returns true. None is taken, nor peeked. */
+  scan(more: (at: number, length: number) => boolean): void {
+    const tail = Atomics.load(this.words, TAIL_WORD)
+    let head = this.head
+    while (head !== tail) {
+      const at = head & (this.capacityUnits - 1)
+      const record = (DATA_BYTES >>> 3) + at
+      const length = this.words[record << 1]!
+      if (length === PADDING) {
+        head = (head + this.capacityUnits - at) | 0
+        continue
+      }
+      if (!more((record << 3) + RECORD_HEADER_BYTES, length)) return
+      head = (head + ((RECORD_HEADER_BYTES + length + 7) >>> 3)) | 0
+    }
+  }
+
   /** Frees the peeked message for the producer. Call once after each successful peek. */
   release(): void {
     this.head = (this.head + ((RECORD_HEADER_BYTES + this.length + 7) >>> 3)) | 0

@@ -21,7 +21,13 @@ import {
   JournalMessageType,
   QueryKind,
 } from '../messages.js'
-import { MESSAGE_ATTACHMENT_BYTES_MAX, MESSAGE_COMMANDS_MAX, RING_MESSAGES_A_TURN } from '../limits.js'
+import {
+  FRAME_COMMANDS_MAX,
+  LOOK_AHEAD_COMMANDS,
+  MESSAGE_ATTACHMENT_BYTES_MAX,
+  MESSAGE_COMMANDS_MAX,
+  RING_MESSAGES_A_TURN,
+} from '../limits.js'
 import type { Publisher } from './publisher.js'
 import type { RingReader, RingWriter } from '../rings/ring.js'
 import type { Sequencer } from './sequencer.js'
@@ -60,6 +66,11 @@ export class RunLoop {
   private readonly scratchWords = new Int32Array(this.scratch)
   private readonly scratchFloats = new Float64Array(this.scratch)
   private readonly scratchBytes = new Uint8Array(this.scratch)
+  /** Offsets of the commands that come next in the ring of `aheadWords`, and how many of them and of their messages. */
+  private readonly ahead = new Int32Array(LOOK_AHEAD_COMMANDS + FRAME_COMMANDS_MAX)
+  private aheadWords: Int32Array = this.scratchWords
+  private aheadCommands = 0
+  private aheadMessages = 0
 
   constructor(options: RunLoopOptions) {
     this.engine = options.engine
@@ -77,9 +88,12 @@ export class RunLoop {
     let handled = 0
     for (let from = 0; from < this.inbound.length; from++) {
       const ring = this.inbound[from]!
+      let foreseen = 0
       for (let count = 0; count < RING_MESSAGES_A_TURN; count++) {
         const at = ring.peek()
         if (at < 0) break
+        if (foreseen === 0) foreseen = this.lookAhead(ring)
+        foreseen--
         const piece = this.handle(ring, from, at)
         ring.release()
         handled++
@@ -89,6 +103,33 @@ export class RunLoop {
     }
     if (handled > 0) this.control.sequencedSeq = this.sequencer.seq
     return handled
+  }
+
+  /**
+   * Tells the engine which commands come next: those of the messages that wait, some LOOK_AHEAD_COMMANDS. Returns the
+   * number of these messages. It reads from the ring itself, as a hint only; what is applied is the private copy.
+   */
+  private lookAhead(ring: RingReader): number {
+    this.aheadWords = ring.words
+    this.aheadMessages = 0
+    this.aheadCommands = 0
+    ring.scan(this.seeAhead)
+    if (this.aheadCommands > 1) this.engine.lookAhead(ring.words, this.ahead, this.aheadCommands)
+    return Math.max(1, this.aheadMessages)
+  }
+
+  private readonly seeAhead = (at: number, length: number): boolean => {
+    const { ahead, aheadWords: words } = this
+    const word = at / 4
+    const isOfCommands =
+      length >= INBOUND_HEADER_WORDS * 4 && words[word + Inbound.TYPE] === InboundType.Commands
+    const count = isOfCommands ? words[word + Inbound.COUNT]! : 0
+    const first = word + INBOUND_HEADER_WORDS
+    const end = Math.min(count, Math.floor((length - INBOUND_HEADER_WORDS * 4) / COMMAND_BYTES))
+    for (let index = 0; index < end && this.aheadCommands < ahead.length; index++)
+      ahead[this.aheadCommands++] = first + index * COMMAND_WORDS
+    this.aheadMessages++
+    return this.aheadMessages < LOOK_AHEAD_COMMANDS && this.aheadCommands < LOOK_AHEAD_COMMANDS
   }
 
   /** True when an inbound message waits. */

@@ -132,6 +132,16 @@ export class OrderIds {
     }
   }
 
+  /** Entry where a key would have its order; the order may stand in one behind, or be none. */
+  home(account: number, low: number, high: number): number {
+    return this.hashOf(account, low, high) & this.mask
+  }
+
+  /** What an entry holds: a slot, -1 or, of one that was moved, a slot that was never used. */
+  slotAt(entry: number): number {
+    return (this.table[entry]! & SLOT_MASK) - 1
+  }
+
   /** Adds an order whose record is filled and whose key is not present. */
   add(slot: number): void {
     const hash = this.hashOfOrder(slot)

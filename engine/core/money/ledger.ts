@@ -134,6 +134,13 @@ export class Ledger {
     return row < 0 && this.old.length !== 0 ? rowIn(this.old, this.oldMask, hash, key) : row
   }
 
+  /** Row of the pair, if it stands where its key would have it; else -1. */
+  guess(account: number, asset: number): number {
+    const key = ((account << KEY_SHIFT) | asset) + 1
+    const entry = 2 * (hashWord(this.random, 0, key) & this.mask)
+    return this.table[entry] === key ? this.table[entry + 1]! : -1
+  }
+
   /** Row of the pair, made when there is none; -1 when all rows are taken. */
   findOrAdd(account: number, asset: number): number {
     const row = this.find(account, asset)

@@ -12,7 +12,7 @@ import { DepositCmd, DepositedEv, TransferCmd, TransferredEv, WithdrawCmd, Withd
 import { ACCOUNTS_MAX, ASSETS_MAX, UNITS_END } from '../limits.js'
 import { ACCOUNT_NUMBERS, AccountNumber, OWNER_WORDS } from './money/ledger.js'
 import { Counter, type State } from './state/state.js'
-import { Clock } from './orders/trading.js'
+import { Clock } from './base/clock-places.js'
 import { isOperators, walletReject } from './sessions/wallet-consent.js'
 
 /** Reject of an amount that is no whole number of units from 1 to 2^53 - 1, or 0. */

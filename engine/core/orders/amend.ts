@@ -21,7 +21,8 @@ import {
   MARKET_MASK,
   CARRY_SHIFT,
 } from '../book/orders.js'
-import { Clock, type Trading } from './trading.js'
+import { Clock } from '../base/clock-places.js'
+import type { Trading } from './trading.js'
 import { isMarket, isStop, restingBook, waitingBook } from '../book/order-types.js'
 import { checkDeadline, checkLots, checkStatus, checkTicks, displayIsValid, expiryIsValid } from './place.js'
 import { UNITS_END, ICEBERG_PARTS_MAX } from '../../limits.js'
@@ -142,8 +143,8 @@ export function amendOrder(
   }
 
   // From here on the order loses its place and comes in anew.
-  const live = !waiting || trading.isTriggered(market, type, side, newTrigger)
-  if (!live && trading.wouldFireLate(market, type, side, newTrigger)) return Reject.TriggersPending
+  const live = !waiting || trading.triggers.isReached(market, type, side, newTrigger)
+  if (!live && trading.triggers.wouldFireLate(market, type, side, newTrigger)) return Reject.TriggersPending
   if (live && !isMarket(type)) {
     const postOnly = (attributes >>> Attr.POST_ONLY_SHIFT) & 3
     if (postOnly !== PostOnly.None) {
@@ -181,12 +182,12 @@ export function amendOrder(
   trading.reserves.hold(slot, row, need)
   trading.orderEvents.amended(slot, oldTicks, false, waiting && !live)
   if (!waiting) trading.enter(slot)
-  else if (live) trading.activate(slot)
+  else if (live) trading.triggers.activate(slot)
   else {
     trading.wait(slot)
     return Reject.None
   }
-  trading.triggerStops(market)
+  trading.triggers.fire(market)
   return Reject.None
 }
 

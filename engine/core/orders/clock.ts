@@ -13,7 +13,8 @@ import { Heap } from '../base/heap.js'
 import { ACCOUNT_NUMBERS, AccountNumber, type Ledger } from '../money/ledger.js'
 import { ExtraNumber } from '../book/orders.js'
 import { checkDeadline, expiryIsValid } from './place.js'
-import { Clock, type Trading } from './trading.js'
+import { Clock } from '../base/clock-places.js'
+import type { Trading } from './trading.js'
 
 /** The dead-man switches that are set: accounts by (deadline, account). */
 export class DeadManSwitches {
@@ -64,7 +65,7 @@ export class DeadManSwitches {
  */
 export function nextDueMs(trading: Trading, switches: DeadManSwitches): number {
   const { expiries, orders, work, clock } = trading
-  if (work.jobs > 0 || trading.nextUnfired(0) >= 0) return clock[Clock.TIME]!
+  if (work.jobs > 0 || trading.triggers.nextUnfired(0) >= 0) return clock[Clock.TIME]!
   const { firstMs } = switches
   if (expiries.size === 0) return firstMs
   return Math.min(firstMs, orders.extraNumbers[2 * expiries.first + ExtraNumber.EXPIRES_AT]!)
@@ -96,8 +97,8 @@ export function advanceTime(
   }
   work.switchesDue = switches.due(now) >= 0
   work.used = 0
-  let market = trading.nextUnfired(0)
-  while (market >= 0 && trading.triggerStops(market)) market = trading.nextUnfired(market + 1)
+  let market = trading.triggers.nextUnfired(0)
+  while (market >= 0 && trading.triggers.fire(market)) market = trading.triggers.nextUnfired(market + 1)
   return Reject.None
 }
 

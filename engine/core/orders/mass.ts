@@ -12,7 +12,8 @@ import {
 } from '../../layout.js'
 import { PROTECTIONS_OF_ACCOUNT, UNITS_END } from '../../limits.js'
 import { checkDeadline } from './place.js'
-import { Clock, type Trading } from './trading.js'
+import { Clock } from '../base/clock-places.js'
+import type { Trading } from './trading.js'
 
 /** CancelAll: every market or one, both sides or one. Returns a Reject. */
 export function cancelAllOrders(

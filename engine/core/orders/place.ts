@@ -21,7 +21,8 @@ import {
   EXTRA_SHIFT,
   ORDER_ATTR_MASK,
 } from '../book/orders.js'
-import { Clock, type Trading } from './trading.js'
+import { Clock } from '../base/clock-places.js'
+import type { Trading } from './trading.js'
 import { isMarket, isStop, restingBook, waitingBook } from '../book/order-types.js'
 import { NONE } from '../book/levels.js'
 import {
@@ -162,8 +163,8 @@ export function placeOrder(
   const high = words[at + PlaceCmd.CLOID_HI]!
   if (trading.ids.find(account, low, high) >= 0) return Reject.DuplicateClientOrderId
 
-  const live = !stop || trading.isTriggered(market, type, side, trigger)
-  if (!live && trading.wouldFireLate(market, type, side, trigger)) return Reject.TriggersPending
+  const live = !stop || trading.triggers.isReached(market, type, side, trigger)
+  if (!live && trading.triggers.wouldFireLate(market, type, side, trigger)) return Reject.TriggersPending
   if (postOnly !== PostOnly.None && live) {
     ticks = trading.prices.postOnlyTicks(market, side, ticks, postOnly)
     if (ticks === 0) return Reject.PostOnlyWouldCross
@@ -247,13 +248,13 @@ export function placeOrder(
   ledger.values[2 * row]! -= need
   ledger.values[2 * row + 1]! += need
   trading.orderEvents.accepted(slot)
-  if (stop && live) trading.activate(slot)
+  if (stop && live) trading.triggers.activate(slot)
   else if (isBarred) trading.cancel(slot, CancelReason.PriceBand)
   else if (!stop) trading.enter(slot)
   else {
     trading.wait(slot)
     return Reject.None
   }
-  trading.triggerStops(market)
+  trading.triggers.fire(market)
   return Reject.None
 }

@@ -1,14 +1,14 @@
 /**
- * The lives of orders: accepted, matched, resting, triggered, cancelled, done; and what each step means
+ * The lives of orders: accepted, matched, resting, cancelled, done (triggered: triggers.ts); and what each step means
  * in money. Everything here has been checked by place.ts or amend.ts, so nothing here refuses.
  *
  * Invariants, true between commands: an order is live exactly while its id finds it, it stands in one of its
  * account's lists and it reserves units, exactly what its unfilled lots need; it then rests in a book or waits
  * for its trigger. An account's lists are in the order of placement.
- * Called by place.ts, amend.ts, clock.ts and engine.ts; calls match.ts, which calls back (MatchSink).
+ * Called by place.ts, amend.ts, clock.ts and engine.ts; calls match.ts and triggers.ts, which call back.
  */
-import { CancelReason, EventKind, MarketStatus, PostOnly, TimeInForce } from '../../codes.js'
-import { Attr, ProtectionTriggeredEv, RefilledEv, TriggeredEv } from '../../layout.js'
+import { CancelReason, EventKind, TimeInForce } from '../../codes.js'
+import { Attr, RefilledEv } from '../../layout.js'
 import { AccountOrders } from './account-orders.js'
 import { Book } from '../book/book.js'
 import type { Events } from '../base/events.js'
@@ -16,8 +16,8 @@ import { allCanReceive } from '../money/fill-bounds.js'
 import { Fills } from '../money/fills.js'
 import { Heap } from '../base/heap.js'
 import { AccountFlag, type Ledger, ACCOUNT_SHIFT, ACCOUNT_NUMBERS, AccountNumber } from '../money/ledger.js'
-import { BookKind, NONE, BOOK_KINDS } from '../book/levels.js'
-import { Market, MarketUnits, type Markets, MARKET_SHIFT } from '../book/markets.js'
+import { NONE, BOOK_KINDS } from '../book/levels.js'
+import { Market, MarketUnits, type Markets } from '../book/markets.js'
 import { MassCancels } from './mass-cancels.js'
 import { Matcher, type MatchSink, Settled } from '../book/match.js'
 import { OrderIds } from '../book/order-ids.js'
@@ -35,14 +35,14 @@ import {
 } from '../book/orders.js'
 import { Prices } from '../book/prices.js'
 import type { Protections } from './protections.js'
+import { ProtectionPulls } from './protection-pulls.js'
 import { Reserves } from '../money/reserves.js'
+import { Triggers } from './triggers.js'
 import type { Work } from '../base/work.js'
 import { isMarket, restingBook, waitingBook } from '../book/order-types.js'
 import { ACCOUNT_ORDERS_FLOOR, ACCOUNT_ORDERS_SHARE } from '../../limits.js'
+import { Clock } from '../base/clock-places.js'
 import { OFFSETS } from '../base/offsets.js'
-
-/** Places in the clock: seq of the command that is applied, engine time in ms. */
-export const Clock = { SEQ: 0, TIME: 1 } as const
 
 export class Trading implements MatchSink {
   readonly orders: Orders
@@ -53,6 +53,7 @@ export class Trading implements MatchSink {
   readonly ledger: Ledger
   readonly reserves: Reserves
   readonly prices: Prices
+  readonly triggers: Triggers
   readonly markets: Markets
   readonly protections: Protections
   readonly events: Events
@@ -67,11 +68,7 @@ export class Trading implements MatchSink {
   isTrial = false
   private readonly matcher: Matcher
   private readonly fills: Fills
-  /** Markets in which triggers were reached that have not fired yet. */
-  private unfired = 0
-  /** Protections that a fill of the match in progress has reached. */
-  private readonly reached: Int32Array
-  private reachedCount = 0
+  private readonly protectionPulls: ProtectionPulls
 
   constructor(
     ordersMax: number,
@@ -108,7 +105,15 @@ export class Trading implements MatchSink {
     this.orderEvents = new OrderEvents(this.orders, events, clock)
     this.fills = new Fills(this.orders, ledger, markets, this.reserves, this.orderEvents)
     this.matcher = new Matcher(this.book, markets.units, work, this)
-    this.reached = new Int32Array(protections.capacity)
+    this.triggers = new Triggers(this, this)
+    this.protectionPulls = new ProtectionPulls(
+      this.orders,
+      markets,
+      protections,
+      this.massCancels,
+      events,
+      clock,
+    )
     const { extras, extraNumbers, numbers } = this.orders
     this.expiries = new Heap(ordersMax + 1, {
       first: (slot) => extraNumbers[2 * slot + ExtraNumber.EXPIRES_AT]!,
@@ -128,7 +133,7 @@ export class Trading implements MatchSink {
     const { words } = this.orders
     const account = words[(maker << ORDER_SHIFT) + Order.ACCOUNT]!
     if ((this.ledger.accounts[account << ACCOUNT_SHIFT]! & AccountFlag.Protected) !== 0)
-      this.countProtected(maker, account, lots)
+      this.protectionPulls.countFill(maker, account, lots)
     return Settled.Done
   }
 
@@ -244,7 +249,7 @@ export class Trading implements MatchSink {
         restingBook(words[at + Order.MARKET_CARRY]! & MARKET_MASK, (attributes >>> Attr.SIDE_SHIFT) & 1),
       )
     }
-    if (this.reachedCount > 0) this.pullProtected()
+    if (this.protectionPulls.isDue) this.protectionPulls.pull()
   }
 
   /** True when `lots` at the order's limit come to more than its cap: it may not rest with them. */
@@ -276,122 +281,6 @@ export class Trading implements MatchSink {
       (attributes >>> Attr.SIDE_SHIFT) & 1,
     )
     this.book.append(slot, book, extras[(slot << EXTRA_SHIFT) + Extra.TRIGGER]!)
-  }
-
-  /** True when the last trade has reached a stop's trigger. */
-  isTriggered(market: number, type: number, side: number, triggerTicks: number): boolean {
-    const last = this.markets.words[(market << MARKET_SHIFT) + Market.LAST_TICKS]!
-    if (last === 0) return false
-    return waitingBook(market, type, side) & 1 ? last >= triggerTicks : last <= triggerTicks
-  }
-
-  /** True when a stop that began to wait now would fire by trades of before, whose triggers still fire. */
-  wouldFireLate(market: number, type: number, side: number, triggerTicks: number): boolean {
-    const { words } = this.markets
-    const at = market << MARKET_SHIFT
-    const high = words[at + Market.TOUCHED_HIGH]!
-    if (high === 0) return false
-    return waitingBook(market, type, side) & 1
-      ? high >= triggerTicks
-      : words[at + Market.TOUCHED_LOW]! <= triggerTicks
-  }
-
-  /**
-   * Fires every trigger that the market's trades have reached, one after the other, cascades included, while
-   * at least half of the message's steps are left; false when the rest must wait for the next Time command.
-   */
-  triggerStops(market: number): boolean {
-    const { words } = this.markets
-    const at = (market << MARKET_SHIFT) & OFFSETS
-    if (words[at + Market.TOUCHED_HIGH] === 0) return true
-    const rising = market * BOOK_KINDS + BookKind.RisingStops
-    const falling = market * BOOK_KINDS + BookKind.FallingStops
-    const { best } = this.book.levels
-    const { work } = this
-    for (;;) {
-      let slot: number
-      if (best[rising]! >= 0 && this.book.bestTicks(rising) <= words[at + Market.TOUCHED_HIGH]!)
-        slot = this.book.first(rising)
-      else if (best[falling]! >= 0 && this.book.bestTicks(falling) >= words[at + Market.TOUCHED_LOW]!)
-        slot = this.book.first(falling)
-      else break
-      if (work.used * 2 > work.max || !work.take()) {
-        this.markUnfired(market)
-        return false
-      }
-      this.trigger(slot)
-    }
-    words[at + Market.TOUCHED_LOW] = 0
-    words[at + Market.TOUCHED_HIGH] = 0
-    if (words[at + Market.UNFIRED] === 1) {
-      words[at + Market.UNFIRED] = 0
-      this.unfired--
-    }
-    return true
-  }
-
-  /** Notes that triggers of the market wait for a Time command. */
-  markUnfired(market: number): void {
-    const at = market << MARKET_SHIFT
-    if (this.markets.words[at + Market.UNFIRED] === 1) return
-    this.markets.words[at + Market.UNFIRED] = 1
-    this.unfired++
-  }
-
-  /** The first active market from `from` on in which triggers wait for a Time command, or -1. */
-  nextUnfired(from: number): number {
-    if (this.unfired === 0) return -1
-    const { words, end } = this.markets
-    for (let market = from; market < end; market++) {
-      const at = market << MARKET_SHIFT
-      if (words[at + Market.UNFIRED] === 1 && words[at + Market.STATUS] === MarketStatus.Active) return market
-    }
-    return -1
-  }
-
-  private trigger(slot: number): void {
-    const gone = this.goneReason(slot)
-    if (gone !== 0) {
-      this.cancel(slot, gone)
-      return
-    }
-    this.book.remove(slot)
-    this.orders.words[(slot << ORDER_SHIFT) + Order.ATTR]! &= ~Mark.Waiting
-    this.activate(slot)
-  }
-
-  /** A stop whose trigger is reached becomes the order that it stands for, if it still may. */
-  activate(slot: number): void {
-    const { words, extras } = this.orders
-    const at = (slot << ORDER_SHIFT) & OFFSETS
-    const type = (words[at + Order.ATTR]! >>> Attr.ORDER_TYPE_SHIFT) & 7
-    const ticks = this.triggeredTicks(slot, type)
-    if (ticks !== 0 && ticks !== words[at + Order.TICKS]) {
-      words[at + Order.TICKS] = ticks
-      this.reserves.set(slot, words[at + Order.VISIBLE]!)
-    }
-    const event = this.orderEvents.about(EventKind.Triggered, slot, 0)
-    this.events.words[event + TriggeredEv.TRIGGER_TICKS] = extras[(slot << EXTRA_SHIFT) + Extra.TRIGGER]!
-    if (ticks !== 0) this.enter(slot)
-    else this.cancel(slot, isMarket(type) ? CancelReason.PriceBand : CancelReason.TriggerRejected)
-  }
-
-  /** The price that a triggered order goes on with; 0 = it may not be placed. */
-  private triggeredTicks(slot: number, type: number): number {
-    const { words } = this.orders
-    const at = (slot << ORDER_SHIFT) & OFFSETS
-    const attributes = words[at + Order.ATTR]!
-    const side = (attributes >>> Attr.SIDE_SHIFT) & 1
-    const market = words[at + Order.MARKET_CARRY]! & MARKET_MASK
-    const limit = words[at + Order.TICKS]!
-    if (isMarket(type)) return this.prices.tightened(market, side, limit)
-    const postOnly = (attributes >>> Attr.POST_ONLY_SHIFT) & 3
-    const ticks =
-      postOnly === PostOnly.None ? limit : this.prices.postOnlyTicks(market, side, limit, postOnly)
-    if (ticks === 0 || this.prices.outsideBand(market, ticks)) return 0
-    const timeInForce = (attributes >>> Attr.TIME_IN_FORCE_SHIFT) & 7
-    const mayRest = timeInForce === TimeInForce.GTC || timeInForce === TimeInForce.GTD
-    return mayRest && this.book.levelMissing(restingBook(market, side), ticks) ? 0 : ticks
   }
 
   /** Cancels a live order wherever it stands, or one that was just matched and stands nowhere. */
@@ -449,34 +338,6 @@ export class Trading implements MatchSink {
     }
     if (shown < visible) this.book.reduce(slot, visible - shown)
     this.reserves.set(slot, remaining)
-  }
-
-  // ---- Protections
-
-  private countProtected(maker: number, account: number, lots: number): void {
-    const { words } = this.orders
-    const at = (maker << ORDER_SHIFT) & OFFSETS
-    const market = words[at + Order.MARKET_CARRY]! & MARKET_MASK
-    const quote = words[at + Order.TICKS]! * lots * this.markets.units[2 * market + MarketUnits.TICK]!
-    const entry = this.protections.countFill(account, market, quote, this.clock[Clock.TIME]!)
-    if (entry >= 0) this.reached[this.reachedCount++] = entry
-  }
-
-  /** Pulls the orders behind each protection that the match has reached. After the match, not within. */
-  private pullProtected(): void {
-    for (let index = 0; index < this.reachedCount; index++) {
-      const entry = this.reached[index]!
-      const account = this.protections.account(entry)
-      const market = this.protections.market(entry)
-      const event = this.events.next(EventKind.ProtectionTriggered, this.clock)
-      this.events.words[event + ProtectionTriggeredEv.ACCOUNT] = account
-      this.events.words[event + ProtectionTriggeredEv.MARKET] = market
-      this.massCancels.begin(
-        { account, market, side: -1, reason: CancelReason.Protection, haltedToo: true },
-        this.clock[Clock.SEQ]!,
-      )
-    }
-    this.reachedCount = 0
   }
 
   // ---- Fill or kill

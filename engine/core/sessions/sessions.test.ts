@@ -12,7 +12,7 @@ import { Events } from '../base/events.js'
 import { Ledger } from '../money/ledger.js'
 import { Rig, USD } from '../../reference/rig.js'
 import { Sessions } from './sessions.js'
-import { Clock } from '../orders/trading.js'
+import { Clock } from '../base/clock-places.js'
 
 const NOW = 1_000_000_000
 

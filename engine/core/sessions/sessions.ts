@@ -33,7 +33,7 @@ import {
   SessionState,
   SessionTable,
 } from './session-table.js'
-import { Clock } from '../orders/trading.js'
+import { Clock } from '../base/clock-places.js'
 import { isOperators, walletReject } from './wallet-consent.js'
 
 const NONE = -1

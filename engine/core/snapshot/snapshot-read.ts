@@ -20,7 +20,7 @@ import { KEY_WORDS, SESSION_SHIFT, Session, SessionNumber } from '../sessions/se
 import type { Sessions } from '../sessions/sessions.js'
 import { Section, SnapshotError, needsExtra, symbolOf } from './snapshot-format.js'
 import { Counter, type State } from '../state/state.js'
-import { Clock } from '../orders/trading.js'
+import { Clock } from '../base/clock-places.js'
 
 /**
  * Reads the body of a snapshot (snapshot-format.ts) into an empty state: no markets, accounts or orders yet.
@@ -99,7 +99,7 @@ function readMarkets(reader: ByteReader, { markets, ledger, trading }: State): v
     markets.set(id, Market.LAST_TICKS, lastTicks)
     markets.set(id, Market.TOUCHED_LOW, touchedLow)
     markets.set(id, Market.TOUCHED_HIGH, touchedHigh)
-    if (touchedHigh !== 0) trading.markUnfired(id)
+    if (touchedHigh !== 0) trading.triggers.markUnfired(id)
     for (let tier = 0; tier < TIERS_MAX; tier++) {
       const at = id * TIERS_MAX + tier
       markets.tierSet[at] = reader.int()

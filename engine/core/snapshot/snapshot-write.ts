@@ -35,7 +35,7 @@ import {
 } from './snapshot-format.js'
 import { Counter, type State } from '../state/state.js'
 import { isStop } from '../book/order-types.js'
-import { Clock } from '../orders/trading.js'
+import { Clock } from '../base/clock-places.js'
 
 /** The unsealed snapshot: complete but for its checksum. */
 export function captureState(state: State): Uint8Array {

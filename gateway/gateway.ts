@@ -51,7 +51,7 @@ import { sessionEvent } from './session-events.js'
 import { Stream } from './streams/stream.js'
 import { Submissions } from './link/submissions.js'
 import { Subscriptions } from './streams/subscriptions.js'
-import { boundUnsent } from './connections/unsent.js'
+import { type Unread, boundUnsent } from './connections/unsent.js'
 import { UsedNonces } from './frames/used-nonces.js'
 import { WalletChecks } from './signatures/wallet-checks.js'
 import {
@@ -118,6 +118,8 @@ export class Gateway implements EngineLinkHandler {
   readonly admission: Admission
   readonly #turns = new Turns((connection, message) => this.#handle(connection, message))
   readonly #receipts: Receipts | undefined
+  /** Answers over HTTP of which their clients have not read all. */
+  readonly heldAnswers = new Set<Unread>()
   readonly #connections = new Set<Connection>()
   readonly #dirty = new Set<Connection>()
   readonly requests: Requests
@@ -389,7 +391,7 @@ export class Gateway implements EngineLinkHandler {
       this.snapshots.sweep(now)
       for (const market of this.markets.values()) market.sweep(now, this.data.config.streamIdleS * 1000)
       this.limits.sweep(now)
-      boundUnsent(this.#connections, this.data.config.unsentBytesSumMax)
+      boundUnsent([...this.#connections, ...this.heldAnswers], this.data.config.unsentBytesSumMax)
     }
     // After a pause of this thread signs of life may wait unread: nobody is closed before they were looked at.
     const judges = now - this.#sweptAtMs < idleMs / 2

@@ -27,10 +27,15 @@ export class KeptConnections {
   /** An answer has been given: whether its connection may be kept. */
   keep(ip: string, now: number): boolean {
     if (this.count(ip, now) >= this.#most) return false
+    this.add(ip, now)
+    return true
+  }
+
+  /** A connection is kept, although there may be too many. */
+  add(ip: string, now: number): void {
     const ends = this.#ends.get(ip)
     if (ends === undefined) this.#ends.set(ip, [now + HTTP_IDLE_MS])
     else ends.push(now + HTTP_IDLE_MS)
-    return true
   }
 
   /** Forgets addresses whose connections have all ended. */

@@ -91,6 +91,11 @@ export class Limits {
     return this.#kept.keep(ip, performance.now())
   }
 
+  /** An HTTP connection stays open, however many do. */
+  keptHttp(ip: string): void {
+    this.#kept.add(ip, performance.now())
+  }
+
   sweep(now: number): void {
     this.#kept.sweep(now)
   }

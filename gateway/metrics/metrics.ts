@@ -20,6 +20,7 @@ export interface MeasuredParts {
   readonly figures: Figures
   readonly submissions: Submissions
   readonly stats: GatewayStats
+  readonly heldAnswers: { readonly size: number }
   readonly settlementFigures: SettlementFigures | undefined
 }
 
@@ -44,6 +45,11 @@ export class Metrics {
       [new Counter({ name, help, registers }), read] as const
     this.#gauges = [
       gauge('glassbook_gateway_connections', 'open WebSocket connections', () => gateway.stats.connections),
+      gauge(
+        'glassbook_gateway_held_answers',
+        'HTTP answers of which the client has not read all',
+        () => gateway.heldAnswers.size,
+      ),
       gauge('glassbook_durable_seq', 'last seq that is known to be on disk', () => link.control.durableSeq),
       gauge('glassbook_journal_lag_commands', 'commands sequenced and not yet durable', () =>
         Math.max(0, link.control.sequencedSeq - link.control.durableSeq),

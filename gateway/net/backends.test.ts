@@ -27,9 +27,9 @@ const DOMAIN = createHash('sha256')
   .digest()
 const hasNative = loadBackend('auto').backend !== nodeBackend
 
-async function until(condition: () => boolean, what: string): Promise<void> {
+async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
   const end = performance.now() + 120_000
-  while (!condition()) {
+  while (!(await condition())) {
     if (performance.now() > end) throw new Error(`waited in vain: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
@@ -191,6 +191,45 @@ describe.each(hasNative ? (['uws', 'ws'] as const) : (['ws'] as const))('sockets
     late.terminate()
   }, 180_000)
 
+  test('HTTP answers of which a client reads nothing are held one at a time, and arrive whole when it reads', async () => {
+    const FREE = { perSecond: 1e9, burst: 1e9 }
+    await start({ requestRate: FREE, ipRequestRate: FREE, connectRate: FREE })
+    const request = 'GET /v1/openapi.json HTTP/1.1\r\nHost: a\r\n\r\n'
+    const body = await (await fetch(`http://127.0.0.1:${rig.port}/v1/openapi.json`)).text()
+    const held = async (): Promise<number> => {
+      const metrics = await (await fetch(`http://127.0.0.1:${rig.port}/metrics`)).text()
+      return Number(/^glassbook_gateway_held_answers\{[^}]*\} (\d+)$/m.exec(metrics)![1])
+    }
+    const slow = raw('')
+    slow.socket.pause()
+    let asked = 0
+    // Until the buffers of the kernel are full.
+    while ((await held()) === 0) {
+      if (asked === 5000) throw new Error('never held')
+      slow.socket.write(request)
+      asked++
+    }
+    // Many in one packet: they wait, or end their connection; nobody keeps the answers.
+    const before = process.memoryUsage().rss
+    const flood = raw(request.repeat(3000))
+    flood.socket.pause()
+    for (let look = 0; look < 20; look++) expect(await held()).toBeLessThanOrEqual(2)
+    expect((process.memoryUsage().rss - before) / 2 ** 20).toBeLessThan(120)
+    flood.socket.destroy()
+    slow.socket.resume()
+    const bytes = Buffer.byteLength(body)
+    await until(() => slow.got().length > asked * bytes, 'every answer')
+    const answers = slow.got().split('HTTP/1.1 200 OK').slice(1)
+    const isWhole = (answer: string): boolean =>
+      Buffer.from(answer.split('\r\n\r\n')[1]!, 'latin1').toString() === body
+    expect([answers.length, answers.every(isWhole)]).toEqual([asked, true])
+    // And the next request is read again.
+    slow.socket.write('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n')
+    await until(() => slow.got().endsWith('ok'), 'an answer behind them')
+    await until(async () => (await held()) === 0, 'nothing held')
+    slow.socket.destroy()
+  }, 120_000)
+
   test('who never reads is closed, with bounded memory; an address that is kept out gets nothing', async () => {
     await start({
       unsentBytesMax: 1 << 20,
@@ -246,6 +285,65 @@ describe.each(hasNative ? (['uws', 'ws'] as const) : (['ws'] as const))('sockets
     await until(() => expecting.got().includes('HTTP/1.1'), 'an answer')
     expect(expecting.got()).not.toContain(' 417 ')
     expecting.socket.destroy()
+  }, 120_000)
+
+  test('a message in a few parts is one message; one in very many is that, or the end of its connection alone', async () => {
+    await start()
+    const text = Buffer.from('[0,1,"time",[]]')
+    /** The message a byte a part, and `empty` parts of nothing between. */
+    const parts = (empty: number): Buffer => {
+      const part = (first: boolean, last: boolean, bytes: Uint8Array): Buffer =>
+        Buffer.concat([
+          Uint8Array.of((last ? 0x80 : 0) | (first ? 1 : 0), 0x80 | bytes.length, 0, 0, 0, 0),
+          bytes,
+        ])
+      const nothing = Buffer.concat(
+        Array.from({ length: empty }, () => part(false, false, new Uint8Array(0))),
+      )
+      const of = (index: number): Buffer =>
+        part(index === 0, index === text.length - 1, text.subarray(index, index + 1))
+      return Buffer.concat([
+        of(0),
+        nothing,
+        ...Array.from({ length: text.length - 1 }, (_, at) => of(at + 1)),
+      ])
+    }
+    const answered = (got: string): boolean => /\[1,1,\[\d+,\d+\]\]/.test(got)
+    const few = raw(handshake(Subprotocol.Json))
+    await until(() => few.got().includes('101 Switching'), 'the upgrade')
+    few.socket.write(parts(0))
+    await until(() => answered(few.got()), 'an answer')
+    const many = raw(handshake(Subprotocol.Json))
+    await until(() => many.got().includes('101 Switching'), 'the upgrade')
+    many.socket.write(parts(100_000))
+    await until(() => answered(many.got()) || many.ended(), 'an answer, or the end')
+    if (sockets === 'ws') expect(answered(many.got())).toBe(false)
+    // Nobody else notices.
+    few.socket.write(parts(1))
+    await until(() => few.got().split('[1,1,').length === 3, 'another answer')
+    for (const { socket } of [few, many]) socket.destroy()
+  }, 120_000)
+
+  test('a wish for another protocol goes unheard: the request is answered as it is', async () => {
+    await start()
+    const wish =
+      'Host: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n'
+    for (const [line, status] of [
+      ['GET /healthz HTTP/1.1', '200 OK'],
+      ['GET / HTTP/1.1', '404 Not Found'],
+      ['GET /v1/depth?market=0 HTTP/1.1', '200 OK'],
+      // A key makes a handshake at the WebSocket's own path alone.
+      ['GET /healthz HTTP/1.1\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', '200 OK'],
+    ] as const) {
+      const one = raw(`${line}\r\n${wish}`)
+      await until(() => one.got().includes('\r\n\r\n'), `an answer to ${line}`)
+      expect([line, one.got().split('\r\n')[0]]).toEqual([line, `HTTP/1.1 ${status}`])
+      one.socket.destroy()
+    }
+    // With the key it is a handshake, for a protocol that is not spoken.
+    const key = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13'
+    expect(await askedUntilEnd(`GET / HTTP/1.1\r\n${key}\r\n${wish}`)).toMatch(/^HTTP\/1\.1 426 /)
+    expect(await (await fetch(`http://127.0.0.1:${rig.port}/healthz`)).text()).toBe('ok')
   }, 120_000)
 
   test('a stop ends every connection: a WebSocket with its code, idle and half-open ones of HTTP', async () => {

@@ -162,7 +162,13 @@ export function addressUnlessTold(gateway: Gateway, response: HttpResponse): str
 }
 
 function replyTo(gateway: Gateway, response: HttpResponse, request: HttpRequest, ip: string): Reply {
-  return new Reply(response, request, ip, (ofIp, code, ends) => gateway.refusedOverHttp(ofIp, code, ends))
+  return new Reply(
+    response,
+    request,
+    ip,
+    (ofIp, code, ends) => gateway.refusedOverHttp(ofIp, code, ends),
+    gateway.heldAnswers,
+  )
 }
 
 /** Runs a handler; whatever it throws becomes the answer, and a fault of our own ends this thread. */
@@ -199,8 +205,11 @@ function admit(gateway: Gateway, reply: Reply, request: HttpRequest): boolean {
   if (refusal !== undefined) throw new RequestError(refusal.code, refusal.message, refusal.retryAfter)
   limits.opened(reply.ip)
   reply.onEnd(() => {
-    limits.closed(reply.ip)
     if (!limits.keepsHttp(reply.ip)) reply.closes = true
+  })
+  reply.onLeft((isKept) => {
+    limits.closed(reply.ip)
+    if (isKept) limits.keptHttp(reply.ip)
   })
   const bytes = headBytes(request)
   if (bytes > HTTP_HEAD_BYTES_MAX) {

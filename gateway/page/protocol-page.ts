@@ -234,7 +234,7 @@ export function protocolPage(read: ReadSource): string {
         ],
       ),
       '',
-      'Prices are *ticks*, sizes *lots*, amounts *units*. base units = lots x lotUnits, quote units = ticks x lots x tickUnits of the market; one unit is `unitAtoms` atoms of the token. Times are milliseconds since 1970. A `seq` is the number of a command in the order of the world, without gap. A key that stands twice in an object is refused.',
+      'Prices are *ticks*, sizes *lots*, amounts *units*. base units = lots x lotUnits, quote units = ticks x lots x tickUnits of the market; one unit is `unitAtoms` atoms of the token. Times are milliseconds since 1970. A `seq` is the number of a command in the order of the world, without gap. A key that stands twice in an object is refused, and so is a number of JSON that would be read as another whole one (0.99999999999999999).',
     ].join('\n'),
     '## Messages',
     table(

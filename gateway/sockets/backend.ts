@@ -75,8 +75,18 @@ export interface HttpResponse {
   /** Status and headers come before the end, in this order. */
   writeStatus(status: string): unknown
   writeHeader(name: string, value: string): unknown
-  /** Answers; `closes` says so to the client and ends the connection after it. */
+  /** Answers; `closes` says so to the client and ends the connection after it. What the kernel does not take is kept. */
   end(body: string | Uint8Array, closes: boolean): unknown
+  /**
+   * Answers with a body of `bytes`, of which `body` is what has not left yet; never of none. Whether all of `body` was
+   * taken, and whether the answer has left: of what was not taken nothing is kept, and `onWritable` asks for it. The
+   * response is dead once its answer has left.
+   */
+  tryEnd(body: string | Uint8Array, bytes: number): [isTaken: boolean, hasLeft: boolean]
+  /** Bytes of the body that have left. */
+  getWriteOffset(): number
+  /** Called when more may be written, with the bytes of the body that have left; answers whether all was taken. */
+  onWritable(write: (offset: number) => boolean): unknown
   /** Answers with the headers alone, a length among them. */
   endWithoutBody(): unknown
   /** Makes a WebSocket of a handshake, within its handler. */

@@ -77,7 +77,14 @@ export class NodeResponse implements HttpResponse {
   #status = '200 OK'
   readonly #headers: string[] = []
   #aborted: (() => void) | undefined
+  #writable: ((offset: number) => boolean) | undefined
+  /** The answer is the connection's last. */
+  #closes = false
+  #isAnswered = false
+  /** The answer has left, or nobody is there to be answered. */
   #isDone = false
+  /** Of the body. */
+  #bytes = 0
 
   /** `upgrade`: of a handshake. */
   constructor(
@@ -126,32 +133,63 @@ export class NodeResponse implements HttpResponse {
 
   writeHeader(name: string, value: string): void {
     this.#headers.push(name, value)
+    if (name === 'connection') this.#closes = true
   }
 
   end(body: string | Uint8Array, closes: boolean): void {
     // "No content" has no length either.
     if (!this.#status.startsWith('204')) this.writeHeader('content-length', String(Buffer.byteLength(body)))
     if (closes) this.writeHeader('connection', 'close')
-    this.#send(body, closes)
+    this.#send(body)
   }
 
   endWithoutBody(): void {
-    this.#send('', false)
+    this.#send('')
   }
 
-  #send(body: string | Uint8Array, closes: boolean): void {
-    if (this.#isDone) return
-    this.#isDone = true
+  /** Of what the kernel does not take node:http keeps all; it says so like one that keeps nothing. */
+  tryEnd(body: string | Uint8Array, bytes: number): [isTaken: boolean, hasLeft: boolean] {
+    if (!this.#isAnswered) {
+      this.#bytes = bytes
+      this.writeHeader('content-length', String(bytes))
+      this.#send(body)
+    }
+    return [this.#isDone, this.#isDone]
+  }
+
+  getWriteOffset(): number {
+    return Math.max(0, this.#bytes - this.#connection.socket.writableLength)
+  }
+
+  onWritable(write: (offset: number) => boolean): void {
+    this.#writable = write
+  }
+
+  #send(body: string | Uint8Array): void {
+    if (this.#isAnswered || this.#isDone) return
+    this.#isAnswered = true
     const space = this.#status.indexOf(' ')
     this.#response.writeHead(
       Number(this.#status.slice(0, space)),
       this.#status.slice(space + 1),
       this.#headers,
     )
+    const { socket } = this.#connection
     // Until it has left; then node:http gives the connection its idle time.
-    this.#connection.socket.setTimeout(ANSWER_MS)
+    socket.setTimeout(ANSWER_MS)
     this.#response.end(body)
-    this.#connection.answered(closes)
+    if (socket.writableLength === 0) this.#left()
+    else this.#response.once('finish', () => this.#left())
+  }
+
+  /** The kernel has the whole answer: the connection's next request has its turn. */
+  #left(): void {
+    if (this.#isDone) return
+    this.#isDone = true
+    this.#writable?.(this.#bytes)
+    // Not within this call: whoever answered has not heard yet that it has left.
+    if (this.#closes) this.#connection.answered(true)
+    else queueMicrotask(() => this.#connection.answered(false))
   }
 
   upgrade<Data>(data: Data, _key: string, subprotocol: string): void {

@@ -25,6 +25,7 @@ import { type Client, type Session, createClient } from '../../sdk/index.js'
 import { Kind, Method } from '../../sdk/wire/layout.js'
 import { packMsgpack, unpackMsgpack } from '../../sdk/wire/msgpack.js'
 import { domainPreimage, logonMessage } from '../../sdk/wire/signed.js'
+import { testWithThreads } from '../../test/support/sockets.js'
 
 const CONNECTIONS = 8
 /** Unanswered frames of a connection. */
@@ -149,32 +150,35 @@ function takenOf(approvals: readonly number[], endsAtMs: readonly number[]): Tak
   return taken
 }
 
-test('behind the revocation, or the expiry, of their session no unsigned commands are taken on any thread', async () => {
-  const rig = await startRig({
-    accounts: 1,
-    gateways: 2,
-    signed: false,
-    dataDir,
-    config: { connectRate: FREE, requestRate: FREE, orderRate: FREE, ipOrderRate: FREE },
-  })
-  const own: Client = await createClient({ url: rig.url, wallet: rig.wallets[0]! }).connect()
-  const approvals: number[] = []
-  const endsAtMs: number[] = []
-  for (let round = 0; round < 6; round++) {
-    const expires = round % 3 === 2
-    const expiresAtMs = (await own.engineTime()) + (expires ? 3000 : 3_600_000)
-    const session = await own.createSession({ expiresAtMs })
-    approvals.push(session.approval)
-    endsAtMs.push(expiresAtMs)
-    await hammer(rig, round, session, () =>
-      expires ? Promise.resolve() : own.revokeSession(session.approval),
-    )
-  }
-  own.close()
-  await rig.stop()
-  const { orders, late, refused } = takenOf(approvals, endsAtMs)
-  for (let round = 0; round < approvals.length; round++) expect(orders.get(round)).toBeGreaterThan(100)
-  expect(late).toBe(0)
-  // The threads went on for as long as they did not know: the engine was asked, and refused.
-  expect(refused.get(Reject.UnknownSession)).toBeGreaterThan(0)
-})
+testWithThreads(
+  'behind the revocation, or the expiry, of their session no unsigned commands are taken on any thread',
+  async () => {
+    const rig = await startRig({
+      accounts: 1,
+      gateways: 2,
+      signed: false,
+      dataDir,
+      config: { connectRate: FREE, requestRate: FREE, orderRate: FREE, ipOrderRate: FREE },
+    })
+    const own: Client = await createClient({ url: rig.url, wallet: rig.wallets[0]! }).connect()
+    const approvals: number[] = []
+    const endsAtMs: number[] = []
+    for (let round = 0; round < 6; round++) {
+      const expires = round % 3 === 2
+      const expiresAtMs = (await own.engineTime()) + (expires ? 3000 : 3_600_000)
+      const session = await own.createSession({ expiresAtMs })
+      approvals.push(session.approval)
+      endsAtMs.push(expiresAtMs)
+      await hammer(rig, round, session, () =>
+        expires ? Promise.resolve() : own.revokeSession(session.approval),
+      )
+    }
+    own.close()
+    await rig.stop()
+    const { orders, late, refused } = takenOf(approvals, endsAtMs)
+    for (let round = 0; round < approvals.length; round++) expect(orders.get(round)).toBeGreaterThan(100)
+    expect(late).toBe(0)
+    // The threads went on for as long as they did not know: the engine was asked, and refused.
+    expect(refused.get(Reject.UnknownSession)).toBeGreaterThan(0)
+  },
+)

@@ -18,6 +18,9 @@ import {
   walletDomain,
   walletTypes,
 } from '../../sdk/wire/signed.js'
+import { isNative } from '../../test/support/sockets.js'
+
+const NODE_HTTP_REFUSAL = 'HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n'
 
 const VAULT = `0x${'11'.repeat(20)}` as const
 const DOMAIN = createHash('sha256').update(domainPreimage(31337, VAULT)).digest()
@@ -314,10 +317,9 @@ describe('HTTP', () => {
       // Until the connection ends.
       const alone = await raw([asked], /nothing/)
       expect(alone.match(/HTTP\/1\.1 [0-9]+/g)).toEqual(['HTTP/1.1 400'])
-      // Or in the words of node:http, which refuses some of them before they come here.
-      expect(alone).toMatch(
-        /"name":"MalformedMessage"|^HTTP\/1\.1 400 Bad Request\r\nConnection: close\r\n\r\n$/,
-      )
+      // node:http refuses some of them before they come here, in its own words.
+      const isOurs = alone.includes('"name":"MalformedMessage"')
+      if (!isOurs) expect([isNative, alone]).toEqual([false, NODE_HTTP_REFUSAL])
       const both = await raw([asked + next], /200 OK/)
       expect(both.match(/HTTP\/1\.1 [0-9]+/g) ?? ['HTTP/1.1 400']).toEqual(['HTTP/1.1 400'])
     }

@@ -16,6 +16,7 @@ import type { WireValue } from '../../sdk/wire/msgpack.js'
 import { Connection, type ClientSocket } from '../connections/connection.js'
 import { EventMemory } from './kept-events.js'
 import { Stream } from './stream.js'
+import { testWithThreads } from '../../test/support/sockets.js'
 
 async function until(condition: () => boolean | Promise<boolean>, what: string, ms = 180_000): Promise<void> {
   const end = performance.now() + ms
@@ -200,7 +201,7 @@ test('who never reads a private stream is closed with a code, and nothing is dro
   )
 })
 
-test('two gateway threads share a port; clients of either see the same', async () => {
+testWithThreads('two gateway threads share a port; clients of either see the same', async () => {
   const rig = await startRig({ accounts: 2, gateways: 2, config: { connectRate: FREE, requestRate: FREE } })
   const clients = await Promise.all(
     Array.from({ length: 8 }, (_, index) => open(rig.url, rig.wallets[index % 2])),
@@ -359,56 +360,60 @@ test('an event of many commands is told in several, none of which ends within a 
   expect(events.flatMap(([, , , , data]) => data)).toEqual(entries)
 })
 
-test('depth and L3 positions of another gateway thread start from a snapshot; ticker times agree with HTTP', async () => {
-  const rig = await startRig({ accounts: 2, gateways: 2 })
-  const maker = await open(rig.url, rig.wallets[0])
-  /** Position and first message of a stream on whatever thread the connection falls to. */
-  const follow = (name: string, from?: WireValue) =>
-    new Promise<{ message: WireValue[]; close: () => void }>((resolve, reject) => {
-      const socket = new WebSocket(rig.url, Subprotocol.Json)
-      socket.onopen = () =>
-        socket.send(JSON.stringify([0, 1, 'subscribe', from === undefined ? [name] : [name, from]]))
-      socket.onerror = () => reject(new Error('no connection'))
-      socket.onmessage = ({ data }) => {
-        const message = unpackJson((data as Buffer).toString()) as WireValue[]
-        if (message[0] !== Kind.Snapshot && message[0] !== Kind.Event) return
-        if (message[1] === name) resolve({ message, close: () => socket.close() })
+testWithThreads(
+  'depth and L3 positions of another gateway thread start from a snapshot; ticker times agree with HTTP',
+  async () => {
+    const rig = await startRig({ accounts: 2, gateways: 2 })
+    const maker = await open(rig.url, rig.wallets[0])
+    /** Position and first message of a stream on whatever thread the connection falls to. */
+    const follow = (name: string, from?: WireValue) =>
+      new Promise<{ message: WireValue[]; close: () => void }>((resolve, reject) => {
+        const socket = new WebSocket(rig.url, Subprotocol.Json)
+        socket.onopen = () =>
+          socket.send(JSON.stringify([0, 1, 'subscribe', from === undefined ? [name] : [name, from]]))
+        socket.onerror = () => reject(new Error('no connection'))
+        socket.onmessage = ({ data }) => {
+          const message = unpackJson((data as Buffer).toString()) as WireValue[]
+          if (message[0] !== Kind.Snapshot && message[0] !== Kind.Event) return
+          if (message[1] === name) resolve({ message, close: () => socket.close() })
+        }
+      })
+    await maker.placeOrder({ market: 0, side: 'buy', ticks: 10, lots: 1 })
+    for (const name of ['book:0:5', 'l3:0']) {
+      const epochs = new Map<number, number>()
+      for (let count = 0; count < 200 && epochs.size < 2; count++) {
+        const { message, close } = await follow(name)
+        expect(message[0]).toBe(Kind.Snapshot)
+        epochs.set(message[2] as number, message[3] as number)
+        close()
       }
-    })
-  await maker.placeOrder({ market: 0, side: 'buy', ticks: 10, lots: 1 })
-  for (const name of ['book:0:5', 'l3:0']) {
-    const epochs = new Map<number, number>()
-    for (let count = 0; count < 200 && epochs.size < 2; count++) {
-      const { message, close } = await follow(name)
-      expect(message[0]).toBe(Kind.Snapshot)
-      epochs.set(message[2] as number, message[3] as number)
-      close()
+      // The two threads never take each other's positions for their own.
+      expect(epochs.size).toBe(2)
+      const [[epoch, seq]] = [...epochs] as [[number, number]]
+      await maker.placeOrder({ market: 0, side: 'buy', ticks: 11 + epochs.size, lots: 1 })
+      const kinds = new Map<number, WireValue>()
+      for (let count = 0; count < 200 && kinds.size < 2; count++) {
+        const { message, close } = await follow(name, [epoch, seq])
+        // Resumed where the history is the same; anew, with another epoch, where it is not.
+        if (message[0] === Kind.Snapshot) expect(message[2]).not.toBe(epoch)
+        kinds.set(message[0] as number, message[2]!)
+        close()
+      }
+      expect([...kinds.keys()].sort()).toEqual([Kind.Event, Kind.Snapshot])
     }
-    // The two threads never take each other's positions for their own.
-    expect(epochs.size).toBe(2)
-    const [[epoch, seq]] = [...epochs] as [[number, number]]
-    await maker.placeOrder({ market: 0, side: 'buy', ticks: 11 + epochs.size, lots: 1 })
-    const kinds = new Map<number, WireValue>()
-    for (let count = 0; count < 200 && kinds.size < 2; count++) {
-      const { message, close } = await follow(name, [epoch, seq])
-      // Resumed where the history is the same; anew, with another epoch, where it is not.
-      if (message[0] === Kind.Snapshot) expect(message[2]).not.toBe(epoch)
-      kinds.set(message[0] as number, message[2]!)
-      close()
-    }
-    expect([...kinds.keys()].sort()).toEqual([Kind.Event, Kind.Snapshot])
-  }
 
-  const taker = await open(rig.url, rig.wallets[1])
-  const told: { timeMs: number; lastTicks: number }[] = []
-  await taker.subscribe('ticker:0', ({ data }) => told.push(data as never))
-  await taker.placeOrder({ market: 0, side: 'sell', ticks: 1, lots: 1, timeInForce: 'IOC' })
-  await until(() => (told.at(-1)?.lastTicks ?? 0) > 0, 'the trade')
-  // An order behind the best price changes nothing that the ticker tells.
-  await maker.placeOrder({ market: 0, side: 'buy', ticks: 2, lots: 1 })
-  const answer = await taker.ticker(0)
-  expect({ ...answer }).toEqual(told.at(-1))
-  taker.close()
-  maker.close()
-  await rig.stop()
-}, 300_000)
+    const taker = await open(rig.url, rig.wallets[1])
+    const told: { timeMs: number; lastTicks: number }[] = []
+    await taker.subscribe('ticker:0', ({ data }) => told.push(data as never))
+    await taker.placeOrder({ market: 0, side: 'sell', ticks: 1, lots: 1, timeInForce: 'IOC' })
+    await until(() => (told.at(-1)?.lastTicks ?? 0) > 0, 'the trade')
+    // An order behind the best price changes nothing that the ticker tells.
+    await maker.placeOrder({ market: 0, side: 'buy', ticks: 2, lots: 1 })
+    const answer = await taker.ticker(0)
+    expect({ ...answer }).toEqual(told.at(-1))
+    taker.close()
+    maker.close()
+    await rig.stop()
+  },
+  300_000,
+)

@@ -13,9 +13,12 @@ export const ASSET_BITS = 6
 export const ACCOUNTS_MAX = 1 << ACCOUNT_BITS
 export const ASSETS_MAX = 2 ** ASSET_BITS
 export const MARKETS_MAX = 1024
-/** Live orders of all markets, stops included. */
-export const ORDERS_MAX = 1 << 20
-export const LEVELS_MAX = 1 << 20
+/** Live orders of all markets, stops included: what is usual, and what a genesis may allow at most. */
+export const ORDERS = 1 << 20
+export const ORDERS_MAX = 1 << 24
+/** Price levels of all markets: what is usual, and what a genesis may allow at most. */
+export const LEVELS = 1 << 20
+export const LEVELS_MAX = 1 << 24
 /** Live orders of one account. */
 export const ACCOUNT_ORDERS_MAX = ORDERS_MAX
 /**
@@ -147,14 +150,15 @@ function assert(condition: boolean, relation: string): void {
   if (!condition) throw new Error(`limits: ${relation} does not hold`)
 }
 assert(ACCOUNT_BITS + ASSET_BITS <= 31, 'a state tree index fits an int32')
-assert(ORDERS_MAX <= 2 ** 30, 'an order slot times its record size stays addressable')
+assert(16 * ACCOUNTS_MAX + 24 * (ORDERS_MAX + 1) <= 2 ** 30, 'words of accounts and orders stay addressable')
+assert(20 * (2 * LEVELS_MAX + 1) <= 2 ** 30, 'words of the nodes above all levels stay addressable')
 assert(ACCOUNT_ORDERS_MAX <= ORDERS_MAX, 'an account has not more orders than there are')
 assert(
   FRAME_COMMANDS_MAX <= ACCOUNT_ORDERS_FLOOR,
   'a full frame of orders fits an account in a crowded table',
 )
 assert(
-  ACCOUNT_ORDERS_FLOOR * ACCOUNT_ORDERS_SHARE < ORDERS_MAX,
+  ACCOUNT_ORDERS_FLOOR * ACCOUNT_ORDERS_SHARE < ORDERS,
   'in an empty table the share of an account is above its floor',
 )
 assert(FRAME_COMMANDS_MAX < FRAME_NONCE_WINDOW, 'a full frame is smaller than the nonce window')

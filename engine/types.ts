@@ -32,7 +32,9 @@ export interface MarketConfig {
  * engines that follow each other need the same.
  */
 export interface EngineCapacities {
+  /** Live orders; 2^20 unless given, at most 2^24. */
   readonly ordersMax?: number
+  /** Price levels; 2^20 unless given, at most 2^24. */
   readonly levelsMax?: number
   readonly accountsMax?: number
   /** Rows of the ledger. */

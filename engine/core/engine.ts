@@ -19,9 +19,11 @@ import {
   COMMAND_STEPS_MAX,
   COMMAND_STEPS_MIN,
   FRAME_WINDOWS,
+  LEVELS,
   LEVELS_MAX,
   LOOK_AHEAD_COMMANDS,
   MARKETS_MAX,
+  ORDERS,
   ORDERS_MAX,
   PROTECTIONS_MAX,
   PROTECTIONS_PER_ACCOUNT,
@@ -470,8 +472,8 @@ function capacity(name: string, given: number | undefined, max: number, min = 1)
 function emptyState(options: EngineOptions): State {
   const { genesis } = options
   const given = { ...genesis.capacities, ...options }
-  const ordersMax = capacity('ordersMax', given.ordersMax, ORDERS_MAX)
-  const levelsMax = capacity('levelsMax', given.levelsMax, LEVELS_MAX)
+  const ordersMax = capacity('ordersMax', given.ordersMax ?? ORDERS, ORDERS_MAX)
+  const levelsMax = capacity('levelsMax', given.levelsMax ?? LEVELS, LEVELS_MAX)
   const accountsMax = capacity('accountsMax', given.accountsMax, ACCOUNTS_MAX)
   const balancesMax = capacity(
     'balancesMax',

@@ -23,9 +23,9 @@ import {
   COMMAND_STEPS_MAX,
   DEADLINE_AHEAD_MS_MAX,
   EXPIRY_AHEAD_MS_MAX,
-  LEVELS_MAX,
+  LEVELS,
   MARKETS_MAX,
-  ORDERS_MAX,
+  ORDERS,
   TICKS_MAX,
   TIME_MS_END,
   UNITS_END,
@@ -150,8 +150,8 @@ export abstract class ReferenceBase {
     this.feeAccount = genesis.feeAccount ?? 0
     this.requireFrames = genesis.requireFrames === true
     this.stepsMax = options.commandStepsMax ?? COMMAND_STEPS_MAX
-    this.ordersMax = options.ordersMax ?? ORDERS_MAX
-    this.levelsMax = options.levelsMax ?? LEVELS_MAX
+    this.ordersMax = options.ordersMax ?? ORDERS
+    this.levelsMax = options.levelsMax ?? LEVELS
     this.accountsMax = options.accountsMax ?? ACCOUNTS_MAX
     this.balancesMax = options.balancesMax ?? BALANCES_MAX
     this.accountOrdersMax = options.accountOrdersMax ?? Math.max(1, Math.floor(this.ordersMax / 8))

@@ -4,7 +4,10 @@
  * at each of some hundred accesses a command (measured: 6 to 8 % more commands a second). They change no
  * value: every table is smaller.
  */
-/** Any word of any table of the core: the largest, 2^22 accounts and 2^20 orders of 16 words, ends below 2^27. */
+/**
+ * Any word of any table of the core: the largest, nodes of 20 words for 2^24 levels, ends below 2^30; 2^22 accounts and
+ * 2^24 orders of 16 words, with entries of 8, end below 2^29.
+ */
 export const OFFSETS = 0x3fffffff
 /** Any word of the event buffer. */
 export const EVENTS = 0xffff

@@ -6,6 +6,9 @@
  *   entry (a word)   bits 0-20 slot + 1   21-25 the same bits of the hash   26-31 how far it stands from where the hash
  *                    would have it, 63 = that far or further; 0 = empty, -1 = moved to the next table or removed since
  *
+ * Where more orders than 2^21 - 4 may live, the slot has bits 0-24, and the hash what is left of its own: two keys whose
+ * distances agree have one place in the table, so the bits of the hash only spare a few looks at an order.
+ *
  * Half as wide as with the whole hash: that is a half of the cache that it takes. Who finds that entries ran into one
  * another knows from the distance which may move up, without their orders.
  *
@@ -33,12 +36,15 @@ const SPARSE_ENTRIES_MAX = 1 << 17
 const MOVED_AT_ONCE = 16
 const MOVED = -1
 const SLOT_BITS = 21
-const SLOT_MASK = (1 << SLOT_BITS) - 1
-/** Bits of the hash in an entry, in their place. */
-const HASH_MASK = 0x3e00000
+const SLOT_BITS_MAX = 25
 const FAR_SHIFT = 26
 const FAR_MAX = 63
-if (ORDERS_MAX + 1 >= SLOT_MASK) throw new Error('order-ids: a slot does not fit its part of an entry')
+const slotMaskOf = (capacity: number): number => {
+  const mask = (1 << SLOT_BITS) - 1
+  return capacity < mask ? mask : (1 << SLOT_BITS_MAX) - 1
+}
+if (ORDERS_MAX + 1 >= slotMaskOf(ORDERS_MAX + 1))
+  throw new Error('order-ids: a slot does not fit its part of an entry')
 const TABLES_BEHIND_LOW = 1024
 const TABLES_BEHIND_HIGH = 2048
 
@@ -59,6 +65,9 @@ export class OrderIds {
   private room: number
   private readonly orders: Int32Array
   private readonly entriesMax: number
+  /** Bits of the slot in an entry, and of the hash, both in their place. */
+  private readonly slotMask: number
+  private readonly hashMask: number
   /** Entry at which the last find ended. */
   private entry = 0
   /** Hash of the key that the last find missed, while nothing has changed since; `vacant` says whether. */
@@ -77,11 +86,13 @@ export class OrderIds {
     this.mask = ENTRIES_MIN - 1
     this.room = this.roomOf(ENTRIES_MIN)
     this.orders = orders
+    this.slotMask = slotMaskOf(capacity)
+    this.hashMask = ((1 << FAR_SHIFT) - 1) & ~this.slotMask
   }
 
   /** Slot of the live order, or -1. */
   find(account: number, low: number, high: number): number {
-    const { table, mask, orders } = this
+    const { table, mask, orders, slotMask, hashMask } = this
     const hash = this.hashOf(account, low, high)
     let entry = hash & mask
     for (let probes = 0; ; probes++) {
@@ -93,8 +104,8 @@ export class OrderIds {
         return this.old.length === 0 ? -1 : this.findOld(hash, account, low, high)
       }
       // The key's own entry is as far from its place as the search for it.
-      if ((held & ~SLOT_MASK) === tagOf(hash, probes)) {
-        const slot = (held & SLOT_MASK) - 1
+      if ((held & ~slotMask) === tagOf(hash & hashMask, probes)) {
+        const slot = (held & slotMask) - 1
         const at = (slot << ORDER_SHIFT) & OFFSETS
         if (
           orders[at + Order.CLOID_LO] === low &&
@@ -112,13 +123,13 @@ export class OrderIds {
 
   /** Slot of an order that the table in use does not have and the one being left may have, or -1. */
   private findOld(hash: number, account: number, low: number, high: number): number {
-    const { old, oldMask, orders } = this
+    const { old, oldMask, orders, slotMask, hashMask } = this
     let entry = hash & oldMask
     for (let probes = 0; ; probes++) {
       const held = old[entry]!
       if (held === 0) return -1
-      if (held !== MOVED && (held & ~SLOT_MASK) === tagOf(hash, probes)) {
-        const slot = (held & SLOT_MASK) - 1
+      if (held !== MOVED && (held & ~slotMask) === tagOf(hash & hashMask, probes)) {
+        const slot = (held & slotMask) - 1
         const at = (slot << ORDER_SHIFT) & OFFSETS
         if (
           orders[at + Order.CLOID_LO] === low &&
@@ -139,7 +150,7 @@ export class OrderIds {
 
   /** What an entry holds: a slot, -1 or, of one that was moved, a slot that was never used. */
   slotAt(entry: number): number {
-    return (this.table[entry]! & SLOT_MASK) - 1
+    return (this.table[entry]! & this.slotMask) - 1
   }
 
   /** Adds an order whose record is filled and whose key is not present. */
@@ -163,21 +174,21 @@ export class OrderIds {
       this.grow()
       entry = hash & this.mask
     }
-    const { table, mask } = this
+    const { table, mask, hashMask } = this
     while (table[entry] !== 0) entry = (entry + 1) & mask
-    table[entry] = tagOf(hash, (entry - hash) & mask) | (slot + 1)
+    table[entry] = tagOf(hash & hashMask, (entry - hash) & mask) | (slot + 1)
     this.vacant = false
     if (this.old.length !== 0) this.moveSome()
   }
 
   /** Removes an order that is present, its record still filled. */
   remove(slot: number): void {
-    const { table, mask } = this
+    const { table, mask, slotMask, hashMask } = this
     this.count--
     this.vacant = false
     // Most often the order was found a moment ago.
     let hole = this.entry
-    if ((table[hole]! & SLOT_MASK) !== slot + 1) {
+    if ((table[hole]! & slotMask) !== slot + 1) {
       hole = this.locate(slot)
       if (hole < 0) return
     }
@@ -188,10 +199,10 @@ export class OrderIds {
       const held = table[entry]!
       if (held === 0) break
       let far = held >>> FAR_SHIFT
-      if (far === FAR_MAX) far = (entry - this.hashOfOrder((held & SLOT_MASK) - 1)) & mask
+      if (far === FAR_MAX) far = (entry - this.hashOfOrder((held & slotMask) - 1)) & mask
       const by = (entry - hole) & mask
       if (far < by) continue
-      table[hole] = tagOf(held, far - by) | (held & SLOT_MASK)
+      table[hole] = tagOf(held & hashMask, far - by) | (held & slotMask)
       hole = entry
     }
     table[hole] = 0
@@ -199,16 +210,16 @@ export class OrderIds {
 
   /** Entry of an order that is present; one of the table being left is taken out there, and -1 returned. */
   private locate(slot: number): number {
-    const { table, mask, old, oldMask } = this
+    const { table, mask, old, oldMask, slotMask } = this
     const hash = this.hashOfOrder(slot)
     let entry = hash & mask
     while (table[entry] !== 0) {
-      if ((table[entry]! & SLOT_MASK) === slot + 1) return entry
+      if ((table[entry]! & slotMask) === slot + 1) return entry
       entry = (entry + 1) & mask
     }
     // Present, so it is in the other one; were it in neither, this would not end, hence the bound.
     entry = hash & oldMask
-    for (let probes = 0; (old[entry]! & SLOT_MASK) !== slot + 1; probes++) {
+    for (let probes = 0; (old[entry]! & slotMask) !== slot + 1; probes++) {
       if (probes === PROBES_MAX) throw new ProbesOverLimit('order ids')
       entry = (entry + 1) & oldMask
     }
@@ -235,16 +246,16 @@ export class OrderIds {
   }
 
   private moveSome(): void {
-    const { old, table, mask } = this
+    const { old, table, mask, slotMask, hashMask } = this
     const end = Math.min(this.moved + MOVED_AT_ONCE, this.oldMask + 1)
     for (let from = this.moved; from < end; from++) {
       const held = old[from]!
       if (held === 0 || held === MOVED) continue
-      const slot = (held & SLOT_MASK) - 1
+      const slot = (held & slotMask) - 1
       const hash = this.hashOfOrder(slot)
       let entry = hash & mask
       while (table[entry] !== 0) entry = (entry + 1) & mask
-      table[entry] = tagOf(hash, (entry - hash) & mask) | (slot + 1)
+      table[entry] = tagOf(hash & hashMask, (entry - hash) & mask) | (slot + 1)
       old[from] = MOVED
     }
     this.moved = end
@@ -278,7 +289,7 @@ export class OrderIds {
   }
 }
 
-/** What an entry says beside its slot. */
+/** What an entry says beside its slot; `hash`: its bits that an entry has. */
 function tagOf(hash: number, far: number): number {
-  return (hash & HASH_MASK) | (Math.min(far, FAR_MAX) << FAR_SHIFT)
+  return hash | (Math.min(far, FAR_MAX) << FAR_SHIFT)
 }

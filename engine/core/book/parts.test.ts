@@ -3,6 +3,12 @@
  * table against a map, fees against bigint, the heap against sorting, SHA-256 against the platform's.
  */
 import fc from 'fast-check'
+import { Side } from '../../codes.js'
+import * as commands from '../../commands.js'
+import { COMMAND_WORDS } from '../../layout.js'
+import { LEVELS_MAX, ORDERS_MAX } from '../../limits.js'
+import type { EngineCapacities } from '../../types.js'
+import { createEngine, restoreEngine } from '../engine.js'
 import { carryAfter, feeUnits } from '../money/fees.js'
 import { Heap } from '../base/heap.js'
 import { PROBES_MAX, ProbesOverLimit, hashWord, randomTables } from '../base/keyed-hash.js'
@@ -119,6 +125,45 @@ test('order ids: growth keeps every id', () => {
   for (let slot = 0; slot < 20_000; slot++) expect(ids.find(0, slot * 3, 0)).toBe(slot)
   for (let slot = 0; slot < 20_000; slot += 2) ids.remove(slot)
   for (let slot = 0; slot < 20_000; slot++) expect(ids.find(0, slot * 3, 0)).toBe(slot % 2 === 0 ? -1 : slot)
+})
+
+test('order ids: slots up to 2^24 are told apart, through growth too', () => {
+  const words = new Int32Array((ORDERS_MAX + 1) << ORDER_SHIFT)
+  const ids = new OrderIds(words, ORDERS_MAX + 1)
+  const slots = Array.from({ length: 3000 }, (_, index) => ORDERS_MAX - index * 5003)
+  for (const slot of slots) {
+    words[(slot << ORDER_SHIFT) + Order.CLOID_LO] = slot
+    expect(ids.find(0, slot, 0)).toBe(-1)
+    ids.addMissed(slot)
+  }
+  for (const slot of slots) expect(ids.find(0, slot, 0)).toBe(slot)
+  for (const [index, slot] of slots.entries()) if (index % 2 === 0) ids.remove(slot)
+  for (const [index, slot] of slots.entries()) expect(ids.find(0, slot, 0)).toBe(index % 2 === 0 ? -1 : slot)
+})
+
+test('an engine may have room for 2^24 orders and levels, and no more; the usual room is 2^20', () => {
+  const engineOf = (capacities: EngineCapacities) => {
+    const markets = [{ id: 0, base: 1, quote: 0, lotUnits: 1, tickUnits: 1, makerFeePpm: 0, takerFeePpm: 0 }]
+    const assets = ['USD', 'ABC'].map((symbol, id) => ({ id, symbol }))
+    const options = { genesis: { assets, markets, capacities }, onEvents: () => {} }
+    return { options, engine: createEngine(options) }
+  }
+  const { options, engine } = engineOf({ ordersMax: ORDERS_MAX, levelsMax: LEVELS_MAX })
+  const words = new Int32Array(COMMAND_WORDS)
+  const floats = new Float64Array(words.buffer)
+  commands.writeDeposit(words, floats, 0, 1, 0, 1e9)
+  engine.apply(words, floats, 0)
+  for (let order = 1; order <= 100; order++) {
+    commands.writePlace(words, floats, 0, 1, 0, Side.Buy, order * 1000, 1, order)
+    engine.apply(words, floats, 0)
+  }
+  expect(engine.liveOrders()).toBe(100)
+  engine.checkInvariants()
+  const bytes = engine.snapshot()
+  for (const again of [restoreEngine(bytes, options), restoreEngine(bytes, engineOf({}).options)])
+    expect(again.stateHash()).toEqual(engine.stateHash())
+  for (const name of ['ordersMax', 'levelsMax'])
+    expect(() => engineOf({ [name]: ORDERS_MAX + 1 })).toThrow(`${name} is 16777217, 1 to 16777216 allowed`)
 })
 
 test('order ids: entries that stand far from their places move up, and each id stays found', () => {

@@ -8,7 +8,7 @@
  * Called by engine.ts.
  */
 import { CancelReason, MarketStatus, OrderType, PostOnly, Reject, Stp, TimeInForce } from '../../codes.js'
-import { Attr, PlaceCmd, INT_NOT_AN_INTEGER, INT_OVER_LIMIT } from '../../layout.js'
+import { Attr, PlaceCmd } from '../../layout.js'
 import { Account, AccountFlag, ACCOUNT_SHIFT, TIER_SHIFT, TIER_MASK } from '../money/ledger.js'
 import { Market, MarketUnits, MARKET_SHIFT } from '../book/markets.js'
 import {
@@ -25,59 +25,9 @@ import { Clock } from '../base/clock-places.js'
 import type { Trading } from './trading.js'
 import { isMarket, isStop, restingBook, waitingBook } from '../book/order-types.js'
 import { NONE } from '../book/levels.js'
-import {
-  UNITS_END,
-  TICKS_MAX,
-  ICEBERG_PARTS_MAX,
-  TIME_MS_END,
-  DEADLINE_AHEAD_MS_MAX,
-  EXPIRY_AHEAD_MS_MAX,
-} from '../../limits.js'
+import { TICKS_MAX, UNITS_END } from '../../limits.js'
+import { checkDeadline, checkLots, checkStatus, checkTicks, displayIsValid, expiryIsValid } from './checks.js'
 import { OFFSETS } from '../base/offsets.js'
-
-/** Reject of a price that is not 1 to TICKS_MAX, or 0. */
-export function checkTicks(ticks: number): number {
-  if (ticks > 0) return Reject.None
-  if (ticks === 0) return Reject.ZeroTicks
-  if (ticks === INT_OVER_LIMIT) return Reject.TicksOverLimit
-  return ticks === INT_NOT_AN_INTEGER ? Reject.NotAnInteger : Reject.NegativeTicks
-}
-
-/** Reject of a size that is not 1 to LOTS_MAX, or 0. */
-export function checkLots(lots: number): number {
-  if (lots > 0) return Reject.None
-  if (lots === 0) return Reject.ZeroLots
-  if (lots === INT_OVER_LIMIT) return Reject.LotsOverLimit
-  return lots === INT_NOT_AN_INTEGER ? Reject.NotAnInteger : Reject.NegativeLots
-}
-
-/** Reject of a market that takes no new interest now, or 0. */
-export function checkStatus(status: number): number {
-  if (status === MarketStatus.Active) return Reject.None
-  return status === MarketStatus.Halted ? Reject.MarketHalted : Reject.MarketCancelOnly
-}
-
-/** Reject of a command's deadline (0 = none) that engine time has passed, or that is no moment of its next day. */
-export function checkDeadline(deadlineMs: number, timeMs: number): number {
-  if (deadlineMs === 0) return Reject.None
-  if (!(deadlineMs >= timeMs)) return Reject.DeadlinePassed
-  return deadlineMs > timeMs + DEADLINE_AHEAD_MS_MAX ? Reject.DeadlineTooFar : Reject.None
-}
-
-/** True when an iceberg of `lots` may show `displayLots` at a time. */
-export function displayIsValid(displayLots: number, lots: number): boolean {
-  return displayLots >= 1 && displayLots <= lots && displayLots * ICEBERG_PARTS_MAX >= lots
-}
-
-/** True for a moment that engine time has not reached and will reach within a year. */
-export function expiryIsValid(expiresAtMs: number, timeMs: number): boolean {
-  return (
-    Number.isInteger(expiresAtMs) &&
-    expiresAtMs > timeMs &&
-    expiresAtMs <= timeMs + EXPIRY_AHEAD_MS_MAX &&
-    expiresAtMs < TIME_MS_END
-  )
-}
 
 /**
  * Places the order of the command record at `at`. `maxNotional` is the session's bound in quote units,

@@ -61,13 +61,15 @@ export const EXPIRY_AHEAD_MS_MAX = 366 * DAY_MS
 export const DEADLINE_AHEAD_MS_MAX = DAY_MS
 /** Bytes of one client message, before decoding. */
 export const FRAME_BYTES_MAX = 16 * 1024
-/** Fills of a frame beyond one a command that count as an order each. */
+/** Fills of a message of commands, beyond one an order, that count as an order each. */
 export const SINGLE_FILLS_MAX = 64
 /**
- * Orders that each further fill counts as. What one command does is told of in one piece, 7 to 14 us of the gateway's
- * thread a fill, and everybody waits behind it: a thousand fills at once delay others as a thousand orders do not.
+ * Orders that each further fill counts as, for the account and for its address. What a message of commands does is told
+ * of in one piece, 7 to 14 us of the gateway's thread a fill, and everybody waits behind it: with these, sweeps take one
+ * part in a hundred of that thread, whoever makes them from one address.
  */
 export const SWEPT_FILL_ORDERS = 16
+export const SWEPT_FILL_ADDRESS_ORDERS = 160
 /** Bytes that one command of a frame may take, in whatever encoding, and what stands around all of them. */
 export const COMMAND_PAYLOAD_BYTES_MAX = 256
 export const FRAME_ENVELOPE_BYTES_MAX = 256

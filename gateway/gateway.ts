@@ -50,6 +50,7 @@ import { SessionList } from './sessions/session-list.js'
 import { sessionEvent } from './session-events.js'
 import { Stream } from './streams/stream.js'
 import { Submissions } from './link/submissions.js'
+import { SweptFills } from './limits/swept-fills.js'
 import { Subscriptions } from './streams/subscriptions.js'
 import { type Unread, boundUnsent } from './connections/unsent.js'
 import { UsedNonces } from './frames/used-nonces.js'
@@ -115,6 +116,8 @@ export class Gateway implements EngineLinkHandler {
   readonly epoch: number
   readonly disconnectCancels: DisconnectCancels
   readonly limits: Limits
+  readonly #sweptFills = new SweptFills((account, more) => this.limits.filled(account, more))
+  readonly #sinceMs: number
   readonly admission: Admission
   readonly #turns = new Turns((connection, message) => this.#handle(connection, message))
   readonly #receipts: Receipts | undefined
@@ -138,6 +141,7 @@ export class Gateway implements EngineLinkHandler {
     this.#post = post
     this.link = new EngineLink(data.link)
     this.epoch = this.link.control.epoch
+    this.#sinceMs = this.timeMs
     this.domain = createDomain(data.deployment.chainId, data.deployment.vault)
     this.submissions = new Submissions(this.link)
     this.disconnectCancels = new DisconnectCancels(this.link, this.submissions, post)
@@ -436,6 +440,8 @@ export class Gateway implements EngineLinkHandler {
   // ---- engine (called by EngineLink)
 
   applied(applied: Applied): void {
+    // What happened before this thread was there (a gateway that begins anew is told of some of it) has been paid for.
+    if (applied.timeMs >= this.#sinceMs) this.#sweptFills.applied(applied)
     if (applied.ticket >= 0) this.submissions.settle(applied)
     const { words, floats, at, count, timeMs } = applied
     // The time that the sequencer gave with a message stands before its first command, and has an event.

@@ -49,7 +49,6 @@ export class FrameOutcome {
   #firstSeq = 0
   #lastSeq = 0
   #frameReject = 0
-  #fills = 0
 
   /** `count` commands follow a header: Frame, or UnsignedFrame. */
   constructor(count: number) {
@@ -64,11 +63,6 @@ export class FrameOutcome {
   /** Reject of the header itself as a protocol code; 0 when the frame was opened. */
   get frameCode(): number {
     return this.#frameReject === 0 ? 0 : rejectToCode(this.#frameReject)
-  }
-
-  /** Fills that its commands made, those of stops that they fired too. */
-  get fills(): number {
-    return this.#fills
   }
 
   /** Seq of the header. */
@@ -93,7 +87,6 @@ export class FrameOutcome {
         if (kind === EventKind.Rejected) this.#frameReject = words[word + RejectedEv.CODE]!
         continue
       }
-      if (kind === EventKind.Fill) this.#fills++
       if (command < this.#count) addEvent(items, command * ITEM_NUMBERS, kind, words, floats, word)
     }
   }

@@ -92,6 +92,8 @@ export class FrameIntake {
   readonly #queues = new Map<FrameSource, PendingFrame[]>()
   /** Connections whose next frame found the way to the engine full. */
   readonly #waiting = new Set<FrameSource>()
+  /** Connections of an address that has as many frames in the engine's hands as may be. */
+  readonly #held = new Map<string, Set<FrameSource>>()
   #retry: NodeJS.Timeout | undefined
   #frames = 0
   #commands = 0
@@ -219,6 +221,8 @@ export class FrameIntake {
   forget(connection: FrameSource): void {
     this.#queues.delete(connection)
     this.#waiting.delete(connection)
+    const held = this.#held.get(connection.ip)
+    if (held?.delete(connection) === true && held.size === 0) this.#held.delete(connection.ip)
   }
 
   /** Refuses what waits for room: the engine takes nothing any more. */
@@ -226,6 +230,7 @@ export class FrameIntake {
     if (this.#retry !== undefined) clearTimeout(this.#retry)
     this.#queues.clear()
     this.#waiting.clear()
+    this.#held.clear()
   }
 
   #admit(connection: FrameSource, id: number): SessionInfo | undefined {
@@ -333,6 +338,9 @@ export class FrameIntake {
       if (refusal !== undefined) {
         connection.framesInFlight--
         connection.sendError(frame.id, refusal.code, refusal)
+      } else if (!this.#limits.slowStart.hasRoom(connection.ip)) {
+        this.#hold(connection)
+        break
       } else if (!this.#submit(connection, frame)) {
         this.#wait(connection)
         break
@@ -369,6 +377,25 @@ export class FrameIntake {
     this.#retry ??= setTimeout(() => this.#resume(), RING_RETRY_MS)
   }
 
+  /** The frames of its address that are in the engine's hands are as many as may be: goes on when one comes back. */
+  #hold(connection: FrameSource): void {
+    const held = this.#held.get(connection.ip)
+    if (held === undefined) this.#held.set(connection.ip, new Set([connection]))
+    else held.add(connection)
+  }
+
+  /** Those of an address that are held go on in turn, while there is room. */
+  #goOn(ip: string): void {
+    const held = this.#held.get(ip)
+    if (held === undefined) return
+    for (const connection of held) {
+      if (!this.#limits.slowStart.hasRoom(ip)) return
+      held.delete(connection)
+      this.#advance(connection)
+    }
+    if (held.size === 0) this.#held.delete(ip)
+  }
+
   #resume(): void {
     this.#retry = undefined
     const waiting = [...this.#waiting]
@@ -388,8 +415,9 @@ export class FrameIntake {
         outcome.add(applied)
         if (applied.more) return
         connection.framesInFlight--
+        this.#limits.slowStart.back(connection.ip)
+        this.#goOn(connection.ip)
         this.#count(frame, outcome)
-        this.#limits.filled(frame.session.account, connection.ip, outcome.fills - frame.count)
         if (isSigned(frame)) this.#usedNonces.refused(frame.session, nonceOf(frame), outcome.frameReject)
         if (connection.closed) return
         if (outcome.frameCode !== 0) {
@@ -400,6 +428,7 @@ export class FrameIntake {
       },
     )
     if (!taken) return false
+    this.#limits.slowStart.sent(connection.ip, performance.now())
     this.#frames++
     this.#commands += frame.count
     return true

@@ -61,12 +61,12 @@ export class Budget<K> {
     return Math.ceil(((weight - bucket.tokens) * 1000) / perSecond)
   }
 
-  /** Takes what has been spent already, also where it is not there: down to minus the burst. */
+  /** Takes what has been spent already, also where it is not there: the bucket then owes it. */
   charge(key: K, weight: number, nowMs: number): void {
     if (weight <= 0) return
     this.take(key, 0, nowMs)
     const bucket = this.#buckets.get(key)!
-    bucket.tokens = Math.max(-this.#rate.burst, bucket.tokens - weight)
+    bucket.tokens -= weight
   }
 
   /** The part of the bucket that is left, 0 to 1. */
@@ -75,13 +75,14 @@ export class Budget<K> {
   }
 
   #sweep(nowMs: number): void {
-    const fullAfterMs = (this.#rate.burst * 1000) / this.#rate.perSecond
+    const { perSecond, burst } = this.#rate
     let looked = 0
     for (const [key, bucket] of this.#buckets) {
       if (++looked > BUCKETS_SWEPT) break
       this.#buckets.delete(key)
       // Put back at the end, to be looked at again later.
-      if (nowMs - bucket.atMs < fullAfterMs) this.#buckets.set(key, bucket)
+      const tokens = bucket.tokens + ((nowMs - bucket.atMs) * perSecond) / 1000
+      if (tokens < burst) this.#buckets.set(key, bucket)
     }
   }
 }

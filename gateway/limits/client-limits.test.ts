@@ -12,8 +12,10 @@ import { ErrorCode, closeCode, errorName } from '../../sdk/wire/codes.js'
 import { Kind, Method } from '../../sdk/wire/layout.js'
 import { packMsgpack, unpackMsgpack } from '../../sdk/wire/msgpack.js'
 import { logonMessage } from '../../sdk/wire/signed.js'
+import { until } from '../../test/support/program.js'
 import { createDomain } from '../signatures/auth.js'
 import { gatewayConfigSchema } from '../settings/config.js'
+import type { Rate } from './budgets.js'
 import { type FramePayer, Limits } from './client-limits.js'
 
 const domain = createDomain(RIG_DEPLOYMENT.chainId, RIG_DEPLOYMENT.vault).hash
@@ -224,24 +226,56 @@ test('fills beyond one an order weigh on the order budget of who takes, afterwar
   await taker.cancelAll({ market: 0 })
 })
 
-test('fills of a frame beyond 64 more than its commands weigh 16 orders each', () => {
-  const orderRate = { perSecond: 0.001, burst: 10_000 }
-  const limits = new Limits({ ...gatewayConfigSchema.parse({}), orderRate, ipOrderRate: orderRate }, () => 0)
-  const payer = (ip: string): FramePayer => ({ ip, framesInFlight: 0, warnedAtMs: 0, send: () => {} })
+test('fills beyond 64 at once weigh 16 orders of the account and 160 of its address', () => {
+  const few = { perSecond: 0.001, burst: 10_000 }
+  const many = { perSecond: 0.001, burst: 1e9 }
+  const payer: FramePayer = { ip: '192.0.2.1', framesInFlight: 0, warnedAtMs: 0, send: () => {} }
   const orders = (count: number): Int32Array => {
     const records = new Int32Array(count * COMMAND_WORDS)
     for (let index = 0; index < count; index++) records[index * COMMAND_WORDS] = CommandKind.Place
     return records
   }
-  /** Whether an account at an address of its own can place `count` orders after a frame with `more` fills. */
-  const fits = (more: number, count: number): boolean => {
-    const account = more * 100_000 + count
-    limits.filled(account, `a${account}`, more)
-    return limits.frame(payer(`a${account}`), account, orders(count), 0, count, false) === undefined
+  /** Code of a frame of `count` orders behind `more` fills; 0 = taken. */
+  const behind = (orderRate: Rate, ipOrderRate: Rate, more: number, count: number): number => {
+    const limits = new Limits({ ...gatewayConfigSchema.parse({}), orderRate, ipOrderRate }, () => 0)
+    limits.frame(payer, 1, orders(0), 0, 0, false)
+    limits.filled(1, more)
+    return limits.frame(payer, 1, orders(count), 0, count, false)?.code ?? 0
   }
-  expect([fits(64, 9936), fits(64, 9938)]).toEqual([true, false])
-  expect([fits(65, 9920), fits(65, 9922)]).toEqual([true, false])
-  expect([fits(564, 1936), fits(564, 1938)]).toEqual([true, false])
+  const { OrderRateLimited: account, IpOrderRateLimited: address } = ErrorCode
+  for (const [more, left] of [
+    [64, 9936],
+    [65, 9920],
+    [564, 1936],
+  ] as const)
+    expect([behind(few, many, more, left), behind(few, many, more, left + 1)]).toEqual([0, account])
+  for (const [more, left] of [
+    [64, 9936],
+    [65, 9776],
+    [114, 1936],
+  ] as const)
+    expect([behind(many, few, more, left), behind(many, few, more, left + 1)]).toEqual([0, address])
+  // A sweep that costs more than the budget holds is owed.
+  expect(behind(few, many, 1024, 1)).toBe(account)
+})
+
+test('who fires a stop does not pay for what it sweeps: its owner does', async () => {
+  const rig = await venue({ orderRate: { perSecond: 1, burst: 600 } }, 3)
+  const [maker, owner, victim] = await Promise.all([open(rig, 0), open(rig, 1), open(rig, 2)])
+  const buy = { market: 0, side: 'buy', timeInForce: 'IOC' } as const
+  const sell = { market: 0, side: 'sell' } as const
+  await maker.placeOrder({ ...sell, ticks: 10, lots: 1 })
+  await victim.placeOrder({ ...buy, ticks: 10, lots: 1 })
+  await maker.placeOrder({ ...sell, ticks: 11, lots: 1 })
+  await maker.placeOrder({ ...sell, ticks: 12, lots: 100, display: { lots: 1 } })
+  await owner.placeOrder({ ...buy, ticks: 12, lots: 100, type: 'stopLimit', trigger: { ticks: 11 } })
+  const fired = await victim.placeOrder({ ...buy, ticks: 11, lots: 1 })
+  expect(fired.filledLots).toBe(1)
+  await until('the stop has swept', async () => (await owner.fillsPage({ afterSeq: 0 })).fills.length === 100)
+  await expect(owner.placeOrder({ ...buy, ticks: 1, lots: 1 })).rejects.toMatchObject({
+    code: ErrorCode.OrderRateLimited,
+  })
+  await victim.placeOrder({ ...buy, ticks: 1, lots: 1 })
 })
 
 test('connections of an address, connections a second, the Origin: refused before the upgrade', async () => {

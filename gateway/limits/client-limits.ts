@@ -4,15 +4,23 @@
  */
 import { CommandKind } from '../../engine/codes.js'
 import { COMMAND_WORDS, kindOf } from '../../engine/layout.js'
-import { SINGLE_FILLS_MAX, SWEPT_FILL_ORDERS } from '../../engine/limits.js'
+import { SINGLE_FILLS_MAX, SWEPT_FILL_ADDRESS_ORDERS, SWEPT_FILL_ORDERS } from '../../engine/limits.js'
 import { ErrorCode } from '../../sdk/wire/codes.js'
 import { Control, Kind } from '../../sdk/wire/layout.js'
 import type { WireValue } from '../../sdk/wire/msgpack.js'
-import { ADDRESS_SHARE, BYTES_A_WEIGHT, FRAMES_RETRY_MS, HTTP_IDLE_MS, THROTTLE_BELOW } from '../limits.js'
+import {
+  ADDRESS_SHARE,
+  BYTES_A_WEIGHT,
+  FRAMES_RETRY_MS,
+  HTTP_IDLE_MS,
+  THROTTLE_BELOW,
+  TRADING_ADDRESSES_MAX,
+} from '../limits.js'
 import { type Refusal, ToldBudget, ofAccount, ofAddress } from './budgets.js'
 import type { GatewayConfig } from '../settings/config.js'
 import { KeptConnections } from '../connections/kept-connections.js'
 import { connectionsOf, openFilesMax } from './open-files.js'
+import { SlowStart } from './slow-start.js'
 
 /** Who sends frames, as the limits see him. */
 export interface FramePayer {
@@ -45,6 +53,9 @@ export class Limits {
   /** Connections on which each account is logged on. */
   readonly #loggedOn = new Map<number, number>()
   readonly #openOrders: (account: number) => number
+  /** From where each account last sent a frame. */
+  readonly #addresses = new Map<number, string>()
+  readonly slowStart = new SlowStart()
 
   /** `openOrders` tells how many live orders an account has; `openFiles`: files that the process may open. */
   constructor(config: GatewayConfig, openOrders: (account: number) => number, openFiles = openFilesMax()) {
@@ -221,15 +232,20 @@ export class Limits {
       }
     }
     this.#warn(connection, account, now)
+    if (this.#addresses.size >= TRADING_ADDRESSES_MAX) this.#addresses.clear()
+    this.#addresses.set(account, connection.ip)
     return undefined
   }
 
-  /** A frame has made `more` fills than it has commands: they count as orders, if need be of later. */
-  filled(account: number, ip: string, more: number): void {
+  /** Orders of an account made `more` fills than there are of them, at once: these count as orders, if need be of later. */
+  filled(account: number, more: number): void {
     const now = performance.now()
-    const orders = more + Math.max(0, more - SINGLE_FILLS_MAX) * (SWEPT_FILL_ORDERS - 1)
-    this.#orders.charge(account, orders, now)
-    this.#ordersByIp.charge(ip, orders, now)
+    const swept = Math.max(0, more - SINGLE_FILLS_MAX)
+    this.#orders.charge(account, more + swept * (SWEPT_FILL_ORDERS - 1), now)
+    const ip = this.#addresses.get(account)
+    if (ip === undefined) return
+    this.#ordersByIp.charge(ip, more + swept * (SWEPT_FILL_ADDRESS_ORDERS - 1), now)
+    if (swept > 0) this.slowStart.swept(ip)
   }
 
   /** Whether the account may have `places` more live orders; they count as resting until they do not. */

@@ -91,7 +91,9 @@ count += 1;`)
 test('packages stay as they are', () => {
   const text = `// node_modules/a/index.js
 var A = 1;
+// @__NO_SIDE_EFFECTS__
 function f() { return A; }
+var first = f();
 // engine/b.js
 var B = 2;
 use(A, B);`

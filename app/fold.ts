@@ -98,7 +98,9 @@ function ourStatements(file: ts.SourceFile): ts.Statement[] {
   return file.statements.filter((statement) => {
     for (const { pos, end } of ts.getLeadingCommentRanges(file.text, statement.pos) ?? []) {
       const comment = file.text.slice(pos, end)
-      if (comment.startsWith('// ')) isOurs = !comment.includes('node_modules/')
+      // esbuild names each module in one; it writes what a package says of a function (`// @__NO_SIDE_EFFECTS__`) alike.
+      if (comment.startsWith('// ') && !comment.startsWith('// @'))
+        isOurs = !comment.includes('node_modules/')
     }
     return isOurs && !ts.isImportDeclaration(statement)
   })

@@ -2,7 +2,7 @@
  * How many frames of one address may be in the engine's hands: few at first, twice as many each time that as many came
  * back without a sweep, one behind a sweep. Why: what a frame does is known, and charged, only when it comes back, and
  * all that were sent before it are on their way; dozens of sweeps of a thousand fills would stand before everybody.
- * Who trades as most do has hundreds on their way after a few answers. As in TCP (RFC 5681, section 3.1).
+ * Who trades as most do has FRAMES_MAX on their way after a few answers. As in TCP (RFC 5681, section 3.1).
  */
 import { BUCKETS_SWEPT, FRAMES_AT_FIRST, FRAMES_MAX, SLOW_START_MS } from '../limits.js'
 

@@ -56,7 +56,7 @@ export const ErrorCode = {
   UnknownAccount: 2006,
   /** The approval is not signed by the account’s owner, or its key is not a point of P-256. */
   BadApproval: 2007,
-  /** The exchange takes signed frames only, or the session has a maxNotional, which holds for signed frames. */
+  /** The exchange takes signed frames only. */
   SignatureRequired: 2008,
   /** The frame names another account or approval than the session that is logged on. */
   WrongAccount: 2009,

@@ -550,7 +550,7 @@ export const methods = {
     z.strictObject({ valid: z.boolean() }),
     Scope.Trade,
     5,
-    'Answers a place command as a real one would be, by the same checks, and does nothing.',
+    'Answers a place command as a real one would be, by the same checks, and does nothing. Who may trade and not read can find out a balance by it, as by orders.',
   ),
   [Method.Fees]: method(
     z.tuple([]),

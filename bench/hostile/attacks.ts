@@ -9,6 +9,7 @@ import { setPriority } from 'node:os'
 import { WebSocket } from 'ws'
 import { createClient, type Client } from '../../sdk/index.js'
 import { OrderType } from '../../engine/codes.js'
+import type { WireCommand } from '../../sdk/wire/commands.js'
 import { Subprotocol } from '../../sdk/wire/version.js'
 import { rigWallet } from '../support/gateway-rig.js'
 
@@ -20,6 +21,7 @@ export const ATTACKS = [
   'list-orders',
   'cancel-all-empty',
   'iceberg-sweeps',
+  'sweeps-at-once',
   'padded-frames',
   'bad-signatures',
   'documents',
@@ -209,6 +211,22 @@ async function run({ name, port }: AttackOrder): Promise<void> {
           lots: 10_000,
           timeInForce: 'IOC',
         })
+      }, 1)
+      return
+    }
+    case 'sweeps-at-once': {
+      const taker = await member(port, 2)
+      const iceberg = (): WireCommand => {
+        const order = client.place({ market: MARKET, side: 'sell', ticks: 50_000, lots: 10_000 })
+        return { ...order, displayLots: 1 } as typeof order
+      }
+      const sweep = { market: MARKET, side: 'buy', ticks: 50_000, lots: 1000, timeInForce: 'IOC' } as const
+      await hammer(async () => {
+        await client.batch([iceberg(), iceberg(), iceberg(), iceberg()])
+        // Frames that do nothing come back without a sweep: as many as may be are then on their way at once.
+        for (let round = 0; round < 8; round++)
+          await Promise.all(Array.from({ length: 64 }, () => taker.cancelAll({ market: MARKET })))
+        await Promise.all(Array.from({ length: 36 }, () => taker.placeOrder(sweep)))
       }, 1)
       return
     }

@@ -56,13 +56,19 @@ test.each(withValue.filter(([, flag]) => flag !== '--gateway-host'))(
   },
 )
 
-test.each(all.filter(([, { registeredArguments }]) => registeredArguments.length > 0))(
-  '%s: an empty word is no folder and no file',
-  async (words, command) => {
-    const argv = [...words, ...needed(command).map((word) => (word === 'nowhere' ? '' : word))]
-    expect(await refusal(...argv)).toEqual({ code: 2, said: expect.stringContaining('It is empty') })
-  },
-)
+test.each(
+  all.filter(
+    ([
+      ,
+      {
+        registeredArguments: [first],
+      },
+    ]) => first && first.argChoices === undefined,
+  ),
+)('%s: an empty word is no folder and no file', async (words, command) => {
+  const argv = [...words, ...needed(command).map((word) => (word === 'nowhere' ? '' : word))]
+  expect(await refusal(...argv)).toEqual({ code: 2, said: expect.stringContaining('It is empty') })
+})
 
 test.each(all)('%s refuses a flag that it does not know, and a word too many', async (words, command) => {
   const argv = [...words, ...needed(command)]
@@ -115,18 +121,87 @@ test('an unknown flag or command is named, with the nearest that there is', asyn
   expect((await refusal('sttart')).said).toContain("unknown command 'sttart'\n(Did you mean start?)")
 })
 
+test.each(all.filter(([, { options }]) => options.some(({ mandatory }) => mandatory)))(
+  '%s: a mistyped flag is named, not missed',
+  async (words, command) => {
+    const { long } = command.options.find(({ mandatory }) => mandatory)!
+    const typed = long!.slice(0, -1)
+    const { code, said } = await refusal(...words, typed, 'x')
+    expect([code, said]).toEqual([
+      2,
+      expect.stringContaining(`unknown option '${typed}'\n(Did you mean ${long}?)`),
+    ])
+  },
+)
+
+test.each(all)('help %s is the help of that command', async (words) => {
+  const { code, said } = await refusal('help', ...words)
+  expect([code, said]).toEqual([0, expect.stringMatching(`^Usage: glassbook ${words.join(' ')} `)])
+  expect(said).toBe((await refusal(...words, '--help')).said)
+})
+
+test.each([
+  ['nothing', ['help', 'nothing']],
+  ['nothing', ['nothing', '--help']],
+  ['nothing', ['journal', 'help', 'nothing']],
+  ['nothing', ['help', 'journal', 'nothing']],
+])('no command %s: %j', async (word, argv) => {
+  expect(await refusal(...argv)).toEqual({
+    code: 2,
+    said: expect.stringContaining(`unknown command '${word}'`),
+  })
+})
+
+test('help of a group of commands, and of help, is shown', async () => {
+  for (const argv of [
+    ['help', 'help'],
+    ['journal', 'help'],
+    ['journal', 'help', 'verify'],
+  ])
+    expect(await refusal(...argv)).toEqual({ code: 0, said: expect.stringMatching(/^Usage: glassbook/) })
+})
+
 test.each(['zsh', 'bash', 'fish'])('completion for %s is printed', async (shell) => {
   const { code, out } = await told(async () => glassbook(['complete', shell]))
   expect([code, out]).toEqual([0, expect.stringContaining('glassbook complete --')])
 })
 
-test('commands, flags and settings are completed', async () => {
+test('a shell that there is no completion for is told which there are', async () => {
+  for (const shell of ['bahs', 'powershell']) {
+    const { code, said } = await refusal('complete', shell)
+    expect([code, said]).toEqual([
+      2,
+      expect.stringContaining(`<shell> '${shell}' is invalid. Allowed choices are bash, zsh, fish.`),
+    ])
+    expect(said).toContain('usage: glassbook complete ')
+  }
+})
+
+test('commands, flags, settings and choices are completed, each by its own line', async () => {
   const complete = async (...words: string[]) =>
     (await told(async () => glassbook(['complete', '--', ...words]))).out
-  expect(await complete('au')).toContain('audit')
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split('\t')[0]!)
+  expect(await complete('au')).toEqual(['audit'])
+  expect(await complete('')).toEqual(expect.arrayContaining(['start', 'complete', 'help']))
   expect(await complete('journal', '')).toContain('dump')
-  expect(await complete('audit', '--ch')).toContain('--checkpoint')
-  expect(await complete('gateway', '--gateway-p')).toContain('--gateway-port')
+  expect(await complete('audit', '--ch')).toEqual(['--checkpoint'])
+  expect(await complete('gateway', '--gateway-por')).toEqual(['--gateway-port'])
+  expect(await complete('complete', '')).toEqual(['bash', 'zsh', 'fish'])
+  expect(await complete('start', '--log', '')).toEqual(['pretty', 'json'])
+  expect(await complete('start', '--log=')).toEqual(['--log=pretty', '--log=json'])
+  // As bash hands it over.
+  expect(await complete('start', '--log', '=')).toEqual(['pretty', 'json'])
+  expect(await complete('start', '--log', '=', 'j')).toEqual(['json'])
+  // A command's name behind a flag is its value; of files and folders the shell knows more.
+  expect(await complete('start', '--data', 'journal', '--dem')).toEqual(['--demo'])
+  for (const words of [
+    ['start', '--data', ''],
+    ['chain', ''],
+    ['start', '--data', '=', './d'],
+  ])
+    expect(await complete(...words)).toEqual([''])
 })
 
 test('a port of a gateway is asked for by the name of its setting', async () => {

@@ -9,12 +9,13 @@ import {
   Command,
   CommanderError,
   type CommandUnknownOpts,
+  type HelpContext,
   InvalidArgumentError,
   Option,
 } from '@commander-js/extra-typings'
-import type { Command as PlainCommand } from 'commander'
 import { openFilesMax } from '../gateway/limits/open-files.js'
 import type { SettingName } from '../gateway/settings/config.js'
+import { COMPLETION_SCRIPTS, type Shell, completions } from './completion.js'
 import { fileErrorText } from './files/file-errors.js'
 import { UsageError } from './files/usage-error.js'
 import {
@@ -33,11 +34,17 @@ const FILES_MAX = openFilesMax()
 /** A number below zero behind a flag is its value, for the flag's own bound to judge: no flag begins so. */
 const FLAG = /^-(?!\d)/
 
+const HELP = ['-h', '--help']
+
 /**
  * Commander takes whatever stands behind a flag for its value. Here a value that begins with a dash is refused unless
  * it is written as `--flag=--value`: a flag that swallows the next one does two wrong things and says nothing.
  */
 class GlassbookCommand extends Command {
+  /** Commander's own, which its types keep to themselves; each ends in `error`. */
+  declare unknownOption: (flag: string) => never
+  declare unknownCommand: () => never
+
   override createCommand(name?: string): GlassbookCommand {
     return new GlassbookCommand(name)
   }
@@ -52,16 +59,38 @@ class GlassbookCommand extends Command {
           `${word} needs a value, and ${next} looks like a flag: write ${word}=${next} if it is the value`,
         )
     }
-    return super.parseOptions(argv)
+    const parsed = super.parseOptions(argv)
+    // Before it is asked what is missing: a mistyped flag is not there, and to say so helps nobody.
+    const [unknown] = parsed.unknown
+    const isHelp = parsed.unknown.some((word) => HELP.includes(word))
+    if (this.commands.length === 0 && unknown !== undefined && !isHelp) this.unknownOption(unknown)
+    return parsed
+  }
+
+  /** Help of a command that there is none of is no help of all the others. */
+  override helpInformation(context?: HelpContext): string {
+    this.args = this.args.slice(this.args[0] === 'help' ? 1 : 0)
+    const [word] = this.args
+    const isCommand = word === undefined || this.commands.some((command) => command.name() === word)
+    if (this.commands.length > 0 && !isCommand && !FLAG.test(word)) this.unknownCommand()
+    return super.helpInformation(context)
   }
 
   override error(message: string): never {
     const unknown = /^error: unknown option '--(.*)'$/.exec(message)?.[1]
     const isSetting = this.options.some(({ long }) => long === `--gateway-${unknown}`)
     throw new UsageError(
-      `${message.replace(/^error: /, '')}${isSetting ? `\n(Did you mean --gateway-${unknown}?)` : ''}\n` +
+      `${this.#words(message)}${isSetting ? `\n(Did you mean --gateway-${unknown}?)` : ''}\n` +
         `usage: ${this.createHelp().commandUsage(this)}\n"${pathOf(this)} --help" tells more`,
     )
+  }
+
+  /** What commander says, in words of ours where its own leave out what is wrong. */
+  #words(message: string): string {
+    const text = message.replace(/^error: /, '')
+    const argument = /^command-argument value ('.*') is invalid for argument '(.*)'\.(.*)$/s.exec(text)
+    if (argument !== null) return `<${argument[2]}> ${argument[1]} is invalid.${argument[3]}`
+    return text
   }
 }
 
@@ -159,10 +188,7 @@ export function commandLine({
     .version(version(), '-v, --version')
     .helpOption('-h, --help')
     .exitOverride()
-    .addHelpText(
-      'after',
-      '\n"glassbook COMMAND --help" lists the flags of a command, "glassbook complete SHELL" prints completion for\nbash, zsh or fish.',
-    )
+    .addHelpText('after', '\n"glassbook COMMAND --help" lists the flags of a command.')
 
   const start = program
     .command('start')
@@ -479,8 +505,30 @@ export function commandLine({
     .addArgument(folder('a data folder'))
     .addOption(json())
     .action((dir, flags) => run('snapshot', async () => (await journalOf()).runSnapshotCommand(dir, flags)))
+
+  program
+    .command('complete')
+    .description('print completion for a shell; it serves "glassbook" where that is on the PATH')
+    .addArgument(
+      new Argument('<shell>', 'which').choices(Object.keys(COMPLETION_SCRIPTS) as readonly Shell[]),
+    )
+    .addHelpText('after', COMPLETE_HELP)
+    .action((shell) =>
+      run('complete', () => {
+        process.stdout.write(COMPLETION_SCRIPTS[shell])
+        return Promise.resolve(0)
+      }),
+    )
   return program
 }
+
+const COMPLETE_HELP = `
+  source <(npx glassbook complete bash)    # bash; in ~/.bashrc for every shell
+  source <(npx glassbook complete zsh)     # zsh, behind compinit
+  npx glassbook complete fish | source     # fish
+
+TAB runs "glassbook", which must be on the PATH: in a clone, PATH=$PWD/node_modules/.bin:$PATH
+`
 
 const ENGINE_HELP = `
   glassbook engine --config markets.json < commands.ndjson > events.ndjson
@@ -500,6 +548,12 @@ function version(): string {
 /** Commands that take settings of the gateway, or complete them. */
 const WITH_SETTINGS = new Set(['start', 'gateway', 'config', 'complete'])
 
+/** `help journal verify` is `journal verify --help`, which commander reads as far as `journal`; no words ask for help. */
+function helpAsFlag(words: readonly string[]): string[] {
+  const [first = 'help', ...rest] = words
+  return first === 'help' ? [...rest, '--help'] : [first, ...rest]
+}
+
 /**
  * Runs the command that `words` name, and says on standard error what failed.
  * @returns exit code: the command's own; 2 = wrong use, 1 = any other failure.
@@ -507,21 +561,23 @@ const WITH_SETTINGS = new Set(['start', 'gateway', 'config', 'complete'])
 export async function glassbook(words: readonly string[]): Promise<number> {
   let code = 0
   try {
-    const [name = 'help'] = words
-    const settings = WITH_SETTINGS.has(name)
+    const asked = helpAsFlag(words)
+    const [name] = asked
+    const settings = WITH_SETTINGS.has(name!)
       ? (await import('../gateway/settings/config.js')).settingNames()
       : []
     const program = commandLine({
-      words,
+      words: asked,
       settings,
       run: async (command, work) => {
         await prepare(command)
         code = await work()
       },
     })
-    if (name === 'complete')
-      (await import('@bomb.sh/tab/commander')).default(program as unknown as PlainCommand)
-    await program.parseAsync(words.length === 0 ? [name] : [...words], { from: 'user' })
+    if (name === 'complete' && asked[1] === '--') {
+      const lines = completions(program, asked.slice(2))
+      process.stdout.write(lines.map((line) => `${line}\n`).join(''))
+    } else await program.parseAsync(asked, { from: 'user' })
     return code
   } catch (error) {
     // Help and version end so, and a command that has only commands of its own, called without one.

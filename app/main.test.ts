@@ -234,6 +234,39 @@ test('wrong use points at the one help text', () => {
   expect(none).toMatchObject({ status: 1, stderr: expect.stringContaining('has no chain') })
 })
 
+test('completion in bash needs nothing else, may be sourced again, and runs nothing that was typed', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'glassbook-complete-'))
+  try {
+    const script = `
+      glassbook() { "$NODE" "$PROGRAM" "$@"; }
+      source <(glassbook complete bash) && source <(glassbook complete bash) || exit
+      at_tab() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _glassbook_complete; echo "\${COMPREPLY[*]}"; }
+      at_tab glassbook jour
+      at_tab glassbook journal ''
+      at_tab glassbook start --data '\$(touch pwned)' --dem
+      at_tab glassbook start --data '\`touch pwned\`;touch' pwned
+      complete -p glassbook`
+    const { stdout, stderr } = spawnSync('bash', ['--norc', '-uc', script], {
+      encoding: 'utf8',
+      cwd: folder,
+      env: { PATH: process.env.PATH, NODE: process.execPath, PROGRAM: program },
+    })
+    expect(stderr).toBe('')
+    expect(stdout.split('\n')).toEqual([
+      'journal',
+      'verify dump stat help',
+      '--demo',
+      '',
+      // Where it has nothing to offer, names of files are.
+      'complete -o default -F _glassbook_complete glassbook',
+      '',
+    ])
+    expect(existsSync(join(folder, 'pwned'))).toBe(false)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
+
 test.each([['config names'], ['--help'], ['start --help']])('%s | head: quiet', (words) => {
   // Output that nobody reads any more when it is written.
   const script = `("$0" "$1" ${words}; echo "code $?" >&2) | true`

@@ -90,6 +90,14 @@ class GlassbookCommand extends Command {
     const text = message.replace(/^error: /, '')
     const argument = /^command-argument value ('.*') is invalid for argument '(.*)'\.(.*)$/s.exec(text)
     if (argument !== null) return `<${argument[2]}> ${argument[1]} is invalid.${argument[3]}`
+    const empty = /^option .* value '' from env '(\w+)' is invalid/.exec(text)?.[1]
+    if (empty !== undefined) return `${empty} is empty: give it a value, or unset it`
+    if (text.startsWith('too many arguments')) {
+      const extra = this.args[this.registeredArguments.length]
+      const npm =
+        this.name() === 'start' ? '\n(With npm, flags stand behind "--": npm start -- --data DIR)' : ''
+      return `too many arguments: "${extra}" is one too many for "${pathOf(this)}"${npm}`
+    }
     return text
   }
 }
@@ -105,6 +113,18 @@ function text(value: string): string {
 }
 
 const texts = (value: string, before: readonly string[] = []): readonly string[] => [...before, text(value)]
+
+/** Where a chain answers. */
+function rpcUrl(value: string): string {
+  if (!/^https?:\/\//.test(text(value)) || !URL.canParse(value))
+    throw new InvalidArgumentError('It is no URL, as in http://127.0.0.1:8545.')
+  return value
+}
+
+const rpcUrls = (value: string, before: readonly string[] = []): readonly string[] => [
+  ...before,
+  rpcUrl(value),
+]
 
 /** A whole number; bounds are part of the number. */
 const whole =
@@ -128,7 +148,8 @@ const count = <const Flags extends string>(flags: Flags, about: string, min: num
   new Option(flags, about).argParser(whole(min, max))
 const folder = (about: string) => new Argument('<dir>', about).argParser(text)
 
-const rpc = () => new Option('--rpc <url>', 'where the chain is; more than one may be given').argParser(texts)
+const rpc = () =>
+  new Option('--rpc <url>', 'where the chain is; more than one may be given').argParser(rpcUrls)
 const settlement = () =>
   flag('--settlement <address>', "the exchange's settlement contract; the rest is read from the chain")
 const deployment = () =>
@@ -406,7 +427,7 @@ export function commandLine({
       new Option('--fill <seq>', 'which fill: SEQ or SEQ:INDEX').argParser(fillOf).makeOptionMandatory(),
     )
     .addOption(flag('--deployment <file>', "of another folder than the journal's"))
-    .addOption(flag('--rpc <url>', 'look at the chain too'))
+    .addOption(new Option('--rpc <url>', 'look at the chain too').argParser(rpcUrl))
     .addOption(json())
     .action((dir, flags) =>
       run('order-audit', async () => (await import('./commands/order-audit.js')).runOrderAudit(dir, flags)),
@@ -492,7 +513,7 @@ export function commandLine({
     .command('doctor')
     .description('check that the bytecode and constants on-chain are what the deployment says')
     .addArgument(new Argument('<deployment>', 'its file, deployment.json of a data folder').argParser(text))
-    .addOption(flag('--rpc <url>', "where the chain is, instead of the deployment's"))
+    .addOption(new Option('--rpc <url>', "where the chain is, instead of the deployment's").argParser(rpcUrl))
     .addOption(flag('--key <file>', 'the verification key that the verifier should have'))
     .addOption(json())
     .action((file, flags) =>

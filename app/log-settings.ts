@@ -5,7 +5,7 @@ export type LogLevel = (typeof LOG_LEVELS)[number]
 
 export interface LogOptions {
   readonly format: (typeof LOG_FORMATS)[number]
-  /** Lines below it are left out. */
+  /** Lines below it are left out, but for the last one. */
   readonly level: LogLevel
 }
 

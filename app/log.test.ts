@@ -36,4 +36,11 @@ test('what is below the level is left out', () => {
   log.fact('engine', 'figures', {})
   log.of('engine')('the end', 'error')
   expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual(['the end'])
+  expect([log.says('error'), log.says('info')]).toEqual([true, false])
+})
+
+test.each(['pretty', 'json'] as const)('%s: how a run ended is said at any level', (format) => {
+  const { log, lines } = logOf({ format, level: 'error' })
+  log.last('glassbook', 'stopped')
+  expect(lines).toEqual([expect.stringContaining('stopped')])
 })

@@ -37,6 +37,16 @@ export class Log {
     return (text, level = 'info') => logger[level](text.startsWith(prefix) ? text.slice(prefix.length) : text)
   }
 
+  /** How a run ended: what a person looks for, and never left out. */
+  last(part: string, text: string): void {
+    this.#logger.child({ part }, { level: 'info' }).info(text)
+  }
+
+  /** Whether lines of this level are said; what is shown beside the log is of the level of facts. */
+  says(level: LogLevel): boolean {
+    return this.#logger.isLevelEnabled(level)
+  }
+
   /** A fact with figures. */
   fact(part: string, text: string, figures: object): void {
     this.#logger.info({ part, ...figures }, text)

@@ -47,7 +47,7 @@ export async function runChain(folder: string, { log: format, logLevel: level }:
         rpcUrl: anvil.rpcUrl,
         settlement: deployment.settlement,
       })
-    else
+    else if (log.says('info'))
       process.stdout.write(
         `the local chain of ${dataDir}, chain id ${deployment.chainId}\n` +
           `  rpc         ${anvil.rpcUrl}\n` +
@@ -65,7 +65,7 @@ export async function runChain(folder: string, { log: format, logLevel: level }:
     say(`${name} did not stop cleanly: ${error instanceof Error ? error.message : String(error)}`, 'error')
     code = 1
   }
-  if (code === 0) say('stopped, the chain is on disk')
+  if (code === 0) log.last('glassbook', 'stopped, the chain is on disk')
   end.leave(code)
   return code
 }

@@ -7,7 +7,7 @@
  * were refused (each is named), 1 = failure, 2 = wrong use.
  */
 import { readFileSync } from 'node:fs'
-import { createWalletClient, http, type Hex } from 'viem'
+import { type Address, type Hex, createWalletClient, http, isAddress } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { readCheckpoint } from '../../settlement/audit/checkpoint.js'
 import {
@@ -43,7 +43,7 @@ export interface ExitFlags extends ChainFlags {
 /** Plans, and with --send takes, the way out. */
 export function runExit(values: ExitFlags): Promise<number> {
   return askingChain(async () => {
-    const owner = address(values.owner)
+    const owner = ownerOf(values.owner)
     expectFiles({ read: { '--checkpoint': values.checkpoint, '--key-file': values.keyFile } })
     const { client, deployment, rpcUrls } = await connect(values)
     const out = (line: string): void => void (values.json || process.stdout.write(`${line}\n`))
@@ -87,6 +87,16 @@ export function runExit(values: ExitFlags): Promise<number> {
     const onlyStuck = plan.waiting.length === 0 && plan.steps.every(({ what }) => isStuck(what))
     return values.send && onlyStuck ? STEPS_REFUSED : MORE_TO_DO
   })
+}
+
+/** @throws UsageError for what is no address, or has capitals that say it was mistyped: it is somebody's money. */
+function ownerOf(text: string): Address {
+  const owner = address(text)
+  if (owner !== owner.toLowerCase() && !isAddress(owner))
+    throw new UsageError(
+      `--owner ${owner}: its capitals do not fit its checksum, so a digit may be wrong: look at it again; all in lower case it is not checked`,
+    )
+  return owner
 }
 
 function describe(

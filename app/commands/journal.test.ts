@@ -73,6 +73,12 @@ describe('journal commands', () => {
   test('a dump that would be empty is refused, and what is no folder is named', async () => {
     const turned = await run('journal', 'dump', dataDir, '--from', '5', '--to', '3')
     expect([turned.code, turned.err]).toEqual([2, expect.stringContaining('--from 5 is behind --to 3')])
+    const behind = await run('journal', 'dump', dataDir, '--from', '999999')
+    expect([behind.code, behind.err]).toEqual([
+      2,
+      'glassbook: --from 999999 is behind the end of the journal, whose last command is 3500\n',
+    ])
+    expect((await run('journal', 'dump', dataDir, '--from', '3500')).code).toBe(0)
     const folder = mkdtempSync(join(tmpdir(), 'glassbook-cli-'))
     writeFileSync(journalFolder(folder), 'a file')
     const { code, err } = await run('journal', 'verify', folder)

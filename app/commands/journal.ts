@@ -244,7 +244,7 @@ function dump(dataDir: string, json: boolean, from: number, to: number): number 
           .join(' ')
     process.stdout.write(`${json ? '' : indent}${text}\n`)
   }
-  readAll(dataDir, true, (block) => {
+  const { reader } = readAll(dataDir, true, (block) => {
     const isOutside = block.lastSeq < from || block.firstSeq > to
     if (isOutside) return
     const { number, epoch, firstSeq, lastSeq, count } = block
@@ -268,6 +268,11 @@ function dump(dataDir: string, json: boolean, from: number, to: number): number 
       line({ seq, ...describeCommand(block.words, block.floats, COMMANDS_AT + index * COMMAND_WORDS) }, '  ')
     }
   })
+  const { nextSeq } = reader.position
+  if (from >= nextSeq)
+    throw new UsageError(
+      `--from ${from} is behind the end of the journal, whose last command is ${nextSeq - 1}`,
+    )
   return 0
 }
 

@@ -19,6 +19,7 @@ import {
   createEngine,
 } from '../../engine/index.js'
 import { readEvent } from '../../engine/records/access.js'
+import { unreadable } from '../files/file-errors.js'
 import { UsageError } from '../files/usage-error.js'
 import { LINE_LENGTH_MAX, OUTPUT_CHARACTERS_AT_ONCE } from '../limits.js'
 import { CommandReader } from './engine-filter-commands.js'
@@ -27,6 +28,8 @@ import { CommandError, filterConfig } from './engine-filter-fields.js'
 
 /** Runs the filter until the input ends. @throws UsageError for a file that holds no such markets. */
 export async function runEngineFilter({ config: file }: { readonly config: string }): Promise<number> {
+  const refusal = unreadable('--config', file)
+  if (refusal !== undefined) throw new UsageError(refusal)
   let full = false
   let filter: EngineFilter
   try {

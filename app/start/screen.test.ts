@@ -1,6 +1,6 @@
 /** What `glassbook start` shows of its gateways and of its proofs. */
 import { gatewayCommand } from './gateway-command.js'
-import { proverText } from './screen.js'
+import { faceOf, proverText } from './screen.js'
 
 describe('the command of a gateway that others run', () => {
   const at = { socket: '/run/one.sock', index: 0, dataDir: '/srv/data', port: 9300, words: [] }
@@ -24,6 +24,24 @@ describe('the command of a gateway that others run', () => {
       `npx glassbook gateway --connect /run/one.sock --data '/my data/it'\\''s' --gateway-host=0.0.0.0 --gateway-port 9300`,
     )
   })
+})
+
+test.each([
+  ['info', ['starting settlement …', 'settlement: no room', 'stopping the chain …', 'glassbook: stopped']],
+  ['warn', ['settlement: no room', 'glassbook: stopped']],
+  ['error', ['glassbook: stopped']],
+] as const)('from level %s on, steps are left out as facts are, and the end is told', (level, said) => {
+  const written: string[] = []
+  const out = {
+    isTTY: false,
+    write: (text: string) => written.push(text) > 0,
+  } as unknown as NodeJS.WriteStream
+  const face = faceOf({ format: 'pretty', level }, out)
+  face.step('starting settlement')
+  face.log.of('settlement')('no room', 'warn')
+  face.step('stopping the chain')
+  face.log.last('glassbook', 'stopped')
+  expect(written).toEqual(said.map((line) => `${line}\n`))
 })
 
 test('the backlog of proofs is counted in batches, and what was proven goes up', () => {

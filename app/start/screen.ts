@@ -124,7 +124,7 @@ class JsonFace implements Face {
   }
 }
 
-/** For people. */
+/** For people. All but the log's own lines are facts, left out where those are. */
 class Screen implements Face {
   readonly log: Log
   readonly #out: NodeJS.WriteStream
@@ -137,6 +137,10 @@ class Screen implements Face {
     this.log = new Log(options, (line) => this.#line(line))
   }
 
+  get #saysFacts(): boolean {
+    return this.log.says('info')
+  }
+
   /** A line that stays. */
   #line(text: string): void {
     if (this.#temporary) this.#out.write('\r\x1b[K')
@@ -146,6 +150,7 @@ class Screen implements Face {
 
   /** A line that the next one takes the place of, on a terminal. */
   step(text: string): void {
+    if (!this.#saysFacts) return
     if (this.#out.isTTY) this.#replace(text)
     else this.#out.write(`${text} …\n`)
   }
@@ -156,11 +161,12 @@ class Screen implements Face {
   }
 
   progress(what: string, done: number, total: number): void {
-    if (!this.#out.isTTY || (done !== total && done % 97 !== 0)) return
+    if (!this.#saysFacts || !this.#out.isTTY || (done !== total && done % 97 !== 0)) return
     this.#replace(`${what} ${bar(done / total)} ${done}/${total}`)
   }
 
   start(parts: StartedParts): void {
+    if (!this.#saysFacts) return
     const { deployment: at } = parts
     const [base, quote] = [at.assets[1]!.symbol, at.assets[0]!.symbol]
     for (const row of [
@@ -192,6 +198,7 @@ class Screen implements Face {
   }
 
   status(numbers: StatusNumbers): void {
+    if (!this.#saysFacts) return
     const now = performance.now()
     const last = this.#last
     this.#last ??= { at: now, orders: numbers.orders, fills: numbers.fills }
@@ -212,6 +219,7 @@ class Screen implements Face {
   }
 
   report(report: LobsterReport, last: SettledBatch | undefined, gasUsed: bigint | undefined): void {
+    if (!this.#saysFacts) return
     for (const row of [
       '',
       'LOBSTER replay',

@@ -142,6 +142,10 @@ export function startOptions(
     )
   for (const flag of ['seconds', 'seed'] as const)
     if (flags[flag] !== undefined && !demo) throw new UsageError(`--${flag} ${flags[flag]} goes with --demo`)
+  if (flags.port !== undefined && settings['gateway-port'] !== undefined)
+    throw new UsageError(
+      `--port ${flags.port} and --gateway-port ${settings['gateway-port']} are one setting: give one of them`,
+    )
   let gateway = gatewaySettings(flags.config, settings, environment)
   gateway = { ...gateway, port: flags.port ?? gateway.port }
   if (replay !== undefined)

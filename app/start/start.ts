@@ -63,7 +63,7 @@ export async function runStart(options: StartOptions): Promise<number> {
   }
   if (options.isTemporary) rmSync(options.dataDir, { recursive: true, force: true })
   // Any other end has said its reason.
-  if (code === 0) say('stopped, everything is on disk')
+  if (code === 0) screen.log.last(PART, 'stopped, everything is on disk')
   end.leave(code)
   return code
 }

@@ -38,7 +38,7 @@ describe('settings', () => {
     ],
     [
       () => loadGatewayConfig({ flags: { 'gateway-threads': 'x' } }),
-      /gateway\.threads: is "x"; it must be a whole number from 1 to 32$/,
+      /^--gateway-threads: is "x"; it must be a whole number from 1 to 32$/,
     ],
     [
       () => gatewayConfig({ requireSignedFrames: 'yes' }),
@@ -46,9 +46,24 @@ describe('settings', () => {
     ],
     [
       () => loadGatewayConfig({ environment: { GLASSBOOK_GATEWAY_HOST: '' } }),
-      /gateway\.host: is empty; give an address/,
+      /^GLASSBOOK_GATEWAY_HOST is empty: give it a value, or unset it$/,
     ],
-    [() => loadGatewayConfig({ environment: { GLASSBOOK_GATEWAY_PORT: 'x' } }), /gateway\.port/],
+    [
+      () => loadGatewayConfig({ environment: { GLASSBOOK_GATEWAY_PORT: 'x' } }),
+      /^GLASSBOOK_GATEWAY_PORT: is "x"; it must be/,
+    ],
+    [
+      () => loadGatewayConfig({ environment: { GLASSBOOK_GATEWAY_THREADS: '' } }),
+      /^GLASSBOOK_GATEWAY_THREADS is empty: give it a value, or unset it$/,
+    ],
+    [
+      () => loadGatewayConfig({ flags: { 'gateway-sockets': 'foo' } }),
+      /^--gateway-sockets: is "foo", no such server; it must be one of auto, uws, ws$/,
+    ],
+    [
+      () => loadGatewayConfig({ flags: { 'gateway-host': '' } }),
+      /^--gateway-host: is empty; give an address/,
+    ],
     [() => gatewayConfig({ orderRate: { burts: 1 } }), /orderRate\.burts.*gateway\.orderRate\.burst\?/],
     [
       () => loadGatewayConfig({ environment: { GLASSBOOK_GATEWAY_PROT: '9100' } }),
@@ -100,7 +115,7 @@ describe('settings', () => {
       expect(await glassbook(['config', 'print', '--gateway-port', '7'])).toBe(0)
       expect((JSON.parse(written.at(-1)!) as { gateway: { port: number } }).gateway.port).toBe(7)
       expect(await glassbook(['config', 'print', '--gateway-port', 'seven'])).toBe(2)
-      expect(written.at(-1)).toContain('gateway.port')
+      expect(written.at(-1)).toContain('--gateway-port: is "seven"')
       expect(await glassbook(['config', 'print', '--port', '7'])).toBe(2)
       expect(await glassbook(['config', 'print', 'more'])).toBe(2)
       expect(await glassbook(['config', 'names', 'more'])).toBe(2)

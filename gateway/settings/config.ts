@@ -26,7 +26,9 @@ export const gatewayConfigSchema = z.strictObject({
   port: z.int().min(0).max(65535).default(9001).describe('TCP port; 0 = any free one'),
   threads: z.int().min(1).max(32).default(1).describe('gateway threads that share the port'),
   sockets: z
-    .enum(['auto', 'uws', 'ws'], { error: 'is no such server; it must be one of auto, uws, ws' })
+    .enum(['auto', 'uws', 'ws'], {
+      error: ({ input }) => `is ${shownParam(input)}, no such server; it must be one of auto, uws, ws`,
+    })
     .default('auto')
     .describe(
       'what speaks WebSocket and HTTP: uws = the native uWebSockets.js, ws = ws and node:http, auto = uws where it fits this Node',
@@ -119,17 +121,22 @@ export class ConfigError extends Error {
 
 /**
  * Settings with every default filled in.
- * @throws ConfigError naming each setting that is unknown or out of range.
+ * @throws ConfigError naming each setting that is unknown or out of range, by what gave it where that is known.
  */
-export function gatewayConfig(settings: unknown = {}): GatewayConfig {
+export function gatewayConfig(settings: unknown = {}, givenBy: GivenBy = new Map()): GatewayConfig {
   const parsed = gatewayConfigSchema.safeParse(settings)
   if (parsed.success) return parsed.data
-  throw new ConfigError(parsed.error.issues.flatMap((issue) => problemsOf(issue, settings)).join('\n'))
+  throw new ConfigError(
+    parsed.error.issues.flatMap((issue) => problemsOf(issue, settings, givenBy)).join('\n'),
+  )
 }
 
+/** The flag or variable that gave a setting, by the setting's path: what its giver knows it by. */
+type GivenBy = ReadonlyMap<string, string>
+
 /** One line for each setting that an issue names. */
-function problemsOf(issue: z.core.$ZodIssue, settings: unknown): string[] {
-  const place = ['gateway', ...issue.path].join('.')
+function problemsOf(issue: z.core.$ZodIssue, settings: unknown, givenBy: GivenBy): string[] {
+  const place = givenBy.get(issue.path.join('.')) ?? ['gateway', ...issue.path].join('.')
   if (issue.code !== 'unrecognized_keys') {
     const allowed = allowedAt(issue.path)
     if (allowed === undefined) return [`${place}: ${issue.message}`]
@@ -236,11 +243,18 @@ export function loadGatewayConfig({ file, environment = {}, flags = {} }: Config
   const settings: Record<string, unknown> = file === undefined ? {} : readConfigFile(file)
   const paths = settingPaths()
   refuseUnknownVariables(environment)
+  const givenBy = new Map<string, string>()
   for (const { path, kind } of paths) {
-    const text = flags[flagOf(path)] ?? environment[variableOf(path)]
-    if (typeof text === 'string') put(settings, path, valueOf(kind, text))
+    const [flag, variable] = [flagOf(path), variableOf(path)]
+    const text = flags[flag] ?? environment[variable]
+    if (typeof text !== 'string') continue
+    const isFlag = flags[flag] !== undefined
+    if (!isFlag && text === '' && kind !== 'list')
+      throw new ConfigError(`${variable} is empty: give it a value, or unset it`)
+    givenBy.set(path.join('.'), isFlag ? `--${flag}` : variable)
+    put(settings, path, valueOf(kind, text))
   }
-  return gatewayConfig(settings)
+  return gatewayConfig(settings, givenBy)
 }
 
 /** A setting that is mistyped would be left at its default, and nobody would know. */

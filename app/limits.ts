@@ -7,6 +7,10 @@ import { FINAL_STEPS_MAX } from '../settlement/limits.js'
 
 /** Files that a start must be able to open: with fewer its own modules cannot be read, and what fails then tells of anything but files. */
 export const START_FILES_MIN = 1024
+/** Bytes of lines that a terminal does not take; beyond, lines are left out. */
+export const UNWRITTEN_BYTES_MAX = 1 << 20
+/** A process whose parts have stopped waits so long for its last lines to be read. */
+export const LEAVE_MS_MAX = 2000
 /** Characters of a progress bar. */
 export const BAR_CELLS = 30
 

@@ -24,6 +24,8 @@ export const GOODBYE_MS_MAX = 5000
 export const FRAGMENTS_MAX = 32
 /** Requests that came in one packet with one that waits for its answer; beyond, the connection is cut. */
 export const PIPELINED_MAX = 100
+/** Of an answer that is its connection's last: so little is left to whoever speaks HTTP, which ends the connection. */
+export const LAST_BYTES_MAX = 4096
 /** An answer of which the client takes nothing for so long ends its connection. */
 export const ANSWER_MS = 10_000
 /** The least idle time that uWebSockets.js takes, and what a close may take beyond the gateway's own, seconds. */
@@ -129,6 +131,8 @@ export const SLEEP_MS_MAX = 1000
 export const RING_RETRY_MS = 1
 /** Bytes of one message over a bridge: the largest answer piece or applied chunk is far below; more is a broken peer. */
 export const BRIDGE_BODY_BYTES_MAX = 8 << 20
+/** Bytes of the path of a local socket: `sun_path` of unix(7), without its end. */
+export const SOCKET_PATH_BYTES_MAX = process.platform === 'linux' ? 107 : 103
 /** Bytes that are read of a bridge at once. */
 export const BRIDGE_SLAB_BYTES = 256 << 10
 /** A gateway process that has so much unread is given up: the engine waits for nobody. */

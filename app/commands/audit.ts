@@ -7,11 +7,13 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { audit } from '../../settlement/audit/audit.js'
-import { readCheckpoint, writeCheckpoint } from '../../settlement/audit/checkpoint.js'
+import { CHECKPOINT_BEGINS, readCheckpoint, writeCheckpoint } from '../../settlement/audit/checkpoint.js'
 import { accountOf, assetOf } from '../../settlement/batch/net.js'
 import { replayAgainstChain } from '../../settlement/audit/replay.js'
 import { unitsText } from '../../settlement/audit/units-text.js'
 import { type ChainFlags, askingChain, connect, expectFiles, progressBar, toJson } from './chain-options.js'
+
+const BALANCES_HEAD = 'account,asset,units'
 
 export interface AuditFlags extends ChainFlags {
   readonly balances?: string | undefined
@@ -28,7 +30,10 @@ export function runAudit(values: AuditFlags): Promise<number> {
   return askingChain(async () => {
     expectFiles({
       read: { '--from': values.from },
-      written: { '--balances': values.balances, '--checkpoint': values.checkpoint },
+      written: {
+        '--balances': { path: values.balances, begins: BALANCES_HEAD },
+        '--checkpoint': { path: values.checkpoint, begins: CHECKPOINT_BEGINS },
+      },
     })
     const { client, deployment } = await connect(values)
     const { chainId, settlement } = deployment
@@ -46,7 +51,7 @@ export function runAudit(values: AuditFlags): Promise<number> {
       const lines = [...tree.balances()]
         .sort((a, b) => a[0] - b[0])
         .map(([index, units]) => `${accountOf(index)},${assetOf(index)},${units}`)
-      writeFileSync(values.balances, `account,asset,units\n${lines.join('\n')}\n`)
+      writeFileSync(values.balances, `${BALANCES_HEAD}\n${lines.join('\n')}\n`)
     }
     if (values.json) process.stdout.write(`${toJson(report)}\n`)
     else {

@@ -2,7 +2,7 @@
  * What the auditor's and the exit tools have in common: where the chain is and which exchange on it is
  * meant, how progress is shown, how the chain's errors are told.
  */
-import { isAddress, type Address, type PublicClient } from 'viem'
+import { isAddress, isAddressEqual, type Address, type PublicClient } from 'viem'
 import { chainClient, chainErrorText, type ChainDeployment } from '../../settlement/chain/chain.js'
 import { NoSettlement, discoverDeployment } from '../../settlement/chain/history.js'
 import { bar } from '../files/bar.js'
@@ -10,19 +10,24 @@ import { readDeploymentFile } from '../files/deployment-file.js'
 import { fileErrorText, unreadable, unwritable } from '../files/file-errors.js'
 import { UsageError } from '../files/usage-error.js'
 
+/** A file that is written, and what every file of its kind begins with: another that is there is not replaced. */
+export interface Written {
+  readonly path: string | undefined
+  readonly begins: string
+}
+
 /** @throws UsageError when a file that a flag names cannot be read, or written: before long work that needs it. */
 export function expectFiles(files: {
   readonly read?: Readonly<Record<string, string | undefined>>
-  readonly written?: Readonly<Record<string, string | undefined>>
+  readonly written?: Readonly<Record<string, Written>>
 }): void {
-  for (const [table, look] of [
-    [files.read, unreadable],
-    [files.written, unwritable],
-  ] as const)
-    for (const [flag, path] of Object.entries(table ?? {})) {
-      const refusal = path === undefined ? undefined : look(flag, path)
-      if (refusal !== undefined) throw new UsageError(refusal)
-    }
+  const refuse = (refusal: string | undefined): void => {
+    if (refusal !== undefined) throw new UsageError(refusal)
+  }
+  for (const [flag, path] of Object.entries(files.read ?? {}))
+    if (path !== undefined) refuse(unreadable(flag, path))
+  for (const [flag, { path, begins }] of Object.entries(files.written ?? {}))
+    if (path !== undefined) refuse(unwritable(flag, path, begins))
 }
 
 /** Flags that name a chain and an exchange. */
@@ -53,6 +58,10 @@ export async function connect(
     const chainId = await client.getChainId()
     if (chainId !== read.chainId)
       throw new UsageError(`${rpcUrls[0]!} is chain ${chainId}, ${file!} names chain ${read.chainId}`)
+    if (values.settlement !== undefined && !isAddressEqual(address(values.settlement), read.settlement))
+      throw new UsageError(
+        `--settlement ${values.settlement} is not that of ${file!}, ${read.settlement}: give one of the two`,
+      )
     const code = await client.getCode({ address: read.settlement })
     if (code === undefined) throw new NoSettlement(read.settlement, chainId)
     return { client, deployment: read, rpcUrls }

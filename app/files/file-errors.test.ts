@@ -28,13 +28,21 @@ test('an error of a file names it and says what to do; others are not taken for 
 test('files are looked at before they are needed', () => {
   const file = join(folder, 'file')
   writeFileSync(file, '')
-  expect([unreadable('--from', file), unwritable('--balances', file)]).toEqual([undefined, undefined])
-  expect(unwritable('--balances', join(folder, 'new'))).toBeUndefined()
+  expect([unreadable('--from', file), unwritable('--balances', file, '')]).toEqual([undefined, undefined])
+  expect(unwritable('--balances', join(folder, 'new'), '')).toBeUndefined()
   expect(unreadable('--from', folder)).toBe(
     `--from ${folder}: it is a folder, not a file: name a file (EISDIR)`,
   )
-  expect(unwritable('--balances', join(folder, 'no', 'new'))).toContain(
+  expect(unwritable('--balances', join(folder, 'no', 'new'), '')).toContain(
     `--balances ${folder}/no/new: ${folder}/no: there is no such file or folder`,
   )
-  expect(unwritable('--balances', join(file, 'new'))).toContain('a part of the path is a file')
+  expect(unwritable('--balances', join(file, 'new'), '')).toContain('a part of the path is a file')
+  // A file of another kind would be lost; one of its own kind is replaced.
+  const other = join(folder, 'deployment.json')
+  writeFileSync(other, '{"chainId":1}')
+  expect(unwritable('--balances', other, 'account,')).toBe(
+    `--balances ${other}: a file is there that does not begin with account,, and would be lost: name another`,
+  )
+  writeFileSync(other, 'account,asset,units\n')
+  expect(unwritable('--balances', other, 'account,')).toBeUndefined()
 })

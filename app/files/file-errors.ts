@@ -2,7 +2,7 @@
  * Words for a file that a command was told to read or write and cannot: which file, what is wrong with it, what
  * to do. Node's own text begins with an errno and speaks of system calls. Used by every tool.
  */
-import { accessSync, constants, statSync } from 'node:fs'
+import { accessSync, closeSync, constants, openSync, readSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -30,14 +30,17 @@ export function unreadable(flag: string, path: string): string | undefined {
   })
 }
 
-/** Why the file that `flag` names cannot be written; undefined = it can. */
-export function unwritable(flag: string, path: string): string | undefined {
+/** Why the file that `flag` names cannot be written; undefined = it can: it is not there, or begins with `begins`. */
+export function unwritable(flag: string, path: string, begins: string): string | undefined {
   return refusal(flag, path, () => {
     const found = statSync(path, { throwIfNoEntry: false })
     if (found?.isDirectory() === true) throw Object.assign(new Error(), { code: 'EISDIR', path })
     if (!statSync(dirname(path)).isDirectory()) throw Object.assign(new Error(), { code: 'ENOTDIR', path })
     accessSync(dirname(path), constants.W_OK | constants.X_OK)
-    if (found !== undefined) accessSync(path, constants.W_OK)
+    if (found === undefined) return
+    accessSync(path, constants.W_OK)
+    if (found.isFile() && found.size > 0 && beginning(path, begins.length) !== begins)
+      throw new Error(`a file is there that does not begin with ${begins}, and would be lost: name another`)
   })
 }
 
@@ -48,5 +51,16 @@ function refusal(flag: string, path: string, look: () => void): string | undefin
   } catch (error) {
     const text = fileErrorText(error)
     return `${flag} ${path}${text === undefined ? `: ${(error as Error).message}` : text.startsWith(path) ? text.slice(path.length) : `: ${text}`}`
+  }
+}
+
+/** The first bytes of a file, as ASCII. */
+function beginning(path: string, bytes: number): string {
+  const descriptor = openSync(path, 'r')
+  try {
+    const buffer = Buffer.alloc(bytes)
+    return buffer.toString('latin1', 0, readSync(descriptor, buffer, 0, bytes, 0))
+  } finally {
+    closeSync(descriptor)
   }
 }

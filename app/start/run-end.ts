@@ -3,6 +3,7 @@
  * that nobody caught. The first one decides the exit code; later ones only say what they are. Whoever
  * starts or waits asks `during`, so that an end that comes early is not slept through.
  */
+import { LEAVE_MS_MAX } from '../limits.js'
 import { ExchangeFrozen } from '../../settlement/chain/chain.js'
 
 export class RunEnd {
@@ -33,7 +34,10 @@ export class RunEnd {
    * before it ends, and one that comes then would be what ended the run.
    */
   leave(code: number): void {
-    process.stdout.write('', () => process.exit(code))
+    const leave = (): void => process.exit(code)
+    process.stdout.write('', leave)
+    // A pipe or a terminal that nobody reads does not keep the process.
+    setTimeout(leave, LEAVE_MS_MAX)
   }
 
   get hasEnded(): boolean {

@@ -3,6 +3,7 @@
  * refreshes in place on a terminal and is printed now and then elsewhere. A log as JSON has the same as facts.
  */
 import { bar } from '../files/bar.js'
+import { Output } from '../files/terminal.js'
 import { Log } from '../log.js'
 import type { LogOptions } from '../log-settings.js'
 import type { Deployment } from '../../contracts/deployment/deploy.js'
@@ -97,8 +98,9 @@ class JsonFace implements Face {
   readonly log: Log
   #statusAt = 0
 
-  constructor(options: LogOptions, out: NodeJS.WriteStream) {
-    this.log = new Log(options, (line) => out.write(`${line}\n`))
+  constructor(options: LogOptions, stream: NodeJS.WriteStream) {
+    const out = new Output(stream)
+    this.log = new Log(options, (line) => out.line(line))
   }
 
   step(text: string): void {
@@ -127,13 +129,13 @@ class JsonFace implements Face {
 /** For people. All but the log's own lines are facts, left out where those are. */
 class Screen implements Face {
   readonly log: Log
-  readonly #out: NodeJS.WriteStream
+  readonly #out: Output
   #temporary = false
   #last: { at: number; orders: number; fills: number } | undefined
   #plainAt = 0
 
-  constructor(options: LogOptions, out: NodeJS.WriteStream) {
-    this.#out = out
+  constructor(options: LogOptions, stream: NodeJS.WriteStream) {
+    this.#out = new Output(stream)
     this.log = new Log(options, (line) => this.#line(line))
   }
 
@@ -143,20 +145,20 @@ class Screen implements Face {
 
   /** A line that stays. */
   #line(text: string): void {
-    if (this.#temporary) this.#out.write('\r\x1b[K')
+    if (this.#temporary) this.#out.before('\r\x1b[K')
     this.#temporary = false
-    this.#out.write(`${text}\n`)
+    this.#out.line(text)
   }
 
   /** A line that the next one takes the place of, on a terminal. */
   step(text: string): void {
     if (!this.#saysFacts) return
     if (this.#out.isTTY) this.#replace(text)
-    else this.#out.write(`${text} …\n`)
+    else this.#out.line(`${text} …`)
   }
 
   #replace(text: string): void {
-    this.#out.write(`\r\x1b[K${text.slice(0, Math.max(20, this.#out.columns - 1))}`)
+    this.#out.passing(`\r\x1b[K${text.slice(0, Math.max(20, this.#out.columns - 1))}`)
     this.#temporary = true
   }
 

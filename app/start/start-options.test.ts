@@ -1,4 +1,6 @@
 /** What `glassbook start` makes of its words about provers. */
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { SEGMENT_BYTES, SNAPSHOT_EVERY } from '../../engine/limits.js'
 import { startOptionsOf } from '../../test/support/start-options.js'
 
@@ -92,6 +94,18 @@ test('an empty word is no value: as a path it would be the working folder', () =
     for (const argv of [[`--${flag}`, ''], [`--${flag}=`]])
       expect(() => startOptionsOf(argv)).toThrow(/option '--[a-z-]+ <\w+>' argument '' is invalid/)
   expect(startOptionsOf(['--gateway-allowed-origins=']).gateway.allowedOrigins).toEqual([])
+})
+
+test('a gateway socket is a path that a socket may have, and no file of another kind', () => {
+  const long = `/run/${'a'.repeat(110)}.sock`
+  expect(() => startOptionsOf(['--gateway-socket', long])).toThrow(
+    `--gateway-socket: ${long} has 120 bytes; the path of a socket has at most`,
+  )
+  const file = fileURLToPath(import.meta.url)
+  for (const path of [file, dirname(file)])
+    expect(() => startOptionsOf(['--gateway-socket', path])).toThrow(
+      `--gateway-socket: at ${path} is something that is no socket: name another path`,
+    )
 })
 
 test('the settings of a gateway that others run are kept as words', () => {

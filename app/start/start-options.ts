@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path'
 import type { GatewayConfig } from '../../gateway/settings/config.js'
 import { gatewaySettings } from '../files/gateway-settings.js'
 import { UsageError } from '../files/usage-error.js'
+import { whyNoSocketPath } from '../../gateway/bridge/bridge-listener.js'
 import { PORT_MAX, REPLAY_RATE, TOKEN_CHARACTERS_MIN } from '../limits.js'
 import type { LogFlags, LogOptions } from '../log-settings.js'
 
@@ -164,7 +165,7 @@ export function startOptions(
     dataDir: resolve(dataDir),
     isTemporary: flags.data === undefined && replay !== undefined,
     gateway,
-    gatewaySockets: (flags.gatewaySocket ?? []).map((path) => resolve(path)),
+    gatewaySockets: (flags.gatewaySocket ?? []).map(socketPath),
     gatewayWords: [
       ...(flags.config === undefined ? [] : ['--config', resolve(flags.config)]),
       ...Object.entries(settings).flatMap(([flag, value]) =>
@@ -195,4 +196,12 @@ export function startOptions(
       ...(demo ? { isUrgent: true } : {}),
     },
   }
+}
+
+/** The whole path of a socket for a gateway. @throws UsageError where there can be none. */
+function socketPath(flag: string): string {
+  const path = resolve(flag)
+  const why = whyNoSocketPath(path)
+  if (why !== undefined) throw new UsageError(`--gateway-socket: ${why}`)
+  return path
 }

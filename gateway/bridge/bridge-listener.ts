@@ -4,9 +4,9 @@
  *
  * Whoever may open the socket trades for everybody: it is made for its owner only (mode 0600).
  */
-import { chmodSync, rmSync } from 'node:fs'
+import { chmodSync, lstatSync, rmSync } from 'node:fs'
 import { type Socket, createServer } from 'node:net'
-import { SUCCESSION_MS } from '../limits.js'
+import { SOCKET_PATH_BYTES_MAX, SUCCESSION_MS } from '../limits.js'
 import { Bridge, type BridgeOptions, type RunningBridge } from './bridge.js'
 import { jsonFrame } from './bridge-frames.js'
 
@@ -17,13 +17,26 @@ export interface BridgeRefusal {
 }
 
 export interface ListeningBridgeOptions extends BridgeOptions {
-  /** Path of the local socket; a file that is left over there is replaced, so the caller has the path's lock. */
+  /** Path of the local socket; a socket that is left over there is replaced, so the caller has the path's lock. */
   readonly path: string
+}
+
+/** Why a path cannot be that of a local socket; undefined = it can. */
+export function whyNoSocketPath(path: string): string | undefined {
+  const bytes = Buffer.byteLength(path)
+  if (bytes > SOCKET_PATH_BYTES_MAX)
+    return `${path} has ${bytes} bytes; the path of a socket has at most ${SOCKET_PATH_BYTES_MAX}`
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  return found === undefined || found.isSocket()
+    ? undefined
+    : `at ${path} is something that is no socket: name another path`
 }
 
 /** Opens the local socket. Rejects when the path cannot be used. */
 export async function startGatewayBridge(options: ListeningBridgeOptions): Promise<RunningBridge> {
   const { path } = options
+  const why = whyNoSocketPath(path)
+  if (why !== undefined) throw new Error(why)
   rmSync(path, { force: true })
   /** The gateway process that is connected. */
   let current: Socket | undefined
@@ -62,8 +75,13 @@ export async function startGatewayBridge(options: ListeningBridgeOptions): Promi
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(path, () => {
-      chmodSync(path, 0o600)
-      resolve()
+      try {
+        chmodSync(path, 0o600)
+        resolve()
+      } catch (error) {
+        server.close()
+        reject(error as Error)
+      }
     })
   })
   const close = (): void => {

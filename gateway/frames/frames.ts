@@ -30,7 +30,7 @@ import { unpackJson } from '../../sdk/wire/codec.js'
 import { FRAME_HEADER_BYTES, putFrameMessage } from '../../sdk/wire/signed.js'
 import type { Domain } from '../signatures/auth.js'
 import type { ErrorDetails } from '../connections/connection.js'
-import { CROWDED_RETRY_MS, RING_RETRY_MS } from '../limits.js'
+import { CROWDED_RETRY_MS, RING_RETRY_MS, SHUTDOWN_RETRY_MS } from '../limits.js'
 import type { Figures } from './figures.js'
 import { FrameOutcome } from './frame-outcome.js'
 import type { SessionInfo } from '../sessions/directory.js'
@@ -228,6 +228,14 @@ export class FrameIntake {
   /** Refuses what waits for room: the engine takes nothing any more. */
   stop(): void {
     if (this.#retry !== undefined) clearTimeout(this.#retry)
+    for (const [connection, frames] of this.#queues) {
+      for (const { id } of frames)
+        connection.sendError(id, ErrorCode.ShuttingDown, {
+          message: 'the exchange stops; the frame was not taken',
+          retryAfter: SHUTDOWN_RETRY_MS,
+        })
+      connection.flush()
+    }
     this.#queues.clear()
     this.#waiting.clear()
     this.#held.clear()

@@ -42,9 +42,6 @@ export const STATUS_TEXT: Readonly<Record<number, string>> = {
  */
 export type OnRefused = (ip: string, code: number, ends: boolean) => boolean
 
-/** Of an answer that is its connection's last: so little is left to whoever speaks HTTP, which ends the connection. */
-const LAST_BYTES_MAX = 4096
-
 export class Reply implements Unread {
   readonly ip: string
   readonly #response: HttpResponse

@@ -22,6 +22,8 @@ import { StateTree, TREE_DEPTH } from '../tree/tree.js'
 import { CHECKPOINT_SHOWN_CHARACTERS_MAX, CHECKPOINT_WRITE_CHARACTERS } from '../limits.js'
 
 const FORMAT = 'glassbook checkpoint 2'
+/** What a file with a checkpoint begins with, of whatever version. */
+export const CHECKPOINT_BEGINS = '{"format":"glassbook checkpoint '
 
 export interface CheckpointHead {
   readonly format: typeof FORMAT

@@ -12,6 +12,7 @@
  * nothing of it for ten seconds is cut; so is, by uWebSockets.js, who sends a request meanwhile, for a connection whose
  * reading is stopped is not written to either. (node:http lets the request wait.)
  */
+import { LAST_BYTES_MAX } from '../limits.js'
 import { packJson } from '../../sdk/wire/codec.js'
 import { errorName } from '../../sdk/wire/codes.js'
 import { httpStatus } from '../../sdk/wire/http.js'

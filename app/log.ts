@@ -1,7 +1,7 @@
 /**
  * What a program that runs on says: one line a fact, with its part (engine, gateway, settlement, …) and level. Pretty
  * for people: `part: words`. As JSON for machines: an object a line, with `time`, `level`, `part`, `msg`, and figures
- * as fields. Written at once, on the thread that says it: nothing is lost when the process ends.
+ * as fields. Given to standard output at once, on the thread that says it; what that does not take waits (files/terminal.ts).
  */
 import { type Logger, pino } from 'pino'
 import type { LogLevel, LogOptions } from './log-settings.js'

@@ -305,3 +305,6 @@ export interface Engine {
   /** Asserts every invariant of ledger and books; slow. Throws with what is broken. */
   checkInvariants(): void
 }
+
+/** Is told a line for the operator: a fact, or what is wrong and goes on ("warn"). */
+export type OnLog = (line: string, level?: 'warn') => void

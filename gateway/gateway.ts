@@ -171,7 +171,7 @@ export class Gateway implements EngineLinkHandler {
       dataDir: data.dataDir,
       write: data.thread === 0,
       control: this.link.control,
-      onLog: (line) => post({ type: 'log', line }),
+      onLog: (line, level) => post({ type: 'log', line, level }),
     })
     this.settlement = new Stream({
       name: StreamName.Settlement,

@@ -7,6 +7,7 @@
 export const FIRST_SOCKET_FD = 4
 
 export type FromGatewayChild =
+  | { readonly type: 'log'; readonly line: string; readonly level?: 'warn' | undefined }
   | { readonly type: 'listening'; readonly port: number }
   /** It ends because of this; the message is fit for an operator. */
   | { readonly type: 'refused'; readonly message: string }

@@ -34,7 +34,7 @@ async function run(dataDir: string, config: GatewayConfig): Promise<void> {
     folder,
     dataDir,
     receiptKey: key,
-    onLog: (line) => process.stdout.write(`${line}\n`),
+    onLog: (line, level) => tell({ type: 'log', line, level }),
     onListening: (port) => tell({ type: 'listening', port }),
   })
 }

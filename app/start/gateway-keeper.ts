@@ -101,10 +101,11 @@ export class GatewayKeeper {
     // It could not be made: 'error' tells why.
     if (child.pid === undefined) return
     createInterface({ input: child.stdout! }).on('line', (line) => onLine(line))
-    // What Node or native code says at a fault; its own lines go to standard output.
+    // What Node or native code says at a fault; its own lines come as messages.
     createInterface({ input: child.stderr! }).on('line', (line) => onLine(line, 'error'))
     child.on('message', (message: FromGatewayChild) => {
       if (message.type === 'refused') refusal = message.message
+      else if (message.type === 'log') onLine(message.line, message.level)
       else {
         listenedMs = performance.now()
         this.#watch(child)

@@ -3,6 +3,7 @@
  * accounts funded and deposited once. Every step looks at what the chain already has, so a start that
  * was killed half-way goes on where it stopped.
  */
+import type { OnLog } from '../../engine/types.js'
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import {
@@ -66,7 +67,7 @@ export interface LocalChainHooks {
   /** What is being done now. */
   readonly onStep: (step: string) => void
   /** What is worth a line that stays. */
-  readonly onLine: (line: string) => void
+  readonly onLine: OnLog
   /** The chain has died for good. */
   readonly onDied: (error: Error) => void
   /** The chain runs from now on, whatever comes; `stop` ends it. */
@@ -193,7 +194,7 @@ async function expectSameChain(
   deployment: Deployment,
   path: string,
   statePath: string,
-  onLine: (line: string) => void,
+  onLine: OnLog,
 ): Promise<void> {
   const { deployedAtBlock, deployedBlockHash } = deployment
   const found = await reader
@@ -218,7 +219,7 @@ async function expectSameChain(
     // After an update the contracts are those of before, which is for the operator to know.
     const other = findings.find(({ what, level }) => what.startsWith('bytecode') && level === 'fail')
     if (other !== undefined) {
-      onLine(`local chain: ${path}: ${other.what}: ${other.detail}`)
+      onLine(`local chain: ${path}: ${other.what}: ${other.detail}`, 'warn')
       return
     }
     // Its tokens were made with the deployment: also a symbol must be what it says.

@@ -87,12 +87,12 @@ const markPath = (statePath: string): string => `${statePath}.sha256`
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
 /** Marks the state that an orderly stop left, when it is whole. A disk without room is told, and there is no mark. */
-export function markState(statePath: string, onLine: (line: string) => void): void {
+export function markState(statePath: string, onLine: (line: string, level?: 'warn') => void): void {
   try {
     const bytes = wholeState(statePath)
     if (bytes !== undefined) writeWhole(markPath(statePath), Buffer.from(`${sha256(bytes)}\n`))
   } catch (error) {
-    onLine(`local chain: ${markPath(statePath)} could not be written (${(error as Error).message})`)
+    onLine(`local chain: ${markPath(statePath)} could not be written (${(error as Error).message})`, 'warn')
   }
 }
 
@@ -110,7 +110,7 @@ function takeMark(statePath: string): string | undefined {
  * A state that is whole and not the one that the last stop left was changed or exchanged since: the copy with the
  * stop's hash takes its place, or it is said that there is none.
  */
-function restoreMarked(statePath: string, onLine: (line: string) => void): void {
+function restoreMarked(statePath: string, onLine: (line: string, level?: 'warn') => void): void {
   const mark = takeMark(statePath)
   if (mark === undefined) return
   const bytes = wholeState(statePath)
@@ -123,9 +123,10 @@ function restoreMarked(statePath: string, onLine: (line: string) => void): void 
   if (copy === undefined)
     onLine(
       `${changed}, and neither is a copy beside it: it is taken as it is; put back the newest copy if you have one`,
+      'warn',
     )
   else {
-    onLine(`${changed}; it is now ${statePath}.changed, and the state is taken from ${copy}`)
+    onLine(`${changed}; it is now ${statePath}.changed, and the state is taken from ${copy}`, 'warn')
     renameSync(statePath, `${statePath}.changed`)
     copyFileSync(copy, statePath)
   }
@@ -136,7 +137,7 @@ function restoreMarked(statePath: string, onLine: (line: string) => void): void 
  * line.
  * @throws ChainStateError when there is none.
  */
-export function restoreChainState(statePath: string, onLine: (line: string) => void): void {
+export function restoreChainState(statePath: string, onLine: (line: string, level?: 'warn') => void): void {
   restoreMarked(statePath, onLine)
   if (wholeState(statePath) !== undefined) return
   const copy = [`${statePath}.1`, `${statePath}.2`].find((path) => wholeState(path) !== undefined)
@@ -145,6 +146,7 @@ export function restoreChainState(statePath: string, onLine: (line: string) => v
       existsSync(statePath)
         ? `local chain: ${statePath} is not a whole state; it is now ${statePath}.torn, and the state is taken from ${copy}`
         : `local chain: ${statePath} is missing; taken from ${copy}`,
+      'warn',
     )
     if (existsSync(statePath)) renameSync(statePath, `${statePath}.torn`)
     copyFileSync(copy, statePath)
@@ -164,7 +166,7 @@ export function takeCopy(
   statePath: string,
   tries: number,
   why: string,
-  onLine: (line: string) => void,
+  onLine: (line: string, level?: 'warn') => void,
 ): void {
   const copies = [`${statePath}.1`, `${statePath}.2`].filter((path) => wholeState(path) !== undefined)
   const copy = copies[tries]
@@ -173,19 +175,24 @@ export function takeCopy(
       `${statePath} is refused by the chain, and so is each whole copy beside it (${statePath}.1, .2): put back a ` +
         `copy, or remove the whole data folder to begin anew (${why})`,
     )
-  onLine(`local chain: ${statePath} is refused by the chain; taken from ${copy}`)
+  onLine(`local chain: ${statePath} is refused by the chain; taken from ${copy}`, 'warn')
   copyFileSync(statePath, `${statePath}.refused`)
   copyFileSync(copy, statePath)
 }
 
 /** Makes copies until stopped; troubles and their end are told in one line each. */
-export function keepBackups(statePath: string, onLine: (line: string) => void): () => Promise<void> {
+export function keepBackups(
+  statePath: string,
+  onLine: (line: string, level?: 'warn') => void,
+): () => Promise<void> {
   const worker = new Worker(new URL('./anvil-state-thread.js', import.meta.url), {
     workerData: { statePath, everyMs: CHAIN_BACKUP_INTERVAL_MS },
     name: 'chain state copies',
   })
   worker.on('message', onLine)
-  worker.on('error', (error) => onLine(`local chain: no more copies of ${statePath}: ${error.message}`))
+  worker.on('error', (error) =>
+    onLine(`local chain: no more copies of ${statePath}: ${error.message}`, 'warn'),
+  )
   worker.unref()
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
   return async () => {

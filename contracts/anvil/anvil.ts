@@ -45,7 +45,7 @@ export interface AnvilOptions {
   /** Bound of the wait for the first answer, in milliseconds; 30,000 unless given. */
   readonly readyTimeoutMs?: number
   /** Told of what was mended, and of restarts. */
-  readonly onLine?: (line: string) => void
+  readonly onLine?: (line: string, level?: 'warn') => void
   /** The chain has died and cannot be started again. */
   readonly onDied?: (error: Error) => void
 }
@@ -142,7 +142,7 @@ function keepRunning(
   options: AnvilOptions,
   port: number,
   first: Running,
-  onLine: (line: string) => void,
+  onLine: (line: string, level?: 'warn') => void,
 ): Anvil {
   const { statePath } = options
   let running = first
@@ -165,7 +165,7 @@ function keepRunning(
       if (statePath === undefined) throw new AnvilError(`the chain ended by itself (${how})`)
       if (recent > CHAIN_RESTARTS_MAX)
         throw new AnvilError(`the chain ended by itself ${recent} times within a minute (${how})`)
-      onLine(`local chain: ended by itself (${how}); started again at port ${port}`)
+      onLine(`local chain: ended by itself (${how}); started again at port ${port}`, 'warn')
       restoreChainState(statePath, onLine)
       running = await runOnState(options, port, onLine)
       if (isStopping) running.end()
@@ -198,7 +198,7 @@ function keepRunning(
 async function runOnState(
   options: AnvilOptions,
   port: number,
-  onLine: (line: string) => void,
+  onLine: (line: string, level?: 'warn') => void,
 ): Promise<Running> {
   const { statePath } = options
   for (let tries = 0; ; tries++) {

@@ -2,6 +2,7 @@
  * Looks now and then whether segments may go to the archive (recovery/archive.ts) and lets a thread of its
  * own move them. Called by the composition root. A move that fails is told once and tried again.
  */
+import type { OnLog } from '../types.js'
 import { Worker } from 'node:worker_threads'
 import type { ArchiveThreadData } from '../recovery/archive-thread.js'
 import type { ArchiveRecord } from '../journal/segment-files.js'
@@ -13,7 +14,7 @@ export interface ArchiverOptions {
   readonly keepMs: number
   /** Last seq that is settled for good; asked at each look. */
   readonly settledSeq: () => number
-  readonly onLog: (line: string) => void
+  readonly onLog: OnLog
   /** Between two looks, ms; a minute unless given. */
   readonly everyMs?: number
 }
@@ -36,7 +37,7 @@ export function startArchiver(options: ArchiverOptions): Archiver {
       trouble = ''
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error)
-      if (text !== trouble) onLog(`the archive was not written: ${text}`)
+      if (text !== trouble) onLog(`the archive was not written: ${text}`, 'warn')
       trouble = text
     }
   }

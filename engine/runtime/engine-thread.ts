@@ -30,7 +30,7 @@ export interface EngineThreadData {
 
 /** What the engine thread tells the main thread, in this order (logs in between). */
 export type EngineThreadMessage =
-  | { readonly type: 'log'; readonly line: string }
+  | { readonly type: 'log'; readonly line: string; readonly level?: 'warn' }
   | { readonly type: 'failed'; readonly error: string }
   | {
       readonly type: 'recovered'
@@ -82,7 +82,7 @@ function prepare(data: EngineThreadData, control: ControlBlock): RunLoop {
     monotonic: machineMs,
     timeMs: engine.timeMs,
     accept: data.acceptClock,
-    onTrouble: (line) => tell({ type: 'log', line }),
+    onTrouble: (line) => tell({ type: 'log', line, level: 'warn' }),
     onBase: (baseMs) => {
       control.clockBaseMs = baseMs
     },

@@ -22,7 +22,7 @@ import type { JournalThreadData } from '../journal/journal-thread.js'
 import { lockFolder } from '../journal/lock.js'
 import { createRing } from '../rings/ring.js'
 import { SnapshotTaker, snapshotInThread } from './snapshot-taker.js'
-import type { GenesisConfig } from '../types.js'
+import type { GenesisConfig, OnLog } from '../types.js'
 
 export interface ExchangeOptions {
   readonly dataDir: string
@@ -39,7 +39,7 @@ export interface ExchangeOptions {
   readonly segmentBytes?: number
   /** A snapshot is taken each time so many commands are durable since the last one; 0 = never. */
   readonly snapshotEvery?: number
-  readonly onLog?: (line: string) => void
+  readonly onLog?: OnLog
   /** True: the caller has the folder's lock and keeps it until the exchange has ended. */
   readonly isLocked?: boolean
   /**
@@ -191,10 +191,10 @@ async function startLocked(
 
 type RecoveredMessage = Extract<EngineThreadMessage, { type: 'recovered' }>
 
-function recoveredState(worker: Worker, log: (line: string) => void): Promise<RecoveredMessage> {
+function recoveredState(worker: Worker, log: OnLog): Promise<RecoveredMessage> {
   return new Promise((resolve, reject) => {
     worker.on('message', (message: EngineThreadMessage) => {
-      if (message.type === 'log') log(message.line)
+      if (message.type === 'log') log(message.line, message.level)
       else if (message.type === 'failed') reject(new Error(message.error))
       else resolve(message)
     })

@@ -5,6 +5,7 @@
  * A snapshot that fails (a full disk) only makes the next start longer: it is told once, tried again after
  * pauses that grow to a bound, and told when it goes on.
  */
+import type { OnLog } from '../types.js'
 import { Worker } from 'node:worker_threads'
 import type { SnapshotThreadData } from '../recovery/snapshot-thread.js'
 import { SNAPSHOT_RETRY_MS, SNAPSHOT_RETRY_MS_MAX } from '../limits.js'
@@ -12,7 +13,7 @@ import { SNAPSHOT_RETRY_MS, SNAPSHOT_RETRY_MS_MAX } from '../limits.js'
 export interface SnapshotTakerOptions {
   /** Takes one; resolves with its seq. */
   readonly take: () => Promise<number>
-  readonly onLog: (line: string) => void
+  readonly onLog: OnLog
   /** Milliseconds of a clock that never goes back; the process's own unless given. */
   readonly nowMs?: () => number
 }
@@ -44,6 +45,7 @@ export class SnapshotTaker {
         onLog(
           `snapshot failed (${error instanceof Error ? error.message : String(error)}): a start takes longer ` +
             `until one is written; it is tried again`,
+          'warn',
         )
       this.pauseMs = Math.min(SNAPSHOT_RETRY_MS_MAX, Math.max(SNAPSHOT_RETRY_MS, 2 * this.pauseMs))
       this.retryAtMs = this.nowMs() + this.pauseMs

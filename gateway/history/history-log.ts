@@ -13,6 +13,7 @@
  * one log line: history goes on in memory, and the file is written anew when the disk takes it.
  * Used by history.ts; one thread of an exchange writes.
  */
+import type { OnLog } from '../../engine/types.js'
 import {
   closeSync,
   fdatasync,
@@ -68,7 +69,7 @@ export interface HistoryLogOptions {
   readonly kind: number
   /** Whether this thread writes the file. */
   readonly write: boolean
-  readonly onLog: (line: string) => void
+  readonly onLog: OnLog
 }
 
 const text = (error: unknown): string => (error instanceof Error ? error.message : String(error))
@@ -171,7 +172,8 @@ export class HistoryLog {
     try {
       bytes = readFileSync(path)
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') onLog(`${path} cannot be read: ${text(error)}`)
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+        onLog(`${path} cannot be read: ${text(error)}`, 'warn')
       bytes = Buffer.alloc(0)
     }
     const found = this.#read(bytes, sink)
@@ -285,6 +287,7 @@ export class HistoryLog {
     this.#broken = true
     this.#options.onLog(
       `${this.#options.path} is not written (${text(error)}): history goes on in memory until it can be`,
+      'warn',
     )
   }
 

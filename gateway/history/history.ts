@@ -10,6 +10,7 @@
  * Invariant: the files' marks speak only of commands whose records were all taken over, in order. While
  * there is a gap, live records gather beside (`late`) and join behind it once it is closed.
  */
+import type { OnLog } from '../../engine/types.js'
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { EventKind } from '../../engine/codes.js'
@@ -39,7 +40,7 @@ export interface HistoryOptions {
   /** Whether this thread writes the files: one thread of an exchange does. */
   readonly write: boolean
   readonly control: ControlBlock
-  readonly onLog: (line: string) => void
+  readonly onLog: OnLog
 }
 
 /** Records of the one kind: what is known in order, its file, and what came behind a gap. */
@@ -272,6 +273,7 @@ export class History {
         failed: (error) => {
           onLog(
             `history: the journal could not be replayed (${error.message}); answers say that they lack it`,
+            'warn',
           )
           this.#closeGap(fillsKnown < gapEnd ? gapEnd : 0, gapEnd)
         },

@@ -4,6 +4,7 @@
  * and replaced as a whole, the state last. A file that is missing, cut, flipped, of another journal, or behind what the
  * state says of it is set aside with a log line; the journal then says anew what it held.
  */
+import type { OnLog } from '../../engine/types.js'
 import { existsSync, readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32c } from '../../engine/journal/crc32c.js'
@@ -104,18 +105,14 @@ export interface HistoryState extends JournalHead {
 export class MarketFiles {
   readonly #folder: string | undefined
   readonly #isOurs: (headSeq: number, head: string) => boolean
-  readonly #onLog: (line: string) => void
+  readonly #onLog: OnLog
   #failing = false
   #busy = false
   /** undefined = nothing is known: every market begins anew. */
   readonly state: HistoryState | undefined
 
   /** `isOurs` says whether the journal had a head once. */
-  constructor(
-    folder: string | undefined,
-    isOurs: (headSeq: number, head: string) => boolean,
-    onLog: (line: string) => void,
-  ) {
+  constructor(folder: string | undefined, isOurs: (headSeq: number, head: string) => boolean, onLog: OnLog) {
     this.#folder = folder
     this.#isOurs = isOurs
     this.#onLog = onLog
@@ -158,6 +155,7 @@ export class MarketFiles {
       if (!this.#failing)
         this.#onLog(
           `candles are not written (${error instanceof Error ? error.message : String(error)}): they go on in memory`,
+          'warn',
         )
       this.#failing = true
     }

@@ -164,7 +164,7 @@ export type FromGateway =
     }
   | { readonly type: 'stats'; readonly stats: GatewayStats }
   /** A line for the operator. */
-  | { readonly type: 'log'; readonly line: string }
+  | { readonly type: 'log'; readonly line: string; readonly level?: 'warn' | undefined }
   /** After `stop`: every socket is closed and nothing will be submitted any more. */
   | { readonly type: 'quiet' }
 

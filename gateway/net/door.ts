@@ -2,6 +2,7 @@
  * Where an app listens, or does not for a while: a process that has few descriptors left lets nobody in, because
  * uWebSockets.js takes every connection that comes, and spins where it cannot. Called by server.ts.
  */
+import type { OnLog } from '../../engine/types.js'
 import type { App, Backend, ListenSocket } from '../sockets/backend.js'
 import { ListenError } from './probe-port.js'
 
@@ -10,12 +11,12 @@ export class Door {
   readonly #app: App
   readonly #host: string
   readonly #port: number
-  readonly #onLog: (line: string) => void
+  readonly #onLog: OnLog
   #socket: ListenSocket | undefined
   #isOpening = false
   #isClosed = false
 
-  constructor(backend: Backend, app: App, host: string, port: number, onLog: (line: string) => void) {
+  constructor(backend: Backend, app: App, host: string, port: number, onLog: OnLog) {
     this.#backend = backend
     this.#app = app
     this.#host = host
@@ -46,7 +47,7 @@ export class Door {
     if (this.#isClosed || this.#isOpening || isShut === (this.#socket === undefined)) return
     if (isShut) {
       this.#end()
-      this.#onLog('few files may still be opened: no new connections for a while')
+      this.#onLog('few files may still be opened: no new connections for a while', 'warn')
       return
     }
     this.open().then(

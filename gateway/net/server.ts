@@ -5,6 +5,7 @@
  * uWebSockets.js cannot say why it could not listen, and with several threads on one port it would join
  * another program's port in silence; so the port is first taken and given back by node:net, which can.
  */
+import type { OnLog } from '../../engine/types.js'
 import { ErrorCode, errorName } from '../../sdk/wire/codes.js'
 import { type Codec, codecOf } from '../../sdk/wire/codec.js'
 import type { SocketData } from '../connections/connection.js'
@@ -34,7 +35,7 @@ export interface ServerOptions {
   /** Other threads of this exchange listen on the same port. */
   readonly shared: boolean
   /** Lines for the operator. */
-  readonly onLog: (line: string) => void
+  readonly onLog: OnLog
 }
 
 /**

@@ -5,6 +5,7 @@
  * When the exchange goes, the gateway ends its clients' connections and itself; when the gateway goes, the
  * exchange does not notice.
  */
+import type { OnLog } from '../../engine/types.js'
 import type { Socket } from 'node:net'
 import { Failure } from '../../engine/rings/control.js'
 import type { GatewayConfig } from '../settings/config.js'
@@ -23,7 +24,7 @@ export interface GatewayProcessOptions {
   /** PKCS#8 DER of the operator's key that signs receipts; none = no receipts. */
   readonly receiptKey?: Uint8Array
   /** Lines for the operator. */
-  readonly onLog: (line: string) => void
+  readonly onLog: OnLog
   /** Told when the gateway listens. */
   readonly onListening: (port: number) => void
 }

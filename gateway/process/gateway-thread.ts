@@ -52,7 +52,7 @@ async function main(data: GatewayThreadData): Promise<void> {
       host: data.config.host,
       port: data.config.port,
       shared: data.thread > 0,
-      onLog: (line) => post({ type: 'log', line }),
+      onLog: (line, level) => post({ type: 'log', line, level }),
     })
     post({ type: 'listening', port: server.port })
   } catch (error) {

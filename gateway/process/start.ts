@@ -2,6 +2,7 @@
  * Starts the gateway's threads and stands between them and the rest of the process: where they listen,
  * how much they do, which proofs they ask for. Called by app, and by tests that need a whole gateway.
  */
+import type { OnLog } from '../../engine/types.js'
 import { Worker } from 'node:worker_threads'
 import type {
   ProofAnswer,
@@ -38,7 +39,7 @@ export interface GatewayOptions extends Omit<GatewayThreadData, 'thread' | 'link
   /** A thread has told how much it did, which it does every half a second: it runs. */
   readonly onStats?: (thread: number) => void
   /** Lines for the operator; standard error unless given. */
-  readonly onLog?: (line: string) => void
+  readonly onLog?: OnLog
   /** A thread has ended without being asked to. */
   readonly onDied: (error: Error) => void
 }
@@ -102,7 +103,7 @@ class GatewayThread {
           break
         case 'log':
           if (options.onLog === undefined) process.stderr.write(`${message.line}\n`)
-          else options.onLog(message.line)
+          else options.onLog(message.line, message.level)
           break
         case 'askProof': {
           const { ticket, question } = message

@@ -3,7 +3,7 @@
  * that they are what they promise: short, with a first comment, by the package's name.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -60,6 +60,12 @@ class Run {
 test(
   'they do what they say',
   async () => {
+    const [aloneCode, alone] = await new Run('trade.js').ends()
+    expect([aloneCode, alone]).toEqual([
+      0,
+      expect.stringContaining('not traded: nobody sells; run market-maker.js beside this'),
+    ])
+
     const maker = new Run('market-maker.js')
     const watcher = new Run('follow-book.js')
     await watcher.says(/bid 5\d+(\.\d+)? .* ask 6\d+/)
@@ -76,6 +82,12 @@ test(
     expect(money).toMatch(/^[\d.]+ USDX stand in batch \d+ \((committed|proven|final)\)/m)
     expect(money).toMatch(/^fill \d+:\d+ of \d+ lots is in batch \d+ \(final\)$/m)
     expect(moneyCode).toBe(0)
+
+    // Ctrl-C ends a program that has nothing to put in order, at once.
+    const stopped = new Run('money.js')
+    await stopped.says(/^asked for 100 USDX/m)
+    stopped.child.kill('SIGTERM')
+    expect(await stopped.ends()).toEqual([null, expect.not.stringContaining('exchange run?')])
 
     const [leaveCode, leave] = await new Run('leave.js').ends()
     expect(leave).toMatch(/^proven: \d+ units of USDX$/m)
@@ -98,6 +110,17 @@ test(
       expect([code, output]).toEqual([1, expect.stringContaining('Does the exchange run?')])
       expect(output).not.toContain('    at ')
     }
+  },
+  WAIT_MS,
+)
+
+test(
+  'a failure that has another reason is not laid on the exchange',
+  async () => {
+    writeFileSync(join(dataDir, 'none.json'), '')
+    const [code, output] = await new Run('leave.js', [url, join(dataDir, 'none.json')]).ends()
+    expect([code, output]).toEqual([1, expect.stringContaining('ENOTDIR')])
+    expect(output).not.toContain('Does the exchange run?')
   },
   WAIT_MS,
 )

@@ -6,10 +6,11 @@
  */
 import { type BookSideLevel, createClient, fromTicks } from 'glassbook'
 import { bookChecksum } from 'glassbook/wire'
-import { pause, stop, url } from './setup.js'
+import { pause, stopAtCtrlC, url } from './setup.js'
 
 const PRINT_EVERY_MS = 1000
 
+const stop = stopAtCtrlC()
 const client = await createClient({ url }).connect()
 const market = client.markets.market('BTCX-USDX')
 

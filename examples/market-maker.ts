@@ -5,8 +5,9 @@
  */
 import { createClient } from 'glassbook'
 import { makeMarket } from './quotes.js'
-import { demoWallet, stop, url } from './setup.js'
+import { demoWallet, stopAtCtrlC, url } from './setup.js'
 
+const stop = stopAtCtrlC()
 const client = await createClient({ url, wallet: demoWallet(2) }).connect()
 await client.createSession({ scopes: ['read', 'trade'] })
 client.onSessionEnded(() => {

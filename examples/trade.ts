@@ -32,8 +32,12 @@ console.log(`live orders: ${(await client.orders()).length}`)
 try {
   // Pays at most 1 % more than the best ask.
   const order = { market, side: 'buy', type: 'market', size: '0.001', slippagePpm: 10_000 } as const
-  const { filledLots, reason } = await client.placeOrder(order)
-  console.log(filledLots > 0 ? `traded: ${filledLots} lots` : `not traded: ${cancelReasonNames[reason]}`)
+  if ((await client.ticker(market)).ask === null)
+    console.log('not traded: nobody sells; run market-maker.js beside this')
+  else {
+    const { filledLots, reason } = await client.placeOrder(order)
+    console.log(filledLots > 0 ? `traded: ${filledLots} lots` : `not traded: ${cancelReasonNames[reason]}`)
+  }
 } catch (error) {
   // The line broke before the answer. A frame is sent once: ask what became of it, never send it again blindly.
   if (!(error instanceof OutcomeUnknownError)) throw error

@@ -154,6 +154,13 @@ test('programs in the documents are programs, and name what the SDK has', async 
         for (const [, names, from] of program.matchAll(/import \{([^}]+)\} from '(@glassbook\/[^']+)'/g))
           for (const name of names!.split(',').map((text) => text.trim()))
             if (!(name in (exported[from!] ?? {}))) wrong.push(`${page}: ${from!} has no ${name}`)
+        // A client that stays open keeps a program from ending.
+        if (
+          page.startsWith('docs/guides/') &&
+          /createClient\(/.test(program) &&
+          !/client\.close\(\)\n?$/.test(program)
+        )
+          wrong.push(`${page}: the program never ends`)
         for (const [, name] of program.matchAll(/\bclient\.(\w+)/g))
           if (!(name! in client)) wrong.push(`${page}: a client has no ${name!}`)
       }

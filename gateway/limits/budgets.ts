@@ -61,12 +61,12 @@ export class Budget<K> {
     return Math.ceil(((weight - bucket.tokens) * 1000) / perSecond)
   }
 
-  /** Takes what has been spent already, also where it is not there: the bucket then owes it. */
-  charge(key: K, weight: number, nowMs: number): void {
+  /** Takes what has been spent already, also where it is not there: down to minus the burst, or to `least`. */
+  charge(key: K, weight: number, nowMs: number, least = -this.#rate.burst): void {
     if (weight <= 0) return
     this.take(key, 0, nowMs)
     const bucket = this.#buckets.get(key)!
-    bucket.tokens -= weight
+    bucket.tokens = Math.max(Math.min(least, bucket.tokens), bucket.tokens - weight)
   }
 
   /** The part of the bucket that is left, 0 to 1. */

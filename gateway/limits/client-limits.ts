@@ -241,10 +241,10 @@ export class Limits {
   filled(account: number, more: number): void {
     const now = performance.now()
     const swept = Math.max(0, more - SINGLE_FILLS_MAX)
-    this.#orders.charge(account, more + swept * (SWEPT_FILL_ORDERS - 1), now)
+    this.#orders.charge(account, more + swept * (SWEPT_FILL_ORDERS - 1), now, -Infinity)
     const ip = this.#addresses.get(account)
     if (ip === undefined) return
-    this.#ordersByIp.charge(ip, more + swept * (SWEPT_FILL_ADDRESS_ORDERS - 1), now)
+    this.#ordersByIp.charge(ip, more + swept * (SWEPT_FILL_ADDRESS_ORDERS - 1), now, -Infinity)
     if (swept > 0) this.slowStart.swept(ip)
   }
 

@@ -21,7 +21,7 @@ export const resize = (folder: string, size: string): void =>
 
 /** Writes zeros until nothing fits any more, to the last byte. */
 export function fillUp(path: string): void {
-  const file = openSync(path, 'w')
+  const file = openSync(path, 'a')
   for (const bytes of [1024 * 1024, 4096, 1])
     for (;;)
       try {

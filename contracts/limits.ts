@@ -3,6 +3,8 @@
 /** The local chain writes its state this often, and a copy of that is made. */
 export const CHAIN_STATE_INTERVAL_SECONDS = 1
 export const CHAIN_BACKUP_INTERVAL_MS = 500
+/** Looks at a state that stays torn, after which that is told: longer than any is being written. */
+export const CHAIN_TORN_TURNS_MAX = 20
 /** Longest text that V8 holds, with a margin: a longer state is not parsed, its two ends are looked at. */
 export const STATE_TEXT_BYTES_MAX = 500 << 20
 /** Characters of what a chain complained of that are kept. */

@@ -52,18 +52,22 @@ export function wholeState(path: string, textBytesMax = STATE_TEXT_BYTES_MAX): B
   }
 }
 
-/** Copies a whole state file aside; a torn one (being written) is left for the next turn. Throws when the disk does. */
-export function backupState(statePath: string): void {
+/**
+ * Copies a whole state file aside. A torn one is left for the next turn: false, as it is being written, or could not be.
+ * Throws when the disk does.
+ */
+export function backupState(statePath: string): boolean {
   const state = statSync(statePath, { throwIfNoEntry: false })
   const newest = statSync(`${statePath}.1`, { throwIfNoEntry: false })
-  if (state === undefined || (newest !== undefined && newest.mtimeMs >= state.mtimeMs)) return
+  if (state === undefined || (newest !== undefined && newest.mtimeMs >= state.mtimeMs)) return true
   const bytes = wholeState(statePath)
-  if (bytes === undefined) return
+  if (bytes === undefined) return false
   const copy = `${statePath}.copy`
   writeWhole(copy, bytes)
   if (newest !== undefined) renameSync(`${statePath}.1`, `${statePath}.2`)
   renameSync(copy, `${statePath}.1`)
   syncFolder(dirname(statePath))
+  return true
 }
 
 /** Writes and syncs a file. Throws what the disk does. */
@@ -180,6 +184,12 @@ export function takeCopy(
   copyFileSync(copy, statePath)
 }
 
+/** What the thread that makes copies says. */
+export interface StateThreadMessage {
+  readonly line: string
+  readonly level?: 'warn'
+}
+
 /** Makes copies until stopped; troubles and their end are told in one line each. */
 export function keepBackups(
   statePath: string,
@@ -189,7 +199,7 @@ export function keepBackups(
     workerData: { statePath, everyMs: CHAIN_BACKUP_INTERVAL_MS },
     name: 'chain state copies',
   })
-  worker.on('message', onLine)
+  worker.on('message', ({ line, level }: StateThreadMessage) => onLine(line, level))
   worker.on('error', (error) =>
     onLine(`local chain: no more copies of ${statePath}: ${error.message}`, 'warn'),
   )

@@ -9,7 +9,7 @@ import { type Address, createPublicClient, createWalletClient, getAddress, http,
 import { privateKeyToAccount } from 'viem/accounts'
 import { groth16ChunkVerifierAbi, settlementAbi, vaultAbi } from '../abi.js'
 import { startAnvil } from './anvil.js'
-import { wholeState } from './anvil-state.js'
+import { keepBackups, wholeState } from './anvil-state.js'
 import { type Deployment, deploy } from '../deployment/deploy.js'
 import { repositoryRoot } from '../scripts/compile.js'
 import type { VerificationKey } from '../deployment/verification-key.js'
@@ -281,3 +281,33 @@ function key(): VerificationKey {
     IC: [0, 2, 4, 6, 8].map((i) => [ic[i]!, ic[i + 1]!, '1']),
   }
 }
+
+test('a state that stays torn is told once, and when copies are made again', async () => {
+  const statePath = join(folder, 'torn-state.json')
+  writeFileSync(statePath, '{"block"')
+  const lines: string[] = []
+  let wake = (): void => {}
+  const stop = keepBackups(statePath, (line, level) => {
+    lines.push(`${level ?? 'info'} ${line}`)
+    wake()
+  })
+  const told = (count: number): Promise<void> =>
+    new Promise((resolve) => {
+      wake = () => {
+        if (lines.length >= count) resolve()
+      }
+      wake()
+    })
+  // The copies' own timer holds no process.
+  const alive = setInterval(() => {}, 1000)
+  await told(1)
+  writeFileSync(statePath, '{"block":1}')
+  await told(2)
+  clearInterval(alive)
+  await stop()
+  expect(lines).toEqual([
+    expect.stringMatching(/^warn local chain: no copy of .* could be made \(it is torn for \d+ s/),
+    expect.stringMatching(/^info local chain: copies of .* are made again$/),
+  ])
+  expect(readFileSync(`${statePath}.1`, 'utf8')).toBe('{"block":1}')
+})

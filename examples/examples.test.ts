@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Forger, startForger } from '../test/support/forging-prover.js'
-import { Program, WAIT_MS, freePort, until } from '../test/support/program.js'
+import { Program, WAIT_MS, until } from '../test/support/program.js'
+import { freePort } from '../test/support/ports.js'
 
 const built = dirname(fileURLToPath(import.meta.url))
 const sources = join(built, '..', '..', 'examples')

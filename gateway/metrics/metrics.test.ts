@@ -2,10 +2,9 @@
  * /metrics: sensible from the first scrape, counts what happened, and stands on a port of its own where
  * the operator wants that.
  */
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { type Rig, startRig } from '../../bench/support/gateway-rig.js'
 import { createClient } from '../../sdk/index.js'
+import { freePort } from '../../test/support/ports.js'
 
 let rig: Rig
 afterEach(() => rig.stop())
@@ -25,14 +24,6 @@ async function scrape(port = rig.port): Promise<Map<string, number>> {
 
 const value = (samples: Map<string, number>, name: string, labels = ''): number | undefined =>
   samples.get(`${name}{${labels}${labels === '' ? '' : ','}thread="0"}`)
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 test('the first scrape makes sense, with the process under its usual names', async () => {
   rig = await startRig({ accounts: 1 })

@@ -5,7 +5,6 @@
  * in it, every fill that a trader saw is in it unchanged.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createServer } from 'node:net'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,6 +13,7 @@ import { rigWallet } from '../../bench/support/gateway-rig.js'
 import { Mirror } from '../power/mirror.js'
 import { powerEnvironment } from '../power/watch.js'
 import { Random } from '../simulator/random.js'
+import { freePort } from '../support/ports.js'
 import { auditJournal } from './journal-audit.js'
 import { Trader, bounded, pause } from './trader.js'
 
@@ -153,15 +153,3 @@ const exited = (child: ChildProcess): Promise<number | null> =>
   child.exitCode !== null || child.signalCode !== null
     ? Promise.resolve(child.exitCode)
     : new Promise((resolve) => child.once('exit', resolve))
-
-/** A port that was free a moment ago. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
-}

@@ -10,7 +10,8 @@ import { localAccount } from '../../app/start/local-chain.js'
 import { type Client, createClient } from '../../sdk/index.js'
 import { startForger } from '../support/forging-prover.js'
 import { fillJournal } from '../support/journal-volume.js'
-import { NO_PROVER, Program, freePort, until } from '../support/program.js'
+import { NO_PROVER, Program, until } from '../support/program.js'
+import { freePort } from '../support/ports.js'
 
 /** What an exchange holds, as its gateway tells it. */
 export interface Facts {

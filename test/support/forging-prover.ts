@@ -6,7 +6,7 @@
 import { bn254 } from '@noble/curves/bn254.js'
 import { developmentVerificationKey } from '../../settlement/chain/development-key.js'
 import { secretsOf } from '../../settlement/prover/development-key.js'
-import { freePort } from './program.js'
+import { freePort } from './ports.js'
 
 const { Fr } = bn254.fields
 const TOKEN = 'a token for forged proofs'

@@ -1,7 +1,6 @@
 /** Runs the program as an operator does, for tests: `glassbook …` as a process, what it says, how it ends. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync, readdirSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -110,16 +109,6 @@ export async function until(
     await new Promise((done) => setTimeout(done, 25))
   }
 }
-
-/** A port that was free a moment ago. */
-export const freePort = (): Promise<number> =>
-  new Promise((done) => {
-    const probe = createServer()
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as AddressInfo
-      probe.close(() => done(port))
-    })
-  })
 
 /** Processes of this machine with their words, from /proc. */
 export function processes(): {

@@ -10,7 +10,8 @@ import { localAccount } from '../../app/start/local-chain.js'
 import { createClient } from '../../sdk/index.js'
 import { auditJournal } from '../crash/journal-audit.js'
 import { Trader } from '../crash/trader.js'
-import { NO_PROVER, Program, freePort, gatewayProcesses, until } from '../support/program.js'
+import { NO_PROVER, Program, gatewayProcesses, until } from '../support/program.js'
+import { freePort } from '../support/ports.js'
 import { Random } from '../simulator/random.js'
 
 const FILES = 1024

@@ -9,7 +9,8 @@ import { createPublicClient, createTestClient, createWalletClient, http } from '
 import { localAccount } from '../../app/start/local-chain.js'
 import { settlementAbi, vaultAbi } from '../../contracts/abi.js'
 import { type Deployment, receiptOf } from '../../contracts/deployment/deploy.js'
-import { NO_PROVER, Program, freePort } from '../support/program.js'
+import { NO_PROVER, Program } from '../support/program.js'
+import { freePort } from '../support/ports.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'glassbook-frozen-'))
 const dataDir = join(folder, 'data')

@@ -12,7 +12,8 @@ import { auditJournal } from '../crash/journal-audit.js'
 import { historyOf } from '../crash/history-of.js'
 import { SyncedLog } from '../crash/synced-log.js'
 import { Trader } from '../crash/trader.js'
-import { NO_PROVER, Program, freePort, gatewayProcesses, processes, until } from '../support/program.js'
+import { NO_PROVER, Program, gatewayProcesses, processes, until } from '../support/program.js'
+import { freePort } from '../support/ports.js'
 import { Random } from '../simulator/random.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'glassbook-gateway-death-'))

@@ -3,7 +3,6 @@
  * next one and miss nothing; after a restart with a gateway that `start` runs, history, batches and the receipt key are those of before.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { type AddressInfo, createServer } from 'node:net'
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -12,6 +11,7 @@ import { localAccount } from '../../app/start/local-chain.js'
 import type { BatchInfo } from '../../gateway/link/messages.js'
 import { type Client, createClient } from '../../sdk/index.js'
 import { Method } from '../../sdk/wire/layout.js'
+import { freePort } from '../support/ports.js'
 
 const main = resolve(fileURLToPath(import.meta.url), '..', '..', '..', 'program', 'main.js')
 /** Long, for machines that do much else. */
@@ -49,15 +49,6 @@ async function run(args: readonly string[], ready: string): Promise<Program> {
   })
   return { child, exited }
 }
-
-const freePort = (): Promise<number> =>
-  new Promise((done) => {
-    const probe = createServer()
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as AddressInfo
-      probe.close(() => done(port))
-    })
-  })
 
 const batches = async (client: Client): Promise<BatchInfo[]> =>
   (await client.call(Method.Batches, [100])) as unknown as BatchInfo[]

@@ -11,7 +11,8 @@ import { createPublicClient, http } from 'viem'
 import { DEMO_DEPOSIT_UNITS, localAccount } from '../../app/start/local-chain.js'
 import { demoTokenAbi } from '../../contracts/abi.js'
 import type { Deployment } from '../../contracts/deployment/deploy.js'
-import { MAIN, NO_PROVER, Program, WAIT_MS, freePort, until } from '../support/program.js'
+import { MAIN, NO_PROVER, Program, WAIT_MS, until } from '../support/program.js'
+import { freePort } from '../support/ports.js'
 
 const root = resolve(fileURLToPath(import.meta.url), '..', '..', '..', '..')
 const readme = readFileSync(join(root, 'README.md'), 'utf8')

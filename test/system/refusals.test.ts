@@ -2,7 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { NO_PROVER, Program, freePort } from '../support/program.js'
+import { NO_PROVER, Program } from '../support/program.js'
+import { freePort } from '../support/ports.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'glassbook-refusals-'))
 const programs: Program[] = []

@@ -10,7 +10,8 @@ import { localAccount } from '../../app/start/local-chain.js'
 import { type Client, createClient } from '../../sdk/index.js'
 import { type Forger, startForger } from '../support/forging-prover.js'
 import { fillJournal } from '../support/journal-volume.js'
-import { NO_PROVER, WAIT_MS, Program, freePort, until } from '../support/program.js'
+import { NO_PROVER, WAIT_MS, Program, until } from '../support/program.js'
+import { freePort } from '../support/ports.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'glassbook-retention-'))
 const dataDir = join(folder, 'data')

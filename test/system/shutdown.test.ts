@@ -10,7 +10,8 @@ import { localAccount } from '../../app/start/local-chain.js'
 import { lockFolder } from '../../engine/journal/lock.js'
 import { JournalReader } from '../../engine/journal/reader.js'
 import { createClient } from '../../sdk/index.js'
-import { NO_PROVER, Program, freePort, processes, until } from '../support/program.js'
+import { NO_PROVER, Program, processes, until } from '../support/program.js'
+import { freePort } from '../support/ports.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'glassbook-shutdown-'))
 const programs: Program[] = []

@@ -22,7 +22,8 @@ import { localAccount } from '../../app/start/local-chain.js'
 import { JournalReader } from '../../engine/journal/reader.js'
 import { journalFolder, segmentName } from '../../engine/journal/segments.js'
 import { createClient } from '../../sdk/index.js'
-import { MAIN, NO_PROVER, Program, freePort, processes, until } from '../support/program.js'
+import { MAIN, NO_PROVER, Program, processes, until } from '../support/program.js'
+import { freePort } from '../support/ports.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'glassbook-start-'))
 const dataDir = join(folder, 'data')

@@ -79,6 +79,16 @@ test('a line that is not there yet is not silent: it has its own time', async ()
   mute.close()
 })
 
+test('before the first connection nothing can be asked, and no session logged on', async () => {
+  const client = createClient({ url: exchange.url })
+  const session = { approval: 1, account: 1, key: await createSessionKey() }
+  const refusal = { name: 'TransportError', code: ErrorCode.NotConnected }
+  await expect(client.call(Method.Time, [])).rejects.toMatchObject(refusal)
+  await expect(client.logon(session)).rejects.toMatchObject(refusal)
+  expect(() => client.markets).toThrow(expect.objectContaining(refusal))
+  expect(client.session).toBeUndefined()
+})
+
 test('a question without an answer ends with its time', async () => {
   const client = await open({ requestTimeoutMs: 100 })
   exchange.answer = ({ method }) => (method === Method.Ticker ? 'silent' : undefined)

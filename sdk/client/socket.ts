@@ -1,6 +1,6 @@
 /**
  * One WebSocket to the exchange: requests and their answers, streams' messages, the end. Knows nothing of
- * reconnecting; client-core.ts opens a new one for that.
+ * reconnecting; connection.ts opens a new one for that.
  *
  * A line that is dead without an end is noticed: after half of `silenceMs` without a word the exchange is
  * asked for its time, after the whole of it the socket ends. No request stays open for longer than

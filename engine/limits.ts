@@ -152,7 +152,10 @@ function assert(condition: boolean, relation: string): void {
   if (!condition) throw new Error(`limits: ${relation} does not hold`)
 }
 assert(ACCOUNT_BITS + ASSET_BITS <= 31, 'a state tree index fits an int32')
-assert(16 * ACCOUNTS_MAX + 24 * (ORDERS_MAX + 1) <= 2 ** 30, 'words of accounts and orders stay addressable')
+assert(
+  32 * ACCOUNTS_MAX + 4 * BALANCES_MAX + 24 * (ORDERS_MAX + 1) <= 2 ** 30,
+  'words of accounts, rows and orders stay addressable',
+)
 assert(20 * (2 * LEVELS_MAX + 1) <= 2 ** 30, 'words of the nodes above all levels stay addressable')
 assert(ACCOUNT_ORDERS_MAX <= ORDERS_MAX, 'an account has not more orders than there are')
 assert(

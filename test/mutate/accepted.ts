@@ -33,7 +33,7 @@ export const ACCEPTED: readonly Accepted[] = [
   },
   {
     file: 'engine/core/orders/account-orders.ts',
-    was: 'words[accountAt + ACCOUNT_PAIR_ENTRY] === entry',
+    was: 'words[accountAt + Account.LAST_ENTRY] === entry',
     becomes: 'true',
     reason:
       'The list that was used last is forgotten more often than it must be: the next use searches for it.',

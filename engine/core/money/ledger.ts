@@ -2,23 +2,28 @@
  * Accounts and balances. A balance row holds the available and the reserved units of one account in one
  * asset; both are integers below 2^53 in doubles, so every sum is exact.
  *
- *   account (16 words)   0 flags (bit 0 open, 1 protected, 2 mass cancel, 8-11 tier)   1 first entry of its
- *                        orders   2 first protection   3 live orders   4..7 pair (market + 1, its rows, entry)
- *                        8..15 the account's own entry (account-orders.ts)
+ *   account (32 words)   0 flags (bit 0 open, 1 protected, 2 mass cancel, 8-11 tier)   1 first entry of its
+ *                        orders   2 first protection   3 live orders   4 assets of its own rows (a byte
+ *                        each: asset + 1, 0 = none)   5,6 last market + 1 and its entry   7 unused
+ *                        8..15 the account's own entry (account-orders.ts)   16..31 its four own rows
  *   number (4 f64)       0 withdrawal nonce   1 approval nonce   2 cancel-after ms
- *   row                  key (account * 64 + asset)   available f64   reserved f64
+ *   row (4 words)        available f64   reserved f64
+ *
+ * An account's first four assets have its own rows, in its record: in a state that is larger than the cache their
+ * place is known without a look into an index. Rows of further assets stand behind all records, and an index finds
+ * them by key (account * 64 + asset). A row's number is its place among all words, in units of four.
  *
  * Invariants: per asset, the sum of all rows is deposits minus withdrawals; a row's reserved units are
  * the sum of what its account's live orders reserve. Rows are never removed, so their numbers stay valid.
- * Their index grows like that of order-ids.ts, and its hash is keyed like that one's; rows are never removed, so
+ * The index grows like that of order-ids.ts, and its hash is keyed like that one's; rows are never removed, so
  * the table that is being left stays whole until all of it has been copied.
  * Called by trading.ts (reserve, settle) and engine.ts (deposits, withdrawals, accounts).
  */
 import { ASSETS_MAX, ASSET_BITS, UNITS_END } from '../../limits.js'
 import { ProbesOverLimit, randomTables, PROBES_MAX, hashWord } from '../base/keyed-hash.js'
-import { linesOf, OFFSETS } from '../base/offsets.js'
+import { linesOf, OFFSETS, wholeLines } from '../base/offsets.js'
 import { ORDER_SHIFT } from '../book/orders.js'
-const SHIFT = 4
+const SHIFT = 5
 
 export const ACCOUNT_SHIFT = SHIFT
 export const Account = {
@@ -27,15 +32,25 @@ export const Account = {
   ENTRY: 1,
   PROTECTION: 2,
   ORDERS: 3,
-  /** Market id + 1 of the pair whose rows follow: the rows last used for an order. 0 = none. */
-  PAIR: 4,
-  PAIR_BASE_ROW: 5,
-  PAIR_QUOTE_ROW: 6,
-  /** Entry of the account's orders in the pair's market; -1 = there may be one or not. */
-  PAIR_ENTRY: 7,
+  /** Asset + 1 of each own row, a byte each; 0 = none. */
+  ASSETS: 4,
+  /** Market id + 1 of the account's last order; 0 = none. */
+  LAST_MARKET: 5,
+  /** Entry of the account's orders in that market; -1 = there may be one or not. */
+  LAST_ENTRY: 6,
   /** Eight words that account-orders.ts keeps. */
   OWN_ENTRY: 8,
+  /** OWN_ROWS rows: a cache line of their own. */
+  ROWS: 16,
 } as const
+export const OWN_ROWS = 4
+const ASSET_BYTE = 8
+/** Words of a row, as a shift. */
+const ROW_SHIFT = 2
+/** A word's four bytes are 1; their top bits. */
+const EACH_BYTE = 0x01010101
+const TOP_BITS = 0x80808080
+if (ASSETS_MAX >= 128) throw new Error('ledger: an asset does not leave the top bit of its byte free')
 /** Places in `accountNumbers`: account * ACCOUNT_NUMBERS + these. */
 export const ACCOUNT_NUMBERS = 4
 export const AccountNumber = { WITHDRAWAL_NONCE: 0, APPROVAL_NONCE: 1, CANCEL_AFTER: 2 } as const
@@ -54,8 +69,10 @@ const COPIED_AT_ONCE = 16
 const NO_TABLE = new Int32Array(0)
 
 export class Ledger {
-  /** Records of accounts, behind them the further entries of account-orders.ts, behind these those of orders. */
+  /** Records of accounts, further rows, the further entries of account-orders.ts, and records of orders. */
   readonly accounts: Int32Array
+  /** Where the further entries begin. */
+  readonly entriesAt: number
   /** Where the records of orders begin, and they alone (orders.ts). */
   readonly ordersAt: number
   readonly orders: Int32Array
@@ -67,12 +84,16 @@ export class Ledger {
   accountsEnd = 0
   /** available at 2 * row, reserved at 2 * row + 1. */
   readonly values: Float64Array
-  readonly keys: Int32Array
   readonly rowsMax: number
+  /** Rows of all accounts. */
   rows = 0
+  /** Further rows by their making: the first one's number, how many there are, and their keys. */
+  private readonly furtherAt: number
+  private further = 0
+  private readonly keys: Int32Array
   /** Deposits minus withdrawals of each asset: low part at 2 * asset, multiples of 2^53 at 2 * asset + 1. */
   readonly supply = new Float64Array(ASSETS_MAX * 2)
-  /** Entries of two words, key + 1 (0 = empty) and row, at most half of them taken. */
+  /** Index of further rows: entries of two words, key + 1 (0 = empty) and row, at most half of them taken. */
   private table: Int32Array
   private mask: number
   /** The table that is being left, its mask, and its entries that were copied; its length is 0 when none is. */
@@ -87,13 +108,15 @@ export class Ledger {
   constructor(accountsMax: number, rowsMax: number, ordersMax = 0) {
     this.accountsMax = accountsMax
     this.rowsMax = rowsMax
-    // An even number of entries: so the orders behind them begin with a line, too.
-    this.ordersAt = (accountsMax << ACCOUNT_SHIFT) + ((ordersMax + (ordersMax & 1)) << ENTRY_SHIFT)
+    this.furtherAt = accountsMax << (ACCOUNT_SHIFT - ROW_SHIFT)
+    // Rows fill whole lines, and so do entries: what comes behind them begins with a line, too.
+    this.entriesAt = (accountsMax << ACCOUNT_SHIFT) + wholeLines(rowsMax << ROW_SHIFT)
+    this.ordersAt = this.entriesAt + wholeLines(ordersMax << ENTRY_SHIFT)
     this.accounts = linesOf(this.ordersAt + ((ordersMax + 1) << ORDER_SHIFT))
     this.orders = this.accounts.subarray(this.ordersAt)
+    this.values = new Float64Array(this.accounts.buffer, this.accounts.byteOffset, this.entriesAt / 2)
     this.accountNumbers = new Float64Array(accountsMax * ACCOUNT_NUMBERS)
     this.owners = new Int32Array(accountsMax * OWNER_WORDS)
-    this.values = new Float64Array(rowsMax * 2)
     this.keys = new Int32Array(rowsMax)
     const tables: Int32Array[] = []
     for (let entries = ENTRIES_MIN; ; entries *= 2) {
@@ -120,52 +143,64 @@ export class Ledger {
     const at = account << ACCOUNT_SHIFT
     this.accounts[at]! |= AccountFlag.Open
     this.accounts[at + Account.ENTRY] = -1
-    this.accounts[at + Account.PAIR_ENTRY] = -1
+    this.accounts[at + Account.LAST_ENTRY] = -1
     this.accounts[at + Account.PROTECTION] = -1
-    this.accounts.fill(-1, at + Account.OWN_ENTRY, at + (1 << ACCOUNT_SHIFT))
+    this.accounts.fill(-1, at + Account.OWN_ENTRY, at + Account.ROWS)
     if (account >= this.accountsEnd) this.accountsEnd = account + 1
   }
 
-  /** Row of the pair, or -1. */
+  /** Row of an account, which is below accountsMax, in an asset; or -1. */
   find(account: number, asset: number): number {
+    const at = (account << ACCOUNT_SHIFT) & OFFSETS
+    const assets = this.accounts[at + Account.ASSETS]!
+    // A byte that becomes 0 has this asset; less 1, it is the lowest whose top bit is set.
+    const found = ((assets ^ Math.imul(asset + 1, EACH_BYTE)) - EACH_BYTE) & TOP_BITS
+    if (found !== 0) return ((at + Account.ROWS) >> ROW_SHIFT) + ((31 - Math.clz32(found & -found)) >> 3)
+    return isFull(assets) ? this.findFurther(account, asset) : -1
+  }
+
+  private findFurther(account: number, asset: number): number {
     const key = ((account << KEY_SHIFT) | asset) + 1
     const hash = hashWord(this.random, 0, key)
     const row = rowIn(this.table, this.mask, hash, key)
     return row < 0 && this.old.length !== 0 ? rowIn(this.old, this.oldMask, hash, key) : row
   }
 
-  /** Row of the pair, if it stands where its key would have it; else -1. */
-  guess(account: number, asset: number): number {
-    const key = ((account << KEY_SHIFT) | asset) + 1
-    const entry = 2 * (hashWord(this.random, 0, key) & this.mask)
-    return this.table[entry] === key ? this.table[entry + 1]! : -1
-  }
-
-  /** Row of the pair, made when there is none; -1 when all rows are taken. */
+  /** Row of an account in an asset, made when there is none; -1 when all rows are taken. */
   findOrAdd(account: number, asset: number): number {
     const row = this.find(account, asset)
     return row >= 0 || this.rows === this.rowsMax ? row : this.add(account, asset)
   }
 
-  /**
-   * Keeps the rows of an account's pair of assets at hand, in its PAIR words: most orders of an account are in
-   * the market of its last one.
-   */
-  usePair(account: number, market: number, baseRow: number, quoteRow: number): void {
-    const at = account << ACCOUNT_SHIFT
-    const { accounts } = this
-    accounts[at + Account.PAIR] = market + 1
-    accounts[at + Account.PAIR_BASE_ROW] = baseRow
-    accounts[at + Account.PAIR_QUOTE_ROW] = quoteRow
-    accounts[at + Account.PAIR_ENTRY] = -1
+  /** Keys (account * 64 + asset) of all rows, ascending. */
+  rowKeys(): Int32Array {
+    const keys = new Int32Array(this.rows)
+    let count = 0
+    for (let account = 0; account < this.accountsEnd; account++) {
+      let assets = this.accounts[(account << ACCOUNT_SHIFT) + Account.ASSETS]!
+      for (; assets !== 0; assets >>>= ASSET_BYTE)
+        keys[count++] = (account << KEY_SHIFT) | ((assets & 0xff) - 1)
+    }
+    keys.set(this.keys.subarray(0, this.further), count)
+    return keys.sort()
   }
 
   private add(account: number, asset: number): number {
-    if ((this.rows + 1) * 2 > this.mask + 1) this.grow()
-    const row = this.rows++
+    this.rows++
+    const at = account << ACCOUNT_SHIFT
+    const assets = this.accounts[at + Account.ASSETS]!
+    if (isFull(assets)) return this.addFurther(account, asset)
+    const own = (32 - Math.clz32(assets) + ASSET_BYTE - 1) >> 3
+    this.accounts[at + Account.ASSETS] = assets | ((asset + 1) << (ASSET_BYTE * own))
+    return ((at + Account.ROWS) >> ROW_SHIFT) + own
+  }
+
+  private addFurther(account: number, asset: number): number {
+    if ((this.further + 1) * 2 > this.mask + 1) this.grow()
+    const row = this.furtherAt + this.further
     const key = (account << KEY_SHIFT) | asset
     this.insert(key + 1, row)
-    this.keys[row] = key
+    this.keys[this.further++] = key
     if (this.old.length !== 0) this.copySome()
     return row
   }
@@ -212,6 +247,11 @@ export class Ledger {
       supply[2 * asset + 1]!--
     } else supply[2 * asset] = low + units
   }
+}
+
+/** True where all own rows have an asset. */
+function isFull(assets: number): boolean {
+  return assets >>> (ASSET_BYTE * (OWN_ROWS - 1)) !== 0
 }
 
 function rowIn(table: Int32Array, mask: number, hash: number, key: number): number {

@@ -6,11 +6,11 @@
  * holds two lists, buys and sells. A list is a ring through its orders and its place in the entry, linked by positions
  * in one table that holds accounts, entries and orders. So nothing need be asked to put an order in or take it out:
  * whether it is the first or the last of its list is what the processor guesses wrong half the time (measured: 1 % of
- * all commands a second). An account's last pair of assets knows its entry (ledger.ts).
+ * all commands a second). An account's record knows the entry of its last order's market (ledger.ts).
  *
  *   entry (8 words)   0 next   1 previous   2 market   3 account   4,5 buys: first, last   6,7 sells: first, last
  *
- * The first entry that an account needs is its own: the second half of its record, in the cache line that an
+ * The first entry that an account needs is its own: the in its record, in the cache line that an
  * order has touched anyway. Further ones stand behind all records, so an entry's number is its place there, in
  * units of eight words.
  *
@@ -41,18 +41,19 @@ export class AccountOrders {
   constructor(ledger: Ledger) {
     this.words = ledger.accounts
     this.links = ledger.ordersAt + Order.ACCOUNT_NEXT
-    this.used = ledger.accountsMax << (ACCOUNT_SHIFT - SHIFT)
+    this.used = ledger.entriesAt >> SHIFT
   }
 
   /** Appends an order to its account's list of a market and side. */
   add(slot: number, account: number, market: number, side: number): void {
     const { words } = this
     const accountAt = (account << ACCOUNT_SHIFT) & OFFSETS
-    const cached = words[accountAt + Account.PAIR] === market + 1
-    let entry = cached ? words[accountAt + Account.PAIR_ENTRY]! : NONE
+    let entry =
+      words[accountAt + Account.LAST_MARKET] === market + 1 ? words[accountAt + Account.LAST_ENTRY]! : NONE
     if (entry === NONE) {
       entry = this.findOrInsert(account, market)
-      if (cached) words[accountAt + Account.PAIR_ENTRY] = entry
+      words[accountAt + Account.LAST_MARKET] = market + 1
+      words[accountAt + Account.LAST_ENTRY] = entry
     }
     const list = ((entry << SHIFT) + Entry.BUYS + 2 * side) & OFFSETS
     const at = (this.links + (slot << ORDER_SHIFT)) & OFFSETS
@@ -180,7 +181,7 @@ export class AccountOrders {
     if (prev === NONE) words[accountAt + Account.ENTRY] = next
     else words[prev << SHIFT] = next
     if (next !== NONE) words[(next << SHIFT) + Entry.PREV] = prev
-    if (words[accountAt + Account.PAIR_ENTRY] === entry) words[accountAt + Account.PAIR_ENTRY] = NONE
+    if (words[accountAt + Account.LAST_ENTRY] === entry) words[accountAt + Account.LAST_ENTRY] = NONE
     words[at + Entry.MARKET] = NONE
   }
 }

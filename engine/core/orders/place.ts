@@ -142,13 +142,11 @@ export function placeOrder(
       : trading.book.levelMissing(waitingBook(market, type, side), trigger)
     if (missing) return Reject.LevelsFull
   }
-  // The rows of the pair are known from the account's last order, or looked for; a rejected order makes none.
-  const { accounts } = ledger
-  const known = accounts[accountAt + Account.PAIR] === market + 1
+  // A rejected order makes no rows.
   const base = markets.words[marketAt + Market.BASE]!
   const quote = markets.words[marketAt + Market.QUOTE]!
-  let baseRow = known ? accounts[accountAt + Account.PAIR_BASE_ROW]! : ledger.find(account, base)
-  let quoteRow = known ? accounts[accountAt + Account.PAIR_QUOTE_ROW]! : ledger.find(account, quote)
+  let baseRow = ledger.find(account, base)
+  let quoteRow = ledger.find(account, quote)
   const missing = (baseRow < 0 ? 1 : 0) + (quoteRow < 0 ? 1 : 0)
   if (missing > 0 && ledger.rows + missing > ledger.rowsMax) return Reject.BalancesFull
   const feePpm = trading.reserves.worstPpm(market, (flags >>> TIER_SHIFT) & TIER_MASK)
@@ -156,10 +154,9 @@ export function placeOrder(
   const row = side === 1 ? baseRow : quoteRow
   if (need > (row < 0 ? 0 : ledger.values[2 * row]!)) return Reject.InsufficientFunds
   if (trading.isTrial) return Reject.None
-  if (!known) {
-    if (baseRow < 0) baseRow = ledger.findOrAdd(account, base)
-    if (quoteRow < 0) quoteRow = ledger.findOrAdd(account, quote)
-    ledger.usePair(account, market, baseRow, quoteRow)
+  if (missing > 0) {
+    baseRow = ledger.findOrAdd(account, base)
+    quoteRow = ledger.findOrAdd(account, quote)
   }
 
   const slot = orders.allocate()

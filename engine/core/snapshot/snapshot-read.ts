@@ -135,6 +135,7 @@ function readBalances(reader: ByteReader, { ledger }: State): void {
   expectRoom('balances', count, ledger.rowsMax)
   for (let index = 0; index < count; index++) {
     const account = reader.int()
+    expectRoom('accounts', account + 1, ledger.accountsMax)
     const row = ledger.findOrAdd(account, reader.int())
     ledger.values[2 * row] = reader.float()
     ledger.values[2 * row + 1] = reader.float()

@@ -149,15 +149,13 @@ function writeBalances(writer: ByteWriter, { ledger }: State): void {
   const { values } = ledger
   // Keys sort as (account, asset). Rows stand in the order of their making, which means nothing; empty ones
   // are written too: a restored engine has no more room for new ones than this one.
-  const keys = new Float64Array(ledger.rows)
-  for (let row = 0; row < ledger.rows; row++) keys[row] = ledger.keys[row]! * 2 ** 24 + row
-  const sorted = keys.sort()
   writer.section(Section.Balances, ledger.rows)
-  for (let index = 0; index < ledger.rows; index++) {
-    const key = Math.floor(sorted[index]! / 2 ** 24)
-    const row = sorted[index]! % 2 ** 24
-    writer.int(key >>> ASSET_BITS)
-    writer.int(key & (ASSETS_MAX - 1))
+  for (const key of ledger.rowKeys()) {
+    const account = key >>> ASSET_BITS
+    const asset = key & (ASSETS_MAX - 1)
+    const row = ledger.find(account, asset)
+    writer.int(account)
+    writer.int(asset)
     writer.float(values[2 * row]!)
     writer.float(values[2 * row + 1]!)
   }

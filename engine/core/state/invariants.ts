@@ -230,7 +230,8 @@ function checkReserves({ trading, ledger }: State, slots: Set<number>): void {
     expiring === trading.expiries.size,
     () => `${expiring} orders expire, the heap holds ${trading.expiries.size}`,
   )
-  for (let row = 0; row < ledger.rows; row++) {
+  for (const key of ledger.rowKeys()) {
+    const row = ledger.find(key >>> ASSET_BITS, key & (ASSETS_MAX - 1))
     const available = ledger.values[2 * row]!
     const reserved = ledger.values[2 * row + 1]!
     assert(Number.isInteger(available) && available >= 0, () => `row ${row} has ${available} available`)
@@ -245,9 +246,11 @@ function checkReserves({ trading, ledger }: State, slots: Set<number>): void {
 /** Per asset, balances add up to deposits minus withdrawals. */
 function checkSupply({ ledger }: State): void {
   const sums = new Array<bigint>(ASSETS_MAX).fill(0n)
-  for (let row = 0; row < ledger.rows; row++)
-    sums[ledger.keys[row]! & ((1 << ASSET_BITS) - 1)]! +=
-      BigInt(ledger.values[2 * row]!) + BigInt(ledger.values[2 * row + 1]!)
+  for (const key of ledger.rowKeys()) {
+    const asset = key & (ASSETS_MAX - 1)
+    const row = ledger.find(key >>> ASSET_BITS, asset)
+    sums[asset]! += BigInt(ledger.values[2 * row]!) + BigInt(ledger.values[2 * row + 1]!)
+  }
   for (let asset = 0; asset < ASSETS_MAX; asset++) {
     const supply =
       BigInt(ledger.supply[2 * asset]!) + BigInt(ledger.supply[2 * asset + 1]!) * BigInt(UNITS_END)

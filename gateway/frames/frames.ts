@@ -37,6 +37,7 @@ import type { SessionInfo } from '../sessions/directory.js'
 import { type KeyCheck, type KeyChecks, crowded } from '../signatures/key-checks.js'
 import type { Refusal } from '../limits/budgets.js'
 import type { FramePayer, Limits } from '../limits/client-limits.js'
+import { fillsAtMost } from '../limits/fills-under-way.js'
 import { scopeMissing } from '../protocol/request-error.js'
 import type { Submissions } from '../link/submissions.js'
 import type { UsedNonces } from './used-nonces.js'
@@ -50,6 +51,8 @@ interface PendingFrame {
   /** Its header, then `count` commands. */
   readonly records: Int32Array
   readonly count: number
+  /** Fills that they could make at most. */
+  readonly fillsAtMost: number
   /** Signed bytes and signature, as the journal keeps them; nothing of an unsigned frame. */
   readonly attachment: Uint8Array
   readonly attachmentKind: number
@@ -92,7 +95,7 @@ export class FrameIntake {
   readonly #queues = new Map<FrameSource, PendingFrame[]>()
   /** Connections whose next frame found the way to the engine full. */
   readonly #waiting = new Set<FrameSource>()
-  /** Connections of an address that has as many frames in the engine's hands as may be. */
+  /** Connections that wait until so many fills of their address are no longer under way, in their order. */
   readonly #held = new Map<string, Set<FrameSource>>()
   #retry: NodeJS.Timeout | undefined
   #frames = 0
@@ -202,6 +205,7 @@ export class FrameIntake {
         id,
         records,
         count,
+        fillsAtMost: fillsAtMost(records, HEADERS, count),
         attachment: NO_BYTES,
         attachmentKind: AttachmentKind.None,
         hash: NO_BYTES,
@@ -287,6 +291,7 @@ export class FrameIntake {
       id,
       records,
       count,
+      fillsAtMost: fillsAtMost(records, HEADERS, count),
       attachment,
       attachmentKind: text ? AttachmentKind.FrameJson : AttachmentKind.FrameMsgpack,
       hash,
@@ -334,19 +339,22 @@ export class FrameIntake {
     return { code: rejectToCode(reject), message: this.#usedNonces.sentence(session, nonce, reject) }
   }
 
-  /** Submits, or refuses, every frame at the head of the connection's queue whose check is done. */
-  #advance(connection: FrameSource): void {
+  /**
+   * Submits, or refuses, every frame at the head of the connection's queue whose check is done. `isFirst`: no other
+   * connection of its address has waited for longer.
+   */
+  #advance(connection: FrameSource, isFirst = false): void {
     const queue = this.#queues.get(connection)
     if (queue === undefined) return
     let done = 0
     for (; done < queue.length; done++) {
       const frame = queue[done]!
       if (frame.checked === 'waiting') break
-      const refusal = this.#refusalOf(connection, frame)
+      const refusal = this.#refusalOf(connection, frame) ?? this.#debtOf(connection.ip, frame)
       if (refusal !== undefined) {
         connection.framesInFlight--
         connection.sendError(frame.id, refusal.code, refusal)
-      } else if (!this.#limits.slowStart.hasRoom(connection.ip)) {
+      } else if (!this.#hasRoom(connection.ip, frame, isFirst)) {
         this.#hold(connection)
         break
       } else if (!this.#submit(connection, frame)) {
@@ -379,13 +387,24 @@ export class FrameIntake {
     return undefined
   }
 
+  /** Why a frame that could fill more waits until those before it are paid for: they are charged when they come back. */
+  #debtOf(ip: string, { fillsAtMost: fills, session }: PendingFrame): Refusal | undefined {
+    return fills === 0 ? undefined : this.#limits.debt(ip, session.account)
+  }
+
   /** The way to the engine is full: goes on with this connection when there may be room again. */
   #wait(connection: FrameSource): void {
     this.#waiting.add(connection)
     this.#retry ??= setTimeout(() => this.#resume(), RING_RETRY_MS)
   }
 
-  /** The frames of its address that are in the engine's hands are as many as may be: goes on when one comes back. */
+  /** Whether what the frame could fill may be under way too; who fills nothing waits for nobody. */
+  #hasRoom(ip: string, { fillsAtMost: fills }: PendingFrame, isFirst: boolean): boolean {
+    if (fills > 0 && !isFirst && this.#held.has(ip)) return false
+    return this.#limits.fillsUnderWay.hasRoom(ip, fills)
+  }
+
+  /** The frames of its address could fill as much as may be: goes on, in its turn, when one comes back. */
   #hold(connection: FrameSource): void {
     const held = this.#held.get(connection.ip)
     if (held === undefined) this.#held.set(connection.ip, new Set([connection]))
@@ -396,10 +415,12 @@ export class FrameIntake {
   #goOn(ip: string): void {
     const held = this.#held.get(ip)
     if (held === undefined) return
+    // Who is held again comes last, and ends this: there is no room then.
     for (const connection of held) {
-      if (!this.#limits.slowStart.hasRoom(ip)) return
+      const frame = this.#queues.get(connection)?.[0]
+      if (frame !== undefined && !this.#hasRoom(ip, frame, true)) return
       held.delete(connection)
-      this.#advance(connection)
+      this.#advance(connection, true)
     }
     if (held.size === 0) this.#held.delete(ip)
   }
@@ -423,7 +444,7 @@ export class FrameIntake {
         outcome.add(applied)
         if (applied.more) return
         connection.framesInFlight--
-        this.#limits.slowStart.back(connection.ip)
+        this.#limits.fillsUnderWay.back(connection.ip, frame.fillsAtMost)
         this.#goOn(connection.ip)
         this.#count(frame, outcome)
         if (isSigned(frame)) this.#usedNonces.refused(frame.session, nonceOf(frame), outcome.frameReject)
@@ -436,7 +457,7 @@ export class FrameIntake {
       },
     )
     if (!taken) return false
-    this.#limits.slowStart.sent(connection.ip, performance.now())
+    this.#limits.fillsUnderWay.sent(connection.ip, frame.fillsAtMost)
     this.#frames++
     this.#commands += frame.count
     return true

@@ -20,7 +20,7 @@ import { type Refusal, ToldBudget, ofAccount, ofAddress } from './budgets.js'
 import type { GatewayConfig } from '../settings/config.js'
 import { KeptConnections } from '../connections/kept-connections.js'
 import { connectionsOf, openFilesMax } from './open-files.js'
-import { SlowStart } from './slow-start.js'
+import { FillsUnderWay } from './fills-under-way.js'
 
 /** Who sends frames, as the limits see him. */
 export interface FramePayer {
@@ -55,7 +55,7 @@ export class Limits {
   readonly #openOrders: (account: number) => number
   /** From where each account last sent a frame. */
   readonly #addresses = new Map<number, string>()
-  readonly slowStart = new SlowStart()
+  readonly fillsUnderWay = new FillsUnderWay()
 
   /** `openOrders` tells how many live orders an account has; `openFiles`: files that the process may open. */
   constructor(config: GatewayConfig, openOrders: (account: number) => number, openFiles = openFilesMax()) {
@@ -245,7 +245,12 @@ export class Limits {
     const ip = this.#addresses.get(account)
     if (ip === undefined) return
     this.#ordersByIp.charge(ip, more + swept * (SWEPT_FILL_ADDRESS_ORDERS - 1), now, -Infinity)
-    if (swept > 0) this.slowStart.swept(ip)
+  }
+
+  /** What an account, or its address, owes for fills that were charged after they were made. */
+  debt(ip: string, account: number): Refusal | undefined {
+    const now = performance.now()
+    return this.#orders.pay(account, 0, now) ?? this.#ordersByIp.pay(ip, 0, now)
   }
 
   /** Whether the account may have `places` more live orders; they count as resting until they do not. */

@@ -5,8 +5,8 @@
  * `npm run docs:protocol`; a test holds page and sources together.
  */
 import type { z } from 'zod'
-import { FRAMES_AT_FIRST, FRAMES_MAX } from '../limits.js'
 import {
+  COMMAND_STEPS_MAX,
   FRAME_COMMANDS_MAX,
   SINGLE_FILLS_MAX,
   SWEPT_FILL_ADDRESS_ORDERS,
@@ -22,7 +22,7 @@ import { WALLET_VERSION, walletTypes } from '../../sdk/wire/signed.js'
 import { PROTOCOL_VERSION, Subprotocol } from '../../sdk/wire/version.js'
 import { type GatewayConfig, gatewayConfig } from '../settings/config.js'
 import { jsonSchema } from '../protocol/documents.js'
-import { HTTP_HEAD_BYTES_MAX } from '../limits.js'
+import { FILLS_UNDER_WAY_MAX, HTTP_HEAD_BYTES_MAX } from '../limits.js'
 
 type Json = Readonly<Record<string, unknown>>
 /** Text of a source file, by its path from the repository's root. */
@@ -301,7 +301,7 @@ export function protocolPage(read: ReadSource): string {
     table(['verb', 'path', 'method', 'query, with defaults'], httpRows()),
     'Beside these: `/v1/openapi.json`, `/v1/asyncapi.json`, `/healthz`, `/readyz`, `/metrics`. OPTIONS says what a path takes; another method is 405.',
     '## Budgets',
-    `Token buckets; an operator may set others. A refusal says with \`retryAfter\` when to come back. Cancels have one of their own. Fills are paid by the account whose order takes, afterwards: each beyond the first of an order counts as an order, and of those that a frame, or what a moment fires, makes at once each beyond ${SINGLE_FILLS_MAX} as ${SWEPT_FILL_ORDERS} orders of the account and ${SWEPT_FILL_ADDRESS_ORDERS} of the address from which it last sent a frame, however far below zero that takes a budget. The frames of an address that are in the engine’s hands are few at first (${FRAMES_AT_FIRST}), twice as many each time that as many came back without such a sweep, at most ${FRAMES_MAX}, and one behind a sweep; the others wait, in order.`,
+    `Token buckets; an operator may set others. A refusal says with \`retryAfter\` when to come back. Cancels have one of their own. Fills are paid by the account whose order takes, afterwards: each beyond the first of an order counts as an order, and of those that a frame, or what a moment fires, makes at once each beyond ${SINGLE_FILLS_MAX} as ${SWEPT_FILL_ORDERS} orders of the account and ${SWEPT_FILL_ADDRESS_ORDERS} of the address from which it last sent a frame, however far below zero that takes a budget. The frames of an address that are in the engine’s hands can fill ${FILLS_UNDER_WAY_MAX} times at most, all together: an order or amend as often as it has lots, unless it only posts, and a frame at most ${COMMAND_STEPS_MAX} times; others wait, in order, and are refused, as yet without effect, should their account or address owe for fills by then. Frames that fill nothing never wait.`,
     table(['budget', 'tokens a second', 'at most'], budgetRows(config)),
     `A connection may have ${config.framesInFlightMax} unanswered frames (twice as many where they only cancel) and follow ${config.subscriptionsMax} streams; an account may have ${config.openOrdersMax} live orders; a message has at most ${config.messageBytesMax} bytes.`,
   ]

@@ -216,6 +216,11 @@ async function run({ name, port }: AttackOrder): Promise<void> {
     }
     case 'sweeps-at-once': {
       const taker = await member(port, 2)
+      // What is told to somebody costs more than what is only kept.
+      for (const each of [client, taker]) {
+        await each.subscribeOrders(() => {})
+        await each.subscribeFills(() => {})
+      }
       const iceberg = (): WireCommand => {
         const order = client.place({ market: MARKET, side: 'sell', ticks: 50_000, lots: 10_000 })
         return { ...order, displayLots: 1 } as typeof order

@@ -1,5 +1,5 @@
 /** CRC-32C against the vectors of RFC 3720 B.4 and a bit-at-a-time twin. */
-import { crc32c } from './crc32c.js'
+import { crc32c, crc32cOfWords } from './crc32c.js'
 
 function slow(bytes: Uint8Array): number {
   let crc = 0xffffffff
@@ -30,5 +30,13 @@ describe('crc32c', () => {
         expect(crc32c(part.subarray(middle), crc32c(part.subarray(0, middle)))).toBe(slow(part))
       }
     expect(crc32c(data)).toBe(slow(data))
+  })
+
+  test('of words it is that of their bytes, at every length and place', () => {
+    const words = Int32Array.from({ length: 40 }, (_, index) => Math.imul(index + 1, 0x9e3779b1))
+    const bytes = new Uint8Array(words.buffer)
+    for (let from = 0; from < 5; from++)
+      for (let to = from; to <= 40; to++)
+        expect(crc32cOfWords(words, from, to)).toBe(slow(bytes.subarray(from * 4, to * 4)))
   })
 })

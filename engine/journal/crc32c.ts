@@ -30,17 +30,33 @@ export function crc32c(bytes: Uint8Array, previous = 0): number {
   const pairs = (end - at) >>> 3
   if (pairs > 0) {
     const words = new Int32Array(bytes.buffer, bytes.byteOffset + at, pairs * 2)
-    crc = sliceBy8(words, crc)
+    crc = sliceBy8(words, 0, words.length, crc)
     at += pairs * 8
   }
   while (at < end) crc = (crc >>> 8) ^ tables[(crc ^ bytes[at++]!) & 255]!
   return ~crc >>> 0
 }
 
+/** CRC-32C of the bytes of `words` from index `from` to before `to`, without a view of them. */
+export function crc32cOfWords(words: Int32Array, from: number, to: number): number {
+  const paired = to - ((to - from) & 1)
+  let crc = sliceBy8(words, from, paired, ~0)
+  if (paired < to) {
+    const table = tables
+    const low = words[paired]! ^ crc
+    crc =
+      table[768 + (low & 255)]! ^
+      table[512 + ((low >>> 8) & 255)]! ^
+      table[256 + ((low >>> 16) & 255)]! ^
+      table[low >>> 24]!
+  }
+  return ~crc >>> 0
+}
+
 /** The little-endian inner loop over whole pairs of words; `crc` is the inverted running value. */
-function sliceBy8(words: Int32Array, crc: number): number {
+function sliceBy8(words: Int32Array, from: number, to: number, crc: number): number {
   const table = tables
-  for (let at = 0; at < words.length; at += 2) {
+  for (let at = from; at < to; at += 2) {
     const low = words[at]! ^ crc
     const high = words[at + 1]!
     crc =

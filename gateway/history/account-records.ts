@@ -11,8 +11,14 @@ import { Ev } from '../../engine/layout.js'
 import { DEAD_ENTRIES_MIN, RECORD_ROWS_MIN } from '../limits.js'
 import { NUMBER_F64, RECORD_FLOATS, HISTORY_RECORD_WORDS, copyRecord } from './record.js'
 
-/** Steps of the size classes in which the largest accounts are looked for: each is at most 1/8 wide. */
+/** Steps of the size classes in which the largest accounts are looked for: each is 1/11 wide. */
 const CLASSES_AN_OCTAVE = 8
+/**
+ * Who holds less than this part of its class's least goes down a class: not at once, or the largest, who gain a record
+ * and lose one in turn, would change theirs each time. So those of one class hold at least 0.96 / 2^(1/8), or 7/8, of
+ * what the largest of it does.
+ */
+const STAYS_FROM = 0.96
 
 /** What was dropped: everything up to this record, by seq and number. */
 export interface Forgotten {
@@ -31,10 +37,16 @@ interface AccountList {
   slots: number[]
   from: number
   forgotten: Forgotten
+  /** Class of how many records it holds, -1 = of none; and the fewest and the most with which it stays there. */
+  sizeClass: number
+  least: number
+  most: number
 }
 
 const sizeOf = (list: AccountList): number => list.slots.length - list.from
 const classOf = (size: number): number => Math.floor(Math.log2(size) * CLASSES_AN_OCTAVE)
+/** Fewest records of a class: an integer where it is a whole octave, else above a number that is none. */
+const leastOf = (sizeClass: number): number => Math.ceil(2 ** (sizeClass / CLASSES_AN_OCTAVE))
 
 export class AccountRecords {
   words: Int32Array
@@ -70,11 +82,12 @@ export class AccountRecords {
     copyRecord(words, word, this.words, slot * HISTORY_RECORD_WORDS)
     let list = this.#lists.get(account)
     if (list === undefined) {
-      list = { account, slots: [], from: 0, forgotten: this.#forgottenOfOthers }
+      const forgotten = this.#forgottenOfOthers
+      list = { account, slots: [], from: 0, forgotten, sizeClass: -1, least: 0, most: 0 }
       this.#lists.set(account, list)
     }
     list.slots.push(slot)
-    this.#resized(list, sizeOf(list) - 1)
+    this.#resized(list)
     return slot
   }
 
@@ -88,11 +101,14 @@ export class AccountRecords {
     return this.#used++
   }
 
-  /** Puts a list that held `before` records into the class of what it holds now. */
-  #resized(list: AccountList, before: number): void {
+  /** Puts a list into the class of what it holds now. */
+  #resized(list: AccountList): void {
     const size = sizeOf(list)
-    const [from, to] = [before === 0 ? -1 : classOf(before), size === 0 ? -1 : classOf(size)]
-    if (from === to) return
+    if (size >= list.least && size <= list.most) return
+    const [from, to] = [list.sizeClass, size === 0 ? -1 : classOf(size)]
+    list.sizeClass = to
+    list.least = to < 0 ? 0 : Math.ceil(STAYS_FROM * leastOf(to))
+    list.most = to < 0 ? 0 : leastOf(to + 1) - 1
     if (from >= 0) this.#classes[from]!.delete(list)
     if (to >= 0) {
       while (this.#classes.length <= to) this.#classes.push(new Set())
@@ -117,7 +133,7 @@ export class AccountRecords {
       list.slots = list.slots.slice(list.from)
       list.from = 0
     }
-    this.#resized(list, sizeOf(list) + 1)
+    this.#resized(list)
     if (sizeOf(list) === 0) this.#remove(list)
   }
 

@@ -25,6 +25,8 @@ export const INTERVALS = Object.keys(CANDLE_INTERVALS) as CandleInterval[]
 export class Candles {
   readonly #series = new Map<CandleInterval, Candle[]>(INTERVALS.map((interval) => [interval, []]))
   readonly #changed = new Map<CandleInterval, Set<Candle>>()
+  /** Trades of one moment, as a candle, that are not in the series yet: a sweep makes a thousand of them. */
+  readonly #moment: Candle = [0, 0, 0, 0, 0, 0, 0, 0, 0]
   readonly #tickUnits: number
   /** Candles of what was before the first trade that came in here, while they are still being found out. */
   #older: Candles | undefined
@@ -36,21 +38,40 @@ export class Candles {
 
   /** Adds a trade; times do not go back. */
   add(seq: number, timeMs: number, ticks: number, lots: number): void {
-    const traded = quoteUnits(ticks, lots, this.#tickUnits)
+    const moment = this.#moment
+    if (moment[7] > 0 && timeMs !== moment[0]) this.#settle()
+    if (moment[7] === 0) {
+      moment[0] = timeMs
+      moment[1] = moment[2] = moment[3] = ticks
+    } else if (ticks > moment[2]) moment[2] = ticks
+    else if (ticks < moment[3]) moment[3] = ticks
+    moment[4] = ticks
+    moment[5] += lots
+    moment[6] += quoteUnits(ticks, lots, this.#tickUnits)
+    moment[7]++
+    moment[8] = seq
+  }
+
+  /** Puts the trades of the moment into the candles of every interval. */
+  #settle(): void {
+    const moment = this.#moment
+    if (moment[7] === 0) return
+    const [timeMs, open, high, low, close, lots, traded, trades, seq] = moment
+    moment[5] = moment[6] = moment[7] = 0
     for (const [interval, series] of this.#series) {
       const lengthMs = CANDLE_INTERVALS[interval]
       let candle = series.at(-1)
       if (candle === undefined || timeMs >= candle[0] + lengthMs) {
-        candle = [timeMs - (timeMs % lengthMs), ticks, ticks, ticks, ticks, 0, 0, 0, 0]
+        candle = [timeMs - (timeMs % lengthMs), open, open, open, open, 0, 0, 0, 0]
         series.push(candle)
         if (series.length > CANDLES_KEPT) series.shift()
       }
-      if (ticks > candle[2]) candle[2] = ticks
-      if (ticks < candle[3]) candle[3] = ticks
-      candle[4] = ticks
+      if (high > candle[2]) candle[2] = high
+      if (low < candle[3]) candle[3] = low
+      candle[4] = close
       candle[5] += lots
       candle[6] += traded
-      candle[7]++
+      candle[7] += trades
       candle[8] = seq
       const changed = this.#changed.get(interval)
       if (changed === undefined) this.#changed.set(interval, new Set([candle]))
@@ -74,6 +95,7 @@ export class Candles {
   /** What was before is known: it becomes part of this. */
   absorb(): void {
     if (this.#older === undefined) return
+    this.#settle()
     for (const [interval, series] of this.#series) {
       const all = this.latest(interval, CANDLES_KEPT)
       // Those that changed are sent as objects of the series: they stay in it.
@@ -96,6 +118,7 @@ export class Candles {
 
   /** The newest `limit` candles of an interval, newest last. */
   latest(interval: CandleInterval, limit: number): Candle[] {
+    this.#settle()
     const series = this.#series.get(interval)!
     if (limit < series.length) return series.slice(-limit)
     if (this.#older === undefined) return series.slice()
@@ -112,11 +135,13 @@ export class Candles {
 
   /** Seq of the last trade that candles know. */
   get lastSeq(): number {
+    this.#settle()
     return this.#series.get('1s')!.at(-1)?.[8] ?? this.#older?.lastSeq ?? 0
   }
 
   /** Candles changed since the last call, by interval. */
   takeChanges(): Map<CandleInterval, Candle[]> {
+    this.#settle()
     const changes = new Map([...this.#changed].map(([interval, candles]) => [interval, [...candles]]))
     this.#changed.clear()
     return changes

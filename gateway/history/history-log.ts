@@ -26,7 +26,7 @@ import {
 } from 'node:fs'
 import { open, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { crc32c } from '../../engine/journal/crc32c.js'
+import { crc32cOfWords } from '../../engine/journal/crc32c.js'
 import { PENDING_RECORDS, SLACK_RECORDS } from '../limits.js'
 import {
   CRC_WORD,
@@ -104,7 +104,7 @@ class Records {
 
   seal(at: number, type: number, parties = 0): void {
     this.words[at + TYPE_WORD] = type | (parties << 8)
-    this.words[at + CRC_WORD] = crc32c(this.bytes.subarray(at * 4, (at + CRC_WORD) * 4))
+    this.words[at + CRC_WORD] = crc32cOfWords(this.words, at, at + CRC_WORD)
   }
 
   header(kind: number): void {
@@ -190,7 +190,7 @@ export class HistoryLog {
     const type = (index: number): number => words[index * HISTORY_RECORD_WORDS + TYPE_WORD]! & 0xff
     const isSound = (index: number): boolean => {
       const at = index * HISTORY_RECORD_WORDS
-      return words[at + CRC_WORD] === (crc32c(bytes.subarray(at * 4, (at + CRC_WORD) * 4)) | 0)
+      return words[at + CRC_WORD] === (crc32cOfWords(words, at, at + CRC_WORD) | 0)
     }
     const isOurs =
       count > 0 &&

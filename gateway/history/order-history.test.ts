@@ -2,6 +2,7 @@
 import { EventKind, Side } from '../../engine/codes.js'
 import { Ev } from '../../engine/layout.js'
 import { writeEvent } from '../../engine/records/access.js'
+import { Random } from '../../test/simulator/random.js'
 import { AccountRecords } from './account-records.js'
 import { NUMBER_F64, Party, HISTORY_RECORD_WORDS, TIME_F64, TYPE_WORD } from './record.js'
 import { OrderHistory } from './order-history.js'
@@ -114,6 +115,28 @@ describe('shares', () => {
       expect(records.count(account)).toBeGreaterThan(200)
       expect(records.count(account)).toBeLessThan(300)
     }
+  })
+
+  test.each([1, 2, 3])('who holds less than 7/8 of the largest loses nothing (seed %i)', (seed) => {
+    const random = new Random(seed)
+    const records = new AccountRecords(2000)
+    let seq = 0
+    let lost = 0
+    for (let round = 0; round < 400; round++) {
+      // Those who trade much change, so that accounts pass each other.
+      const account = random.below(12)
+      for (let count = random.below(60); count > 0; count--) {
+        const held = Array.from({ length: 12 }, (_, index) => records.count(index))
+        add(records, account, ++seq)
+        const most = Math.max(...held)
+        for (const [index, before] of held.entries()) {
+          if (records.count(index) >= before + (index === account ? 1 : 0)) continue
+          lost++
+          expect(before).toBeGreaterThanOrEqual((7 / 8) * most)
+        }
+      }
+    }
+    expect(lost).toBeGreaterThan(1000)
   })
 
   test('an account that lost everything is told as incomplete, and so is one that nobody knows', () => {

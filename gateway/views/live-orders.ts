@@ -76,7 +76,9 @@ export class LiveOrders {
   readonly #accounts = new Map<number, OrderGroup>()
   readonly #markets = new Map<number, OrderGroup>()
   readonly #lives = (orderId: number): boolean => this.#slots.get(orderId) !== undefined
+  /** Captures that began, and those that are being read. */
   #captures = 0
+  #reading = 0
   /** Told of each order that is about to change or to come: its market and id. */
   onChange: (market: number, orderId: number) => void = () => {}
 
@@ -257,6 +259,7 @@ export class LiveOrders {
   }
 
   #save(slot: number, orderId: number): void {
+    if (this.#reading === 0) return
     for (const capture of this.#accounts.get(this.#get(slot, Field.ACCOUNT))!.captures)
       capture.save(slot, orderId)
     for (const capture of this.#markets.get(this.#get(slot, Field.MARKET))!.captures)
@@ -326,6 +329,7 @@ export class LiveOrders {
     // Marks tell captures of one group apart by age only: a second reader would take the first one's orders.
     assert(group.captures.size === 0, `one capture of ${of} ${key} at a time`)
     group.captures.add(capture)
+    this.#reading++
     this.#captures = (this.#captures + 1) & 0x7fffffff
     return { number: this.#captures, group }
   }
@@ -334,7 +338,7 @@ export class LiveOrders {
   end(of: 'account' | 'market', key: number, capture: OrderCapture): void {
     const groups = of === 'account' ? this.#accounts : this.#markets
     const group = groups.get(key)
-    group?.captures.delete(capture)
+    if (group?.captures.delete(capture) === true) this.#reading--
     if (group?.captures.size === 0 && group.ids.size === 0) groups.delete(key)
   }
 

@@ -1,24 +1,20 @@
 /**
- * One gateway thread's state and the meeting point of its parts: what the engine applied comes in
- * (EngineLinkHandler) and goes out to results and streams; what clients send comes in (`receive`) and
- * goes to frames or requests. Sockets are server.ts's, methods are requests.ts's.
+ * One gateway thread's state: the parts that it is made of, and what the engine tells them. What was applied comes in
+ * here (EngineLinkHandler) and goes to history, views and streams; what clients send comes in at clients.ts
+ * and goes to frames or requests, whose commands and questions leave through the link.
  */
 import { randomBytes } from 'node:crypto'
 import { EventKind } from '../engine/codes.js'
 import { EVENT_WORDS, Ev, kindOf } from '../engine/layout.js'
 import type { MarketConfig } from '../engine/types.js'
-import { ErrorCode } from '../sdk/wire/codes.js'
-import { readArray, readInt } from '../sdk/wire/fields.js'
-import { CHALLENGE_BYTES, Control, Kind, Method, StreamName } from '../sdk/wire/layout.js'
+import { StreamName } from '../sdk/wire/layout.js'
 import type { WireValue } from '../sdk/wire/msgpack.js'
-import type { SessionName } from '../sdk/wire/signed.js'
-import { PROTOCOL_VERSION } from '../sdk/wire/version.js'
 import { AccountStreams } from './streams/account-streams.js'
-import { Admission, Turns } from './limits/admission.js'
+import { Admission } from './limits/admission.js'
 import { type Domain, createDomain } from './signatures/auth.js'
 import { BalanceTable } from './views/balance-view.js'
 import { BatchList } from './views/batch-list.js'
-import { Connection, type ClientSocket, type SocketData } from './connections/connection.js'
+import { Clients } from './clients.js'
 import { Directory } from './sessions/directory.js'
 import { DisconnectCancels } from './requests/disconnect-cancels.js'
 import { type Applied, EngineLink, type EngineLinkHandler } from './link/engine-link.js'
@@ -52,17 +48,9 @@ import { Stream } from './streams/stream.js'
 import { Submissions } from './link/submissions.js'
 import { SweptFills } from './limits/swept-fills.js'
 import { Subscriptions } from './streams/subscriptions.js'
-import { type Unread, boundUnsent } from './connections/unsent.js'
 import { UsedNonces } from './frames/used-nonces.js'
 import { WalletChecks } from './signatures/wallet-checks.js'
-import {
-  CROWDED_RETRY_MS,
-  REQUEST_ID_MAX,
-  SETTLEMENT_EVENTS_KEPT,
-  SHUTDOWN_RETRY_MS,
-  SWEEP_MEMORY_MS,
-  WAITING_BYTES_MAX,
-} from './limits.js'
+import { SETTLEMENT_EVENTS_KEPT, SWEEP_MEMORY_MS } from './limits.js'
 
 /**
  * Public streams are sent again after this many times what sending them took: a crowd of subscribers gets
@@ -116,25 +104,18 @@ export class Gateway implements EngineLinkHandler {
   readonly epoch: number
   readonly disconnectCancels: DisconnectCancels
   readonly limits: Limits
+  readonly clients: Clients
   readonly #sweptFills = new SweptFills((account, more) => this.limits.filled(account, more))
   readonly #sinceMs: number
   readonly admission: Admission
-  readonly #turns = new Turns((connection, message) => this.#handle(connection, message))
   readonly #receipts: Receipts | undefined
-  /** Answers over HTTP of which their clients have not read all. */
-  readonly heldAnswers = new Set<Unread>()
-  readonly #connections = new Set<Connection>()
-  readonly #dirty = new Set<Connection>()
   readonly requests: Requests
   readonly subscriptions = new Subscriptions(this)
   readonly #post: (message: FromGateway) => void
   readonly #proofs = new Map<number, (proof: ProofAnswer | null) => void>()
   #publicDueAt = 0
   #publicTimer: NodeJS.Timeout | undefined
-  #nextConnection = 1
-  #sweptAtMs = 0
   #nextProof = 1
-  #messagesOut = 0
 
   constructor(data: GatewayThreadData, post: (message: FromGateway) => void) {
     this.data = data
@@ -198,12 +179,19 @@ export class Gateway implements EngineLinkHandler {
       }),
     })
     this.requests = new Requests(this)
+    this.clients = new Clients(this)
     this.metrics = new Metrics(this)
   }
 
   get stats(): GatewayStats {
     const { frames, commands } = this.frames.counts
-    return { connections: this.#connections.size, frames, commands, messagesOut: this.#messagesOut }
+    const { count: connections, messagesOut } = this.clients
+    return { connections, frames, commands, messagesOut }
+  }
+
+  /** Public key of receipts; undefined = none are given. */
+  get receiptKey(): WireValue | undefined {
+    return this.#receipts?.publicKey
   }
 
   /** Engine time of a command that is given now: what expiries, deadlines and nonces are measured against. */
@@ -243,198 +231,19 @@ export class Gateway implements EngineLinkHandler {
     return market
   }
 
-  // ---- sockets (called by server.ts)
-
-  open(socket: ClientSocket, { codec, ip }: SocketData): Connection {
-    const connection = new Connection({
-      id: this.#nextConnection++,
-      socket,
-      codec,
-      ip,
-      challenge: randomBytes(CHALLENGE_BYTES),
-      unsentBytesMax: this.data.config.unsentBytesMax,
-      onDirty: (dirty) => this.#dirty.add(dirty),
-      onRefused: (code) => this.#refused(connection, code),
-      onAccount: (before, now) => this.limits.loggedOn(before, now),
-    })
-    this.#connections.add(connection)
-    const { chainId, vault, settlement } = this.data.deployment
-    connection.send([
-      Kind.Hello,
-      PROTOCOL_VERSION,
-      this.epoch,
-      this.timeMs,
-      connection.challenge,
-      {
-        chainId,
-        vault,
-        settlement,
-        signedFrames: this.data.config.requireSignedFrames,
-        receiptKey: this.#receipts?.publicKey,
-      },
-    ])
-    connection.flush()
-    return connection
-  }
-
-  /** One message of a client, paid for before it is looked at; `message` is a view that dies with the call. */
-  receive(connection: Connection, message: Uint8Array): void {
-    if (connection.ending) return
-    const refusal = this.admission.message(connection, message.length)
-    if (refusal !== undefined) connection.sendError(null, refusal.code, refusal)
-    else if (!this.#turns.take(connection, message)) {
-      const message = `messages of ${WAITING_BYTES_MAX} bytes of this connection wait for their turn, which is the most`
-      connection.sendError(null, ErrorCode.RateLimited, { message, retryAfter: CROWDED_RETRY_MS })
-    } else return
-    connection.flush()
-  }
-
-  /** An error goes to a client: one too many ends the connection, after it. */
-  #refused(connection: Connection, code: number): void {
-    this.figures.reject(code)
-    if (connection.closed || connection.ending) return
-    const bound = this.admission.refused(connection, code)
-    if (bound === undefined) return
-    const { perSecond, burst } = bound
-    connection.ending = true
-    queueMicrotask(() => {
-      connection.flush()
-      connection.close(
-        ErrorCode.TooManyErrors,
-        `refused more often than ${perSecond} a second, ${burst} at once; each error says why: correct that first`,
-      )
-    })
-  }
-
-  /** An error is the answer to an HTTP request or a handshake; answers whether it is to be told. */
-  refusedOverHttp(ip: string, code: number, ends: boolean): boolean {
-    this.figures.reject(code)
-    return this.admission.refusedOverHttp(ip, code, ends)
-  }
-
-  #handle(connection: Connection, message: Uint8Array): void {
-    if (connection.ending) return
-    let decoded: WireValue
-    try {
-      decoded = connection.codec.decode(message)
-    } catch (error) {
-      this.#malformed(connection, error instanceof Error ? error.message : 'not a message')
-      connection.flush()
-      return
-    }
-    this.#dispatch(connection, decoded)
-    connection.flush()
-  }
-
-  #dispatch(connection: Connection, message: WireValue): void {
-    let id: number
-    let method: WireValue
-    let params: WireValue
-    try {
-      const values = readArray(message, 'message', 4, 8)
-      readInt(values[0], 'kind', Kind.Request, Kind.Request)
-      id = readInt(values[1], 'id', 0, REQUEST_ID_MAX)
-      method = values[2]!
-      params = values[3]!
-    } catch (error) {
-      this.#malformed(connection, error instanceof Error ? error.message : 'not a request')
-      return
-    }
-    if (method === Method.Frame) this.frames.receive(connection, id, params)
-    else if (method === Method.UnsignedFrame) this.frames.receiveUnsigned(connection, id, params)
-    else this.requests.receive(connection, id, method, params)
-  }
-
-  #malformed(connection: Connection, message: string): void {
-    connection.sendError(null, ErrorCode.MalformedMessage, { message })
-    connection.malformed++
-    if (connection.malformed > this.data.config.malformedMax) {
-      connection.flush()
-      connection.close(
-        ErrorCode.TooManyErrors,
-        `${connection.malformed} messages could not be read, each error says why; at most ${this.data.config.malformedMax} are taken`,
-      )
-    }
-  }
-
-  /** The socket has ended, whoever ended it. */
-  closed(connection: Connection): void {
-    connection.markClosed()
-    // What has expired since the last sweep asks for nothing any more.
-    const { session } = connection
-    if (session !== undefined && session.expiresAtMs <= this.timeMs) this.logoff(connection)
-    this.disconnectCancels.closed(connection)
-    this.#connections.delete(connection)
-    this.#dirty.delete(connection)
-    this.#turns.forget(connection)
-    this.frames.forget(connection)
-    this.subscriptions.closed(connection)
-    connection.session = undefined
-  }
-
-  /** A session was revoked or replaced: whoever is logged on with it is told, and is logged on no more. */
-  sessionEnded({ account, approval }: SessionName): void {
-    for (const connection of this.#connections) {
-      const { session } = connection
-      if (session?.account !== account || session.approval !== approval) continue
-      this.#logOff(connection, session)
-    }
-  }
-
-  /**
-   * Looks at every connection, to be called several times within the idle time: whoever is silent is pinged, then closed;
-   * whose session has expired, by engine time, is told and logged on no more.
-   */
+  /** Frees what nobody needs any more and ends who is to be ended; to be called several times within the idle time. */
   sweep(): void {
-    const idleMs = this.data.config.idleTimeoutS * 1000
     const now = performance.now()
-    const { timeMs } = this
     if (now - this.#sweptMemoryMs >= SWEEP_MEMORY_MS) {
       this.#sweptMemoryMs = now
       this.accounts.sweep(now)
       this.snapshots.sweep(now)
       for (const market of this.markets.values()) market.sweep(now, this.data.config.streamIdleS * 1000)
       this.limits.sweep(now)
-      boundUnsent([...this.#connections, ...this.heldAnswers], this.data.config.unsentBytesSumMax)
+      this.clients.boundUnsent()
     }
-    // After a pause of this thread signs of life may wait unread: nobody is closed before they were looked at.
-    const judges = now - this.#sweptAtMs < idleMs / 2
-    this.#sweptAtMs = now
-    this.directory.sweep(timeMs)
-    for (const connection of this.#connections) {
-      const silentMs = now - connection.heardAtMs
-      if (connection.pingedAtMs < connection.heardAtMs) {
-        if (silentMs >= idleMs / 2) connection.ping()
-      } else if (judges && silentMs >= idleMs && now - connection.pingedAtMs >= idleMs / 2) {
-        connection.close(ErrorCode.IdleTimeout, `nothing was heard for ${Math.floor(silentMs / 1000)} s`)
-      }
-      const { session } = connection
-      if (session !== undefined && session.expiresAtMs <= timeMs) this.#logOff(connection, session)
-    }
-  }
-
-  /** A client takes its own session off its connection; every stream leaves with it, as when a session ends. */
-  logoff(connection: Connection): void {
-    // Who has lost the right to trade, or gave it up, cancels nobody's orders by leaving.
-    void this.disconnectCancels.set(connection, false)
-    this.subscriptions.closed(connection)
-    connection.session = undefined
-  }
-
-  #logOff(connection: Connection, { account, approval }: SessionName): void {
-    connection.send([Kind.Control, Control.SessionEnded, { account, approval }])
-    this.logoff(connection)
-    connection.flush()
-  }
-
-  /** Tells every client that the exchange stops and ends their connections. */
-  shutdown(): void {
-    this.frames.stop()
-    for (const connection of [...this.#connections]) {
-      connection.send([Kind.Control, Control.Shutdown, { retryAfter: SHUTDOWN_RETRY_MS }])
-      connection.flush()
-      connection.close(ErrorCode.ShuttingDown, 'the exchange stops')
-    }
+    this.directory.sweep(this.timeMs)
+    this.clients.sweep()
   }
 
   // ---- engine (called by EngineLink)
@@ -477,7 +286,7 @@ export class Gateway implements EngineLinkHandler {
 
   flush(): void {
     if (this.link.within) {
-      this.#flushConnections()
+      this.clients.flush()
       return
     }
     this.accounts.publish()
@@ -491,15 +300,9 @@ export class Gateway implements EngineLinkHandler {
     const now = performance.now()
     const due = now >= this.#publicDueAt
     if (due) this.#publishPublic()
-    this.#flushConnections()
+    this.clients.flush()
     if (due) this.#publicDueAt = now + PUBLIC_PAUSE * (performance.now() - now)
     else this.#publicTimer ??= setTimeout(() => this.#publicLater(), Math.ceil(this.#publicDueAt - now))
-  }
-
-  #flushConnections(): void {
-    for (const connection of this.#dirty) connection.flush()
-    this.#messagesOut += this.#dirty.size
-    this.#dirty.clear()
   }
 
   #publicLater(): void {
@@ -518,19 +321,10 @@ export class Gateway implements EngineLinkHandler {
     for (const market of this.markets.values()) market.publish()
   }
 
-  /** A connection's socket has room again. */
-  drained(connection: Connection): void {
-    this.snapshots.wake()
-    if (!connection.slow || connection.unsentBytes > this.data.config.conflateBytes / 2) return
-    connection.slow = false
-    this.subscriptions.catchUp(connection)
-    connection.flush()
-  }
-
   stopped(): void {
     clearTimeout(this.#publicTimer)
     this.history.close()
-    this.shutdown()
+    this.clients.shutdown()
   }
 
   // ---- parent

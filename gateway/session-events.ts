@@ -16,8 +16,10 @@ import type { UsedNonces } from './frames/used-nonces.js'
 export interface SessionEventParts {
   readonly directory: Directory
   readonly usedNonces: UsedNonces
-  /** A session was revoked or replaced. */
-  sessionEnded(name: SessionName): void
+  readonly clients: {
+    /** A session was revoked or replaced. */
+    sessionEnded(name: SessionName): void
+  }
 }
 
 /** Takes over events that change who may do what. */
@@ -42,7 +44,7 @@ export function sessionEvent(
     case EventKind.SessionRevoked:
       directory.removeSession({ account, approval: floats[float + SessionRevokedEv.APPROVAL_F64]! })
       directory.noteApprovalNonce(account, floats[float + SessionRevokedEv.NONCE_F64]!)
-      gateway.sessionEnded({ account, approval: floats[float + SessionRevokedEv.APPROVAL_F64]! })
+      gateway.clients.sessionEnded({ account, approval: floats[float + SessionRevokedEv.APPROVAL_F64]! })
       break
     case EventKind.FrameOpened: {
       const approval = floats[float + FrameOpenedEv.APPROVAL_F64]!
@@ -87,7 +89,7 @@ function sessionApproved(
     }),
   )
   directory.noteApprovalNonce(account, approval)
-  if (replaced !== 0) gateway.sessionEnded({ account, approval: replaced })
+  if (replaced !== 0) gateway.clients.sessionEnded({ account, approval: replaced })
 }
 
 /** The 20-byte address in five words. */

@@ -1,6 +1,6 @@
 /**
  * One client's WebSocket as the gateway sees it: who is logged on, which frames are under way, which
- * streams it follows, and what waits to be sent. Created by gateway.ts on open, dead after close.
+ * streams it follows, and what waits to be sent. Created by clients.ts on open, dead after close.
  *
  * Invariant: what is sent leaves in the order in which it was handed over; nothing is handed to a socket
  * after its close. Messages gather in an outbox and leave together at `flush`, in one system call.

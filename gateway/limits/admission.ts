@@ -5,7 +5,7 @@
  * messages and bytes handled a turn of the event loop; the rest waits in its own queue, in order, while
  * others have their turn.
  *
- * Called by gateway.ts for every message; `refused` for every error that is sent. Refusals of HTTP requests and of
+ * Called by clients.ts for every message; `refused` for every error that is sent. Refusals of HTTP requests and of
  * handshakes take from their address alone (`refusedOverHttp`); one that ends its connection weighs more, and an
  * address that goes on is not even answered: an answer costs more than the end.
  */

@@ -59,7 +59,10 @@ test('an address has so many fills under way and no more; what fills nothing alw
 
 test('of many sweeps at once those under way are made, the others refused without effect; orders wait in turn', async () => {
   const rate = { perSecond: 1, burst: 4000 }
-  rig = await startRig({ accounts: 3, config: { orderRate: rate, ipOrderRate: { perSecond: 1, burst: 1e9 }, framesInFlightMax: 256 } })
+  rig = await startRig({
+    accounts: 3,
+    config: { orderRate: rate, ipOrderRate: { perSecond: 1, burst: 1e9 }, framesInFlightMax: 256 },
+  })
   const { port, wallets } = rig
   const open = async (index: number): Promise<Client> => {
     const client = createClient({ url: `ws://127.0.0.1:${port}`, wallet: wallets[index]! })

@@ -20,7 +20,7 @@ export interface MeasuredParts {
   readonly figures: Figures
   readonly submissions: Submissions
   readonly stats: GatewayStats
-  readonly heldAnswers: { readonly size: number }
+  readonly clients: { readonly heldAnswers: { readonly size: number } }
   readonly settlementFigures: SettlementFigures | undefined
 }
 
@@ -48,7 +48,7 @@ export class Metrics {
       gauge(
         'glassbook_gateway_held_answers',
         'HTTP answers of which the client has not read all',
-        () => gateway.heldAnswers.size,
+        () => gateway.clients.heldAnswers.size,
       ),
       gauge('glassbook_durable_seq', 'last seq that is known to be on disk', () => link.control.durableSeq),
       gauge('glassbook_journal_lag_commands', 'commands sequenced and not yet durable', () =>

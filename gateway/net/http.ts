@@ -166,8 +166,8 @@ function replyTo(gateway: Gateway, response: HttpResponse, request: HttpRequest,
     response,
     request,
     ip,
-    (ofIp, code, ends) => gateway.refusedOverHttp(ofIp, code, ends),
-    gateway.heldAnswers,
+    (ofIp, code, ends) => gateway.clients.refusedOverHttp(ofIp, code, ends),
+    gateway.clients.heldAnswers,
   )
 }
 

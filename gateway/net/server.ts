@@ -85,7 +85,7 @@ export async function startServer(
     open: (socket) => {
       const data = socket.getUserData()
       gateway.limits.opened(data.ip)
-      data.connection = gateway.open(socket, data)
+      data.connection = gateway.clients.open(socket, data)
     },
     message: (socket, message) => {
       const { connection } = socket.getUserData()
@@ -98,7 +98,7 @@ export async function startServer(
         connection.close(ErrorCode.MessageTooLarge, told)
         return
       }
-      gateway.receive(connection, new Uint8Array(message))
+      gateway.clients.receive(connection, new Uint8Array(message))
     },
     pong: (socket) => {
       const { connection } = socket.getUserData()
@@ -113,12 +113,12 @@ export async function startServer(
     },
     drain: (socket) => {
       const { connection } = socket.getUserData()
-      if (connection !== undefined && !connection.closed) gateway.drained(connection)
+      if (connection !== undefined && !connection.closed) gateway.clients.drained(connection)
     },
     close: (socket) => {
       const { connection, ip } = socket.getUserData()
       gateway.limits.closed(ip)
-      if (connection !== undefined) gateway.closed(connection)
+      if (connection !== undefined) gateway.clients.closed(connection)
     },
   })
 
@@ -156,7 +156,7 @@ function refuse(
   response: HttpResponse,
   { code, message, retryAfter }: Refusal,
 ): void {
-  if (!gateway.refusedOverHttp(ip, code, true)) {
+  if (!gateway.clients.refusedOverHttp(ip, code, true)) {
     response.close()
     return
   }

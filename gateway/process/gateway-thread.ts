@@ -24,7 +24,7 @@ async function main(data: GatewayThreadData): Promise<void> {
     if (stopping) return
     stopping = true
     server?.stopListening()
-    gateway.shutdown()
+    gateway.clients.shutdown()
     gateway.link.leave()
     // Close messages leave first; then nothing keeps this thread's event loop alive.
     setTimeout(() => server?.closeSockets(), CLOSE_MS)

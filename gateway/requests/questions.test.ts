@@ -87,7 +87,10 @@ function listener() {
     end: () => {},
     ping: () => {},
   }
-  const connection = gateway.open(socket as unknown as ClientSocket, { codec: jsonCodec, ip: '127.0.0.1' })
+  const connection = gateway.clients.open(socket as unknown as ClientSocket, {
+    codec: jsonCodec,
+    ip: '127.0.0.1',
+  })
   connection.session = gateway.directory.session(client.session!)
   return { connection, sent }
 }
@@ -167,7 +170,7 @@ test('no stream asks the engine, and answers agree with what clients are told el
   const names = ['orders', 'fills', 'balances', 'book:0', 'book:0:5', 'l3:0', 'bbo:0', 'trades:0', 'ticker:0']
   for (const [index, name] of names.entries()) {
     const from: WireValue = name === 'fills' ? [name, [1, 0]] : [name]
-    gateway.receive(connection, Buffer.from(JSON.stringify([0, index, Method.Subscribe, from])))
+    gateway.clients.receive(connection, Buffer.from(JSON.stringify([0, index, Method.Subscribe, from])))
   }
   await until(() => names.every((name) => of(name).at(-1)?.[6] !== 1 && of(name).length > 0), 'snapshots')
   expect(asked).toEqual([])
@@ -187,7 +190,7 @@ test('no stream asks the engine, and answers agree with what clients are told el
   )
   const book = await client.depth(MARKET, 1000)
   expect((of('book:0')[0]![4] as WireValue[])[0]).toEqual(book.bids)
-  gateway.closed(connection)
+  gateway.clients.closed(connection)
 })
 
 test('pages of orders and of fills, cut anywhere, hold each exactly once', async () => {

@@ -72,7 +72,7 @@ export interface RequestParts extends SessionParts {
   readonly batches: BatchList
   readonly subscriptions: Subscriptions
   readonly disconnectCancels: DisconnectCancels
-  logoff(connection: Connection): void
+  readonly clients: { logoff(connection: Connection): void }
   askProof(question: ProofQuestion, onProof: (proof: ProofAnswer | null) => void): void
 }
 
@@ -196,7 +196,7 @@ export class Requests {
       [Method.Logon]: (connection, [account, approval, signature]) =>
         logon(gateway, connection, { account, approval }, signature),
       [Method.Logoff]: (connection) => {
-        gateway.logoff(connection)
+        gateway.clients.logoff(connection)
         return {}
       },
       [Method.Subscribe]: (connection, [name, from], id) =>

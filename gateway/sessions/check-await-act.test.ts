@@ -77,11 +77,14 @@ function connect(): {
     end: () => {},
     ping: () => {},
   }
-  const connection = gateway.open(socket as unknown as ClientSocket, { codec: jsonCodec, ip: '127.0.0.1' })
+  const connection = gateway.clients.open(socket as unknown as ClientSocket, {
+    codec: jsonCodec,
+    ip: '127.0.0.1',
+  })
   return {
     connection,
     answers: () => sent.filter(([kind]) => kind === Kind.Result || kind === Kind.Error),
-    send: (...parts) => gateway.receive(connection, Buffer.from(packJson([Kind.Request, ...parts]))),
+    send: (...parts) => gateway.clients.receive(connection, Buffer.from(packJson([Kind.Request, ...parts]))),
   }
 }
 
@@ -173,12 +176,12 @@ test('a revoked key’s cancelOnDisconnect cancels nothing, an answer under way 
     send(4, Method.FrameOutcome, [own.approval, nonce])
     // The revocation is told between the checks and the answers.
     gateway.directory.removeSession(own)
-    gateway.sessionEnded(own)
+    gateway.clients.sessionEnded(own)
   })
   await until(() => answers().length === 4, 'all answers')
   const byId = new Map(answers().map(([kind, id, code]) => [id, [kind, code]]))
   for (const id of [3, 4]) expect([id, byId.get(id)]).toEqual([id, [Kind.Error, ErrorCode.UnknownSession]])
-  gateway.closed(connection)
+  gateway.clients.closed(connection)
   gateway.directory.setSession(info)
   // Whatever the gateway had put into the ring has been applied behind an order of ours.
   const marker = await client.placeOrder({ market: MARKET, side: 'buy', ticks: 12, lots: 1 })
@@ -212,7 +215,7 @@ test('an expired session does nothing more, although nobody has swept since', as
       .slice(3)
       .map(([kind, , code]) => [kind, code]),
   ).toEqual(Array.from({ length: 3 }, () => [Kind.Error, ErrorCode.SessionExpired]))
-  gateway.closed(connection)
+  gateway.clients.closed(connection)
   await session()
   const marker = await client.placeOrder({ market: MARKET, side: 'buy', ticks: 12, lots: 1 })
   expect(marker.state).toBe('open')

@@ -20,7 +20,8 @@ import { Worker, isMainThread, parentPort, workerData } from 'node:worker_thread
 import type * as EngineModule from '../engine/index.js'
 import type * as TuneModule from '../engine/tune.js'
 import { COMMAND_WORDS } from '../engine/layout.js'
-import { MIXES, type MixName, type Workload, makeWorkload, workloadOptions } from './engine/workload.js'
+import { workloadOptions } from './engine/live-stream.js'
+import { MIXES, type MixName, type Workload, makeWorkload } from './engine/workload.js'
 
 const WARM_UP = 400_000
 const MEASURED = 2_000_000

@@ -18,8 +18,9 @@ import { tuneForEngine } from '../engine/tune.js'
 import { median } from './conformance.js'
 import { linePlot } from './engine/line-plot.js'
 import { machine } from './support/machine.js'
-import { type StateSize, fund, makeStateWorkload, stateOptions } from './engine/state-workload.js'
-import { makeWorkload, workloadOptions } from './engine/workload.js'
+import { workloadOptions } from './engine/live-stream.js'
+import { type StateSize, fund, makeStateWorkload } from './engine/state-workload.js'
+import { makeWorkload } from './engine/workload.js'
 
 const SEED = 23
 const WARM_UP = 600_000
@@ -79,7 +80,7 @@ async function measure(task: Task): Promise<Result> {
   const floats = new Float64Array(words.buffer)
   tuneForEngine()
   const { createEngine } = await loadEngine()
-  const engine = createEngine(task === 'small' ? workloadOptions(() => {}) : stateOptions(task, () => {}))
+  const engine = createEngine(workloadOptions(() => {}, task === 'small' ? 1 : task.markets))
   const run = (from: number, to: number): void =>
     engine.applyAll(words, floats, from * COMMAND_WORDS, to - from)
   if (task !== 'small') fund(engine, task.accounts)

@@ -11,7 +11,7 @@ import { OrderIds } from '../engine/core/book/order-ids.js'
 import { ORDER_SHIFT, Order, Orders } from '../engine/core/book/orders.js'
 import { tuneForEngine } from '../engine/tune.js'
 import { machine } from './support/machine.js'
-import { Random } from './engine/workload.js'
+import { Random } from './engine/live-stream.js'
 
 const LIVE = 2000
 const BATCH = 1000

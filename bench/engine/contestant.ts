@@ -27,7 +27,8 @@ import { MESSAGE_WORDS, REPORT_WORDS } from './book-only.js'
 import { REPORTS_PER_MESSAGE, hashReports, readMessages, timePasses } from '../conformance.js'
 import { growth, idFlow } from './id-tables.js'
 import { worstCommands } from './worst-commands.js'
-import { type MixName, type Workload, makeWorkload, streamInPieces, workloadOptions } from './workload.js'
+import { workloadOptions } from './live-stream.js'
+import { type MixName, type Workload, makeWorkload, streamInPieces } from './workload.js'
 
 export const SEED = 23
 const SEGMENTS = 5

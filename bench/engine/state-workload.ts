@@ -9,12 +9,11 @@
  *
  * Every market trades the same two assets, so two rows are enough for an account, in whatever market it trades.
  */
-import { EventKind, Side, TimeInForce } from '../../engine/codes.js'
+import { Side, TimeInForce } from '../../engine/codes.js'
 import * as commands from '../../engine/commands.js'
-import { AcceptedEv, COMMAND_WORDS, EVENT_WORDS, FillEv, OrderEv, kindOf } from '../../engine/layout.js'
-import { createEngine } from '../../engine/index.js'
-import type { Engine, EngineOptions, EventBuffer, EventSink } from '../../engine/types.js'
-import { Random } from './workload.js'
+import { COMMAND_WORDS } from '../../engine/layout.js'
+import type { Engine } from '../../engine/types.js'
+import { BTC, LiveOrders, LiveStream, MID_TICKS, Random, USD } from './live-stream.js'
 
 export interface StateSize {
   readonly accounts: number
@@ -23,33 +22,9 @@ export interface StateSize {
   readonly live: number
 }
 
-const MID_TICKS = 20_000
 const REACH_TICKS = 40
-const USD = 0
-const BTC = 1
 /** Deposits that are made at once. */
 const DEPOSITS = 4096
-
-export function stateOptions({ markets }: StateSize, onEvents: EventSink): EngineOptions {
-  return {
-    genesis: {
-      assets: [
-        { id: USD, symbol: 'USD' },
-        { id: BTC, symbol: 'BTC' },
-      ],
-      markets: Array.from({ length: markets }, (_, id) => ({
-        id,
-        base: BTC,
-        quote: USD,
-        lotUnits: 10,
-        tickUnits: 1,
-        makerFeePpm: -100,
-        takerFeePpm: 500,
-      })),
-    },
-    onEvents,
-  }
-}
 
 /** Gives every account of an engine its deposits. */
 export function fund(engine: Engine, accounts: number): void {
@@ -68,93 +43,30 @@ export function fund(engine: Engine, accounts: number): void {
   }
 }
 
-/** Orders that live, by what a cancel must name; one is drawn and the last one takes its place. */
-class Living {
-  count = 0
-  readonly accounts: Int32Array
-  readonly cloids: Int32Array
-  readonly markets: Int32Array
-  private readonly ids: Float64Array
-  private readonly places = new Map<number, number>()
-
-  constructor(capacity: number) {
-    this.accounts = new Int32Array(capacity)
-    this.cloids = new Int32Array(capacity)
-    this.markets = new Int32Array(capacity)
-    this.ids = new Float64Array(capacity)
-  }
-
-  take({ words, floats, count }: EventBuffer): void {
-    for (let event = 0; event < count; event++) {
-      const at = event * EVENT_WORDS
-      const id = floats[at / 2 + OrderEv.ORDER_ID_F64]!
-      switch (kindOf(words[at]!)) {
-        case EventKind.Accepted:
-          this.places.set(id, this.count)
-          this.ids[this.count] = id
-          this.accounts[this.count] = words[at + AcceptedEv.ACCOUNT]!
-          this.cloids[this.count] = words[at + AcceptedEv.CLOID_LO]!
-          this.markets[this.count] = words[at + AcceptedEv.MARKET]!
-          this.count++
-          break
-        case EventKind.Canceled:
-          this.remove(id)
-          break
-        case EventKind.Fill:
-          if (words[at + FillEv.MAKER_REMAINING] === 0) this.remove(id)
-          if (words[at + FillEv.TAKER_REMAINING] === 0)
-            this.remove(floats[at / 2 + FillEv.TAKER_ORDER_ID_F64]!)
-          break
-        case EventKind.Rejected:
-          throw new Error('a command of the stream was rejected')
-        default:
-          break
-      }
-    }
-  }
-
-  private remove(id: number): void {
-    const place = this.places.get(id)
-    if (place === undefined) throw new Error(`order ${id} does not live`)
-    this.places.delete(id)
-    const last = --this.count
-    if (place === last) return
-    this.ids[place] = this.ids[last]!
-    this.accounts[place] = this.accounts[last]!
-    this.cloids[place] = this.cloids[last]!
-    this.markets[place] = this.markets[last]!
-    this.places.set(this.ids[place]!, place)
-  }
-}
-
 /** The stream behind the deposits: `live` orders that rest, then `count` commands of the mix. In shared memory. */
 export function makeStateWorkload(size: StateSize, count: number, seed: number): Int32Array {
   const { accounts, markets, live } = size
   const words = new Int32Array(new SharedArrayBuffer((live + count) * COMMAND_WORDS * 4))
-  const floats = new Float64Array(words.buffer)
   const random = new Random(seed)
-  const living = new Living(live + 1024)
-  const engine = createEngine(stateOptions(size, (events) => living.take(events)))
-  fund(engine, accounts)
+  const orders = new LiveOrders(true)
+  const living = orders.bids
+  const stream = new LiveStream(words, markets, orders)
+  fund(stream.engine, accounts)
   for (let index = 0; index < live + count; index++) {
-    const at = index * COMMAND_WORDS
-    if (index >= live && living.count > 0 && random.below(100) >= 57) {
-      const place = random.below(living.count)
-      const account = living.accounts[place]!
-      commands.writeCancel(words, floats, at, account, living.markets[place]!, living.cloids[place]!)
-    } else {
-      const account = 1 + random.below(accounts)
-      const market = random.below(markets)
-      const side = random.below(2) as Side
-      const lots = 1 + random.below(100)
-      const takes = index >= live && living.count >= live
-      const away = takes ? -REACH_TICKS : 1 + random.below(REACH_TICKS)
-      const ticks = side === Side.Buy ? MID_TICKS - away : MID_TICKS + away
-      const options = takes ? { timeInForce: TimeInForce.IOC } : {}
-      commands.writePlace(words, floats, at, account, market, side, ticks, lots, index + 1, 0, options)
+    if (index >= live && living.length > 0 && random.below(100) >= 57) {
+      stream.cancel(living[random.below(living.length)]!)
+      continue
     }
-    engine.apply(words, floats, at)
-    engine.flush()
+    const account = 1 + random.below(accounts)
+    const market = random.below(markets)
+    const side = random.below(2) as Side
+    const lots = 1 + random.below(100)
+    const takes = index >= live && living.length >= live
+    const away = takes ? -REACH_TICKS : 1 + random.below(REACH_TICKS)
+    const ticks = side === Side.Buy ? MID_TICKS - away : MID_TICKS + away
+    const options = takes ? { timeInForce: TimeInForce.IOC } : {}
+    stream.place({ account, market, side, ticks, lots, cloid: index + 1 }, options)
   }
+  if (orders.rejected > 0) throw new Error(`${orders.rejected} commands of the stream were rejected`)
   return words
 }

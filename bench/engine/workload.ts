@@ -9,29 +9,25 @@
  *              82 % move (amend to another price)
  */
 import { EventKind, OrderType, Side, TimeInForce } from '../../engine/codes.js'
-import * as commands from '../../engine/commands.js'
-import {
-  Attr,
-  AcceptedEv,
-  AmendedEv,
-  COMMAND_WORDS,
-  EVENT_WORDS,
-  Ev,
-  FillEv,
-  OrderEv,
-  kindOf,
-} from '../../engine/layout.js'
+import type * as commands from '../../engine/commands.js'
 import { createEngine } from '../../engine/index.js'
-import type { Engine, EngineOptions, EventBuffer, EventSink } from '../../engine/types.js'
+import { COMMAND_WORDS, EVENT_WORDS, Ev, kindOf } from '../../engine/layout.js'
+import {
+  BTC,
+  type LiveOrder,
+  LiveOrders,
+  LiveStream,
+  MID_TICKS,
+  Random,
+  USD,
+  workloadOptions,
+} from './live-stream.js'
 
 export type MixName = 'exchange' | 'moves'
 export const MIXES: readonly MixName[] = ['exchange', 'moves']
 
 export const ACCOUNTS = 1000
 const SIDE_ORDERS = 1000
-const MID_TICKS = 20_000
-const USD = 0
-const BTC = 1
 
 export interface Workload {
   readonly name: MixName
@@ -41,124 +37,6 @@ export interface Workload {
   readonly floats: Float64Array
   readonly setUp: number
   readonly count: number
-}
-
-/** Engine that a workload is for; fees, rebates and reserves all in. */
-export function workloadOptions(onEvents: EventSink): EngineOptions {
-  return {
-    genesis: {
-      assets: [
-        { id: USD, symbol: 'USD' },
-        { id: BTC, symbol: 'BTC' },
-      ],
-      markets: [
-        { id: 0, base: BTC, quote: USD, lotUnits: 10, tickUnits: 1, makerFeePpm: -100, takerFeePpm: 500 },
-      ],
-    },
-    onEvents,
-  }
-}
-
-/** xorshift32: small, seeded, the same everywhere. */
-export class Random {
-  private state: number
-
-  constructor(seed: number) {
-    this.state = seed | 0 || 1
-  }
-
-  next(): number {
-    let x = this.state
-    x ^= x << 13
-    x ^= x >>> 17
-    x ^= x << 5
-    this.state = x
-    return x >>> 0
-  }
-
-  /** 0 to `count` - 1. */
-  below(count: number): number {
-    return this.next() % count
-  }
-
-  /** Small numbers often, `mean` on average. */
-  exponential(mean: number): number {
-    return Math.floor(-Math.log((this.next() + 1) / 2 ** 32) * mean)
-  }
-}
-
-interface Live {
-  readonly account: number
-  readonly cloid: number
-  readonly side: Side
-  ticks: number
-  lots: number
-  index: number
-}
-
-/** What is alive, kept from the engine's events. */
-class LiveOrders {
-  readonly sides: [Live[], Live[]] = [[], []]
-  private readonly byId = new Map<number, Live>()
-
-  take({ words, floats, count }: EventBuffer): void {
-    for (let event = 0; event < count; event++) {
-      const at = event * EVENT_WORDS
-      // A Fill's maker stands where the order of an order's own event does.
-      const id = floats[at / 2 + OrderEv.ORDER_ID_F64]!
-      switch (kindOf(words[at]!)) {
-        case EventKind.Accepted:
-          this.add(id, words, at)
-          break
-        case EventKind.Amended:
-          this.change(id, words[at + AmendedEv.TICKS]!, words[at + AmendedEv.LOTS]!)
-          break
-        case EventKind.Canceled:
-          this.remove(id)
-          break
-        case EventKind.Fill:
-          if (words[at + FillEv.MAKER_REMAINING] === 0) this.remove(id)
-          if (words[at + FillEv.TAKER_REMAINING] === 0)
-            this.remove(floats[at / 2 + FillEv.TAKER_ORDER_ID_F64]!)
-          break
-        default:
-          break
-      }
-    }
-  }
-
-  private add(id: number, words: Int32Array, at: number): void {
-    const side = ((words[at]! >> Attr.SIDE_SHIFT) & 1) as Side
-    const list = this.sides[side]
-    const order = {
-      account: words[at + AcceptedEv.ACCOUNT]!,
-      cloid: words[at + AcceptedEv.CLOID_LO]!,
-      side,
-      ticks: words[at + AcceptedEv.TICKS]!,
-      lots: words[at + AcceptedEv.LOTS]!,
-      index: list.length,
-    }
-    list.push(order)
-    this.byId.set(id, order)
-  }
-
-  private change(id: number, ticks: number, lots: number): void {
-    const order = this.byId.get(id)
-    if (order === undefined) return
-    order.ticks = ticks
-    order.lots = lots
-  }
-
-  private remove(id: number): void {
-    const order = this.byId.get(id)
-    if (order === undefined) return
-    this.byId.delete(id)
-    const list = this.sides[order.side]
-    const last = list.pop()!
-    if (last === order) return
-    list[order.index] = last
-    last.index = order.index
-  }
 }
 
 /**
@@ -203,36 +81,26 @@ export function makeWorkload(name: MixName, count: number, seed: number): Worklo
 }
 
 class StreamMaker {
-  private readonly floats: Float64Array
   private readonly random: Random
   private readonly live = new LiveOrders()
-  private readonly engine: Engine
-  private at = 0
+  private readonly stream: LiveStream
   private cloid = 0
   private mid = MID_TICKS
 
-  constructor(
-    private readonly words: Int32Array,
-    seed: number,
-  ) {
-    this.floats = new Float64Array(words.buffer as ArrayBuffer)
+  constructor(words: Int32Array, seed: number) {
     this.random = new Random(seed)
-    this.engine = createEngine(workloadOptions((events) => this.live.take(events)))
+    this.stream = new LiveStream(words, 1, this.live)
   }
 
   setUp(): void {
-    for (let account = 1; account <= ACCOUNTS; account++) {
-      commands.writeDeposit(this.words, this.floats, this.at, account, USD, 1e12)
-      this.apply()
-      commands.writeDeposit(this.words, this.floats, this.at, account, BTC, 1e12)
-      this.apply()
-    }
+    for (let account = 1; account <= ACCOUNTS; account++)
+      for (const asset of [USD, BTC]) this.stream.deposit(account, asset, 1e12)
     for (let order = 0; order < 2 * SIDE_ORDERS; order++) this.passive((order & 1) as Side)
   }
 
   /** Writes from the first word on again. */
   rewind(): void {
-    this.at = 0
+    this.stream.rewind()
   }
 
   exchangeCommand(): void {
@@ -257,48 +125,30 @@ class StreamMaker {
     else this.move()
   }
 
-  private apply(): void {
-    this.engine.apply(this.words, this.floats, this.at)
-    this.engine.flush()
-    this.at += COMMAND_WORDS
-  }
-
   private account = (): number => 1 + this.random.below(ACCOUNTS)
   private lots = (): number => 1 + this.random.below(100)
 
   /** Size of an order that trades: larger while the book is fuller than it should be. */
   private takerLots(small: number, large: number): number {
-    const [bids, asks] = this.live.sides
+    const { bids, asks } = this.live
     return 1 + this.random.below(bids.length + asks.length > 2 * SIDE_ORDERS ? large : small)
   }
 
   private thinnerSide(): Side {
-    const [bids, asks] = this.live.sides
+    const { bids, asks } = this.live
     return bids.length <= asks.length ? Side.Buy : Side.Sell
   }
 
   /** A price `reach` ticks beyond the best of the other side: one that trades. */
   private touch(side: number, reach: number): number {
-    const best = this.engine.book(0, (1 - side) as Side, 1)[0]?.ticks ?? this.mid
+    const best = this.stream.engine.book(0, (1 - side) as Side, 1)[0]?.ticks ?? this.mid
     return side === Side.Buy ? best + reach : Math.max(1, best - reach)
   }
 
   private place(side: number, ticks: number, lots: number, options: commands.PlaceOptions): void {
-    this.cloid++
-    commands.writePlace(
-      this.words,
-      this.floats,
-      this.at,
-      this.account(),
-      0,
-      side as Side,
-      ticks,
-      lots,
-      this.cloid,
-      0,
-      options,
-    )
-    this.apply()
+    const cloid = ++this.cloid
+    const order = { account: this.account(), market: 0, side: side as Side, ticks, lots, cloid }
+    this.stream.place(order, options)
   }
 
   private passivePrice(side: number): number {
@@ -319,8 +169,8 @@ class StreamMaker {
     this.place(side, this.touch(side, 9), lots, options)
   }
 
-  private any(): Live | undefined {
-    const [bids, asks] = this.live.sides
+  private any(): LiveOrder | undefined {
+    const { bids, asks } = this.live
     // The fuller side, so that both stay of one size.
     const list = bids.length > asks.length ? bids : asks
     return list[this.random.below(Math.max(1, list.length))]
@@ -329,8 +179,7 @@ class StreamMaker {
   private cancel(): void {
     const order = this.any()
     if (order === undefined) return this.passive(Side.Buy)
-    commands.writeCancel(this.words, this.floats, this.at, order.account, 0, order.cloid)
-    this.apply()
+    this.stream.cancel(order)
   }
 
   /** Half of them smaller in their place, half at another price. */
@@ -340,16 +189,13 @@ class StreamMaker {
     const smaller = this.random.below(2) === 0
     const ticks = smaller ? order.ticks : this.passivePrice(order.side)
     const lots = smaller ? Math.max(1, order.lots - 1) : order.lots
-    commands.writeAmend(this.words, this.floats, this.at, order.account, 0, ticks, lots, order.cloid)
-    this.apply()
+    this.stream.amend(order, ticks, lots)
   }
 
   private move(): void {
     const order = this.any()
     if (order === undefined) return this.passive(Side.Buy)
-    const ticks = this.passivePrice(order.side)
-    commands.writeAmend(this.words, this.floats, this.at, order.account, 0, ticks, order.lots, order.cloid)
-    this.apply()
+    this.stream.amend(order, this.passivePrice(order.side), order.lots)
   }
 }
 
@@ -390,5 +236,5 @@ export function census({ words, floats, setUp, count }: Workload): Census {
     engine.apply(words, floats, index * COMMAND_WORDS)
   }
   engine.flush()
-  return { ...counts, bids: live.sides[0].length, asks: live.sides[1].length }
+  return { ...counts, bids: live.bids.length, asks: live.asks.length }
 }

@@ -24,9 +24,13 @@
  */
 import { OFFSETS } from '../base/offsets.js'
 
+// Optimised code folds a local constant, but loads and checks an exported one at each use: so each of these two has a
+// name in this file, and one for others.
 const SHIFT = 3
 const NO_LEVEL = -1
+/** A level's record: `words` at level << LEVEL_SHIFT. */
 export const LEVEL_SHIFT = SHIFT
+/** No level, no order. */
 export const NONE = NO_LEVEL
 export const Level = { KEY: 0, HEAD: 1, TAIL: 2, ORDERS: 3, BETTER: 4, WORSE: 5, NODE: 6, BOOK: 7 } as const
 

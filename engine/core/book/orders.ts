@@ -16,8 +16,13 @@ import { ATTRIBUTES_MASK } from '../../layout.js'
 import { MARKETS_MAX } from '../../limits.js'
 import { linesOf, OFFSETS } from '../base/offsets.js'
 
+// Optimised code folds a local constant, but loads and checks an exported one at each use: so each of the two shifts has
+// a name in this file, and one for others.
 const SHIFT = 4
+const EXTRAS_SHIFT = 2
+/** An order's record: `words` at slot << ORDER_SHIFT, `extras` at slot << EXTRA_SHIFT. */
 export const ORDER_SHIFT = SHIFT
+export const EXTRA_SHIFT = EXTRAS_SHIFT
 export const Order = {
   NEXT: 0,
   PREV: 1,
@@ -54,8 +59,6 @@ if (MARKETS_MAX > 1 << MARKET_BITS || CARRY_END > 2 ** (31 - MARKET_BITS))
   throw new Error('orders: a market id and a carry do not fit one word')
 export const OrderNumber = { RESERVED: 0, ID: 1 } as const
 
-const EXTRAS_SHIFT = 2
-export const EXTRA_SHIFT = EXTRAS_SHIFT
 export const Extra = { HIDDEN: 0, DISPLAY: 1, TRIGGER: 2, HEAP: 3 } as const
 export const ExtraNumber = { EXPIRES_AT: 0, BUDGET: 1 } as const
 

@@ -3,8 +3,9 @@
  * first write, so a rejected order has changed nothing.
  *
  * Order of reasons: market and account; deadline; market status; attributes; ticks and lots; what does
- * not go together; notional; protection; duplicate id; triggers under way; post-only; band; capacity;
- * funds.
+ * not go together; notional, then what the session allows of it (SessionNotional); a forced withdrawal that is
+ * still to be paid (WithdrawalForced); protection; duplicate id; triggers under way; post-only; band; capacity
+ * (orders, the account's orders, levels, balances); funds. Each reason: section 5 of docs/internals/engine-rules.md.
  * Called by engine.ts.
  */
 import { CancelReason, MarketStatus, OrderType, PostOnly, Reject, Stp, TimeInForce } from '../../codes.js'

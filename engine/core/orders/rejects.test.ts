@@ -128,6 +128,25 @@ describe('place', () => {
   })
 })
 
+test('what the session allows comes behind the notional, a forced withdrawal behind both, an id that is taken last', () => {
+  const rig = new Rig({ commandStepsMax: 4 })
+  rig.time(1000)
+  rig.deposit(1, USD, 1000)
+  for (let order = 1; order <= 8; order++) rig.buy(1, 100, 1, order)
+  const terms = { scopes: 2, maxNotional: 150, expiresAtMs: 2000, nonce: 1, deadlineMs: 1500 }
+  commands.writeApproveSession(rig.words, 0, 1, [1, 2, 3, 4, 5, 6, 7, 8], 1, terms)
+  expect(rig.apply()).toEqual(['SessionApproved'])
+  // More orders than its steps reach: it stays to be paid.
+  commands.writeWithdraw(rig.words, rig.floats, 0, 1, USD, 900, 'forced')
+  expect(rig.apply()).toContain('Withdrawn')
+  commands.writeFrame(rig.words, rig.floats, 0, 1, 1, 4, 1)
+  expect(rig.apply()).toEqual(['FrameOpened'])
+  expect(rig.buy(1, 2 ** 31 - 1, 2 ** 31 - 1, 8)).toEqual(['Rejected NotionalOverLimit'])
+  expect(rig.buy(1, 100, 2, 8)).toEqual(['Rejected SessionNotional'])
+  expect(rig.buy(1, 100, 1, 8)).toEqual(['Rejected WithdrawalForced'])
+  expect(rig.cancel(1, 7)).toEqual(['Canceled 7 User 1'])
+})
+
 describe('capacities', () => {
   test('orders: a full table still takes what never rests', () => {
     const rig = new Rig({ ordersMax: 2, accountOrdersMax: 2 }).fund(2)

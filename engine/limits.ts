@@ -133,6 +133,15 @@ export const JOURNAL_RING_BYTES = 8 * 1024 * 1024
 export const RING_MESSAGES_A_TURN = 64
 /** Commands that the engine is told of before the first of them is applied: enough for their cache misses to overlap. */
 export const LOOK_AHEAD_COMMANDS = 16
+/** The most that it is told of at once: those, and the rest of a frame. */
+export const LOOK_AHEAD_COMMANDS_MAX = LOOK_AHEAD_COMMANDS + FRAME_COMMANDS_MAX
+/** Events that the core holds back at most: few enough to stay in the cache. */
+export const EVENT_BUFFER_RECORDS = 512
+/**
+ * A run of occupied entries longer than this, in a hash table at most half full, is a fault of ours, not bad luck:
+ * with a million keys the longest is some 60 entries.
+ */
+export const PROBES_MAX = 4096
 /** Events of one outbound message, and bytes of a question's answer in it. */
 export const OUTBOUND_EVENTS_MAX = 256
 export const OUTBOUND_ANSWER_BYTES_MAX = 16 * 1024

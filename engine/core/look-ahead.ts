@@ -11,6 +11,7 @@
  */
 import { CommandKind } from '../codes.js'
 import { Attr, CancelCmd, KIND_MASK, PlaceCmd } from '../layout.js'
+import { LOOK_AHEAD_COMMANDS_MAX } from '../limits.js'
 import { OFFSETS } from './base/offsets.js'
 import { LEVEL_SHIFT, Level, NONE, keyMask } from './book/levels.js'
 import { restingBook } from './book/order-types.js'
@@ -24,16 +25,14 @@ if (Level.KEY !== 0) throw new Error('look-ahead: a level does not begin with it
 
 /** Accounts and live orders together from which on it pays: fewer stay in the cache. */
 const SIZE_MIN = 1 << 14
-/** Most commands at once. */
-const COMMANDS_MAX = 256
 
 export class LookAhead {
   private readonly state: State
   /** Of each command the entry of its id; then the slots of orders that are named or will be met. */
-  private readonly entries = new Int32Array(COMMANDS_MAX)
-  private readonly slots = new Int32Array(COMMANDS_MAX)
+  private readonly entries = new Int32Array(LOOK_AHEAD_COMMANDS_MAX)
+  private readonly slots = new Int32Array(LOOK_AHEAD_COMMANDS_MAX)
   /** Slots of makers that will be met. */
-  private readonly makers = new Int32Array(COMMANDS_MAX)
+  private readonly makers = new Int32Array(LOOK_AHEAD_COMMANDS_MAX)
   private readonly sum = new Int32Array(1)
   /** Numbers of orders, as words. */
   private readonly numbers: Int32Array
@@ -52,7 +51,7 @@ export class LookAhead {
     const { accounts, accountsEnd } = ledger
     const { words: records, end } = orders
     const { words: levels, best } = trading.book.levels
-    const last = Math.min(count, COMMANDS_MAX)
+    const last = Math.min(count, LOOK_AHEAD_COMMANDS_MAX)
     let sum = 0
     // Short loops: the less stands between two loads, the more of them wait together.
     for (let index = 0; index < last; index++) {

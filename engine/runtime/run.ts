@@ -22,8 +22,8 @@ import {
   QueryKind,
 } from '../messages.js'
 import {
-  FRAME_COMMANDS_MAX,
   LOOK_AHEAD_COMMANDS,
+  LOOK_AHEAD_COMMANDS_MAX,
   MESSAGE_ATTACHMENT_BYTES_MAX,
   MESSAGE_COMMANDS_MAX,
   RING_MESSAGES_A_TURN,
@@ -67,7 +67,7 @@ export class RunLoop {
   private readonly scratchFloats = new Float64Array(this.scratch)
   private readonly scratchBytes = new Uint8Array(this.scratch)
   /** Offsets of the commands that come next in the ring of `aheadWords`, and how many of them and of their messages. */
-  private readonly ahead = new Int32Array(LOOK_AHEAD_COMMANDS + FRAME_COMMANDS_MAX)
+  private readonly ahead = new Int32Array(LOOK_AHEAD_COMMANDS_MAX)
   private aheadWords: Int32Array = this.scratchWords
   private aheadCommands = 0
   private aheadMessages = 0

@@ -5,11 +5,14 @@
  * Called by every part of the core that says that something happened.
  */
 import { Ev, EVENT_WORDS } from '../../layout.js'
+import { EVENT_BUFFER_RECORDS } from '../../limits.js'
 import type { EventBuffer, EventSink } from '../../types.js'
+import { EVENTS } from './offsets.js'
 
-/** Events held back at most: small enough to stay in the cache. */
-const RECORDS = 512
-export const EVENT_BUFFER_RECORDS = RECORDS
+// Local: optimised code folds it, but loads and checks an imported constant at each use.
+const RECORDS = EVENT_BUFFER_RECORDS
+if (RECORDS * EVENT_WORDS > EVENTS + 1)
+  throw new Error('events: offsets into the buffer do not fit their mask')
 
 export class Events {
   readonly words: Int32Array

@@ -10,15 +10,10 @@
  * hash or its snapshot, and nothing iterates in table order, so no result depends on them.
  * Called by order-ids.ts, ledger.ts and engine/core/base/touched.ts.
  */
+import { PROBES_MAX } from '../../limits.js'
 
 const TABLE = 256
 const WORD_BYTES = 4
-
-/**
- * A run of occupied entries longer than this, in a table at most half full, is a fault of ours, not bad luck:
- * with a million keys the longest is some 60 entries.
- */
-export const PROBES_MAX = 4096
 
 /** Random words for keys of `words` int32, for use in place by hot code: byte b of word w at (4w + b) * 256. */
 export function randomTables(words: number): Int32Array {

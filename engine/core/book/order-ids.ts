@@ -20,8 +20,8 @@
  * is added, so that no single order pays for all: until it is empty, what the new one does not have is looked
  * for in the old one, where moved entries leave a mark that a probe passes over.
  */
-import { ProbesOverLimit, randomTables, PROBES_MAX, hashWord } from '../base/keyed-hash.js'
-import { ORDERS_MAX } from '../../limits.js'
+import { ProbesOverLimit, hashWord, randomTables } from '../base/keyed-hash.js'
+import { ORDERS_MAX, PROBES_MAX } from '../../limits.js'
 import { Order, ORDER_SHIFT } from './orders.js'
 import { OFFSETS } from '../base/offsets.js'
 

@@ -19,12 +19,15 @@
  * the table that is being left stays whole until all of it has been copied.
  * Called by trading.ts (reserve, settle) and engine.ts (deposits, withdrawals, accounts).
  */
-import { ASSETS_MAX, ASSET_BITS, UNITS_END } from '../../limits.js'
-import { ProbesOverLimit, randomTables, PROBES_MAX, hashWord } from '../base/keyed-hash.js'
+import { ASSETS_MAX, ASSET_BITS, PROBES_MAX, UNITS_END } from '../../limits.js'
+import { ProbesOverLimit, hashWord, randomTables } from '../base/keyed-hash.js'
 import { linesOf, OFFSETS, wholeLines } from '../base/offsets.js'
 import { ORDER_SHIFT } from '../book/orders.js'
-const SHIFT = 5
 
+// Optimised code folds a local constant, but loads and checks one of another file, or an exported one, at each use.
+const SHIFT = 5
+const KEY_SHIFT = ASSET_BITS
+/** An account's record: `accounts` at account << ACCOUNT_SHIFT. */
 export const ACCOUNT_SHIFT = SHIFT
 export const Account = {
   FLAGS: 0,
@@ -61,8 +64,6 @@ export const AccountFlag = { Open: 1, Protected: 2, MassCancel: 4 } as const
 export const TIER_SHIFT = 8
 export const TIER_MASK = 15
 
-// Local: optimised code folds it, but loads and checks an imported constant at each use.
-const KEY_SHIFT = ASSET_BITS
 const ENTRIES_MIN = 1024
 /** Entries of the old table that each new row copies: all are copied long before the new table is full. */
 const COPIED_AT_ONCE = 16

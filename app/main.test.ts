@@ -13,7 +13,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { testWithFile } from '../test/support/needs.js'
+import { testWith, testWithFile } from '../test/support/needs.js'
 import { Program, until } from '../test/support/program.js'
 import { chainStatePath } from './start/local-chain.js'
 import { commandLine } from './command-line.js'
@@ -234,7 +234,8 @@ test('wrong use points at the one help text', () => {
   expect(none).toMatchObject({ status: 1, stderr: expect.stringContaining('has no chain') })
 })
 
-test('completion in bash needs nothing else, may be sourced again, and runs nothing that was typed', () => {
+const testWithBash = testWith('bash', spawnSync('bash', ['--version']).status === 0)
+testWithBash('completion in bash needs nothing else, may be sourced twice, runs nothing typed', () => {
   const folder = mkdtempSync(join(tmpdir(), 'glassbook-complete-'))
   try {
     const script = `

@@ -80,6 +80,7 @@ const ACCEPTED: Readonly<Record<string, string>> = {
   'engine/core/state/pages.ts: HEAD_BITS': 'a mask of bits',
   'engine/journal/lock.ts: FILE_MODE': 'a mode of files',
   'engine/recovery/snapshots.ts: HEADER_BYTES': 'a layout of bytes',
+  'gateway/history/account-records.ts: STAYS_FROM': 'shape of its size classes',
   'gateway/history/record-index.ts: TABLES': 'shape of a hash',
   'gateway/sockets/node-http.ts: KEY_CHARACTERS': 'of the WebSocket protocol',
   'gateway/streams/kept-events.ts: ARRAY_BYTES': 'what V8 takes',

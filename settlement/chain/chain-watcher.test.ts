@@ -238,14 +238,27 @@ describe('chain watcher', () => {
       await signedDeposit(1, 10, await nonceOf(1)),
       await signedDeposit(2, 20, await nonceOf(2)),
     ]
-    const watcher = watch({ confirmations: 3 })
+    // Heights that the watcher's looks began with.
+    const looked: bigint[] = []
+    const client = chainClient([fixture.anvil.rpcUrl])
+    const noting = Object.assign(Object.create(client) as typeof client, {
+      getBlock: async (parameters: never) => {
+        const block = await client.getBlock(parameters)
+        looked.push(block.number!)
+        return block
+      },
+    })
+    const watcher = watch({ client: noting, confirmations: 3 })
     await watcher.caughtUp
     await send(first)
     await send(second)
     await anvil().mine({ blocks: 1 })
+    const head = await fixture.client.getBlockNumber({ cacheTime: 0 })
+    // The second one of this block begins when the first has ended.
+    await until('two looks', () => looked.filter((number) => number === head).length >= 2)
+    expect(credited).toEqual([])
     // The other branch has them the other way round, so the accounts change owners.
     await reorganise(3, [second, first])
-    expect(credited).toEqual([])
     await anvil().mine({ blocks: 4 })
     await until('both', () => credited.length === 2)
     expect(credited.map(({ units }) => units)).toEqual([20, 10])

@@ -88,6 +88,28 @@ describe('several endpoints', () => {
     await expect(codeOf()).rejects.toBeInstanceOf(EndpointsDisagree)
   })
 
+  test('two of four are no more than half', async () => {
+    await start(code('0x01'), code('0x01'), code('0x02'), code('0x02'))
+    await expect(codeOf()).rejects.toBeInstanceOf(EndpointsDisagree)
+    running[3]!.reply = code('0x01')
+    expect(await codeOf()).toBe('0x01')
+    // Also when the other two say nothing.
+    running[2]!.reply = down
+    running[3]!.reply = down
+    await expect(codeOf()).rejects.toThrow(BaseError)
+  })
+
+  test('of four heights the highest counts that three have reached', async () => {
+    await start(height(90), height(100), height(100), height(5000))
+    expect(await client().getBlockNumber({ cacheTime: 0 })).toBe(100n)
+    running[2]!.reply = height(5000)
+    running[0]!.reply = height(5000)
+    expect(await client().getBlockNumber({ cacheTime: 0 })).toBe(5000n)
+    // Two have reached more, and are no more than half.
+    running[0]!.reply = height(95)
+    expect(await client().getBlockNumber({ cacheTime: 0 })).toBe(100n)
+  })
+
   test('of heights the highest counts that more than half have reached', async () => {
     await start(height(90), height(100), height(5000))
     expect(await client().getBlockNumber({ cacheTime: 0 })).toBe(100n)

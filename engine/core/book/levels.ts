@@ -108,6 +108,18 @@ export class Levels {
     return this.words[level << SHIFT] === key ? level : NO_LEVEL
   }
 
+  /** Where the level with `key` hangs, if a node used lately has it: for levelAt. Any key may be asked for. */
+  placeOf(book: number, key: number): number {
+    const node = this.recent[(book << RECENT_BITS) | ((key >>> DIGIT_BITS) & RECENT_MASK)]!
+    return node * NODE_WORDS + Node.CHILDREN + (key & DIGIT_MASK)
+  }
+
+  /** The level that hangs at a place, or NO_LEVEL; perhaps another than the one whose place it was. */
+  levelAt(place: number): number {
+    const child = this.nodes[place & OFFSETS]!
+    return child < 0 ? ~child : NO_LEVEL
+  }
+
   /** The level with `key`, made when there is none. The caller has checked `full`. */
   findOrInsert(book: number, key: number): number {
     const nodes = this.nodes

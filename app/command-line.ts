@@ -26,6 +26,7 @@ import {
   SEGMENT_MB_MAX,
   START_FILES_MIN,
 } from './limits.js'
+import { FEE_PER_GAS_MAX } from '../settlement/limits.js'
 import { LOG_FORMATS, LOG_LEVELS } from './log-settings.js'
 
 /** Looked up at once: where no file can be opened any more it cannot be asked. */
@@ -135,6 +136,14 @@ const whole =
       throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`)
     return number
   }
+
+/** Wei of a decimal count of gwei, of which each has 10^9. */
+function gwei(value: string): bigint {
+  const [, whole, part = ''] = /^(\d+)(?:\.(\d{1,9}))?$/.exec(value) ?? []
+  const wei = whole === undefined ? 0n : BigInt(`${whole}${part.padEnd(9, '0')}`)
+  if (wei === 0n) throw new InvalidArgumentError('It must be a number of gwei above 0, as in 500 or 0.05.')
+  return wei
+}
 
 function fillOf(value: string): { seq: number; index: number } {
   const match = /^(\d+)(?::(\d+))?$/.exec(value)
@@ -442,6 +451,12 @@ export function commandLine({
     .addOption(flag('--owner <address>', 'whose money').makeOptionMandatory())
     .addOption(new Option('--send', 'do it; otherwise the steps are shown only'))
     .addOption(flag('--key-file <file>', 'the private key that signs, instead of GLASSBOOK_OWNER_KEY'))
+    .addOption(
+      new Option(
+        '--fee-per-gas-max <gwei>',
+        `pay no more a gas than so many gwei (${FEE_PER_GAS_MAX / 10n ** 9n} unless given)`,
+      ).argParser(gwei),
+    )
     .addOption(flag('--checkpoint <file>', 'begin at a checkpoint of "audit"'))
     .addOption(json())
     .action((flags) => run('exit', async () => (await import('./commands/exit.js')).runExit(flags)))

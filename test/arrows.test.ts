@@ -195,7 +195,7 @@ const rules: readonly Rule[] = [
     'posting',
     PROVER_PROGRAM,
   ),
-  settlementRoom('audit', 'tree', 'batch', 'follow', 'chain'),
+  settlementRoom('audit', 'tree', 'batch', 'follow', 'chain', 'sending'),
   {
     from: /^settlement\/[a-z-]+$/,
     to: [...SETTLEMENT_OUTSIDE, /^settlement\/[a-z-]+$/, /^settlement\/(?!prover\/)[a-z]+\//],

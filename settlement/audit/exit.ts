@@ -7,20 +7,9 @@
  * nothing is kept outside the chain. No step moves anybody else's funds: the contracts pay owners only. A step that
  * fails holds up no other one: assets do not depend on each other.
  */
-import {
-  BaseError,
-  InsufficientFundsError,
-  WaitForTransactionReceiptTimeoutError,
-  encodeFunctionData,
-  type Account,
-  type Address,
-  type Hex,
-  type PublicClient,
-  type WalletClient,
-} from 'viem'
+import { encodeFunctionData, type Address, type Hex, type PublicClient } from 'viem'
 import { settlementAbi, vaultAbi } from '../../contracts/abi.js'
 import { isContractAnswer } from '../../contracts/call-endings.js'
-import { RECEIPT_TIMEOUT_MS } from '../limits.js'
 import { audit } from './audit.js'
 import { chainErrorText, nextBlockTime, type ChainDeployment } from '../chain/chain.js'
 import type { Checkpoint } from './checkpoint.js'
@@ -52,12 +41,6 @@ export interface ExitPlan {
   readonly waiting: readonly { readonly asset: number; readonly units: bigint; readonly deadline: number }[]
   /** Time of the block that comes next, by the chain; seconds since 1970. */
   readonly chainTime: number
-}
-
-/** A step that the chain refused, or that could not be sent. */
-export interface FailedStep {
-  readonly step: ExitStep
-  readonly reason: string
 }
 
 /** The owner has no account, or the chain contradicts itself. */
@@ -221,71 +204,5 @@ export async function planExit(
     steps,
     waiting,
     chainTime,
-  }
-}
-
-/** What becomes of the steps that are sent. */
-export interface StepListener {
-  /** The transaction is with the node, and waits for a block. */
-  readonly onWaiting?: (step: ExitStep, hash: Hex) => void
-  readonly onDone?: (step: ExitStep, hash: Hex) => void
-}
-
-/**
- * Simulates and sends the steps of a plan one by one, with `wallet` of the owner. A step that the chain refuses is
- * not sent, and the next one is tried. Resolves with what failed, and why. Make a new plan afterwards: a freeze
- * opens the escapes. Throws when the node itself fails.
- */
-export async function sendSteps(
-  client: PublicClient,
-  wallet: WalletClient,
-  account: Account,
-  steps: readonly ExitStep[],
-  { onWaiting, onDone }: StepListener = {},
-): Promise<FailedStep[]> {
-  const failed: FailedStep[] = []
-  for (const step of steps) {
-    const { to, data, value } = step
-    let hash: Hex
-    try {
-      await simulate(client, account, step)
-      hash = await wallet.sendTransaction({ account, chain: null, to, data, value })
-    } catch (error) {
-      if (!isRefused(error)) throw error
-      failed.push({ step, reason: chainErrorText(error) })
-      continue
-    }
-    onWaiting?.(step, hash)
-    try {
-      const receipt = await client.waitForTransactionReceipt({ hash, timeout: RECEIPT_TIMEOUT_MS })
-      if (receipt.status === 'success') onDone?.(step, hash)
-      else failed.push({ step, reason: `transaction ${hash} reverted` })
-    } catch (error) {
-      if (!(error instanceof WaitForTransactionReceiptTimeoutError)) throw error
-      failed.push({
-        step,
-        reason: `transaction ${hash} is in no block after ${RECEIPT_TIMEOUT_MS / 1000} s: does the chain make blocks?`,
-      })
-    }
-  }
-  return failed
-}
-
-/** Whether it is about this step, and not about the way to the chain. */
-const isRefused = (error: unknown): boolean =>
-  isContractAnswer(error) ||
-  (error instanceof BaseError && error.walk((cause) => cause instanceof InsufficientFundsError) !== null)
-
-/** As the next block would run it: with its time, where the node has a pending one. */
-async function simulate(
-  client: PublicClient,
-  account: Account,
-  { to, data, value }: ExitStep,
-): Promise<void> {
-  try {
-    await client.call({ account, to, data, value, blockTag: 'pending' })
-  } catch (error) {
-    if (isRefused(error)) throw error
-    await client.call({ account, to, data, value })
   }
 }

@@ -2,12 +2,13 @@
  * One lie for each check of audit, exit and replay: an endpoint that tells one thing otherwise is found, by the
  * sentence of the check that it is for.
  */
-import type { PublicClient, WalletClient } from 'viem'
+import { parseTransaction, type Hex, type PublicClient } from 'viem'
 import { Side } from '../../engine/codes.js'
 import { SettlementFixture, owner, until } from '../../test/support/settlement-fixture.js'
 import { audit } from './audit.js'
 import { chainClient } from '../chain/chain.js'
-import { ExitError, planExit, sendSteps } from './exit.js'
+import { ExitError, planExit } from './exit.js'
+import { sendSteps } from './exit-sending.js'
 import { readBatches, readOwners, type PostedBatch } from '../chain/history.js'
 import { EventsMissing, replayAgainstChain, replayBatches } from './replay.js'
 import { Settler } from '../settler.js'
@@ -182,30 +183,36 @@ test.each<[string, Parameters<typeof lying>[0], RegExp]>([
   await expect(planning).rejects.toThrow(expected)
 })
 
+const sender = () => ({ account: owner(1), chainId: fixture.deployment.chainId })
+
 test('exit sends no step that the chain refuses when it is tried, and goes on with the next', async () => {
   const { steps } = await planExit(client, fixture.deployment, owner(1).address)
   const [good] = steps
   // The same request, of an account that is somebody else's: refused by the contract.
   const theirs = (await planExit(client, fixture.deployment, owner(2).address)).steps[0]!
   const sent: unknown[] = []
-  const wallet = {
-    sendTransaction: ({ data }: { data: unknown }) => {
-      sent.push(data)
+  const waiting = {
+    ...client,
+    sendRawTransaction: ({ serializedTransaction }: { serializedTransaction: Hex }) => {
+      sent.push(parseTransaction(serializedTransaction).data)
       return Promise.resolve(`0x${'00'.repeat(32)}`)
     },
-  } as unknown as WalletClient
-  const waiting = { ...client, waitForTransactionReceipt: () => Promise.resolve({ status: 'success' }) }
-  const failed = await sendSteps(waiting as never, wallet, owner(1), [theirs, good!])
+    waitForTransactionReceipt: () => Promise.resolve({ status: 'success' }),
+  }
+  const failed = await sendSteps(waiting as never, sender(), [theirs, good!])
   expect(failed.map(({ step }) => step)).toEqual([theirs])
   expect(sent).toEqual([good!.data])
 })
 
 test('exit tells a step whose transaction reverted as failed', async () => {
   const { steps } = await planExit(client, fixture.deployment, owner(1).address)
-  const wallet = { sendTransaction: () => Promise.resolve(`0x${'00'.repeat(32)}`) } as unknown as WalletClient
-  const waiting = { ...client, waitForTransactionReceipt: () => Promise.resolve({ status: 'reverted' }) }
+  const waiting = {
+    ...client,
+    sendRawTransaction: () => Promise.resolve(`0x${'00'.repeat(32)}`),
+    waitForTransactionReceipt: () => Promise.resolve({ status: 'reverted' }),
+  }
   const done: unknown[] = []
-  const failed = await sendSteps(waiting as never, wallet, owner(1), [steps[0]!], {
+  const failed = await sendSteps(waiting as never, sender(), [steps[0]!], {
     onDone: (step) => done.push(step),
   })
   expect([failed.length, done]).toEqual([1, []])

@@ -5,7 +5,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createWalletClient, formatUnits, http } from 'viem'
+import { formatUnits } from 'viem'
 import { glassbook } from '../../app/command-line.js'
 import { Side } from '../../engine/codes.js'
 import { demoTokenAbi } from '../../contracts/abi.js'
@@ -13,7 +13,8 @@ import { SettlementFixture, keyOf, owner, until } from '../../test/support/settl
 import { audit } from './audit.js'
 import { chainClient } from '../chain/chain.js'
 import { hexToBytes } from '../batch/commit.js'
-import { planExit, sendSteps } from './exit.js'
+import { planExit } from './exit.js'
+import { sendSteps } from './exit-sending.js'
 import { decodeFill, verifyFill } from '../batch/fills-root.js'
 import { openAccountRecord } from '../chain/chain-watcher.js'
 import { discoverDeployment, readOwners } from '../chain/history.js'
@@ -165,7 +166,6 @@ describe('audit, replay and exit', () => {
     await fixture.deposit(1, 0, 77)
     const { client, deployment, anvil } = fixture
     const account = owner(1)
-    const wallet = createWalletClient({ account, transport: http(anvil.rpcUrl) })
     const token = (asset: number): Promise<bigint> =>
       client.readContract({
         address: deployment.assets[asset]!.token,
@@ -187,7 +187,8 @@ describe('audit, replay and exit', () => {
     ])
     expect(first.deposited).toEqual([{ asset: 0, units: 77 }])
     // Interrupted after one step: the next plan asks for the rest only.
-    expect(await sendSteps(client, wallet, account, first.steps.slice(0, 1))).toEqual([])
+    const sender = { account, chainId: deployment.chainId }
+    expect(await sendSteps(client, sender, first.steps.slice(0, 1))).toEqual([])
     expect((await planExit(client, deployment, account.address)).steps.map(({ what }) => what)).toEqual([
       'request 0.000003 BTCX',
     ])

@@ -24,7 +24,7 @@ const FORMS: readonly (readonly [RegExp, string])[] = [
   [/^app\/start\/demo\./, 'the scene that the demo plays'],
   [/^gateway\/history\/record\./, 'a layout of bytes'],
   [
-    /^sdk\/wire\/(codes|commands|layout|json-numbers|msgpack|signed)\./,
+    /^sdk\/wire\/(codes|commands|layout|json-numbers|msgpack-(reader|writer)|signed)\./,
     'codes and layouts of the protocol, of JSON and MessagePack',
   ],
   [/^(contracts\/poseidon-table|settlement\/tree\/(poseidon[a-z-]*|field))\./, 'the parameters of a hash'],

@@ -5,7 +5,8 @@
  */
 import { toBase64url } from './bytes.js'
 import { refuseInexact } from './json-numbers.js'
-import { MalformedMessage, MsgpackWriter, type WireValue, unpackMsgpack } from './msgpack.js'
+import { MsgpackWriter, unpackMsgpack } from './msgpack.js'
+import { MalformedMessage, type WireValue } from './wire-value.js'
 import { Subprotocol } from './version.js'
 
 export interface Codec {

@@ -35,7 +35,7 @@ import {
 } from '../../engine/layout.js'
 import { FRAME_COMMANDS_MAX } from '../../engine/limits.js'
 import { FieldError, readArray, readInt, readSafeInt, readUint64 } from './fields.js'
-import type { WireValue } from './msgpack.js'
+import type { WireValue } from './wire-value.js'
 
 export interface PlaceCommand {
   readonly kind: typeof CommandKind.Place

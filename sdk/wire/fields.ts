@@ -6,7 +6,7 @@
 import { CLOID_END } from '../../engine/limits.js'
 import { TEXT_LENGTH_MAX } from '../limits.js'
 import { fromBase64url } from './bytes.js'
-import type { WireValue } from './msgpack.js'
+import type { WireValue } from './wire-value.js'
 
 /** A field that is not what the schema says. */
 export class FieldError extends Error {

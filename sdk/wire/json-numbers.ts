@@ -3,7 +3,7 @@
  * is read as 1, 9007199254740993 as another number. Nobody behind the reader can tell, so such a number is refused here.
  * Any other that is no whole number within 2^53 is refused by its field's name. Called by codec.ts.
  */
-import { MalformedMessage } from './msgpack.js'
+import { MalformedMessage } from './wire-value.js'
 
 const DIGIT_0 = 0x30
 const DIGIT_9 = 0x39

@@ -271,7 +271,7 @@ testWithBash('completion in bash needs nothing else, may be sourced twice, runs 
 test.each([['config names'], ['--help'], ['start --help']])('%s | head: quiet', (words) => {
   // Output that nobody reads any more when it is written.
   const script = `("$0" "$1" ${words}; echo "code $?" >&2) | true`
-  const { stderr } = spawnSync('bash', ['-c', script, process.execPath, program], { encoding: 'utf8' })
+  const { stderr } = spawnSync('sh', ['-c', script, process.execPath, program], { encoding: 'utf8' })
   expect(stderr).toBe('code 0\n')
 })
 

@@ -58,7 +58,7 @@ const runIn = (command: string, args: readonly string[]): Promise<Ended> =>
   })
 /** Runs the lines in a shell in which `npx glassbook` is this build. */
 const shell = (lines: string): Promise<Ended> =>
-  runIn('bash', ['-c', `npx() { shift; "${process.execPath}" "${MAIN}" "$@"; }\n${lines}`])
+  runIn('sh', ['-c', `npx() { shift; "${process.execPath}" "${MAIN}" "$@"; }\n${lines}`])
 const runSnippet = (name: string, text: string): Promise<Ended> => {
   const path = join(programs, name)
   writeFileSync(path, text.replace(':9001', `:${port}`))

@@ -126,11 +126,17 @@ export class LookAhead {
       const prev = records[at + Order.PREV]!
       if (next !== NONE) sum ^= records[(next << ORDER_SHIFT) & OFFSETS]!
       if (prev !== NONE) sum ^= records[(prev << ORDER_SHIFT) & OFFSETS]!
+      sum ^=
+        accounts[records[at + Order.ACCOUNT_NEXT]! & OFFSETS]! ^
+        accounts[records[at + Order.ACCOUNT_PREV]! & OFFSETS]!
     }
     for (let index = 0; index < met; index++) {
       const at = (makers[index]! << ORDER_SHIFT) & OFFSETS
       const accountAt = (records[at + Order.ACCOUNT]! << ACCOUNT_SHIFT) & OFFSETS
       sum ^= accounts[accountAt]! ^ accounts[accountAt + Account.ROWS]!
+      sum ^=
+        accounts[records[at + Order.ACCOUNT_NEXT]! & OFFSETS]! ^
+        accounts[records[at + Order.ACCOUNT_PREV]! & OFFSETS]!
       const next = records[at + Order.NEXT]!
       if (next !== NONE) sum ^= records[(next << ORDER_SHIFT) & OFFSETS]!
       sum ^= ids.slotAt(

@@ -137,10 +137,12 @@ function report(results: ReadonlyMap<string, readonly Result[]>, rounds: number,
     median(results.get(nameOf(task))!.map((each, round) => median(each.rates) / median(small[round]!.rates)))
   const number = (value: number): string => value.toLocaleString('en')
   const about = machine()
+  const tunables = process.env['GLIBC_TUNABLES']
+  const pages = tunables === undefined ? 'pages as the kernel gives them' : `\`GLIBC_TUNABLES=${tunables}\``
   const text = [
     '# The core as its state grows',
     '',
-    `${about.cpu}, ${about.cores} cores, ${about.memoryGiB} GiB, Node ${about.node}, seed ${SEED}, ${rounds} rounds, medians of commands by the process's own time on a core. 57 % place, a quarter of them take what is first in line, 43 % cancel (\`bench/engine/state-workload.ts\`); the small mix is \`exchange\` of \`engine.md\`, measured first in each round.`,
+    `${about.cpu}, ${about.cores} cores, ${about.memoryGiB} GiB, Node ${about.node}, ${pages}, seed ${SEED}, ${rounds} rounds, medians of commands by the process's own time on a core. 57 % place, a quarter of them take what is first in line, 43 % cancel (\`bench/engine/state-workload.ts\`); the small mix is \`exchange\` of \`engine.md\`, measured first in each round.`,
     '',
     '| accounts | markets | live orders | median M/s | range | of the small mix |',
     '| --- | --- | --- | --- | --- | --- |',
@@ -179,6 +181,7 @@ function report(results: ReadonlyMap<string, readonly Result[]>, rounds: number,
         machine: about,
         seed: SEED,
         rounds,
+        tunables: tunables ?? '',
         measuredAt: new Date().toISOString(),
         results: Object.fromEntries(results),
       },

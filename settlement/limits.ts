@@ -85,6 +85,8 @@ export const RPC_RETRY_MS = 150
 /** How long the others are waited for, once enough have answered, and the second of two. */
 export const RPC_GRACE_MS = 250
 export const RPC_SECOND_MS = 2000
+/** How many blocks endpoints may be apart where none can be outvoted, and how far below the agreed height one is asked for that more have. */
+export const RPC_APART_BLOCKS_MAX = 16
 /** An endpoint that failed rests, twice as long each time; the longest Retry-After that is obeyed; when its chain is looked at again. */
 export const RPC_REST_MS = 250
 export const RPC_REST_MS_MAX = 30_000

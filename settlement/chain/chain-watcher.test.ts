@@ -9,7 +9,8 @@ import { vaultAbi } from '../../contracts/abi.js'
 import { CommandKind, Reject } from '../../engine/codes.js'
 import { Cmd, DepositCmd, kindOf } from '../../engine/layout.js'
 import { SettlementFixture, owner, until } from '../../test/support/settlement-fixture.js'
-import { chainClient } from './chain.js'
+import { chainClient, nextBlockTime } from './chain.js'
+import { baseFeeOf } from '../sending/gas-fees.js'
 import { openAccountRecord, startChainWatcher, type ChainWatcher } from './chain-watcher.js'
 import { FEW_BLOCKS, FaultyRpc, type Fault } from '../../test/support/faulty-rpc.js'
 
@@ -220,6 +221,33 @@ describe('chain watcher', () => {
       expect(openedAccounts()).toEqual([0, 1, 2, 3])
     },
   )
+
+  test('an outvoted endpoint that tells an old block of each height hides no deposit and no time', async () => {
+    const expected = await depositMany(2)
+    const urls: string[] = []
+    let asked = 0
+    for (let endpoint = 0; endpoint < 3; endpoint++) {
+      // Now this one lies, now that one.
+      const proxy = await FaultyRpc.start(fixture.anvil.rpcUrl, () =>
+        Math.floor(asked++ / 40) % 3 === endpoint ? 'old block' : undefined,
+      )
+      running.push(proxy)
+      urls.push(proxy.url)
+    }
+    const client = chainClient(urls)
+    watch({ client })
+    await until('those that were there', () => credited.length === expected.length)
+    for (let more = 0; more < 3; more++) {
+      await fixture.deposit(1, 0, 7)
+      await until('one more', () => credited.length === expected.length + more + 1)
+    }
+    for (let looks = 0; looks < 20; looks++) {
+      const { timestamp } = await fixture.client.getBlock()
+      expect(await nextBlockTime(client)).toBeGreaterThanOrEqual(Number(timestamp))
+      expect(await baseFeeOf(client)).toBeLessThan(10n ** 12n)
+    }
+    expect(troubles).toEqual([])
+  })
 
   test('an endpoint whose head goes back and forth credits nothing twice', async () => {
     const expected = await depositMany(6)

@@ -40,29 +40,36 @@ const LIMIT_EXCEEDED = -32005
 const FAILURES = new Set([LIMIT_EXCEEDED, -32603, -32007, 429])
 
 const isHex = (value: unknown): boolean => typeof value === 'string' && /^0x[0-9a-f]*$/i.test(value)
-/** null, or an object with these fields in hexadecimal. */
+/** A number: at least one digit. */
+const isQuantity = (value: unknown): boolean => typeof value === 'string' && /^0x[0-9a-f]{1,64}$/i.test(value)
+/** null, or an object that has these fields, as numbers and as bytes. */
 const isRecord =
-  (...fields: readonly string[]) =>
+  (quantities: readonly string[], bytes: readonly string[] = []) =>
   (value: unknown): boolean =>
     value === null ||
-    (typeof value === 'object' && fields.every((field) => isHex((value as Record<string, unknown>)[field])))
-const isPendingBlock = isRecord('timestamp')
-const isBlock = isRecord('timestamp', 'number', 'hash')
+    (typeof value === 'object' &&
+      quantities.every((field) => isQuantity((value as Record<string, unknown>)[field])) &&
+      bytes.every((field) => isHex((value as Record<string, unknown>)[field])))
+const isPendingBlock = isRecord(['timestamp'])
+const isBlock = isRecord(['timestamp', 'number'], ['hash'])
 
 /** Form of the results that settlement asks for; null where there is none. */
 const forms: Readonly<Record<string, (result: unknown, params: unknown) => boolean>> = {
-  eth_blockNumber: isHex,
-  eth_chainId: isHex,
-  eth_getTransactionCount: isHex,
-  eth_estimateGas: isHex,
+  eth_blockNumber: isQuantity,
+  eth_chainId: isQuantity,
+  eth_getTransactionCount: isQuantity,
+  eth_getBalance: isQuantity,
+  eth_estimateGas: isQuantity,
+  eth_gasPrice: isQuantity,
+  eth_maxPriorityFeePerGas: isQuantity,
   eth_call: isHex,
   eth_getCode: isHex,
   eth_sendRawTransaction: isHex,
   eth_getLogs: Array.isArray,
   eth_getBlockByNumber: (result, params) =>
     Array.isArray(params) && params[0] === 'pending' ? isPendingBlock(result) : isBlock(result),
-  eth_getTransactionReceipt: isRecord('transactionHash', 'blockHash', 'blockNumber', 'status'),
-  eth_getTransactionByHash: isRecord('hash', 'input'),
+  eth_getTransactionReceipt: isRecord(['blockNumber', 'status'], ['transactionHash', 'blockHash']),
+  eth_getTransactionByHash: isRecord([], ['hash', 'input']),
 }
 
 export const sleep = (milliseconds: number): Promise<void> =>

@@ -3,8 +3,10 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { BaseError, createPublicClient, erc20Abi, http, keccak256, type Hex } from 'viem'
 import { isContractAnswer } from '../../contracts/call-endings.js'
-import { chainClient, chainErrorText } from './chain.js'
+import { chainClient, chainErrorText, nextBlockTime } from './chain.js'
 import { EndpointsDisagree, RpcAborted } from './rpc.js'
+
+type Script = (method: string, params: readonly unknown[]) => Reply
 
 interface Reply {
   readonly status?: number
@@ -18,17 +20,25 @@ class Scripted {
   readonly asked: { method: string; atMs: number }[] = []
   private constructor(
     private readonly server: Server,
-    public reply: (method: string) => Reply,
+    public reply: Script,
   ) {}
 
-  static async start(reply: (method: string) => Reply): Promise<Scripted> {
+  static async start(reply: Script): Promise<Scripted> {
     const server = createServer((request, response) => {
       let body = ''
       request.on('data', (chunk: Buffer) => (body += chunk.toString()))
       request.on('end', () => {
-        const { id, method } = JSON.parse(body) as { id: number; method: string }
+        const {
+          id,
+          method,
+          params = [],
+        } = JSON.parse(body) as {
+          id: number
+          method: string
+          params?: unknown[]
+        }
         scripted.asked.push({ method, atMs: performance.now() })
-        const { status = 200, headers = {}, result, error } = scripted.reply(method)
+        const { status = 200, headers = {}, result, error } = scripted.reply(method, params)
         response.writeHead(status, { 'content-type': 'application/json', ...headers })
         response.end(
           JSON.stringify({ jsonrpc: '2.0', id, ...(error === undefined ? { result } : { error }) }),
@@ -58,7 +68,7 @@ const code = (bytes: string) => (): Reply => ({ result: bytes })
 describe('several endpoints', () => {
   const running: Scripted[] = []
   afterEach(() => running.splice(0).forEach((one) => one.stop()))
-  const start = async (...replies: ((method: string) => Reply)[]): Promise<Scripted[]> => {
+  const start = async (...replies: Script[]): Promise<Scripted[]> => {
     for (const reply of replies) running.push(await Scripted.start(reply))
     return running
   }
@@ -113,9 +123,181 @@ describe('several endpoints', () => {
   test('of heights the highest counts that more than half have reached', async () => {
     await start(height(90), height(100), height(5000))
     expect(await client().getBlockNumber({ cacheTime: 0 })).toBe(100n)
-    expect(await client().getTransactionCount({ address: ADDRESS })).toBe(100)
-    running.shift()!.stop()
+    expect(await client().getTransactionCount({ address: ADDRESS, blockTag: 'pending' })).toBe(100)
+    // What is no number is no height.
+    running[0]!.reply = () => ({ result: '0x' })
+    running[2]!.reply = height(101)
     expect(await client().getBlockNumber({ cacheTime: 0 })).toBe(100n)
+  })
+
+  test('heights too far apart count only where one of them is outvoted', async () => {
+    await start(height(84), height(100), down)
+    const heightOf = () => client().getBlockNumber({ cacheTime: 0 })
+    expect(await heightOf()).toBe(84n)
+    running[0]!.reply = height(83)
+    await expect(heightOf()).rejects.toBeInstanceOf(EndpointsDisagree)
+    running[2]!.reply = height(100)
+    expect(await heightOf()).toBe(100n)
+    // Of two neither is.
+    running.pop()!.stop()
+    await expect(heightOf()).rejects.toBeInstanceOf(EndpointsDisagree)
+  })
+
+  /** A chain of blocks of one second, as an endpoint at `head` tells it; `lie` changes what it says. */
+  const chain =
+    (head: number, lie: (method: string, params: readonly unknown[]) => unknown = () => undefined): Script =>
+    (method, params) => {
+      const told = lie(method, params)
+      if (told !== undefined) return { result: told }
+      const hex = (number: number) => `0x${number.toString(16)}`
+      const known = (block: unknown) => (block === 'latest' ? head : Number(block))
+      switch (method) {
+        case 'eth_blockNumber':
+          return { result: hex(head) }
+        case 'eth_getBlockByNumber': {
+          if (params[0] === 'pending') return { result: { timestamp: hex(head + 1) } }
+          const number = known(params[0])
+          return { result: number > head ? null : blockOf(number) }
+        }
+        default: {
+          // What is asked of a block's state is its number.
+          const number = known(params[1])
+          return number > head
+            ? { error: { code: -32000, message: 'header not found' } }
+            : { result: hex(number) }
+        }
+      }
+    }
+  const blockOf = (number: number, change = {}) => ({
+    number: `0x${number.toString(16)}`,
+    hash: `0x${number.toString(16).padStart(64, '0')}`,
+    timestamp: `0x${number.toString(16)}`,
+    baseFeePerGas: '0x7',
+    transactions: [],
+    ...change,
+  })
+  const isNewest = (params: readonly unknown[], head: number): boolean =>
+    params[0] === 'latest' || Number(params[0]) === head
+
+  test.each([0, 1, 2])(
+    'an outvoted endpoint decides nothing of the newest block, at place %i',
+    async (at) => {
+      // It is at the height that counts, and comes first, second or last.
+      const lies = [
+        { timestamp: '0x1' },
+        { hash: `0x${'ab'.repeat(32)}` },
+        { baseFeePerGas: '0x38d7ea4c68000' },
+      ]
+      const scripts: Script[] = [chain(100), chain(100), chain(100)]
+      await start(...scripts)
+      for (const lie of lies)
+        for (const below of [false, true]) {
+          scripts.forEach((script, place) => (running[place]!.reply = script))
+          // The honest ones are level, or one of them is a block behind.
+          if (below) running[(at + 1) % 3]!.reply = chain(99)
+          running[at]!.reply = chain(100, (method, params) =>
+            method === 'eth_getBlockByNumber' && isNewest(params, 100) ? blockOf(100, lie) : undefined,
+          )
+          const block = await client().getBlock()
+          expect(block).toMatchObject({ baseFeePerGas: 7n, timestamp: block.number })
+          expect(block.number).toBe(below ? 99n : 100n)
+          expect(BigInt(block.hash)).toBe(block.number)
+        }
+    },
+  )
+
+  test('what is asked of the newest block is asked of the one of the agreed height', async () => {
+    await start(chain(100), chain(103), chain(101))
+    expect(await client().getTransactionCount({ address: ADDRESS })).toBe(101)
+    expect(await client().getBalance({ address: ADDRESS })).toBe(101n)
+    expect(await client().getCode({ address: ADDRESS })).toBe('0x65')
+    expect((await client().call({ to: ADDRESS })).data).toBe('0x65')
+    const asked: unknown[] = []
+    running.forEach((one, at) => {
+      const honest = chain(100 + at)
+      one.reply = (method, params) => {
+        if (method !== 'eth_getLogs') return honest(method, params)
+        asked.push(params[0])
+        return { result: [] }
+      }
+    })
+    expect(await client().getLogs({ address: ADDRESS, fromBlock: 90n })).toEqual([])
+    expect(asked).toContainEqual({ address: ADDRESS, topics: [], fromBlock: '0x5a', toBlock: '0x65' })
+  })
+
+  test('one that says a low height and answers first does not hide the newest block', async () => {
+    await start(chain(3), chain(100), chain(100))
+    const slow = createServer((request, response) => {
+      setTimeout(() => {
+        void fetch(running[1]!.url, { method: 'POST', body: bodies.get(request)! })
+          .then((answer) => answer.text())
+          .then((text) => response.writeHead(200, { 'content-type': 'application/json' }).end(text))
+      }, 600)
+      let body = ''
+      request.on('data', (chunk: Buffer) => (body += chunk.toString()))
+      request.on('end', () => bodies.set(request, body))
+    })
+    const bodies = new Map<unknown, string>()
+    await new Promise<void>((resolve) => slow.listen(0, '127.0.0.1', resolve))
+    const urls = [
+      running[0]!.url,
+      running[1]!.url,
+      `http://127.0.0.1:${(slow.address() as AddressInfo).port}`,
+    ]
+    expect((await chainClient(urls, { timeoutMs: 2000 }).getBlock()).number).toBe(100n)
+    slow.closeAllConnections()
+    slow.close()
+  })
+
+  test('of what is pending the time counts that more than half have reached, and nothing else', async () => {
+    const pending = (timestamp: number) => (method: string, params: readonly unknown[]) =>
+      method === 'eth_getBlockByNumber' && params[0] === 'pending'
+        ? { timestamp: `0x${timestamp.toString(16)}`, baseFeePerGas: '0x38d7ea4c68000' }
+        : undefined
+    await start(chain(100, pending(1)), chain(100, pending(105)), chain(100, pending(103)))
+    expect(await client().getBlock({ blockTag: 'pending' })).toMatchObject({
+      timestamp: 103n,
+      number: null,
+      baseFeePerGas: null,
+    })
+    running[0]!.reply = chain(100, pending(10 ** 9))
+    expect((await client().getBlock({ blockTag: 'pending' })).timestamp).toBe(105n)
+    expect(await nextBlockTime(client())).toBe(105)
+  })
+
+  test('of prices and of gas none counts that two of three do not reach', async () => {
+    const price = (wei: number) => (): Reply => ({ result: `0x${wei.toString(16)}` })
+    await start(price(10), price(10 ** 15), price(12))
+    expect(await client().getGasPrice()).toBe(12n)
+    expect(await client().request({ method: 'eth_maxPriorityFeePerGas' })).toBe('0xc')
+    const estimate = () => client().estimateGas({ account: ADDRESS, to: ADDRESS })
+    running.forEach((one, at) => (one.reply = price([500_000, 21_000, 490_000][at]!)))
+    // The margin of a transaction clears the difference; a lie about so little does nothing.
+    expect(await estimate()).toBe(500_000n)
+    running[1]!.reply = price(10 ** 9)
+    expect(await estimate()).toBe(500_000n)
+    // None is spared: what is far from the other is not believed.
+    running[0]!.reply = down
+    await expect(estimate()).rejects.toBeInstanceOf(BaseError)
+  })
+
+  test('what an endpoint tells beside what the others say is not handed on', async () => {
+    const hash = `0x${'cd'.repeat(32)}` as const
+    const receipt = {
+      transactionHash: hash,
+      blockHash: `0x${'ab'.repeat(32)}`,
+      blockNumber: '0x64',
+      status: '0x1',
+    }
+    const extra = { ...receipt, gasUsed: '0x1', logs: [{ topics: [] }] }
+    await start(
+      () => ({ result: extra }),
+      () => ({ result: receipt }),
+      () => ({ result: receipt }),
+    )
+    const told = await client().getTransactionReceipt({ hash })
+    expect(told).toMatchObject({ transactionHash: hash, blockNumber: 100n, status: 'success' })
+    expect([told.gasUsed, told.logs]).toEqual([null, null])
   })
 
   test('who has not reached the last block of a range says nothing of its logs', async () => {
@@ -171,13 +353,12 @@ describe('several endpoints', () => {
     expect(await logs()).toMatchObject([{ blockNumber: 100n }])
   })
 
-  test('what is no block, and no block at all, is none of the heights', async () => {
-    const block = (number: string) => (): Reply => ({
-      result: { number, hash: `0x${'ab'.repeat(32)}`, timestamp: '0x1', transactions: [] },
-    })
-    await start(block('0x64'), () => ({ result: { surprise: true } }), block('0x65'))
+  test('what is no block, and no block at all, is none', async () => {
+    const told = (block: unknown) =>
+      chain(100, (method) => (method === 'eth_blockNumber' ? undefined : block))
+    await start(chain(100), told({ surprise: true }), chain(101))
     expect((await client().getBlock()).number).toBe(100n)
-    running[2]!.reply = () => ({ result: { number: null, hash: null, timestamp: '0x1' } })
+    running[2]!.reply = told({ number: null, hash: null, timestamp: '0x1' })
     await expect(client().getBlock()).rejects.toThrow(BaseError)
   })
 

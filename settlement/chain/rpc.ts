@@ -2,9 +2,9 @@
  * One JSON-RPC transport over several endpoints that may fail, lag or lie. Used by chain.ts.
  *
  * What is believed: with one URL, what it says; with two, what both say, or the one that answers; with three
- * or more, what more than half of them say. Heights and nonces are not equal everywhere at one moment: of
- * them the highest counts that so many endpoints have reached. What an endpoint says of the logs of blocks that it
- * does not have yet does not count.
+ * or more, what more than half of them say. Heights are not equal everywhere at one moment: of them the highest counts
+ * that so many endpoints have reached, and what is asked of the newest block is asked of the one of that height. What an
+ * endpoint says of the logs of blocks that it does not have yet does not count.
  *
  * Invariant: an endpoint that failed is asked again only after a pause, which grows with every failure and is
  * never shorter than its Retry-After. A transaction is sent to every endpoint.
@@ -12,7 +12,15 @@
 import { setMaxListeners } from 'node:events'
 import { BaseError, RpcRequestError, createTransport, http, type Transport } from 'viem'
 import { REVERTED } from '../../contracts/call-endings.js'
-import { RPC_GRACE_MS, RPC_RETRIES, RPC_RETRY_MS, RPC_SECOND_MS, RPC_TIMEOUT_MS } from '../limits.js'
+import {
+  RPC_APART_BLOCKS_MAX,
+  RPC_GRACE_MS,
+  RPC_RETRIES,
+  RPC_RETRY_MS,
+  RPC_SECOND_MS,
+  RPC_TIMEOUT_MS,
+} from '../limits.js'
+import { agree, heightIn, heightQuestion, isRanked, pinned, tagOf, type Question } from './rpc-agreement.js'
 import { Endpoint, type EndpointAnswer } from './rpc-endpoint.js'
 
 /** Endpoints contradict each other: nothing is believed, the question is asked again later. */
@@ -41,13 +49,6 @@ export class RpcAborted extends BaseError {
     super(`${method}: not waited for any more`)
   }
 }
-
-interface Question {
-  readonly method: string
-  readonly params?: unknown
-}
-
-const BLOCK_TAGS = new Set<unknown>(['latest', 'pending', 'safe', 'finalized'])
 
 /** A transport that asks `urls` and believes what they agree on. Throws RangeError without a URL. */
 export function agreeing(urls: readonly string[], options: RpcOptions = {}): Transport {
@@ -120,123 +121,126 @@ async function sendToAll(endpoints: readonly Endpoint[], question: Question): Pr
   }
 }
 
-/** How many of `total` must agree when `answered` have answered. */
-function needed(total: number, answered: number): number {
-  return total <= 2 ? Math.max(1, answered) : Math.floor(total / 2) + 1
+/** How many of `total` must agree. */
+const needed = (total: number): number => Math.floor(total / 2) + 1
+
+/**
+ * Asks, and resolves with what enough agree on. A tag means another block to each of several endpoints: they agree on
+ * its height first, then on what is asked of the block of that height.
+ */
+async function ask(endpoints: readonly Endpoint[], question: Question): Promise<unknown> {
+  if (endpoints.length === 1) {
+    const answer = await endpoints[0]!.ask(question)
+    if (isAnswered(answer)) return answer.result
+    throw rpcError(endpoints[0]!, question, answer)
+  }
+  const tag = tagOf(question)
+  if (tag === undefined) return (await askAwake(endpoints, question)).result
+  const said: EndpointAnswer[] = []
+  const height = heightIn(await askAwake(endpoints, heightQuestion(tag), said))
+  if (height === undefined) return null
+  // A height that half of them and a liar have reached is agreed on, and no more than half have the block: then a
+  // lower one that an endpoint is at serves, if it is near.
+  const lower = said.map(heightIn).filter((each) => each !== undefined && each < height) as bigint[]
+  const near = lower.filter((each) => height - each <= BigInt(RPC_APART_BLOCKS_MAX))
+  let failure: unknown
+  for (const each of [height, ...near.sort((a, b) => Number(b - a))]) {
+    try {
+      const { result } = await askAwake(endpoints, pinned(question, each))
+      if (result !== null) return result
+      failure ??= new EndpointsDisagree(question.method, endpoints.length, needed(endpoints.length))
+    } catch (error) {
+      if (!(error instanceof EndpointsDisagree || isRefused(error))) throw error
+      failure ??= error
+    }
+  }
+  throw failure
 }
 
-/** Asks those that do not rest, all where that is not enough, and resolves with what they agree on. */
-async function ask(endpoints: readonly Endpoint[], question: Question): Promise<unknown> {
+/** Whether an endpoint refused a question, and not the contract. */
+const isRefused = (error: unknown): boolean => error instanceof RpcRequestError && error.code !== REVERTED
+
+/** Asks those that do not rest, all where that is not enough. `said` gets their answers. */
+async function askAwake(
+  endpoints: readonly Endpoint[],
+  question: Question,
+  said: EndpointAnswer[] = [],
+): Promise<EndpointAnswer> {
   const total = endpoints.length
   const awake = endpoints.filter(({ isResting }) => !isResting)
-  const enough = total <= 2 ? 1 : needed(total, total)
-  if (awake.length < enough || awake.length === total) return askThose(endpoints, total, question)
+  const enough = total === 2 ? 1 : needed(total)
+  if (awake.length < enough || awake.length === total) return askThose(endpoints, total, question, said)
   try {
-    return await askThose(awake, total, question)
+    return await askThose(awake, total, question, said)
   } catch (error) {
     if (!(error instanceof EndpointsDisagree)) throw error
-    return askThose(endpoints, total, question)
+    return askThose(endpoints, total, question, said)
   }
 }
 
-function askThose(asked: readonly Endpoint[], total: number, question: Question): Promise<unknown> {
+function askThose(
+  asked: readonly Endpoint[],
+  total: number,
+  question: Question,
+  said: EndpointAnswer[],
+): Promise<EndpointAnswer> {
   return new Promise((resolve, reject) => {
     const answers: EndpointAnswer[] = []
     let failure: unknown
     let refusal: unknown
     let left = asked.length
     let grace: NodeJS.Timeout | undefined
+    let isGraceOver = false
     let isDecided = false
     const end = (settle: () => void): void => {
       isDecided = true
       clearTimeout(grace)
       settle()
     }
-    const decide = (isLast: boolean): void => {
+    const wait = (milliseconds: number): void => {
+      grace ??= setTimeout(() => {
+        isGraceOver = true
+        decide()
+      }, milliseconds)
+    }
+    const decide = (): void => {
       if (isDecided) return
-      const need = needed(total, isLast ? answers.length : asked.length)
-      if (answers.length >= need) {
-        const found = agree(question, answers, need)
-        if (found !== undefined && (isLast || !isRanked(question))) {
-          const { error } = found
-          end(() =>
-            error === undefined ? resolve(found.result) : reject(rpcError(asked[0]!, question, found)),
+      const isLast = left === 0
+      // Of two the one that answers does, once the other has had its time.
+      const need = total === 2 && (isLast || isGraceOver) ? Math.max(1, answers.length) : needed(total)
+      if (answers.length >= need && (isLast || isGraceOver || !isRanked(question))) {
+        const found = agree(question, answers, need, total)
+        if (found !== undefined)
+          return end(() =>
+            found.error === undefined ? resolve(found) : reject(rpcError(asked[0]!, question, found)),
           )
-          return
-        }
       }
       if (isLast) {
         if (answers.length >= need)
           end(() => reject(new EndpointsDisagree(question.method, answers.length, need)))
-        else if (left === 0) end(() => reject((refusal ?? failure) as Error))
+        else end(() => reject((refusal ?? failure) as Error))
         return
       }
-      if (total === 2 && answers.length > 0) grace ??= setTimeout(() => decide(true), RPC_SECOND_MS)
-      if (total > 2 && answers.length >= need && isRanked(question))
-        grace ??= setTimeout(() => decide(true), RPC_GRACE_MS)
+      if (total === 2 && answers.length > 0) wait(RPC_SECOND_MS)
+      else if (answers.length >= need) wait(RPC_GRACE_MS)
     }
     for (const endpoint of asked)
       void endpoint
         .ask(question)
         .then(
           (answer) => {
-            if (answer.error === undefined || answer.error.code === REVERTED) answers.push(answer)
-            else refusal ??= rpcError(endpoint, question, answer)
+            if (answer.error === undefined || answer.error.code === REVERTED) {
+              answers.push(answer)
+              said.push(answer)
+            } else refusal ??= rpcError(endpoint, question, answer)
           },
           (error: unknown) => {
             failure ??= error
           },
         )
-        .then(() => decide(--left === 0))
+        .then(() => {
+          left--
+          decide()
+        })
   })
-}
-
-function isRanked({ method, params }: Question): boolean {
-  if (method === 'eth_blockNumber' || method === 'eth_getTransactionCount') return true
-  return method === 'eth_getBlockByNumber' && BLOCK_TAGS.has((params as unknown[])[0])
-}
-
-/** What `need` of the answers agree on; undefined while they do not. */
-function agree(
-  question: Question,
-  answers: readonly EndpointAnswer[],
-  need: number,
-): EndpointAnswer | undefined {
-  if (isRanked(question)) {
-    const height = ({ result }: EndpointAnswer): bigint =>
-      BigInt(typeof result === 'string' ? result : ((result as { number?: string } | null)?.number ?? 0))
-    return [...answers].sort((a, b) => Number(height(b) - height(a)))[need - 1]
-  }
-  const groups = new Map<string, EndpointAnswer[]>()
-  for (const answer of answers) {
-    const key = meaning(question.method, answer)
-    groups.set(key, [...(groups.get(key) ?? []), answer])
-  }
-  const group = [...groups.values()].find(({ length }) => length >= need)
-  if (group === undefined || question.method !== 'eth_estimateGas' || group[0]!.error !== undefined)
-    return group?.[0]
-  const gas = ({ result }: EndpointAnswer): bigint => BigInt(result as string)
-  return group.reduce((most, answer) => (gas(answer) > gas(most) ? answer : most))
-}
-
-type Fields = Readonly<Record<string, unknown>>
-
-/** Fields in which two honest endpoints cannot differ; nodes add others of their own. */
-const meaningful: Readonly<Record<string, readonly string[]>> = {
-  eth_getTransactionReceipt: ['transactionHash', 'blockHash', 'blockNumber', 'status'],
-  eth_getTransactionByHash: ['hash', 'blockHash', 'to', 'input'],
-  eth_getBlockByNumber: ['hash', 'number', 'timestamp', 'baseFeePerGas'],
-  eth_getBlockByHash: ['hash', 'number', 'timestamp', 'baseFeePerGas'],
-  eth_getLogs: ['address', 'topics', 'data', 'blockHash', 'blockNumber', 'logIndex', 'transactionHash'],
-}
-
-/** Equal for answers that say the same. */
-function meaning(method: string, { result, error }: EndpointAnswer): string {
-  if (error !== undefined) return `revert ${String(error.data ?? '')}`
-  if (method === 'eth_estimateGas') return 'gas'
-  const fields = meaningful[method]
-  const pick = (value: unknown): unknown =>
-    fields === undefined || value === null ? value : fields.map((field) => (value as Fields)[field] ?? null)
-  const said = Array.isArray(result) ? result.map(pick) : pick(result)
-  return JSON.stringify(said).toLowerCase()
 }

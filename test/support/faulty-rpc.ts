@@ -24,6 +24,7 @@ export const lies = [
   'no receipt',
   'high nonce',
   'forged state',
+  'old block',
   'no logs',
   'some logs',
   'forged logs',
@@ -145,6 +146,13 @@ export class FaultyRpc {
       case 'forged state':
         // 99 for a count, a root, a state, a hash.
         return method === 'eth_call' ? { result: `0x${'0'.repeat(62)}63` } : truth()
+      case 'old block': {
+        // The right height, beside the time and the hash of the deployment's first days, and a fee that nobody can pay.
+        if (method !== 'eth_getBlockByNumber' || !TAGS.has(params[0])) return truth()
+        const old = (await this.ask(method, ['0x1', false])).result as object
+        const { number } = (await this.ask(method, params)).result as { number: string }
+        return { result: { ...old, number, baseFeePerGas: '0x38d7ea4c68000' } }
+      }
       case 'no logs':
         return method === 'eth_getLogs' ? { result: [] } : truth()
       case 'some logs':

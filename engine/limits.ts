@@ -59,8 +59,6 @@ export const PROTECTIONS_OF_ACCOUNT = 64
 export const EXPIRY_AHEAD_MS_MAX = 366 * DAY_MS
 /** A command's deadline is at most this far ahead of engine time: a day. */
 export const DEADLINE_AHEAD_MS_MAX = DAY_MS
-/** Bytes of one client message, before decoding. */
-export const FRAME_BYTES_MAX = 16 * 1024
 /** Fills of a message of commands, beyond one an order, that count as an order each. */
 export const SINGLE_FILLS_MAX = 64
 /**

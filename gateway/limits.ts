@@ -3,7 +3,7 @@
  * whole exchange in engine/limits.ts. Relations between them are asserted when this module loads. Bytes and
  * milliseconds say so in their names; what does not is a count.
  */
-import { BLOCK_BYTES_MAX, COMMAND_STEPS_MAX, FRAME_BYTES_MAX } from '../engine/limits.js'
+import { BLOCK_BYTES_MAX, COMMAND_STEPS_MAX } from '../engine/limits.js'
 
 // Connections
 /** Bytes of an HTTP request's first line and headers, those of a WebSocket's handshake among them. */
@@ -31,8 +31,10 @@ export const ANSWER_MS = 10_000
 /** The least idle time that uWebSockets.js takes, and what a close may take beyond the gateway's own, seconds. */
 export const IDLE_S_MIN = 8
 export const IDLE_GRACE_S = 15
+/** Bytes of one client message, a frame among them, before decoding; a setting may say less. */
+export const MESSAGE_BYTES_MAX = 16 << 10
 /** Beyond this a socket is cut without a message: nobody reads that much before judging it. */
-export const MESSAGE_BYTES_CUT = 4 * FRAME_BYTES_MAX
+export const MESSAGE_BYTES_CUT = 4 * MESSAGE_BYTES_MAX
 /** Bytes of a message that leave in one WebSocket frame. */
 export const PIECE_BYTES = 8 << 10
 /** Time that close messages get to leave. */
@@ -210,7 +212,7 @@ assert(
 )
 assert(NODE_IDLE_MS + 1000 < HTTP_IDLE_MS, 'an idle HTTP connection ends before it stops being counted')
 assert(HEAD_MS_MAX <= REQUEST_MS_MAX, 'a request has its head first')
-assert(FRAME_BYTES_MAX <= SOCKET_BYTES_A_TURN, 'the largest message fits a turn')
+assert(MESSAGE_BYTES_MAX <= SOCKET_BYTES_A_TURN, 'the largest message fits a turn')
 assert(MESSAGE_BYTES_CUT < WAITING_BYTES_MAX, 'the largest message that is looked at may wait')
 assert(SHUT_BELOW < OPEN_FROM, 'a door that was shut opens later than it shut')
 assert(FILES_HELD < OTHER_FILES * SHUT_BELOW, 'the files held are fewer than those kept free')

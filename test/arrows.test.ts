@@ -282,7 +282,7 @@ describe('arrows', () => {
     expect(forbidden('engine/core/book/levels', ['engine/core/money/ledger'])).toHaveLength(1)
     expect(forbidden('engine/core/engine', ['engine/reference/engine'])).toHaveLength(1)
     expect(forbidden('engine/journal/writer', ['engine/recovery/snapshots'])).toHaveLength(1)
-    expect(forbidden('gateway/net/server', ['settlement/batch/net'])).toHaveLength(1)
+    expect(forbidden('gateway/net/server', ['settlement/batch/netting'])).toHaveLength(1)
     expect(forbidden('gateway/streams/stream', ['gateway/net/server'])).toHaveLength(1)
     expect(forbidden('gateway/frames/frames', ['gateway/gateway'])).toHaveLength(1)
     expect(forbidden('gateway/requests/requests', ['gateway/gateway'])).toHaveLength(1)

@@ -96,7 +96,7 @@ const ACCEPTED: Readonly<Record<string, string>> = {
   'settlement/batch/commit.ts: COMMIT_GAS': 'measured',
   'settlement/batch/commit.ts: DEPOSIT_BYTES': 'a layout of bytes',
   'settlement/batch/commit.ts: ROW_GAS': 'measured',
-  'settlement/batch/net.ts: INITIAL_SLOTS': 'shape of a table, which grows',
+  'settlement/batch/netting.ts: INITIAL_SLOTS': 'shape of a table, which grows',
   'settlement/sending/signer.ts: TRANSFER_GAS': 'of the EVM',
   'settlement/store/store.ts: FILE_MODE': 'a mode of files',
   'settlement/tree/hash-pool.ts: POOL_CONTROL_WORDS': 'a layout',

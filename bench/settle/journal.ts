@@ -9,7 +9,7 @@ import { depositRecord, openAccountRecord } from '../../settlement/chain/chain-w
 import { FillLeaves, fillProof, fillsRoot, verifyFill } from '../../settlement/batch/fills-root.js'
 import { Follower } from '../../settlement/follow/follow.js'
 import type { PostedBatch } from '../../settlement/chain/history.js'
-import { Net, assertConserved, indexOf } from '../../settlement/batch/net.js'
+import { Net, assertConserved, indexOf } from '../../settlement/batch/netting.js'
 import { replayBatches } from '../../settlement/audit/replay.js'
 import { defaultPolicy } from '../../settlement/settler-options.js'
 import { StateTree } from '../../settlement/tree/tree.js'

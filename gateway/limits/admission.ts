@@ -24,7 +24,7 @@ import {
 import { Budget, type Rate, type Refusal, ToldBudget, ofAddress } from './budgets.js'
 import type { GatewayConfig } from '../settings/config.js'
 import type { Connection } from '../connections/connection.js'
-import { WaitingMessages } from '../connections/incoming-messages.js'
+import { WaitingMessages } from '../connections/waiting-messages.js'
 
 /** What a refusal takes from the budget of refusals, and what a signature does that is not right. */
 const REFUSAL = 1

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import { type Socket as TcpSocket, connect } from 'node:net'
 import { WebSocket } from 'ws'
 import { type Rig, startRig } from '../../bench/support/gateway-rig.js'
-import { FRAME_BYTES_MAX } from '../../engine/limits.js'
+import { MESSAGE_BYTES_MAX } from '../limits.js'
 import { type Client, createClient, createSessionKey } from '../../sdk/index.js'
 import { packJson } from '../../sdk/wire/codec.js'
 import { ErrorCode, closeCode } from '../../sdk/wire/codes.js'
@@ -152,7 +152,7 @@ describe.each(hasNative ? (['uws', 'ws'] as const) : (['ws'] as const))('sockets
       socket.send(Buffer.alloc(bytes))
       return new Promise((resolve) => socket.once('close', resolve))
     }
-    expect(await closeOf(FRAME_BYTES_MAX + 1)).toBe(closeCode(ErrorCode.MessageTooLarge))
+    expect(await closeOf(MESSAGE_BYTES_MAX + 1)).toBe(closeCode(ErrorCode.MessageTooLarge))
     // So much is not even read.
     expect([1006, 1009]).toContain(await closeOf(1 << 20))
     await until(() => rig.gateway.stats.connections === 1, 'the end of those connections')

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
-import { FRAME_BYTES_MAX } from '../../engine/limits.js'
+import { MESSAGE_BYTES_MAX } from '../limits.js'
 import { hint } from './nearest.js'
 import { allowedBy, shownParam, valueAt } from '../protocol/param-refusals.js'
 
@@ -54,8 +54,8 @@ export const gatewayConfigSchema = z.strictObject({
   messageBytesMax: z
     .int()
     .min(256)
-    .max(FRAME_BYTES_MAX)
-    .default(FRAME_BYTES_MAX)
+    .max(MESSAGE_BYTES_MAX)
+    .default(MESSAGE_BYTES_MAX)
     .describe('bytes of one client message, checked before decoding'),
   unsentBytesMax: count(4 << 20, 'unsent bytes at which a connection with private streams is closed'),
   conflateBytes: count(256 << 10, 'unsent bytes from which public streams are conflated'),

@@ -17,6 +17,7 @@ import type { Connection, Encoded } from '../connections/connection.js'
 import { EVENT_ENTRIES_MAX } from '../limits.js'
 import { type EventMemory, KeptEvents, OWN_MEMORY } from './kept-events.js'
 import type { PageSource } from './paged-snapshot.js'
+import { SlowSubscribers } from './slow-subscribers.js'
 
 export interface SnapshotData {
   readonly data: WireValue
@@ -79,8 +80,7 @@ export class Stream {
   readonly name: string
   readonly #options: StreamOptions
   readonly #subscribers = new Set<Connection>()
-  /** Subscribers that are being skipped, and the last seq that each was sent. */
-  readonly #behind = new Map<Connection, number>()
+  readonly #slow: SlowSubscribers
   readonly #events: KeptEvents
   #lastSeq: number
   /** When the last subscriber left, of performance.now(). */
@@ -90,6 +90,7 @@ export class Stream {
     this.name = options.name
     this.#options = options
     this.#lastSeq = options.lastSeq
+    this.#slow = new SlowSubscribers(options.name, options.public?.conflateBytes ?? Infinity)
     const { keep, keepBytes, memory = OWN_MEMORY, entriesHaveSeq } = options
     this.#events = new KeptEvents(keep, keepBytes, memory, entriesHaveSeq)
   }
@@ -134,17 +135,8 @@ export class Stream {
     this.#events.add({ seq, prevSeq, data, checksum })
     if (this.#subscribers.size === 0) return
     const encoded = new EncodeOnce(this.#message(seq, prevSeq, data, checksum))
-    const conflateBytes = this.#options.public?.conflateBytes ?? Infinity
-    for (const connection of this.#subscribers) {
-      if (this.#behind.has(connection)) continue
-      if (connection.unsentBytes > conflateBytes) {
-        this.#behind.set(connection, prevSeq)
-        if (!connection.slow) {
-          connection.slow = true
-          connection.send([Kind.Control, Control.Slow, { stream: this.name }])
-        }
-      } else connection.sendEncoded(encoded.for(connection.codec))
-    }
+    for (const connection of this.#subscribers)
+      if (!this.#slow.skips(connection, prevSeq)) connection.sendEncoded(encoded.for(connection.codec))
   }
 
   /** Begins anew at `seq`: what happened before was not noted. */
@@ -160,10 +152,9 @@ export class Stream {
 
   /** The connection reads again: sends what it missed, or the newest state. */
   catchUp(connection: Connection): void {
-    const from = this.#behind.get(connection)
+    const from = this.#slow.take(connection)
     const options = this.#options.public
     if (from === undefined || options === undefined) return
-    this.#behind.delete(connection)
     if (!options.conflate && this.#canReplay(from)) {
       this.#replay(connection, from)
       return
@@ -216,7 +207,7 @@ export class Stream {
   }
 
   remove(connection: Connection): boolean {
-    this.#behind.delete(connection)
+    this.#slow.take(connection)
     const followed = this.#subscribers.delete(connection)
     if (followed && this.#subscribers.size === 0) this.#idleSinceMs = performance.now()
     return followed

@@ -12,7 +12,7 @@ import { HASH_THREADS_MAX } from '../limits.js'
 import { checkCheckpoint, type Checkpoint } from './checkpoint.js'
 import { extendQueue } from '../chain/deposit-queue.js'
 import { readBatches, readDeposits, type PostedBatch, type QueuedDeposit } from '../chain/history.js'
-import { NotConserved, assertConserved, indexOf, type Rows } from '../batch/net.js'
+import { NotConserved, assertConserved, indexOf, type Rows } from '../batch/netting.js'
 import { StateTree } from '../tree/tree.js'
 
 export interface AuditFinding {

@@ -18,7 +18,7 @@ import { chainClient } from '../chain/chain.js'
 import { bytesToHex, commitArguments } from '../batch/commit.js'
 import { FILL_BYTES, fillsRoot } from '../batch/fills-root.js'
 import { Follower, type Range } from '../follow/follow.js'
-import { accountOf, assetOf, indexOf, type Rows } from '../batch/net.js'
+import { accountOf, assetOf, indexOf, type Rows } from '../batch/netting.js'
 import { StateTree } from '../tree/tree.js'
 import { placeRecord, withdrawRecord } from '../../test/support/journal-fixture.js'
 

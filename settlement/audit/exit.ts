@@ -15,7 +15,7 @@ import { chainErrorText, nextBlockTime, type ChainDeployment } from '../chain/ch
 import type { Checkpoint } from './checkpoint.js'
 import { bytesToHex, decodeUnits } from '../batch/commit.js'
 import type { QueuedDeposit } from '../chain/history.js'
-import { accountOf, indexOf } from '../batch/net.js'
+import { accountOf, indexOf } from '../batch/netting.js'
 import { unitsText } from './units-text.js'
 
 export interface ExitStep {

@@ -7,7 +7,7 @@
 import { encodePacked, getAbiItem, keccak256, type Address, type Hex, type PublicClient } from 'viem'
 import { vaultAbi } from '../../contracts/abi.js'
 import { logsOfBlock } from './log-ranges.js'
-import { indexOf } from '../batch/net.js'
+import { indexOf } from '../batch/netting.js'
 
 /** Where a command of the chain came from: the journal's attachment, UTF-8 JSON. */
 export interface ChainOrigin {

@@ -48,7 +48,7 @@ import {
   type IndexedUnits,
   type QueuedUnits,
   type Rows,
-} from '../batch/net.js'
+} from '../batch/netting.js'
 
 export interface FollowOptions {
   readonly dataDir: string

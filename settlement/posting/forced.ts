@@ -15,7 +15,7 @@ import type { Batches, ServedProof } from './batches.js'
 import type { ChainDeployment } from '../chain/chain.js'
 import { decodeUnits } from '../batch/commit.js'
 import type { Follower } from '../follow/follow.js'
-import { indexOf, type IndexedUnits } from '../batch/net.js'
+import { indexOf, type IndexedUnits } from '../batch/netting.js'
 import { NonceTaken, TransactionReverted, type Sender } from '../sending/sender.js'
 import { RequestReader, type OpenRequest } from './withdrawal-requests.js'
 

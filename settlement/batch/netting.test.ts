@@ -13,7 +13,7 @@ import {
 } from './commit.js'
 import { R } from '../tree/field.js'
 import { FILL_BYTES, fillProof, fillsRoot, verifyFill } from './fills-root.js'
-import { Net, NotConserved, assertConserved, indexOf } from './net.js'
+import { Net, NotConserved, assertConserved, indexOf } from './netting.js'
 
 const index = fc.oneof(fc.integer({ min: 0, max: 2 ** 28 - 1 }), fc.integer({ min: 0, max: 40 }))
 const delta = fc.integer({ min: -1_000_000, max: 1_000_000 }).filter((units) => units !== 0)

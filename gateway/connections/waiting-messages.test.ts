@@ -1,5 +1,5 @@
 /** Messages that wait: all of them, in order, whatever their size; their memory goes with them. */
-import { WaitingMessages } from './incoming-messages.js'
+import { WaitingMessages } from './waiting-messages.js'
 
 test('what goes in comes out in order, while some is taken and some is added', () => {
   const waiting = new WaitingMessages()

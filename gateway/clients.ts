@@ -30,6 +30,8 @@ import { type Unread, boundUnsent } from './connections/unsent.js'
 export interface ClientParts {
   readonly data: { readonly config: GatewayConfig; readonly deployment: DeploymentInfo }
   readonly epoch: number
+  /** Up to where it was answered what commands came to, and up to where views and streams have been told. */
+  readonly link: { readonly settledSeq: number; readonly handledSeq: number }
   /** Engine time, ms. */
   readonly timeMs: number
   /** Public key of receipts; undefined = none are given. */
@@ -48,7 +50,10 @@ export class Clients {
   readonly #parts: ClientParts
   /** Answers over HTTP of which their clients have not read all. */
   readonly heldAnswers = new Set<Unread>()
-  readonly #turns = new Turns((connection, message) => this.#handle(connection, message))
+  readonly #turns = new Turns(
+    (connection, message) => this.#handle(connection, message),
+    ({ awaitedSeq }) => awaitedSeq > this.#parts.link.handledSeq,
+  )
   readonly #connections = new Set<Connection>()
   readonly #dirty = new Set<Connection>()
   #nextConnection = 1
@@ -137,21 +142,23 @@ export class Clients {
     return this.#parts.admission.refusedOverHttp(ip, code, ends)
   }
 
-  #handle(connection: Connection, message: Uint8Array): void {
-    if (connection.ending) return
+  /** False = it waits: its turn comes again. */
+  #handle(connection: Connection, message: Uint8Array): boolean {
+    if (connection.ending) return true
     let decoded: WireValue
     try {
       decoded = connection.codec.decode(message)
     } catch (error) {
       this.#malformed(connection, error instanceof Error ? error.message : 'not a message')
       connection.flush()
-      return
+      return true
     }
-    this.#dispatch(connection, decoded)
+    const isDone = this.#dispatch(connection, decoded)
     connection.flush()
+    return isDone
   }
 
-  #dispatch(connection: Connection, message: WireValue): void {
+  #dispatch(connection: Connection, message: WireValue): boolean {
     let id: number
     let method: WireValue
     let params: WireValue
@@ -163,11 +170,21 @@ export class Clients {
       params = values[3]!
     } catch (error) {
       this.#malformed(connection, error instanceof Error ? error.message : 'not a request')
-      return
+      return true
     }
     if (method === Method.Frame) this.#parts.frames.receive(connection, id, params)
     else if (method === Method.UnsignedFrame) this.#parts.frames.receiveUnsigned(connection, id, params)
-    else this.#parts.requests.receive(connection, id, method, params)
+    else {
+      // Who was told what became of his order finds it in what he asks for next.
+      const { settledSeq, handledSeq } = this.#parts.link
+      if (connection.awaitedSeq === 0 && settledSeq > handledSeq) {
+        connection.awaitedSeq = settledSeq
+        return false
+      }
+      connection.awaitedSeq = 0
+      this.#parts.requests.receive(connection, id, method, params)
+    }
+    return true
   }
 
   #malformed(connection: Connection, message: string): void {

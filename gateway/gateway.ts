@@ -93,6 +93,8 @@ export class Gateway implements EngineLinkHandler {
   readonly #ownEpoch = randomBytes(6).readUIntBE(0, 6)
   /** What waits until the commands that are being told of have been told of whole. */
   #waitingForWhole: (() => void)[] = []
+  /** What waits until a seq has been told of, in their order. */
+  readonly #behind: { readonly seq: number; readonly begin: () => void }[] = []
   #sweptMemoryMs = 0
   readonly markets = new Map<number, MarketData>()
   readonly history: History
@@ -248,10 +250,18 @@ export class Gateway implements EngineLinkHandler {
 
   // ---- engine (called by EngineLink)
 
-  applied(applied: Applied): void {
+  settled(applied: Applied): void {
     // What happened before this thread was there (a gateway that begins anew is told of some of it) has been paid for.
     if (applied.timeMs >= this.#sinceMs) this.#sweptFills.applied(applied)
-    if (applied.ticket >= 0) this.submissions.settle(applied)
+    if (applied.ticket >= 0) this.submissions.settle(applied, 'at once')
+  }
+
+  answered(): void {
+    this.clients.flush()
+  }
+
+  applied(applied: Applied): void {
+    if (applied.ticket >= 0) this.submissions.settle(applied, 'in turn')
     const { words, floats, at, count, timeMs } = applied
     // The time that the sequencer gave with a message stands before its first command, and has an event.
     const firstSeq = count > 0 ? floats[(at >> 1) + Ev.SEQ_F64]! : applied.firstSeq
@@ -284,7 +294,16 @@ export class Gateway implements EngineLinkHandler {
     else begin()
   }
 
+  /** Calls `begin` when views hold what has been answered to anybody up to now: at once, as a rule. */
+  caughtUp(begin: () => void): void {
+    const { settledSeq, handledSeq } = this.link
+    if (settledSeq <= handledSeq) begin()
+    else this.#behind.push({ seq: settledSeq, begin })
+  }
+
   flush(): void {
+    while (this.#behind.length > 0 && this.#behind[0]!.seq <= this.link.handledSeq)
+      this.#behind.shift()!.begin()
     if (this.link.within) {
       this.clients.flush()
       return

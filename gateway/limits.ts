@@ -126,6 +126,8 @@ export const KEY_CHECKS_IN_POOL = 32
 // The engine's end
 /** Messages of the engine, or of a bridge, handled before the event loop gets its turn. */
 export const LINK_MESSAGES_A_TURN = 256
+/** Events of the engine told of before the event loop gets its turn: some 3 ms of this thread where they are fills. */
+export const EVENTS_A_TURN = 1024
 /** A sleeper looks at the stop flag at least this often. */
 export const SLEEP_MS_MAX = 1000
 /** What found a ring full is tried again after so long: the engine empties one within a few of these. */

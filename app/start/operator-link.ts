@@ -25,7 +25,9 @@ export class OperatorLink {
     this.#onReturned = onReturned
     this.#link = new EngineLink(options)
     this.ended = this.#link.run({
+      settled: () => {},
       applied: (applied) => this.#applied(applied),
+      answered: () => {},
       flush: () => {},
       stopped: () => {},
     })

@@ -44,6 +44,17 @@ export class GatedReader {
     return at
   }
 
+  /** Shows each durable message once, oldest first, while it waits still. None is taken, nor polled. */
+  scanNew(each: (at: number) => void): void {
+    this.reader.scanNew((at) => {
+      const seq = this.floats[at / 8 + Outbound.SEQ_F64]!
+      if (seq > this.durable) this.durable = this.control.durableSeq
+      if (seq > this.durable) return false
+      each(at)
+      return true
+    })
+  }
+
   /** Frees the polled message; the engine thread may be waiting for the room. */
   release(): void {
     this.reader.release()

@@ -161,6 +161,8 @@ export class RingReader {
   private readonly capacityUnits: number
   private head: number
   private tailSeen: number
+  /** Position up to which `scanNew` has shown messages; none of these when it lies behind the head. */
+  private shown: number
 
   /** `doorbell`, when given, is rung at each release: a producer that waits for room sleeps on it. */
   constructor(sab: SharedArrayBuffer, doorbell?: Doorbell) {
@@ -171,6 +173,7 @@ export class RingReader {
     this.capacityUnits = this.words[CAPACITY_WORD]! >>> 3
     this.head = Atomics.load(this.words, HEAD_WORD)
     this.tailSeen = this.head
+    this.shown = this.head
   }
 
   /** Byte offset of the oldest message's body, or -1 when the ring is empty. Sets `length`. */
@@ -205,6 +208,23 @@ export class RingReader {
       }
       if (!more((record << 3) + RECORD_HEADER_BYTES, length)) return
       head = (head + ((RECORD_HEADER_BYTES + length + 7) >>> 3)) | 0
+    }
+  }
+
+  /** As `scan`, but of each message once: shows those behind the last one that was shown and for which `more` was true. */
+  scanNew(more: (at: number, length: number) => boolean): void {
+    const tail = Atomics.load(this.words, TAIL_WORD)
+    let at = ((this.shown - this.head) | 0) > 0 ? this.shown : this.head
+    while (at !== tail) {
+      const place = at & (this.capacityUnits - 1)
+      const record = (DATA_BYTES >>> 3) + place
+      const length = this.words[record << 1]!
+      if (length === PADDING) at = (at + this.capacityUnits - place) | 0
+      else {
+        if (!more((record << 3) + RECORD_HEADER_BYTES, length)) break
+        at = (at + ((RECORD_HEADER_BYTES + length + 7) >>> 3)) | 0
+      }
+      this.shown = at
     }
   }
 

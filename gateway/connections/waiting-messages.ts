@@ -35,12 +35,17 @@ export class WaitingMessages {
     this.#to += HEADER_BYTES + message.length
   }
 
+  /** The oldest; there must be one. A view, valid until the next `push`. */
+  first(): Uint8Array {
+    const at = this.#from + HEADER_BYTES
+    return this.#bytes.subarray(at, at + this.firstBytes)
+  }
+
   /** Takes the oldest; there must be one. A view, valid until the next `push`. */
   shift(): Uint8Array {
-    const at = this.#from + HEADER_BYTES
-    const end = at + this.firstBytes
-    this.#from = end
-    return this.#bytes.subarray(at, end)
+    const first = this.first()
+    this.#from += HEADER_BYTES + first.length
+    return first
   }
 
   #room(more: number): void {

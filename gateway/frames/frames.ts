@@ -440,6 +440,7 @@ export class FrameIntake {
       HEADERS + frame.count,
       frame.attachment,
       frame.attachmentKind,
+      'at once',
       (applied) => {
         outcome.add(applied)
         if (applied.more) return

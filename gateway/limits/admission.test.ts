@@ -91,7 +91,7 @@ test('a refusal that ends its HTTP connection weighs ten, and an address that go
 
 test('a socket that sends thousands of messages at once does not keep another waiting, and keeps its order', async () => {
   const handled: [id: number, text: string][] = []
-  const turns = new Turns(({ id }, message) => handled.push([id, Buffer.from(message).toString()]))
+  const turns = new Turns(({ id }, message) => handled.push([id, Buffer.from(message).toString()]) > 0)
   const [loud, quiet] = [connection(1), connection(2)]
   for (let count = 0; count < 5000; count++) turns.take(loud, Buffer.from(String(count)))
   turns.take(quiet, Buffer.from('here'))
@@ -112,8 +112,9 @@ test('messages that take long: an address has its part of a turn, others theirs,
     ({ id, ip }, message) => {
       // Of the crowd each takes 1.5 ms.
       if (ip === 'crowd') clockMs += 1.5
-      handled.push(`${ip} ${id} ${Buffer.from(message).toString()}`)
+      return handled.push(`${ip} ${id} ${Buffer.from(message).toString()}`) > 0
     },
+    () => false,
     () => clockMs,
   )
   const of = (id: number, ip: string) => ({ id, ip, closed: false, session: {} }) as Connection
@@ -138,8 +139,9 @@ test('who has not logged on has a smaller part of a turn, from which those of it
   const turns = new Turns(
     ({ id }) => {
       clockMs += 0.3
-      handled.push(id)
+      return handled.push(id) > 0
     },
+    () => false,
     () => clockMs,
   )
   const anonymous = { id: 1, ip: 'a', closed: false } as Connection
@@ -151,8 +153,36 @@ test('who has not logged on has a smaller part of a turn, from which those of it
   expect(handled).toEqual([1, 1, 2, 2, 2, 2, 1, 1])
 })
 
+test('a message that is not done stays the first of its socket, while others go on', async () => {
+  const handled: string[] = []
+  let waits = false
+  let tries = 0
+  const turns = new Turns(
+    ({ id }, message) => {
+      const text = Buffer.from(message).toString()
+      if (text === 'a question' && tries++ === 0) {
+        waits = true
+        return false
+      }
+      return handled.push(`${id} ${text}`) > 0
+    },
+    ({ id }) => id === 1 && waits,
+  )
+  const [asks, trades] = [connection(1), connection(2)]
+  for (const text of ['a place', 'a question', 'a cancel']) turns.take(asks, Buffer.from(text))
+  turns.take(trades, Buffer.from('a place'))
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
+  turns.take(trades, Buffer.from('a cancel'))
+  expect(handled).toEqual(['1 a place', '2 a place', '2 a cancel'])
+  // It was looked at once, however many turns have passed.
+  expect(tries).toBe(1)
+  waits = false
+  while (turns.size > 0) await new Promise((resolve) => setImmediate(resolve))
+  expect(handled.slice(3)).toEqual(['1 a question', '1 a cancel'])
+})
+
 test('what waits of one socket is bounded, and forgotten with it', () => {
-  const turns = new Turns(() => {})
+  const turns = new Turns(() => true)
   const loud = connection(1)
   let taken = 0
   while (turns.take(loud, Buffer.alloc(16 << 10))) taken++

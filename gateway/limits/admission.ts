@@ -140,26 +140,34 @@ export class Admission {
 
 /** Lets every socket have its turn. */
 export class Turns {
-  readonly #handle: (connection: Connection, message: Uint8Array) => void
+  readonly #handle: (connection: Connection, message: Uint8Array) => boolean
   readonly #queues = new Map<Connection, WaitingMessages>()
   /** What sockets were served in this turn. */
   readonly #served = new Map<Connection, { messages: number; bytes: number }>()
   /** What messages of each address took in this turn, ms. */
   readonly #tookMs = new Map<string, number>()
+  readonly #waits: (connection: Connection) => boolean
   readonly #now: () => number
   #messages = 0
   #scheduled = false
 
+  /**
+   * `handle` answers whether a message is done: one that is not stays the connection's first, and is handled again in
+   * a later turn in which `waits` no longer says that the connection waits.
+   */
   constructor(
-    handle: (connection: Connection, message: Uint8Array) => void,
+    handle: (connection: Connection, message: Uint8Array) => boolean,
+    waits: (connection: Connection) => boolean = () => false,
     now: () => number = () => performance.now(),
   ) {
+    this.#waits = waits
     this.#now = now
     this.#handle = (connection, message) => {
       const startMs = this.#now()
-      handle(connection, message)
+      const isDone = handle(connection, message)
       const tookMs = (this.#tookMs.get(connection.ip) ?? 0) + this.#now() - startMs
       this.#tookMs.set(connection.ip, tookMs)
+      return isDone
     }
   }
 
@@ -172,10 +180,8 @@ export class Turns {
   take(connection: Connection, message: Uint8Array): boolean {
     this.#schedule()
     const queue = this.#queues.get(connection)
-    if (queue === undefined && this.#admit(connection, message.length)) {
-      this.#handle(connection, message)
+    if (queue === undefined && this.#admit(connection, message.length) && this.#handle(connection, message))
       return true
-    }
     if (queue !== undefined && queue.bytes + message.length > WAITING_BYTES_MAX) return false
     // Copied: the message is a view that dies with the socket's callback.
     if (queue !== undefined) queue.push(message)
@@ -228,9 +234,11 @@ export class Turns {
       // Those behind were served in this turn.
       if (left-- === 0 || this.#messages >= MESSAGES_A_TURN) return
       let served = false
+      if (!connection.closed && this.#waits(connection)) continue
       while (!queue.isEmpty && !connection.closed && this.#admit(connection, queue.firstBytes)) {
         served = true
-        this.#handle(connection, queue.shift())
+        if (!this.#handle(connection, queue.first())) break
+        queue.shift()
       }
       // Who was not served keeps its place; who was goes behind the others.
       if (!served && !connection.closed) continue

@@ -3,8 +3,12 @@
  * before it is durable. One instance a thread. Nothing here knows of sockets: what it hands on is
  * decoded by outbound.ts.
  *
+ * Two passes a turn. First `settled` gets every message that has come: what a command came to can be answered at
+ * once, however much is to be told of those before it. Then `applied` gets them, as many as EVENTS_A_TURN allows; the
+ * rest waits in the ring for the next turn, so that a sweep of a thousand fills is not what everybody waits behind.
+ *
  * Invariant: an outbound message is handed on only when its last seq is at or below durableSeq, in ring
- * order; so whatever a client ever sees survives kill -9. A message's views are dead after the handler
+ * order, in each pass; so whatever a client ever sees survives kill -9. A message's views are dead after the handler
  * returns.
  */
 import { COMMAND_WORDS } from '../../engine/layout.js'
@@ -19,7 +23,7 @@ import {
 } from '../../engine/messages.js'
 import { GatedReader } from '../../engine/rings/gated-reader.js'
 import { RingWriter, armDoorbell, disarmDoorbell, sleepOnDoorbellAsync } from '../../engine/rings/ring.js'
-import { LINK_MESSAGES_A_TURN, SLEEP_MS_MAX } from '../limits.js'
+import { EVENTS_A_TURN, LINK_MESSAGES_A_TURN, SLEEP_MS_MAX } from '../limits.js'
 
 /** Connection number of what this thread asks for itself. */
 const OWN = 0
@@ -50,8 +54,13 @@ export interface Answer {
 }
 
 export interface EngineLinkHandler {
+  /** What came back of commands, in order, before any of it goes to `applied`: the time to answer who gave them. */
+  settled(applied: Applied): void
+  /** The same, in order, behind `settled` of this and of perhaps many more: the time to tell of it. */
   applied(applied: Applied): void
-  /** All messages that were there have been handled, to the end of their commands: time to send. */
+  /** Answers may leave: `settled` has had all that has come. */
+  answered(): void
+  /** A turn of messages has been handled, to the end of their commands: time to send. */
   flush(): void
   /** The engine has ended: nothing comes any more. */
   stopped(): void
@@ -78,6 +87,10 @@ export class EngineLink {
   #nextTicket = 1
   #ended = false
   #handledSeq = 0
+  #settledSeq = 0
+  /** Messages in the ring that `settled` has had, and their events. */
+  #settled = 0
+  #settledEvents = 0
   #left = false
   #within = false
   /** The latest engine time of what has been handed on. */
@@ -105,6 +118,11 @@ export class EngineLink {
   /** Last seq of what has been handed on. */
   get handledSeq(): number {
     return this.#handledSeq
+  }
+
+  /** Last seq of what has been settled: what was answered to anybody is at or below it. */
+  get settledSeq(): number {
+    return this.#settledSeq
   }
 
   /** Engine time of a command that is given now, to a few ms, and never before what the engine has told. */
@@ -224,41 +242,75 @@ export class EngineLink {
 
   /** Handles up to a turn of messages; true when there may be more. */
   #drain(handler: EngineLinkHandler): boolean {
+    this.#settle(handler)
+    // So much waits that it takes more than this turn: answers do not wait for it.
+    if (this.#settledEvents > EVENTS_A_TURN) handler.answered()
     let handled = 0
-    for (; handled < LINK_MESSAGES_A_TURN && !this.#ended; handled++) {
+    let events = 0
+    for (; handled < LINK_MESSAGES_A_TURN && events < EVENTS_A_TURN && !this.#ended; handled++) {
       const at = this.#reader.poll()
       if (at < 0) break
-      this.#handle(at, handler)
+      // It has come since.
+      if (this.#settled === 0) this.#settle(handler)
+      this.#settled--
+      events += this.#handle(at, handler)
       this.#reader.release()
     }
+    this.#settledEvents -= events
     // Between two messages of the same commands nothing is told: nobody sees half of what they did.
     if (handled > 0 && !this.#within) handler.flush()
-    return handled === LINK_MESSAGES_A_TURN
+    return handled === LINK_MESSAGES_A_TURN || events >= EVENTS_A_TURN
   }
 
-  #handle(at: number, handler: EngineLinkHandler): void {
+  /** Settles what has come since the last time. */
+  #settle(handler: EngineLinkHandler): void {
+    this.#reader.scanNew((at) => {
+      this.#settled++
+      if (this.#reader.words[(at >> 2) + Outbound.TYPE] !== OutboundType.Applied) return
+      const applied = this.#read(at)
+      this.#settledSeq = applied.lastSeq
+      this.#settledEvents += applied.count
+      handler.settled(applied)
+    })
+  }
+
+  /** The message at `at` as handlers get it. */
+  #read(at: number): Applied {
     const { words, floats } = this.#reader
     const word = at >> 2
     const float = at >> 3
-    const type = words[word + Outbound.TYPE]!
-    this.#handledSeq = floats[float + Outbound.SEQ_F64]!
-    this.#toldMs = Math.max(this.#toldMs, floats[float + Outbound.TIME_MS_F64]!)
-    const own = words[word + Outbound.CONNECTION]! === OWN
-    const ticket = own ? words[word + Outbound.REQUEST]! : NOBODY
+    const applied = this.#applied
+    applied.at = word + OUTBOUND_HEADER_WORDS
+    applied.count = words[word + Outbound.COUNT]!
+    applied.firstSeq = floats[float + Outbound.FIRST_SEQ_F64]!
+    applied.lastSeq = floats[float + Outbound.SEQ_F64]!
+    applied.timeMs = floats[float + Outbound.TIME_MS_F64]!
+    applied.ticket = this.#ticketOf(word)
+    applied.more = words[word + Outbound.MORE] === 1
+    return applied
+  }
+
+  /** Ticket of what this thread gave or asked. */
+  #ticketOf(word: number): number {
+    const { words } = this.#reader
+    return words[word + Outbound.CONNECTION] === OWN ? words[word + Outbound.REQUEST]! : NOBODY
+  }
+
+  /** Hands on one message; answers with how many events it told of. */
+  #handle(at: number, handler: EngineLinkHandler): number {
+    const { words, floats } = this.#reader
+    const type = words[(at >> 2) + Outbound.TYPE]!
+    this.#handledSeq = floats[(at >> 3) + Outbound.SEQ_F64]!
+    this.#toldMs = Math.max(this.#toldMs, floats[(at >> 3) + Outbound.TIME_MS_F64]!)
     if (type === OutboundType.Applied) {
-      const applied = this.#applied
-      applied.at = word + OUTBOUND_HEADER_WORDS
-      applied.count = words[word + Outbound.COUNT]!
-      applied.firstSeq = floats[float + Outbound.FIRST_SEQ_F64]!
-      applied.lastSeq = floats[float + Outbound.SEQ_F64]!
-      applied.timeMs = floats[float + Outbound.TIME_MS_F64]!
-      applied.ticket = ticket
-      applied.more = words[word + Outbound.MORE] === 1
+      const applied = this.#read(at)
       this.#within = applied.more
       handler.applied(applied)
-    } else if (type === OutboundType.Answer) {
-      this.#answer(ticket, at)
-    } else if (type === OutboundType.Stop) this.#end()
+      return applied.count
+    }
+    if (type === OutboundType.Answer) this.#answer(this.#ticketOf(at >> 2), at)
+    else if (type === OutboundType.Stop) this.#end()
+    return 0
   }
 
   #answer(ticket: number, at: number): void {

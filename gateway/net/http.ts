@@ -287,11 +287,25 @@ function question(
 ): void {
   const params = questionParams(path, method, query, request)
   const authorization = request.getHeader('authorization')
-  const session = authorization === '' ? undefined : tokens.session(authorization, reply.ip)
-  const caller = { ip: reply.ip, session, account: session?.account }
-  answer(reply, gateway.requests.ask(caller, method as PlainMethod, params), (result) =>
-    reply.json(200, result),
-  )
+  inTurn(gateway, reply, () => {
+    const session = authorization === '' ? undefined : tokens.session(authorization, reply.ip)
+    const caller = { ip: reply.ip, session, account: session?.account }
+    answer(reply, gateway.requests.ask(caller, method as PlainMethod, params), (result) =>
+      reply.json(200, result),
+    )
+  })
+}
+
+/** Answers when what was answered to anybody before is in what questions are answered from: at once, as a rule. */
+function inTurn(gateway: Gateway, reply: Reply, ask: () => void): void {
+  let isLater = false
+  gateway.caughtUp(() => {
+    if (isLater) guard(reply, ask)
+    else ask()
+  })
+  isLater = true
+  // `wait` of one that has been answered does nothing.
+  reply.wait()
 }
 
 /** Params of a GET's method, from path and query. @throws RequestError naming what is missing or unknown. */
@@ -342,7 +356,9 @@ function order(gateway: Gateway, frames: HttpFrames, method: Method, reply: Repl
     return
   }
   const caller = { ip: reply.ip, session: undefined, account: undefined }
-  answer(reply, gateway.requests.ask(caller, method as PlainMethod, body.params), tell)
+  inTurn(gateway, reply, () =>
+    answer(reply, gateway.requests.ask(caller, method as PlainMethod, body.params), tell),
+  )
 }
 
 function answer(

@@ -9,8 +9,14 @@ test('each connection counts once, and an account until its cancel is done', asy
   const told: FromGateway[] = []
   const submitted: { records: Int32Array; onApplied: (applied: { more: boolean }) => void }[] = []
   const submissions = {
-    submit: (records: Int32Array, _count: number, _bytes: unknown, _kind: unknown, onApplied: never) =>
-      submitted.push({ records, onApplied }) > 0,
+    submit: (
+      records: Int32Array,
+      _count: number,
+      _bytes: unknown,
+      _kind: unknown,
+      _when: unknown,
+      onApplied: never,
+    ) => submitted.push({ records, onApplied }) > 0,
   } as unknown as Submissions
   const cancels = new DisconnectCancels({ ended: false } as EngineLink, submissions, (message) =>
     told.push(message),

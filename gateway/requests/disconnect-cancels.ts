@@ -63,6 +63,7 @@ export class DisconnectCancels {
       1,
       NO_BYTES,
       AttachmentKind.None,
+      'in turn',
       ({ more }) => {
         // Not before: until then this gateway may die and take the command with it.
         if (!more) void this.#change(account, -1)

@@ -64,7 +64,7 @@ export function giveCommand(
 ): Promise<WireValue> {
   return new Promise((resolve, reject) => {
     let result: WireValue | undefined
-    const taken = submissions.submit(records, 1, attachment, attachmentKind, (applied) => {
+    const taken = submissions.submit(records, 1, attachment, attachmentKind, 'in turn', (applied) => {
       const { words, floats, at, count } = applied
       for (let index = 0; index < count; index++) {
         const word = at + index * EVENT_WORDS

@@ -1,6 +1,6 @@
 /**
  * The core of a client: its parts put together, and what a caller is given of each. Each part names what it needs and
- * whom it tells, and none knows this file: a connection that comes back by itself (connection.ts), the session logged
+ * whom it tells, and none knows this file: a connection that comes back by itself (server-connection.ts), the session logged
  * on to it (session-logon.ts), signed frames (frame-sender.ts), streams (streams.ts). What a connection or the
  * exchange says goes down that way: connection, session, then frames and streams. Typed calls are client.ts's.
  */
@@ -8,7 +8,7 @@ import { FRAMES_WAITING_MAX, RECONNECT_DELAY_MS_MAX, REQUEST_TIMEOUT_MS } from '
 import type { ClientOptions, ClientState, CommandResult, Notice, Session } from './client-types.js'
 import { checkOptions } from './client-options.js'
 import { Cloids } from './cloids.js'
-import { Connection } from './connection.js'
+import { ServerConnection } from './server-connection.js'
 import { GlassbookError } from '../base/errors.js'
 import { FrameSender } from './frame-sender.js'
 import {
@@ -48,7 +48,7 @@ export class ClientCore {
     for (const listener of [...this.#errorListeners]) callSafely(reportToConsole, listener, error)
   }
   protected readonly pauses = new Pauses()
-  readonly #connection: Connection
+  readonly #connection: ServerConnection
   readonly #logon: SessionLogon
   readonly #frames: FrameSender
   readonly #streams: Streams
@@ -60,7 +60,7 @@ export class ClientCore {
     checkOptions(options)
     this.options = options
     if (options.onError !== undefined) this.#errorListeners.add(options.onError)
-    const connection = new Connection(options, this.pauses, {
+    const connection = new ServerConnection(options, this.pauses, {
       greeted: () => this.#logon.logonAgain(),
       opened: () => {
         this.#frames.opened(this.#logon.session)

@@ -27,7 +27,7 @@ import type { WireValue } from '../wire/msgpack.js'
 import { domainPreimage } from '../wire/signed.js'
 import { Subprotocol } from '../wire/version.js'
 
-export type ConnectionOptions = Pick<
+export type ServerConnectionOptions = Pick<
   ClientOptions,
   | 'url'
   | 'encoding'
@@ -53,8 +53,8 @@ export interface ConnectionHandler {
   readonly report: Report
 }
 
-export class Connection {
-  readonly #options: ConnectionOptions
+export class ServerConnection {
+  readonly #options: ServerConnectionOptions
   readonly #handler: ConnectionHandler
   readonly #pauses: Pauses
   readonly #stateListeners: Listeners<[state: ClientState]>
@@ -73,7 +73,7 @@ export class Connection {
   #openedAtMs = 0
   #retryAfterMs = 0
 
-  constructor(options: ConnectionOptions, pauses: Pauses, handler: ConnectionHandler) {
+  constructor(options: ServerConnectionOptions, pauses: Pauses, handler: ConnectionHandler) {
     this.#options = options
     this.#pauses = pauses
     this.#handler = handler

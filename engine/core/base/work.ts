@@ -1,7 +1,10 @@
 /**
  * How much the message that is applied has done, in steps: makers met, orders scanned, expired, cancelled or
- * triggered. One bound for all of them keeps every message near a millisecond; what is left over ends with a
- * reason of its own or goes on in the next Time command.
+ * triggered. One bound for all of them: what is left over ends with a reason of its own or goes on in the next Time
+ * command. A step is not a time: some hundred nanoseconds in one account's orders, a few microseconds where each order
+ * is of another account and out of the cache, so a message of all its steps takes 0.2 to some 5 ms, and more while the
+ * process is cold (bench/results/engine.md). A protection that a fill reaches takes no step of its own, its mass cancel
+ * does. What counts as a step stands in old journals: it is never changed.
  *
  * Invariant: used <= max, between messages and within. Called by engine.ts (which sets it to zero), match.ts,
  * trading.ts, mass-cancels.ts and clock.ts.

@@ -67,8 +67,8 @@ export class MassCancels {
 
   /** False when the account has as many cancel-alls under way as it may and this would be one more. */
   hasRoom(wanted: MassCancel): boolean {
-    const jobs = this.ofAccount.get(wanted.account) ?? []
-    if (jobs.some((job) => isSame(job, wanted))) return true
+    const jobs = this.jobsOf(wanted.account)
+    if (jobs === undefined || jobs.some((job) => isSame(job, wanted))) return true
     const asked = jobs.filter(
       ({ reason }) => reason === CancelReason.CancelAll || reason === CancelReason.Disconnect,
     )
@@ -85,9 +85,20 @@ export class MassCancels {
     const isDone = this.workOff(wanted, uptoId)
     const owed = units > 0 ? units - this.pay(wanted.account, asset, units) : 0
     if (isDone) return false
-    const job = this.ofAccount.get(wanted.account)?.find((queued) => isSame(queued, wanted))
+    const { account, market, side, reason } = wanted
+    const job = this.jobsOf(account)?.find((queued) => isSame(queued, wanted))
+    // Written out: a match may leave a job for each of its makers, and a spread would cost more than the fill.
     if (job === undefined)
-      this.add({ ...wanted, haltedToo: true, uptoId, asset: owed > 0 ? asset : 0, units: owed })
+      this.add({
+        account,
+        market,
+        side,
+        reason,
+        haltedToo: true,
+        uptoId,
+        asset: owed > 0 ? asset : 0,
+        units: owed,
+      })
     else {
       job.uptoId = uptoId
       if (units > 0) {
@@ -141,11 +152,17 @@ export class MassCancels {
   /** Appends a job: the rest of a mass cancel, or one read from a snapshot. */
   add(job: Job): void {
     this.queue.push(job)
-    const own = this.ofAccount.get(job.account)
+    const own = this.jobsOf(job.account)
     if (own === undefined) this.ofAccount.set(job.account, [job])
     else own.push(job)
     this.ledger.accounts[job.account << ACCOUNT_SHIFT]! |= AccountFlag.MassCancel
     this.work.jobs++
+  }
+
+  /** Jobs of an account, first one first. Most accounts have none, which their flag says without a look into the map. */
+  private jobsOf(account: number): Job[] | undefined {
+    const hasJobs = (this.ledger.accounts[account << ACCOUNT_SHIFT]! & AccountFlag.MassCancel) !== 0
+    return hasJobs ? this.ofAccount.get(account) : undefined
   }
 
   private forget(job: Job): void {

@@ -30,6 +30,7 @@ import {
 } from '../contracts/model/batch.js'
 import { smallTrapdoor, trapdoorKey, trapdoorProof } from '../test/support/groth16-trapdoor.js'
 import { BalanceTree } from '../contracts/model/poseidon.js'
+import { type Machine, machine } from './support/machine.js'
 
 const KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
 const ROW_COUNTS = [1, 8, 64, 256]
@@ -288,14 +289,14 @@ async function measureExits(
   gas['refundDeposit'] = Number(await bench.vault(operator, 'refundDeposit', [position, 3n, 0n, 77n]))
 }
 
-function markdown({ gas, commits, fills }: Figures): string {
+function markdown({ gas, commits, fills }: Figures, { date, commit }: Machine): string {
   const lines = [
     '# Gas',
     '',
     `Whole transactions on anvil, calldata included; solc ${solcVersion}, optimizer runs ${compilerSettings.optimizer.runs}, ` +
       `IR pipeline, EVM ${compilerSettings.evmVersion}; ${ROWS_PER_CHUNK} rows a chunk, each proof really checked. ` +
-      `${ACCOUNTS} accounts; nothing is random, so every machine gives these figures (here Node ${process.version}). ` +
-      'Made by `npm run bench:gas`.',
+      `${ACCOUNTS} accounts; nothing is random, so every machine gives these figures for the same contracts: those of ` +
+      `${date.slice(0, 10)}, commit ${commit} (Node ${process.version}). Made by \`npm run bench:gas\`.`,
     '',
     '| rows | commit | commit a row | proofs of the batch |',
     '|---:|---:|---:|---:|',
@@ -305,7 +306,7 @@ function markdown({ gas, commits, fills }: Figures): string {
     '|---|---:|',
     ...Object.entries(gas).map(([name, used]) => `| ${name} | ${used} |`),
     '',
-    `Gas a fill, from the batch of ${commits.at(-1)!.rows} rows (netting ratio = fills for each net row):`,
+    `Gas a fill, from the batch of ${commits.at(-1)!.rows} rows, its own ${commits.at(-1)!.rows / ROWS_PER_CHUNK} proofs (netting ratio = fills for each net row; settle.md takes the costliest proof for every chunk instead):`,
     '',
     '| netting ratio | commit | commit and proofs |',
     '|---:|---:|---:|',
@@ -320,7 +321,10 @@ try {
   const figures = await measure(chain.rpcUrl)
   const folder = join(repositoryRoot, 'bench', 'results')
   mkdirSync(folder, { recursive: true })
+  const about = machine()
   const settings = {
+    date: about.date,
+    commit: about.commit,
     node: process.version,
     solc: solcVersion,
     ...compilerSettings,
@@ -328,8 +332,8 @@ try {
     accounts: ACCOUNTS,
   }
   writeFileSync(join(folder, 'gas.json'), `${JSON.stringify({ settings, ...figures }, null, 2)}\n`)
-  writeFileSync(join(folder, 'gas.md'), markdown(figures))
-  console.log(markdown(figures))
+  writeFileSync(join(folder, 'gas.md'), markdown(figures, about))
+  console.log(markdown(figures, about))
 } finally {
   await chain.stop()
 }

@@ -173,6 +173,10 @@ function describe(
       `  wait: ${unitsText(assets[asset]!, units)} asked for; if the operator does not answer, anybody may freeze ` +
         `the exchange after ${time(deadline)} (the chain's time is ${time(plan.chainTime)}): run this again then`,
     )
+  if (plan.unseenRequests > 0)
+    out(
+      `  ${plan.unseenRequests} forced withdrawals are open whose events the RPC endpoint does not show: if the time of one is over, the exchange could be frozen now; give an endpoint with the logs from the deployment on`,
+    )
   if (plan.steps.length + plan.waiting.length === 0) out('  nothing to do')
 }
 

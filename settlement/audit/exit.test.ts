@@ -119,6 +119,51 @@ test('a deposit that a silent operator ignores is asked for, and taken back afte
   expect(await held(fixture, 1, 0)).toBe(1_000_000n)
 })
 
+test('whoever asked, a request whose time is over is enough to leave', async () => {
+  const fixture = await start()
+  const client = chainClient([fixture.anvil.rpcUrl])
+  const { deployment } = fixture
+  const plan = (from: PublicClient, who: number) => planExit(from, deployment, owner(who).address)
+  const steps = async (from: PublicClient, who: number): Promise<unknown> =>
+    (await plan(from, who)).steps.map(({ what }) => what)
+  await fixture.deposit(1, 0, 1_000_000)
+  await fixture.deposit(3, 0, 4242)
+  process.env.GLASSBOOK_OWNER_KEY = keyOf(1)
+  expect((await told(() => glassbook(['exit', ...exitArgs(fixture, 1), '--send']))).code).toBe(3)
+  // Not yet: owner 3 asks for himself.
+  expect(await steps(client, 3)).toEqual(['request 0.004242 USDX'])
+  await fixture.passTime(EXIT_DELAY_SECONDS / 2)
+  process.env.GLASSBOOK_OWNER_KEY = keyOf(3)
+  const asked = await told(() => glassbook(['exit', ...exitArgs(fixture, 3), '--send']))
+  expect([asked.code, asked.out]).toEqual([3, expect.stringContaining('done: request 0.004242 USDX')])
+  // His own has half of its time left, that of account 1 none; another deposit was never asked for.
+  await fixture.passTime(EXIT_DELAY_SECONDS / 2 + 10)
+  await fixture.deposit(3, 1, 7)
+  expect(await steps(client, 3)).toEqual(['freeze: 1 USDX of account 1 were not paid in time'])
+  // The events of requests are left out, or are not kept: it is told, and he goes on as if there were none.
+  const refused = new RpcRequestError({
+    body: {},
+    url: 'a plain node',
+    error: { code: -32602, message: 'only recent blocks' },
+  })
+  for (const requests of [() => [], () => Promise.reject(refused)]) {
+    const blind = {
+      ...client,
+      getLogs: (request: { event?: { name: string } }) =>
+        request.event?.name === 'WithdrawalRequested' ? requests() : client.getLogs(request as never),
+    } as never
+    const { steps: left, waiting, unseenRequests } = await plan(blind, 3)
+    expect(left.map(({ what }) => what)).toEqual(['request 0.00000007 BTCX'])
+    expect(waiting).toHaveLength(1)
+    expect(unseenRequests).toBeGreaterThan(0)
+  }
+  const last = await told(() => glassbook(['exit', ...exitArgs(fixture, 3), '--send']))
+  expect([last.code, last.out]).toEqual([0, expect.stringContaining('done: take back deposit 1')])
+  expect(last.out).toContain('done: freeze: 1 USDX of account 1 were not paid in time')
+  expect(await held(fixture, 3, 0)).toBe(4242n)
+  expect(await held(fixture, 3, 1)).toBe(7n)
+})
+
 test.each(STUCK)(
   'a token that %s holds up no other asset, and the exit code says that something is left',
   async (_what, stuckCode) => {

@@ -1,7 +1,7 @@
 /**
  * Leaving without the operator, from chain data alone: asks for a forced withdrawal of what is proven and of what
- * was deposited and not consumed, freezes the exchange when it stays unanswered, escapes each balance with a proof
- * against the last proven root, takes back deposits that no proven batch consumed, and claims.
+ * was deposited and not consumed, freezes the exchange when it, or anybody else's, stays unanswered, escapes each
+ * balance with a proof against the last proven root, takes back deposits that no proven batch consumed, and claims.
  *
  * Invariant: the plan is a function of the chain, so it can be stopped after any step and started again;
  * nothing is kept outside the chain. No step moves anybody else's funds: the contracts pay owners only. A step that
@@ -16,6 +16,8 @@ import type { Checkpoint } from './checkpoint.js'
 import { bytesToHex, decodeUnits } from '../batch/commit.js'
 import type { QueuedDeposit } from '../chain/history.js'
 import { accountOf, indexOf } from '../batch/netting.js'
+import { LogsRefused } from '../chain/log-ranges.js'
+import { findOverdue, type OverdueSearch } from './overdue.js'
 import { unitsText } from './units-text.js'
 
 export interface ExitStep {
@@ -41,6 +43,8 @@ export interface ExitPlan {
   readonly waiting: readonly { readonly asset: number; readonly units: bigint; readonly deadline: number }[]
   /** Time of the block that comes next, by the chain; seconds since 1970. */
   readonly chainTime: number
+  /** Forced withdrawals of others that are open and whose events were not to be had: one of them may be overdue. */
+  readonly unseenRequests: number
 }
 
 /** The owner has no account, or the chain contradicts itself. */
@@ -90,10 +94,11 @@ export async function planExit(
     readSettlement<bigint>('provenDepositsConsumed'),
     nextBlockTime(client),
   ])
+  const from = checkpoint?.()
   const { tree, batches, deposits, report } = await audit(client, deployment, {
     onProgress,
     untilBatch: Number(provenCount),
-    ...(checkpoint === undefined ? {} : { checkpoint: checkpoint() }),
+    ...(from === undefined ? {} : { checkpoint: from }),
   })
   if (report.findings.length > 0 || tree.root !== provenRoot)
     throw new ExitError(
@@ -144,14 +149,10 @@ export async function planExit(
   })
   const balances: { asset: number; units: number }[] = []
   const deposited: { asset: number; units: number }[] = []
-  let isFreezing = false
+  const holdings: Holding[] = []
   for (const { id: asset } of deployment.assets) {
-    const name = deployment.assets[asset]!.symbol
-    const claimable = await readVault<bigint>('claimable', BigInt(account), BigInt(asset))
-    if (claimable > 0n)
-      toVault(`claim ${amount(asset, claimable)}`, 'claim', [BigInt(account), BigInt(asset)])
+    const key = [BigInt(account), BigInt(asset)] as const
     const { balance, siblings } = tree.proof(indexOf(account, asset))
-    const key = [BigInt(account), BigInt(asset)]
     const hasLeft = isFrozen && balance > 0 && (await readVault<boolean>('escaped', ...key))
     if (balance > 0 && !hasLeft) balances.push({ asset, units: balance })
     const waitingUnits = waitingDeposits.reduce(
@@ -159,31 +160,40 @@ export async function planExit(
       0,
     )
     if (waitingUnits > 0) deposited.push({ asset, units: waitingUnits })
-    const owed = balance + waitingUnits
-    const request = await readSettlement<{ remaining: bigint; requestedAt: number }>(
-      'requestOf',
-      BigInt(account),
-      BigInt(asset),
-    )
+    const request = await readSettlement<{ remaining: bigint; requestedAt: number }>('requestOf', ...key)
+    holdings.push({ asset, key, balance, siblings, hasLeft, owed: balance + waitingUnits, ...request })
+  }
+  const { overdue, unseen } = isFrozen
+    ? { overdue: undefined, unseen: 0 }
+    : await overdueFor(client, deployment, holdings, chainTime, from?.head.block)
+  for (const { asset, key, balance, siblings, hasLeft, owed, remaining, requestedAt } of holdings) {
+    const claimable = await readVault<bigint>('claimable', ...key)
+    if (claimable > 0n) toVault(`claim ${amount(asset, claimable)}`, 'claim', [...key])
     if (isFrozen) {
       if (balance > 0 && !hasLeft)
         toVault(`escape with ${amount(asset, balance)}`, 'escape', [...key, BigInt(balance), siblings])
-      if (request.remaining > 0n)
-        toSettlement(`take back the fee of the request for ${name}`, 'reclaimFee', key)
-      continue
-    }
-    if (request.remaining > 0n) {
-      const deadline = request.requestedAt + Number(await readSettlement<bigint>('exitDelay'))
-      if (chainTime <= deadline) waiting.push({ asset, units: request.remaining, deadline })
-      else if (!isFreezing) {
-        isFreezing = true
-        toSettlement(`freeze: ${amount(asset, request.remaining)} were not paid in time`, 'freeze', key)
-      }
-    } else if (owed > 0) {
+      if (remaining > 0n)
+        toSettlement(
+          `take back the fee of the request for ${deployment.assets[asset]!.symbol}`,
+          'reclaimFee',
+          [...key],
+        )
+    } else if (remaining > 0n) {
+      const deadline = requestedAt + Number(await readSettlement<bigint>('exitDelay'))
+      if (chainTime <= deadline) waiting.push({ asset, units: remaining, deadline })
+    } else if (owed > 0 && overdue === undefined) {
       // The fee may rise by a step with each request that is opened; the simulation before each send tells.
       const fee = await readSettlement<bigint>('currentRequestFee')
       toSettlement(`request ${amount(asset, owed)}`, 'requestWithdrawal', [...key, BigInt(owed)], fee)
     }
+  }
+  if (overdue !== undefined) {
+    const whose = overdue.account === account ? '' : ` of account ${overdue.account}`
+    toSettlement(
+      `freeze: ${amount(overdue.asset, overdue.remaining)}${whose} were not paid in time`,
+      'freeze',
+      [BigInt(overdue.account), BigInt(overdue.asset)],
+    )
   }
   if (isFrozen)
     for (const { position, asset, units } of waitingDeposits)
@@ -204,5 +214,56 @@ export async function planExit(
     steps,
     waiting,
     chainTime,
+    unseenRequests: unseen,
   }
+}
+
+/** What the owner has of an asset, and has asked for. */
+interface Holding {
+  readonly asset: number
+  /** Account and asset, as the contracts take them. */
+  readonly key: readonly [bigint, bigint]
+  /** Under the last proven root, with its proof. */
+  readonly balance: number
+  readonly siblings: readonly bigint[]
+  readonly hasLeft: boolean
+  /** With deposits that wait. */
+  readonly owed: number
+  /** Of a forced withdrawal; seconds since 1970. */
+  readonly remaining: bigint
+  readonly requestedAt: number
+}
+
+/**
+ * A request whose time is over: with it the exchange can be frozen now, whoever asked. The owner's own, or that of
+ * another when the owner has something to leave with, who would otherwise wait a whole exit delay more.
+ */
+async function overdueFor(
+  client: PublicClient,
+  deployment: ChainDeployment,
+  holdings: readonly Holding[],
+  chainTime: number,
+  checkpointBlock: number | undefined,
+): Promise<OverdueSearch> {
+  const read = (functionName: 'exitDelay' | 'openRequests'): Promise<bigint> =>
+    client.readContract({ address: deployment.settlement, abi: settlementAbi, functionName })
+  const asked = holdings.filter(({ remaining }) => remaining > 0n)
+  const exitDelay = Number(await read('exitDelay'))
+  const own = asked.find(({ requestedAt }) => chainTime > requestedAt + exitDelay)
+  if (own !== undefined) {
+    const { key, asset, remaining } = own
+    return { overdue: { account: Number(key[0]), asset, remaining }, unseen: 0 }
+  }
+  const others = Number(await read('openRequests')) - asked.length
+  if (others <= 0 || holdings.every(({ owed, remaining }) => owed === 0 && remaining === 0n))
+    return { overdue: undefined, unseen: 0 }
+  // Who keeps recent logs only may have those behind the checkpoint.
+  for (const block of [deployment.deployedAtBlock, checkpointBlock])
+    try {
+      if (block !== undefined)
+        return await findOverdue(client, deployment, { from: BigInt(block), chainTime })
+    } catch (error) {
+      if (!(error instanceof LogsRefused)) throw error
+    }
+  return { overdue: undefined, unseen: others }
 }

@@ -1,6 +1,8 @@
 /**
- * `npm run bench:gateway`: orders a second through the whole line, with the gateway in a process of its own, as
- * `glassbook start` has it, and the load generator in another on the same machine; open loop, latency from the planned send time. Then many connections.
+ * `npm run bench:gateway`: orders a second through the whole line, with the gateway in a process of its own, apart as in
+ * `glassbook start`, and the load generator in another on the same machine; open loop, latency of frames taken from the
+ * planned send time. Chain, settlement and prover are left out, limits lifted. Then many connections, with the gateway
+ * in the engine's process.
  * After each run the journal is replayed and compared with what the live engine and the clients knew.
  *
  *   node dist/bench/gateway.js [--rate N] [--seconds S] [--warmup S] [--frame N] [--connections N]
@@ -29,15 +31,15 @@ const coresOf = (threads: Readonly<Record<string, number>>): string =>
     .join(', ')
 
 function print(result: RunResult): void {
-  const { options, ordersPerSecond, latencyMs, threads, generatorCores, refusedFrames, sendLagMs, journal } =
-    result
+  const { options, ordersPerSecond, latencyMs, threads, generatorCores, sendLagMs, journal } = result
+  const { refusedFrames, lostFrames } = result
   const { p50, p99, p999, max } = latencyMs
   console.log(
-    `${options.name}: asked ${options.rate}/s, answered ${Math.round(ordersPerSecond)}/s, refused frames ${refusedFrames}; ` +
-      `ms p50 ${p50.toFixed(2)} p99 ${p99.toFixed(2)} p99.9 ${p999.toFixed(2)} max ${max.toFixed(1)}; ` +
+    `${options.name}: asked ${options.rate}/s, answered ${Math.round(ordersPerSecond)}/s, refused frames ${refusedFrames}, not answered ${lostFrames}; ` +
+      `of frames taken ms p50 ${p50.toFixed(2)} p99 ${p99.toFixed(2)} p99.9 ${p999.toFixed(2)} max ${max.toFixed(1)}; ` +
       `generator late p99 ${sendLagMs.p99.toFixed(2)} ms\n` +
       `  cores: ${coresOf(threads)}; generator ${generatorCores.toFixed(2)}; ` +
-      `replayed to the same state at seq ${journal.seq}, ${journal.journaledOrders} orders, ${journal.replaySeconds.toFixed(1)} s`,
+      `replayed to the same state at seq ${journal.seq}, ${journal.journaledOrders} orders, ${journal.rejected} rejected, ${journal.replaySeconds.toFixed(1)} s`,
   )
 }
 

@@ -1,5 +1,6 @@
 /**
- * Many connections, for bench/gateway.ts; the clients are in a process of their own (fanout-clients.ts):
+ * Many connections, for bench/gateway.ts; the gateway is in the engine's process, limits lifted; the clients are in a
+ * process of their own (fanout-clients.ts):
  *
  *   market data   1,000 subscribers of one book, 1,000 updates a second
  *   connections   10,000 idle and 1,000 active ones, each an order a second

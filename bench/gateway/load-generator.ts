@@ -7,6 +7,7 @@
  * Takes its options from its parent, says 'start' when the load begins, and answers with the result.
  */
 import { createHash, sign, type KeyObject, createPrivateKey } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
 import { build } from 'hdr-histogram-js'
 import { CommandKind, TimeInForce } from '../../engine/codes.js'
 import { createClient, createSessionKey } from '../../sdk/index.js'
@@ -30,13 +31,15 @@ export interface LoadOptions {
 
 export interface LoadResult {
   readonly sentOrders: number
-  /** Of frames that were answered: taken, or refused. */
+  /** Of frames that were answered: taken, or refused. Taken ones hold commands that the engine rejects, too. */
   readonly acknowledgedOrders: number
   readonly refusedOrders: number
   readonly refusedFrames: number
+  /** Never answered within ANSWERS_MS of the last one sent. */
+  readonly lostFrames: number
   readonly seconds: number
   readonly ordersPerSecond: number
-  /** Milliseconds from planned send time, of answers within the measured time. */
+  /** Milliseconds from planned send time, of frames taken within the measured time: not of refused or lost ones. */
   readonly latencyMs: Record<'p50' | 'p90' | 'p99' | 'p999' | 'max', number>
   readonly cpuSeconds: number
   readonly signingSeconds: number
@@ -49,40 +52,46 @@ const MID = 100_000
 /** What a server that was asked for more than it can do gets to catch up in. */
 const ANSWERS_MS = 60_000
 
-/** Commands of frame `k` of a connection: 7 in 16 rest, 7 cancel the ones before, 2 cross (IOC). */
-function commands(connection: number, k: number, size: number): WireCommand[] {
-  const base = (BigInt(connection) << 40n) | (BigInt(k) << 8n)
-  const buyer = connection % 2 === 0
-  const resting = Math.floor((size * 7) / 16)
-  const list: WireCommand[] = []
-  for (let index = 0; index < resting; index++) {
-    list.push({
+/** Commands of a connection come in rounds of 16: 7 rest, 7 cancel those of the round before, 2 cross (IOC). */
+const ROUND = 16
+const RESTING = 7
+
+/** Commands of frame `k` of a connection: the next `size` of its rounds, whatever the size. */
+export function commands(connection: number, k: number, size: number): WireCommand[] {
+  return Array.from({ length: size }, (_, index) => {
+    const number = k * size + index
+    return command(connection, Math.floor(number / ROUND), number % ROUND)
+  })
+}
+
+function command(connection: number, round: number, place: number): WireCommand {
+  const cloid = (of: number, index: number): bigint =>
+    (BigInt(connection) << 40n) | (BigInt(of) << 8n) | BigInt(index)
+  const isBuyer = connection % 2 === 0
+  const side = isBuyer ? 0 : 1
+  if (place < RESTING) {
+    const away = place + (round % 5)
+    return {
       kind: CommandKind.Place,
       market: MARKET,
-      side: buyer ? 0 : 1,
-      ticks: buyer ? MID - index - (k % 5) : MID + 1 + index + (k % 5),
-      lots: 10 + index,
-      cloid: base | BigInt(index),
-    })
-  }
-  if (k > 0) {
-    const before = (BigInt(connection) << 40n) | (BigInt(k - 1) << 8n)
-    for (let index = 0; index < resting; index++) {
-      list.push({ kind: CommandKind.Cancel, market: MARKET, cloid: before | BigInt(index) })
+      side,
+      ticks: isBuyer ? MID - away : MID + 1 + away,
+      lots: 10 + place,
+      cloid: cloid(round, place),
     }
   }
-  for (let index = list.length; index < size; index++) {
-    list.push({
-      kind: CommandKind.Place,
-      market: MARKET,
-      side: buyer ? 0 : 1,
-      ticks: buyer ? MID + 20 : MID - 20,
-      lots: 1,
-      cloid: base | BigInt(128 + index),
-      timeInForce: TimeInForce.IOC,
-    })
+  // There is nothing to cancel in the first round: it crosses instead.
+  if (round > 0 && place < 2 * RESTING)
+    return { kind: CommandKind.Cancel, market: MARKET, cloid: cloid(round - 1, place - RESTING) }
+  return {
+    kind: CommandKind.Place,
+    market: MARKET,
+    side,
+    ticks: isBuyer ? MID + 20 : MID - 20,
+    lots: 1,
+    cloid: cloid(round, 128 + place),
+    timeInForce: TimeInForce.IOC,
   }
-  return list
 }
 
 interface Connection {
@@ -211,13 +220,17 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
     await new Promise((resolve) => setTimeout(resolve, 20))
   const { user, system } = process.cpuUsage(cpu)
   for (const { raw } of connections) raw.socket.destroy()
-  const measuredSeconds = (Math.max(lastAnswerAt, start) - start) / 1000 - options.warmupSeconds
+  const measuredSeconds = Math.max(
+    0.001,
+    (Math.max(lastAnswerAt, start) - start) / 1000 - options.warmupSeconds,
+  )
   const ms = (percentile: number): number => latency.getValueAtPercentile(percentile) / 1000
   return {
     sentOrders: frames * options.frame,
     acknowledgedOrders: (answered - refused) * options.frame,
     refusedOrders: refused * options.frame,
     refusedFrames: refused,
+    lostFrames: frames - answered,
     seconds: measuredSeconds,
     ordersPerSecond: (answeredInTime * options.frame) / measuredSeconds,
     latencyMs: { p50: ms(50), p90: ms(90), p99: ms(99), p999: ms(99.9), max: latency.maxValue / 1000 },
@@ -241,7 +254,7 @@ function readId(body: Buffer): number | undefined {
   return undefined
 }
 
-if (process.send !== undefined) {
+if (process.send !== undefined && process.argv[1] === fileURLToPath(import.meta.url)) {
   process.once('message', (options: LoadOptions) => {
     runLoad(options).then(
       (result) => process.send!(result, () => process.exit(0)),

@@ -14,6 +14,7 @@ export interface GatewayResults {
     /** Of the last minute, before and after: what else ran here. */
     readonly loadAverage: readonly [before: number, after: number]
     readonly date: string
+    readonly commit: string
   }
   readonly runs: readonly RunResult[]
   readonly fanout: readonly FanoutReport[]
@@ -56,12 +57,19 @@ function loadRow({
   serverCores,
   generatorCores,
   sendLagMs,
+  refusedFrames,
+  lostFrames,
+  journal,
 }: RunResult): string {
   const target = TARGETS[options.name] ?? {}
   return row(
     options.name,
     count(options.rate),
+    count(options.rate / options.frame),
     against(ordersPerSecond, count(ordersPerSecond), target.ordersPerSecond, true),
+    count(refusedFrames),
+    count(lostFrames),
+    count(journal.rejected),
     against(latencyMs.p50, ms(latencyMs.p50), target.p50, false),
     against(latencyMs.p99, ms(latencyMs.p99), target.p99, false),
     ms(latencyMs.p999),
@@ -117,13 +125,15 @@ function bounds({ machine, runs }: GatewayResults): string[] {
   return [
     '## What bounds it',
     '',
-    `At saturation ${bound}.`,
+    ordersPerSecond >= saturated.options.rate * REACHED
+      ? `The last rate was met, so nothing was saturated: ${bound}.`
+      : `At saturation ${bound}.`,
     '',
     ...table(
       ['thread', 'µs an order', 'orders a second that one core of it carries'],
       perOrder.map(({ name, micros }) => row(name, micros.toFixed(2), count(1e6 / micros))),
     ),
-    `The server's threads cost ${serverMicros.toFixed(2)} µs an order together, the generator ${(totalMicros - serverMicros).toFixed(2)}. Engine, journal and each gateway thread are one thread each; the thread pool, which checks the signatures, spreads over as many cores as there are (\`UV_THREADPOOL_SIZE\`, four by default). From these costs, and nothing else, a further core gives:`,
+    `The server's threads cost ${serverMicros.toFixed(2)} µs an order together, the generator ${(totalMicros - serverMicros).toFixed(2)}. Engine, journal and each gateway thread are one thread each; the thread pool, which checks the signatures, spreads over as many cores as there are (\`UV_THREADPOOL_SIZE\`, four by default). What follows was not measured: from these costs, and nothing else, a further core would give:`,
     '',
     ...table(
       ['cores', 'orders a second, generator on the same machine', 'generator elsewhere'],
@@ -163,7 +173,7 @@ function fanoutRows(fanout: readonly FanoutReport[]): string[] {
         ),
       ),
     ),
-    'Market data: from the planned send time of an update to the arrival of the event that holds it, at 20 of the subscribers. Connections: from planned send time to the answer. Return: from the moment when all are cut to the answer of the subscription that resumes.',
+    "The gateway is in the engine's process here, limits lifted. Market data: from the planned send time of an update to the arrival of the event that holds it, at 20 of the subscribers. Connections: from planned send time to the answer. Return: from the moment when all are cut to the answer of the subscription that resumes.",
     '',
   ]
 }
@@ -177,15 +187,19 @@ export function gatewayReport(results: GatewayResults): string {
   return [
     '# Gateway benchmark',
     '',
-    `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, Node ${machine.node}, ${machine.date}; load average before ${before.toFixed(1)}, after ${after.toFixed(1)}. \`npm run bench:gateway\`.`,
+    `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, Node ${machine.node}, ${machine.date}, commit ${machine.commit}; load average before ${before.toFixed(1)}, after ${after.toFixed(1)}. \`npm run bench:gateway\`.`,
     '',
-    'Orders through the whole line: WebSocket, gateway thread (in a process of its own, as `glassbook start` has it), P-256 check of each frame, bridge, ring, engine, journal with fdatasync before the answer, history files. Frames of 16 commands (7 rest, 7 cancel, 2 cross) on 8 connections. Open loop: a frame is sent when it is due, answered or not, and its latency runs from then. The generator is a process of its own on the same machine and signs all frames before the load begins.',
+    'Orders through the whole line: WebSocket, gateway thread (in a process of its own, apart as in `glassbook start`; without chain, settlement and prover, limits lifted), P-256 check of each frame, bridge, ring, engine, journal with fdatasync before the answer, history files. Frames of 16 commands (7 rest, 7 cancel, 2 cross) on 8 connections. Open loop: a frame is sent when it is due, answered or not, and its latency runs from then; percentiles are of frames taken, those refused or not answered are counted beside. The generator is a process of its own on the same machine and signs all frames before the load begins.',
     '',
     ...table(
       [
         'run',
-        'asked/s',
-        'answered/s',
+        'orders asked/s',
+        'frames/s',
+        'orders taken/s',
+        'frames refused',
+        'not answered',
+        'commands rejected',
         'ms p50',
         'p99',
         'p99.9',
@@ -196,7 +210,7 @@ export function gatewayReport(results: GatewayResults): string {
       ],
       runs.map(loadRow),
     ),
-    `In brackets the targets. After each run the journal was replayed from its start: ${checks.length} of ${checks.length} runs ended in the live engine's state hash, and ${count(orders)} acknowledged orders were ${count(orders)} journaled ones.`,
+    `In brackets the targets. After each run the journal was replayed from its start: ${checks.length} of ${checks.length} runs ended in the live engine's state hash, with ${count(orders)} orders in the journals: every acknowledged one, those that the engine rejected among them.`,
     '',
     ...threadTables(runs),
     ...bounds(results),

@@ -2,17 +2,20 @@
  * `glassbook audit`: rebuilds every balance from chain data alone. `glassbook replay DIR --rpc URL`:
  * recomputes every batch from the journal and compares it with the chain.
  *
- * Exit codes: 0 = all agrees, 1 = a difference (named) or a failure, 2 = wrong use.
+ * Exit codes: 0 = all agrees, 1 = a difference (named) or a failure, 2 = wrong use, 3 = nothing differs, and not all
+ * that --calldata asks for could be compared (said what).
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { audit } from '../../settlement/audit/audit.js'
 import { CHECKPOINT_BEGINS, readCheckpoint, writeCheckpoint } from '../../settlement/audit/checkpoint.js'
 import { accountOf, assetOf } from '../../settlement/batch/netting.js'
+import type { CalldataReport } from '../../settlement/chain/history.js'
 import { replayAgainstChain } from '../../settlement/audit/replay.js'
 import { unitsText } from '../../settlement/audit/units-text.js'
 import { type ChainFlags, askingChain, connect, expectFiles, progressBar, toJson } from './chain-options.js'
 
+const NOT_ALL_COMPARED = 3
 const BALANCES_HEAD = 'account,asset,units'
 
 export interface AuditFlags extends ChainFlags {
@@ -67,13 +70,14 @@ export function runAudit(values: AuditFlags): Promise<number> {
       out(`balances            ${report.accountsAndAssets} that are not zero`)
       for (const asset of deployment.assets)
         out(`  ${asset.symbol.padEnd(17)} ${unitsText(asset, report.totals[asset.id]!)}`)
-      if (values.calldata === true && report.withoutCalldata > 0)
-        out(`calldata            missing for ${report.withoutCalldata} batches: the node has dropped it`)
+      for (const line of calldataLines(report.calldata)) out(`calldata            ${line}`)
       for (const { batch, text, index } of report.findings)
         out(`DIFFERENCE in batch ${batch}: ${text}${index === undefined ? '' : ` (leaf ${index})`}`)
-      if (report.findings.length === 0) out('everything agrees')
+      if (report.findings.length === 0)
+        out(isWhole(report.calldata) ? 'everything agrees' : 'nothing that was compared differs')
     }
-    return report.findings.length === 0 ? 0 : 1
+    if (report.findings.length > 0) return 1
+    return isWhole(report.calldata) ? 0 : NOT_ALL_COMPARED
   })
 }
 
@@ -101,7 +105,13 @@ export function runChainReplay(
           `(${rate} commands/s): ${report.fills} fills, ${report.rows} rows, root ${report.root}\n`,
       )
       process.stdout.write(`compared with the chain as of ${blockText(report)}\n`)
-      if (difference === undefined) process.stdout.write('everything agrees with the chain\n')
+      for (const line of calldataLines(report.calldata)) process.stdout.write(`calldata: ${line}\n`)
+      if (difference === undefined)
+        process.stdout.write(
+          isWhole(report.calldata)
+            ? 'everything agrees with the chain\n'
+            : 'nothing that was compared differs from the chain\n',
+        )
       else {
         const where = difference.row === undefined ? '' : ` ${difference.row} (leaf ${difference.index})`
         process.stdout.write(
@@ -110,8 +120,28 @@ export function runChainReplay(
         )
       }
     }
-    return difference === undefined ? 0 : 1
+    if (difference !== undefined) return 1
+    return isWhole(report.calldata) ? 0 : NOT_ALL_COMPARED
   })
+}
+
+/** Whether all that was asked for was compared. */
+const isWhole = ({ dropped, innerCalls }: CalldataReport): boolean => dropped + innerCalls === 0
+
+/** Which calldata was not compared, why, and what is known of those batches nevertheless. */
+function calldataLines(report: CalldataReport): string[] {
+  const { dropped, innerCalls } = report
+  if (isWhole(report)) return []
+  const of = (count: number): string => `${count} ${count === 1 ? 'batch' : 'batches'}`
+  return [
+    ...(dropped === 0 ? [] : [`not compared for ${of(dropped)}: the node has dropped the transaction`]),
+    ...(innerCalls === 0
+      ? []
+      : [
+          `not compared for ${of(innerCalls)}: committed through another contract, so that the transaction does not have it as its input`,
+        ]),
+    'of these, z stands for it: the hash, in the event, of all that was committed',
+  ]
 }
 
 /** The moment that an answer holds for. */

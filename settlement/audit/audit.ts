@@ -10,8 +10,15 @@ import type { ChainDeployment } from '../chain/chain.js'
 import { bytesToHex, challenge, decodeRows, decodeUnits, type BatchData } from '../batch/commit.js'
 import { HASH_THREADS_MAX } from '../limits.js'
 import { checkCheckpoint, type Checkpoint } from './checkpoint.js'
-import { extendQueue } from '../chain/deposit-queue.js'
-import { readBatches, readDeposits, type PostedBatch, type QueuedDeposit } from '../chain/history.js'
+import { encodeQueue, extendQueue } from '../chain/deposit-queue.js'
+import {
+  calldataReport,
+  readBatches,
+  readDeposits,
+  type CalldataReport,
+  type PostedBatch,
+  type QueuedDeposit,
+} from '../chain/history.js'
 import { NotConserved, assertConserved, indexOf, type Rows } from '../batch/netting.js'
 import { StateTree } from '../tree/tree.js'
 
@@ -35,8 +42,7 @@ export interface AuditReport {
   readonly provenBatches: number
   readonly rows: number
   readonly deposits: number
-  /** Batches whose calldata was not compared: not asked for, or not kept by the node. */
-  readonly withoutCalldata: number
+  readonly calldata: CalldataReport
   readonly root: bigint
   readonly provenRoot: bigint
   readonly accountsAndAssets: number
@@ -50,7 +56,10 @@ export interface AuditOptions {
   readonly onProgress?: (share: number) => void
   /** Last batch to look at; all unless given. */
   readonly untilBatch?: number
-  /** Also compare the calldata of each commit with its event, its chunks' roots and its z: one more call a batch. */
+  /**
+   * Also compare the calldata of each commit with its event, its chunks' roots and its z: one more call a batch. Of a
+   * commit whose calldata is not to be had, z is compared with the rebuilt batch.
+   */
   readonly calldata?: boolean
   /** Begin behind it, once the chain has confirmed it. */
   readonly checkpoint?: Checkpoint
@@ -169,7 +178,7 @@ export async function audit(
       provenBatches: Number(provenCount),
       rows: done.rows,
       deposits: queueFrom + deposits.length,
-      withoutCalldata: calldata ? batches.filter(({ data }) => data === undefined).length : batches.length,
+      calldata: calldataReport(calldata, batches),
       root: tree.root,
       provenRoot,
       accountsAndAssets: balances.size,
@@ -225,7 +234,18 @@ function checkBatch(
     return findings
   }
   if (data !== undefined) compareCalldata(deployment, batch, data, rows, queued, say)
-  if (findings.length === 0) applyRows(tree, batch, rows, say)
+  // What its calldata would say, z says as well: it is the hash of all that was committed.
+  const rebuiltZ =
+    batch.missing === undefined
+      ? undefined
+      : (chunkRoots: readonly bigint[]) =>
+          challenge(deployment, header, {
+            chunkRoots,
+            rows: batch.rows,
+            deposits: encodeQueue(queued),
+            withdrawals: batch.withdrawals,
+          })
+  if (findings.length === 0) applyRows(tree, batch, rows, say, rebuiltZ)
   if (findings.length > 0) return findings
   done.batches = number
   done.lastSeq = header.lastSeq
@@ -263,20 +283,24 @@ function compareCalldata(
     say(
       `the event tells withdrawals ${bytesToHex(batch.withdrawals)}, the calldata ${bytesToHex(data.withdrawals)}`,
     )
-  const expected = queued.map(
-    ({ account, asset, units, owner }) =>
-      indexOf(account, asset).toString(16).padStart(8, '0') +
-      units.toString(16).padStart(16, '0') +
-      owner.slice(2).toLowerCase(),
-  )
-  if (bytesToHex(data.deposits) !== `0x${expected.join('')}`)
-    say(`consumes deposits ${bytesToHex(data.deposits)}, the queue has 0x${expected.join('')}`)
+  const expected = encodeQueue(queued)
+  if (!sameBytes(data.deposits, expected))
+    say(`consumes deposits ${bytesToHex(data.deposits)}, the queue has ${bytesToHex(expected)}`)
   const z = challenge(deployment, batch.header, data)
   if (z !== batch.z) say(`z is ${batch.z}, its calldata gives ${z}`)
 }
 
-/** Applies a batch and compares each root that was posted; leaves the tree as it was where one differs. */
-function applyRows(tree: StateTree, batch: PostedBatch, { indices, deltas }: Rows, say: Say): void {
+/**
+ * Applies a batch and compares each root that was posted, and z where `rebuiltZ` says what it must be; leaves the
+ * tree as it was where one differs.
+ */
+function applyRows(
+  tree: StateTree,
+  batch: PostedBatch,
+  { indices, deltas }: Rows,
+  say: Say,
+  rebuiltZ: ((chunkRoots: readonly bigint[]) => bigint) | undefined,
+): void {
   const balances = Float64Array.from(indices, (index, row) => tree.balanceOf(index) + deltas[row]!)
   const bad = balances.findIndex((balance) => balance < 0 || !Number.isSafeInteger(balance))
   if (bad >= 0)
@@ -291,6 +315,7 @@ function applyRows(tree: StateTree, batch: PostedBatch, { indices, deltas }: Row
   const changes = tree.endBatch()
   const posted = batch.data?.chunkRoots
   const wrong = posted === undefined ? -1 : roots.findIndex((ours, chunk) => posted[chunk] !== ours)
+  const z = rebuiltZ?.(roots)
   if (wrong >= 0) {
     const [from, to] = [wrong * rowsPerChunk, Math.min((wrong + 1) * rowsPerChunk, indices.length)]
     say(
@@ -298,6 +323,7 @@ function applyRows(tree: StateTree, batch: PostedBatch, { indices, deltas }: Row
         `is ${posted![wrong]}, rebuilt ${roots[wrong]}`,
     )
   } else if (batch.header.newRoot !== root) say(`new root is ${batch.header.newRoot}, rebuilt ${root}`)
+  else if (z !== undefined && z !== batch.z) say(`z is ${batch.z}, the rebuilt batch gives ${z}`)
   else return
   tree.restore(changes.keys, changes.before)
 }

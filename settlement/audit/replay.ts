@@ -1,18 +1,29 @@
 /**
  * The auditor's replay: from the journal alone, recompute every batch that the chain has (rows, roots,
- * fills root, journal head, deposits, withdrawals) and compare. The same follower and the same sealing as the
- * live settler's, cut where the chain's headers say.
+ * fills root, journal head, deposits, withdrawals, and z, the hash of all that was committed) and compare. The same
+ * follower and the same sealing as the live settler's, cut where the chain's headers say. Whose a deposit is, and who
+ * owns an account, the vault says: the journal's deposits are compared with its queue.
  */
 import type { Address, PublicClient } from 'viem'
-import { settlementAbi } from '../../contracts/abi.js'
+import { settlementAbi, vaultAbi } from '../../contracts/abi.js'
 import { BACKLOG_MAX } from '../limits.js'
 import { Beside } from './beside.js'
 import type { ChainDeployment } from '../chain/chain.js'
-import { RECORD_BYTES, bytesToHex, decodeRows } from '../batch/commit.js'
+import { EMPTY_QUEUE, extendQueue } from '../chain/deposit-queue.js'
+import { RECORD_BYTES, bytesToHex, challenge, decodeRows, type CommitDomain } from '../batch/commit.js'
 import type { EngineCapacities } from '../../engine/types.js'
-import { Follower } from '../follow/follow.js'
+import { Follower, addressOf } from '../follow/follow.js'
 import { FILL_BYTES } from '../batch/fills-root.js'
-import { readBatches, readOwners, type PostedBatch } from '../chain/history.js'
+import {
+  calldataReport,
+  readBatches,
+  readDeposits,
+  readOwners,
+  type CalldataReport,
+  type PostedBatch,
+  type QueuedDeposit,
+} from '../chain/history.js'
+import { accountOf, assetOf, type QueuedUnits } from '../batch/netting.js'
 import { TREE_DEPTH, emptyRoots } from '../tree/tree.js'
 import type { ApplyAnswer, ApplyQuestion } from './tree-thread.js'
 
@@ -21,7 +32,10 @@ export interface ReplayOptions {
   readonly capacities?: EngineCapacities
   readonly client: PublicClient
   readonly deployment: ChainDeployment
-  /** Also compare what only the calldata of a commit says: chunk roots and deposits. One more call a batch. */
+  /**
+   * Also compare chunk roots and deposits with the calldata of each commit: where z differs it says which of them
+   * does. One more call a batch.
+   */
   readonly calldata?: boolean
   readonly onProgress?: (batch: number, batches: number) => void
 }
@@ -30,9 +44,22 @@ export interface ReplayBatchesOptions {
   readonly dataDir: string
   readonly capacities?: EngineCapacities
   readonly batches: readonly PostedBatch[]
-  /** Owners by account, as the vault registered them; absent = not compared. */
-  readonly owners?: ReadonlyMap<number, Address>
+  /** What z is made for; absent = z is not compared. */
+  readonly domain?: CommitDomain
+  /**
+   * What the vault says now; absent = not compared. Asked again when the journal's end, which may have been written
+   * since, says more than the first answer.
+   */
+  readonly vault?: () => Promise<VaultRecords>
   readonly onProgress?: (batch: number, batches: number) => void
+}
+
+/** What the vault says of accounts and deposits at one block. */
+export interface VaultRecords {
+  /** Owners by account, as it registered them. */
+  readonly owners: ReadonlyMap<number, Address>
+  /** The whole queue, from position 0. */
+  readonly deposits: readonly QueuedDeposit[]
 }
 
 export interface ReplayReport {
@@ -52,11 +79,12 @@ export interface ChainReplayReport extends ReplayReport {
   /** The block that it holds for, and its time in seconds since 1970. */
   readonly block: number
   readonly time: number
+  readonly calldata: CalldataReport
 }
 
 export interface ReplayDifference {
   readonly batch: number
-  /** Which part: a header field, "row", "deposits", "withdrawals", "journal". */
+  /** Which part: a header field, "row", "deposit N", "deposits", "withdrawals", "z", "journal". */
   readonly part: string
   /** Row number and leaf index where it is a row. */
   readonly row?: number
@@ -65,7 +93,10 @@ export interface ReplayDifference {
   readonly journal: string
 }
 
-/** The endpoint does not show the events of every batch that the contract has. That says nothing of the journal. */
+/**
+ * The endpoint does not show the events of every batch, deposit or account that the contracts have. That says nothing
+ * of the journal.
+ */
 export class EventsMissing extends Error {
   override readonly name = 'EventsMissing'
 }
@@ -88,9 +119,18 @@ export async function replayAgainstChain(options: ReplayOptions): Promise<ChainR
       `the contract has ${count} batches, and the RPC endpoint does not show the events of batch ` +
         `${(gap < 0 ? batches.length : gap) + 1}: ask one that has all logs since block ${deployment.deployedAtBlock}`,
     )
-  const owners = await readOwners(client, deployment)
-  const replayed = await replayBatches({ ...rest, batches, owners })
-  const report = { ...replayed, block: Number(blockNumber), time: Number(timestamp) }
+  const replayed = await replayBatches({
+    ...rest,
+    batches,
+    domain: deployment,
+    vault: () => readVault(client, deployment),
+  })
+  const report = {
+    ...replayed,
+    block: Number(blockNumber),
+    time: Number(timestamp),
+    calldata: calldataReport(calldata, batches),
+  }
   if (report.difference !== undefined || report.root === lastRoot) return report
   const difference = {
     batch: report.batches,
@@ -101,9 +141,42 @@ export async function replayAgainstChain(options: ReplayOptions): Promise<ChainR
   return { ...report, difference }
 }
 
+/**
+ * Accounts and deposits as the vault's events tell them at the newest block.
+ * @throws EventsMissing when they are not all that the vault has.
+ */
+export async function readVault(client: PublicClient, deployment: ChainDeployment): Promise<VaultRecords> {
+  const blockNumber = await client.getBlockNumber({ cacheTime: 0 })
+  const vault = { address: deployment.vault, abi: vaultAbi, blockNumber } as const
+  const [accounts, count] = await Promise.all([
+    client.readContract({ ...vault, functionName: 'accountCount' }),
+    client.readContract({ ...vault, functionName: 'depositCount' }),
+  ])
+  const hash = await client.readContract({ ...vault, functionName: 'depositHash', args: [count] })
+  const owners = await readOwners(client, deployment, blockNumber)
+  const deposits = await readDeposits(client, deployment, blockNumber)
+  const ask = `ask one that has all logs since block ${deployment.deployedAtBlock}`
+  if (BigInt(owners.size) !== accounts)
+    throw new EventsMissing(
+      `the vault has ${accounts} accounts, and the RPC endpoint shows events of ${owners.size}: ${ask}`,
+    )
+  if (BigInt(deposits.length) !== count)
+    throw new EventsMissing(
+      `the vault has ${count} deposits, and the RPC endpoint shows events of ${deposits.length}: ${ask}`,
+    )
+  const shown = deposits.reduce(extendQueue, EMPTY_QUEUE)
+  if (shown !== hash)
+    throw new EventsMissing(
+      `the vault's deposits have hash ${hash}, and those that the RPC endpoint shows ${shown}: ${ask}`,
+    )
+  return { owners, deposits }
+}
+
 /** A batch whose parts are being recomputed. */
 interface OpenBatch {
   readonly posted: PostedBatch
+  /** Of its deposits, what differs from the vault's queue. */
+  readonly wrongDeposit: ReplayDifference | undefined
   readonly applied: Promise<ApplyAnswer>
   readonly fillsRoot: Promise<Uint8Array>
   readonly fillCount: number
@@ -114,21 +187,26 @@ interface OpenBatch {
  * are hashed on threads of their own, some batches behind.
  */
 export async function replayBatches(options: ReplayBatchesOptions): Promise<ReplayReport> {
-  const { dataDir, capacities, batches, owners, onProgress } = options
+  const { dataDir, capacities, batches, domain, vault, onProgress } = options
+  const records = await vault?.()
   const follower = new Follower({ dataDir, ...(capacities === undefined ? {} : { capacities }) })
   const tree = new Beside<ApplyQuestion, ApplyAnswer>(new URL('./tree-thread.js', import.meta.url))
   const hasher = new Beside<Uint8Array, Uint8Array>(new URL('./fills-thread.js', import.meta.url))
   const startedAtMs = performance.now()
   let [fills, rows, agreed, root] = [0, 0, 0, emptyRoots[TREE_DEPTH]!]
-  let difference: ReplayDifference | undefined
+  let [difference, consumed]: [ReplayDifference | undefined, number] = [undefined, 0]
   const open: OpenBatch[] = []
   /** Judges the open batches in order until `left` are left. */
   const judge = async (left: number): Promise<void> => {
     while (open.length > left && difference === undefined) {
-      const { posted, applied, fillsRoot, fillCount } = open.shift()!
+      const { posted, wrongDeposit, applied, fillsRoot, fillCount } = open.shift()!
       const { header, data } = await applied
       difference =
-        compare(posted, { header, data }) ?? compareFills(posted, bytesToHex(await fillsRoot), agreed + 1)
+        wrongDeposit ??
+        compare(posted, { header, data }) ??
+        compareFills(posted, bytesToHex(await fillsRoot), agreed + 1) ??
+        // Last, as it says only that something of the batch differs: chunk roots, which no event tells, stand in it.
+        (domain === undefined ? undefined : compareZ(posted, domain, data))
       if (difference !== undefined) return
       agreed++
       root = header.newRoot
@@ -155,18 +233,27 @@ export async function replayBatches(options: ReplayBatchesOptions): Promise<Repl
       const { fills: leaves, ...range } = follower.close()
       open.push({
         posted,
+        wrongDeposit:
+          records === undefined
+            ? undefined
+            : compareDeposits(range.deposits, consumed, records.deposits, at + 1),
         applied: tree.ask({ number: at + 1, range, rowsPerChunk: posted.rowsPerChunk }),
         fillCount: leaves.length / FILL_BYTES,
         fillsRoot: hasher.ask(leaves, [leaves.buffer]),
       })
+      consumed = range.depositsConsumed
       await judge(BACKLOG_MAX)
       if (difference !== undefined) break
     }
     await judge(0)
-    if (owners !== undefined && difference === undefined) {
-      // Accounts that no batch has reached yet count as well.
+    if (vault !== undefined && records !== undefined && difference === undefined) {
+      // Accounts and deposits that no batch has reached yet count as well.
       follower.advance(() => false)
-      difference = compareOwners(follower, owners, agreed)
+      const compareEnd = ({ owners, deposits }: VaultRecords): ReplayDifference | undefined =>
+        compareDeposits(follower.deposits, consumed, deposits, agreed + 1) ??
+        compareOwners(follower, owners, agreed)
+      difference = compareEnd(records)
+      if (difference !== undefined) difference = compareEnd(await vault())
     }
     return {
       batches: agreed,
@@ -181,6 +268,31 @@ export async function replayBatches(options: ReplayBatchesOptions): Promise<Repl
     follower.stop()
     await Promise.all([tree.close(), hasher.close()])
   }
+}
+
+/**
+ * Whose a deposit is, and how much, is for the vault to say: the journal's deposits from position `first` on are
+ * those of its queue.
+ */
+function compareDeposits(
+  ours: readonly QueuedUnits[],
+  first: number,
+  queue: readonly QueuedDeposit[],
+  batch: number,
+): ReplayDifference | undefined {
+  const text = (units: number, asset: number, account: number, owner: string): string =>
+    `${units} units of asset ${asset} for account ${account} of ${owner.toLowerCase()}`
+  for (const [at, { index, units, owner }] of ours.entries()) {
+    const position = first + at
+    const queued = queue[position]
+    const chain =
+      queued === undefined
+        ? `has ${queue.length} deposits`
+        : text(queued.units, queued.asset, queued.account, queued.owner)
+    const journal = text(units, assetOf(index), accountOf(index), addressOf(owner))
+    if (chain !== journal) return { batch, part: `deposit ${position}`, chain, journal }
+  }
+  return undefined
 }
 
 /** Who owns an account is for the vault to say: a journal that says otherwise gives a balance to somebody else. */
@@ -200,6 +312,16 @@ function compareOwners(
 function compareFills(posted: PostedBatch, journal: string, batch: number): ReplayDifference | undefined {
   const chain = posted.header.fillsRoot
   return chain === journal ? undefined : { batch, part: 'fillsRoot', chain, journal }
+}
+
+function compareZ(
+  posted: PostedBatch,
+  domain: CommitDomain,
+  data: ApplyAnswer['data'],
+): ReplayDifference | undefined {
+  const journal = challenge(domain, posted.header, data)
+  if (journal === posted.z) return undefined
+  return { batch: Number(posted.header.number), part: 'z', chain: String(posted.z), journal: String(journal) }
 }
 
 function compare(posted: PostedBatch, ours: ApplyAnswer): ReplayDifference | undefined {

@@ -9,8 +9,8 @@ import { audit } from './audit.js'
 import { chainClient } from '../chain/chain.js'
 import { ExitError, planExit } from './exit.js'
 import { sendSteps } from './exit-sending.js'
-import { readBatches, readOwners, type PostedBatch } from '../chain/history.js'
-import { EventsMissing, replayAgainstChain, replayBatches } from './replay.js'
+import { readBatches, type PostedBatch } from '../chain/history.js'
+import { EventsMissing, readVault, replayAgainstChain, replayBatches } from './replay.js'
 import { Settler } from '../settler.js'
 import { placeRecord } from '../../test/support/journal-fixture.js'
 
@@ -241,6 +241,7 @@ describe('replay', () => {
     ['root of chunk 0', 2, (batch) => data(batch, { chunkRoots: [7n, ...batch.data!.chunkRoots.slice(1)] })],
     ['fillsRoot', 2, (batch) => withHeader(batch, { fillsRoot: other })],
     ['journalHead', 2, (batch) => withHeader(batch, { journalHead: other })],
+    ['z', 2, (batch) => ({ ...batch, z: batch.z + 1n })],
     ['newRoot', 2, (batch) => withHeader(batch, { newRoot: 7n })],
     ['oldRoot', 2, (batch) => withHeader(batch, { oldRoot: 7n })],
     ['firstSeq', 2, (batch) => withHeader(batch, { firstSeq: batch.header.firstSeq - 1n })],
@@ -249,12 +250,12 @@ describe('replay', () => {
     ['journal', 3, (batch) => withHeader(batch, { lastSeq: batch.header.lastSeq + 1_000n })],
   ])('%s', async (part, number, lie) => {
     const batches = await readBatches(client, fixture.deployment, { calldata: true })
-    const owners = await readOwners(client, fixture.deployment)
     const lied = batches.map((batch) => (Number(batch.header.number) === number ? lie(batch) : batch))
     const { difference, batches: agreed } = await replayBatches({
       dataDir: fixture.dataDir,
       batches: lied,
-      owners,
+      domain: fixture.deployment,
+      vault: () => readVault(client, fixture.deployment),
     })
     expect(difference).toMatchObject({ part })
     expect(agreed).toBe(number - 1)
@@ -263,6 +264,31 @@ describe('replay', () => {
   test.each<[string, Parameters<typeof lying>[0], RegExp]>([
     ['the newest batch is hidden', { logs: without(3n) }, /^the contract has 3 batches.* of batch 3:/],
     ['a batch between is hidden', { logs: without(2n) }, /^the contract has 3 batches.* of batch 2:/],
+    [
+      'the newest deposit is hidden',
+      {
+        logs: (logs) =>
+          logs.filter(({ eventName, args }) => eventName !== 'Deposited' || args.position !== 2n),
+      },
+      /^the vault has 3 deposits, and the RPC endpoint shows events of 2:/,
+    ],
+    [
+      'a deposit is somebody else’s',
+      {
+        logs: (logs) =>
+          logs.map((log) =>
+            log.eventName === 'Deposited' && log.args.position === 2n
+              ? { ...log, args: { ...log.args, account: 2 } }
+              : log,
+          ),
+      },
+      /^the vault's deposits have hash 0x[0-9a-f]{64}, and those that the RPC endpoint shows 0x[0-9a-f]{64}:/,
+    ],
+    [
+      'an account is hidden',
+      { logs: (logs) => logs.filter(({ args }) => args.account !== 2 || 'position' in args) },
+      /^the vault has 3 accounts, and the RPC endpoint shows events of 2:/,
+    ],
   ])('%s: the endpoint is told of, not the journal', async (_name, lie, text) => {
     const replayed = replayAgainstChain({
       dataDir: fixture.dataDir,
@@ -284,8 +310,9 @@ describe('replay', () => {
 
   test('an owner of the vault who is another', async () => {
     const batches = await readBatches(client, fixture.deployment, { calldata: true })
-    const owners = new Map(await readOwners(client, fixture.deployment)).set(2, owner(9).address)
-    const { difference } = await replayBatches({ dataDir: fixture.dataDir, batches, owners })
+    const { owners, deposits } = await readVault(client, fixture.deployment)
+    const vault = () => Promise.resolve({ owners: new Map(owners).set(2, owner(9).address), deposits })
+    const { difference } = await replayBatches({ dataDir: fixture.dataDir, batches, vault })
     expect(difference).toMatchObject({ part: 'owner of account 2', chain: owner(9).address })
   })
 })

@@ -17,9 +17,9 @@ import { planExit } from './exit.js'
 import { sendSteps } from './exit-sending.js'
 import { decodeFill, verifyFill } from '../batch/fills-root.js'
 import { openAccountRecord } from '../chain/chain-watcher.js'
-import { discoverDeployment, readOwners } from '../chain/history.js'
+import { discoverDeployment } from '../chain/history.js'
 import { indexOf } from '../batch/netting.js'
-import { replayAgainstChain, replayBatches } from './replay.js'
+import { readVault, replayAgainstChain, replayBatches } from './replay.js'
 import { Settler } from '../settler.js'
 import { rootOfProof } from '../tree/tree.js'
 import { JournalFixture, placeRecord, testGenesis } from '../../test/support/journal-fixture.js'
@@ -150,7 +150,7 @@ describe('audit, replay and exit', () => {
     const report = await replayBatches({
       dataDir: folder,
       batches: [],
-      owners: await readOwners(chainClient([fixture.anvil.rpcUrl]), fixture.deployment),
+      vault: () => readVault(chainClient([fixture.anvil.rpcUrl]), fixture.deployment),
     })
     expect(report.difference).toMatchObject({
       part: 'owner of account 0',

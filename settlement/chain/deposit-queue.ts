@@ -1,12 +1,13 @@
 /**
  * The vault's deposit queue as the chain tells it: its length and running hash at a block, its events, and the
- * same hash computed here. Used by the chain watcher.
+ * same hash computed here. Used by the chain watcher and by the auditor's tools.
  *
  *   h[0] = 0, h[n + 1] = keccak256(h[n] ++ uint32 index ++ uint64 units ++ owner)
  */
 import { encodePacked, getAbiItem, keccak256, type Address, type Hex, type PublicClient } from 'viem'
 import { vaultAbi } from '../../contracts/abi.js'
 import { logsOfBlock } from './log-ranges.js'
+import { hexToBytes } from '../batch/commit.js'
 import { indexOf } from '../batch/netting.js'
 
 /** Where a command of the chain came from: the journal's attachment, UTF-8 JSON. */
@@ -40,6 +41,21 @@ export function extendQueue(
     ),
   )
 }
+
+/** Deposits of the queue as a commit posts them. */
+export const encodeQueue = (
+  deposits: readonly Pick<DepositEvent, 'account' | 'asset' | 'units' | 'owner'>[],
+): Uint8Array =>
+  hexToBytes(
+    deposits
+      .map(
+        ({ account, asset, units, owner }) =>
+          indexOf(account, asset).toString(16).padStart(8, '0') +
+          units.toString(16).padStart(16, '0') +
+          owner.slice(2),
+      )
+      .join(''),
+  )
 
 export class DepositQueue {
   constructor(

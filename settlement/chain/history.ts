@@ -29,15 +29,38 @@ export interface PostedBatch {
   readonly z: bigint
   readonly rows: Uint8Array
   readonly withdrawals: Uint8Array
-  /**
-   * All of the calldata; undefined when it was not asked for, when the node has it no more, or when the commit
-   * came through another contract.
-   */
+  /** All of the calldata; undefined when it was not asked for, or for the reason in `missing`. */
   readonly data: BatchData | undefined
+  /** Why the calldata that was asked for is not there. */
+  readonly missing?: MissingCalldata | undefined
   /** Rows of a chunk under the verifier that the batch was committed under. */
   readonly rowsPerChunk: number
   readonly transactionHash: Hex
   readonly blockNumber: number
+}
+
+/**
+ * The node has dropped the transaction; or another contract called the settlement, and the call's bytes stand in no
+ * transaction.
+ */
+export type MissingCalldata = 'dropped' | 'inner call'
+
+/** Of how many commits the calldata was compared, and why it was not of the others. */
+export interface CalldataReport {
+  readonly asked: boolean
+  readonly compared: number
+  readonly dropped: number
+  readonly innerCalls: number
+}
+
+export function calldataReport(asked: boolean, batches: readonly PostedBatch[]): CalldataReport {
+  const count = (isOne: (batch: PostedBatch) => boolean): number => batches.filter(isOne).length
+  return {
+    asked,
+    compared: count(({ data }) => data !== undefined),
+    dropped: count(({ missing }) => missing === 'dropped'),
+    innerCalls: count(({ missing }) => missing === 'inner call'),
+  }
 }
 
 export interface QueuedDeposit {
@@ -213,7 +236,7 @@ export async function readBatches(
       ...(await Promise.all(
         batches.slice(at, at + TRANSACTIONS_AT_ONCE).map(async (batch) => ({
           ...batch,
-          data: await calldataOf(client, deployment.settlement, batch.transactionHash),
+          ...(await calldataOf(client, deployment.settlement, batch.transactionHash)),
         })),
       )),
     )
@@ -236,29 +259,32 @@ async function rowsPerChunkAt(
   return rows
 }
 
-/** The commit's own bytes, or undefined where the node has dropped the transaction. */
+/** The commit's own bytes, where its transaction is there and has them as its input. */
 async function calldataOf(
   client: PublicClient,
   settlement: Address,
   hash: Hex,
-): Promise<BatchData | undefined> {
+): Promise<Pick<PostedBatch, 'data' | 'missing'>> {
   let transaction
   try {
     transaction = await client.getTransaction({ hash })
   } catch (error) {
-    if (error instanceof TransactionNotFoundError) return undefined
+    if (error instanceof TransactionNotFoundError) return { data: undefined, missing: 'dropped' }
     throw error
   }
   const { to, input } = transaction
-  if (to?.toLowerCase() !== settlement.toLowerCase()) return undefined
+  const innerCall = { data: undefined, missing: 'inner call' } as const
+  if (to?.toLowerCase() !== settlement.toLowerCase()) return innerCall
   const { functionName, args } = decodeFunctionData({ abi: settlementAbi, data: input })
-  if (functionName !== 'commitBatch') return undefined
+  if (functionName !== 'commitBatch') return innerCall
   const [, chunkRoots, rows, deposits, withdrawals] = args
   return {
-    chunkRoots,
-    rows: hexToBytes(rows),
-    deposits: hexToBytes(deposits),
-    withdrawals: hexToBytes(withdrawals),
+    data: {
+      chunkRoots,
+      rows: hexToBytes(rows),
+      deposits: hexToBytes(deposits),
+      withdrawals: hexToBytes(withdrawals),
+    },
   }
 }
 
@@ -299,12 +325,12 @@ export async function readDeposits(
   return deposits
 }
 
-/** Owners by account, as the vault registered them. */
+/** Owners by account, as the vault registered them up to block `head`. */
 export async function readOwners(
   client: PublicClient,
   deployment: ChainDeployment,
+  head: bigint,
 ): Promise<Map<number, Address>> {
-  const head = await client.getBlockNumber({ cacheTime: 0 })
   const event = getAbiItem({ abi: vaultAbi, name: 'AccountRegistered' })
   const owners = new Map<number, Address>()
   const walk = new LogRanges(LOG_RANGE_BLOCKS).walk(

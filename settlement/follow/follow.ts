@@ -94,6 +94,10 @@ interface MarketUnits {
   readonly tickUnits: number
 }
 
+/** The address that five big-endian words are. */
+export const addressOf = (words: readonly number[]): Address =>
+  `0x${words.map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('')}`
+
 export class Follower {
   readonly genesis: GenesisConfig
   readonly engine: Engine
@@ -224,7 +228,7 @@ export class Follower {
     for (const account of this.opened) {
       const words = this.engine.owner(account)
       if (words === undefined || words.every((word) => word === 0)) continue
-      yield [account, `0x${words.map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('')}`]
+      yield [account, addressOf(words)]
     }
   }
 

@@ -41,6 +41,8 @@ describe('endpoints that fail and lie', () => {
   let batches = 0
   let transactionsBefore = 0
   const running: { stop: () => Promise<void> }[] = []
+  /** Endpoints that were told to be silent. */
+  const alone: string[] = []
   beforeAll(async () => {
     fixture = await SettlementFixture.start()
     await fixture.deposit(1, 0, 100_000_000)
@@ -66,7 +68,11 @@ describe('endpoints that fail and lie', () => {
     const settler = new Settler({
       dataDir: fixture.dataDir,
       durableSeq: () => fixture.journal.seq,
-      client: chainClient(urls, { timeoutMs: TIMEOUT_MS, chainId: fixture.deployment.chainId }),
+      client: chainClient(urls, {
+        timeoutMs: TIMEOUT_MS,
+        chainId: fixture.deployment.chainId,
+        onAlone: (silentUrl) => void alone.push(silentUrl),
+      }),
       deployment: fixture.deployment,
       account: owner(0),
       policy: { seconds: 3600, fills: 1000, rows: 1000 },
@@ -142,9 +148,11 @@ describe('endpoints that fail and lie', () => {
   })
 
   test('two endpoints, and one is down: the other one is asked alone', async () => {
+    alone.length = 0
     const settler = await settlerOver([() => 'refused', () => undefined])
     await settle(settler)
     await check()
+    expect(alone).toHaveLength(1)
   })
 
   test.each(LIES)('three endpoints, and one always answers: %s', async (fault) => {

@@ -33,7 +33,7 @@ export interface SettlementThreadData {
   readonly dataDir: string
   readonly control: SharedArrayBuffer
   readonly deployment: ChainDeployment
-  /** Tried in order. */
+  /** Asked together: what is believed of their answers stands in chain/rpc.ts. */
   readonly rpcUrls: readonly string[]
   readonly operatorKey: Hex
   readonly policy?: Partial<BatchPolicy>
@@ -204,6 +204,12 @@ const client = chainClient(data.rpcUrls, {
   signal: stopping.signal,
   chainId: data.deployment.chainId,
   onFailure: () => rpcFailures++,
+  // Forced withdrawals have a deadline: it goes on, and says so.
+  onAlone: (silentUrl) =>
+    post({
+      type: 'trouble',
+      text: `the RPC endpoint ${silentUrl} does not answer: what the other one says is believed alone`,
+    }),
 })
 const { proven, rowsPerChunk } = data.deployment.constants
 const token = data.prover?.token ?? randomBytes(32).toString('hex')

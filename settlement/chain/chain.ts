@@ -20,7 +20,7 @@ import { isContractAnswer } from '../../contracts/call-endings.js'
 import { RECEIPT_POLL_MS } from '../limits.js'
 import { LogsRefused, isRefusal } from './log-ranges.js'
 import { isLocalChain, refuseDevelopmentKey } from './development-key.js'
-import { EndpointsDisagree, agreeing, type RpcOptions } from './rpc.js'
+import { EndpointsDisagree, EndpointsSilent, agreeing, type RpcOptions } from './rpc.js'
 import { BadAnswer, EndpointBehind } from './rpc-endpoint.js'
 
 export { sleep } from './rpc-endpoint.js'
@@ -111,6 +111,8 @@ export async function checkChain(client: PublicClient, deployment: ChainDeployme
 
 /** What is wrong with the way to the chain, or undefined when the chain itself answered. */
 function networkTrouble(error: BaseError): string | undefined {
+  const silence = error.walk((cause) => cause instanceof EndpointsSilent)
+  if (silence !== null) return `network: ${(silence as EndpointsSilent).shortMessage}`
   const http = error.walk((cause) => cause instanceof HttpRequestError || cause instanceof TimeoutError)
   if (http instanceof HttpRequestError && http.status !== undefined)
     return `network: the RPC endpoint ${http.url} answers with HTTP status ${http.status}`

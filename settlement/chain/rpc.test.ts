@@ -4,7 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { BaseError, createPublicClient, erc20Abi, http, keccak256, type Hex } from 'viem'
 import { isContractAnswer } from '../../contracts/call-endings.js'
 import { chainClient, chainErrorText, nextBlockTime } from './chain.js'
-import { EndpointsDisagree, RpcAborted } from './rpc.js'
+import { RPC_SECOND_MS } from '../limits.js'
+import { EndpointsDisagree, EndpointsSilent, RpcAborted } from './rpc.js'
 
 type Script = (method: string, params: readonly unknown[]) => Reply
 
@@ -67,7 +68,32 @@ const code = (bytes: string) => (): Reply => ({ result: bytes })
 
 describe('several endpoints', () => {
   const running: Scripted[] = []
-  afterEach(() => running.splice(0).forEach((one) => one.stop()))
+  const slow: Server[] = []
+  afterEach(() => {
+    running.splice(0).forEach((one) => one.stop())
+    for (const server of slow.splice(0)) {
+      server.closeAllConnections()
+      server.close()
+    }
+  })
+  /** URL of an endpoint that answers what the one at `url` does, so much later. */
+  const slowed = async (url: string, milliseconds: number): Promise<string> => {
+    const server = createServer((request, response) => {
+      let body = ''
+      request.on('data', (chunk: Buffer) => (body += chunk.toString()))
+      request.on('end', () => {
+        setTimeout(() => {
+          void fetch(url, { method: 'POST', body })
+            .then((answer) => answer.text())
+            .then((text) => response.writeHead(200, { 'content-type': 'application/json' }).end(text))
+            .catch(() => response.destroy())
+        }, milliseconds).unref()
+      })
+    })
+    slow.push(server)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  }
   const start = async (...replies: Script[]): Promise<Scripted[]> => {
     for (const reply of replies) running.push(await Scripted.start(reply))
     return running
@@ -83,7 +109,7 @@ describe('several endpoints', () => {
     expect(() => chainClient([])).toThrow(RangeError)
   })
 
-  test('an answer counts when more than half say it, or the only one of two that answers does', async () => {
+  test('an answer counts when more than half say it, and of two both', async () => {
     await start(code('0x01'), code('0x02'), code('0x02'))
     expect(await codeOf()).toBe('0x02')
     running[2]!.reply = code('0x03')
@@ -93,9 +119,50 @@ describe('several endpoints', () => {
     running[2]!.reply = down
     await expect(codeOf()).rejects.toThrow(BaseError)
     running.pop()!.stop()
-    expect(await codeOf()).toBe('0x01')
     running[1]!.reply = code('0x02')
     await expect(codeOf()).rejects.toBeInstanceOf(EndpointsDisagree)
+    running[1]!.reply = code('0x01')
+    expect(await codeOf()).toBe('0x01')
+  })
+
+  test('of two, one that answers is not believed alone: who did not answer, and why, is named', async () => {
+    await start(code('0x01'), down)
+    const silent: unknown = await codeOf().catch((error: unknown) => error)
+    const found = (silent as BaseError).walk((cause) => cause instanceof EndpointsSilent)
+    expect(found).toMatchObject({
+      answered: 1,
+      needed: 2,
+      silent: [{ url: running[1]!.url, why: 'HTTP status 503' }],
+    })
+    expect(chainErrorText(silent)).toBe(
+      `network: eth_blockNumber: 1 endpoints answered, and 2 must: ${running[1]!.url} did not (HTTP status 503)`,
+    )
+    // However late the second one is, inside the bound of an answer.
+    const late = chainClient([running[0]!.url, await slowed(running[0]!.url, RPC_SECOND_MS + 300)])
+    running[0]!.reply = (method) => code(method === 'eth_blockNumber' ? '0x1' : '0x02')()
+    expect(await late.getCode({ address: ADDRESS })).toBe('0x02')
+    const never = chainClient([running[0]!.url, await slowed(running[0]!.url, 60_000)], { timeoutMs: 300 })
+    const text = chainErrorText(await never.getChainId().catch((error: unknown) => error))
+    expect(text).toMatch(/1 endpoints answered, and 2 must: http:\S+ did not \(no answer in 300 ms\)$/)
+  })
+
+  test('who must go on believes one of two alone, and is told once', async () => {
+    await start(code('0x01'), down)
+    const told: string[] = []
+    const asking = client({ onAlone: (url: string) => void told.push(url) })
+    for (let question = 0; question < 3; question++)
+      expect(await asking.getCode({ address: ADDRESS })).toBe('0x01')
+    expect(told).toEqual([running[1]!.url])
+    // Both answer again, then one does not again.
+    running[1]!.reply = code('0x01')
+    await new Promise((resolve) => setTimeout(resolve, 1500))
+    expect(await asking.getCode({ address: ADDRESS })).toBe('0x01')
+    running[0]!.reply = down
+    expect(await asking.getCode({ address: ADDRESS })).toBe('0x01')
+    expect(told).toEqual([running[1]!.url, running[0]!.url])
+    running[0]!.reply = code('0x02')
+    await new Promise((resolve) => setTimeout(resolve, 1500))
+    await expect(asking.getCode({ address: ADDRESS })).rejects.toBeInstanceOf(EndpointsDisagree)
   })
 
   test('two of four are no more than half', async () => {
@@ -227,26 +294,8 @@ describe('several endpoints', () => {
 
   test('one that says a low height and answers first does not hide the newest block', async () => {
     await start(chain(3), chain(100), chain(100))
-    const slow = createServer((request, response) => {
-      setTimeout(() => {
-        void fetch(running[1]!.url, { method: 'POST', body: bodies.get(request)! })
-          .then((answer) => answer.text())
-          .then((text) => response.writeHead(200, { 'content-type': 'application/json' }).end(text))
-      }, 600)
-      let body = ''
-      request.on('data', (chunk: Buffer) => (body += chunk.toString()))
-      request.on('end', () => bodies.set(request, body))
-    })
-    const bodies = new Map<unknown, string>()
-    await new Promise<void>((resolve) => slow.listen(0, '127.0.0.1', resolve))
-    const urls = [
-      running[0]!.url,
-      running[1]!.url,
-      `http://127.0.0.1:${(slow.address() as AddressInfo).port}`,
-    ]
+    const urls = [running[0]!.url, running[1]!.url, await slowed(running[1]!.url, 600)]
     expect((await chainClient(urls, { timeoutMs: 2000 }).getBlock()).number).toBe(100n)
-    slow.closeAllConnections()
-    slow.close()
   })
 
   test('of what is pending the time counts that more than half have reached, and nothing else', async () => {
@@ -483,7 +532,7 @@ describe('several endpoints', () => {
 
     await start(code('0x02'))
     running[0]!.reply = () => ({ status: 429, headers: { 'retry-after': '60' } })
-    asked = client()
+    asked = client({ onAlone: () => undefined })
     times.length = 0
     for (let question = 0; question < 5; question++)
       expect(await asked.getCode({ address: ADDRESS })).toBe('0x02')
@@ -494,7 +543,11 @@ describe('several endpoints', () => {
     const told: string[] = []
     await start((method) => ({ result: method === 'eth_chainId' ? '0x5' : '0x01' }))
     await start((method) => ({ result: method === 'eth_chainId' ? '0x7a69' : '0x02' }))
-    const asked = client({ chainId: 31337, onFailure: (_url: string, text: string) => void told.push(text) })
+    const asked = client({
+      chainId: 31337,
+      onFailure: (_url: string, text: string) => void told.push(text),
+      onAlone: () => undefined,
+    })
     expect(await asked.getCode({ address: ADDRESS })).toBe('0x02')
     expect(running[0]!.asked.every(({ method }) => method === 'eth_chainId')).toBe(true)
     expect(told.join()).toContain('serves chain 5, not 31337')

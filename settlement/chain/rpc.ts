@@ -1,8 +1,8 @@
 /**
  * One JSON-RPC transport over several endpoints that may fail, lag or lie. Used by chain.ts.
  *
- * What is believed: with one URL, what it says; with two, what both say, or the one that answers; with three
- * or more, what more than half of them say. Heights are not equal everywhere at one moment: of them the highest counts
+ * What is believed: with one URL, what it says; with two, what both say (or, for who must go on, the one that
+ * answers); with three or more, what more than half of them say. Heights are not equal everywhere at one moment: of them the highest counts
  * that so many endpoints have reached, and what is asked of the newest block is asked of the one of that height. What an
  * endpoint says of the logs of blocks that it does not have yet does not count.
  *
@@ -10,7 +10,15 @@
  * never shorter than its Retry-After. A transaction is sent to every endpoint.
  */
 import { setMaxListeners } from 'node:events'
-import { BaseError, RpcRequestError, createTransport, http, type Transport } from 'viem'
+import {
+  BaseError,
+  HttpRequestError,
+  RpcRequestError,
+  TimeoutError,
+  createTransport,
+  http,
+  type Transport,
+} from 'viem'
 import { REVERTED } from '../../contracts/call-endings.js'
 import {
   RPC_APART_BLOCKS_MAX,
@@ -31,6 +39,22 @@ export class EndpointsDisagree extends BaseError {
   }
 }
 
+/** Too few endpoints answered for anything to be believed. */
+export class EndpointsSilent extends BaseError {
+  override readonly name = 'EndpointsSilent'
+  constructor(
+    method: string,
+    readonly answered: number,
+    readonly needed: number,
+    /** Those that did not answer, and why. */
+    readonly silent: readonly { readonly url: string; readonly why: string }[],
+    cause: Error,
+  ) {
+    const who = silent.map(({ url, why }) => `${url} did not (${why})`).join(', ')
+    super(`${method}: ${answered} endpoints answered, and ${needed} must: ${who}`, { cause })
+  }
+}
+
 export interface RpcOptions {
   /** Bound of one answer, milliseconds; 10,000 unless given. */
   readonly timeoutMs?: number
@@ -38,6 +62,11 @@ export interface RpcOptions {
   readonly chainId?: number
   /** An endpoint did not answer, or answered what is none. */
   readonly onFailure?: (url: string, text: string) => void
+  /**
+   * Of two endpoints one is believed alone while the other does not answer, and told whenever that begins, with the URL of
+   * the silent one: for whoever must go on. Absent = both must answer.
+   */
+  readonly onAlone?: (silentUrl: string) => void
   /** Once it is aborted, questions that wait and those to come end with RpcAborted. */
   readonly signal?: AbortSignal
 }
@@ -53,7 +82,7 @@ export class RpcAborted extends BaseError {
 /** A transport that asks `urls` and believes what they agree on. Throws RangeError without a URL. */
 export function agreeing(urls: readonly string[], options: RpcOptions = {}): Transport {
   if (urls.length === 0) throw new RangeError('rpc: no URL')
-  const { timeoutMs = RPC_TIMEOUT_MS, chainId, onFailure, signal } = options
+  const { timeoutMs = RPC_TIMEOUT_MS, chainId, onFailure, onAlone, signal } = options
   // One listener a question that waits, and many may: that is no leak.
   if (signal !== undefined) setMaxListeners(0, signal)
   return () => {
@@ -61,6 +90,7 @@ export function agreeing(urls: readonly string[], options: RpcOptions = {}): Tra
       const { request } = http(url, { timeout: timeoutMs, retryCount: 0, raw: true })({})
       return new Endpoint(url, request, chainId, onFailure)
     })
+    const group: Group = { endpoints, timeoutMs, onAlone, isAlone: false }
     return createTransport({
       key: 'agreeing',
       name: 'agreeing endpoints',
@@ -73,7 +103,7 @@ export function agreeing(urls: readonly string[], options: RpcOptions = {}): Tra
           question,
           question.method === 'eth_sendRawTransaction'
             ? () => sendToAll(endpoints, question)
-            : () => ask(endpoints, question),
+            : () => ask(group, question),
         ),
     } as Parameters<typeof createTransport>[0])
   }
@@ -121,6 +151,15 @@ async function sendToAll(endpoints: readonly Endpoint[], question: Question): Pr
   }
 }
 
+/** Endpoints that are asked together. */
+interface Group {
+  readonly endpoints: readonly Endpoint[]
+  readonly timeoutMs: number
+  readonly onAlone: ((silentUrl: string) => void) | undefined
+  /** One of two was believed alone the last time, and that was told. */
+  isAlone: boolean
+}
+
 /** How many of `total` must agree. */
 const needed = (total: number): number => Math.floor(total / 2) + 1
 
@@ -128,16 +167,17 @@ const needed = (total: number): number => Math.floor(total / 2) + 1
  * Asks, and resolves with what enough agree on. A tag means another block to each of several endpoints: they agree on
  * its height first, then on what is asked of the block of that height.
  */
-async function ask(endpoints: readonly Endpoint[], question: Question): Promise<unknown> {
+async function ask(group: Group, question: Question): Promise<unknown> {
+  const { endpoints } = group
   if (endpoints.length === 1) {
     const answer = await endpoints[0]!.ask(question)
     if (isAnswered(answer)) return answer.result
     throw rpcError(endpoints[0]!, question, answer)
   }
   const tag = tagOf(question)
-  if (tag === undefined) return (await askAwake(endpoints, question)).result
+  if (tag === undefined) return (await askAwake(group, question)).result
   const said: EndpointAnswer[] = []
-  const height = heightIn(await askAwake(endpoints, heightQuestion(tag), said))
+  const height = heightIn(await askAwake(group, heightQuestion(tag), said))
   if (height === undefined) return null
   // A height that half of them and a liar have reached is agreed on, and no more than half have the block: then a
   // lower one that an endpoint is at serves, if it is near.
@@ -146,7 +186,7 @@ async function ask(endpoints: readonly Endpoint[], question: Question): Promise<
   let failure: unknown
   for (const each of [height, ...near.sort((a, b) => Number(b - a))]) {
     try {
-      const { result } = await askAwake(endpoints, pinned(question, each))
+      const { result } = await askAwake(group, pinned(question, each))
       if (result !== null) return result
       failure ??= new EndpointsDisagree(question.method, endpoints.length, needed(endpoints.length))
     } catch (error) {
@@ -162,30 +202,36 @@ const isRefused = (error: unknown): boolean => error instanceof RpcRequestError 
 
 /** Asks those that do not rest, all where that is not enough. `said` gets their answers. */
 async function askAwake(
-  endpoints: readonly Endpoint[],
+  group: Group,
   question: Question,
   said: EndpointAnswer[] = [],
 ): Promise<EndpointAnswer> {
+  const { endpoints } = group
   const total = endpoints.length
   const awake = endpoints.filter(({ isResting }) => !isResting)
-  const enough = total === 2 ? 1 : needed(total)
-  if (awake.length < enough || awake.length === total) return askThose(endpoints, total, question, said)
+  const enough = mayBeAlone(group) ? 1 : needed(total)
+  if (awake.length < enough || awake.length === total) return askThose(endpoints, group, question, said)
   try {
-    return await askThose(awake, total, question, said)
+    return await askThose(awake, group, question, said)
   } catch (error) {
     if (!(error instanceof EndpointsDisagree)) throw error
-    return askThose(endpoints, total, question, said)
+    return askThose(endpoints, group, question, said)
   }
 }
 
+const mayBeAlone = ({ endpoints, onAlone }: Group): boolean => endpoints.length === 2 && onAlone !== undefined
+
 function askThose(
   asked: readonly Endpoint[],
-  total: number,
+  group: Group,
   question: Question,
   said: EndpointAnswer[],
 ): Promise<EndpointAnswer> {
+  const total = group.endpoints.length
   return new Promise((resolve, reject) => {
     const answers: EndpointAnswer[] = []
+    const answered = new Set<Endpoint>()
+    const silent: { url: string; why: string }[] = []
     let failure: unknown
     let refusal: unknown
     let left = asked.length
@@ -207,21 +253,28 @@ function askThose(
       if (isDecided) return
       const isLast = left === 0
       // Of two the one that answers does, once the other has had its time.
-      const need = total === 2 && (isLast || isGraceOver) ? Math.max(1, answers.length) : needed(total)
+      const isAlone = mayBeAlone(group) && answers.length === 1 && (isLast || isGraceOver)
+      const need = isAlone ? 1 : needed(total)
       if (answers.length >= need && (isLast || isGraceOver || !isRanked(question))) {
         const found = agree(question, answers, need, total)
-        if (found !== undefined)
+        if (found !== undefined) {
+          noteAlone(group, isAlone, answered)
           return end(() =>
             found.error === undefined ? resolve(found) : reject(rpcError(asked[0]!, question, found)),
           )
+        }
       }
       if (isLast) {
         if (answers.length >= need)
           end(() => reject(new EndpointsDisagree(question.method, answers.length, need)))
-        else end(() => reject((refusal ?? failure) as Error))
+        else {
+          const silence = (): Error =>
+            new EndpointsSilent(question.method, answers.length, need, silent, failure as Error)
+          end(() => reject((refusal as Error | undefined) ?? silence()))
+        }
         return
       }
-      if (total === 2 && answers.length > 0) wait(RPC_SECOND_MS)
+      if (mayBeAlone(group) && answers.length > 0) wait(RPC_SECOND_MS)
       else if (answers.length >= need) wait(RPC_GRACE_MS)
     }
     for (const endpoint of asked)
@@ -231,11 +284,13 @@ function askThose(
           (answer) => {
             if (answer.error === undefined || answer.error.code === REVERTED) {
               answers.push(answer)
+              answered.add(endpoint)
               said.push(answer)
             } else refusal ??= rpcError(endpoint, question, answer)
           },
           (error: unknown) => {
             failure ??= error
+            silent.push({ url: endpoint.url, why: whyOf(error, group.timeoutMs) })
           },
         )
         .then(() => {
@@ -243,4 +298,18 @@ function askThose(
           decide()
         })
   })
+}
+
+/** Tells when it begins that one of two is believed alone. */
+function noteAlone(group: Group, isAlone: boolean, answered: ReadonlySet<Endpoint>): void {
+  const isNew = isAlone && !group.isAlone
+  group.isAlone = isAlone
+  if (isNew) group.onAlone?.(group.endpoints.find((each) => !answered.has(each))!.url)
+}
+
+function whyOf(error: unknown, timeoutMs: number): string {
+  if (error instanceof TimeoutError) return `no answer in ${timeoutMs} ms`
+  if (error instanceof HttpRequestError)
+    return error.status === undefined ? error.details : `HTTP status ${error.status}`
+  return error instanceof BaseError ? error.shortMessage : String(error)
 }

@@ -4,7 +4,7 @@
  * rounds of each, in turn.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { cpus, loadavg } from 'node:os'
+import { loadavg } from 'node:os'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Packr, Unpackr } from 'msgpackr'
@@ -13,6 +13,7 @@ import { COMMAND_WORDS } from '../engine/layout.js'
 import { jsonCodec, msgpackCodec } from '../sdk/wire/codec.js'
 import { type WireCommand, commandToWire, payloadToRecords } from '../sdk/wire/commands.js'
 import { type WireValue, packMsgpack, unpackMsgpack } from '../sdk/wire/msgpack.js'
+import { machine } from './support/machine.js'
 
 const ROUNDS = 5
 const ROUND_MS = 300
@@ -94,6 +95,6 @@ for (const { name, perSecond } of results) console.log(`${name}: ${perSecond.toL
 const { values } = parseArgs({ options: { out: { type: 'string' } } })
 if (values.out !== undefined) {
   mkdirSync(dirname(values.out), { recursive: true })
-  const machine = { cpu: cpus()[0]?.model, node: process.versions.node, loadAverage: loadavg()[0] }
-  writeFileSync(values.out, `${JSON.stringify({ machine, results }, null, 2)}\n`)
+  const about = { ...machine(), loadAverage: loadavg()[0] }
+  writeFileSync(values.out, `${JSON.stringify({ machine: about, results }, null, 2)}\n`)
 }

@@ -1,6 +1,6 @@
 /**
  * `npm run bench:lobster`: replays the LOBSTER samples through the whole exchange (SDK, WebSocket,
- * engine, journal, settlement) and writes the reports to bench/results/lobster.json. The replay draws no
+ * engine, journal, settlement) and writes the reports to bench/results/lobster.json; "batch" there is the last one. The replay draws no
  * random numbers, so there is no seed. Skipped, and said so, where the data is absent.
  */
 import { execFile, execFileSync } from 'node:child_process'
@@ -43,7 +43,6 @@ if (!existsSync(join(lobster, SAMPLE))) {
     rmSync(folder, { recursive: true, force: true })
   }
   const report = {
-    date: new Date().toISOString().slice(0, 10),
     machine: machine(),
     seed: 'none: the replay draws no random numbers',
     version: (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version,

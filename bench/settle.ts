@@ -139,7 +139,7 @@ function cost(rowsPerChunk: number) {
   const { gasPerSecond } = table.at(-1)!
   const sentence =
     `At 1,000 fills a net row and chunks of ${rowsPerChunk} rows, 100,000 fills/s cost ${gasPerSecond} gas a second ` +
-    `to settle with proofs (${table.at(-1)!.gasPerFill} gas a fill); without netting, ${table[0]!.gasPerFill} gas a fill.`
+    `to settle with proofs (${table.at(-1)!.gasPerFill} gas a fill, each chunk at the costliest proof of gas.md); without netting, ${table[0]!.gasPerFill} gas a fill.`
   return { fillsPerSecond, rowsPerChunk, gasPerRow: Math.round(perRow), table, sentence }
 }
 

@@ -2,6 +2,8 @@
 
 export interface SettleReport {
   readonly machine: {
+    readonly date: string
+    readonly commit: string
     readonly cpu: string
     readonly cores: number
     readonly memoryGiB: number
@@ -114,7 +116,7 @@ export function settleMarkdown(report: SettleReport): string {
   const lines = [
     '# Settlement',
     '',
-    `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, Node ${machine.node}; load average at the start ${report.loadAverageAtStart.join(', ')}. Made by \`npm run bench:settle\`; every figure: settle.json.`,
+    `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, Node ${machine.node}, ${machine.date.slice(0, 10)}, commit ${machine.commit}; load average at the start ${report.loadAverageAtStart.join(', ')}. Made by \`npm run bench:settle\`; every figure: settle.json. Gas is that of gas.md, of its own date.`,
     '',
     '| what | measured | target | |',
     '|---|---:|---:|---|',

@@ -222,6 +222,7 @@ const rules: readonly Rule[] = [
   benchRoom('hostile', 'support'),
   benchRoom('settle', 'support'),
   benchRoom('arity', 'support'),
+  benchRoom('gas', 'support'),
   { from: /^bench\/[a-z-]+$/, to: [/./] },
 ]
 

@@ -142,7 +142,7 @@ function report(results: ReadonlyMap<string, readonly Result[]>, rounds: number,
   const text = [
     '# The core as its state grows',
     '',
-    `${about.cpu}, ${about.cores} cores, ${about.memoryGiB} GiB, Node ${about.node}, ${pages}, seed ${SEED}, ${rounds} rounds, medians of commands by the process's own time on a core. 57 % place, a quarter of them take what is first in line, 43 % cancel (\`bench/engine/state-workload.ts\`); the small mix is \`exchange\` of \`engine.md\`, measured first in each round.`,
+    `${about.cpu}, ${about.cores} cores, ${about.memoryGiB} GiB, Node ${about.node}, ${about.date.slice(0, 10)}, commit ${about.commit}, ${pages}, seed ${SEED}, ${rounds} rounds, medians of commands by the process's own time on a core. 57 % place, a quarter of them take what is first in line, 43 % cancel (\`bench/engine/state-workload.ts\`); the small mix is \`exchange\` of \`engine.md\`, measured first in each round.`,
     '',
     '| accounts | markets | live orders | median M/s | range | of the small mix |',
     '| --- | --- | --- | --- | --- | --- |',

@@ -158,7 +158,7 @@ function report(
     ...worst(results.get('worst')!),
   )
   const about = machine()
-  const head = `# Engine benchmark\n\n${about.cpu}, ${about.cores} cores, ${about.memoryGiB} GiB, Node ${about.node}, ${about.date.slice(0, 10)}, commit ${about.commit}, seed ${SEED}, ${settings.rounds} rounds, medians. The core is measured in the small state of its mixes: 1,000 accounts, 1 market, 2,000 live orders (larger ones: \`bench/engine-state.ts\`). The book of \`nodejs-order-book\` is not compared with ours: it makes the same calls, some of which fail there.\n\n`
+  const head = `# Engine benchmark\n\n${about.cpu}, ${about.cores} cores, ${about.memoryGiB} GiB, Node ${about.node}, ${about.date.slice(0, 10)}, commit ${about.commit}, seed ${SEED}, ${settings.rounds} rounds, medians. The core is measured in the small state of its mixes: 1,000 accounts, 1 market, 2,000 live orders (larger ones: [engine-state.md](engine-state.md)). The book of \`nodejs-order-book\` is not compared with ours: it makes the same calls, some of which fail there.\n\n`
   const text = head + lines.join('\n') + '\n'
   console.log(text)
   mkdirSync(out, { recursive: true })

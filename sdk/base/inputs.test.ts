@@ -296,6 +296,7 @@ const PROTECTED = [
   'follow',
   'howItEnded',
   'leave',
+  'namedAsset',
   'ownAccount',
   'trackedTouch',
   'whenOpen',
@@ -342,6 +343,8 @@ test.each([
   await expect(make()).rejects.toMatchObject({ name: 'InputError' })
 })
 
+const ADDRESS = `0x${'11'.repeat(20)}`
+const DEPLOYMENT = { chainId: 1, vault: ADDRESS, settlement: ADDRESS }
 test.each([
   [{ url: 'http://127.0.0.1:9001' }, 'write "ws://127.0.0.1:9001"'],
   [{ url: 'https://example.org/x' }, 'write "wss://example.org/x"'],
@@ -351,6 +354,17 @@ test.each([
   [{ url: 'ws://a', encoding: 'cbor' }, '"msgpack" or "json"'],
   [{ url: 'ws://a', wallet: null }, 'wallet is null'],
   [{ url: 'ws://a', deployment: { chainId: 1, vault: '0x1' } }, 'deployment.vault is "0x1"'],
+  [
+    {
+      url: 'ws://a',
+      deployment: { ...DEPLOYMENT, assets: [{ id: 0, symbol: 'A', decimals: 6, unitAtoms: 1 }] },
+    },
+    'deployment.assets[0].unitAtoms is 1',
+  ],
+  [
+    { url: 'ws://a', deployment: { ...DEPLOYMENT, markets: [{ id: 0, base: 0, quote: 1, lotUnits: 0 }] } },
+    'deployment.markets[0].lotUnits is 0',
+  ],
   [{ url: 'ws://a', reconnect: 'no' }, 'true or false'],
 ])('createClient(%j) is refused', (options, says) => {
   expect(() => createClient(options as never)).toThrow(says)

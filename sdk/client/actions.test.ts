@@ -482,7 +482,7 @@ describe('verification', () => {
   test('what a unit is worth and whose the account is, the chain says', async () => {
     const { token } = RIG_ASSETS[0]!
     for (const [others, text] of [
-      [{ assetOf: { token, unitAtoms: 1n } }, 'unit 1000000000000 of asset ETH, but the chain 1'],
+      [{ assetOf: { token, unitAtoms: 1n } }, 'unit 1000000000000 of asset 0 (ETH), but the chain 1'],
       [{ ownerOf: rig.wallets[1]!.address }, `account 1 is of ${rig.wallets[1]!.address} on the chain`],
     ] as const) {
       const told = chain({ newRoot: ROOT }, 3, 3n, 31337, others)

@@ -30,6 +30,7 @@ import {
 import { settlementAbi, vaultAbi } from '../../contracts/abi.js'
 import { isContractAnswer } from '../../contracts/call-endings.js'
 import type { ClientOptions, Eip1193Provider, PinnedDeployment } from './client-types.js'
+import type { Markets } from '../money/markets.js'
 import { ExchangeError, InputError, TransportError, VerificationError } from '../base/errors.js'
 import { ErrorCode } from '../wire/codes.js'
 
@@ -60,6 +61,51 @@ export function checkPins(pinned: PinnedDeployment, told: PinnedDeployment): voi
       `the exchange says ${field} ${told[field]}, but ${pinned[field]} is pinned; do not trade there, or pin what you trust`,
       { code: ErrorCode.PinMismatch },
     )
+  }
+}
+
+/**
+ * Names and scales decide which money an amount is, and how much: the exchange must tell them as they are pinned.
+ * @throws VerificationError (PinMismatch) when it tells an asset or market otherwise, or one that is not pinned.
+ */
+export function checkPinnedMarkets({ assets, markets }: PinnedDeployment, told: Markets): void {
+  const assetsTold = told.assets.map((asset) => ({ ...asset, unitAtoms: String(asset.unitAtoms) }))
+  const marketsTold = told.markets.map(({ base, quote, ...rest }) => ({
+    ...rest,
+    base: base.id,
+    quote: quote.id,
+  }))
+  if (assets !== undefined)
+    comparePinned('asset', assets, assetsTold, ['symbol', 'token', 'decimals', 'unitAtoms'])
+  if (markets !== undefined)
+    comparePinned('market', markets, marketsTold, ['base', 'quote', 'lotUnits', 'tickUnits'])
+}
+
+function comparePinned<T extends { readonly id: number }>(
+  what: 'asset' | 'market',
+  pins: readonly T[],
+  told: readonly (T & { readonly symbol: string })[],
+  fields: readonly (keyof T & string)[],
+): void {
+  for (const one of told) {
+    const pin = pins.find(({ id }) => id === one.id)
+    if (pin === undefined)
+      throw new VerificationError(
+        `the exchange says ${what} ${one.id} (${one.symbol}), which is not pinned; do not trade there, or pin what you trust`,
+        { code: ErrorCode.PinMismatch, details: { field: what, told: one.id, pinned: undefined } },
+      )
+    for (const field of fields) {
+      const [said, pinned] = [one[field], pin[field]]
+      if (pinned === undefined) continue
+      // Addresses are the same in whatever case they are written; names are not.
+      const isSame =
+        field === 'token' ? String(said).toLowerCase() === String(pinned).toLowerCase() : said === pinned
+      if (isSame) continue
+      throw new VerificationError(
+        `the exchange says ${field} ${String(said)} of ${what} ${one.id}, but ${String(pinned)} is pinned; do not trade there, or pin what you trust`,
+        { code: ErrorCode.PinMismatch, details: { field, told: said, pinned } },
+      )
+    }
   }
 }
 
@@ -114,7 +160,7 @@ export class Chain {
    */
   async readToken(
     asset: { readonly symbol: string; readonly token: Address },
-    functionName: 'decimals' | 'balanceOf' | 'allowance',
+    functionName: 'decimals' | 'symbol' | 'balanceOf' | 'allowance',
     args: readonly unknown[] = [],
   ): Promise<unknown> {
     try {

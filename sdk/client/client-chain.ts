@@ -41,6 +41,7 @@ import type { WireValue } from '../wire/msgpack.js'
 import type { Receipt } from '../wire/signed.js'
 
 const NATIVE = `0x${'0'.repeat(40)}`
+const NATIVE_SYMBOL = 'ETH'
 const isAccount = wholeFrom(0)
 /** Of a fill and a receipt, what is read before anything is compared: the comparison itself judges the rest. */
 const isFill: Check = (value, field) => {
@@ -68,8 +69,21 @@ export abstract class ClientChain extends ClientQueries {
   // ---- money in and out
 
   /**
-   * An asset with the token and the unit that the vault has for it.
-   * @throws VerificationError when the exchange says something else.
+   * An asset whose name and scale are not the exchange's word alone: they were compared with pinned assets at `connect`,
+   * or are compared with the chain. Without pins there is nothing to compare with.
+   * @throws VerificationError (PinMismatch); InputError without a connection to the chain
+   */
+  protected namedAsset(key: number | string): Asset | Promise<Asset> {
+    const { deployment } = this.options
+    return deployment === undefined || deployment.assets !== undefined
+      ? this.markets.asset(key)
+      : this.#assetOnChain(key)
+  }
+
+  /**
+   * An asset with the token and the unit that the vault has for it, and the name that is pinned for it or that the
+   * token has for itself.
+   * @throws VerificationError (PinMismatch) when the exchange says something else.
    */
   async #assetOnChain(key: number | string): Promise<Asset> {
     const asset = this.markets.asset(key)
@@ -79,8 +93,8 @@ export abstract class ClientChain extends ClientQueries {
     }
     const differ = (field: string, told: unknown, found: unknown): never => {
       throw new VerificationError(
-        `the exchange says ${field} ${String(told)} of asset ${asset.symbol}, but the chain ${String(found)}`,
-        { code: ErrorCode.ProofUnavailable },
+        `the exchange says ${field} ${String(told)} of asset ${asset.id} (${asset.symbol}), but the chain ${String(found)}; nothing was sent`,
+        { code: ErrorCode.PinMismatch, details: { field, told, found } },
       )
     }
     if (kind.token.toLowerCase() !== asset.token.toLowerCase()) differ('token', asset.token, kind.token)
@@ -88,6 +102,11 @@ export abstract class ClientChain extends ClientQueries {
     if (kind.token !== NATIVE) {
       const decimals = await this.chain.readToken(asset, 'decimals')
       if (decimals !== asset.decimals) differ('decimals', asset.decimals, decimals)
+    }
+    if (this.chain.pinned.assets === undefined) {
+      // The chain does not say what its own coin is called: any other name needs a pin.
+      const symbol = kind.token === NATIVE ? NATIVE_SYMBOL : await this.chain.readToken(asset, 'symbol')
+      if (symbol !== asset.symbol) differ('symbol', asset.symbol, symbol)
     }
     return asset
   }
@@ -160,7 +179,7 @@ export abstract class ClientChain extends ClientQueries {
   }): Promise<WithdrawalStatus> {
     const checks = { asset: isIdOrSymbol, seq: wholeFrom(1), account: isAccount }
     checkFields('withdrawalStatus', options, checks, ['asset'])
-    const asset = this.markets.asset(options.asset)
+    const asset = await this.namedAsset(options.asset)
     const account = options.account ?? (await this.ownAccount())
     const units = (await this.chain.read('vault', 'claimable', [BigInt(account), BigInt(asset.id)])) as bigint
     const claimable = { claimable: fromUnits(units, asset), claimableUnits: Number(units) }

@@ -1,9 +1,11 @@
 /** What `createClient` may be given; see ClientOptions. */
 import { TIMER_MS_MAX } from '../limits.js'
-import type { ClientOptions } from './client-types.js'
+import type { ClientOptions, PinnedAsset, PinnedMarket } from './client-types.js'
 import {
+  type Check,
   checkFields,
   isAddress,
+  isArray,
   isBoolean,
   isFunction,
   isObject,
@@ -29,10 +31,45 @@ function isWebSocketUrl(value: unknown, field: string): void {
 function isDeployment(value: unknown, field: string): void {
   isObject(value, field)
   // A deployment file has more fields than these.
-  const { chainId, vault, settlement } = value as Readonly<Record<string, unknown>>
+  const { chainId, vault, settlement, assets, markets } = value as Readonly<Record<string, unknown>>
   isChainId(chainId, `${field}.chainId`)
   isAddress(vault, `${field}.vault`)
   isAddress(settlement, `${field}.settlement`)
+  if (assets !== undefined) eachOf(assets, `${field}.assets`, ASSET_CHECKS)
+  if (markets !== undefined) eachOf(markets, `${field}.markets`, MARKET_CHECKS)
+}
+
+const isId = wholeFrom(0)
+const ASSET_CHECKS: Readonly<Record<keyof PinnedAsset, Check>> = {
+  id: isId,
+  symbol: (value, field) => {
+    if (typeof value !== 'string' || value === '') refuseInput(field, value, 'a symbol such as "USDC"')
+  },
+  token: (value, field) => {
+    if (value !== undefined) isAddress(value, field)
+  },
+  decimals: wholeFrom(0),
+  unitAtoms: (value, field) => {
+    if (typeof value !== 'string' || !/^[1-9][0-9]*$/.test(value))
+      refuseInput(field, value, 'a whole number of atoms as a decimal string')
+  },
+}
+const MARKET_CHECKS: Readonly<Record<keyof PinnedMarket, Check>> = {
+  id: isId,
+  base: isId,
+  quote: isId,
+  lotUnits: wholeFrom(1),
+  tickUnits: wholeFrom(1),
+}
+
+/** An array whose entries have these fields, and may have more. */
+function eachOf(value: unknown, field: string, checks: Readonly<Record<string, Check>>): void {
+  isArray(value, field)
+  ;(value as readonly unknown[]).forEach((entry, at) => {
+    isObject(entry, `${field}[${at}]`)
+    for (const [name, check] of Object.entries(checks))
+      check((entry as Readonly<Record<string, unknown>>)[name], `${field}[${at}].${name}`)
+  })
 }
 
 /** @throws InputError */

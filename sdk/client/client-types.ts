@@ -57,6 +57,35 @@ export interface PinnedDeployment {
   readonly chainId: number
   readonly vault: `0x${string}`
   readonly settlement: `0x${string}`
+  /**
+   * Every asset, as a deployment file has them: the exchange must name each as here. Without them the names by which
+   * money is moved or proven are compared with what the tokens call themselves.
+   */
+  readonly assets?: readonly PinnedAsset[]
+  /**
+   * Every market with what its prices and sizes are counted in. The contracts know no markets: unless they are given
+   * here, which market an id is, and its lot and tick, is the exchange's word.
+   */
+  readonly markets?: readonly PinnedMarket[]
+}
+
+export interface PinnedAsset {
+  readonly id: number
+  readonly symbol: string
+  /** The zero address for the chain's own coin; absent = the vault's word alone counts. */
+  readonly token?: `0x${string}`
+  readonly decimals: number
+  /** Atoms of one unit, as a decimal string. */
+  readonly unitAtoms: string
+}
+
+/** A market as an exchange's genesis has it: ids of its assets, base units of a lot, quote units of a lot at one tick. */
+export interface PinnedMarket {
+  readonly id: number
+  readonly base: number
+  readonly quote: number
+  readonly lotUnits: number
+  readonly tickUnits: number
 }
 
 /** What is known of a command whose outcome the exchange no longer tells: `details` of its error. */

@@ -346,7 +346,7 @@ export class Client extends ClientChain {
   }): Promise<{ seq: number }> {
     const checks = { asset: isIdOrSymbol, amount: isAmount, account: isAccount }
     checkFields('requestWithdrawal', options, checks, ['asset', 'amount'])
-    const asset = this.markets.asset(options.asset)
+    const asset = await this.namedAsset(options.asset)
     const units = toUnits(options.amount, asset)
     const account = options.account ?? (await this.ownAccount())
     return this.#walletMessages.withdraw(account, asset.id, units)

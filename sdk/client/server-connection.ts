@@ -15,7 +15,7 @@ import {
   STEADY_MS,
 } from '../limits.js'
 import type { ClientOptions, ClientState, Notice } from './client-types.js'
-import { checkPins } from './chain.js'
+import { checkPinnedMarkets, checkPins } from './chain.js'
 import { GlassbookError, VerificationError } from '../base/errors.js'
 import { Listeners, type Report } from '../base/listeners.js'
 import { Markets } from '../money/markets.js'
@@ -174,7 +174,11 @@ export class ServerConnection {
       if (this.#options.deployment !== undefined) checkPins(this.#options.deployment, hello)
       this.#hello = hello
       this.#domain = sha256(domainPreimage(hello.chainId, hello.vault))
-      this.#markets ??= new Markets(await socket.request(Method.Markets, []))
+      if (this.#markets === undefined) {
+        const markets = new Markets(await socket.request(Method.Markets, []))
+        if (this.#options.deployment !== undefined) checkPinnedMarkets(this.#options.deployment, markets)
+        this.#markets = markets
+      }
       const [, engineMs] = readArray(await socket.request(Method.Time, []), 'time', 2, 8)
       this.#engineBaseMs = readSafeInt(engineMs, 'engineMs') - performance.now()
       await this.#handler.greeted()

@@ -8,7 +8,12 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { audit } from '../../settlement/audit/audit.js'
-import { CHECKPOINT_BEGINS, readCheckpoint, writeCheckpoint } from '../../settlement/audit/checkpoint.js'
+import {
+  CHECKPOINT_BEGINS,
+  readCheckpoint,
+  stageCheckpoint,
+  type StagedCheckpoint,
+} from '../../settlement/audit/checkpoint.js'
 import { accountOf, assetOf } from '../../settlement/batch/netting.js'
 import type { CalldataReport } from '../../settlement/chain/history.js'
 import { replayAgainstChain } from '../../settlement/audit/replay.js'
@@ -26,8 +31,9 @@ export interface AuditFlags extends ChainFlags {
 }
 
 /**
- * Audits an exchange from the chain; `--balances FILE` writes account, asset and units as CSV, `--checkpoint FILE`
- * the state after the last final batch, for `--from` and for `glassbook exit`.
+ * Audits an exchange from the chain; `--balances FILE` writes account, asset and units after the last batch that agreed,
+ * as CSV, `--checkpoint FILE` the state after the last final batch, for `--from` and for `glassbook exit`: not of a state
+ * that differs, and a file that is there stays as it was.
  */
 export function runAudit(values: AuditFlags): Promise<number> {
   return askingChain(async () => {
@@ -41,15 +47,21 @@ export function runAudit(values: AuditFlags): Promise<number> {
     const { client, deployment } = await connect(values)
     const { chainId, settlement } = deployment
     const file = values.checkpoint
-    const { report, tree } = await audit(client, deployment, {
+    let staged: StagedCheckpoint | undefined
+    const { report, tree, isStateRight } = await audit(client, deployment, {
       onProgress: progressBar('reading batches'),
       calldata: values.calldata === true,
       ...(values.from === undefined ? {} : { checkpoint: readCheckpoint(values.from, deployment) }),
       onFinal: (final, { lastSeq, ...position }) => {
         if (file === undefined) return
-        writeCheckpoint(file, { chainId, settlement, ...position, lastSeq: String(lastSeq) }, final)
+        staged = stageCheckpoint(file, { chainId, settlement, ...position, lastSeq: String(lastSeq) }, final)
       },
+    }).catch((error: unknown) => {
+      staged?.drop()
+      throw error
     })
+    if (isStateRight) staged?.keep()
+    else staged?.drop()
     if (values.balances !== undefined) {
       const lines = [...tree.balances()]
         .sort((a, b) => a[0] - b[0])
@@ -73,6 +85,7 @@ export function runAudit(values: AuditFlags): Promise<number> {
       for (const line of calldataLines(report.calldata)) out(`calldata            ${line}`)
       for (const { batch, text, index } of report.findings)
         out(`DIFFERENCE in batch ${batch}: ${text}${index === undefined ? '' : ` (leaf ${index})`}`)
+      if (file !== undefined && !isStateRight) out(`checkpoint          not written: the state differs`)
       if (report.findings.length === 0)
         out(isWhole(report.calldata) ? 'everything agrees' : 'nothing that was compared differs')
     }

@@ -7,7 +7,7 @@ import { chainClient, chainErrorText, type ChainDeployment } from '../../settlem
 import { NoSettlement, discoverDeployment } from '../../settlement/chain/history.js'
 import { bar } from '../files/bar.js'
 import { readDeploymentFile } from '../files/deployment-file.js'
-import { fileErrorText, unreadable, unwritable } from '../files/file-errors.js'
+import { fileErrorText, fileIdentity, unreadable, unwritable } from '../files/file-errors.js'
 import { UsageError } from '../files/usage-error.js'
 
 /** A file that is written, and what every file of its kind begins with: another that is there is not replaced. */
@@ -26,8 +26,16 @@ export function expectFiles(files: {
   }
   for (const [flag, path] of Object.entries(files.read ?? {}))
     if (path !== undefined) refuse(unreadable(flag, path))
-  for (const [flag, { path, begins }] of Object.entries(files.written ?? {}))
-    if (path !== undefined) refuse(unwritable(flag, path, begins))
+  const flagOf = new Map<string, string>()
+  for (const [flag, { path, begins }] of Object.entries(files.written ?? {})) {
+    if (path === undefined) continue
+    refuse(unwritable(flag, path, begins))
+    const identity = fileIdentity(path)
+    const other = flagOf.get(identity)
+    if (other !== undefined)
+      refuse(`${flag} ${path}: ${other} names that file too, and one of them would be lost`)
+    flagOf.set(identity, flag)
+  }
 }
 
 /** Flags that name a chain and an exchange. */

@@ -339,6 +339,19 @@ describe('order audit', () => {
         args: commitArguments(header, data),
       })
       expect(await honest()).toEqual(holds)
+      // Without the batches nothing says that the chain has the fill: no failure, and not all is verified either.
+      const alone = join(folder, 'alone')
+      const { seq } = await writeExchange(alone, {}, deployment)
+      rmSync(join(alone, 'settlement'), { recursive: true })
+      const audit = (...more: string[]) =>
+        told(() => glassbook(['order-audit', alone, '--fill', String(seq), ...more]))
+      expect(await audit('--rpc', anvil.rpcUrl)).toMatchObject({
+        code: 3,
+        out: expect.stringMatching(/^not compared with a batch: none in .* covers seq \d+$/m) as string,
+      })
+      const json = await audit('--rpc', anvil.rpcUrl, '--json')
+      expect([json.code, JSON.parse(json.out)]).toMatchObject([3, { holds: true, comparedWithBatch: false }])
+      expect((await audit()).code).toBe(0)
       // The journal gives account 1 to somebody else, whom its owner's approval does not help.
       const [, misnamed] = await audited('misnamed', { owner: 3, approver: 1 })
       expect(await misnamed()).toEqual({

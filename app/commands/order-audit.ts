@@ -4,7 +4,8 @@
  * approvals of those keys; verifies every signature and that the journal's commands are those that were
  * signed. With a settled batch it also proves the fill against the batch's fills root.
  *
- * Exit codes: 0 = all verified, 1 = something does not hold (said which), 2 = wrong use.
+ * Exit codes: 0 = all verified, 1 = something does not hold (said which), 2 = wrong use, 3 = all that was looked at
+ * holds, and with --rpc there was no batch to compare the fill with.
  */
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
@@ -54,6 +55,7 @@ import { askingChain, toJson } from './chain-options.js'
 import { readDeploymentFile } from '../files/deployment-file.js'
 import { UsageError } from '../files/usage-error.js'
 
+const NOT_ALL_COMPARED = 3
 const SIGNATURE_BYTES = 64
 const ADDRESS_WORDS = 5
 /** Of a SHA-256 hash, and of a P-256 key's x. */
@@ -116,16 +118,20 @@ export function runOrderAudit(dataDir: string, values: OrderAuditFlags): Promise
       placed.push(await auditParty(dataDir, deployment, found, party, owners, checks, lines))
     await auditLeaf(dataDir, deployment, seq, index, leafOf(found.event, index, placed), values.rpc, checks)
     // What was not looked at must not be taken for what holds.
-    if (!checks.some(({ what }) => what.startsWith('leaf ')))
+    const isCompared = checks.some(({ what }) => /^(leaf|batch) /.test(what))
+    if (!isCompared)
       lines.push(`not compared with a batch: none in ${join(dataDir, 'settlement')} covers seq ${seq}`)
     const holds = checks.every((check) => check.holds)
     if (values.json)
-      process.stdout.write(`${toJson({ seq, index, parties: found.parties, checks, holds })}\n`)
+      process.stdout.write(
+        `${toJson({ seq, index, parties: found.parties, checks, holds, comparedWithBatch: isCompared })}\n`,
+      )
     else {
       for (const line of lines) process.stdout.write(`${line}\n`)
       for (const check of checks) process.stdout.write(`${check.holds ? 'holds ' : 'FAILS '} ${check.what}\n`)
     }
-    return holds ? 0 : 1
+    if (!holds) return 1
+    return isCompared || values.rpc === undefined ? 0 : NOT_ALL_COMPARED
   })
 }
 

@@ -3,7 +3,7 @@
  * to do. Node's own text begins with an errno and speaks of system calls. Used by every tool.
  */
 import { accessSync, closeSync, constants, openSync, readSync, statSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { basename, dirname } from 'node:path'
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file or folder: check the path',
@@ -42,6 +42,15 @@ export function unwritable(flag: string, path: string, begins: string): string |
     if (found.isFile() && found.size > 0 && beginning(path, begins.length) !== begins)
       throw new Error(`a file is there that does not begin with ${begins}, and would be lost: name another`)
   })
+}
+
+/** The same for every name of one file: that which is there by its inode, one to come by its folder's. */
+export function fileIdentity(path: string): string {
+  const of = (name: string): string | undefined => {
+    const found = statSync(name, { throwIfNoEntry: false })
+    return found === undefined ? undefined : `${found.dev}:${found.ino}`
+  }
+  return of(path) ?? `${of(dirname(path))}/${basename(path)}`
 }
 
 function refusal(flag: string, path: string, look: () => void): string | undefined {

@@ -83,6 +83,8 @@ export interface AuditResult {
   readonly report: AuditReport
   /** The tree after the last batch that agreed. */
   readonly tree: StateTree
+  /** Nothing differs in batches, roots and the queue: what findings there are say that tokens are missing, of no balance. */
+  readonly isStateRight: boolean
   /** Batches and deposits that were read: all, or those behind the checkpoint. */
   readonly batches: readonly PostedBatch[]
   readonly deposits: readonly QueuedDeposit[]
@@ -157,6 +159,7 @@ export async function audit(
       batch: done.batches,
       text: `the contract has ${batchCount} batches and root ${lastRoot}, rebuilt ${done.batches} and ${tree.root}`,
     })
+  const isStateRight = findings.length === 0
   const balances = tree.balances()
   const totals = deployment.assets.map(() => 0n)
   for (const [index, units] of balances) totals[index & 63] = (totals[index & 63] ?? 0n) + BigInt(units)
@@ -168,6 +171,7 @@ export async function audit(
   }
   return {
     tree,
+    isStateRight,
     batches,
     deposits,
     report: {

@@ -1,5 +1,14 @@
 /** Checkpoints of an exchange on which little happens, and such as say what is not so of their block. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  linkSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { PublicClient } from 'viem'
@@ -104,6 +113,60 @@ test('a waiting deposit of another account and asset with the same leaf, or of a
     writeFileSync(file, text.replace(JSON.stringify(head.waiting), JSON.stringify(waiting)))
     await expect(plan(client, 3)).rejects.toThrow(/waiting\[0\] is .* not the deposit at position/)
   }
+})
+
+test('files that the audit writes: one by two names is refused, and what lies beside stays', async () => {
+  const at = join(folder, 'fresh')
+  symlinkSync(folder, join(folder, 'also'))
+  const write = (balances: string, checkpoint: string) =>
+    told(() => glassbook(['audit', ...chainArgs(), '--balances', balances, '--checkpoint', checkpoint]))
+  for (const other of [at, `${folder}/./fresh`, join(folder, 'also', 'fresh')]) {
+    const { code, out } = await write(at, other)
+    expect([code, out]).toEqual([
+      2,
+      expect.stringContaining(`--checkpoint ${other}: --balances names that file too`),
+    ])
+  }
+  expect(existsSync(at)).toBe(false)
+  writeFileSync(`${at}.new`, 'precious')
+  expect((await write(join(folder, 'csv'), at)).code).toBe(0)
+  expect(readFileSync(`${at}.new`, 'utf8')).toBe('precious')
+  expect(readCheckpoint(at, fixture.deployment).head.batch).toBe(1)
+  // Of a file that is there, its other names too.
+  linkSync(at, join(folder, 'linked'))
+  expect((await write(at, join(folder, 'linked'))).code).toBe(2)
+  for (const name of ['also', 'linked', 'csv', 'fresh', 'fresh.new']) rmSync(join(folder, name))
+  expect(readdirSync(folder)).toEqual(['state'])
+})
+
+describe('a batch that is not final, or ends elsewhere', () => {
+  let text = ''
+  beforeAll(async () => {
+    await makeCheckpoint()
+    text = readFileSync(file, 'utf8')
+  })
+  const attempt = (from: PublicClient, change: (text: string) => string): Promise<unknown> => {
+    writeFileSync(file, change(text))
+    return plan(from, 3)
+  }
+
+  test('the chain has another seq at its end, and all else is right', async () => {
+    const { lastSeq } = JSON.parse(text.split('\n')[0]!) as { lastSeq: string }
+    const wrong = String(BigInt(lastSeq) + 1n)
+    await expect(
+      attempt(client, (whole) => whole.replace(`"lastSeq":"${lastSeq}"`, `"lastSeq":"${wrong}"`)),
+    ).rejects.toThrow(
+      new RegExp(`^batch 1 ends at seq ${lastSeq} and deposit \\d+ on the chain, at ${wrong} and`),
+    )
+  })
+
+  test('the chain has it, and not as final, and all else is right', async () => {
+    const readContract = (request: { functionName: string }): unknown =>
+      request.functionName === 'finalCount' ? Promise.resolve(0n) : client.readContract(request as never)
+    await expect(attempt({ ...client, readContract } as never, (whole) => whole)).rejects.toThrow(
+      /^batch 1 of the checkpoint is not final: 0 are, without a gap$/,
+    )
+  })
 })
 
 describe('a made-up block', () => {

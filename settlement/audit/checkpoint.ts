@@ -8,7 +8,8 @@
  * Format: UTF-8 lines. The first is a JSON object (CheckpointHead); then one line a balance that is not zero,
  * "leaf index,units", by rising index.
  */
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { BlockNotFoundError, type Address, type Hex, type PublicClient } from 'viem'
 import { settlementAbi, vaultAbi } from '../../contracts/abi.js'
@@ -56,12 +57,23 @@ export class CheckpointError extends Error {
   override readonly name = 'CheckpointError'
 }
 
-/** Writes a checkpoint: whole or not at all. */
-export function writeCheckpoint(
+/** A checkpoint that is written, and not yet where it was asked for. */
+export interface StagedCheckpoint {
+  /** Puts it in its place, whole. */
+  keep(): void
+  /** Takes it away. */
+  drop(): void
+}
+
+/**
+ * Writes a checkpoint beside `file`, under a name that nobody has: the tree goes on to later batches before it is
+ * known whether they agree.
+ */
+export function stageCheckpoint(
   file: string,
   head: Omit<CheckpointHead, 'format' | 'balances' | 'root'>,
   tree: StateTree,
-): void {
+): StagedCheckpoint {
   const balances = [...tree.balances()].sort((a, b) => a[0] - b[0])
   const whole: CheckpointHead = {
     format: FORMAT,
@@ -69,7 +81,9 @@ export function writeCheckpoint(
     root: String(tree.root),
     balances: balances.length,
   }
-  const descriptor = openSync(`${file}.new`, 'w', 0o644)
+  const beside = `${file}.${randomUUID()}.new`
+  const drop = (): void => rmSync(beside, { force: true })
+  const descriptor = openSync(beside, 'wx', 0o644)
   try {
     let text = `${JSON.stringify(whole)}\n`
     for (const [index, units] of balances) {
@@ -80,10 +94,18 @@ export function writeCheckpoint(
     }
     writeSync(descriptor, text)
     fsyncSync(descriptor)
+  } catch (error) {
+    drop()
+    throw error
   } finally {
     closeSync(descriptor)
   }
-  renameSync(`${file}.new`, file)
+  return { keep: () => replace(beside, file), drop }
+}
+
+/** Durably. */
+function replace(beside: string, file: string): void {
+  renameSync(beside, file)
   const folder = openSync(dirname(file), 'r')
   try {
     fsyncSync(folder)

@@ -3,7 +3,7 @@
  * posted: the replay names the batch, the part, the row and the leaf; the audit, which has the chain alone, finds
  * everything that the chain contradicts itself in. The verifier's key does not matter here: nothing is proven.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createTestClient, http, type PublicClient } from 'viem'
@@ -113,6 +113,8 @@ describe('a dishonest operator', () => {
             '--calldata',
             '--balances',
             join(folder, 'balances.csv'),
+            '--checkpoint',
+            join(folder, 'checkpoint'),
           ]),
         ),
       }
@@ -213,6 +215,9 @@ describe('a dishonest operator', () => {
     const batch = second()
     const chunks = batch.data.chunkRoots.length
     expect(chunks).toBe(3)
+    await judged(batch)
+    const checkpoint = readFileSync(join(folder, 'checkpoint'), 'utf8')
+    const made = statSync(join(folder, 'checkpoint')).ino
     const middle = await judged({
       ...batch,
       data: { ...batch.data, chunkRoots: batch.data.chunkRoots.map((root, at) => (at === 1 ? 5n : root)) },
@@ -223,6 +228,11 @@ describe('a dishonest operator', () => {
       `DIFFERENCE in batch 2: root of chunk 1 (rows 2 to 3, indices ${indices[2]}, ${indices[3]}) is 5`,
     )
     expect(middle.replay.out).toContain('DIFFERENCE in batch 2, root of chunk 1:')
+    // The checkpoint of before is as it was, and nothing lies beside it.
+    expect(middle.audit.out).toContain('not written: the state differs')
+    expect(statSync(join(folder, 'checkpoint')).ino).toBe(made)
+    expect(readFileSync(join(folder, 'checkpoint'), 'utf8')).toBe(checkpoint)
+    expect(readdirSync(folder).sort()).toEqual(['balances.csv', 'checkpoint'])
     // The audit's balances are those of the last batch that agreed.
     expect(readFileSync(join(folder, 'balances.csv'), 'utf8')).toBe(
       'account,asset,units\n1,0,1000000\n2,1,1000\n',

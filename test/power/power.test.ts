@@ -17,7 +17,7 @@ import { writeSnapshot } from '../../engine/recovery/snapshots.js'
 import { HistoryLog, LogKind } from '../../gateway/history/history-log.js'
 import { replaceFiles, replaceFilesNow } from '../../gateway/history/replace-files.js'
 import { BatchArchive } from '../../settlement/store/batch-archive.js'
-import { writeCheckpoint } from '../../settlement/audit/checkpoint.js'
+import { stageCheckpoint } from '../../settlement/audit/checkpoint.js'
 import { writeWhole } from '../../settlement/prover/keys.js'
 import { BatchStore, writeDurable } from '../../settlement/store/store.js'
 import { StateTree } from '../../settlement/tree/tree.js'
@@ -114,7 +114,7 @@ const HELPERS: Record<string, (file: (name: string) => string) => unknown> = {
   },
   'an archived batch': (file) =>
     new BatchArchive(file('archive/batches')).put(1, { json: Buffer.from('{}'), fills: Buffer.from('f') }),
-  'a checkpoint of the audit': (file) => writeCheckpoint(file('file'), head, tree()),
+  'a checkpoint of the audit': (file) => stageCheckpoint(file('file'), head, tree()).keep(),
   'the small files of history, aside': () => replaceFiles(root, [[['file', 'new']], [['later', 'x']]]),
   'the small files of history, at a stop': () =>
     replaceFilesNow(join(root, 'history'), [[['file', 'new']], [['later', 'x']]]),

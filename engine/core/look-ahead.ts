@@ -2,8 +2,8 @@
  * Touches what the next commands will need, so that their cache misses overlap. A state of a million accounts and
  * half a million orders is larger than any cache: a command then waits for one line after the other, and the
  * processor, busy with it, sees none of the next command's. Passes over some commands, each behind what the one before
- * has brought: what a command names (account, id); the order that it cancels or will meet first, and the level that it
- * will rest in; what these are linked to. Loops are short and choose without branches: the less stands between two
+ * has brought: what a command names (account, id); the order that it cancels, and the level that it will rest in; what
+ * these are linked to. Loops are short and choose without branches: the less stands between two
  * loads, the more of them wait together, and of what is guessed wrong none do.
  *
  * Invariant: nothing is written but the sum, which nobody reads; it is kept so that no load is left out as useless.
@@ -34,12 +34,10 @@ export class LookAhead {
   private readonly state: State
   /** Of each command the entry of its id, then what stands there. */
   private readonly entries = new Int32Array(LOOK_AHEAD_COMMANDS_MAX)
-  /** Slots of orders that are cancelled or amended, and of makers that will be met. */
+  /** Slots of orders that are cancelled or amended. */
   private readonly named = new Int32Array(LOOK_AHEAD_COMMANDS_MAX)
-  private readonly makers = new Int32Array(LOOK_AHEAD_COMMANDS_MAX)
-  /** Placements: where they stand, the best level that they may meet, and the one that they may rest in. */
+  /** Placements: where they stand, and the level that they may rest in. */
   private readonly placed = new Int32Array(LOOK_AHEAD_COMMANDS_MAX)
-  private readonly best = new Int32Array(LOOK_AHEAD_COMMANDS_MAX)
   private readonly own = new Int32Array(LOOK_AHEAD_COMMANDS_MAX)
   private readonly sum = new Int32Array(1)
   /** Numbers of orders, as words. */
@@ -55,7 +53,7 @@ export class LookAhead {
     const { ledger, trading, markets } = this.state
     const { ids, orders } = trading
     if (ledger.accountsEnd + orders.count < SIZE_MIN) return
-    const { entries, named, makers, placed, best, own, numbers } = this
+    const { entries, named, placed, own, numbers } = this
     const { accounts, accountsEnd } = ledger
     const { words: records, end } = orders
     const { levels } = trading.book
@@ -96,24 +94,9 @@ export class LookAhead {
       const at = placed[index]! & OFFSETS
       const market = words[at + PlaceCmd.MARKET]!
       const book = (markets.has(market) ? market : 0) * BOOK_KINDS + sideOf(words[at]!)
-      best[index] = levels.best[book ^ 1]!
       own[index] = levels.placeOf(book, words[at + PlaceCmd.TICKS]! ^ keyMask(book))
     }
     for (let index = 0; index < placedCount; index++) own[index] = levels.levelAt(own[index]!)
-    let met = 0
-    for (let index = 0; index < placedCount; index++) {
-      const at = placed[index]! & OFFSETS
-      const level = best[index]!
-      if (level === NONE) continue
-      const levelAt = (level << LEVEL_SHIFT) & OFFSETS
-      const limit = words[at + PlaceCmd.TICKS]! ^ keyMask(sideOf(words[at]!) ^ 1)
-      makers[met] = levelWords[levelAt + Level.HEAD]!
-      met += ((limit - levelWords[levelAt]!) >>> 31) ^ 1
-    }
-    for (let index = 0; index < met; index++) {
-      const slot = makers[index]!
-      sum ^= records[(slot << ORDER_SHIFT) & OFFSETS]! ^ numbers[(slot << 2) & OFFSETS]!
-    }
     for (let index = 0; index < placedCount; index++) {
       const level = own[index]!
       own[index] = level === NONE ? 0 : levelWords[(level << LEVEL_SHIFT) + Level.TAIL]!
@@ -129,19 +112,6 @@ export class LookAhead {
       sum ^=
         accounts[records[at + Order.ACCOUNT_NEXT]! & OFFSETS]! ^
         accounts[records[at + Order.ACCOUNT_PREV]! & OFFSETS]!
-    }
-    for (let index = 0; index < met; index++) {
-      const at = (makers[index]! << ORDER_SHIFT) & OFFSETS
-      const accountAt = (records[at + Order.ACCOUNT]! << ACCOUNT_SHIFT) & OFFSETS
-      sum ^= accounts[accountAt]! ^ accounts[accountAt + Account.ROWS]!
-      sum ^=
-        accounts[records[at + Order.ACCOUNT_NEXT]! & OFFSETS]! ^
-        accounts[records[at + Order.ACCOUNT_PREV]! & OFFSETS]!
-      const next = records[at + Order.NEXT]!
-      if (next !== NONE) sum ^= records[(next << ORDER_SHIFT) & OFFSETS]!
-      sum ^= ids.slotAt(
-        ids.home(records[at + Order.ACCOUNT]!, records[at + Order.CLOID_LO]!, records[at + Order.CLOID_HI]!),
-      )
     }
     this.sum[0] = sum
   }

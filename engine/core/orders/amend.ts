@@ -24,7 +24,14 @@ import {
 import { Clock } from '../base/clock-places.js'
 import type { Trading } from './trading.js'
 import { isMarket, isStop, restingBook, waitingBook } from '../book/order-types.js'
-import { checkDeadline, checkLots, checkStatus, checkTicks, displayIsValid, expiryIsValid } from './checks.js'
+import {
+  checkDeadline,
+  checkLots,
+  checkStatus,
+  checkTicks,
+  displayIsValid,
+  expiryIsValid,
+} from './shared-checks.js'
 import { UNITS_END, ICEBERG_PARTS_MAX } from '../../limits.js'
 import { OFFSETS } from '../base/offsets.js'
 

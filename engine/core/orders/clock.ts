@@ -12,7 +12,7 @@ import { TIME_MS_END } from '../../limits.js'
 import { Heap } from '../base/heap.js'
 import { ACCOUNT_NUMBERS, AccountNumber, type Ledger } from '../money/ledger.js'
 import { ExtraNumber } from '../book/orders.js'
-import { checkDeadline, expiryIsValid } from './checks.js'
+import { checkDeadline, expiryIsValid } from './shared-checks.js'
 import { Clock } from '../base/clock-places.js'
 import type { Trading } from './trading.js'
 

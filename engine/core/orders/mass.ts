@@ -11,7 +11,7 @@ import {
   SetProtectionCmd,
 } from '../../layout.js'
 import { PROTECTIONS_OF_ACCOUNT, UNITS_END } from '../../limits.js'
-import { checkDeadline } from './checks.js'
+import { checkDeadline } from './shared-checks.js'
 import { Clock } from '../base/clock-places.js'
 import type { Trading } from './trading.js'
 

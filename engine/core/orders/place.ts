@@ -27,7 +27,14 @@ import type { Trading } from './trading.js'
 import { isMarket, isStop, restingBook, waitingBook } from '../book/order-types.js'
 import { NONE } from '../book/levels.js'
 import { TICKS_MAX, UNITS_END } from '../../limits.js'
-import { checkDeadline, checkLots, checkStatus, checkTicks, displayIsValid, expiryIsValid } from './checks.js'
+import {
+  checkDeadline,
+  checkLots,
+  checkStatus,
+  checkTicks,
+  displayIsValid,
+  expiryIsValid,
+} from './shared-checks.js'
 import { OFFSETS } from '../base/offsets.js'
 
 /**

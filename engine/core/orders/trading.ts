@@ -33,7 +33,7 @@ import {
   EXTRA_SHIFT,
   MARKET_MASK,
 } from '../book/orders.js'
-import { Prices } from '../book/prices.js'
+import { Prices } from '../book/band-and-post-only.js'
 import type { Protections } from './protections.js'
 import { ProtectionPulls } from './protection-pulls.js'
 import { Reserves } from '../money/reserves.js'

@@ -3,7 +3,7 @@
  * for ever: a later approval of the same key makes another one in its place, so that no frame of the former
  * is ever valid again. A frame's header (approval, nonce) opens it; its commands follow and belong to the
  * session's account. An unsigned frame (where the operator takes them) names its session alike, so that the
- * session's life, scopes and bound are judged at its place in the journal too. What became of recent frames is kept (frame-windows.ts), so that a frame sent twice is
+ * session's life, scopes and bound are judged at its place in the journal too. What became of recent frames is kept (frame-memory.ts), so that a frame sent twice is
  * told apart from a new one and its sender can be told the first result, also after a restart.
  *
  * The rules, check by check, are docs/internals/engine-rules-sessions.md. Called by engine.ts.
@@ -22,7 +22,7 @@ import {
 } from '../../layout.js'
 import { FRAME_COMMANDS_MAX, FRAME_NONCE_WINDOW, FRAME_WINDOW_IDLE_MS, UNITS_END } from '../../limits.js'
 import type { Events } from '../base/events.js'
-import { FrameWindows } from './frame-windows.js'
+import { FrameWindows } from './frame-memory.js'
 import { ACCOUNT_NUMBERS, AccountNumber, type Ledger } from '../money/ledger.js'
 import {
   KEY_WORDS,

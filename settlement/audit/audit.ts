@@ -10,9 +10,11 @@ import type { ChainDeployment } from '../chain/chain.js'
 import { bytesToHex, challenge, decodeRows, decodeUnits, type BatchData } from '../batch/commit.js'
 import { HASH_THREADS_MAX } from '../limits.js'
 import { checkCheckpoint, type Checkpoint } from './checkpoint.js'
-import { encodeQueue, extendQueue } from '../chain/deposit-queue.js'
+import { encodeQueue } from '../chain/deposit-queue.js'
 import {
   calldataReport,
+  expectBatches,
+  expectDeposits,
   readBatches,
   readDeposits,
   type CalldataReport,
@@ -92,7 +94,8 @@ export interface AuditResult {
 
 /**
  * Audits the batches that stand. Stops at the first that differs; its finding says how. Throws when the endpoint
- * fails, and CheckpointError when the chain contradicts the checkpoint.
+ * fails, EventsMissing when it does not show all that the contracts have, and CheckpointError when the chain contradicts
+ * the checkpoint.
  */
 export async function audit(
   client: PublicClient,
@@ -115,6 +118,7 @@ export async function audit(
     until: head,
     ...(from === undefined ? {} : { after: { block: from.block, batch: from.batch } }),
   })
+  expectBatches(all, batchCount, deployment, from)
   const last = Math.min(untilBatch, Number(batchCount))
   const batches = all.filter(({ header }) => Number(header.number) <= last)
   const queueFrom = from?.depositsConsumed ?? 0
@@ -124,6 +128,7 @@ export async function audit(
     head,
     from === undefined ? undefined : { block: from.block, consumed: queueFrom, waiting: from.waiting },
   )
+  await checkQueue(client, deployment, deposits, queueFrom, from?.block, chain)
   const tree = checkpoint?.tree ?? new StateTree(Math.min(HASH_THREADS_MAX, availableParallelism()))
   const findings: AuditFinding[] = []
   const done: Done = {
@@ -151,7 +156,6 @@ export async function audit(
     await look()
     if (findings.length > 0) break
   }
-  if (findings.length === 0) await compareQueue(client, deployment, deposits, queueFrom, chain, findings)
   await tree.close()
   const isWhole = findings.length === 0 && untilBatch === Infinity
   if (isWhole && (tree.root !== lastRoot || BigInt(done.batches) !== batchCount))
@@ -334,6 +338,7 @@ function applyRows(
 
 /** What the contracts say at one block. */
 interface ChainState {
+  readonly head: bigint
   readonly provenCount: bigint
   readonly finalCount: bigint
   readonly batchCount: bigint
@@ -383,6 +388,7 @@ async function readChain(
     ],
   )
   return {
+    head: blockNumber,
     provenCount,
     finalCount,
     batchCount,
@@ -420,27 +426,26 @@ function readCustody(
   )
 }
 
-/** The deposits that were read are the vault's queue, to its end: an endpoint, or a checkpoint, may leave some out. */
-async function compareQueue(
+/**
+ * The deposits that were read are the vault's queue, to its end: an endpoint, or a checkpoint, may leave some out.
+ * @throws EventsMissing.
+ */
+async function checkQueue(
   client: PublicClient,
-  { vault }: ChainDeployment,
+  { vault, deployedAtBlock }: ChainDeployment,
   deposits: readonly QueuedDeposit[],
-  queueFrom: number,
-  { depositCount, depositHash }: ChainState,
-  findings: AuditFinding[],
+  known: number,
+  since: number | undefined,
+  { head, depositCount: count, depositHash: hash }: ChainState,
 ): Promise<void> {
-  const say = (text: string): void => void findings.push({ batch: 0, text })
-  const count = queueFrom + deposits.length
-  if (BigInt(count) !== depositCount)
-    return say(`the vault has ${depositCount} deposits, the events that were read ${count}`)
   const before = await client.readContract({
     address: vault,
     abi: vaultAbi,
     functionName: 'depositHash',
-    args: [BigInt(queueFrom)],
+    args: [BigInt(known)],
+    blockNumber: head,
   })
-  if (deposits.reduce(extendQueue, before) !== depositHash)
-    say(`the deposits ${queueFrom} to ${count - 1} that were read are not those of the vault`)
+  expectDeposits(deposits, { count, hash }, since ?? deployedAtBlock, { known, before })
 }
 
 /**

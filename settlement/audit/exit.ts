@@ -59,7 +59,11 @@ export interface PlanOptions {
   readonly checkpoint?: () => Checkpoint
 }
 
-/** Looks at the chain and says what `owner` can do now. Throws ExitError, CheckpointError, and what the node says. */
+/** Why the root that was proven may be another although nothing was found. */
+const ALL_AGREE =
+  'every batch that was read agrees with its own event, so a batch was proven in between, or the RPC endpoint told of another root: run this again, or ask another one'
+
+/** Looks at the chain and says what `owner` can do now. Throws ExitError, EventsMissing, CheckpointError, and what the node says. */
 export async function planExit(
   client: PublicClient,
   deployment: ChainDeployment,
@@ -102,7 +106,7 @@ export async function planExit(
   })
   if (report.findings.length > 0 || tree.root !== provenRoot)
     throw new ExitError(
-      `the rebuilt tree has root ${tree.root}, the contract proved ${provenRoot}: ${report.findings[0]?.text ?? ''}`,
+      `the rebuilt tree has root ${tree.root}, the contract proved ${provenRoot}: ${report.findings[0]?.text ?? ALL_AGREE}`,
     )
   const waitingDeposits: QueuedDeposit[] = []
   for (const deposit of deposits) {

@@ -9,12 +9,14 @@ import { settlementAbi, vaultAbi } from '../../contracts/abi.js'
 import { BACKLOG_MAX } from '../limits.js'
 import { Beside } from './beside.js'
 import type { ChainDeployment } from '../chain/chain.js'
-import { EMPTY_QUEUE, extendQueue } from '../chain/deposit-queue.js'
 import { RECORD_BYTES, bytesToHex, challenge, decodeRows, type CommitDomain } from '../batch/commit.js'
 import type { EngineCapacities } from '../../engine/types.js'
 import { Follower, addressOf } from '../follow/follow.js'
 import { FILL_BYTES } from '../batch/fills-root.js'
 import {
+  EventsMissing,
+  expectBatches,
+  expectDeposits,
   calldataReport,
   readBatches,
   readDeposits,
@@ -94,14 +96,6 @@ export interface ReplayDifference {
 }
 
 /**
- * The endpoint does not show the events of every batch, deposit or account that the contracts have. That says nothing
- * of the journal.
- */
-export class EventsMissing extends Error {
-  override readonly name = 'EventsMissing'
-}
-
-/**
  * Recomputes and compares all batches that the contract has; stops at the first difference.
  * @throws EventsMissing when the endpoint leaves some out; JournalDamage when the journal is damaged.
  */
@@ -113,12 +107,7 @@ export async function replayAgainstChain(options: ReplayOptions): Promise<ChainR
   const count = await client.readContract({ ...settlement, functionName: 'batchCount' })
   const lastRoot = await client.readContract({ ...settlement, functionName: 'lastRoot' })
   const batches = await readBatches(client, deployment, { calldata, until: blockNumber })
-  const gap = batches.findIndex(({ header }, at) => Number(header.number) !== at + 1)
-  if (gap >= 0 || BigInt(batches.length) < count)
-    throw new EventsMissing(
-      `the contract has ${count} batches, and the RPC endpoint does not show the events of batch ` +
-        `${(gap < 0 ? batches.length : gap) + 1}: ask one that has all logs since block ${deployment.deployedAtBlock}`,
-    )
+  expectBatches(batches, count, deployment)
   const replayed = await replayBatches({
     ...rest,
     batches,
@@ -155,20 +144,13 @@ export async function readVault(client: PublicClient, deployment: ChainDeploymen
   const hash = await client.readContract({ ...vault, functionName: 'depositHash', args: [count] })
   const owners = await readOwners(client, deployment, blockNumber)
   const deposits = await readDeposits(client, deployment, blockNumber)
-  const ask = `ask one that has all logs since block ${deployment.deployedAtBlock}`
+  const { deployedAtBlock } = deployment
   if (BigInt(owners.size) !== accounts)
     throw new EventsMissing(
-      `the vault has ${accounts} accounts, and the RPC endpoint shows events of ${owners.size}: ${ask}`,
+      `the vault has ${accounts} accounts, and the RPC endpoint shows events of ${owners.size}`,
+      deployedAtBlock,
     )
-  if (BigInt(deposits.length) !== count)
-    throw new EventsMissing(
-      `the vault has ${count} deposits, and the RPC endpoint shows events of ${deposits.length}: ${ask}`,
-    )
-  const shown = deposits.reduce(extendQueue, EMPTY_QUEUE)
-  if (shown !== hash)
-    throw new EventsMissing(
-      `the vault's deposits have hash ${hash}, and those that the RPC endpoint shows ${shown}: ${ask}`,
-    )
+  expectDeposits(deposits, { count, hash }, deployedAtBlock)
   return { owners, deposits }
 }
 

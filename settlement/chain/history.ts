@@ -20,6 +20,7 @@ import { isContractAnswer } from '../../contracts/call-endings.js'
 import { LOG_RANGE_BLOCKS, SYMBOL_LENGTH_MAX, TRANSACTIONS_AT_ONCE } from '../limits.js'
 import type { ChainDeployment } from './chain.js'
 import { hexToBytes, type BatchData, type BatchHeader } from '../batch/commit.js'
+import { EMPTY_QUEUE, extendQueue } from './deposit-queue.js'
 import { LogRanges, isRefusal } from './log-ranges.js'
 
 /** A batch as it was posted; struck ones are left out. */
@@ -78,6 +79,62 @@ export class NoSettlement extends Error {
   constructor(address: Address, chainId: number) {
     super(`no settlement contract at ${address} on chain ${chainId}`)
   }
+}
+
+/**
+ * The endpoint does not show the events of every batch, deposit or account that the contracts have. That says nothing
+ * of the operator, and nothing of a journal.
+ */
+export class EventsMissing extends Error {
+  override readonly name = 'EventsMissing'
+  constructor(
+    /** What the contracts have, and what was shown. */
+    what: string,
+    /** The first block whose logs are needed. */
+    readonly since: number,
+  ) {
+    super(`${what}: ask one that has all logs since block ${since}`)
+  }
+}
+
+/** @throws EventsMissing unless `batches`, read from `after` on, are all that the contract has. */
+export function expectBatches(
+  batches: readonly PostedBatch[],
+  count: bigint,
+  { deployedAtBlock }: ChainDeployment,
+  after: { readonly block: number; readonly batch: number } = { block: deployedAtBlock, batch: 0 },
+): void {
+  const gap = batches.findIndex(({ header }, at) => Number(header.number) !== after.batch + at + 1)
+  const last = after.batch + batches.length
+  if (gap < 0 && BigInt(last) >= count) return
+  throw new EventsMissing(
+    `the contract has ${count} batches, and the RPC endpoint does not show the events of batch ${gap < 0 ? last + 1 : after.batch + gap + 1}`,
+    after.block,
+  )
+}
+
+/**
+ * @throws EventsMissing unless `deposits`, the queue behind its first `known` of hash `before`, are all that the vault
+ * has, as its own count and hash tell.
+ */
+export function expectDeposits(
+  deposits: readonly QueuedDeposit[],
+  { count, hash }: { readonly count: bigint; readonly hash: Hex },
+  since: number,
+  { known, before }: { readonly known: number; readonly before: Hex } = { known: 0, before: EMPTY_QUEUE },
+): void {
+  const checkpoint = known === 0 ? '' : ` beside the ${known} of the checkpoint`
+  if (BigInt(known + deposits.length) !== count)
+    throw new EventsMissing(
+      `the vault has ${count} deposits, and the RPC endpoint shows events of ${deposits.length}${checkpoint}`,
+      since,
+    )
+  const shown = deposits.reduce(extendQueue, before)
+  if (shown !== hash)
+    throw new EventsMissing(
+      `the vault's deposits have hash ${hash}, and those that the RPC endpoint shows ${shown}`,
+      since,
+    )
 }
 
 /**
@@ -320,7 +377,11 @@ export async function readDeposits(
     }
   deposits.forEach(({ position }, at) => {
     const expected = (after?.consumed ?? 0) + at
-    if (position !== expected) throw new Error(`deposit ${expected} is missing from the endpoint's events`)
+    if (position !== expected)
+      throw new EventsMissing(
+        `the RPC endpoint does not show the event of deposit ${expected}`,
+        after?.block ?? deployment.deployedAtBlock,
+      )
   })
   return deposits
 }

@@ -51,8 +51,9 @@ export class Clients {
   /** Answers over HTTP of which their clients have not read all. */
   readonly heldAnswers = new Set<Unread>()
   readonly #turns = new Turns(
-    (connection, message) => this.#handle(connection, message),
+    (connection, message, settledSeq) => this.#handle(connection, message, settledSeq),
     ({ awaitedSeq }) => awaitedSeq > this.#parts.link.handledSeq,
+    () => this.#parts.link.settledSeq,
   )
   readonly #connections = new Set<Connection>()
   readonly #dirty = new Set<Connection>()
@@ -143,7 +144,7 @@ export class Clients {
   }
 
   /** False = it waits: its turn comes again. */
-  #handle(connection: Connection, message: Uint8Array): boolean {
+  #handle(connection: Connection, message: Uint8Array, settledSeq: number): boolean {
     if (connection.ending) return true
     let decoded: WireValue
     try {
@@ -153,12 +154,12 @@ export class Clients {
       connection.flush()
       return true
     }
-    const isDone = this.#dispatch(connection, decoded)
+    const isDone = this.#dispatch(connection, decoded, settledSeq)
     connection.flush()
     return isDone
   }
 
-  #dispatch(connection: Connection, message: WireValue): boolean {
+  #dispatch(connection: Connection, message: WireValue, settledSeq: number): boolean {
     let id: number
     let method: WireValue
     let params: WireValue
@@ -175,13 +176,11 @@ export class Clients {
     if (method === Method.Frame) this.#parts.frames.receive(connection, id, params)
     else if (method === Method.UnsignedFrame) this.#parts.frames.receiveUnsigned(connection, id, params)
     else {
-      // Who was told what became of his order finds it in what he asks for next.
-      const { settledSeq, handledSeq } = this.#parts.link
-      if (connection.awaitedSeq === 0 && settledSeq > handledSeq) {
+      // Who was told what became of his order, before he asked, finds it in the answer.
+      if (settledSeq > this.#parts.link.handledSeq) {
         connection.awaitedSeq = settledSeq
         return false
       }
-      connection.awaitedSeq = 0
       this.#parts.requests.receive(connection, id, method, params)
     }
     return true

@@ -62,7 +62,7 @@ export class Connection {
   readonly isLoggedOn = true
   /** Frames received and not yet answered. */
   framesInFlight = 0
-  /** Seq that has to be told of before its next message, a request, is answered; 0 = it does not wait for any. */
+  /** Seq that has to be told of before its next message, a request, is answered; it waits for none that has been. */
   awaitedSeq = 0
   /** Messages that were no messages; too many close the connection. */
   malformed = 0

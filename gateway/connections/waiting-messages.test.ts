@@ -11,13 +11,14 @@ test('what goes in comes out in order, while some is taken and some is added', (
     const text = `${count}:`
       .padEnd(count % 97 === 0 ? 3000 : count % 41, 'x')
       .slice(count % 50 === 0 ? 1e9 : 0)
-    waiting.push(Buffer.from(text))
+    waiting.push(Buffer.from(text), count)
     expected.push(text)
-    bytes += 4 + text.length
+    bytes += 12 + text.length
     for (let out = 0; out < (count < 20_000 ? count % 2 : 3) && !waiting.isEmpty; out++) {
       expect(waiting.firstBytes).toBe(expected[got.length]!.length)
+      expect(waiting.firstSeq).toBe(got.length)
       got.push(Buffer.from(waiting.shift()).toString())
-      bytes -= 4 + got.at(-1)!.length
+      bytes -= 12 + got.at(-1)!.length
     }
     expect(waiting.bytes).toBe(bytes)
   }
@@ -28,7 +29,7 @@ test('what goes in comes out in order, while some is taken and some is added', (
 
 test('a message without bytes takes room too', () => {
   const waiting = new WaitingMessages()
-  for (let count = 0; count < 100; count++) waiting.push(new Uint8Array(0))
-  expect(waiting.bytes).toBe(400)
+  for (let count = 0; count < 100; count++) waiting.push(new Uint8Array(0), 0)
+  expect(waiting.bytes).toBe(1200)
   expect(waiting.shift()).toHaveLength(0)
 })

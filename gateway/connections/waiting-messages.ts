@@ -2,12 +2,12 @@
  * Messages of one connection that wait for their turn, oldest first, one behind the other in one buffer: tens of
  * thousands of small ones cost their bytes, no object each, and taking one moves none of the others.
  *
- *   [from .. to)   u32 length, bytes, u32 length, bytes, ...
+ *   [from .. to)   u32 length, f64 seq that had been settled when it came, bytes, u32 length, ...
  *
  * Called by admission.ts.
  */
 import { WAITING_BYTES_MIN } from '../limits.js'
-const HEADER_BYTES = 4
+const HEADER_BYTES = 12
 
 export class WaitingMessages {
   #bytes = Buffer.alloc(WAITING_BYTES_MIN)
@@ -28,9 +28,15 @@ export class WaitingMessages {
     return this.#bytes.readUInt32LE(this.#from)
   }
 
-  push(message: Uint8Array): void {
+  /** The seq that was given with the oldest; there must be one. */
+  get firstSeq(): number {
+    return this.#bytes.readDoubleLE(this.#from + 4)
+  }
+
+  push(message: Uint8Array, seq: number): void {
     this.#room(HEADER_BYTES + message.length)
     this.#bytes.writeUInt32LE(message.length, this.#to)
+    this.#bytes.writeDoubleLE(seq, this.#to + 4)
     this.#bytes.set(message, this.#to + HEADER_BYTES)
     this.#to += HEADER_BYTES + message.length
   }

@@ -55,3 +55,25 @@ test('an order’s answer does not wait for what sweeps before it are told of, a
     for (const { filledLots } of await sweeps) expect(filledLots).toBe(COMMAND_STEPS_MAX)
   }
 })
+
+test('who has swept finds all of it in what he asks next, over WebSocket and HTTP', async () => {
+  const [maker, taker] = [await open(0), await open(1)]
+  await maker.cancelAll()
+  for (let round = 0; round < 20; round++) {
+    await maker.placeOrder({
+      ...{ market: 0, side: 'sell', ticks: 50, lots: COMMAND_STEPS_MAX },
+      display: { lots: 1 },
+    })
+    const lotsOf = async (): Promise<number> => (await taker.balances())[0]!.availableUnits
+    const before = await lotsOf()
+    await taker.placeOrder({ market: 0, side: 'buy', ticks: 50, lots: COMMAND_STEPS_MAX, timeInForce: 'IOC' })
+    const url = `http://127.0.0.1:${rig.port}/v1/depth?market=0&depth=100`
+    const [after, depth] = await Promise.all([
+      lotsOf(),
+      fetch(url).then((answer) => answer.json() as Promise<{ levels: unknown[][] }>),
+    ])
+    // A lot of the rig's market is ten units.
+    expect(after - before).toBe(10 * COMMAND_STEPS_MAX)
+    expect(depth.levels[1]).toEqual([])
+  }
+})

@@ -115,6 +115,7 @@ test('messages that take long: an address has its part of a turn, others theirs,
       return handled.push(`${ip} ${id} ${Buffer.from(message).toString()}`) > 0
     },
     () => false,
+    () => 0,
     () => clockMs,
   )
   const of = (id: number, ip: string) => ({ id, ip, closed: false, session: {} }) as Connection
@@ -142,6 +143,7 @@ test('who has not logged on has a smaller part of a turn, from which those of it
       return handled.push(id) > 0
     },
     () => false,
+    () => 0,
     () => clockMs,
   )
   const anonymous = { id: 1, ip: 'a', closed: false } as Connection
@@ -179,6 +181,34 @@ test('a message that is not done stays the first of its socket, while others go 
   waits = false
   while (turns.size > 0) await new Promise((resolve) => setImmediate(resolve))
   expect(handled.slice(3)).toEqual(['1 a question', '1 a cancel'])
+})
+
+test('messages are handled with the seq of when they came: those of one moment wait together', async () => {
+  let [settled, told] = [5, 3]
+  const handled: [text: string, seq: number][] = []
+  let awaited = 0
+  const turns = new Turns(
+    (_connection, message, seq) => {
+      awaited = seq
+      if (seq > told) return false
+      return handled.push([Buffer.from(message).toString(), seq]) > 0
+    },
+    () => awaited > told,
+    () => settled,
+  )
+  const asks = connection(1)
+  for (const text of ['a', 'b', 'c']) turns.take(asks, Buffer.from(text))
+  settled = 9
+  turns.take(asks, Buffer.from('d'))
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+  for (let count = 0; count < 3; count++) await turn()
+  expect(handled).toEqual([])
+  told = 5
+  for (let count = 0; count < 3; count++) await turn()
+  expect(handled).toEqual(['a', 'b', 'c'].map((text) => [text, 5]))
+  told = 9
+  while (turns.size > 0) await turn()
+  expect(handled.at(-1)).toEqual(['d', 9])
 })
 
 test('what waits of one socket is bounded, and forgotten with it', () => {

@@ -140,31 +140,34 @@ export class Admission {
 
 /** Lets every socket have its turn. */
 export class Turns {
-  readonly #handle: (connection: Connection, message: Uint8Array) => boolean
+  readonly #handle: (connection: Connection, message: Uint8Array, seq: number) => boolean
   readonly #queues = new Map<Connection, WaitingMessages>()
   /** What sockets were served in this turn. */
   readonly #served = new Map<Connection, { messages: number; bytes: number }>()
   /** What messages of each address took in this turn, ms. */
   readonly #tookMs = new Map<string, number>()
   readonly #waits: (connection: Connection) => boolean
+  readonly #seqNow: () => number
   readonly #now: () => number
   #messages = 0
   #scheduled = false
 
   /**
    * `handle` answers whether a message is done: one that is not stays the connection's first, and is handled again in
-   * a later turn in which `waits` no longer says that the connection waits.
+   * a later turn in which `waits` no longer says that the connection waits. It gets `seqNow` of when the message came.
    */
   constructor(
-    handle: (connection: Connection, message: Uint8Array) => boolean,
+    handle: (connection: Connection, message: Uint8Array, seq: number) => boolean,
     waits: (connection: Connection) => boolean = () => false,
+    seqNow: () => number = () => 0,
     now: () => number = () => performance.now(),
   ) {
     this.#waits = waits
+    this.#seqNow = seqNow
     this.#now = now
-    this.#handle = (connection, message) => {
+    this.#handle = (connection, message, seq) => {
       const startMs = this.#now()
-      const isDone = handle(connection, message)
+      const isDone = handle(connection, message, seq)
       const tookMs = (this.#tookMs.get(connection.ip) ?? 0) + this.#now() - startMs
       this.#tookMs.set(connection.ip, tookMs)
       return isDone
@@ -180,14 +183,19 @@ export class Turns {
   take(connection: Connection, message: Uint8Array): boolean {
     this.#schedule()
     const queue = this.#queues.get(connection)
-    if (queue === undefined && this.#admit(connection, message.length) && this.#handle(connection, message))
+    const seq = this.#seqNow()
+    if (
+      queue === undefined &&
+      this.#admit(connection, message.length) &&
+      this.#handle(connection, message, seq)
+    )
       return true
     if (queue !== undefined && queue.bytes + message.length > WAITING_BYTES_MAX) return false
     // Copied: the message is a view that dies with the socket's callback.
-    if (queue !== undefined) queue.push(message)
+    if (queue !== undefined) queue.push(message, seq)
     else {
       const first = new WaitingMessages()
-      first.push(message)
+      first.push(message, seq)
       this.#queues.set(connection, first)
     }
     return true
@@ -237,7 +245,7 @@ export class Turns {
       if (!connection.closed && this.#waits(connection)) continue
       while (!queue.isEmpty && !connection.closed && this.#admit(connection, queue.firstBytes)) {
         served = true
-        if (!this.#handle(connection, queue.first())) break
+        if (!this.#handle(connection, queue.first(), queue.firstSeq)) break
         queue.shift()
       }
       // Who was not served keeps its place; who was goes behind the others.

@@ -104,6 +104,19 @@ test('nothing is settled that is not durable, and a command in parts is flushed 
   expect(log.slice(5)).toEqual(['settled 3', 'settled 4', 'applied 3 1', 'applied 4 1', 'flush', 'stopped'])
 })
 
+test('what commands did is told whole with the last of its messages, though each has the last seq of all', async () => {
+  const { link, log, running, durable, write } = rig()
+  for (let part = 0; part < 4; part++) write(9, EVENTS_A_TURN / 2, { more: part < 3 })
+  durable(9)
+  while (log.length === 0) await turn()
+  expect([link.settledSeq, link.handledSeq, link.within]).toEqual([9, 0, true])
+  while (link.within) await turn()
+  expect([link.settledSeq, link.handledSeq]).toEqual([9, 9])
+  expect(log.filter((line) => line === 'flush')).toHaveLength(1)
+  write(9, 0, { type: OutboundType.Stop })
+  await running
+})
+
 test('over the ring’s end and back, each message is settled once and then applied, in order', async () => {
   const { log, running, durable, write } = rig()
   const expected: string[] = []

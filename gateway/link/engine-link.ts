@@ -115,7 +115,7 @@ export class EngineLink {
     }
   }
 
-  /** Last seq of what has been handed on. */
+  /** Last seq of what has been handed on whole. */
   get handledSeq(): number {
     return this.#handledSeq
   }
@@ -300,14 +300,16 @@ export class EngineLink {
   #handle(at: number, handler: EngineLinkHandler): number {
     const { words, floats } = this.#reader
     const type = words[(at >> 2) + Outbound.TYPE]!
-    this.#handledSeq = floats[(at >> 3) + Outbound.SEQ_F64]!
     this.#toldMs = Math.max(this.#toldMs, floats[(at >> 3) + Outbound.TIME_MS_F64]!)
     if (type === OutboundType.Applied) {
       const applied = this.#read(at)
       this.#within = applied.more
+      // Each message of the same commands has the last seq of all: before the last of them nothing is told whole.
+      if (!applied.more) this.#handledSeq = applied.lastSeq
       handler.applied(applied)
       return applied.count
     }
+    this.#handledSeq = floats[(at >> 3) + Outbound.SEQ_F64]!
     if (type === OutboundType.Answer) this.#answer(this.#ticketOf(at >> 2), at)
     else if (type === OutboundType.Stop) this.#end()
     return 0

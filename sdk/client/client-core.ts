@@ -155,7 +155,10 @@ export class ClientCore {
     return this.#connection.onState(listener)
   }
 
-  /** Connects, once. @throws TransportError when the exchange cannot be reached. */
+  /**
+   * Connects, once: resolves at once when the connection stands, joins the attempt that is under way, and does not
+   * wait for the pause before the next one. @throws TransportError when the exchange cannot be reached.
+   */
   async connect(...nothing: []): Promise<this> {
     checkNothing('connect', nothing)
     await this.#connection.connect()

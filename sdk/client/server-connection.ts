@@ -3,8 +3,8 @@
  * itself on it, and the exchange's clock. Knows no session, frame or stream: its handler (client-core.ts) hears
  * that a connection is there, stands or has ended, and what comes on it.
  *
- * Invariants: `opened` is told only of a socket that is open, on which the handler's `greeted` is through; one loop
- * at most reconnects.
+ * Invariants: `opened` is told only of a socket that is open, on which the handler's `greeted` is through; one attempt
+ * at most is under way, and one loop at most reconnects; a socket has ended before the next one is made.
  */
 import { sha256 } from '@noble/hashes/sha2.js'
 import {
@@ -67,7 +67,10 @@ export class ServerConnection {
   #engineBaseMs = 0
   #state: ClientState = 'closed'
   #closing = false
-  #reconnecting = false
+  /** The attempt under way, on the newest socket; one that `close` has given up is none any more. */
+  #attempt: Promise<void> | undefined
+  /** The loop that reconnects; one that is not here any more ends at its next step. */
+  #loop: symbol | undefined
   /** Attempts since a connection stood for a while, when the last one was opened, how long the exchange asked to wait. */
   #attempts = 0
   #openedAtMs = 0
@@ -138,20 +141,20 @@ export class ServerConnection {
     this.#stateListeners.tell(state)
   }
 
-  /** Connects, once. @throws TransportError when the exchange cannot be reached. */
+  /**
+   * Connects, once: resolves at once when the connection stands, joins the attempt that is under way, and does not
+   * wait for the pause before the next one. @throws TransportError when the exchange cannot be reached.
+   */
   async connect(): Promise<void> {
-    this.#closing = false
-    try {
-      await this.#open()
-    } catch (error) {
-      this.#closing = true
-      this.#setState('closed')
-      throw error
-    }
+    if (this.#state === 'open' && this.isOpen) return
+    await this.#attemptNow()
   }
 
-  async #open(): Promise<void> {
-    this.#setState('connecting')
+  /** The attempt under way, or a new one. */
+  #attemptNow(): Promise<void> {
+    // One that is still ending is over now; who hears of that may have begun an attempt.
+    if (this.#attempt === undefined) this.#socket?.drop()
+    if (this.#attempt !== undefined) return this.#attempt
     const { url, encoding = 'msgpack' } = this.#options
     const socket = new Socket(
       {
@@ -169,57 +172,83 @@ export class ServerConnection {
       },
     )
     this.#socket = socket
+    this.#closing = false
+    const attempt = this.#open(socket)
+    this.#attempt = attempt
+    this.#setState('connecting')
+    return attempt
+  }
+
+  /** Makes the connection of `socket` stand. Changes nothing once that is not the attempt under way any more. */
+  async #open(socket: Socket): Promise<void> {
+    const { url, deployment } = this.#options
+    const isUnderWay = (): boolean => this.#attempt !== undefined && this.#socket === socket
+    const checked = <Value>(value: Value): Value => {
+      if (!isUnderWay() || !socket.isOpen) throw notConnected(url)
+      return value
+    }
     try {
-      const hello = await socket.hello
-      if (this.#options.deployment !== undefined) checkPins(this.#options.deployment, hello)
+      const hello = checked(await socket.hello)
+      if (deployment !== undefined) checkPins(deployment, hello)
       this.#hello = hello
       this.#domain = sha256(domainPreimage(hello.chainId, hello.vault))
       if (this.#markets === undefined) {
-        const markets = new Markets(await socket.request(Method.Markets, []))
-        if (this.#options.deployment !== undefined) checkPinnedMarkets(this.#options.deployment, markets)
+        const markets = new Markets(checked(await socket.request(Method.Markets, [])))
+        if (deployment !== undefined) checkPinnedMarkets(deployment, markets)
         this.#markets = markets
       }
-      const [, engineMs] = readArray(await socket.request(Method.Time, []), 'time', 2, 8)
+      const time = checked(await socket.request(Method.Time, []))
+      const [, engineMs] = readArray(time, 'time', 2, 8)
       this.#engineBaseMs = readSafeInt(engineMs, 'engineMs') - performance.now()
-      await this.#handler.greeted()
-      if (!socket.isOpen) throw notConnected(url)
+      checked(await this.#handler.greeted())
+      this.#openedAtMs = performance.now()
+      this.#retryAfterMs = 0
+      // Whom this tells may close or drop the connection.
+      checked(this.#handler.opened())
     } catch (error) {
       socket.close()
+      if (isUnderWay()) this.#failed(error)
       throw error
     }
-    this.#openedAtMs = performance.now()
-    this.#retryAfterMs = 0
-    this.#handler.opened()
+    this.#attempt = undefined
+    this.#loop = undefined
     this.#setState('open')
+  }
+
+  /** The attempt under way has failed: without a loop it was the only one. */
+  #failed(error: unknown): void {
+    this.#attempt = undefined
+    this.#retryAfterMs = error instanceof GlassbookError ? (error.retryAfter ?? 0) : 0
+    if (this.#loop === undefined) this.#closing = true
+    this.#setState('closed')
   }
 
   #closed(): void {
     this.#handler.closed()
     if (this.#state === 'open' && performance.now() - this.#openedAtMs > STEADY_MS) this.#attempts = 0
     this.#setState('closed')
-    if (!this.comesBack || this.#reconnecting) return
-    void this.#reconnect()
+    // An attempt under way learns of it by itself.
+    if (this.comesBack && this.#attempt === undefined && this.#loop === undefined) void this.#reconnect()
   }
 
   /** Tries until it is connected again, for ever. */
   async #reconnect(): Promise<void> {
-    this.#reconnecting = true
-    while (!this.#closing) {
+    const loop = Symbol('loop')
+    this.#loop = loop
+    for (;;) {
       // Full jitter: a crowd that lost its exchange does not come back as one.
       const bound = backoffMs(this.#attempts++, this.#options.reconnectDelayMsMax ?? RECONNECT_DELAY_MS_MAX)
       await this.#pauses.wait(this.#retryAfterMs + Math.random() * bound)
-      if (this.#closing) break
+      if (this.#loop !== loop) return
       try {
-        await this.#open()
-        if (this.isOpen) break
+        await this.#attemptNow()
       } catch (error) {
-        this.#retryAfterMs = error instanceof GlassbookError ? (error.retryAfter ?? 0) : 0
         // Neither a line that failed nor a refusal: a lie, or a mistake.
         if (!(error instanceof GlassbookError) || error instanceof VerificationError)
           this.#handler.report(error)
       }
+      if (this.#loop !== loop) return
     }
-    this.#reconnecting = false
   }
 
   /** Drops the connection as a network would; it is made again. */
@@ -230,6 +259,8 @@ export class ServerConnection {
   /** Ends the connection for good, and every pause. */
   close(): void {
     this.#closing = true
+    this.#attempt = undefined
+    this.#loop = undefined
     this.#socket?.close()
     this.#pauses.endAll()
     this.#setState('closed')

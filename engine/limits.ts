@@ -127,6 +127,11 @@ export const RING_BYTES_MAX = 2 ** 30
 export const INBOUND_RING_BYTES = 4 * 1024 * 1024
 export const OUTBOUND_RING_BYTES = 16 * 1024 * 1024
 export const JOURNAL_RING_BYTES = 8 * 1024 * 1024
+/**
+ * Rest between two Time commands while triggers are left to fire. Each fires what makes up to a thousand fills, which
+ * a gateway takes some 6 to 10 ms to tell: more in a row only make a queue that everybody's orders stand in.
+ */
+export const FIRING_REST_MS = 10
 /** Messages taken from one inbound ring before the next one has its turn. */
 export const RING_MESSAGES_A_TURN = 64
 /** Commands that the engine is told of before the first of them is applied: enough for their cache misses to overlap. */

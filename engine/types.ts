@@ -227,6 +227,8 @@ export interface Engine {
    * command, of the same time too, does its share of it.
    */
   readonly nextDueMs: number
+  /** Triggers that were reached are left to fire: part of the work that is pending. */
+  readonly isFiring: boolean
   /** Deposits credited from the chain so far: the next queue index expected. */
   readonly depositsConsumed: number
   /**

@@ -141,6 +141,10 @@ class Core implements Engine {
     return nextDueMs(this.#state.trading, this.#state.switches)
   }
 
+  get isFiring(): boolean {
+    return this.#state.trading.triggers.nextUnfired(0) >= 0
+  }
+
   get depositsConsumed(): number {
     return this.#state.counters[Counter.DEPOSITS_CONSUMED]!
   }

@@ -2,7 +2,8 @@
  * The run loop beside a ring each for what comes in, for the journal and for what goes out: work that is left
  * goes on by itself and before every message, and commands on which the engine breaks never reach the journal.
  */
-import { CommandKind, EventKind, Side } from '../codes.js'
+import { CommandKind, EventKind, OrderType, Side } from '../codes.js'
+import { FIRING_REST_MS } from '../limits.js'
 import * as commands from '../commands.js'
 import { ControlBlock, createControl } from '../rings/control.js'
 import { createEngine } from '../core/engine.js'
@@ -46,8 +47,9 @@ const noRoom = (): never => {
   throw new Error('a ring of this test is too small')
 }
 
-/** A loop at a clock that stands still, and both ends of its rings. `broken` wraps the engine. */
+/** A loop at a clock that stands still unless it is set, and both ends of its rings. `broken` wraps the engine. */
 function setUp(broken = (engine: Engine): Engine => engine) {
+  const clock = { ms: 1000 }
   const control = new ControlBlock(createControl())
   const [inboundRing, journalRing, outboundRing] = [1 << 16, 1 << 20, 1 << 20].map(createRing)
   const doorbell = control.producerDoorbell(0)
@@ -56,7 +58,7 @@ function setUp(broken = (engine: Engine): Engine => engine) {
   const loop = new RunLoop({
     engine,
     genesis,
-    sequencer: new Sequencer(0, 1000, () => 1000),
+    sequencer: new Sequencer(0, 1000, () => clock.ms),
     inbound: [new RingReader(inboundRing!)],
     journal: new RingWriter(journalRing!),
     publisher,
@@ -112,7 +114,7 @@ function setUp(broken = (engine: Engine): Engine => engine) {
     }
     return found
   }
-  return { loop, engine, words, floats, submit, journaled, views, journal, inbound }
+  return { loop, engine, words, floats, submit, journaled, views, journal, inbound, clock }
 }
 
 test('work that is left goes on before every message, and by itself', () => {
@@ -147,6 +149,66 @@ test('work that is left goes on before every message, and by itself', () => {
   expect([ticks, engine.liveOrders(), loop.quietMs()]).toEqual([4, 0, Infinity])
   loop.tick()
   expect(journaled()).toEqual(Array.from({ length: ticks }, () => [Time]))
+})
+
+test('between the pieces of a cascade of stops time stands still for a moment, and orders come in', () => {
+  const { loop, engine, words, floats, submit, journaled, clock } = setUp()
+  for (const asset of [0, 1]) {
+    commands.writeDeposit(words, floats, 0, 1, asset, 1_000_000)
+    submit()
+    commands.writeDeposit(words, floats, 0, 2, asset, 1_000_000)
+    submit()
+  }
+  for (let order = 1; order <= 30; order++) {
+    commands.writePlace(words, floats, 0, 1, 0, Side.Sell, 10, 1, order)
+    submit()
+  }
+  const { StopLimit } = OrderType
+  for (let stop = 1; stop <= 20; stop++) {
+    commands.writePlace(words, floats, 0, 2, 0, Side.Buy, 10, 1, stop, 0, {
+      type: StopLimit,
+      triggerTicks: 10,
+    })
+    submit()
+  }
+  loop.turn()
+  commands.writePlace(words, floats, 0, 2, 0, Side.Buy, 10, 1, 100)
+  submit()
+  loop.turn()
+  journaled()
+  expect([engine.isFiring, loop.quietMs()]).toEqual([true, 0])
+  loop.tick()
+  const { Place, Deposit, Time } = CommandKind
+  expect(journaled()).toEqual([[Time]])
+  // Time rests: neither by itself nor before an order does it go on, though the clock does.
+  expect([engine.isFiring, loop.quietMs()]).toEqual([true, FIRING_REST_MS])
+  clock.ms += FIRING_REST_MS - 1
+  loop.tick()
+  commands.writePlace(words, floats, 0, 1, 0, Side.Buy, 1, 1, 101)
+  submit()
+  loop.turn()
+  expect(journaled()).toEqual([[Place]])
+  expect(engine.timeMs).toBe(1000)
+  clock.ms += 1
+  commands.writeDeposit(words, floats, 0, 1, 0, 1)
+  submit()
+  loop.turn()
+  expect(journaled()).toEqual([[Time, Deposit]])
+  expect(engine.timeMs).toBe(1000 + FIRING_REST_MS)
+  // A clock that is set back holds nothing up, and what is left comes to its end.
+  clock.ms = 500
+  expect(loop.quietMs()).toBe(0)
+  for (let pieces = 0; engine.isFiring; pieces++) {
+    expect(pieces).toBeLessThan(20)
+    loop.tick()
+    clock.ms += FIRING_REST_MS
+  }
+  expect(engine.liveOrders()).toBe(30 - 21 + 1)
+  // Then time goes on as ever.
+  clock.ms = 5000
+  submit()
+  loop.turn()
+  expect(journaled().at(-1)).toEqual([Time, Deposit])
 })
 
 test('each message is followed by every level and balance that it touched, as they are then', () => {

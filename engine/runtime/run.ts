@@ -22,6 +22,7 @@ import {
   QueryKind,
 } from '../messages.js'
 import {
+  FIRING_REST_MS,
   LOOK_AHEAD_COMMANDS,
   LOOK_AHEAD_COMMANDS_MAX,
   MESSAGE_ATTACHMENT_BYTES_MAX,
@@ -71,6 +72,8 @@ export class RunLoop {
   private aheadWords: Int32Array = this.scratchWords
   private aheadCommands = 0
   private aheadMessages = 0
+  /** Until when no Time command is given, as triggers are left to fire; by the sequencer's clock, ms. */
+  private restsUntilMs = 0
 
   constructor(options: RunLoopOptions) {
     this.engine = options.engine
@@ -142,13 +145,29 @@ export class RunLoop {
    * ever, 0 = something waits to happen now.
    */
   quietMs(): number {
-    return this.isPending() ? 0 : Math.max(0, this.engine.nextDueMs - this.sequencer.now())
+    return this.isPending() ? this.restMs() : Math.max(0, this.engine.nextDueMs - this.sequencer.now())
+  }
+
+  /**
+   * How long time stands still for now, in ms: between the pieces of a cascade of stops, so that what the gateways
+   * have to tell of one is told before the next, and orders come in between.
+   */
+  private restMs(): number {
+    const left = this.restsUntilMs - this.sequencer.now()
+    // A clock that was set back holds nothing up.
+    return left > 0 && left <= FIRING_REST_MS ? left : 0
+  }
+
+  /** Puts the sequencer's Time command into scratch where one is due; how many that are (0 or 1). */
+  private stampTime(): number {
+    if (this.restMs() > 0) return 0
+    return this.sequencer.stampTime(this.scratchWords, this.scratchFloats, this.isPending())
   }
 
   /** Advances time when something is due and nobody asks anything, so that it happens on time. */
   tick(): void {
     if (this.quietMs() > 0) return
-    if (this.sequencer.stampTime(this.scratchWords, this.scratchFloats, this.isPending()) === 0) return
+    if (this.stampTime() === 0) return
     this.execute(-1, -1, 0, 1, 1, AttachmentKind.None, this.scratchBytes, 0, 0)
     this.control.sequencedSeq = this.sequencer.seq
   }
@@ -191,7 +210,7 @@ export class RunLoop {
       return false
     }
     const kind = words[word + Inbound.ATTACHMENT_KIND]!
-    const stamped = this.sequencer.stampTime(this.scratchWords, this.scratchFloats, this.isPending())
+    const stamped = this.stampTime()
     const commandsAt = at + INBOUND_HEADER_WORDS * 4
     const commandBytes = count * COMMAND_BYTES
     this.scratchBytes.set(ring.bytes.subarray(commandsAt, commandsAt + commandBytes), stamped * COMMAND_BYTES)
@@ -245,6 +264,7 @@ export class RunLoop {
     // Only now: commands on which the engine breaks never become durable, so nothing of them is handed on.
     journal.commit()
     publisher.end()
+    if (stamped > 0 && engine.isFiring) this.restsUntilMs = this.sequencer.now() + FIRING_REST_MS
   }
 
   private claimJournal(byteLength: number): number {

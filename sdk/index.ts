@@ -6,7 +6,7 @@ export { ClientChain } from './client/client-chain.js'
 export type * from './client/client-types.js'
 export { ClientQueries, type Fills, type FillsAfter, type FillsPage } from './client/client-queries.js'
 export * from './client/client.js'
-export * from './money/decimals.js'
+export * from './money/units-and-atoms.js'
 export * from './base/errors.js'
 export {
   type BatchFillProof,

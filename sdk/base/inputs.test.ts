@@ -4,7 +4,7 @@
  */
 import { CommandKind, OrderType, Reject, Side, rejectNames } from '../../engine/codes.js'
 import { type FakeExchange, startFakeExchange } from '../../test/support/fake-exchange.js'
-import { fromLots, fromTicks, fromUnits } from '../money/decimals.js'
+import { fromLots, fromTicks, fromUnits } from '../money/units-and-atoms.js'
 import { explainedRejects, rejectionOf } from '../money/explain.js'
 import {
   Client,

@@ -163,7 +163,7 @@ export const isIdOrSymbol: Check = (value, field) => {
     refuseInput(field, value, 'an id (whole number) or a symbol (string)')
 }
 
-/** An amount of tokens: decimals.ts reads it. */
+/** An amount of tokens: units-and-atoms.ts reads it. */
 export const isAmount: Check = (value, field) => {
   if (typeof value !== 'bigint' && (typeof value !== 'string' || value === ''))
     refuseInput(field, value, 'a decimal string, or a bigint of atoms')

@@ -16,7 +16,7 @@ import type {
   VerifiedFill,
   WithdrawalStatus,
 } from './client-types.js'
-import { fromAtoms, fromUnits, toAtoms, toUnits } from '../money/decimals.js'
+import { fromAtoms, fromUnits, toAtoms, toUnits } from '../money/units-and-atoms.js'
 import { ExchangeError, VerificationError } from '../base/errors.js'
 import { type FillProof, checkFillLeaf, fillsRootOf, isFillProof } from '../verify/fill-proof.js'
 import {

@@ -11,7 +11,7 @@ import { BOOK_DEPTH_MAX } from '../../engine/limits.js'
 import { BATCHES_ASKED, ROWS_ASKED } from '../limits.js'
 import { ClientCore } from './client-core.js'
 import type { BalanceView, BatchView, FeeRates, SessionView, Ticker } from './client-types.js'
-import { fromUnits } from '../money/decimals.js'
+import { fromUnits } from '../money/units-and-atoms.js'
 import {
   anyOf,
   checkFields,

@@ -9,7 +9,7 @@ import { EXPIRES_AHEAD_MS_MAX } from '../limits.js'
 import { ClientChain } from './client-chain.js'
 import { SCOPES } from './client-queries.js'
 import type { CanceledAll, ClientOptions, CommandResult, OrderResult, Session } from './client-types.js'
-import { toUnits } from '../money/decimals.js'
+import { toUnits } from '../money/units-and-atoms.js'
 import { OutcomeUnknownError, TransportError } from '../base/errors.js'
 import { readResults } from './frame-sender.js'
 import {

@@ -25,7 +25,7 @@ import {
   TICKS_MAX,
   TIERS_MAX,
 } from '../../engine/limits.js'
-import { fromLots, fromTicks, fromUnits } from './decimals.js'
+import { fromLots, fromTicks, fromUnits } from './units-and-atoms.js'
 import { type GlassbookError, errorOf } from '../base/errors.js'
 import type { Market } from './markets.js'
 import { ErrorCode, codeToReject } from '../wire/codes.js'

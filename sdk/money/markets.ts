@@ -1,10 +1,10 @@
 /**
  * The exchange's assets and markets with their scales, and the names people use for them. Read once a
- * connection; conversions between decimal strings and the exchange's integers are in decimals.ts.
+ * connection; conversions between decimal strings and the exchange's integers are in units-and-atoms.ts.
  */
 import { ASSETS_MAX, MARKETS_MAX } from '../../engine/limits.js'
 import { NAMES_SHOWN_MAX } from '../limits.js'
-import type { AssetScale, MarketScale } from './decimals.js'
+import type { AssetScale, MarketScale } from './units-and-atoms.js'
 import { InputError } from '../base/errors.js'
 import { anyOf, shown } from '../base/inputs.js'
 import { ErrorCode } from '../wire/codes.js'

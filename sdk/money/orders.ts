@@ -6,7 +6,7 @@
 import { CommandKind, OrderType, PostOnly, Side, Stp, TimeInForce } from '../../engine/codes.js'
 import { DEADLINE_AHEAD_MS_MAX } from '../../engine/limits.js'
 import { EXPIRES_AHEAD_MS_MAX, SLIPPAGE_PPM_DEFAULT } from '../limits.js'
-import { type MarketScale, toLots, toTicks, toUnits } from './decimals.js'
+import { type MarketScale, toLots, toTicks, toUnits } from './units-and-atoms.js'
 import {
   type Check,
   checkFields,

@@ -30,6 +30,7 @@ export const ATTACKS = [
   'bad-approvals',
   'toggles',
   'stops-at-one-trigger',
+  'stops-that-sweep',
   'idle-http',
   'refused-handshakes',
   'http-refusals',
@@ -267,6 +268,28 @@ async function run({ name, port }: AttackOrder): Promise<void> {
               return { ...stop, orderType: OrderType.StopLimit, triggerTicks: 55_000 } as typeof stop
             }),
           )
+        await client.placeOrder({ market: MARKET, side: 'sell', ticks: 55_000, lots: 1 })
+        await taker.placeOrder({ market: MARKET, side: 'buy', ticks: 55_000, lots: 1 })
+      }, 1)
+      return
+    }
+    case 'stops-that-sweep': {
+      const taker = await member(port, 2)
+      for (const each of [client, taker]) {
+        await each.subscribeOrders(() => {})
+        await each.subscribeFills(() => {})
+      }
+      const iceberg = (): WireCommand => {
+        const order = taker.place({ market: MARKET, side: 'buy', ticks: 54_000, lots: 10_000 })
+        return { ...order, displayLots: 1 } as typeof order
+      }
+      const stop = (): WireCommand => {
+        const order = client.place({ market: MARKET, side: 'sell', ticks: 54_000, lots: 1000 })
+        return { ...order, orderType: OrderType.StopLimit, triggerTicks: 55_000 } as typeof order
+      }
+      await hammer(async () => {
+        await taker.batch(Array.from({ length: 10 }, iceberg))
+        for (const stops of [50, 50]) await client.batch(Array.from({ length: stops }, stop))
         await client.placeOrder({ market: MARKET, side: 'sell', ticks: 55_000, lots: 1 })
         await taker.placeOrder({ market: MARKET, side: 'buy', ticks: 55_000, lots: 1 })
       }, 1)

@@ -76,6 +76,7 @@ export class ClientCore {
     this.#connection = connection
     this.#logon = new SessionLogon(
       {
+        url: options.url,
         request: (method, params) => this.call(method, params),
         domain: () => connection.domain,
         challenge: () => this.hello.challenge,

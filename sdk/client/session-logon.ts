@@ -4,6 +4,9 @@
  *
  * A session ends by the exchange's word (revoked, expired), in a message or in the answer to a logon, or leaves by the
  * caller's wish; only of the former are listeners told.
+ *
+ * Invariant: a logon or logoff is sent when the one before has its answer, and a logon only to the connection whose
+ * challenge was signed. A key that signs elsewhere may take its time: nothing waits for it but its own logon.
  */
 import type { Session } from './client-types.js'
 import { GlassbookError } from '../base/errors.js'
@@ -13,6 +16,7 @@ import { readObject } from '../wire/fields.js'
 import { Method } from '../wire/layout.js'
 import type { WireValue } from '../wire/msgpack.js'
 import { logonMessage } from '../wire/signed.js'
+import { notConnected } from './socket.js'
 
 /** Answers to a logon after which the session is of no use any more. */
 const SESSION_OVER: ReadonlySet<number> = new Set([
@@ -23,6 +27,7 @@ const SESSION_OVER: ReadonlySet<number> = new Set([
 
 /** What this needs of the client's connection. */
 export interface LogonLine {
+  readonly url: string
   request(method: Method, params: readonly WireValue[]): Promise<WireValue>
   domain(): Uint8Array
   /** What the exchange gave this connection to sign. @throws TransportError before the first connection. */
@@ -44,6 +49,8 @@ export class SessionLogon {
   readonly #handler: LogonHandler
   readonly #endListeners: Listeners<[session: Session]>
   #session: Session | undefined
+  /** Settles when the newest logon or logoff has had its answer. */
+  #turn: Promise<unknown> = Promise.resolve()
 
   constructor(line: LogonLine, handler: LogonHandler) {
     this.#line = line
@@ -62,36 +69,56 @@ export class SessionLogon {
 
   /** Logs a session on. @throws AuthenticationError when the exchange does not take it; the one of before stays. */
   async logon(session: Session): Promise<void> {
-    await this.#ask(session)
-    this.#change(session)
+    const send = await this.#sign(session)
+    await this.#inTurn(async () => {
+      await send()
+      this.#change(session)
+    })
   }
 
   /** Logs the session on to a new connection, if there is one. @throws what is no end of it. */
   async logonAgain(): Promise<void> {
     const session = this.#session
     if (session === undefined) return
-    try {
-      await this.#ask(session)
-    } catch (error) {
-      if (!(error instanceof GlassbookError && SESSION_OVER.has(error.code))) throw error
-      // It will never log on again; the public half of the client lives on.
-      this.#end()
-    }
+    const send = await this.#sign(session)
+    await this.#inTurn(async () => {
+      // It has left or ended, or another one is logged on: this one would be in the way of what follows.
+      if (this.#session !== session) return
+      try {
+        await send()
+      } catch (error) {
+        if (!(error instanceof GlassbookError && SESSION_OVER.has(error.code))) throw error
+        // It will never log on again; the public half of the client lives on.
+        this.#end()
+      }
+    })
   }
 
-  async #ask(session: Session): Promise<void> {
+  /** Signs a logon of `session` to the connection that is there; answers with what sends it. */
+  async #sign(session: Session): Promise<() => Promise<void>> {
     const challenge = this.#line.challenge()
     const { account, approval, key } = session
     const signature = await key.sign(logonMessage(this.#line.domain(), session, challenge))
-    await this.#line.request(Method.Logon, [account, approval, signature])
+    return async () => {
+      if (this.#line.challenge() !== challenge) throw notConnected(this.#line.url)
+      await this.#line.request(Method.Logon, [account, approval, signature])
+    }
   }
 
-  /** Takes the session off the connection, if there is one. */
+  /** Takes the session off the connection, if there is one; one whose logon is not sent yet never logs on. */
   async logoff(): Promise<void> {
     if (this.#session === undefined) return
     this.#change(undefined)
-    await this.#line.request(Method.Logoff, [])
-    this.#handler.left()
+    await this.#inTurn(async () => {
+      await this.#line.request(Method.Logoff, [])
+      this.#handler.left()
+    })
+  }
+
+  #inTurn(send: () => Promise<void>): Promise<void> {
+    const turn = this.#turn.then(send)
+    this.#turn = turn.catch(() => {})
+    return turn
   }
 
   /** The exchange says that a session has ended: the one that is logged on, or one of before. */

@@ -77,7 +77,9 @@ describe('forced withdrawals', () => {
       'the empty request to be closed',
       async () => (await fixture.readSettlement('openRequests')) === 0n,
     )
-    expect(commands).toHaveLength(1)
+    // No withdrawal of nothing. Where the request is read before the order, a batch that shows the zero is made of a cancel.
+    const kinds = commands.slice(1).map((record) => kindOf(record[Cmd.KIND]!))
+    expect(kinds.filter((kind) => kind !== CommandKind.CancelAll)).toEqual([])
   })
 
   test('a request that an endpoint left out at first is found and answered', async () => {

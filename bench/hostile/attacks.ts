@@ -88,6 +88,20 @@ function writer(port: number, requests: Buffer): void {
   socket.once('close', () => setImmediate(() => writer(port, requests)))
 }
 
+/** Both parties of trades follow them: what is told to somebody costs more than what is only kept. */
+async function follow(...clients: Client[]): Promise<void> {
+  for (const client of clients) {
+    await client.subscribeOrders(() => {})
+    await client.subscribeFills(() => {})
+  }
+}
+
+/** 10,000 lots of which one is shown at a time: as many fills for whoever takes them. */
+function iceberg(client: Client, side: 'buy' | 'sell', ticks: number): WireCommand {
+  const order = client.place({ market: MARKET, side, ticks, lots: 10_000 })
+  return { ...order, displayLots: 1 } as typeof order
+}
+
 async function member(port: number, index: number): Promise<Client> {
   const client = await createClient({ url: `ws://127.0.0.1:${port}`, wallet: rigWallet(index) }).connect()
   await client.createSession()
@@ -199,12 +213,9 @@ async function run({ name, port }: AttackOrder): Promise<void> {
       return
     case 'iceberg-sweeps': {
       const taker = await member(port, 2)
-      await Promise.all(
-        [client, taker].flatMap((each) => [each.subscribeOrders(() => {}), each.subscribeFills(() => {})]),
-      )
+      await follow(client, taker)
       await hammer(async () => {
-        const part = client.place({ market: MARKET, side: 'sell', ticks: 50_000, lots: 10_000 })
-        await client.batch([{ ...part, displayLots: 1 } as typeof part])
+        await client.batch([iceberg(client, 'sell', 50_000)])
         await taker.placeOrder({
           market: MARKET,
           side: 'buy',
@@ -217,18 +228,10 @@ async function run({ name, port }: AttackOrder): Promise<void> {
     }
     case 'sweeps-at-once': {
       const taker = await member(port, 2)
-      // What is told to somebody costs more than what is only kept.
-      for (const each of [client, taker]) {
-        await each.subscribeOrders(() => {})
-        await each.subscribeFills(() => {})
-      }
-      const iceberg = (): WireCommand => {
-        const order = client.place({ market: MARKET, side: 'sell', ticks: 50_000, lots: 10_000 })
-        return { ...order, displayLots: 1 } as typeof order
-      }
+      await follow(client, taker)
       const sweep = { market: MARKET, side: 'buy', ticks: 50_000, lots: 1000, timeInForce: 'IOC' } as const
       await hammer(async () => {
-        await client.batch(Array.from({ length: 7 }, iceberg))
+        await client.batch(Array.from({ length: 7 }, () => iceberg(client, 'sell', 50_000)))
         // Frames that do nothing: to an exchange that watches what frames do, these two are a busy, harmless address.
         for (let round = 0; round < 8; round++)
           await Promise.all(Array.from({ length: 64 }, () => taker.cancelAll({ market: MARKET })))
@@ -275,20 +278,13 @@ async function run({ name, port }: AttackOrder): Promise<void> {
     }
     case 'stops-that-sweep': {
       const taker = await member(port, 2)
-      for (const each of [client, taker]) {
-        await each.subscribeOrders(() => {})
-        await each.subscribeFills(() => {})
-      }
-      const iceberg = (): WireCommand => {
-        const order = taker.place({ market: MARKET, side: 'buy', ticks: 54_000, lots: 10_000 })
-        return { ...order, displayLots: 1 } as typeof order
-      }
+      await follow(client, taker)
       const stop = (): WireCommand => {
         const order = client.place({ market: MARKET, side: 'sell', ticks: 54_000, lots: 1000 })
         return { ...order, orderType: OrderType.StopLimit, triggerTicks: 55_000 } as typeof order
       }
       await hammer(async () => {
-        await taker.batch(Array.from({ length: 10 }, iceberg))
+        await taker.batch(Array.from({ length: 10 }, () => iceberg(taker, 'buy', 54_000)))
         for (const stops of [50, 50]) await client.batch(Array.from({ length: stops }, stop))
         await client.placeOrder({ market: MARKET, side: 'sell', ticks: 55_000, lots: 1 })
         await taker.placeOrder({ market: MARKET, side: 'buy', ticks: 55_000, lots: 1 })

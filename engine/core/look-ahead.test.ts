@@ -1,6 +1,6 @@
 /** Looking ahead changes nothing, whatever the commands are and wherever they are said to stand. */
 import { createEngine } from './engine.js'
-import { Side } from '../codes.js'
+import { OrderType, Side } from '../codes.js'
 import * as commands from '../commands.js'
 import { COMMAND_WORDS } from '../layout.js'
 import type { Engine } from '../types.js'
@@ -19,7 +19,12 @@ function random(seed: number): (end: number) => number {
   }
 }
 
-/** Deposits of as many accounts as looking ahead needs, orders and cancels, and records of random words. */
+/** Waits for a trigger that lies behind the middle. */
+function stop(side: Side, away: number): commands.PlaceOptions {
+  return { type: OrderType.StopLimit, triggerTicks: 1000 + (side === Side.Buy ? away : -away) }
+}
+
+/** Deposits of as many accounts as looking ahead needs, orders, stops and icebergs among them, and cancels, and records of random words. */
 function stream(): Int32Array {
   const words = new Int32Array((2 * ACCOUNTS + 3 * ORDERS) * COMMAND_WORDS)
   const floats = new Float64Array(words.buffer)
@@ -36,7 +41,20 @@ function stream(): Int32Array {
     placed.push(account)
     const side = next(2) as Side
     const ticks = 1000 + (side === Side.Buy ? -1 : 1) * (next(12) - 2)
-    commands.writePlace(words, floats, at, account, next(MARKETS), side, ticks, 1 + next(9), order)
+    const options = next(5) === 0 ? stop(side, 2 + next(3)) : next(7) === 0 ? { displayLots: 1 } : {}
+    commands.writePlace(
+      words,
+      floats,
+      at,
+      account,
+      next(MARKETS),
+      side,
+      ticks,
+      1 + next(9),
+      order,
+      0,
+      options,
+    )
     at += COMMAND_WORDS
     const of = next(placed.length)
     if (next(2) === 0) commands.writeCancel(words, floats, at, placed[of]!, 0, of + 1)
@@ -87,6 +105,7 @@ test('an engine that looks ahead says and becomes what one does that does not', 
     index += some
     const places = Int32Array.from({ length: 300 }, () => next(2 ** 32))
     ahead.lookAhead(words, places, next(301))
+    if (next(100) === 0) ahead.checkInvariants()
   }
   plain.flush()
   ahead.flush()

@@ -18,6 +18,7 @@ import { cloidAt } from '../../engine/records/access.js'
 import { startGatewayBridge } from '../../gateway/bridge/bridge-listener.js'
 import { startBadLine } from '../../test/support/bad-line.js'
 import { makeMarket } from '../../examples/quotes.js'
+import { until } from '../../test/support/until.js'
 import {
   type Client,
   type CommandResult,
@@ -31,14 +32,6 @@ const KILL_EVERY_MS = SECONDS === 120 ? 10_000 : 3_000
 const MARKET = 'ETH-USDC'
 const MAKER = 1
 const PROGRAM = fileURLToPath(new URL('../../program/main.js', import.meta.url))
-
-async function until(condition: () => boolean | Promise<boolean>, what: string, ms = 180_000): Promise<void> {
-  const end = performance.now() + ms
-  while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`waited in vain: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
 
 /** A gateway process; answers with its port once it listens. */
 function startGatewayProcess(

@@ -2,33 +2,15 @@
  * `connect` and `close` in any order: one connection at most, made by one attempt at a time, and none after `close`.
  */
 import { type FakeExchange, startFakeExchange } from '../../test/support/fake-exchange.js'
-import { type Client, type ClientOptions, createClient } from '../index.js'
+import { until } from '../../test/support/until.js'
+import type { Client } from '../index.js'
 import { Control, Kind, Method } from '../wire/layout.js'
 
 let exchange: FakeExchange
-let clients: Client[] = []
 beforeEach(async () => {
   exchange = await startFakeExchange()
 })
-afterEach(() => {
-  for (const client of clients) client.close()
-  clients = []
-  exchange.close()
-})
-
-function made(options: Partial<ClientOptions> = {}): Client {
-  const client = createClient({ url: exchange.url, reconnectDelayMsMax: 20, ...options })
-  clients.push(client)
-  return client
-}
-
-async function until(condition: () => boolean, what: string): Promise<void> {
-  const end = performance.now() + 180_000
-  while (!condition()) {
-    if (performance.now() > end) throw new Error(`waited in vain: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 2))
-  }
-}
+afterEach(() => exchange.close())
 
 const openConnections = (): number => exchange.connections.filter(({ isOpen }) => isOpen).length
 
@@ -39,7 +21,7 @@ async function comesBack(client: Client): Promise<void> {
 }
 
 test('an attempt that close gave up does nothing to the one that follows', async () => {
-  const client = made()
+  const client = exchange.client()
   const first = client.connect()
   client.close()
   const second = client.connect()
@@ -52,7 +34,7 @@ test('an attempt that close gave up does nothing to the one that follows', async
 })
 
 test('nor does one that was given up behind its hello', async () => {
-  const client = made()
+  const client = exchange.client()
   let asked = 0
   exchange.answer = ({ method }) => (method === Method.Time && ++asked === 1 ? 'silent' : undefined)
   const first = client.connect()
@@ -67,7 +49,7 @@ test('nor does one that was given up behind its hello', async () => {
 })
 
 test('a client that was closed while it reconnected is connected again, by one loop', async () => {
-  const client = made()
+  const client = exchange.client()
   await client.connect()
   client.dropConnection()
   client.close()
@@ -80,7 +62,7 @@ test('a client that was closed while it reconnected is connected again, by one l
 })
 
 test('connect joins the attempt under way, and does nothing where the connection stands', async () => {
-  const client = made()
+  const client = exchange.client()
   const states: string[] = []
   client.onState((state) => states.push(state))
   await Promise.all([client.connect(), client.connect()])
@@ -92,7 +74,7 @@ test('connect joins the attempt under way, and does nothing where the connection
 })
 
 test('connect does not wait for the pause before the next attempt, which makes none of its own', async () => {
-  const client = made()
+  const client = exchange.client()
   await client.connect()
   let notices = 0
   client.onNotice(() => notices++)
@@ -111,7 +93,7 @@ test('connect does not wait for the pause before the next attempt, which makes n
 })
 
 test('an attempt by hand that fails leaves the client to reconnect', async () => {
-  const client = made()
+  const client = exchange.client()
   await client.connect()
   let refused = 0
   exchange.answer = ({ method, connection }) => {
@@ -129,7 +111,7 @@ test('an attempt by hand that fails leaves the client to reconnect', async () =>
 })
 
 test('whoever hears that it is closed may connect', async () => {
-  const client = made({ reconnect: false })
+  const client = exchange.client({ reconnect: false })
   await client.connect()
   let attempts = 0
   client.onState((state) => {

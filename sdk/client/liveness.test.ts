@@ -5,39 +5,20 @@
 import { type AddressInfo, createServer } from 'node:net'
 import { FRAME_COMMANDS_MAX } from '../../engine/limits.js'
 import { type FakeExchange, startFakeExchange } from '../../test/support/fake-exchange.js'
-import { type Client, type ClientOptions, ErrorCode, createClient, createSessionKey } from '../index.js'
+import { until } from '../../test/support/until.js'
+import { ErrorCode, createClient, createSessionKey } from '../index.js'
 import { Method } from '../wire/layout.js'
 
 let exchange: FakeExchange
-let clients: Client[] = []
 beforeEach(async () => {
   exchange = await startFakeExchange()
 })
-afterEach(() => {
-  for (const client of clients) client.close()
-  clients = []
-  exchange.close()
-})
+afterEach(() => exchange.close())
 
-async function open(options: Partial<ClientOptions> = {}): Promise<Client> {
-  const client = createClient({ url: exchange.url, reconnectDelayMsMax: 20, ...options })
-  clients.push(client)
-  await client.connect()
-  await client.logon({ approval: 1, account: 1, key: await createSessionKey() })
-  return client
-}
-
-async function until(condition: () => boolean, what: string): Promise<void> {
-  const end = performance.now() + 180_000
-  while (!condition()) {
-    if (performance.now() > end) throw new Error(`waited in vain: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 2))
-  }
-}
 const order = { market: 0, side: 'buy', ticks: 50, lots: 1 } as const
 
 test('a line that falls silent is closed; the client comes back, and its orders are found out', async () => {
-  const client = await open({ silenceMs: 200 })
+  const client = await exchange.loggedOn({ silenceMs: 200 })
   const dead = exchange.line
   exchange.answer = ({ method, connection }) => {
     if (method === Method.Frame && connection === dead) dead.silent = true
@@ -61,7 +42,7 @@ test('a line that falls silent is closed; the client comes back, and its orders 
 })
 
 test('a quiet line is asked for a word, and stays', async () => {
-  const client = await open({ silenceMs: 100 })
+  const client = await exchange.loggedOn({ silenceMs: 100 })
   const asked = exchange.count(Method.Time)
   await until(() => exchange.count(Method.Time) >= asked + 5, 'questions')
   expect(client.state).toBe('open')
@@ -73,8 +54,7 @@ test('a line that is not there yet is not silent: it has its own time', async ()
   await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve))
   const { port } = mute.address() as AddressInfo
   const times = { silenceMs: 20, connectTimeoutMs: 500, reconnect: false }
-  const client = createClient({ url: `ws://127.0.0.1:${port}`, ...times })
-  clients.push(client)
+  const client = exchange.client({ url: `ws://127.0.0.1:${port}`, ...times })
   await expect(client.connect()).rejects.toThrow(/the exchange has not said hello within 500 ms/)
   mute.close()
 })
@@ -90,7 +70,7 @@ test('before the first connection nothing can be asked, and no session logged on
 })
 
 test('a question without an answer ends with its time', async () => {
-  const client = await open({ requestTimeoutMs: 100 })
+  const client = await exchange.loggedOn({ requestTimeoutMs: 100 })
   exchange.answer = ({ method }) => (method === Method.Ticker ? 'silent' : undefined)
   await expect(client.ticker(0)).rejects.toMatchObject({
     name: 'TransportError',
@@ -108,7 +88,7 @@ test.each([
 ] as const)(
   'a frame without an answer on a line that stands: unknown, then %s',
   async (_what, code, expected) => {
-    const client = await open({ requestTimeoutMs: 100 })
+    const client = await exchange.loggedOn({ requestTimeoutMs: 100 })
     let frames = 0
     const sizes: number[] = []
     exchange.answer = ({ method }) => {
@@ -144,8 +124,7 @@ test.each([
 )
 
 test('an exchange that never says hello is not waited for', async () => {
-  const client = createClient({ url: exchange.url, connectTimeoutMs: 100, reconnect: false })
-  clients.push(client)
+  const client = exchange.client({ connectTimeoutMs: 100, reconnect: false })
   // Said, but never heard: the first connection is silent from its start.
   const push = exchange.connections.push.bind(exchange.connections)
   exchange.connections.push = (connection) => {

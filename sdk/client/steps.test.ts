@@ -1,16 +1,10 @@
 /** The SDK keeps step with the exchange: books that heal, outcomes that are found, streams as iterables. */
 import { type Rig, startRig } from '../../bench/support/gateway-rig.js'
+import { until } from '../../test/support/until.js'
 import { type Client, type Notice, OutcomeUnknownError, createClient } from '../index.js'
 import { LocalBook } from '../streams/local-book.js'
 
 const MARKET = 'ETH-USDC'
-
-async function until(condition: () => boolean, what: string, ms = 180_000): Promise<void> {
-  for (let waited = 0; !condition(); waited += 5) {
-    if (waited > ms) throw new Error(`waited in vain: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
 
 describe('SDK', () => {
   let rig: Rig

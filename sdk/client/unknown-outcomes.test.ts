@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Rig, startRig } from '../../bench/support/gateway-rig.js'
 import { type MessageProxy, type Verdict, startMessageProxy } from '../../test/support/message-proxy.js'
+import { until } from '../../test/support/until.js'
 import {
   type Client,
   type CommandResult,
@@ -59,13 +60,6 @@ const open = async (options?: Partial<Parameters<typeof createClient>[0]>): Prom
   const client = await connect(options)
   await client.createSession()
   return client
-}
-
-async function until(condition: () => boolean, what: string): Promise<void> {
-  for (let waited = 0; !condition(); waited += 5) {
-    if (waited > 120_000) throw new Error(`waited in vain: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
 }
 
 /** A call that is looked at later: until then it is not an error that nobody waits for. */

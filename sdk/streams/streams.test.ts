@@ -3,36 +3,21 @@
  * the test says: what was missed is made good from where it was missed, or said to be missing.
  */
 import { type FakeAnswer, type FakeExchange, startFakeExchange } from '../../test/support/fake-exchange.js'
-import { type Client, type ClientOptions, ErrorCode, createClient, createSessionKey } from '../index.js'
+import { until } from '../../test/support/until.js'
+import { type Client, type ClientOptions, ErrorCode, createSessionKey } from '../index.js'
 import { Control, Kind, Method } from '../wire/layout.js'
 import type { WireValue } from '../wire/msgpack.js'
 
 let exchange: FakeExchange
-let clients: Client[] = []
 beforeEach(async () => {
   exchange = await startFakeExchange()
 })
-afterEach(() => {
-  for (const client of clients) client.close()
-  clients = []
-  exchange.close()
-})
+afterEach(() => exchange.close())
 
-async function open(options: Partial<ClientOptions> = {}): Promise<Client> {
-  const client = createClient({ url: exchange.url, reconnectDelayMsMax: 20, ...options })
-  clients.push(client)
-  await client.connect()
-  await client.logon({ approval: 1, account: 1, key: await createSessionKey() })
+async function open(options?: Partial<ClientOptions>): Promise<Client> {
+  const client = await exchange.loggedOn(options)
   exchange.requests.length = 0
   return client
-}
-
-async function until(condition: () => boolean, what: string): Promise<void> {
-  const end = performance.now() + 180_000
-  while (!condition()) {
-    if (performance.now() > end) throw new Error(`waited in vain: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 2))
-  }
 }
 
 const fill = (seq: number, index = 0): WireValue => [seq, index, 0, 0, 50, 1, 0, 1, 7, 1, 0, 1]

@@ -6,6 +6,7 @@
 import type { AddressInfo } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { RIG_ASSETS, RIG_DEPLOYMENT, RIG_MARKET } from '../../bench/support/gateway-rig.js'
+import { type Client, type ClientOptions, createClient, createSessionKey } from '../../sdk/index.js'
 import { type Codec, codecOf } from '../../sdk/wire/codec.js'
 import { Kind, Method } from '../../sdk/wire/layout.js'
 import type { WireValue } from '../../sdk/wire/msgpack.js'
@@ -65,6 +66,11 @@ export interface FakeExchange {
   count(method: string, first?: WireValue): number
   /** The newest connection. */
   readonly line: FakeConnection
+  /** A client of this exchange, which is not connected yet. */
+  client(options?: Partial<ClientOptions>): Client
+  /** The same, connected and with a session logged on. */
+  loggedOn(options?: Partial<ClientOptions>): Promise<Client>
+  /** Ends it, and its clients. */
   close(): void
 }
 
@@ -92,6 +98,7 @@ export async function startFakeExchange(
 ): Promise<FakeExchange> {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
   await new Promise((resolve) => server.once('listening', resolve))
+  const clients: Client[] = []
   const exchange: FakeExchange = {
     url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
     connections: [],
@@ -104,7 +111,18 @@ export async function startFakeExchange(
     get line() {
       return exchange.connections.at(-1)!
     },
+    client(options = {}) {
+      const client = createClient({ url: exchange.url, reconnectDelayMsMax: 20, ...options })
+      clients.push(client)
+      return client
+    },
+    async loggedOn(options) {
+      const client = await exchange.client(options).connect()
+      await client.logon({ approval: 1, account: 1, key: await createSessionKey() })
+      return client
+    },
     close() {
+      for (const client of clients) client.close()
       for (const client of server.clients) client.terminate()
       server.close()
     },

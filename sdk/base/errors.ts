@@ -62,7 +62,7 @@ export class ExchangeError extends GlassbookError {
  */
 export class OutcomeUnknownError<R = unknown> extends GlassbookError {
   override readonly name = 'OutcomeUnknownError'
-  /** What became of the commands, in their order; stays open while there is no connection. */
+  /** What became of the commands, in their order; stays open while there is no connection, and may reject when it is closed. */
   outcome: Promise<R> = new Promise(() => {})
 }
 /** An amount, price or option that never left this process. */

@@ -243,7 +243,7 @@ export class ClientCore {
     if (typeof stream === 'string') this.#streams.resync(stream)
   }
 
-  /** Resolves when the connection stands (again); at once when it does. */
+  /** Resolves when the connection stands (again); at once when it does. @throws TransportError when it is closed for good. */
   protected whenOpen(): Promise<void> {
     return this.#connection.whenOpen()
   }

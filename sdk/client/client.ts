@@ -59,6 +59,14 @@ import { packMsgpack } from '../wire/msgpack.js'
 
 const isAccount = wholeFrom(0)
 
+interface SessionOptions {
+  readonly key?: SessionKey
+  readonly scopes?: readonly ('read' | 'trade' | 'withdrawRequest')[]
+  readonly maxNotional?: number | bigint
+  readonly expiresAtMs?: number
+  readonly account?: number
+}
+
 export class Client extends ClientChain {
   // ---- who
 
@@ -87,21 +95,18 @@ export class Client extends ClientChain {
     whenOpen: () => this.whenOpen(),
   })
 
+  /** Settles when the newest `createSession` has ended. */
+  #making: Promise<unknown> = Promise.resolve()
+
   /**
    * Logs a session on: of `key`, or of the key that is logged on already, or of a new one. Where the exchange
    * has a live session of that key with the same terms, it is that one; else the wallet approves one, which
-   * replaces the key's former. `maxNotional` bounds what one order may execute, in quote units, 0 = none;
+   * replaces the key's former. Calls at once are done one after the other, and the session of the last one stays: where
+   * their terms are the same, they have the same session. `maxNotional` bounds what one order may execute, in quote units, 0 = none;
    * `expiresAtMs` is a day of engine time from now by default, and at most 30 unless the exchange says otherwise.
+   * @throws InputError; TransportError when the client is closed meanwhile; what the wallet says.
    */
-  async createSession(
-    options: {
-      readonly key?: SessionKey
-      readonly scopes?: readonly ('read' | 'trade' | 'withdrawRequest')[]
-      readonly maxNotional?: number | bigint
-      readonly expiresAtMs?: number
-      readonly account?: number
-    } = {},
-  ): Promise<Session> {
+  async createSession(options: SessionOptions = {}): Promise<Session> {
     const checks = {
       key: isSessionKey,
       scopes: isScopes,
@@ -110,6 +115,12 @@ export class Client extends ClientChain {
       account: isAccount,
     }
     checkFields('createSession', options, checks)
+    const made = this.#making.then(() => this.#makeSession(options))
+    this.#making = made.catch(() => {})
+    return made
+  }
+
+  async #makeSession(options: SessionOptions): Promise<Session> {
     const before = this.session
     const account = options.account ?? (await this.account())
     const key = options.key ?? (before?.account === account ? before.key : await createSessionKey())

@@ -21,6 +21,7 @@ import { GlassbookError, LimitError, OutcomeUnknownError, errorOf } from '../bas
 import { type MarketOf, rejectionOf } from '../money/explain.js'
 import { checkCommands } from '../money/raw-commands.js'
 import { type SignedReceipt, checkReceipt } from '../verify/receipt.js'
+import { isSessionOver } from './session-over.js'
 import { notConnected } from './socket.js'
 import type { TrackedOrder } from '../streams/trackers.js'
 import { type FrameCodes, type LostFrame, type OutcomeSource, resolveLostFrame } from './unknown-outcomes.js'
@@ -40,15 +41,6 @@ const STATE_NAMES: Readonly<Record<number, CommandResult['state']>> = {
 }
 const NONCE_USED = rejectToCode(Reject.FrameNonceUsed)
 const NONCE_TOO_OLD = rejectToCode(Reject.FrameNonceTooOld)
-/** Answers that say that a session, and with it each of its nonces, is of no use any more. */
-const SESSION_OVER: ReadonlySet<number> = new Set([
-  ErrorCode.UnknownSession,
-  ErrorCode.SessionExpired,
-  ErrorCode.SessionRevoked,
-  ErrorCode.WrongAccount,
-  rejectToCode(Reject.UnknownSession),
-  rejectToCode(Reject.SessionExpired),
-])
 
 export interface FrameAnswer {
   readonly results: CommandResult[]
@@ -331,7 +323,9 @@ export class FrameSender {
     } catch (error) {
       if (!(error instanceof GlassbookError)) throw error
       if (error.code === NONCE_USED) return 'used'
-      if (error.code === NONCE_TOO_OLD || SESSION_OVER.has(error.code)) return 'gone'
+      // A session of another account has none of these nonces.
+      if (error.code === NONCE_TOO_OLD || error.code === ErrorCode.WrongAccount || isSessionOver(error))
+        return 'gone'
       throw error
     }
   }

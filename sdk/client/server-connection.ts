@@ -16,7 +16,7 @@ import {
 } from '../limits.js'
 import type { ClientOptions, ClientState, Notice } from './client-types.js'
 import { checkPinnedMarkets, checkPins } from './chain.js'
-import { GlassbookError, VerificationError } from '../base/errors.js'
+import { GlassbookError, type TransportError, VerificationError } from '../base/errors.js'
 import { Listeners, type Report } from '../base/listeners.js'
 import { Markets } from '../money/markets.js'
 import { type Pauses, backoffMs } from '../base/pauses.js'
@@ -69,6 +69,8 @@ export class ServerConnection {
   #closing = false
   /** The attempt under way, on the newest socket; one that `close` has given up is none any more. */
   #attempt: Promise<void> | undefined
+  /** Whoever waits until the connection stands; an error = it is closed for good. */
+  readonly #waiting = new Set<(error?: TransportError) => void>()
   /** The loop that reconnects; one that is not here any more ends at its next step. */
   #loop: symbol | undefined
   /** Attempts since a connection stood for a while, when the last one was opened, how long the exchange asked to wait. */
@@ -213,13 +215,15 @@ export class ServerConnection {
     this.#attempt = undefined
     this.#loop = undefined
     this.#setState('open')
+    // Whom that told may have closed it.
+    if (this.isOpen) this.#settle()
   }
 
   /** The attempt under way has failed: without a loop it was the only one. */
   #failed(error: unknown): void {
     this.#attempt = undefined
     this.#retryAfterMs = error instanceof GlassbookError ? (error.retryAfter ?? 0) : 0
-    if (this.#loop === undefined) this.#closing = true
+    if (this.#loop === undefined) this.#endForGood()
     this.#setState('closed')
   }
 
@@ -258,12 +262,18 @@ export class ServerConnection {
 
   /** Ends the connection for good, and every pause. */
   close(): void {
-    this.#closing = true
+    this.#endForGood()
     this.#attempt = undefined
     this.#loop = undefined
     this.#socket?.close()
     this.#pauses.endAll()
     this.#setState('closed')
+  }
+
+  /** Whoever is told of it may connect again: nobody waits any more by then. */
+  #endForGood(): void {
+    this.#closing = true
+    this.#settle(notConnected(this.#options.url))
   }
 
   /** `command` = the request changes state: without an answer its outcome is unknown. @throws what `Socket.request` throws. */
@@ -276,16 +286,22 @@ export class ServerConnection {
     return this.#socket.request(method, params, options)
   }
 
-  /** Resolves when the connection stands (again); at once when it does. */
+  /**
+   * Resolves when the connection stands (again); at once when it does.
+   * @throws TransportError when it is closed for good.
+   */
   whenOpen(): Promise<void> {
     if (this.#state === 'open' && this.isOpen) return Promise.resolve()
-    return new Promise((resolve) => {
-      const leave = this.onState((state) => {
-        if (state !== 'open') return
-        leave()
-        resolve()
-      })
+    if (this.#closing) return Promise.reject(notConnected(this.#options.url))
+    return new Promise((resolve, reject) => {
+      this.#waiting.add((error) => (error === undefined ? resolve() : reject(error)))
     })
+  }
+
+  #settle(error?: TransportError): void {
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
+    for (const settled of waiting) settled(error)
   }
 
   #message(message: readonly WireValue[]): void {

@@ -3,19 +3,12 @@
  * logon is sent, and no logoff overtakes one that was.
  */
 import { type Rig, startRig } from '../../bench/support/gateway-rig.js'
+import { until } from '../../test/support/until.js'
 import { type Client, type ClientOptions, ErrorCode, createClient, createSessionKey } from '../index.js'
 import { Method } from '../wire/layout.js'
 import type { WireValue } from '../wire/msgpack.js'
 import type { SessionKey } from './session-key.js'
 import { SessionLogon } from './session-logon.js'
-
-async function until(condition: () => boolean, what: string): Promise<void> {
-  const end = performance.now() + 180_000
-  while (!condition()) {
-    if (performance.now() > end) throw new Error(`waited in vain: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 2))
-  }
-}
 
 /** A key whose signatures wait, while `held`, until `release`. */
 async function slowKey() {
@@ -92,6 +85,44 @@ describe('to an exchange', () => {
     },
   )
 
+  test('two that are made at once with the same terms are one session, approved once', async () => {
+    walletSignatures = 0
+    const [first, second] = await Promise.all([client.createSession(), client.createSession()])
+    expect(second).toEqual(first)
+    expect(client.session).toEqual(second)
+    expect(walletSignatures).toBe(1)
+  })
+
+  test('of two that are made at once with other terms the later one stays, and trades', async () => {
+    const [first, second] = await Promise.all([
+      client.createSession({ scopes: ['read'] }),
+      client.createSession({ scopes: ['read', 'trade'] }),
+    ])
+    expect(second.approval).not.toBe(first.approval)
+    expect(client.session).toEqual(second)
+    const order = { market: 'ETH-USDC', side: 'buy', ticks: 10, lots: 1 } as const
+    expect(await client.placeOrder(order)).toMatchObject({ state: 'open' })
+    await client.cancelAll()
+  })
+
+  test('one that is refused does not hold up the one behind it', async () => {
+    const slow = await slowKey()
+    slow.held = true
+    const results = Promise.allSettled([
+      client.createSession({ account: 1_000_000 }),
+      client.createSession({ key: slow.key }),
+    ])
+    await until(() => slow.waiting.length === 1, 'the second logon')
+    slow.held = false
+    slow.release()
+    const [first, second] = await results
+    expect(first).toMatchObject({
+      status: 'rejected',
+      reason: { name: expect.stringMatching(/Error$/) as string },
+    })
+    expect(second).toEqual({ status: 'fulfilled', value: client.session })
+  })
+
   test('a session that signs while the connection breaks is logged on to the next one', async () => {
     const slow = await slowKey()
     slow.held = true
@@ -116,8 +147,11 @@ describe('one by one', () => {
   let sent: Sent[]
   let challenge: Uint8Array
   let logon: SessionLogon
+  /** Whether requests are answered as they come. */
+  let answers: boolean
   beforeEach(() => {
     sent = []
+    answers = false
     challenge = new Uint8Array(32)
     logon = new SessionLogon(
       {
@@ -125,6 +159,7 @@ describe('one by one', () => {
         request: (method) =>
           new Promise((answer) => {
             sent.push({ method, answer })
+            if (answers) answer(null)
           }),
         domain: () => new Uint8Array(32),
         challenge: () => challenge,
@@ -162,6 +197,8 @@ describe('one by one', () => {
   test('a logon signed for a connection of before is not sent to the next', async () => {
     const slow = await slowKey()
     slow.held = true
+    // Were it sent, it would be taken.
+    answers = true
     const done = logon.logon({ account: 1, approval: 1, key: slow.key })
     await until(() => slow.waiting.length === 1, 'the signature')
     challenge = new Uint8Array(32)

@@ -9,21 +9,13 @@
  * challenge was signed. A key that signs elsewhere may take its time: nothing waits for it but its own logon.
  */
 import type { Session } from './client-types.js'
-import { GlassbookError } from '../base/errors.js'
 import { Listeners, type Report } from '../base/listeners.js'
-import { ErrorCode } from '../wire/codes.js'
 import { readObject } from '../wire/fields.js'
 import { Method } from '../wire/layout.js'
 import type { WireValue } from '../wire/msgpack.js'
 import { logonMessage } from '../wire/signed.js'
+import { isSessionOver } from './session-over.js'
 import { notConnected } from './socket.js'
-
-/** Answers to a logon after which the session is of no use any more. */
-const SESSION_OVER: ReadonlySet<number> = new Set([
-  ErrorCode.UnknownSession,
-  ErrorCode.SessionExpired,
-  ErrorCode.SessionRevoked,
-])
 
 /** What this needs of the client's connection. */
 export interface LogonLine {
@@ -87,7 +79,7 @@ export class SessionLogon {
       try {
         await send()
       } catch (error) {
-        if (!(error instanceof GlassbookError && SESSION_OVER.has(error.code))) throw error
+        if (!isSessionOver(error)) throw error
         // It will never log on again; the public half of the client lives on.
         this.#end()
       }

@@ -4,7 +4,7 @@
  */
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { createTestClient, encodeFunctionData, http, type Hex } from 'viem'
+import { createTestClient, encodeFunctionData, http, type Address, type Hex, type PublicClient } from 'viem'
 import { vaultAbi } from '../../contracts/abi.js'
 import { CommandKind, Reject } from '../../engine/codes.js'
 import { Cmd, DepositCmd, kindOf } from '../../engine/layout.js'
@@ -19,6 +19,15 @@ interface Credited {
   readonly asset: number
   readonly units: number
   readonly position: number
+}
+
+/** What the vault's event of a deposit says. */
+interface Deposited {
+  readonly position: bigint
+  readonly account: number
+  readonly asset: number
+  readonly units: bigint
+  readonly owner: Address
 }
 
 describe('chain watcher', () => {
@@ -211,7 +220,7 @@ describe('chain watcher', () => {
       let isLying = true
       const client = await over((_method, nth) => (isLying && nth > 3 ? fault : undefined))
       watch({ client, rangeBlocks: 4 })
-      await until('the lie to be told', () => troubles.length >= 3)
+      await until('the lie to be told', () => troubles.length >= 3 || credited.length >= expected.length)
       // What was taken from it before is the beginning of the queue, as it is.
       expect(credited).toEqual(expected.slice(0, credited.length))
       expect(credited.length).toBeLessThan(expected.length)
@@ -219,6 +228,42 @@ describe('chain watcher', () => {
       await until('all of it', () => credited.length === expected.length)
       expect(credited).toEqual(expected)
       expect(openedAccounts()).toEqual([0, 1, 2, 3])
+    },
+  )
+
+  test.each<[string, (event: Deposited) => Partial<Deposited>]>([
+    ['units', ({ units }) => ({ units: units + 1n })],
+    ['asset', ({ asset }) => ({ asset: 1 - asset })],
+    ['account', ({ account }) => ({ account: account + 1 })],
+    ['owner', () => ({ owner: owner(7).address })],
+  ])(
+    'one event of many has another %s, and all else is right: nothing is credited from its range',
+    async (_what, change) => {
+      const expected = await depositMany(3)
+      let isLying = true
+      const honest = chainClient([fixture.anvil.rpcUrl])
+      const client = {
+        ...honest,
+        getLogs: async (request: never) => {
+          const logs = (await honest.getLogs(request)) as unknown as { eventName: string; args: Deposited }[]
+          return logs.map((log) =>
+            isLying && log.eventName === 'Deposited' && log.args.position === 1n
+              ? { ...log, args: { ...log.args, ...change(log.args) } }
+              : log,
+          )
+        },
+      } as unknown as PublicClient
+      watch({ client })
+      // Each look asks again.
+      await until('the lie to be told', () => troubles.length >= 3 || credited.length > 0)
+      expect(credited).toEqual([])
+      expect(troubles[0]).toBe('chain watcher: deposits 0 to 2 are not those of the vault')
+      expect(openedAccounts()).toEqual([0])
+      isLying = false
+      await until('all of it', () => credited.length === expected.length)
+      expect(credited).toEqual(expected)
+      for (const who of [1, 2, 3])
+        expect([...opened[who]!]).toEqual([...openAccountRecord(who, owner(who).address)])
     },
   )
 

@@ -2,28 +2,11 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { batchRecord } from '../../test/support/batch-record.js'
 import { Batches } from './batches.js'
-import { BatchStore, type BatchRecord, type BatchState } from '../store/store.js'
+import { BatchStore, type BatchState } from '../store/store.js'
 import { TreeStore } from '../store/tree-store.js'
 import { StateTree } from '../tree/tree.js'
-
-const record = (number: number, state: BatchState): BatchRecord => ({
-  header: {
-    number: BigInt(number),
-    firstSeq: BigInt(number),
-    lastSeq: BigInt(number),
-    oldRoot: 0n,
-    newRoot: 0n,
-    journalHead: '0x00',
-    fillsRoot: '0x00',
-    depositsConsumed: 0n,
-  },
-  data: { chunkRoots: [], rows: new Uint8Array(), deposits: new Uint8Array(), withdrawals: new Uint8Array() },
-  fillCount: 0,
-  rowsPerChunk: 1,
-  sealedAtMs: 0,
-  state,
-})
 
 const cases: readonly [states: BatchState[], onChain: number, proven: number][] = [
   [[], 0, 0],
@@ -39,7 +22,7 @@ const cases: readonly [states: BatchState[], onChain: number, proven: number][] 
 test.each(cases)('%j: %d on the chain, %d proven', async (states, onChain, proven) => {
   const folder = mkdtempSync(join(tmpdir(), 'glassbook-batches-'))
   const store = new BatchStore(folder)
-  states.forEach((state, at) => store.seal(record(at + 1, state), new Uint8Array()))
+  states.forEach((state, at) => store.seal(batchRecord(at + 1, state), new Uint8Array()))
   const tree = new StateTree()
   const batches = new Batches(store, new TreeStore(store.folder), tree)
   batches.load()

@@ -9,13 +9,59 @@ import { createTestClient, http } from 'viem'
 import { startAnvil, type Anvil } from '../../contracts/anvil/anvil.js'
 import { owner, until } from '../../test/support/settlement-fixture.js'
 import { chainClient } from '../chain/chain.js'
-import type { FeePolicy } from './gas-fees.js'
+import { firstFees, raisedFees, type FeePolicy, type Fees } from './gas-fees.js'
 import { Sender } from './sender.js'
 import { BatchStore } from '../store/store.js'
 
 const GWEI = 1_000_000_000n
 const TO = '0x00000000000000000000000000000000000000aa'
 const fees: FeePolicy = { maxFeePerGasCap: 20n * GWEI, priorityFeePerGas: GWEI, bumpAfterMs: 100 }
+
+describe('the cap', () => {
+  const { maxFeePerGasCap: cap } = fees
+  /** Least that nodes take in the place of a transaction, of each of its two fees: a tenth more. */
+  const replaces = (next: Fees, last: Fees): boolean =>
+    next.maxFeePerGas * 10n >= last.maxFeePerGas * 11n &&
+    next.maxPriorityFeePerGas * 10n >= last.maxPriorityFeePerGas * 11n
+
+  test('a first transaction offers twice the base fee and the tip, up to the cap', () => {
+    const half = (cap - GWEI) / 2n
+    expect(firstFees(fees, half)).toEqual({ maxFeePerGas: cap, maxPriorityFeePerGas: GWEI })
+    for (const baseFee of [half + 1n, cap, cap * 1000n])
+      expect(firstFees(fees, baseFee)).toEqual({ maxFeePerGas: cap, maxPriorityFeePerGas: GWEI })
+    expect(firstFees(fees, half - 1n).maxFeePerGas).toBe(cap - 2n)
+    // A tip over the cap: a chain refuses a transaction whose tip is above all that it pays.
+    expect(firstFees({ ...fees, priorityFeePerGas: cap + 1n }, 0n)).toEqual({
+      maxFeePerGas: cap,
+      maxPriorityFeePerGas: cap,
+    })
+  })
+
+  test('raised again and again: each takes the place of the one before, the last one is at the cap', () => {
+    let last: Fees = firstFees(fees, GWEI)
+    let steps = 0
+    for (let next = raisedFees(fees, last, GWEI); next !== undefined; next = raisedFees(fees, last, GWEI)) {
+      expect(next.maxFeePerGas).toBeLessThanOrEqual(cap)
+      expect(next.maxPriorityFeePerGas).toBeLessThanOrEqual(next.maxFeePerGas)
+      if (next.maxFeePerGas < cap) expect(replaces(next, last)).toBe(true)
+      last = next
+      steps++
+    }
+    expect(last.maxFeePerGas).toBe(cap)
+    expect(steps).toBeGreaterThan(3)
+  })
+
+  test('a base fee over the cap raises to the cap and no further', () => {
+    const dear = raisedFees(fees, firstFees(fees, GWEI), cap * 10n)
+    expect(dear?.maxFeePerGas).toBe(cap)
+    expect(raisedFees(fees, dear!, cap * 10n)).toBeUndefined()
+    // One wei below it is raised once more.
+    const below = { maxFeePerGas: cap - 1n, maxPriorityFeePerGas: cap - 1n }
+    expect(raisedFees(fees, below, 0n)).toEqual({ maxFeePerGas: cap, maxPriorityFeePerGas: cap })
+    // What an earlier start signed under a higher cap is not raised under this one.
+    expect(raisedFees(fees, { maxFeePerGas: cap + 1n, maxPriorityFeePerGas: GWEI }, 0n)).toBeUndefined()
+  })
+})
 
 describe('fee spikes on a chain', () => {
   const folder = mkdtempSync(join(tmpdir(), 'glassbook-fees-'))

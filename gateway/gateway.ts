@@ -28,6 +28,7 @@ import { LiveOrders } from './views/live-orders.js'
 import { createdMarket, loadState } from './load-state.js'
 import { type Receipts, createReceipts } from './frames/receipts.js'
 import { MarketData } from './streams/market-data.js'
+import { Marketable } from './limits/marketable.js'
 import { Metrics } from './metrics/metrics.js'
 import type {
   ProofAnswer,
@@ -140,6 +141,11 @@ export class Gateway implements EngineLinkHandler {
       keyChecks: this.keyChecks,
       submissions: this.submissions,
       limits: this.limits,
+      marketable: new Marketable({
+        bestTicks: (market, side) => this.markets.get(market)?.book.bestTicks(side),
+        attributes: (account, low, high) => this.orders.attributes(account, low, high),
+        handledSeq: () => this.link.handledSeq,
+      }),
       figures: this.figures,
       usedNonces: this.usedNonces,
       timeMs: () => this.timeMs,

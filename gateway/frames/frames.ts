@@ -37,7 +37,8 @@ import type { SessionInfo } from '../sessions/directory.js'
 import { type KeyCheck, type KeyChecks, crowded } from '../signatures/key-checks.js'
 import type { Refusal } from '../limits/budgets.js'
 import type { FramePayer, Limits } from '../limits/client-limits.js'
-import { fillsAtMost } from '../limits/fills-under-way.js'
+import { FillsUnderWay } from '../limits/fills-under-way.js'
+import type { Marketable } from '../limits/marketable.js'
 import { scopeMissing } from '../protocol/request-error.js'
 import type { Submissions } from '../link/submissions.js'
 import type { UsedNonces } from './used-nonces.js'
@@ -51,8 +52,6 @@ interface PendingFrame {
   /** Its header, then `count` commands. */
   readonly records: Int32Array
   readonly count: number
-  /** Fills that they could make at most. */
-  readonly fillsAtMost: number
   /** Signed bytes and signature, as the journal keeps them; nothing of an unsigned frame. */
   readonly attachment: Uint8Array
   readonly attachmentKind: number
@@ -87,6 +86,8 @@ export class FrameIntake {
   readonly #keyChecks: KeyChecks
   readonly #submissions: Submissions
   readonly #limits: Limits
+  readonly #marketable: Marketable
+  readonly #fillsUnderWay: FillsUnderWay<FrameSource>
   readonly #figures: Figures
   readonly #usedNonces: UsedNonces
   readonly #timeMs: () => number
@@ -95,8 +96,6 @@ export class FrameIntake {
   readonly #queues = new Map<FrameSource, PendingFrame[]>()
   /** Connections whose next frame found the way to the engine full. */
   readonly #waiting = new Set<FrameSource>()
-  /** Connections that wait until so many fills of their address are no longer under way, in their order. */
-  readonly #held = new Map<string, Set<FrameSource>>()
   #retry: NodeJS.Timeout | undefined
   #frames = 0
   #commands = 0
@@ -106,6 +105,7 @@ export class FrameIntake {
     readonly keyChecks: KeyChecks
     readonly submissions: Submissions
     readonly limits: Limits
+    readonly marketable: Marketable
     readonly figures: Figures
     readonly usedNonces: UsedNonces
     /** Engine time of a command that is given now. */
@@ -118,6 +118,8 @@ export class FrameIntake {
     this.#keyChecks = options.keyChecks
     this.#submissions = options.submissions
     this.#limits = options.limits
+    this.#marketable = options.marketable
+    this.#fillsUnderWay = new FillsUnderWay(options.marketable)
     this.#figures = options.figures
     this.#usedNonces = options.usedNonces
     this.#timeMs = options.timeMs
@@ -205,7 +207,6 @@ export class FrameIntake {
         id,
         records,
         count,
-        fillsAtMost: fillsAtMost(records, HEADERS, count),
         attachment: NO_BYTES,
         attachmentKind: AttachmentKind.None,
         hash: NO_BYTES,
@@ -225,8 +226,7 @@ export class FrameIntake {
   forget(connection: FrameSource): void {
     this.#queues.delete(connection)
     this.#waiting.delete(connection)
-    const held = this.#held.get(connection.ip)
-    if (held?.delete(connection) === true && held.size === 0) this.#held.delete(connection.ip)
+    this.#fillsUnderWay.forget(connection)
   }
 
   /** Refuses what waits for room: the engine takes nothing any more. */
@@ -242,7 +242,7 @@ export class FrameIntake {
     }
     this.#queues.clear()
     this.#waiting.clear()
-    this.#held.clear()
+    this.#fillsUnderWay.clear()
   }
 
   #admit(connection: FrameSource, id: number): SessionInfo | undefined {
@@ -291,7 +291,6 @@ export class FrameIntake {
       id,
       records,
       count,
-      fillsAtMost: fillsAtMost(records, HEADERS, count),
       attachment,
       attachmentKind: text ? AttachmentKind.FrameJson : AttachmentKind.FrameMsgpack,
       hash,
@@ -350,14 +349,15 @@ export class FrameIntake {
     for (; done < queue.length; done++) {
       const frame = queue[done]!
       if (frame.checked === 'waiting') break
-      const refusal = this.#refusalOf(connection, frame) ?? this.#debtOf(connection.ip, frame)
+      const fills = this.#fillsAtMost(frame)
+      const refusal = this.#refusalOf(connection, frame) ?? this.#debtOf(connection, frame, fills)
       if (refusal !== undefined) {
         connection.framesInFlight--
         connection.sendError(frame.id, refusal.code, refusal)
-      } else if (!this.#hasRoom(connection.ip, frame, isFirst)) {
-        this.#hold(connection)
+      } else if (!this.#fillsUnderWay.hasRoom(connection, fills, isFirst)) {
+        this.#fillsUnderWay.hold(connection)
         break
-      } else if (!this.#submit(connection, frame)) {
+      } else if (!this.#submit(connection, frame, fills)) {
         this.#wait(connection)
         break
       }
@@ -388,8 +388,13 @@ export class FrameIntake {
   }
 
   /** Why a frame that could fill more waits until those before it are paid for: they are charged when they come back. */
-  #debtOf(ip: string, { fillsAtMost: fills, session }: PendingFrame): Refusal | undefined {
+  #debtOf({ ip }: FrameSource, { session }: PendingFrame, fills: number): Refusal | undefined {
     return fills === 0 ? undefined : this.#limits.debt(ip, session.account)
+  }
+
+  /** Fills that a frame could make if it were sent now. */
+  #fillsAtMost({ records, count }: PendingFrame): number {
+    return this.#fillsUnderWay.atMost(records, HEADERS, count)
   }
 
   /** The way to the engine is full: goes on with this connection when there may be room again. */
@@ -398,31 +403,16 @@ export class FrameIntake {
     this.#retry ??= setTimeout(() => this.#resume(), RING_RETRY_MS)
   }
 
-  /** Whether what the frame could fill may be under way too; who fills nothing waits for nobody. */
-  #hasRoom(ip: string, { fillsAtMost: fills }: PendingFrame, isFirst: boolean): boolean {
-    if (fills > 0 && !isFirst && this.#held.has(ip)) return false
-    return this.#limits.fillsUnderWay.hasRoom(ip, fills)
-  }
-
-  /** The frames of its address could fill as much as may be: goes on, in its turn, when one comes back. */
-  #hold(connection: FrameSource): void {
-    const held = this.#held.get(connection.ip)
-    if (held === undefined) this.#held.set(connection.ip, new Set([connection]))
-    else held.add(connection)
-  }
-
-  /** Those of an address that are held go on in turn, while there is room. */
+  /** Frames of an address came back: those who waited for it go on. */
   #goOn(ip: string): void {
-    const held = this.#held.get(ip)
-    if (held === undefined) return
-    // Who is held again comes last, and ends this: there is no room then.
-    for (const connection of held) {
-      const frame = this.#queues.get(connection)?.[0]
-      if (frame !== undefined && !this.#hasRoom(ip, frame, true)) return
-      held.delete(connection)
-      this.#advance(connection, true)
-    }
-    if (held.size === 0) this.#held.delete(ip)
+    this.#fillsUnderWay.goOn(
+      ip,
+      (connection) => {
+        const frame = this.#queues.get(connection)?.[0]
+        return frame === undefined || this.#fillsUnderWay.hasRoom(connection, this.#fillsAtMost(frame), true)
+      },
+      (connection) => this.#advance(connection, true),
+    )
   }
 
   #resume(): void {
@@ -433,11 +423,13 @@ export class FrameIntake {
   }
 
   /** False = the ring is full and nothing was taken. */
-  #submit(connection: FrameSource, frame: PendingFrame): boolean {
+  #submit(connection: FrameSource, frame: PendingFrame, fills: number): boolean {
     const outcome = new FrameOutcome(frame.count)
+    const { records, count } = frame
+    const round = this.#marketable.sent(records, HEADERS, count)
     const taken = this.#submissions.submit(
-      frame.records,
-      HEADERS + frame.count,
+      records,
+      HEADERS + count,
       frame.attachment,
       frame.attachmentKind,
       'at once',
@@ -445,7 +437,8 @@ export class FrameIntake {
         outcome.add(applied)
         if (applied.more) return
         connection.framesInFlight--
-        this.#limits.fillsUnderWay.back(connection.ip, frame.fillsAtMost)
+        this.#marketable.back(round, applied.lastSeq)
+        this.#fillsUnderWay.back(connection, fills)
         this.#goOn(connection.ip)
         this.#count(frame, outcome)
         if (isSigned(frame)) this.#usedNonces.refused(frame.session, nonceOf(frame), outcome.frameReject)
@@ -457,10 +450,13 @@ export class FrameIntake {
         } else this.#answer(connection, frame, outcome)
       },
     )
-    if (!taken) return false
-    this.#limits.fillsUnderWay.sent(connection.ip, frame.fillsAtMost)
+    if (!taken) {
+      this.#marketable.back(round, 0)
+      return false
+    }
+    this.#fillsUnderWay.sent(connection, fills)
     this.#frames++
-    this.#commands += frame.count
+    this.#commands += count
     return true
   }
 

@@ -20,7 +20,6 @@ import { type Refusal, ToldBudget, ofAccount, ofAddress } from './budgets.js'
 import type { GatewayConfig } from '../settings/config.js'
 import { KeptConnections } from '../connections/kept-connections.js'
 import { connectionsOf, openFilesMax } from './open-files.js'
-import { FillsUnderWay } from './fills-under-way.js'
 
 /** Who sends frames, as the limits see him. */
 export interface FramePayer {
@@ -55,7 +54,6 @@ export class Limits {
   readonly #openOrders: (account: number) => number
   /** From where each account last sent a frame. */
   readonly #addresses = new Map<number, string>()
-  readonly fillsUnderWay = new FillsUnderWay()
 
   /** `openOrders` tells how many live orders an account has; `openFiles`: files that the process may open. */
   constructor(config: GatewayConfig, openOrders: (account: number) => number, openFiles = openFilesMax()) {

@@ -75,6 +75,10 @@ class SideView {
     this.#changed.clear()
   }
 
+  get best(): LevelEntry | undefined {
+    return this.#blocks[0]![0]
+  }
+
   top(depth: number): LevelEntry[] {
     const found: LevelEntry[] = []
     for (const block of this.#blocks) {
@@ -131,6 +135,11 @@ export class BookView {
     this.#version++
     this.#bids.clear()
     this.#asks.clear()
+  }
+
+  /** Price of a side's best level, in ticks; undefined where none stands. */
+  bestTicks(side: Side): number | undefined {
+    return (side === Side.Buy ? this.#bids : this.#asks).best?.[0]
   }
 
   /** At most `depth` levels a side, best first. */

@@ -304,6 +304,12 @@ export class LiveOrders {
     return slot === undefined ? undefined : this.wire(slot)
   }
 
+  /** Attributes of a live order, as in word 0 of its events, by the words of its client order id. */
+  attributes(account: number, low: number, high: number): number | undefined {
+    const slot = this.#byCloid.get(cloidKey(account, low, high))
+    return slot === undefined ? undefined : this.#get(slot, Field.HEAD)
+  }
+
   /** At most `limit` of an account's orders with ids above `afterOrderId`, ascending, and whether more follow. */
   page(account: number, afterOrderId: number, limit: number): { orders: WireValue[]; more: boolean } {
     const orders: WireValue[] = []

@@ -229,6 +229,11 @@ export interface Engine {
   readonly nextDueMs: number
   /** Triggers that were reached are left to fire: part of the work that is pending. */
   readonly isFiring: boolean
+  /**
+   * Steps that a frame is given as used while triggers are left to fire: just more than half of a command's, so that
+   * its orders do not go on with them.
+   */
+  readonly stepsBesideFiring: number
   /** Deposits credited from the chain so far: the next queue index expected. */
   readonly depositsConsumed: number
   /**

@@ -145,6 +145,10 @@ class Core implements Engine {
     return this.#state.trading.triggers.nextUnfired(0) >= 0
   }
 
+  get stepsBesideFiring(): number {
+    return Math.floor(this.#work.max / 2) + 1
+  }
+
   get depositsConsumed(): number {
     return this.#state.counters[Counter.DEPOSITS_CONSUMED]!
   }
@@ -508,6 +512,7 @@ function emptyState(options: EngineOptions): State {
   const feeAccount = genesis.feeAccount ?? 0
   if (!Number.isInteger(feeAccount) || feeAccount < 0 || feeAccount >= accountsMax)
     throw new GenesisError(`fee account ${feeAccount}, 0 to ${accountsMax - 1} allowed`)
+  const work = new Work(stepsMax)
   const clock = new Float64Array(2)
   const events = new Events(options.onEvents)
   const ledger = new Ledger(accountsMax, balancesMax, ordersMax)
@@ -534,10 +539,10 @@ function emptyState(options: EngineOptions): State {
       protections,
       events,
       clock,
-      new Work(stepsMax),
+      work,
     ),
     switches: new DeadManSwitches(ledger),
-    sessions: new Sessions(ledger, events, clock, bounds),
+    sessions: new Sessions(ledger, events, clock, work, bounds),
   }
 }
 

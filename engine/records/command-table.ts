@@ -17,7 +17,13 @@ import {
   Stp,
   TimeInForce,
 } from '../codes.js'
-import { BAND_PPM_MAX, DEADLINE_AHEAD_MS_MAX, EXPIRY_AHEAD_MS_MAX, FRAME_COMMANDS_MAX } from '../limits.js'
+import {
+  BAND_PPM_MAX,
+  COMMAND_STEPS_MAX,
+  DEADLINE_AHEAD_MS_MAX,
+  EXPIRY_AHEAD_MS_MAX,
+  FRAME_COMMANDS_MAX,
+} from '../limits.js'
 import {
   type Fields,
   type Kind,
@@ -80,6 +86,13 @@ const walletDeadline = optional(float(14, 'timeMs', 'of the wallet’s message')
 const operator = optional(
   bits(27, 1, 'flag', 'the operator, or the program around an embedded engine, answers', {
     givenBy: 'operator',
+  }),
+)
+const stepsUsed = optional(
+  int(2, 'count', 'steps that count as used before its first command', {
+    min: 0,
+    max: COMMAND_STEPS_MAX,
+    givenBy: 'sequencer',
   }),
 )
 const band = { min: 0, max: BAND_PPM_MAX } as const
@@ -222,6 +235,7 @@ export const commandTable = {
     approval: float(4, 'nonce', 'of the session that signed it'),
     count: int(3, 'count', 'commands that follow', { min: 1, max: FRAME_COMMANDS_MAX }),
     nonce: float(6, 'nonce', 'of the frame', { min: 0 }),
+    stepsUsed,
     sha256: optional(words(run(8, 8), 'sha256', 'of the signed bytes')),
   }),
   UnsignedFrame: command(
@@ -231,6 +245,7 @@ export const commandTable = {
       account,
       approval: float(4, 'nonce', 'of the session that they are of'),
       count: int(3, 'count', 'commands that follow', { min: 1, max: FRAME_COMMANDS_MAX }),
+      stepsUsed,
     },
   ),
   CreateMarket: command(CommandKind.CreateMarket, 'a new market', {

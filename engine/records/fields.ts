@@ -91,7 +91,7 @@ export interface Field<
   /** The field whose place it has in some records of the kind. */
   readonly insteadOf?: string
   /** Who gives it where that is not whoever gives the command: no client signs it. */
-  readonly givenBy?: 'edge' | 'operator'
+  readonly givenBy?: 'edge' | 'operator' | 'sequencer'
 }
 export type Fields = Readonly<Record<string, Field>>
 
@@ -100,7 +100,7 @@ interface More {
   readonly max?: number
   readonly codes?: Readonly<Record<string, number>>
   readonly insteadOf?: string
-  readonly givenBy?: 'edge' | 'operator'
+  readonly givenBy?: 'edge' | 'operator' | 'sequencer'
 }
 
 function field<H extends Holding, U extends Unit>(

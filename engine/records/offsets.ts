@@ -206,6 +206,7 @@ export const FrameCmd = {
   APPROVAL_F64: 2,
   COUNT: 3,
   NONCE_F64: 3,
+  STEPS_USED: 2,
   SHA256: 8,
 } as const
 
@@ -214,6 +215,7 @@ export const UnsignedFrameCmd = {
   ACCOUNT: 1,
   APPROVAL_F64: 2,
   COUNT: 3,
+  STEPS_USED: 2,
 } as const
 
 /** A new market. */

@@ -10,6 +10,7 @@ export const sceneOf = (engine: ReferenceEngine): Scene => ({
     return engine.frame.left > 0 ? engine.frame.session?.account : undefined
   },
   feeAccount: engine.feeAccount,
+  stepsMax: engine.stepsMax,
   approval: (account) =>
     engine.sessions.filter((session) => session.account === account && !engine.ended(session)).at(-1)
       ?.approval ?? 1,

@@ -75,6 +75,8 @@ export interface Scene {
   readonly framed: number | undefined
   readonly live: readonly LiveOrder[]
   readonly feeAccount: number
+  /** Steps that one message may take. */
+  readonly stepsMax: number
   available(account: number, asset: number): number
   /** A session of the account that may open frames, as far as there is one. */
   approval(account: number): number

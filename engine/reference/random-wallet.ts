@@ -1,6 +1,7 @@
 /** Random sessions, frames and withdrawals, read from a tape; see random-session.ts. In tests only. */
 import * as commands from '../commands.js'
-import { FRAME_WINDOW_IDLE_MS, WALLET_AHEAD_MS } from '../limits.js'
+import { FrameCmd, UnsignedFrameCmd } from '../layout.js'
+import { COMMAND_STEPS_MAX, FRAME_WINDOW_IDLE_MS, WALLET_AHEAD_MS } from '../limits.js'
 import { BAD_UNITS, type Scene, type Tape } from './random-tape.js'
 
 /** Mostly a little later; now and then none, or past the hour after which a session's nonces are forgotten. */
@@ -100,8 +101,21 @@ export function drawFrame(
   const count = tape.rarely(30)
     ? tape.pick([0, 65])
     : tape.pick(tape.mood === 'plain' ? [1, 2, 3] : [3, 5, 20])
-  if (tape.rarely(3)) commands.writeUnsignedFrame(words, floats, 0, account, approval, count)
-  else commands.writeFrame(words, floats, 0, account, approval, count, drawNonce(tape))
+  const stepsUsed = drawStepsUsed(tape, scene.stepsMax)
+  if (tape.rarely(3)) {
+    commands.writeUnsignedFrame(words, floats, 0, account, approval, count)
+    words[UnsignedFrameCmd.STEPS_USED] = stepsUsed
+  } else {
+    commands.writeFrame(words, floats, 0, account, approval, count, drawNonce(tape))
+    words[FrameCmd.STEPS_USED] = stepsUsed
+  }
+}
+
+/** Mostly 0; now and then some of the bound, often more than half; rarely what no header may give. */
+function drawStepsUsed(tape: Tape, bound: number): number {
+  if (!tape.rarely(4)) return 0
+  if (tape.rarely(10)) return tape.pick([-1, bound + 1, COMMAND_STEPS_MAX + 1])
+  return tape.rarely(3) ? tape.below(bound + 1) : bound - tape.below(Math.ceil(bound / 2))
 }
 
 /** Mostly near one another, now and then far ahead, so that windows slide; rarely no nonce. */

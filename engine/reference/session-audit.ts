@@ -61,7 +61,10 @@ export class SessionAudit {
   /** Commands of the open frame still to come, and what its session lets an order execute. */
   private frameLeft = 0
   private frameMax = 0n
-  private fillsOfMessage = 0
+  /** Steps that the message has taken at least: what its header gives, and one for each fill. */
+  private stepsOfMessage = 0
+  /** The order that the command placed or amended last; 0 = none. */
+  private ownOrder = 0
 
   constructor(genesis: GenesisConfig, stepsMax: number) {
     this.stepsMax = stepsMax
@@ -75,20 +78,24 @@ export class SessionAudit {
   check(words: Int32Array, events: readonly Int32Array[], engine: Audited): void {
     const kind = kindOf(words[0]!)
     const inFrame = this.frameLeft > 0 && kind !== CommandKind.Time
-    if (!inFrame) this.fillsOfMessage = 0
+    if (!inFrame) this.stepsOfMessage = 0
+    this.ownOrder = 0
     if (!inFrame && (kind === CommandKind.Frame || kind === CommandKind.UnsignedFrame)) this.openFrame(words)
     events.forEach((event, index) => this.take(eventOf(event), index, kind, inFrame))
     if (inFrame) this.frameLeft--
     // Time counts its triggers anew.
     const bound = kind === CommandKind.Time ? 2 * this.stepsMax : this.stepsMax
-    must(this.fillsOfMessage <= bound, () => `${this.fillsOfMessage} fills in one message`)
+    must(this.stepsOfMessage <= bound, () => `${this.stepsOfMessage} steps in one message`)
     this.holdAgainst(engine)
   }
 
   private openFrame(words: Int32Array): void {
     const count = words[FrameCmd.COUNT]!
-    if (count >= 1 && count <= 64) this.frameLeft = count
+    const stepsUsed = words[FrameCmd.STEPS_USED]!
     this.frameMax = 0n
+    if (count < 1 || count > 64 || stepsUsed < 0 || stepsUsed > this.stepsMax) return
+    this.frameLeft = count
+    this.stepsOfMessage = stepsUsed
   }
 
   private take(event: EventRecord, index: number, kind: number, inFrame: boolean): void {
@@ -125,8 +132,10 @@ export class SessionAudit {
       case 'TierChanged':
         return this.rates.setTier(event.account, event.tier)
       case 'Accepted':
+        this.ownOrder = event.orderId
         return this.accepted(event, inFrame)
       case 'Amended':
+        this.ownOrder = event.orderId
         return this.amended(event, index === 0 && kind === CommandKind.Amend && !event.keptPlace, inFrame)
       case 'Canceled':
         must(event.remaining === this.told(event.orderId).remaining, () => 'lots of a cancelled order')
@@ -188,7 +197,7 @@ export class SessionAudit {
     must(this.markets.get(market.id)!.status === MarketStatus.Active, () => 'a fill in a closed market')
     const takerPpm = Math.min(this.rates.taker(market.id, taker.account), taker.bound)
     const makerPpm = Math.max(Math.min(this.rates.maker(market.id, maker.account), maker.bound), -takerPpm)
-    this.fillsOfMessage++
+    this.stepsOfMessage++
     must(
       !this.party(taker, event, quote, BigInt(event.takerFee), takerPpm, event.takerRemaining).isShort,
       () => 'a taker paid too much',
@@ -260,6 +269,10 @@ export class SessionAudit {
   private triggered(event: EventRecord<'Triggered'>): void {
     const order = this.told(event.orderId)
     this.mayTrade(order)
+    // So a header that gives more than half leaves every cascade to Time commands.
+    // A stop that was reached before it came acts at once: only those that waited are fired.
+    if (order.id !== this.ownOrder)
+      must(this.stepsOfMessage * 2 <= this.stepsMax, () => `order ${order.id} fires after half of the steps`)
     const wider = order.isSell ? event.ticks < order.ticks : event.ticks > order.ticks
     must(!wider, () => `order ${order.id} was told ${order.ticks} and triggers at ${event.ticks}`)
     order.ticks = event.ticks

@@ -145,8 +145,7 @@ export abstract class ReferenceSessions extends ReferenceAdmin {
   protected openFrame(command: Command): number {
     const { words, floats, at, account } = command
     const count = words[at + FrameCmd.COUNT]!
-    if (this.frame.left > 0 || count < 1 || count > FRAME_COMMANDS_MAX) return Reject.BadFrame
-    this.frame = { left: count, session: undefined, nonce: 0, entry: undefined }
+    if (!this.begins(count, words[at + FrameCmd.STEPS_USED]!)) return Reject.BadFrame
     const session = this.session(account, floats[at / 2 + FrameCmd.APPROVAL_F64]!)
     const nonce = floats[at / 2 + FrameCmd.NONCE_F64]!
     if (session === undefined || session.revoked) return Reject.UnknownSession
@@ -181,8 +180,7 @@ export abstract class ReferenceSessions extends ReferenceAdmin {
   protected openUnsignedFrame({ words, floats, at, account }: Command): number {
     const count = words[at + UnsignedFrameCmd.COUNT]!
     const approval = floats[at / 2 + UnsignedFrameCmd.APPROVAL_F64]!
-    if (this.frame.left > 0 || count < 1 || count > FRAME_COMMANDS_MAX) return Reject.BadFrame
-    this.frame = { left: count, session: undefined, nonce: 0, entry: undefined }
+    if (!this.begins(count, words[at + UnsignedFrameCmd.STEPS_USED]!)) return Reject.BadFrame
     if (this.requireFrames) return Reject.FrameRequired
     const session = this.session(account, approval)
     if (session === undefined || session.revoked) return Reject.UnknownSession
@@ -190,6 +188,15 @@ export abstract class ReferenceSessions extends ReferenceAdmin {
     this.frame.session = session
     this.emit('UnsignedFrameOpened', { account, count, approval })
     return 0
+  }
+
+  /** Whether a frame begins; it does so too where its header is refused for what comes later. */
+  private begins(count: number, stepsUsed: number): boolean {
+    if (this.frame.left > 0 || count < 1 || count > FRAME_COMMANDS_MAX) return false
+    if (stepsUsed < 0 || stepsUsed > this.stepsMax) return false
+    this.frame = { left: count, session: undefined, nonce: 0, entry: undefined }
+    this.steps = stepsUsed
+    return true
   }
 
   /** Whether a command may stand in the frame that is open. */

@@ -2,7 +2,7 @@
  * The run loop beside a ring each for what comes in, for the journal and for what goes out: work that is left
  * goes on by itself and before every message, and commands on which the engine breaks never reach the journal.
  */
-import { CommandKind, EventKind, OrderType, Side } from '../codes.js'
+import { CommandKind, EventKind, OrderType, Scope, Side } from '../codes.js'
 import { FIRING_REST_MS } from '../limits.js'
 import * as commands from '../commands.js'
 import { ControlBlock, createControl } from '../rings/control.js'
@@ -151,14 +151,15 @@ test('work that is left goes on before every message, and by itself', () => {
   expect(journaled()).toEqual(Array.from({ length: ticks }, () => [Time]))
 })
 
-test('between the pieces of a cascade of stops time stands still for a moment, and orders come in', () => {
-  const { loop, engine, words, floats, submit, journaled, clock } = setUp()
-  for (const asset of [0, 1]) {
-    commands.writeDeposit(words, floats, 0, 1, asset, 1_000_000)
-    submit()
-    commands.writeDeposit(words, floats, 0, 2, asset, 1_000_000)
-    submit()
-  }
+/** A loop in which 20 buy stops of account 2 have been reached, of which a piece is left to Time commands. */
+function setUpCascade() {
+  const rig = setUp()
+  const { loop, words, floats, submit, journaled } = rig
+  for (const account of [1, 2])
+    for (const asset of [0, 1]) {
+      commands.writeDeposit(words, floats, 0, account, asset, 1_000_000)
+      submit()
+    }
   for (let order = 1; order <= 30; order++) {
     commands.writePlace(words, floats, 0, 1, 0, Side.Sell, 10, 1, order)
     submit()
@@ -176,6 +177,11 @@ test('between the pieces of a cascade of stops time stands still for a moment, a
   submit()
   loop.turn()
   journaled()
+  return rig
+}
+
+test('between the pieces of a cascade of stops time stands still for a moment, and orders come in', () => {
+  const { loop, engine, words, floats, submit, journaled, clock } = setUpCascade()
   expect([engine.isFiring, loop.quietMs()]).toEqual([true, 0])
   loop.tick()
   const { Place, Deposit, Time } = CommandKind
@@ -193,7 +199,8 @@ test('between the pieces of a cascade of stops time stands still for a moment, a
   commands.writeDeposit(words, floats, 0, 1, 0, 1)
   submit()
   loop.turn()
-  expect(journaled()).toEqual([[Time, Deposit]])
+  // A piece stands in a message of its own, which nobody's answer waits for.
+  expect(journaled()).toEqual([[Time], [Deposit]])
   expect(engine.timeMs).toBe(1000 + FIRING_REST_MS)
   // A clock that is set back holds nothing up, and what is left comes to its end.
   clock.ms = 500
@@ -209,6 +216,38 @@ test('between the pieces of a cascade of stops time stands still for a moment, a
   submit()
   loop.turn()
   expect(journaled().at(-1)).toEqual([Time, Deposit])
+})
+
+test('a frame’s orders fire none of the stops that are left to Time commands, and fire as ever when none is', () => {
+  const { loop, engine, words, floats, submit, clock } = setUpCascade()
+  commands.writeApproveSession(words, 0, 1, new Uint8Array(32).fill(2), 0, {
+    scopes: Scope.Trade,
+    maxNotional: 0,
+    expiresAtMs: 100_000,
+    nonce: 1,
+    deadlineMs: 2000,
+  })
+  submit()
+  loop.turn()
+  /** Live orders before a frame with one order that fills nothing, and after it. */
+  const framed = (cloid: number): number => {
+    const before = engine.liveOrders()
+    commands.writeUnsignedFrame(words, floats, 0, 1, 1, 1)
+    submit()
+    commands.writePlace(words, floats, 0, 1, 0, Side.Sell, 11, 1, cloid)
+    submit()
+    loop.turn()
+    return engine.liveOrders() - before
+  }
+  while (engine.isFiring) {
+    const before = engine.liveOrders()
+    // Time rests now: the order stands, and no stop has traded.
+    expect(framed(1000 + clock.ms)).toBe(1)
+    expect(engine.liveOrders()).toBe(before + 1)
+    clock.ms += FIRING_REST_MS
+    loop.tick()
+  }
+  expect(framed(1)).toBe(1)
 })
 
 test('each message is followed by every level and balance that it touched, as they are then', () => {

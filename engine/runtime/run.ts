@@ -10,7 +10,7 @@
  */
 import { CommandKind } from '../codes.js'
 import type { ControlBlock } from '../rings/control.js'
-import { COMMAND_BYTES, COMMAND_WORDS, Cmd, KIND_MASK, kindOf } from '../layout.js'
+import { COMMAND_BYTES, COMMAND_WORDS, Cmd, FrameCmd, KIND_MASK, kindOf } from '../layout.js'
 import {
   AttachmentKind,
   INBOUND_HEADER_WORDS,
@@ -210,11 +210,13 @@ export class RunLoop {
       return false
     }
     const kind = words[word + Inbound.ATTACHMENT_KIND]!
+    // In a message of its own, so that an answer does not wait until all is told of what fires.
+    if (this.engine.isFiring) this.tick()
     const stamped = this.stampTime()
     const commandsAt = at + INBOUND_HEADER_WORDS * 4
     const commandBytes = count * COMMAND_BYTES
     this.scratchBytes.set(ring.bytes.subarray(commandsAt, commandsAt + commandBytes), stamped * COMMAND_BYTES)
-    this.refuseForeignTime(stamped, count)
+    this.setOwnFields(stamped, count)
     this.execute(
       from,
       connection,
@@ -290,11 +292,18 @@ export class RunLoop {
     floats[at / 8 + JournalMessage.FIRST_SEQ_F64] = firstSeq
   }
 
-  /** Nobody but the sequencer gives time: such a command becomes kind 0, which the engine rejects as unknown. */
-  private refuseForeignTime(from: number, count: number): void {
-    for (let index = from; index < from + count; index++) {
-      const word = index * COMMAND_WORDS + Cmd.KIND
-      if (kindOf(this.scratchWords[word]!) === CommandKind.Time) this.scratchWords[word]! &= ~KIND_MASK
+  /**
+   * What nobody but the sequencer gives. Time: somebody else's becomes kind 0, which the engine rejects as unknown. The
+   * steps that count as used before a frame: none, but while triggers are left to fire so many that its orders do not
+   * go on with them. Time alone does, and rests in between: otherwise each order of a busy market would fire a piece.
+   */
+  private setOwnFields(from: number, count: number): void {
+    const { engine, scratchWords: words } = this
+    for (let word = from * COMMAND_WORDS; word < (from + count) * COMMAND_WORDS; word += COMMAND_WORDS) {
+      const kind = kindOf(words[word + Cmd.KIND]!)
+      if (kind === CommandKind.Time) words[word + Cmd.KIND]! &= ~KIND_MASK
+      else if (kind === CommandKind.Frame || kind === CommandKind.UnsignedFrame)
+        words[word + FrameCmd.STEPS_USED] = engine.isFiring ? engine.stepsBesideFiring : 0
     }
   }
 

@@ -22,7 +22,7 @@ import { WALLET_VERSION, walletTypes } from '../../sdk/wire/signed.js'
 import { PROTOCOL_VERSION, Subprotocol } from '../../sdk/wire/version.js'
 import { type GatewayConfig, gatewayConfig } from '../settings/config.js'
 import { jsonSchema } from '../protocol/documents.js'
-import { FILLS_UNDER_WAY_MAX, HTTP_HEAD_BYTES_MAX } from '../limits.js'
+import { FILLS_UNDER_WAY_MAX, HTTP_HEAD_BYTES_MAX, RESTING_LOTS_A_FILL } from '../limits.js'
 
 type Json = Readonly<Record<string, unknown>>
 /** Text of a source file, by its path from the repository's root. */
@@ -301,7 +301,7 @@ export function protocolPage(read: ReadSource): string {
     table(['verb', 'path', 'method', 'query, with defaults'], httpRows()),
     'Beside these: `/v1/openapi.json`, `/v1/asyncapi.json`, `/healthz`, `/readyz`, `/metrics`. OPTIONS says what a path takes; another method is 405.',
     '## Budgets',
-    `Token buckets; an operator may set others. A refusal says with \`retryAfter\` when to come back. Cancels have one of their own. Fills are paid by the account whose order takes, afterwards: each beyond the first of an order counts as an order, and of those that a frame, or what a moment fires, makes at once each beyond ${SINGLE_FILLS_MAX} as ${SWEPT_FILL_ORDERS} orders of the account and ${SWEPT_FILL_ADDRESS_ORDERS} of the address from which it last sent a frame, however far below zero that takes a budget. The frames of an address that are in the engine’s hands can fill ${FILLS_UNDER_WAY_MAX} times at most, all together: an order or amend as often as it has lots, unless it only posts, and a frame at most ${COMMAND_STEPS_MAX} times; others wait, in order, and are refused, as yet without effect, should their account or address owe for fills by then. Frames that fill nothing do not wait for that. The messages of a connection are handled in order: a question waits until what was answered to anybody before it came is in what it is answered from, and what stands behind it on its connection waits with it.`,
+    `Token buckets; an operator may set others. A refusal says with \`retryAfter\` when to come back. Cancels have one of their own. Fills are paid by the account whose order takes, afterwards: each beyond the first of an order counts as an order, and of those that a frame, or what a moment fires, makes at once each beyond ${SINGLE_FILLS_MAX} as ${SWEPT_FILL_ORDERS} orders of the account and ${SWEPT_FILL_ADDRESS_ORDERS} of the address from which it last sent a frame, however far below zero that takes a budget. The frames of an address that are in the engine’s hands can fill ${FILLS_UNDER_WAY_MAX} times at most, all together: an order or amend as often as it has lots, unless it only posts, one that does not look marketable by the book once for each ${RESTING_LOTS_A_FILL} lots, and a frame at most ${COMMAND_STEPS_MAX} times; others wait, in order, and are refused, as yet without effect, should their account or address owe for fills by then. Frames that fill nothing do not wait for that. The messages of a connection are handled in order: a question waits until what was answered to anybody before it came is in what it is answered from, and what stands behind it on its connection waits with it.`,
     table(['budget', 'tokens a second', 'at most'], budgetRows(config)),
     `A connection may have ${config.framesInFlightMax} unanswered frames (twice as many where they only cancel) and follow ${config.subscriptionsMax} streams; an account may have ${config.openOrdersMax} live orders; a message has at most ${config.messageBytesMax} bytes.`,
   ]

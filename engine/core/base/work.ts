@@ -6,8 +6,8 @@
  * process is cold (bench/results/engine.md). A protection that a fill reaches takes no step of its own, its mass cancel
  * does. What counts as a step stands in old journals: it is never changed.
  *
- * Invariant: used <= max, between messages and within. Called by engine.ts (which sets it to zero), match.ts,
- * trading.ts, mass-cancels.ts and clock.ts.
+ * Invariant: used <= max, between messages and within. Called by engine.ts (which sets it to zero), sessions.ts (a
+ * frame begins with what its header says), match.ts, trading.ts, mass-cancels.ts and clock.ts.
  */
 export class Work {
   /** Steps of the message so far; the commands of a frame share it. */

@@ -5,11 +5,17 @@
 import { Scope } from '../../codes.js'
 import * as commands from '../../commands.js'
 import { COMMAND_WORDS } from '../../layout.js'
-import { FRAME_WINDOW_IDLE_MS, SESSION_LIFETIME_MS, WALLET_AHEAD_MS } from '../../limits.js'
+import {
+  COMMAND_STEPS_MAX,
+  FRAME_WINDOW_IDLE_MS,
+  SESSION_LIFETIME_MS,
+  WALLET_AHEAD_MS,
+} from '../../limits.js'
 import type { Engine } from '../../types.js'
 import { createEngine, restoreEngine } from '../engine.js'
 import { Events } from '../base/events.js'
 import { Ledger } from '../money/ledger.js'
+import { Work } from '../base/work.js'
 import { Rig, USD } from '../../reference/rig.js'
 import { Sessions } from './sessions.js'
 import { Clock } from '../base/clock-places.js'
@@ -285,7 +291,7 @@ test('100,000 live sessions of 6,250 accounts: memory follows those who trade', 
   clock[Clock.TIME] = NOW
   const ledger = new Ledger(accounts + 1, 1024)
   const events = new Events(() => {})
-  const sessions = new Sessions(ledger, events, clock, {
+  const sessions = new Sessions(ledger, events, clock, new Work(COMMAND_STEPS_MAX), {
     sessionsMax: 1 << 17,
     accountSessionsMax: 16,
     sessionLifetimeMsMax: SESSION_LIFETIME_MS,

@@ -35,6 +35,7 @@ import {
 } from './session-table.js'
 import { Clock } from '../base/clock-places.js'
 import { isOperators, walletReject } from './wallet-consent.js'
+import type { Work } from '../base/work.js'
 
 const NONE = -1
 
@@ -63,14 +64,16 @@ export class Sessions {
   private readonly ledger: Ledger
   private readonly events: Events
   private readonly clock: Float64Array
+  private readonly work: Work
 
-  constructor(ledger: Ledger, events: Events, clock: Float64Array, bounds: SessionBounds) {
+  constructor(ledger: Ledger, events: Events, clock: Float64Array, work: Work, bounds: SessionBounds) {
     this.bounds = bounds
     this.table = new SessionTable(bounds.sessionsMax, ledger.accountsMax)
     this.windows = new FrameWindows(bounds.frameWindowsMax)
     this.ledger = ledger
     this.events = events
     this.clock = clock
+    this.work = work
   }
 
   /** Bytes of all tables of sessions as they are now. */
@@ -162,7 +165,7 @@ export class Sessions {
   openFrame(words: Int32Array, floats: Float64Array, at: number): number {
     const { table, windows } = this
     const count = words[at + FrameCmd.COUNT]!
-    if (!this.begin(count)) return Reject.BadFrame
+    if (!this.begin(count, words[at + FrameCmd.STEPS_USED]!)) return Reject.BadFrame
     const account = words[at + FrameCmd.ACCOUNT]!
     const approval = floats[(at >> 1) + FrameCmd.APPROVAL_F64]!
     const nonce = floats[(at >> 1) + FrameCmd.NONCE_F64]!
@@ -200,7 +203,7 @@ export class Sessions {
    */
   openUnsignedFrame(words: Int32Array, floats: Float64Array, at: number, allowed: boolean): number {
     const count = words[at + UnsignedFrameCmd.COUNT]!
-    if (!this.begin(count)) return Reject.BadFrame
+    if (!this.begin(count, words[at + UnsignedFrameCmd.STEPS_USED]!)) return Reject.BadFrame
     if (!allowed) return Reject.FrameRequired
     const account = words[at + UnsignedFrameCmd.ACCOUNT]!
     const approval = floats[(at >> 1) + UnsignedFrameCmd.APPROVAL_F64]!
@@ -216,11 +219,13 @@ export class Sessions {
   }
 
   /** The next `count` commands are a frame's, whatever becomes of its header; false = they are not. */
-  private begin(count: number): boolean {
+  private begin(count: number, stepsUsed: number): boolean {
     this.repeated = NONE
     // Inside a frame a header is one of its commands, and a wrong one.
     if (this.left > 0 || count < 1 || count > FRAME_COMMANDS_MAX) return false
+    if (stepsUsed < 0 || stepsUsed > this.work.max) return false
     this.left = count
+    this.work.used = stepsUsed
     this.open = NONE
     this.entry = NONE
     return true

@@ -133,8 +133,12 @@ function report(results: ReadonlyMap<string, readonly Result[]>, rounds: number,
   for (const [name, each] of results)
     if (new Set(each.map(({ stateHash }) => stateHash)).size !== 1)
       throw new Error(`${name}: rounds ended in different states`)
-  const ofSmall = (task: Task): number =>
-    median(results.get(nameOf(task))!.map((each, round) => median(each.rates) / median(small[round]!.rates)))
+  const ofSmall = (task: Task): string => {
+    const each = results.get(nameOf(task))!
+    const ratios = each.map((result, round) => median(result.rates) / median(small[round]!.rates))
+    const [least, most] = [Math.min(...ratios), Math.max(...ratios)].map((ratio) => ratio.toFixed(2))
+    return median(ratios).toFixed(2) + (least === most ? '' : ` (${least} to ${most})`)
+  }
   const number = (value: number): string => value.toLocaleString('en')
   const about = machine()
   const tunables = process.env['GLIBC_TUNABLES']
@@ -144,7 +148,7 @@ function report(results: ReadonlyMap<string, readonly Result[]>, rounds: number,
     '',
     `${about.cpu}, ${about.cores} cores, ${about.memoryGiB} GiB, Node ${about.node}, ${about.date.slice(0, 10)}, commit ${about.commit}, ${pages}, seed ${SEED}, ${rounds} rounds, medians of commands by the process's own time on a core. 57 % place, a quarter of them take what is first in line, 43 % cancel (\`bench/engine/state-workload.ts\`); the small mix is \`exchange\` of \`engine.md\`, measured first in each round.`,
     '',
-    '| accounts | markets | live orders | median M/s | range | of the small mix |',
+    '| accounts | markets | live orders | median M/s | range | of the small mix: median (rounds) |',
     '| --- | --- | --- | --- | --- | --- |',
     ...(['small', ...SIZES] as const).map((task) => {
       const all = rates(task)
@@ -153,7 +157,7 @@ function report(results: ReadonlyMap<string, readonly Result[]>, rounds: number,
           ? '1,000 | 1 | 2,000: the small mix'
           : `${number(task.accounts)} | ${task.markets} | ${number(task.live)}`
       const range = `${Math.min(...all).toFixed(2)} to ${Math.max(...all).toFixed(2)}`
-      return `| ${size} | ${median(all).toFixed(2)} | ${range} | ${ofSmall(task).toFixed(2)} |`
+      return `| ${size} | ${median(all).toFixed(2)} | ${range} | ${ofSmall(task)} |`
     }),
     '',
     '![Millions of commands a second by accounts](engine-state.svg)',

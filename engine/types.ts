@@ -229,6 +229,8 @@ export interface Engine {
   readonly nextDueMs: number
   /** Triggers that were reached are left to fire: part of the work that is pending. */
   readonly isFiring: boolean
+  /** The first market in which they are, from `from` on and then from 0; -1 where they are in none. */
+  nextFiring(from: number): number
   /**
    * Steps that a frame is given as used while triggers are left to fire: just more than half of a command's, so that
    * its orders do not go on with them.

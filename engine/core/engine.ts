@@ -145,6 +145,10 @@ class Core implements Engine {
     return this.#state.trading.triggers.nextUnfired(0) >= 0
   }
 
+  nextFiring(from: number): number {
+    return this.#state.trading.triggers.nextUnfired(from)
+  }
+
   get stepsBesideFiring(): number {
     return Math.floor(this.#work.max / 2) + 1
   }
@@ -226,7 +230,7 @@ class Core implements Engine {
       case CommandKind.Transfer:
         return transfer(state, words, floats, at)
       case CommandKind.Time:
-        return advanceTime(trading, state.switches, floats, at)
+        return advanceTime(trading, state.switches, words, floats, at)
       case CommandKind.OpenAccount:
         return openAccount(state, words, at)
       case CommandKind.ApproveSession:

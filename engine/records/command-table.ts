@@ -193,6 +193,16 @@ export const commandTable = {
   }),
   Time: command(CommandKind.Time, 'engine time moves; only the sequencer gives it', {
     timeMs: float(6, 'timeMs'),
+    firstMarket: optional(
+      int(
+        2,
+        'market',
+        'whose triggers fire first, of those that are left; then come those behind it, then the others',
+        {
+          givenBy: 'sequencer',
+        },
+      ),
+    ),
   }),
   OpenAccount: command(CommandKind.OpenAccount, 'an account gets its owner', {
     account,

@@ -172,6 +172,7 @@ export const TransferCmd = {
 /** Engine time moves; only the sequencer gives it. */
 export const TimeCmd = {
   TIME_MS_F64: 3,
+  FIRST_MARKET: 2,
 } as const
 
 /** An account gets its owner. */

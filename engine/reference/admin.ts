@@ -9,6 +9,7 @@ import {
   SetPriceBandCmd,
   SetProtectionCmd,
   SetTierFeesCmd,
+  TimeCmd,
   TransferCmd,
 } from '../layout.js'
 import {
@@ -86,15 +87,18 @@ export abstract class ReferenceAdmin extends ReferenceOrders {
     return 0
   }
 
-  protected time({ amount }: Command): number {
-    if (!isWhole(amount, 0) || amount >= TIME_MS_END) return Reject.BadTime
+  protected time({ amount, words, at }: Command): number {
+    const firstMarket = words[at + TimeCmd.FIRST_MARKET]!
+    if (!isWhole(amount, 0) || amount >= TIME_MS_END || firstMarket < 0) return Reject.BadTime
     this.timeMs = Math.max(this.timeMs, amount)
     this.emit('TimeAdvanced', { timeMs: this.timeMs })
     this.cancelExpired()
     this.workOffJobs()
     this.fireSwitches()
     this.steps = 0
-    for (const [, market] of [...this.markets].sort(([a], [b]) => a - b)) this.fireTriggers(market)
+    const byId = [...this.markets].sort(([a], [b]) => a - b)
+    const inTurn = [...byId.filter(([id]) => id >= firstMarket), ...byId.filter(([id]) => id < firstMarket)]
+    for (const [, market] of inTurn) this.fireTriggers(market)
     return 0
   }
 

@@ -5,7 +5,7 @@
  */
 import { CancelReason, CommandKind } from '../codes.js'
 import * as commands from '../commands.js'
-import { COMMAND_WORDS } from '../layout.js'
+import { COMMAND_WORDS, TimeCmd } from '../layout.js'
 import { COMMAND_STEPS_MAX, EXPIRY_AHEAD_MS_MAX } from '../limits.js'
 import type { EngineOptions, GenesisConfig, MarketConfig } from '../types.js'
 import { drawAmend, drawDeadline, drawPlace } from './random-orders.js'
@@ -111,8 +111,10 @@ export function drawCommand(tape: Tape, words: Int32Array, floats: Float64Array,
   } else if (kind < 78) drawWithdraw(tape, words, floats, account, scene)
   else if (kind < 79)
     commands.writeTransfer(words, floats, 0, account, tape.below(ACCOUNTS), tape.below(3), tape.byte())
-  else if (kind < 86) commands.writeTime(words, floats, 0, drawTime(tape))
-  else if (kind < 88) drawSession(tape, words, floats, account)
+  else if (kind < 86) {
+    commands.writeTime(words, floats, 0, drawTime(tape))
+    if (tape.rarely(2)) words[TimeCmd.FIRST_MARKET] = tape.rarely(30) ? -1 : tape.pick([1, 1, 2, 5000])
+  } else if (kind < 88) drawSession(tape, words, floats, account)
   else if (kind < 93) drawFrame(tape, words, floats, account, scene)
   else drawRare(tape, words, floats, account, market)
 }

@@ -40,7 +40,15 @@ const genesis: GenesisConfig = {
     { id: 0, symbol: 'USD' },
     { id: 1, symbol: 'ABC' },
   ],
-  markets: [{ id: 0, base: 1, quote: 0, lotUnits: 1, tickUnits: 1, makerFeePpm: 0, takerFeePpm: 0 }],
+  markets: [0, 1].map((id) => ({
+    id,
+    base: 1,
+    quote: 0,
+    lotUnits: 1,
+    tickUnits: 1,
+    makerFeePpm: 0,
+    takerFeePpm: 0,
+  })),
   capacities: { ordersMax: 256, levelsMax: 256, accountsMax: 8, sessionsMax: 2, commandStepsMax: 4 },
 }
 const noRoom = (): never => {
@@ -248,6 +256,43 @@ test('a frame’s orders fire none of the stops that are left to Time commands, 
     loop.tick()
   }
   expect(framed(1)).toBe(1)
+})
+
+test('a market whose cascade goes on keeps no other market’s stops from firing', () => {
+  const { loop, engine, words, floats, submit, clock } = setUpCascade()
+  commands.writeApproveSession(words, 0, 1, new Uint8Array(32).fill(2), 0, {
+    scopes: Scope.Trade,
+    maxNotional: 0,
+    expiresAtMs: 100_000,
+    nonce: 1,
+    deadlineMs: 2000,
+  })
+  submit()
+  commands.writePlace(words, floats, 0, 2, 1, Side.Buy, 9, 1, 201)
+  submit()
+  commands.writePlace(words, floats, 0, 2, 1, Side.Sell, 9, 1, 202, 0, {
+    type: OrderType.StopLimit,
+    triggerTicks: 9,
+  })
+  submit()
+  loop.turn()
+  expect(engine.isFiring).toBe(true)
+  // A fill of account 1 in the other market reaches the stop, and frames fire nothing now.
+  commands.writeUnsignedFrame(words, floats, 0, 1, 1, 1)
+  submit()
+  commands.writePlace(words, floats, 0, 1, 1, Side.Sell, 9, 1, 203)
+  submit()
+  loop.turn()
+  const asks = (): number => engine.book(1, Side.Sell, 1).length
+  expect(asks()).toBe(0)
+  let pieces = 0
+  for (; asks() === 0; pieces++) {
+    clock.ms += FIRING_REST_MS
+    loop.tick()
+  }
+  // At the second piece at the latest: each begins with another market.
+  expect(pieces).toBeLessThanOrEqual(2)
+  expect(engine.isFiring).toBe(true)
 })
 
 test('each message is followed by every level and balance that it touched, as they are then', () => {

@@ -10,7 +10,7 @@
  */
 import { CommandKind } from '../codes.js'
 import type { ControlBlock } from '../rings/control.js'
-import { COMMAND_BYTES, COMMAND_WORDS, Cmd, FrameCmd, KIND_MASK, kindOf } from '../layout.js'
+import { COMMAND_BYTES, COMMAND_WORDS, Cmd, FrameCmd, KIND_MASK, TimeCmd, kindOf } from '../layout.js'
 import {
   AttachmentKind,
   INBOUND_HEADER_WORDS,
@@ -74,6 +74,8 @@ export class RunLoop {
   private aheadMessages = 0
   /** Until when no Time command is given, as triggers are left to fire; by the sequencer's clock, ms. */
   private restsUntilMs = 0
+  /** Market from which on the next Time command fires triggers: behind the one before, so that none waits for ever. */
+  private firesNext = 0
 
   constructor(options: RunLoopOptions) {
     this.engine = options.engine
@@ -161,7 +163,13 @@ export class RunLoop {
   /** Puts the sequencer's Time command into scratch where one is due; how many that are (0 or 1). */
   private stampTime(): number {
     if (this.restMs() > 0) return 0
-    return this.sequencer.stampTime(this.scratchWords, this.scratchFloats, this.isPending())
+    const stamped = this.sequencer.stampTime(this.scratchWords, this.scratchFloats, this.isPending())
+    const market = this.engine.nextFiring(this.firesNext)
+    if (stamped > 0 && market >= 0) {
+      this.scratchWords[TimeCmd.FIRST_MARKET] = market
+      this.firesNext = market + 1
+    }
+    return stamped
   }
 
   /** Advances time when something is due and nobody asks anything, so that it happens on time. */

@@ -2,7 +2,7 @@
  * Engine time. It moves only by a Time command, and everything that waits for a moment happens inside
  * that command, in this order: orders past their expiry, by (expiry, order id); mass cancels that are under
  * way; accounts whose dead-man switch is due, by (deadline, account); then, with steps counted anew, triggers
- * that an earlier message had no steps left for, by market. What one command has no steps for goes on in
+ * that an earlier message had no steps left for, by market, from the one that the command names on. What one command has no steps for goes on in
  * the next: the run loop gives one as long as anything is pending.
  * Called by engine.ts.
  */
@@ -75,11 +75,14 @@ export function nextDueMs(trading: Trading, switches: DeadManSwitches): number {
 export function advanceTime(
   trading: Trading,
   switches: DeadManSwitches,
+  words: Int32Array,
   floats: Float64Array,
   at: number,
 ): number {
   const timeMs = floats[(at >> 1) + TimeCmd.TIME_MS_F64]!
-  if (!Number.isInteger(timeMs) || timeMs < 0 || timeMs >= TIME_MS_END) return Reject.BadTime
+  const firstMarket = words[at + TimeCmd.FIRST_MARKET]!
+  if (!Number.isInteger(timeMs) || timeMs < 0 || timeMs >= TIME_MS_END || firstMarket < 0)
+    return Reject.BadTime
   const { clock, events, expiries, orders } = trading
   if (timeMs > clock[Clock.TIME]!) clock[Clock.TIME] = timeMs
   const now = clock[Clock.TIME]!
@@ -97,8 +100,9 @@ export function advanceTime(
   }
   work.switchesDue = switches.due(now) >= 0
   work.used = 0
-  let market = trading.triggers.nextUnfired(0)
-  while (market >= 0 && trading.triggers.fire(market)) market = trading.triggers.nextUnfired(market + 1)
+  const { triggers } = trading
+  let market = triggers.nextUnfired(firstMarket)
+  while (market >= 0 && triggers.fire(market)) market = triggers.nextUnfired(market)
   return Reject.None
 }
 

@@ -125,15 +125,19 @@ export class Triggers {
     this.unfired++
   }
 
-  /** The first active market from `from` on in which triggers wait for a Time command, or -1. */
+  /** The first active market in which triggers wait for a Time command, from `from` on and then from 0; or -1. */
   nextUnfired(from: number): number {
     if (this.unfired === 0) return -1
-    const { words, end } = this.markets
-    for (let market = from; market < end; market++) {
-      const at = market << MARKET_SHIFT
-      if (words[at + Market.UNFIRED] === 1 && words[at + Market.STATUS] === MarketStatus.Active) return market
-    }
+    const { end } = this.markets
+    for (let market = from; market < end; market++) if (this.isUnfired(market)) return market
+    for (let market = 0; market < from && market < end; market++) if (this.isUnfired(market)) return market
     return -1
+  }
+
+  private isUnfired(market: number): boolean {
+    const { words } = this.markets
+    const at = market << MARKET_SHIFT
+    return words[at + Market.UNFIRED] === 1 && words[at + Market.STATUS] === MarketStatus.Active
   }
 
   private trigger(slot: number): void {

@@ -40,7 +40,10 @@ describe('the cap', () => {
   test('raised again and again: each takes the place of the one before, the last one is at the cap', () => {
     let last: Fees = firstFees(fees, GWEI)
     let steps = 0
+    /** More than it takes to come from the least fee to the cap by a quarter each. */
+    const STEPS_MAX = 20
     for (let next = raisedFees(fees, last, GWEI); next !== undefined; next = raisedFees(fees, last, GWEI)) {
+      expect(steps).toBeLessThan(STEPS_MAX)
       expect(next.maxFeePerGas).toBeLessThanOrEqual(cap)
       expect(next.maxPriorityFeePerGas).toBeLessThanOrEqual(next.maxFeePerGas)
       if (next.maxFeePerGas < cap) expect(replaces(next, last)).toBe(true)

@@ -1,6 +1,7 @@
 /**
  * README.md as a newcomer follows it, word for word beside a started exchange: the SDK's program before and after
- * the start, then the way out with the operator gone. Only the port is another.
+ * the start, then the way out with the operator gone. Only the port is another, and where the newcomer sleeps, the
+ * chain's clock is put forward by as much.
  */
 import { execFile, execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -56,9 +57,24 @@ const runIn = (command: string, args: readonly string[]): Promise<Ended> =>
       done({ status: child.exitCode, stdout, stderr }),
     )
   })
-/** Runs the lines in a shell in which `npx glassbook` is this build. */
+/** Puts the chain of the folder `trial` forward by so many seconds. */
+const PASS_TIME = `
+  import { readFileSync } from "node:fs"
+  const { rpcUrl } = JSON.parse(readFileSync("trial/deployment.json", "utf8"))
+  for (const [method, params] of [["evm_increaseTime", [Number(process.argv[1])]], ["evm_mine", []]]) {
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params })
+    const answer = await fetch(rpcUrl, { method: "POST", headers: { "content-type": "application/json" }, body })
+    const { error } = await answer.json()
+    if (error !== undefined) throw new Error(error.message)
+  }`
+/** Runs the lines in a shell in which `npx glassbook` is this build, and `sleep` lets the time of the chain pass. */
 const shell = (lines: string): Promise<Ended> =>
-  runIn('sh', ['-c', `npx() { shift; "${process.execPath}" "${MAIN}" "$@"; }\n${lines}`])
+  runIn('sh', [
+    '-c',
+    `npx() { shift; "${process.execPath}" "${MAIN}" "$@"; }
+sleep() { "${process.execPath}" --input-type=module -e '${PASS_TIME}' "$1"; }
+${lines}`,
+  ])
 const runSnippet = (name: string, text: string): Promise<Ended> => {
   const path = join(programs, name)
   writeFileSync(path, text.replace(':9001', `:${port}`))

@@ -1,7 +1,8 @@
 /**
  * The whole line against a real chain, as its user sees it: the program is started, money is deposited
- * on-chain, traded, settled, proven, withdrawn on-chain; then the program is killed in the middle of
- * trading, and everything that it had acknowledged is still there.
+ * on-chain, traded, settled, withdrawn on-chain; then the program is killed in the middle of trading, and everything
+ * that it had acknowledged is still there. Until then its proofs are forged, since a real one takes seconds a row;
+ * the next start has the prover that it comes with, which proves a batch.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { createServer } from 'node:net'
@@ -17,9 +18,10 @@ import { localAccount } from '../../app/start/local-chain.js'
 import { demoTokenAbi, settlementAbi, vaultAbi } from '../../contracts/abi.js'
 import { type Deployment, receiptOf } from '../../contracts/deployment/deploy.js'
 import { type Client, createClient } from '../../sdk/index.js'
+import { type Forger, startForger } from '../support/forging-prover.js'
 
 const main = resolve(fileURLToPath(import.meta.url), '..', '..', '..', 'program', 'main.js')
-/** Long, because a fresh machine builds the proving key first and proves a withdrawal’s batch row by row, beside other tests. */
+/** Long, because a fresh machine builds the proving key first and proves a batch row by row, beside other tests. */
 const WAIT_MS = 1_500_000
 
 /** Calls `probe` until it gives a value; fails with `what` when it does not in time. */
@@ -41,9 +43,14 @@ interface Running {
   readonly exited: Promise<number | null>
 }
 
-async function start(dataDir: string, extra: string[] = []): Promise<Running> {
+async function start(
+  dataDir: string,
+  extra: readonly string[] = [],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Running> {
   const child = spawn(process.execPath, [main, 'start', '--data', dataDir, '--port', '0', ...extra], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...environment },
   })
   let output = ''
   for (const stream of [child.stdout, child.stderr])
@@ -116,14 +123,19 @@ const total = async (client: Client, asset: number): Promise<bigint> => {
 describe('the whole line', () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'glassbook-flow-'))
   let running: Running | undefined
+  let forger: Forger
+  beforeAll(async () => {
+    forger = await startForger()
+  })
   afterAll(async () => {
     running?.process.kill('SIGTERM')
     await running?.exited
+    await forger.stop()
     rmSync(dataDir, { recursive: true, force: true, maxRetries: 20 })
   })
 
   test('deposit, trade, batch, verified balance, withdrawal; kill -9; go on', async () => {
-    running = await start(dataDir, ['--batch-seconds', '8'])
+    running = await start(dataDir, ['--batch-seconds', '2', ...forger.flags], forger.environment)
     const deployment = JSON.parse(readFileSync(join(dataDir, 'deployment.json'), 'utf8')) as Deployment
     const [alice, bob] = [localAccount(8), localAccount(9)]
     await depositOnChain(running.rpcUrl, deployment, alice, 1, 500_000_000n)
@@ -216,6 +228,7 @@ describe('the whole line', () => {
     running = await start(dataDir, ['--batch-seconds', '1'])
     const again = createPublicClient({ chain: foundry, transport: http(running.rpcUrl) })
     const before = await again.readContract({ ...settlement, functionName: 'batchCount' })
+    const provenBefore = await again.readContract({ ...settlement, functionName: 'provenCount' })
     // The tools find the chain through this file.
     const recorded = JSON.parse(readFileSync(join(dataDir, 'deployment.json'), 'utf8')) as { rpcUrl: string }
     expect(recorded.rpcUrl).toBe(running.rpcUrl)
@@ -245,6 +258,12 @@ describe('the whole line', () => {
       const balance = await buyerAgain.verifyBalance({ asset: 1 }).catch(() => undefined)
       return balance?.units === owedNow ? true : undefined
     })
+    // Its own prover proves what was not proven yet, batch after batch.
+    await until('real proofs of a batch', async () =>
+      (await again.readContract({ ...settlement, functionName: 'provenCount' })) > provenBefore
+        ? true
+        : undefined,
+    )
 
     // An orderly stop; the state that the next start has is what a replay of the journal gives.
     for (const client of [seller, buyer, buyerAgain]) client.close()

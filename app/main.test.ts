@@ -120,19 +120,26 @@ async function withTakenPort(work: (folder: string) => Promise<void> | void): Pr
   }
 }
 
-test('a chain whose port is taken for good is told, with exit 1', async () => {
-  await withTakenPort((folder) => {
-    const { status, stdout } = run(['chain', folder])
-    expect([status, stdout]).toEqual([1, expect.stringMatching(/^glassbook: \S/)])
-  })
+test('a chain whose port is taken for good is told, with exit 1, also where the log is JSON by a flag', async () => {
+  // Both wait for some seconds, at once.
+  await Promise.all([
+    withTakenPort(async (folder) => {
+      const chain = new Program(['chain', folder])
+      expect([await chain.ends(), chain.output]).toEqual([1, expect.stringMatching(/^glassbook: \S/)])
+    }),
+    withTakenPort(async (folder) => {
+      const failure = {
+        level: 'error',
+        part: 'glassbook',
+        msg: expect.stringContaining('is taken') as string,
+      }
+      const chain = new Program(['chain', folder, '--log', 'json'])
+      expect([await chain.ends(), JSON.parse(chain.output)]).toEqual([1, expect.objectContaining(failure)])
+    }),
+  ])
 }, 300_000)
 
-test('a log as JSON is set by a flag or a variable; what is none is refused', async () => {
-  await withTakenPort((folder) => {
-    const failure = { level: 'error', part: 'glassbook', msg: expect.stringContaining('is taken') as string }
-    const flag = run(['chain', folder, '--log', 'json'])
-    expect(JSON.parse(flag.stdout)).toMatchObject(failure)
-  })
+test('a log that is neither for people nor JSON is refused, by a flag and by a variable', () => {
   const environment = { ...process.env, GLASSBOOK_LOG: 'xml' }
   for (const { status, stderr } of [
     run(['start', '--log', 'xml']),

@@ -1,17 +1,21 @@
 /** Suites of a minute and more, the longest first. */
 export const LONGEST = [
-  'test/simulator/simulator',
   'contracts/scripts/forge',
   'settlement/proving/proven',
-  'test/system/flow',
-  'test/system/readme',
+  'test/simulator/simulator',
   'settlement/prover/ceremony',
   'test/system/start',
-  'gateway/history/history',
+  'test/system/flow',
   'test/system/gateway-death',
-  'engine/reference/property',
-  'settlement/faults',
   'gateway/limits/abuse',
+  'settlement/faults',
+  'gateway/net/http',
+  'app/main',
+  'gateway/net/backends',
+  'gateway/limits/client-limits',
+  'gateway/history/history',
+  'test/system/readme',
+  'engine/reference/property',
 ]
 const NAMES = LONGEST.map((name) => `/${name}.test.js`)
 

@@ -298,6 +298,7 @@ const PROTECTED = [
   'leave',
   'namedAsset',
   'ownAccount',
+  'signed',
   'trackedTouch',
   'whenOpen',
 ] as const

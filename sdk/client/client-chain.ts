@@ -297,7 +297,7 @@ export abstract class ClientChain extends ClientQueries {
     const account = await this.ownAccount()
     const { wallet } = this.options
     if (wallet === undefined) return account
-    const { address } = await walletOf(wallet)
+    const { address } = await this.signed(walletOf(wallet))
     const owner = await this.chain.read('vault', 'ownerOf', [BigInt(account)]).catch((error: unknown) => {
       if (!isContractAnswer(error)) throw error
       return 'nobody'

@@ -80,6 +80,7 @@ export class ClientCore {
         request: (method, params) => this.call(method, params),
         domain: () => connection.domain,
         challenge: () => this.hello.challenge,
+        signed: (answer) => connection.signed(answer),
       },
       {
         changed: (session) => {
@@ -100,6 +101,7 @@ export class ClientCore {
       order: (cloid) => this.order({ cloid }),
       marketOf: this.marketOf,
       nowMs: () => this.nowMs,
+      signed: (answer) => connection.signed(answer),
     })
     this.#streams = new Streams({
       request: (method, params) => this.call(method, params),
@@ -180,7 +182,7 @@ export class ClientCore {
     this.#connection.drop()
   }
 
-  /** Ends the connection for good. */
+  /** Ends the connection for good, and what waits for it, or for a wallet or key to sign. */
   close(): void {
     this.#connection.close()
     this.#iterables.closed()
@@ -246,6 +248,11 @@ export class ClientCore {
   /** Resolves when the connection stands (again); at once when it does. @throws TransportError when it is closed for good. */
   protected whenOpen(): Promise<void> {
     return this.#connection.whenOpen()
+  }
+
+  /** What a wallet answers. @throws what it rejects with; TransportError when the client is closed first. */
+  protected signed<Value>(answer: Promise<Value>): Promise<Value> {
+    return this.#connection.signed(answer)
   }
 
   /**

@@ -77,7 +77,7 @@ export class Client extends ClientChain {
   async account(owner?: Address): Promise<number> {
     if (owner !== undefined) isAddress(owner, 'owner')
     const answer = readObject(
-      await this.call(Method.Account, [owner ?? (await walletOf(this.options.wallet)).address]),
+      await this.call(Method.Account, [owner ?? (await this.signed(walletOf(this.options.wallet))).address]),
       'account',
     )
     return readSafeInt(answer['account'], 'account')
@@ -93,6 +93,7 @@ export class Client extends ClientChain {
     call: (method, params, options) => this.call(method, params, options),
     comesBack: () => this.comesBack,
     whenOpen: () => this.whenOpen(),
+    signed: (answer) => this.signed(answer),
   })
 
   /** Settles when the newest `createSession` has ended. */

@@ -60,6 +60,8 @@ export interface FrameLine {
   readonly marketOf: MarketOf
   /** Engine time. */
   nowMs(): number
+  /** What the key answers. @throws TransportError when the client is closed first. */
+  signed<Value>(answer: Promise<Value>): Promise<Value>
 }
 
 interface WaitingFrame {
@@ -200,7 +202,7 @@ export class FrameSender {
     const text = this.#line.json ? packJson(wire) : undefined
     const payload = text === undefined ? packMsgpack(wire) : new TextEncoder().encode(text)
     const message = frameMessage(this.#line.domain(), session, nonce, payload)
-    const signature = await session.key.sign(message)
+    const signature = await this.#line.signed(session.key.sign(message))
     return { message, params: [session.account, session.approval, nonce, text ?? payload, signature] }
   }
 

@@ -71,6 +71,8 @@ export class ServerConnection {
   #attempt: Promise<void> | undefined
   /** Whoever waits until the connection stands; an error = it is closed for good. */
   readonly #waiting = new Set<(error?: TransportError) => void>()
+  /** Whoever waits for a signer of the caller's, and gives up when the connection is closed for good. */
+  readonly #signing = new Set<(error: TransportError) => void>()
   /** The loop that reconnects; one that is not here any more ends at its next step. */
   #loop: symbol | undefined
   /** Attempts since a connection stood for a while, when the last one was opened, how long the exchange asked to wait. */
@@ -209,7 +211,9 @@ export class ServerConnection {
       checked(this.#handler.opened())
     } catch (error) {
       socket.close()
-      if (isUnderWay()) this.#failed(error)
+      // Given up by `close`: how its socket ended is no fault of the address or the exchange.
+      if (!isUnderWay()) throw notConnected(url)
+      this.#failed(error)
       throw error
     }
     this.#attempt = undefined
@@ -273,7 +277,9 @@ export class ServerConnection {
   /** Whoever is told of it may connect again: nobody waits any more by then. */
   #endForGood(): void {
     this.#closing = true
-    this.#settle(notConnected(this.#options.url))
+    const error = notConnected(this.#options.url)
+    this.#settle(error)
+    for (const giveUp of [...this.#signing]) giveUp(error)
   }
 
   /** `command` = the request changes state: without an answer its outcome is unknown. @throws what `Socket.request` throws. */
@@ -296,6 +302,21 @@ export class ServerConnection {
     return new Promise((resolve, reject) => {
       this.#waiting.add((error) => (error === undefined ? resolve() : reject(error)))
     })
+  }
+
+  /**
+   * What a wallet or a key answers: it may wait for a person, or never answer. @throws what it rejects with;
+   * TransportError when the connection is closed for good first.
+   */
+  async signed<Value>(answer: Promise<Value>): Promise<Value> {
+    let giveUp: (error: TransportError) => void
+    const closed = new Promise<never>((_, reject) => (giveUp = reject))
+    this.#signing.add(giveUp!)
+    try {
+      return await Promise.race([answer, closed])
+    } finally {
+      this.#signing.delete(giveUp!)
+    }
   }
 
   #settle(error?: TransportError): void {

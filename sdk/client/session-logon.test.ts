@@ -163,6 +163,7 @@ describe('one by one', () => {
           }),
         domain: () => new Uint8Array(32),
         challenge: () => challenge,
+        signed: (answer) => answer,
       },
       { changed: () => {}, left: () => {}, report: () => {} },
     )

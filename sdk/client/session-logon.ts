@@ -24,6 +24,8 @@ export interface LogonLine {
   domain(): Uint8Array
   /** What the exchange gave this connection to sign. @throws TransportError before the first connection. */
   challenge(): Uint8Array
+  /** What the key answers. @throws TransportError when the client is closed first. */
+  signed<Value>(answer: Promise<Value>): Promise<Value>
 }
 
 /** Who is told of the session. */
@@ -90,7 +92,7 @@ export class SessionLogon {
   async #sign(session: Session): Promise<() => Promise<void>> {
     const challenge = this.#line.challenge()
     const { account, approval, key } = session
-    const signature = await key.sign(logonMessage(this.#line.domain(), session, challenge))
+    const signature = await this.#line.signed(key.sign(logonMessage(this.#line.domain(), session, challenge)))
     return async () => {
       if (this.#line.challenge() !== challenge) throw notConnected(this.#line.url)
       await this.#line.request(Method.Logon, [account, approval, signature])

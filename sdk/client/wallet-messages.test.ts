@@ -31,6 +31,7 @@ async function asked(error: Error): Promise<{ readonly asked: string[]; readonly
     },
     comesBack: () => false,
     whenOpen: () => Promise.resolve(),
+    signed: (answer) => answer,
   }
   const outcome = await new WalletMessages(line).session(TERMS).catch((thrown: unknown) => thrown)
   return { asked, outcome }

@@ -40,6 +40,8 @@ export interface WalletLine {
   /** Whether a connection that breaks now will be made again. */
   comesBack(): boolean
   whenOpen(): Promise<void>
+  /** What the wallet answers. @throws TransportError when the client is closed first. */
+  signed<Value>(answer: Promise<Value>): Promise<Value>
 }
 
 export interface WantedApproval {
@@ -94,7 +96,7 @@ export class WalletMessages {
 
   /** Lets the wallet approve a session key; answers with the approval that names the session. */
   async approve({ account, publicKey, scopes, maxNotional, expiresAtMs }: WantedApproval): Promise<number> {
-    const wallet = await walletOf(this.#line.wallet)
+    const wallet = await this.#line.signed(walletOf(this.#line.wallet))
     return this.#signUntilTaken(this.#approvals, account, async (stamp) => {
       const { nonce, deadlineMs } = stamp
       const endsAtMs = expiresAtMs ?? stamp.timeMs + SESSION_MS
@@ -116,7 +118,7 @@ export class WalletMessages {
 
   /** Ends the session that an approval made. */
   async revoke(account: number, approval: number): Promise<void> {
-    const wallet = await walletOf(this.#line.wallet)
+    const wallet = await this.#line.signed(walletOf(this.#line.wallet))
     await this.#signUntilTaken(this.#approvals, account, async ({ nonce, deadlineMs }) => {
       const signature = await this.#sign(wallet, 'RevokeSession', {
         account,
@@ -141,7 +143,7 @@ export class WalletMessages {
    * will be), OutcomeUnknown (the exchange tells no more), or what the exchange refuses it for.
    */
   async withdraw(account: number, asset: number, units: number): Promise<{ seq: number }> {
-    const wallet = await walletOf(this.#line.wallet)
+    const wallet = await this.#line.signed(walletOf(this.#line.wallet))
     return this.#signUntilTaken(this.#withdrawals, account, async ({ nonce, deadlineMs }) => {
       const signature = await this.#sign(wallet, 'Withdraw', {
         account,
@@ -252,7 +254,7 @@ export class WalletMessages {
     message: Readonly<Record<string, unknown>>,
   ): Promise<Uint8Array> {
     const { chainId, vault } = this.#line.domain()
-    return wallet.sign({ domain: walletDomain(chainId, vault), primaryType, message })
+    return this.#line.signed(wallet.sign({ domain: walletDomain(chainId, vault), primaryType, message }))
   }
 }
 

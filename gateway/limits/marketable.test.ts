@@ -1,4 +1,4 @@
-import { PostOnly, Side, TimeInForce } from '../../engine/codes.js'
+import { OrderType, PostOnly, Side, TimeInForce } from '../../engine/codes.js'
 import { COMMAND_WORDS } from '../../engine/layout.js'
 import { commandRecord } from '../../engine/records/access.js'
 import { Marketable } from './marketable.js'
@@ -45,6 +45,25 @@ test('by the book: at the other side’s best price, or through it', () => {
   book = {}
   expect([looks(buy(1000)), looks(sell(1))]).toEqual([false, false])
   expect(looks(buy(1000, { market: MARKET + 1 }))).toBe(false)
+})
+
+test('a buy with a quote budget and no price, as one at any price', () => {
+  const orderType = OrderType.Market
+  expect(looks(buy(0, { orderType, quoteBudget: 1000 }))).toBe(true)
+  book = { bid: 100 }
+  expect(looks(buy(0, { orderType, quoteBudget: 1000 }))).toBe(false)
+})
+
+test('not by market orders, and stops that become one: they never rest', () => {
+  for (const orderType of [OrderType.Market, OrderType.Stop, OrderType.TakeProfit]) {
+    expect([looks(buy(109, { orderType }), sell(105)), looks(sell(101, { orderType }), buy(105))]).toEqual([
+      false,
+      false,
+    ])
+    send(buy(109, { orderType }), sell(101, { orderType }))
+    expect([looks(buy(105)), looks(sell(105))]).toEqual([false, false])
+  }
+  expect(looks(buy(109, { orderType: OrderType.StopLimit }), sell(105))).toBe(true)
 })
 
 test('an amend by the order that it names: its side, and whether it only posts', () => {

@@ -9,8 +9,9 @@
  *
  * Called by fills-under-way.ts and frames.ts.
  */
-import { CommandKind, PostOnly, Side, TimeInForce } from '../../engine/codes.js'
+import { CommandKind, OrderType, PostOnly, Side, TimeInForce } from '../../engine/codes.js'
 import { AmendCmd, Attr, COMMAND_WORDS, PlaceCmd, kindOf } from '../../engine/layout.js'
+import { TICKS_MAX } from '../../engine/limits.js'
 
 /** Best price of each side of a market, in ticks; a side that is empty has the worst one that a number can be. */
 interface BestPrices {
@@ -55,8 +56,10 @@ export class Marketable {
     if (attributes === undefined) return true
     if (((attributes >>> Attr.POST_ONLY_SHIFT) & 3) !== PostOnly.None) return false
     const market = records[word + PlaceCmd.MARKET]!
-    const ticks = records[word + PlaceCmd.TICKS]!
     const isBuy = ((attributes >>> Attr.SIDE_SHIFT) & 1) === Side.Buy
+    // A quote budget needs no price beside it: such an order buys at any.
+    const given = records[word + PlaceCmd.TICKS]!
+    const ticks = isBuy && given === 0 ? TICKS_MAX : given
     const others = isBuy ? Side.Sell : Side.Buy
     const meets = (other: number | undefined): boolean =>
       other !== undefined && (isBuy ? other <= ticks : other >= ticks)
@@ -121,6 +124,9 @@ function mayRest(records: Int32Array, word: number, side: Side): boolean {
   if (kind === CommandKind.Amend) return true
   if (kind !== CommandKind.Place || ((head >>> PlaceCmd.SIDE_SHIFT) & PlaceCmd.SIDE_MASK) !== side)
     return false
+  const type = (head >>> PlaceCmd.ORDER_TYPE_SHIFT) & PlaceCmd.ORDER_TYPE_MASK
+  // Whatever time in force they are given.
+  if (type === OrderType.Market || type === OrderType.Stop || type === OrderType.TakeProfit) return false
   const timeInForce = (head >>> PlaceCmd.TIME_IN_FORCE_SHIFT) & PlaceCmd.TIME_IN_FORCE_MASK
   return timeInForce !== TimeInForce.IOC && timeInForce !== TimeInForce.FOK
 }

@@ -2,7 +2,7 @@
  * What the auditor's and the exit tools have in common: where the chain is and which exchange on it is
  * meant, how progress is shown, how the chain's errors are told.
  */
-import { isAddress, isAddressEqual, type Address, type PublicClient } from 'viem'
+import { BaseError, HttpRequestError, isAddress, isAddressEqual, type Address, type PublicClient } from 'viem'
 import { chainClient, chainErrorText, type ChainDeployment } from '../../settlement/chain/chain.js'
 import { NoSettlement, discoverDeployment } from '../../settlement/chain/history.js'
 import { bar } from '../files/bar.js'
@@ -77,6 +77,8 @@ export async function connect(
   return { client, deployment: await discoverDeployment(client, address(values.settlement!)), rpcUrls }
 }
 
+const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]'])
+
 /** Throws UsageError for what is no address. */
 export function address(text: string): Address {
   if (!isAddress(text, { strict: false })) throw new UsageError(`"${text}" is not an address`)
@@ -95,8 +97,16 @@ export async function askingChain(body: () => Promise<number>): Promise<number> 
     return await body()
   } catch (error) {
     if (error instanceof UsageError || fileErrorText(error) !== undefined) throw error
-    throw new Error(chainErrorText(error), { cause: error })
+    throw new Error(`${chainErrorText(error)}${localChainAdvice(error)}`, { cause: error })
   }
+}
+
+/** What to do about a chain of this machine that is not there; empty for other errors and chains. */
+export function localChainAdvice(error: unknown): string {
+  const cause = error instanceof BaseError ? error.walk((each) => each instanceof HttpRequestError) : null
+  if (!(cause instanceof HttpRequestError) || cause.status !== undefined) return ''
+  if (!LOOPBACK.has(new URL(cause.url).hostname)) return ''
+  return ': a local chain runs with its exchange, or alone with "glassbook chain DIR"'
 }
 
 /** JSON with bigint as decimal strings. */

@@ -8,9 +8,9 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { startAnvil } from '../../contracts/anvil/anvil.js'
-import { lockFolder } from '../../engine/journal/lock.js'
 import { probePort } from '../../gateway/net/probe-port.js'
 import { chainStatePath, deploymentOf } from '../start/local-chain.js'
+import { lockStopped } from '../files/data-folder.js'
 import { Log } from '../log.js'
 import type { LogFlags } from '../log-settings.js'
 import { Parts } from '../start/parts.js'
@@ -27,7 +27,7 @@ export async function runChain(folder: string, { log: format, logLevel: level }:
     throw new Error(`${dataDir} has no chain: "glassbook start --data ${folder}" makes one`)
   const port = Number(new URL(deployment.rpcUrl).port)
   const parts = new Parts()
-  parts.started('the lock', lockFolder(dataDir))
+  parts.started('the lock', lockStopped(dataDir))
   const end = new RunEnd((text) => say(text, 'error'))
   end.listen()
   let code = 1

@@ -17,6 +17,7 @@ import {
 import { readDeploymentFile } from '../files/deployment-file.js'
 import { fileErrorText, unreadable } from '../files/file-errors.js'
 import { UsageError } from '../files/usage-error.js'
+import { localChainAdvice } from './chain-options.js'
 
 const marks: Record<Finding['level'], string> = { ok: 'ok  ', warn: 'warn', fail: 'FAIL' }
 
@@ -57,7 +58,8 @@ export async function runDoctor(path: string, values: DoctorFlags): Promise<numb
     )
     if (deployment.constants.proven && isRightCode) findings.push(await judgeKey(client, deployment))
   } catch (error) {
-    throw new Error(`${rpcUrl} cannot be asked: ${message(error).split('\n')[0]}`, { cause: error })
+    const why = `${message(error).split('\n')[0]}${localChainAdvice(error)}`
+    throw new Error(`${rpcUrl} cannot be asked: ${why}`, { cause: error })
   }
   const failed = findings.filter(({ level }) => level === 'fail').length
   if (values.json) {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { JournalMaker } from '../../bench/support/journal-data.js'
 import { archiveSegments } from '../../engine/recovery/archive.js'
 import { nodeDisk } from '../../engine/journal/disk.js'
+import { lockFolder } from '../../engine/journal/lock.js'
 import { journalFolder, segmentName } from '../../engine/journal/segments.js'
 import { takeSnapshot } from '../../engine/recovery/take-snapshot.js'
 import { glassbook } from '../command-line.js'
@@ -114,6 +115,15 @@ describe('journal commands', () => {
     const { code, out } = await run('replay', dataDir, '--json')
     expect(code).toBe(0)
     expect(JSON.parse(out)).toMatchObject({ ok: true, seq: 3500, stateHash, stateHashesCompared: 2 })
+  })
+
+  test('snapshot of an exchange that runs is refused, and says what to do', async () => {
+    const release = lockFolder(dataDir)
+    const { code, err } = await run('snapshot', dataDir).finally(release)
+    expect([code, err]).toEqual([
+      1,
+      expect.stringContaining(`in use by process ${process.pid}: stop that one first`),
+    ])
   })
 
   test('snapshot writes one, once', async () => {

@@ -11,7 +11,6 @@ import { join } from 'node:path'
 import { CommandKind, commandNames } from '../../engine/codes.js'
 import { createEngine } from '../../engine/index.js'
 import { nodeDisk } from '../../engine/journal/disk.js'
-import { lockFolder } from '../../engine/journal/lock.js'
 import {
   BlockType,
   COMMANDS_AT,
@@ -30,6 +29,7 @@ import { attachmentName } from '../../engine/messages.js'
 import { describeCommand } from '../../engine/records/access.js'
 import type { Engine } from '../../engine/types.js'
 import { bar } from '../files/bar.js'
+import { lockStopped } from '../files/data-folder.js'
 import { fileErrorText } from '../files/file-errors.js'
 import { UsageError } from '../files/usage-error.js'
 import { MEASURED_ORDERS_MIN, PROGRESS_MS } from '../limits.js'
@@ -316,7 +316,7 @@ export function runReplayCommand(dataDir: string, { json = false }: JournalFlags
 export function runSnapshotCommand(dataDir: string, { json = false }: JournalFlags): number {
   return answering(json, () => {
     if (!existsSync(journalFolder(dataDir))) throw new Error(`no journal in ${dataDir}`)
-    const release = lockFolder(dataDir)
+    const release = lockStopped(dataDir)
     try {
       const startedMs = performance.now()
       const seq = takeSnapshot({

@@ -5,7 +5,7 @@
  */
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { FolderInUse } from '../../engine/journal/lock.js'
+import { FolderInUse, lockFolder } from '../../engine/journal/lock.js'
 import { JournalDamage } from '../../engine/journal/reader.js'
 import { journalFolder, segmentOf, snapshotFolder } from '../../engine/journal/segments.js'
 import { ListenError } from '../../gateway/net/probe-port.js'
@@ -31,6 +31,16 @@ export function adviceFor(error: unknown): string {
   if (error instanceof FolderInUse && error.message.startsWith('history folder'))
     return ', a gateway that should have ended with its exchange: end that process (kill -9), then start again'
   return ''
+}
+
+/** Takes the lock of a folder whose exchange has to be stopped; returns its release. */
+export function lockStopped(dataDir: string): () => void {
+  try {
+    return lockFolder(dataDir)
+  } catch (error) {
+    if (!(error instanceof FolderInUse)) throw error
+    throw new Error(`${error.message}: stop that one first`, { cause: error })
+  }
 }
 
 /** Whether a journal was begun. An empty folder is none: it may be where a disk of its own is mounted. */

@@ -43,6 +43,7 @@ export const FRAME_NONCE_WINDOW = 100
 export const FRAME_WINDOW_IDLE_MS = 3_600_000
 /** A wallet's deadline is at most this far ahead of engine time, and its nonces below a thousand times as much. */
 export const WALLET_AHEAD_MS = DAY_MS
+/** Commands of one frame; its bytes: gateway/limits.ts. */
 export const FRAME_COMMANDS_MAX = 64
 /**
  * Steps of one message: makers met, orders scanned, expired, cancelled or triggered. What is left over ends
@@ -68,9 +69,6 @@ export const SINGLE_FILLS_MAX = 64
  */
 export const SWEPT_FILL_ORDERS = 16
 export const SWEPT_FILL_ADDRESS_ORDERS = 160
-/** Bytes that one command of a frame may take, in whatever encoding, and what stands around all of them. */
-export const COMMAND_PAYLOAD_BYTES_MAX = 256
-export const FRAME_ENVELOPE_BYTES_MAX = 256
 /** Absolute bound of a fee, in millionths. */
 export const FEE_PPM_MAX = 100_000
 export const TIERS_MAX = 16

@@ -33,6 +33,12 @@ export const IDLE_S_MIN = 8
 export const IDLE_GRACE_S = 15
 /** Bytes of one client message, a frame among them, before decoding; a setting may say less. */
 export const MESSAGE_BYTES_MAX = 16 << 10
+/**
+ * Bytes that one command of a frame may take, in whatever encoding, and what stands around all of them, the signature
+ * among it: blanks around commands are only load. A frame is a message too: of the largest commands it has 63.
+ */
+export const COMMAND_PAYLOAD_BYTES_MAX = 256
+export const FRAME_ENVELOPE_BYTES_MAX = 256
 /** Beyond this a socket is cut without a message: nobody reads that much before judging it. */
 export const MESSAGE_BYTES_CUT = 4 * MESSAGE_BYTES_MAX
 /** Bytes of a message that leave in one WebSocket frame. */

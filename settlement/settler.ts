@@ -19,7 +19,7 @@ import { readFollowerSnapshot, writeFollowerSnapshot } from './follow/follow-sna
 import { answerForced } from './posting/forced.js'
 import { readBatches, type PostedBatch } from './chain/history.js'
 import { BadAnswer } from './chain/rpc-endpoint.js'
-import { accountOf, assetOf, indexOf } from './batch/netting.js'
+import { accountOf, assetOf, indexOf } from './batch/rows.js'
 import { askPatiently, pauseFor, runPatiently, type Patience } from './chain/patience.js'
 import { ForeignBatch, Poster, isAtLeast } from './posting/post.js'
 import { Proving } from './proving/proving.js'

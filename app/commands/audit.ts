@@ -14,7 +14,7 @@ import {
   stageCheckpoint,
   type StagedCheckpoint,
 } from '../../settlement/audit/checkpoint.js'
-import { accountOf, assetOf } from '../../settlement/batch/netting.js'
+import { accountOf, assetOf } from '../../settlement/batch/rows.js'
 import type { CalldataReport } from '../../settlement/chain/history.js'
 import { replayAgainstChain } from '../../settlement/audit/replay.js'
 import { unitsText } from '../../settlement/audit/units-text.js'

@@ -432,13 +432,13 @@ class Core implements Engine {
   frameResults(account: number, approval: number, nonce: number): FrameResults | undefined {
     const { table, windows } = this.#sessions
     const slot = table.find(account, approval)
-    const entry = slot < 0 ? -1 : this.#sessions.find(slot, nonce)
+    const entry = slot < 0 ? -1 : this.#sessions.nonces.find(slot, nonce)
     return entry < 0 ? undefined : { firstSeq: windows.firstSeq(entry), codes: windows.codes(entry) }
   }
 
   frameFloor(account: number, approval: number): number | undefined {
     const slot = this.#sessions.table.find(account, approval)
-    return slot < 0 ? undefined : this.#sessions.nonceFloor(slot)
+    return slot < 0 ? undefined : this.#sessions.nonces.floor(slot)
   }
 
   checkInvariants(): void {

@@ -14,12 +14,7 @@ import { createHash } from 'node:crypto'
 import { CommandKind, Scope } from '../../engine/codes.js'
 import { writeUnsignedFrame } from '../../engine/commands.js'
 import { COMMAND_WORDS, Cmd, FrameCmd } from '../../engine/layout.js'
-import {
-  ACCOUNTS_MAX,
-  COMMAND_PAYLOAD_BYTES_MAX,
-  FRAME_COMMANDS_MAX,
-  FRAME_ENVELOPE_BYTES_MAX,
-} from '../../engine/limits.js'
+import { ACCOUNTS_MAX, FRAME_COMMANDS_MAX } from '../../engine/limits.js'
 import { AttachmentKind } from '../../engine/messages.js'
 import { ErrorCode, errorName, rejectToCode } from '../../sdk/wire/codes.js'
 import { payloadToRecords } from '../../sdk/wire/commands.js'
@@ -30,7 +25,13 @@ import { unpackJson } from '../../sdk/wire/codec.js'
 import { FRAME_HEADER_BYTES, putFrameMessage } from '../../sdk/wire/signed.js'
 import type { Domain } from '../signatures/auth.js'
 import type { ErrorDetails } from '../connections/connection.js'
-import { CROWDED_RETRY_MS, RING_RETRY_MS, SHUTDOWN_RETRY_MS } from '../limits.js'
+import {
+  COMMAND_PAYLOAD_BYTES_MAX,
+  CROWDED_RETRY_MS,
+  FRAME_ENVELOPE_BYTES_MAX,
+  RING_RETRY_MS,
+  SHUTDOWN_RETRY_MS,
+} from '../limits.js'
 import type { Figures } from './figures.js'
 import { FrameOutcome } from './frame-outcome.js'
 import type { SessionInfo } from '../sessions/directory.js'

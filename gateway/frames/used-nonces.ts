@@ -3,7 +3,8 @@
  * old signed frame can send it again: what is known to be used is refused with the engine's own code before anything
  * is taken from the account's budgets. What is not known here is the engine's to judge, as ever.
  *
- *   nonces   FRAME_NONCE_WINDOW numbers, nonce + 1 at nonce % FRAME_NONCE_WINDOW, as in the engine
+ *   nonces   FRAME_NONCE_WINDOW numbers, nonce + 1 at nonce % FRAME_NONCE_WINDOW, as in
+ *            engine/core/sessions/nonce-windows.ts
  *
  * Invariant: what is refused here, the engine would refuse. Its bounds only rise: a nonce that was used or too old
  * never becomes free again, and a session's name is never given twice. Fed by session-events.ts, load-state.ts

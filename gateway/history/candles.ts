@@ -3,7 +3,7 @@
  * quote units. A candle exists only where there was a trade. The newest of each interval are kept in
  * memory; history/market-history.ts keeps them on disk.
  */
-import { quoteUnits } from '../../engine/units.js'
+import { quoteUnits } from '../../engine/lots-to-units.js'
 import { CANDLE_INTERVALS, type CandleInterval } from '../../sdk/wire/layout.js'
 import { CANDLES_KEPT } from '../limits.js'
 

@@ -21,7 +21,8 @@ import {
   type PostedBatch,
   type QueuedDeposit,
 } from '../chain/history.js'
-import { NotConserved, assertConserved, indexOf, type Rows } from '../batch/netting.js'
+import { NotConserved, assertConserved } from '../batch/netting.js'
+import { indexOf, type Rows } from '../batch/rows.js'
 import { StateTree } from '../tree/tree.js'
 
 export interface AuditFinding {

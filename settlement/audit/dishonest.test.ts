@@ -19,7 +19,7 @@ import { EventsMissing } from '../chain/history.js'
 import { bytesToHex, commitArguments } from '../batch/commit.js'
 import { FILL_BYTES, fillsRoot } from '../batch/fills-root.js'
 import { Follower, type Range } from '../follow/follow.js'
-import { accountOf, assetOf, indexOf, type Rows } from '../batch/netting.js'
+import { accountOf, assetOf, indexOf, type Rows } from '../batch/rows.js'
 import { StateTree } from '../tree/tree.js'
 import { placeRecord, withdrawRecord } from '../../test/support/journal-fixture.js'
 

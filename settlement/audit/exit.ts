@@ -15,7 +15,7 @@ import { chainErrorText, nextBlockTime, type ChainDeployment } from '../chain/ch
 import type { Checkpoint } from './checkpoint.js'
 import { bytesToHex, decodeUnits } from '../batch/commit.js'
 import type { QueuedDeposit } from '../chain/history.js'
-import { accountOf, indexOf } from '../batch/netting.js'
+import { accountOf, indexOf } from '../batch/rows.js'
 import { LogsRefused } from '../chain/log-ranges.js'
 import { findOverdue, type OverdueSearch } from './overdue.js'
 import { unitsText } from './units-text.js'

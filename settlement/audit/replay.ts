@@ -25,7 +25,8 @@ import {
   type PostedBatch,
   type QueuedDeposit,
 } from '../chain/history.js'
-import { accountOf, assetOf, type QueuedUnits } from '../batch/netting.js'
+import { type QueuedUnits } from '../batch/netting.js'
+import { accountOf, assetOf } from '../batch/rows.js'
 import { TREE_DEPTH, emptyRoots } from '../tree/tree.js'
 import type { ApplyAnswer, ApplyQuestion } from './tree-thread.js'
 

@@ -10,7 +10,8 @@ import { type Address, type Hex, encodeAbiParameters, encodePacked, keccak256 } 
 import { UNITS_END } from '../../engine/limits.js'
 import { R, bytesToBigint, toField } from '../tree/field.js'
 import { COMMIT_GAS_SHARE, ROWS_MAX, TRANSACTION_GAS_MAX } from '../limits.js'
-import type { IndexedUnits, QueuedUnits, Rows } from './netting.js'
+import type { IndexedUnits, QueuedUnits } from './netting.js'
+import type { Rows } from './rows.js'
 
 export const RECORD_BYTES = 12
 export const DEPOSIT_BYTES = 32

@@ -13,7 +13,8 @@ import {
 } from './commit.js'
 import { R } from '../tree/field.js'
 import { FILL_BYTES, fillProof, fillsRoot, verifyFill } from './fills-root.js'
-import { Net, NotConserved, assertConserved, indexOf } from './netting.js'
+import { Net, NotConserved, assertConserved } from './netting.js'
+import { indexOf } from './rows.js'
 
 const index = fc.oneof(fc.integer({ min: 0, max: 2 ** 28 - 1 }), fc.integer({ min: 0, max: 40 }))
 const delta = fc.integer({ min: -1_000_000, max: 1_000_000 }).filter((units) => units !== 0)

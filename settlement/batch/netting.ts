@@ -1,23 +1,12 @@
 /**
- * Netting: the balance changes of a batch, summed per (account, asset). A tree index is account << 6 |
- * asset. Called by follow.ts for every event that moves balances.
+ * Netting: the balance changes of a batch, summed per (account, asset), by its tree index
+ * (rows.ts). Called by follow.ts for every event that moves balances.
  *
  * Invariant: every partial sum is the difference of two balances of one account, each 0 to 2^53 - 1, so
  * Float64 sums are exact and below 2^53 in absolute value.
  */
-import { ASSET_BITS, ASSETS_MAX } from '../../engine/limits.js'
-
-/** Rows of a batch: strictly increasing by index, no zero delta. */
-export interface Rows {
-  readonly indices: Int32Array
-  /** Signed units. */
-  readonly deltas: Float64Array
-}
-
-/** Tree index of (account, asset). */
-export const indexOf = (account: number, asset: number): number => (account << ASSET_BITS) | asset
-export const accountOf = (index: number): number => index >>> ASSET_BITS
-export const assetOf = (index: number): number => index & (ASSETS_MAX - 1)
+import { ASSETS_MAX } from '../../engine/limits.js'
+import { type Rows, assetOf } from './rows.js'
 
 const INITIAL_SLOTS = 1024
 

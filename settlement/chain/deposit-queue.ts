@@ -8,7 +8,7 @@ import { encodePacked, getAbiItem, keccak256, type Address, type Hex, type Publi
 import { vaultAbi } from '../../contracts/abi.js'
 import { logsOfBlock } from './log-ranges.js'
 import { hexToBytes } from '../batch/commit.js'
-import { indexOf } from '../batch/netting.js'
+import { indexOf } from '../batch/rows.js'
 
 /** Where a command of the chain came from: the journal's attachment, UTF-8 JSON. */
 export interface ChainOrigin {

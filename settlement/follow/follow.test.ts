@@ -12,7 +12,7 @@ import { depositRecord, openAccountRecord } from '../chain/chain-watcher.js'
 import { decodeFill } from '../batch/fills-root.js'
 import { FollowError, Follower, type Range } from './follow.js'
 import { readFollowerSnapshot, writeFollowerSnapshot } from './follow-snapshot.js'
-import { accountOf, assetOf, indexOf } from '../batch/netting.js'
+import { accountOf, assetOf, indexOf } from '../batch/rows.js'
 import { StateTree } from '../tree/tree.js'
 import {
   JournalFixture,

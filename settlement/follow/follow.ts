@@ -41,14 +41,8 @@ import {
 import { wordsToBytes } from '../batch/commit.js'
 import { FillLeaves } from '../batch/fills-root.js'
 import type { FollowerSnapshot } from './follow-snapshot.js'
-import {
-  Net,
-  assertConserved,
-  indexOf,
-  type IndexedUnits,
-  type QueuedUnits,
-  type Rows,
-} from '../batch/netting.js'
+import { Net, assertConserved, type IndexedUnits, type QueuedUnits } from '../batch/netting.js'
+import { indexOf, type Rows } from '../batch/rows.js'
 
 export interface FollowOptions {
   readonly dataDir: string

@@ -8,7 +8,7 @@
  */
 import { chunkCount, decodeRows, type PublicInputs } from '../batch/commit.js'
 import { R, inverse, toField } from '../tree/field.js'
-import type { Rows } from '../batch/netting.js'
+import type { Rows } from '../batch/rows.js'
 import { poseidon } from '../tree/poseidon.js'
 import type { BatchRecord } from '../store/store.js'
 import { TREE_DEPTH } from '../tree/tree.js'

@@ -5,7 +5,7 @@ import type { Batches } from './batches.js'
 import type { ChainDeployment } from '../chain/chain.js'
 import type { Follower } from '../follow/follow.js'
 import { answerForced } from './forced.js'
-import { indexOf } from '../batch/netting.js'
+import { indexOf } from '../batch/rows.js'
 import type { Sender } from '../sending/sender.js'
 
 const ACCOUNT = 1

@@ -3,8 +3,9 @@
  * for ever: a later approval of the same key makes another one in its place, so that no frame of the former
  * is ever valid again. A frame's header (approval, nonce) opens it; its commands follow and belong to the
  * session's account. An unsigned frame (where the operator takes them) names its session alike, so that the
- * session's life, scopes and bound are judged at its place in the journal too. What became of recent frames is kept (frame-memory.ts), so that a frame sent twice is
- * told apart from a new one and its sender can be told the first result, also after a restart.
+ * session's life, scopes and bound are judged at its place in the journal too. What became of recent frames is kept
+ * (nonce-windows.ts), so that a frame sent twice is told apart from a new one and its sender can be told the first
+ * result, also after a restart.
  *
  * The rules, check by check, are docs/internals/engine-rules-sessions.md. Called by engine.ts.
  */
@@ -20,9 +21,10 @@ import {
   UnsignedFrameCmd,
   UnsignedFrameOpenedEv,
 } from '../../layout.js'
-import { FRAME_COMMANDS_MAX, FRAME_NONCE_WINDOW, FRAME_WINDOW_IDLE_MS, UNITS_END } from '../../limits.js'
+import { FRAME_COMMANDS_MAX, UNITS_END } from '../../limits.js'
 import type { Events } from '../base/events.js'
-import { FrameWindows } from './frame-memory.js'
+import { FrameWindows } from './frame-windows.js'
+import { NonceWindows } from './nonce-windows.js'
 import { ACCOUNT_NUMBERS, AccountNumber, type Ledger } from '../money/ledger.js'
 import {
   KEY_WORDS,
@@ -51,6 +53,7 @@ export interface SessionBounds {
 export class Sessions {
   readonly table: SessionTable
   readonly windows: FrameWindows
+  readonly nonces: NonceWindows
   /** Commands of the open frame still to come. */
   left = 0
   /** Slot of the open frame's session; -1 = its header was refused. */
@@ -74,6 +77,12 @@ export class Sessions {
     this.events = events
     this.clock = clock
     this.work = work
+    this.nonces = new NonceWindows(
+      this.table,
+      this.windows,
+      clock,
+      (slot) => this.left > 0 && slot === this.open && this.entry !== NONE,
+    )
   }
 
   /** Bytes of all tables of sessions as they are now. */
@@ -174,13 +183,13 @@ export class Sessions {
     const refused = this.mayOpen(slot, timeMs)
     if (refused !== Reject.None) return refused
     if (!(Number.isInteger(nonce) && nonce >= 0 && nonce < UNITS_END)) return Reject.BadFrame
-    if (nonce + 1 <= this.nonceFloor(slot)) return Reject.FrameNonceTooOld
-    let window = this.windowOf(slot)
+    if (nonce + 1 <= this.nonces.floor(slot)) return Reject.FrameNonceTooOld
+    let window = this.nonces.of(slot)
     if (window !== NONE && windows.nonce(windows.entryOf(window, nonce)) === nonce + 1) {
       this.repeated = windows.entryOf(window, nonce)
       return Reject.FrameNonceUsed
     }
-    if (window === NONE) window = this.giveWindow(slot)
+    if (window === NONE) window = this.nonces.give(slot)
     else windows.touch(window)
     const entry = windows.entryOf(window, nonce)
     if (nonce + 1 > table.number(slot, SessionNumber.HIGHEST))
@@ -258,82 +267,6 @@ export class Sessions {
     return this.table.number(slot, SessionNumber.ENDS_AT) <= timeMs ? Reject.SessionExpired : Reject.None
   }
 
-  /** Nonces up to one less than this are too old, or forgotten. */
-  nonceFloor(slot: number): number {
-    const { table } = this
-    const highest = table.number(slot, SessionNumber.HIGHEST)
-    if (this.isIdle(slot)) return highest
-    return Math.max(table.number(slot, SessionNumber.FLOOR), highest - FRAME_NONCE_WINDOW)
-  }
-
-  /** Window entry of a session's nonce that was used and is not forgotten, or -1. */
-  find(slot: number, nonce: number): number {
-    const window = this.windowOf(slot)
-    if (window === NONE || !(Number.isInteger(nonce) && nonce >= 0)) return NONE
-    const entry = this.windows.entryOf(window, nonce)
-    return nonce + 1 > this.nonceFloor(slot) && this.windows.nonce(entry) === nonce + 1 ? entry : NONE
-  }
-
-  /** Window of a session that is in use, or -1. */
-  windowOf(slot: number): number {
-    return this.isIdle(slot) ? NONE : this.table.word(slot, Session.WINDOW)
-  }
-
-  /** True when the session's nonces are forgotten, whether or not its window was taken back. */
-  private isIdle(slot: number): boolean {
-    const { table } = this
-    if (table.number(slot, SessionNumber.HIGHEST) === 0) return false
-    // A signed frame that is open has not had its last say.
-    if (this.left > 0 && slot === this.open && this.entry !== NONE) return false
-    return this.clock[Clock.TIME]! - table.number(slot, SessionNumber.LAST_FRAME) >= FRAME_WINDOW_IDLE_MS
-  }
-
-  /** An empty window for a session that has none in use: another's, where all are. */
-  giveWindow(slot: number): number {
-    const { table, windows } = this
-    const at = slot << SESSION_SHIFT
-    table.setNumber(slot, SessionNumber.FLOOR, table.number(slot, SessionNumber.HIGHEST))
-    if (table.words[at + Session.WINDOW] !== NONE) this.takeWindow(slot)
-    // Two a grant: what is idle goes back sooner than new ones are asked for.
-    for (let taken = 0; taken < 2; taken++) {
-      if (windows.head === NONE || !this.isIdle(windows.slotOf(windows.head))) break
-      this.takeWindow(windows.slotOf(windows.head))
-    }
-    if (!windows.hasFree) this.forgetWindow(this.givesWay(slot))
-    const window = windows.give(slot)
-    table.words[at + Session.WINDOW] = window
-    return window
-  }
-
-  /**
-   * The session whose window gives way, all being in use: of this session's account the one that has not traded for
-   * longest; of all, where the account has none. So nobody who trades is refused, and no account takes another's twice.
-   */
-  private givesWay(slot: number): number {
-    const { table, windows } = this
-    let first = NONE
-    for (let own = table.first(table.word(slot, Session.ACCOUNT)); own !== NONE; own = table.next(own)) {
-      const window = table.word(own, Session.WINDOW)
-      if (window === NONE) continue
-      if (first === NONE || windows.latestSeq(window) < windows.latestSeq(table.word(first, Session.WINDOW)))
-        first = own
-    }
-    return first === NONE ? windows.slotOf(windows.head) : first
-  }
-
-  /** Takes a window in use: what is up to the session's highest nonce is too old from now on. */
-  private forgetWindow(slot: number): void {
-    const { table } = this
-    table.setNumber(slot, SessionNumber.FLOOR, table.number(slot, SessionNumber.HIGHEST))
-    this.takeWindow(slot)
-  }
-
-  private takeWindow(slot: number): void {
-    const at = (slot << SESSION_SHIFT) + Session.WINDOW
-    this.windows.take(this.table.words[at]!)
-    this.table.words[at] = NONE
-  }
-
   /**
    * Slot for a new session of an account: of its own session of the same key, else of its own that ended first,
    * else a new one, else of whoever ended first. A negative number is a Reject.
@@ -364,7 +297,7 @@ export class Sessions {
       !this.hasEnded(slot) &&
       table.word(slot, Session.ACCOUNT) === account &&
       table.hasKey(slot, words, keyAt, parity)
-    if (table.word(slot, Session.WINDOW) !== NONE) this.takeWindow(slot)
+    if (table.word(slot, Session.WINDOW) !== NONE) this.nonces.take(slot)
     table.remove(slot)
     return replaces ? table.number(slot, SessionNumber.APPROVAL) : 0
   }

@@ -226,7 +226,7 @@ function readEntry(reader: ByteReader): KeptEntry {
 function restoreWindow(sessions: Sessions, slot: number, entries: readonly KeptEntry[]): void {
   const { table, windows } = sessions
   const floor = table.number(slot, SessionNumber.FLOOR)
-  const window = sessions.giveWindow(slot)
+  const window = sessions.nonces.give(slot)
   table.setNumber(slot, SessionNumber.FLOOR, floor)
   for (const { noncePlusOne, firstSeq, codes } of entries) {
     const entry = windows.entryOf(window, noncePlusOne - 1)

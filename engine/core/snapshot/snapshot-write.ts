@@ -181,8 +181,8 @@ function writeSession(writer: ByteWriter, sessions: Sessions, slot: number): voi
   writer.int(table.words[at + Session.ACCOUNT]!)
   writer.int(table.words[at + Session.ATTR]!)
   for (let word = 0; word < KEY_WORDS; word++) writer.int(table.words[at + Session.X + word]!)
-  const window = sessions.windowOf(slot)
-  const floor = sessions.nonceFloor(slot)
+  const window = sessions.nonces.of(slot)
+  const floor = sessions.nonces.floor(slot)
   const first = window * FRAME_NONCE_WINDOW
   const entries: number[] = []
   if (window >= 0)

@@ -4,7 +4,7 @@
  * or writes a record has plain numbers. The formulas are products, so no order of their factors is a wrong one. The hot
  * part of the core has them written out over its tables; everything else counts by these.
  * Atoms, the token's own smallest part, exist on the chain alone: `unitAtoms` in contracts/src/Vault.sol. Amounts as
- * people write them: sdk/money.
+ * people write them: sdk/money/units-and-atoms.ts.
  */
 
 /** Base units of `lots`; `lotUnits`: of one lot. Exact below 2^53, which placement checks. */

@@ -2,14 +2,14 @@
  * What sessions remember of their frames: for each of the FRAME_NONCE_WINDOW highest nonces the first seq,
  * the count and a reject code a command. A window is some 8 KB, so a session has one only while it trades:
  * it is given with the first frame, and may be taken back once FRAME_WINDOW_IDLE_MS have passed since the
- * last, or when another session trades and no other is free. Until then what a session may still use is
- * judged by time alone, never by whether its window was taken. Which nonces are still taken: `nonceFloor` in sessions.ts.
+ * last, or when another session trades and no other is free. Which nonces are
+ * still taken: nonce-windows.ts.
  *
  *   entry   window * FRAME_NONCE_WINDOW + nonce % FRAME_NONCE_WINDOW: distinct within any window
  *   chunk   the entries of CHUNK_WINDOWS windows; made when first needed, so memory follows use
  *   list    windows given out, by the seq of their latest frame; `head` is idle for longest
  *
- * Called by sessions.ts and by the snapshot.
+ * Called by sessions.ts, nonce-windows.ts and the snapshot.
  */
 import { FRAME_COMMANDS_MAX, FRAME_NONCE_WINDOW } from '../../limits.js'
 

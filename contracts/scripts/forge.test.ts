@@ -31,7 +31,7 @@ describe('Solidity', () => {
     for (const name of [
       'Vault',
       'Batches',
-      'Settlement',
+      'ForcedWithdrawals',
       'Governed',
       'Groth16ChunkVerifier',
       'libraries/BatchData',

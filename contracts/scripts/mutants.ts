@@ -17,14 +17,14 @@ export interface Mutant {
 }
 
 const BATCHES = 'contracts/src/Batches.sol'
-const SETTLEMENT = 'contracts/src/Settlement.sol'
+const FORCED = 'contracts/src/ForcedWithdrawals.sol'
 const VAULT = 'contracts/src/Vault.sol'
 const GOVERNED = 'contracts/src/Governed.sol'
 const GROTH16 = 'contracts/src/Groth16ChunkVerifier.sol'
 const BATCH_DATA = 'contracts/src/libraries/BatchData.sol'
 const FILL_TREE = 'contracts/src/libraries/FillTree.sol'
 const BALANCE_TREE = 'contracts/src/libraries/BalanceTree.sol'
-const files = [VAULT, BATCHES, SETTLEMENT, GOVERNED, GROTH16, BATCH_DATA, FILL_TREE, BALANCE_TREE]
+const files = [VAULT, BATCHES, FORCED, GOVERNED, GROTH16, BATCH_DATA, FILL_TREE, BALANCE_TREE]
 
 /** A pause that reaches further than commits: what the guardian must not be able to do. */
 const pauseMutants: readonly Mutant[] = [
@@ -44,7 +44,7 @@ const pauseMutants: readonly Mutant[] = [
     'if (!frozen) revert NotFrozen();',
     'uint256 refund = refundOf[msg.sender];',
   ].map((from) => ({
-    file: SETTLEMENT,
+    file: FORCED,
     from,
     to: `if (commitsPaused) revert CommitsArePaused();\n        ${from}`,
   })),
@@ -105,19 +105,19 @@ export const handMutants: readonly Mutant[] = [
   { file: BATCHES, from: 'withdrawals.length - left * Packed.RECORD_BYTES', to: '0' },
   { file: BATCHES, from: 'IChunkVerifier(batch.verifier)', to: 'IChunkVerifier(verifier)' },
   { file: BATCHES, from: '_grantRequests(part, number, batch.committedAt);', to: '' },
-  { file: SETTLEMENT, from: 'owed == 0 || !_isLater(number, committedAt, request)', to: 'owed == 0' },
-  { file: SETTLEMENT, from: 'return number > request.batchesBefore', to: 'return false' },
-  { file: SETTLEMENT, from: 'return number > request.batchesBefore', to: 'return true' },
+  { file: FORCED, from: 'owed == 0 || !_isLater(number, committedAt, request)', to: 'owed == 0' },
+  { file: FORCED, from: 'return number > request.batchesBefore', to: 'return false' },
+  { file: FORCED, from: 'return number > request.batchesBefore', to: 'return true' },
   {
-    file: SETTLEMENT,
+    file: FORCED,
     from: 'return committedAt > request.requestedAt',
     to: 'return committedAt >= request.requestedAt || number > 0',
   },
-  { file: SETTLEMENT, from: 'account < Packed.ACCOUNTS_MAX && asset < _assetCount', to: 'account + 1 > 0' },
-  { file: SETTLEMENT, from: 'isOperator[msg.sender] && !request.granted', to: '!request.granted' },
-  { file: SETTLEMENT, from: 'isOperator[msg.sender] && !request.granted', to: 'isOperator[msg.sender]' },
-  { file: SETTLEMENT, from: '_creditRefund(owner, msg.value - fee);', to: '' },
-  { file: SETTLEMENT, from: 'requestFee << feeStep', to: 'requestFee' },
+  { file: FORCED, from: 'account < Packed.ACCOUNTS_MAX && asset < _assetCount', to: 'account + 1 > 0' },
+  { file: FORCED, from: 'isOperator[msg.sender] && !request.granted', to: '!request.granted' },
+  { file: FORCED, from: 'isOperator[msg.sender] && !request.granted', to: 'isOperator[msg.sender]' },
+  { file: FORCED, from: '_creditRefund(owner, msg.value - fee);', to: '' },
+  { file: FORCED, from: 'requestFee << feeStep', to: 'requestFee' },
   { file: FILL_TREE, from: 'bytes1(0x00), fill', to: 'fill' },
   { file: GOVERNED, from: 'block.timestamp + verifierDelay', to: 'block.timestamp' },
   { file: GOVERNED, from: 'block.timestamp + PROPOSAL_LIFE', to: 'type(uint256).max' },
@@ -134,7 +134,7 @@ export const handMutants: readonly Mutant[] = [
  * source brings the question back.
  */
 const equivalent: Readonly<Record<string, string>> = {
-  'Settlement.sol | < -> <=: if (account < Packed.ACCOUNTS_MAX && asset < _assetCount)':
+  'ForcedWithdrawals.sol | < -> <=: if (account < Packed.ACCOUNTS_MAX && asset < _assetCount)':
     'one account, or one asset, beyond the last has no request either: requestWithdrawal refuses both',
 }
 

@@ -142,7 +142,7 @@ interface ISettlement is IGoverned {
     /// @notice The receiver refuses the coins, wei.
     error NativeTransferFailed(address to, uint256 value);
 
-    /// @notice Operator only: posts a batch. See Settlement.sol for what the chain checks.
+    /// @notice Operator only: posts a batch. See Batches.sol for what the chain checks.
     /// @param chunkRoots Root after each chunk of `rowsPerChunk` rows; the last is the new root.
     /// @param rows Packed: uint32 index, int64 delta each; strictly increasing by index, no zero delta.
     /// @param deposits Packed: uint32 index, uint64 units, address owner each; the next deposits of the

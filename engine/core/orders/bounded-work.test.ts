@@ -4,7 +4,7 @@
  */
 import { CancelReason, MarketStatus } from '../../codes.js'
 import * as commands from '../../commands.js'
-import { CanceledAllEv } from '../../layout.js'
+import { CanceledAllEv, TimeCmd } from '../../layout.js'
 import { ICEBERG_PARTS_MAX, MASS_CANCELS_OF_ACCOUNT } from '../../limits.js'
 import { OrderType, Rig, Side, Stp, TimeInForce, marketConfig } from '../../reference/rig.js'
 
@@ -382,6 +382,31 @@ describe('triggers', () => {
     expect(isPending(rig)).toBe(true)
     expect(rig.time(5)).toEqual(['TimeAdvanced', 'Triggered 3', 'Triggered 4', 'Triggered 5'])
     expect(rig.time(5)).toEqual(['TimeAdvanced', 'Triggered 6'])
+  })
+
+  test('of markets whose stops are left, the one that Time names goes first, then those behind it', () => {
+    const markets = [0, 1, 2].map((id) => marketConfig({ id }))
+    const rig = new Rig({ commandStepsMax: 4, markets }).fund(3)
+    // Orders 1 to 5 of each market are its stops: 101 to 105 those of market 1.
+    for (const market of [0, 1, 2]) {
+      for (let order = 1; order <= 5; order++)
+        rig.buy(1, 50, 1, 100 * market + order, { market, type: OrderType.StopLimit, triggerTicks: 100 })
+      rig.sell(2, 100, 1, 100 * market + 1, { market })
+      rig.buy(3, 100, 1, 100 * market + 1, { market })
+    }
+    const time = (firstMarket: number): string[] => {
+      commands.writeTime(rig.words, rig.floats, 0, 5)
+      rig.words[TimeCmd.FIRST_MARKET] = firstMarket
+      return rig.apply()
+    }
+    expect(time(-1)).toEqual(['Rejected BadTime'])
+    // Two of each have fired beside the fill; three are left.
+    expect(time(1)).toEqual(['TimeAdvanced', ...['Triggered 103', 'Triggered 104', 'Triggered 105']])
+    expect(time(1)).toEqual(['TimeAdvanced', ...['Triggered 203', 'Triggered 204', 'Triggered 205']])
+    rig.restore()
+    // Behind the last there is none: from the first on.
+    expect(time(1)).toEqual(['TimeAdvanced', ...['Triggered 3', 'Triggered 4', 'Triggered 5']])
+    expect(isPending(rig)).toBe(false)
   })
 
   test('a cancelled stop does not fire, although its turn has not come', () => {

@@ -231,8 +231,10 @@ export interface Engine {
   readonly isFiring: boolean
   /** The first market in which they are, from `from` on and then from 0; -1 where they are in none. */
   nextFiring(from: number): number
+  /** Whether they are in this market; any number may be asked. */
+  isFiringIn(market: number): boolean
   /**
-   * Steps that a frame is given as used while triggers are left to fire: just more than half of a command's, so that
+   * Steps that a frame is given as used while triggers of a market that it trades in are left to fire: just more than half of a command's, so that
    * its orders do not go on with them.
    */
   readonly stepsBesideFiring: number

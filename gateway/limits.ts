@@ -35,7 +35,8 @@ export const IDLE_GRACE_S = 15
 export const MESSAGE_BYTES_MAX = 16 << 10
 /**
  * Bytes that one command of a frame may take, in whatever encoding, and what stands around all of them, the signature
- * among it: blanks around commands are only load. A frame is a message too: of the largest commands it has 63.
+ * among it: blanks around commands are only load. A frame is a message too: of the largest commands it has 63. How many
+ * commands one may have: FRAME_COMMANDS_MAX in engine/limits.ts.
  */
 export const COMMAND_PAYLOAD_BYTES_MAX = 256
 export const FRAME_ENVELOPE_BYTES_MAX = 256

@@ -17,7 +17,8 @@ import {Asset} from "./types/Asset.sol";
 ///
 /// What always holds, for each asset: custodyUnits = claims + balances under the proven root + deposits
 /// not consumed by a proven batch + withdrawals of proven batches that are not yet final; and the vault
-/// holds at least custodyUnits * unitAtoms atoms, as long as the token itself keeps its word.
+/// holds at least custodyUnits * unitAtoms atoms, as long as the token itself keeps its word. Units and atoms off the
+/// chain: sdk/money/units-and-atoms.ts.
 ///
 /// Every outgoing payment goes to the owner of the account and is asked for by a call of its own, so a
 /// token or an owner that reverts stops only itself. State changes before a payment; functions that touch

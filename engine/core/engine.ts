@@ -149,6 +149,11 @@ class Core implements Engine {
     return this.#state.trading.triggers.nextUnfired(from)
   }
 
+  isFiringIn(market: number): boolean {
+    const { triggers, markets } = this.#state.trading
+    return market >= 0 && market < markets.end && triggers.isUnfired(market)
+  }
+
   get stepsBesideFiring(): number {
     return Math.floor(this.#work.max / 2) + 1
   }

@@ -5,6 +5,7 @@
 import { CommandKind, EventKind, OrderType, Scope, Side } from '../codes.js'
 import { FIRING_REST_MS } from '../limits.js'
 import * as commands from '../commands.js'
+import { commandRecord } from '../records/access.js'
 import { ControlBlock, createControl } from '../rings/control.js'
 import { createEngine } from '../core/engine.js'
 import { InvariantError } from '../core/base/invariant-error.js'
@@ -78,13 +79,16 @@ function setUp(broken = (engine: Engine): Engine => engine) {
   const outbound = new RingReader(outboundRing!)
   const words = new Int32Array(COMMAND_WORDS)
   const floats = new Float64Array(words.buffer)
-  const submit = (): void => {
-    const at = inbound.tryClaim(INBOUND_HEADER_WORDS * 4 + COMMAND_BYTES)
+  /** Sends one message: these records, or the one in `words`. */
+  const submit = (...records: readonly Int32Array[]): void => {
+    const given = records.length === 0 ? [words] : records
+    const at = inbound.tryClaim(INBOUND_HEADER_WORDS * 4 + given.length * COMMAND_BYTES)
     const word = at / 4
     inbound.words.fill(0, word, word + INBOUND_HEADER_WORDS)
     inbound.words[word + Inbound.TYPE] = InboundType.Commands
-    inbound.words[word + Inbound.COUNT] = 1
-    inbound.words.set(words, word + INBOUND_HEADER_WORDS)
+    inbound.words[word + Inbound.COUNT] = given.length
+    for (const [index, record] of given.entries())
+      inbound.words.set(record, word + INBOUND_HEADER_WORDS + index * COMMAND_WORDS)
     inbound.commit()
   }
   /** Kinds of the commands of each message that the journal got since the last call. */
@@ -226,8 +230,18 @@ test('between the pieces of a cascade of stops time stands still for a moment, a
   expect(journaled().at(-1)).toEqual([Time, Deposit])
 })
 
+/** An unsigned frame of account 1's session 1: a sell of one lot each. */
+const frame = (
+  ...sells: readonly { readonly market: number; readonly ticks: number; readonly cloid: number }[]
+): Int32Array[] => [
+  commandRecord('UnsignedFrame', { account: 1, approval: 1, count: sells.length }),
+  ...sells.map((sell) =>
+    commandRecord('Place', { account: 1, side: Side.Sell, lots: 1, ...sell, cloid: BigInt(sell.cloid) }),
+  ),
+]
+
 test('a frame’s orders fire none of the stops that are left to Time commands, and fire as ever when none is', () => {
-  const { loop, engine, words, floats, submit, clock } = setUpCascade()
+  const { loop, engine, words, submit, clock } = setUpCascade()
   commands.writeApproveSession(words, 0, 1, new Uint8Array(32).fill(2), 0, {
     scopes: Scope.Trade,
     maxNotional: 0,
@@ -240,10 +254,7 @@ test('a frame’s orders fire none of the stops that are left to Time commands, 
   /** Live orders before a frame with one order that fills nothing, and after it. */
   const framed = (cloid: number): number => {
     const before = engine.liveOrders()
-    commands.writeUnsignedFrame(words, floats, 0, 1, 1, 1)
-    submit()
-    commands.writePlace(words, floats, 0, 1, 0, Side.Sell, 11, 1, cloid)
-    submit()
+    submit(...frame({ market: 0, ticks: 11, cloid }))
     loop.turn()
     return engine.liveOrders() - before
   }
@@ -277,11 +288,8 @@ test('a market whose cascade goes on keeps no other market’s stops from firing
   submit()
   loop.turn()
   expect(engine.isFiring).toBe(true)
-  // A fill of account 1 in the other market reaches the stop, and frames fire nothing now.
-  commands.writeUnsignedFrame(words, floats, 0, 1, 1, 1)
-  submit()
-  commands.writePlace(words, floats, 0, 1, 1, Side.Sell, 9, 1, 203)
-  submit()
+  // A fill of account 1 in the other market reaches the stop, and a frame with orders in the first fires nothing now.
+  submit(...frame({ market: 1, ticks: 9, cloid: 203 }, { market: 0, ticks: 11, cloid: 204 }))
   loop.turn()
   const asks = (): number => engine.book(1, Side.Sell, 1).length
   expect(asks()).toBe(0)
@@ -293,6 +301,28 @@ test('a market whose cascade goes on keeps no other market’s stops from firing
   // At the second piece at the latest: each begins with another market.
   expect(pieces).toBeLessThanOrEqual(2)
   expect(engine.isFiring).toBe(true)
+})
+
+test('a frame with orders in another market fires what they reach, while a cascade goes on', () => {
+  const { loop, engine, words, floats, submit } = setUpCascade()
+  commands.writeApproveSession(words, 0, 1, new Uint8Array(32).fill(2), 0, {
+    scopes: Scope.Trade,
+    maxNotional: 0,
+    expiresAtMs: 100_000,
+    nonce: 1,
+    deadlineMs: 2000,
+  })
+  submit()
+  commands.writePlace(words, floats, 0, 2, 1, Side.Buy, 9, 1, 201)
+  submit()
+  const { StopLimit } = OrderType
+  commands.writePlace(words, floats, 0, 2, 1, Side.Sell, 9, 1, 202, 0, { type: StopLimit, triggerTicks: 9 })
+  submit()
+  loop.turn()
+  submit(...frame({ market: 1, ticks: 9, cloid: 203 }))
+  loop.turn()
+  expect(engine.isFiring).toBe(true)
+  expect(engine.book(1, Side.Sell, 1)).toHaveLength(1)
 })
 
 test('each message is followed by every level and balance that it touched, as they are then', () => {

@@ -10,7 +10,16 @@
  */
 import { CommandKind } from '../codes.js'
 import type { ControlBlock } from '../rings/control.js'
-import { COMMAND_BYTES, COMMAND_WORDS, Cmd, FrameCmd, KIND_MASK, TimeCmd, kindOf } from '../layout.js'
+import {
+  COMMAND_BYTES,
+  COMMAND_WORDS,
+  Cmd,
+  FrameCmd,
+  KIND_MASK,
+  OrderCmd,
+  TimeCmd,
+  kindOf,
+} from '../layout.js'
 import {
   AttachmentKind,
   INBOUND_HEADER_WORDS,
@@ -302,16 +311,23 @@ export class RunLoop {
 
   /**
    * What nobody but the sequencer gives. Time: somebody else's becomes kind 0, which the engine rejects as unknown. The
-   * steps that count as used before a frame: none, but while triggers are left to fire so many that its orders do not
-   * go on with them. Time alone does, and rests in between: otherwise each order of a busy market would fire a piece.
+   * steps that count as used before a frame: none, but where it has orders in a market whose triggers are left to fire
+   * so many that they do not go on with them. Time alone does, and rests in between: otherwise each order of a busy
+   * market would fire a piece.
    */
   private setOwnFields(from: number, count: number): void {
     const { engine, scratchWords: words } = this
+    const { isFiring } = engine
+    let header = -1
     for (let word = from * COMMAND_WORDS; word < (from + count) * COMMAND_WORDS; word += COMMAND_WORDS) {
       const kind = kindOf(words[word + Cmd.KIND]!)
       if (kind === CommandKind.Time) words[word + Cmd.KIND]! &= ~KIND_MASK
-      else if (kind === CommandKind.Frame || kind === CommandKind.UnsignedFrame)
-        words[word + FrameCmd.STEPS_USED] = engine.isFiring ? engine.stepsBesideFiring : 0
+      else if (kind === CommandKind.Frame || kind === CommandKind.UnsignedFrame) {
+        header = word
+        words[header + FrameCmd.STEPS_USED] = 0
+      } else if (isFiring && header >= 0 && (kind === CommandKind.Place || kind === CommandKind.Amend))
+        if (engine.isFiringIn(words[word + OrderCmd.MARKET]!))
+          words[header + FrameCmd.STEPS_USED] = engine.stepsBesideFiring
     }
   }
 

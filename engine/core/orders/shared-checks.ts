@@ -1,6 +1,6 @@
 /**
- * The checks that several commands make alike: prices, sizes, moments, display sizes. Called by place.ts, amend.ts,
- * mass.ts and clock.ts.
+ * The checks that several commands make alike: prices, sizes, moments, display sizes. In which order a command is checked:
+ * place.ts, amend.ts. Called by these, mass.ts and clock.ts.
  */
 import { MarketStatus, Reject } from '../../codes.js'
 import { INT_NOT_AN_INTEGER, INT_OVER_LIMIT } from '../../layout.js'

@@ -134,7 +134,8 @@ export class Triggers {
     return -1
   }
 
-  private isUnfired(market: number): boolean {
+  /** Whether triggers of a market wait for a Time command, and the market is active. */
+  isUnfired(market: number): boolean {
     const { words } = this.markets
     const at = market << MARKET_SHIFT
     return words[at + Market.UNFIRED] === 1 && words[at + Market.STATUS] === MarketStatus.Active

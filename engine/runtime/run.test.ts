@@ -230,6 +230,19 @@ test('between the pieces of a cascade of stops time stands still for a moment, a
   expect(journaled().at(-1)).toEqual([Time, Deposit])
 })
 
+/** A wallet approves session 1 of account 1. */
+const approval = (): Int32Array => {
+  const words = new Int32Array(COMMAND_WORDS)
+  commands.writeApproveSession(words, 0, 1, new Uint8Array(32).fill(2), 0, {
+    scopes: Scope.Trade,
+    maxNotional: 0,
+    expiresAtMs: 100_000,
+    nonce: 1,
+    deadlineMs: 2000,
+  })
+  return words
+}
+
 /** An unsigned frame of account 1's session 1: a sell of one lot each. */
 const frame = (
   ...sells: readonly { readonly market: number; readonly ticks: number; readonly cloid: number }[]
@@ -241,15 +254,8 @@ const frame = (
 ]
 
 test('a frame’s orders fire none of the stops that are left to Time commands, and fire as ever when none is', () => {
-  const { loop, engine, words, submit, clock } = setUpCascade()
-  commands.writeApproveSession(words, 0, 1, new Uint8Array(32).fill(2), 0, {
-    scopes: Scope.Trade,
-    maxNotional: 0,
-    expiresAtMs: 100_000,
-    nonce: 1,
-    deadlineMs: 2000,
-  })
-  submit()
+  const { loop, engine, submit, clock } = setUpCascade()
+  submit(approval())
   loop.turn()
   /** Live orders before a frame with one order that fills nothing, and after it. */
   const framed = (cloid: number): number => {
@@ -271,14 +277,7 @@ test('a frame’s orders fire none of the stops that are left to Time commands, 
 
 test('a market whose cascade goes on keeps no other market’s stops from firing', () => {
   const { loop, engine, words, floats, submit, clock } = setUpCascade()
-  commands.writeApproveSession(words, 0, 1, new Uint8Array(32).fill(2), 0, {
-    scopes: Scope.Trade,
-    maxNotional: 0,
-    expiresAtMs: 100_000,
-    nonce: 1,
-    deadlineMs: 2000,
-  })
-  submit()
+  submit(approval())
   commands.writePlace(words, floats, 0, 2, 1, Side.Buy, 9, 1, 201)
   submit()
   commands.writePlace(words, floats, 0, 2, 1, Side.Sell, 9, 1, 202, 0, {
@@ -305,14 +304,7 @@ test('a market whose cascade goes on keeps no other market’s stops from firing
 
 test('a frame with orders in another market fires what they reach, while a cascade goes on', () => {
   const { loop, engine, words, floats, submit } = setUpCascade()
-  commands.writeApproveSession(words, 0, 1, new Uint8Array(32).fill(2), 0, {
-    scopes: Scope.Trade,
-    maxNotional: 0,
-    expiresAtMs: 100_000,
-    nonce: 1,
-    deadlineMs: 2000,
-  })
-  submit()
+  submit(approval())
   commands.writePlace(words, floats, 0, 2, 1, Side.Buy, 9, 1, 201)
   submit()
   const { StopLimit } = OrderType

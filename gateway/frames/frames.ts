@@ -13,15 +13,13 @@
 import { createHash } from 'node:crypto'
 import { CommandKind, Scope } from '../../engine/codes.js'
 import { writeUnsignedFrame } from '../../engine/commands.js'
-import { COMMAND_WORDS, Cmd, FrameCmd } from '../../engine/layout.js'
-import { ACCOUNTS_MAX, FRAME_COMMANDS_MAX } from '../../engine/limits.js'
+import { Cmd, FrameCmd } from '../../engine/layout.js'
+import { ACCOUNTS_MAX } from '../../engine/limits.js'
 import { AttachmentKind } from '../../engine/messages.js'
 import { ErrorCode, errorName, rejectToCode } from '../../sdk/wire/codes.js'
-import { payloadToRecords } from '../../sdk/wire/commands.js'
 import { FieldError, readArray, readBytes, readInt } from '../../sdk/wire/fields.js'
 import { Kind, SESSION_SIGNATURE_BYTES } from '../../sdk/wire/layout.js'
-import { MalformedMessage, type WireValue, unpackMsgpack } from '../../sdk/wire/msgpack.js'
-import { unpackJson } from '../../sdk/wire/codec.js'
+import { MalformedMessage, type WireValue } from '../../sdk/wire/msgpack.js'
 import { FRAME_HEADER_BYTES, putFrameMessage } from '../../sdk/wire/signed.js'
 import type { Domain } from '../signatures/auth.js'
 import type { ErrorDetails } from '../connections/connection.js'
@@ -34,6 +32,7 @@ import {
 } from '../limits.js'
 import type { Figures } from './figures.js'
 import { FrameOutcome } from './frame-outcome.js'
+import { HEADERS, readPayload, readReceipt } from './frame-payload.js'
 import type { SessionInfo } from '../sessions/directory.js'
 import { type KeyCheck, type KeyChecks, crowded } from '../signatures/key-checks.js'
 import type { Refusal } from '../limits/budgets.js'
@@ -45,8 +44,6 @@ import type { Submissions } from '../link/submissions.js'
 import type { UsedNonces } from './used-nonces.js'
 
 const NO_BYTES = new Uint8Array(0)
-/** Records in front of a frame's commands. */
-const HEADERS = 1
 
 interface PendingFrame {
   readonly id: number
@@ -202,7 +199,7 @@ export class FrameIntake {
     let frame: PendingFrame
     try {
       const values = readArray(params, 'params', 1, 1)
-      const { records, floats, count } = readCommands(decodePayload(values[0]!), session.account)
+      const { records, floats, count } = readPayload(values[0]!, session.account)
       writeUnsignedFrame(records, floats, 0, session.account, session.approval, count)
       frame = {
         id,
@@ -271,7 +268,7 @@ export class FrameIntake {
   ): PendingFrame {
     const text = typeof payload === 'string'
     const payloadBytes = text ? Buffer.from(payload) : readBytes(payload, 'payload')
-    const { records, floats, count } = readCommands(decodePayload(payload), session.account)
+    const { records, floats, count } = readPayload(payload, session.account)
     const signedBytes = FRAME_HEADER_BYTES + payloadBytes.length
     const bytes = signedBytes + SESSION_SIGNATURE_BYTES
     const bytesMax = FRAME_ENVELOPE_BYTES_MAX + count * COMMAND_PAYLOAD_BYTES_MAX
@@ -350,8 +347,9 @@ export class FrameIntake {
     for (; done < queue.length; done++) {
       const frame = queue[done]!
       if (frame.checked === 'waiting') break
-      const fills = this.#fillsAtMost(frame)
-      const refusal = this.#refusalOf(connection, frame) ?? this.#debtOf(connection, frame, fills)
+      let refusal = this.#refusalOf(connection, frame)
+      const fills = refusal === undefined ? this.#fillsAtMost(frame) : 0
+      refusal ??= this.#debtOf(connection, frame, fills)
       if (refusal !== undefined) {
         connection.framesInFlight--
         connection.sendError(frame.id, refusal.code, refusal)
@@ -487,31 +485,3 @@ const isSigned = ({ attachmentKind }: PendingFrame): boolean => attachmentKind !
 /** Nonce of a signed frame. */
 const nonceOf = ({ records }: PendingFrame): number =>
   new Float64Array(records.buffer, records.byteOffset)[FrameCmd.NONCE_F64]!
-
-/** Whether a frame's options ask for a receipt. @throws FieldError when they are none that a frame has. */
-function readReceipt(options: WireValue | undefined): boolean {
-  if (options === undefined || options === null) return false
-  if (typeof options !== 'object' || Array.isArray(options) || options instanceof Uint8Array)
-    throw new FieldError('options', 'an object such as {"receipt": true}', options)
-  const { receipt = false, ...others } = options as Readonly<Record<string, unknown>>
-  const [unknown] = Object.keys(others)
-  if (unknown !== undefined) throw new FieldError('options', 'receipt alone', unknown.slice(0, 40))
-  if (typeof receipt !== 'boolean') throw new FieldError('options.receipt', 'true or false', receipt)
-  return receipt
-}
-
-/** The records of a frame's commands, behind room for its header. @throws FieldError */
-function readCommands(
-  commands: WireValue,
-  account: number,
-): { readonly records: Int32Array; readonly floats: Float64Array; readonly count: number } {
-  const length = Array.isArray(commands) ? commands.length : 0
-  const records = new Int32Array((HEADERS + Math.min(length, FRAME_COMMANDS_MAX)) * COMMAND_WORDS)
-  const floats = new Float64Array(records.buffer)
-  const count = payloadToRecords(commands, account, records, floats, HEADERS * COMMAND_WORDS)
-  return { records, floats, count }
-}
-
-function decodePayload(payload: WireValue): WireValue {
-  return typeof payload === 'string' ? unpackJson(payload) : unpackMsgpack(readBytes(payload, 'payload'))
-}

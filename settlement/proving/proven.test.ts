@@ -1,7 +1,7 @@
 /**
- * The whole line with real proofs of two rows a chunk at the full depth, on a real chain: deposit, trade, commit,
- * prove (a forger refused, a prover killed within its lease and replaced), claim; then the exchange is dead, and
- * the owners leave with escapes against the root that was proven.
+ * The whole line with real proofs at the full depth, of the development key that a local chain has, on a real chain:
+ * deposit, trade, commit, prove (a forger refused, a prover killed within its lease and replaced), claim; then the
+ * exchange is dead, and the owners leave with escapes against the root that was proven.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { curves } from 'snarkjs'
@@ -12,7 +12,7 @@ import { demoTokenAbi, vaultAbi } from '../../contracts/abi.js'
 import { deploy } from '../../contracts/deployment/deploy.js'
 import { SettlementFixture, keyOf, owner, until } from '../../test/support/settlement-fixture.js'
 import { chainClient } from '../chain/chain.js'
-import { InsecureKey } from '../chain/development-key.js'
+import { DEVELOPMENT_ROWS as ROWS, InsecureKey } from '../chain/development-key.js'
 import { proofCheck } from './proof-check.js'
 import { PROVER_PROGRAM } from './prover-process.js'
 import { ProverQueue } from './prover-queue.js'
@@ -21,11 +21,10 @@ import { Settler } from '../settler.js'
 import { TREE_DEPTH } from '../tree/tree.js'
 import { placeRecord, withdrawRecord } from '../../test/support/journal-fixture.js'
 
-const ROWS = 2
 const TOKEN = 'a token of this test'
 const EXIT_DELAY_SECONDS = 3600
 
-describe(`real proofs of ${ROWS} rows a chunk`, () => {
+describe('real proofs', () => {
   let fixture: SettlementFixture
   let queue: ProverQueue
   let url: string
@@ -95,11 +94,11 @@ describe(`real proofs of ${ROWS} rows a chunk`, () => {
     trade(100, 1)
     fixture.journal.append(withdrawRecord(1, 1, 40))
     await settler.flush()
-    // Five rows: two of each trader, one of the fee account; the last chunk is half empty.
-    expect(settler.store.read(1).data.chunkRoots).toHaveLength(3)
+    // Five rows: two of each trader, one of the fee account.
+    expect(settler.store.read(1).data.chunkRoots).toHaveLength(5)
     expect(settler.status()).toMatchObject({ lastBatch: 1, provenBatch: 0 })
 
-    await until('three chunks to prove', () => queue.metrics().waiting === 3)
+    await until('five chunks to prove', () => queue.metrics().waiting === 5)
 
     // A proof that proves nothing is refused by the queue; no transaction is made of it.
     const post = async (path: string, body: object): Promise<Response> => {

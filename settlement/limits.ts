@@ -52,6 +52,18 @@ export const HASH_JOBS_MIN = 256
 export const TREE_THREADS_MAX = 16
 export const TREE_PAGES_MAX = 16384
 
+// Pages
+/** Bounds of a page (the contract's): rows, and withdrawals, so that a transaction can credit them all. */
+export const PAGE_ROWS_MAX = 1024
+export const PAGE_WITHDRAWALS_MAX = 256
+/** Deposits of a page, of which several may be of one leaf: so many that a transaction takes them. */
+export const PAGE_DEPOSITS_MAX = 1024
+/** Pages of a batch: they are counted in 16 bits. */
+export const PAGES_MAX = 65_535
+/** What nodes take of one transaction, bytes, and what of it pages may fill: the rest is its envelope. */
+export const TRANSACTION_BYTES_MAX = 128 * 1024
+export const PAGES_BYTES_SHARE = 0.95
+
 // Proofs
 /** Chunks that are proven or posted at a time. */
 export const PROOF_TASKS_MAX = 64

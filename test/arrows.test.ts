@@ -179,6 +179,7 @@ const rules: readonly Rule[] = [
   },
   settlementRoom('tree'),
   settlementRoom('batch', 'tree'),
+  settlementRoom('pages', 'tree', 'batch'),
   settlementRoom('store', 'tree', 'batch'),
   settlementRoom('follow', 'tree', 'batch', 'store'),
   settlementRoom('chain', 'batch', 'store'),

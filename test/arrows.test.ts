@@ -178,6 +178,7 @@ const rules: readonly Rule[] = [
     to: [NODE, /^settlement\/prover\//, /^(snarkjs|circomlib|circom2|ffjavascript)(\/|$)/],
   },
   settlementRoom('tree'),
+  settlementRoom('quad-tree', 'tree'),
   settlementRoom('batch', 'tree'),
   settlementRoom('pages', 'tree', 'batch'),
   settlementRoom('store', 'tree', 'batch'),

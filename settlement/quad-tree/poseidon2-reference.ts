@@ -1,0 +1,40 @@
+/**
+ * The Poseidon2 permutation by its definition, in bigint: the slow twin of the WebAssembly one, and the oracle of
+ * its tests.
+ */
+import { R } from '../tree/field.js'
+import { INNER_ROUNDS, STATE_LANES, OUTER_ROUNDS, poseidon2Constants } from './poseidon2-constants.js'
+
+const { outer, inner, diagonal } = poseidon2Constants()
+
+/** The outer matrix of four lanes: circ(2 M4, M4, ...) is M4 itself (section 5.1 of the paper). */
+const OUTER_MATRIX: readonly (readonly bigint[])[] = [
+  [5n, 7n, 1n, 3n],
+  [4n, 6n, 1n, 1n],
+  [1n, 3n, 5n, 7n],
+  [1n, 1n, 4n, 6n],
+]
+const INNER_MATRIX = Array.from({ length: STATE_LANES }, (_, row) =>
+  Array.from({ length: STATE_LANES }, (_, column) => (row === column ? diagonal[row]! + 1n : 1n)),
+)
+
+const times = (matrix: readonly (readonly bigint[])[], state: readonly bigint[]): bigint[] =>
+  matrix.map((row) => row.reduce((sum, factor, lane) => sum + factor * state[lane]!, 0n) % R)
+const sbox = (x: bigint): bigint => x ** 5n % R
+
+/** The permutation of four canonical field elements. */
+export function permuteReference(input: readonly bigint[]): bigint[] {
+  let state = times(OUTER_MATRIX, input)
+  const outerRounds = (from: number, end: number): void => {
+    for (let round = from; round < end; round++)
+      state = times(
+        OUTER_MATRIX,
+        state.map((x, lane) => sbox(x + outer[round]![lane]!)),
+      )
+  }
+  outerRounds(0, OUTER_ROUNDS / 2)
+  for (let round = 0; round < INNER_ROUNDS; round++)
+    state = times(INNER_MATRIX, [sbox(state[0]! + inner[round]!), ...state.slice(1)])
+  outerRounds(OUTER_ROUNDS / 2, OUTER_ROUNDS)
+  return state
+}

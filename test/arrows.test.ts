@@ -180,7 +180,7 @@ const rules: readonly Rule[] = [
   settlementRoom('tree'),
   settlementRoom('quad-tree', 'tree'),
   settlementRoom('batch', 'tree'),
-  settlementRoom('pages', 'tree', 'batch', /^settlement\/page-prover\/page-job$/),
+  settlementRoom('pages', 'tree', 'quad-tree', 'batch', /^settlement\/page-prover\/page-job$/),
   settlementRoom('store', 'tree', 'batch'),
   settlementRoom('follow', 'tree', 'batch', 'store'),
   settlementRoom('chain', 'batch', 'store'),

@@ -17,7 +17,8 @@
 import { ASSETS_MAX, UNITS_END } from '../../engine/limits.js'
 import { Net, type IndexedUnits, type QueuedUnits } from '../batch/netting.js'
 import { accountOf, assetOf, type Rows } from '../batch/rows.js'
-import { ASSET_GROUPS, LANES, laneOf, leafIndexOf, type LeafRows } from './leaf-rows.js'
+import { LEAF_LANES } from '../quad-tree/leaf.js'
+import { ASSET_GROUPS, laneOf, leafIndexOf, type LeafRows } from './leaf-rows.js'
 
 /** What is needed of a closed journal range. */
 export interface MovedUnits {
@@ -119,7 +120,7 @@ function checkSums({ indices, deltas }: Rows): void {
  */
 function byLeaf({ indices, deltas }: Rows): LeafRows {
   const leafAt = (row: number): number => leafIndexOf(accountOf(indices[row]!), assetOf(indices[row]!))
-  const groupAt = (row: number): number => Math.floor(assetOf(indices[row]!) / LANES)
+  const groupAt = (row: number): number => Math.floor(assetOf(indices[row]!) / LEAF_LANES)
   const places = new Int32Array(ASSET_GROUPS)
   const lastLeaf = new Int32Array(ASSET_GROUPS).fill(-1)
   let count = 0
@@ -138,14 +139,14 @@ function byLeaf({ indices, deltas }: Rows): LeafRows {
   }
   lastLeaf.fill(-1)
   const leaves = new Int32Array(count)
-  const packed = new Float64Array(count * LANES)
+  const packed = new Float64Array(count * LEAF_LANES)
   for (let row = 0; row < indices.length; row++) {
     const group = groupAt(row)
     const leaf = leafAt(row)
     if (lastLeaf[group] !== leaf) leaves[++places[group]!] = lastLeaf[group] = leaf
     const delta = deltas[row]!
     if (Math.abs(delta) >= UNITS_END) throw new RowsError(`delta ${delta} of index ${indices[row]}`)
-    packed[places[group]! * LANES + laneOf(assetOf(indices[row]!))] = delta
+    packed[places[group]! * LEAF_LANES + laneOf(assetOf(indices[row]!))] = delta
   }
   return { leaves, deltas: packed }
 }

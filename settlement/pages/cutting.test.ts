@@ -1,6 +1,7 @@
 /** Cuts against brute force, counts of slots against a set of nodes, groups within their bounds. */
 import fc from 'fast-check'
 import { indexOf } from '../batch/rows.js'
+import { LEAF_LANES } from '../quad-tree/leaf.js'
 import {
   CuttingError,
   cutDeposits,
@@ -11,7 +12,7 @@ import {
   type CuttingOptions,
   type PageCut,
 } from './cutting.js'
-import { LANES, LEAVES_END, leafIndexOf, type LeafRows } from './leaf-rows.js'
+import { LEAVES_END, leafIndexOf, type LeafRows } from './leaf-rows.js'
 import { PageTooLarge, groupPages, type CountedPage, type PostingGas } from './transactions.js'
 
 /** Inner nodes above leaves, counted as a set. */
@@ -30,7 +31,9 @@ const sorted = (max: number): fc.Arbitrary<Int32Array> =>
   fc.uniqueArray(leafOf, { minLength: 1, maxLength: max }).map((leaves) => Int32Array.from(leaves).sort())
 const rowsOf = (leaves: Int32Array, lanes = 1): LeafRows => ({
   leaves,
-  deltas: Float64Array.from({ length: leaves.length * LANES }, (_, at) => (at % LANES < lanes ? 1 : 0)),
+  deltas: Float64Array.from({ length: leaves.length * LEAF_LANES }, (_, at) =>
+    at % LEAF_LANES < lanes ? 1 : 0,
+  ),
 })
 
 const SMALL: CuttingOptions = {

@@ -14,7 +14,8 @@
 import type { QueuedUnits } from '../batch/netting.js'
 import { accountOf, assetOf } from '../batch/rows.js'
 import { PAGE_DEPOSITS_MAX, PAGE_ROWS_MAX, PAGE_WITHDRAWALS_MAX } from '../limits.js'
-import { LANES, LEAVES_END, leafIndexOf, type LeafRows } from './leaf-rows.js'
+import { LEAF_LANES } from '../quad-tree/leaf.js'
+import { LEAVES_END, leafIndexOf, type LeafRows } from './leaf-rows.js'
 
 interface CircuitCost {
   readonly name: string
@@ -88,7 +89,7 @@ function cutRows({ leaves, deltas }: LeafRows, lanesMax: number, options: Cuttin
   for (let row = 0; row < count; row++) {
     if (row > 0) slotsTo[row] = slotsTo[row - 1]! + slotsBetween(leaves[row - 1]!, leaves[row]!)
     let lanes = 0
-    for (let lane = 0; lane < LANES; lane++) if (deltas[row * LANES + lane] !== 0) lanes++
+    for (let lane = 0; lane < LEAF_LANES; lane++) if (deltas[row * LEAF_LANES + lane] !== 0) lanes++
     lanesTo[row + 1] = lanesTo[row]! + lanes
   }
   const fits = (circuit: Circuit, from: number, last: number): boolean =>

@@ -6,12 +6,11 @@
  * read by page-bytes.ts.
  */
 import { ACCOUNT_BITS, ACCOUNTS_MAX, ASSETS_MAX } from '../../engine/limits.js'
+import { LEAF_LANES } from '../quad-tree/leaf.js'
 import { R, toField } from '../tree/field.js'
 
-/** Balances of a leaf. */
-export const LANES = 4
 const LANE_BITS = 2
-export const ASSET_GROUPS = ASSETS_MAX / LANES
+export const ASSET_GROUPS = ASSETS_MAX / LEAF_LANES
 /** Leaf indices are below this. */
 export const LEAVES_END = ASSET_GROUPS * ACCOUNTS_MAX
 /** Bits from one balance of a packed leaf to the next. */
@@ -20,13 +19,13 @@ const LANE_SHIFT = 63n
 /** Rows of a page or of a batch. */
 export interface LeafRows {
   readonly leaves: Int32Array
-  /** Signed units, `LANES` a leaf. */
+  /** Signed units, `LEAF_LANES` a leaf. */
   readonly deltas: Float64Array
 }
 
 export const leafIndexOf = (account: number, asset: number): number =>
   ((asset >>> LANE_BITS) << ACCOUNT_BITS) | account
-export const laneOf = (asset: number): number => asset & (LANES - 1)
+export const laneOf = (asset: number): number => asset & (LEAF_LANES - 1)
 export const accountOfLeaf = (leaf: number): number => leaf & (ACCOUNTS_MAX - 1)
 export const assetOfLeaf = (leaf: number, lane: number): number =>
   ((leaf >>> ACCOUNT_BITS) << LANE_BITS) | lane
@@ -34,7 +33,7 @@ export const assetOfLeaf = (leaf: number, lane: number): number =>
 /** Rows `from` to `to`, on the same memory. */
 export const rowsBetween = ({ leaves, deltas }: LeafRows, from: number, to: number): LeafRows => ({
   leaves: leaves.subarray(from, to),
-  deltas: deltas.subarray(from * LANES, to * LANES),
+  deltas: deltas.subarray(from * LEAF_LANES, to * LEAF_LANES),
 })
 
 /**
@@ -43,21 +42,12 @@ export const rowsBetween = ({ leaves, deltas }: LeafRows, from: number, to: numb
  */
 export function packedDelta({ deltas }: LeafRows, row: number): bigint {
   let packed = 0n
-  for (let lane = LANES - 1; lane >= 0; lane--) {
+  for (let lane = LEAF_LANES - 1; lane >= 0; lane--) {
     packed <<= LANE_SHIFT
-    const delta = deltas[row * LANES + lane]!
+    const delta = deltas[row * LEAF_LANES + lane]!
     if (delta !== 0) packed += BigInt(delta)
   }
   return packed
-}
-
-/** A leaf of four balances, as the tree holds it. */
-export const packBalances = (balances: readonly bigint[]): bigint =>
-  balances.reduceRight((packed, balance) => (packed << LANE_SHIFT) + balance, 0n)
-
-/** The four balances of a packed leaf. */
-export function unpackBalances(leaf: bigint): bigint[] {
-  return Array.from({ length: LANES }, (_, lane) => BigInt.asUintN(63, leaf >> (LANE_SHIFT * BigInt(lane))))
 }
 
 /**

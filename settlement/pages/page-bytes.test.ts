@@ -2,8 +2,9 @@
 import fc from 'fast-check'
 import { UNITS_END } from '../../engine/limits.js'
 import { indexOf } from '../batch/rows.js'
+import { LEAF_LANES } from '../quad-tree/leaf.js'
 import { rowsOfDeposits } from './batch-rows.js'
-import { LANES, LEAVES_END, leafIndexOf, type LeafRows } from './leaf-rows.js'
+import { LEAVES_END, leafIndexOf, type LeafRows } from './leaf-rows.js'
 import {
   PageError,
   PageKind,
@@ -29,7 +30,7 @@ const amount = fc.oneof(
 const leafSet = fc.uniqueArray(fc.integer({ min: 0, max: LEAVES_END - 1 }), { minLength: 1, maxLength: 40 })
 function anyRows(delta: fc.Arbitrary<number>): fc.Arbitrary<LeafRows> {
   const four = fc
-    .array(fc.oneof(fc.constant(0), delta), { minLength: LANES, maxLength: LANES })
+    .array(fc.oneof(fc.constant(0), delta), { minLength: LEAF_LANES, maxLength: LEAF_LANES })
     .filter((deltas) => deltas.some((each) => each !== 0))
   return leafSet.chain((leaves) =>
     fc.array(four, { minLength: leaves.length, maxLength: leaves.length }).map((deltas) => ({

@@ -14,7 +14,8 @@ import { ACCOUNTS_MAX, UNITS_END } from '../../engine/limits.js'
 import type { QueuedUnits } from '../batch/netting.js'
 import { accountOf, assetOf } from '../batch/rows.js'
 import { PAGE_ROWS_MAX, PAGE_WITHDRAWALS_MAX } from '../limits.js'
-import { LANES, LEAVES_END, laneOf, leafIndexOf, rowsBetween, type LeafRows } from './leaf-rows.js'
+import { LEAF_LANES } from '../quad-tree/leaf.js'
+import { LEAVES_END, laneOf, leafIndexOf, rowsBetween, type LeafRows } from './leaf-rows.js'
 
 export const PageKind = { Deposit: 0, Trade: 1, Withdrawal: 2 } as const
 export type PageKind = (typeof PageKind)[keyof typeof PageKind]
@@ -101,8 +102,8 @@ export function encodePage(
     const headAt = at
     at += HEAD_BYTES
     let mask = 0
-    for (let lane = 0; lane < LANES; lane++) {
-      const delta = rows.deltas[row * LANES + lane]!
+    for (let lane = 0; lane < LEAF_LANES; lane++) {
+      const delta = rows.deltas[row * LEAF_LANES + lane]!
       if (delta === 0) continue
       checkDelta(kind, leaf, delta)
       mask |= 1 << lane
@@ -157,7 +158,7 @@ function decodeRowsOf(kind: typeof PageKind.Trade | typeof PageKind.Withdrawal, 
   const sign = kind === PageKind.Trade ? 1 : -1
   // No more than the contract takes, however much was posted.
   const leaves = new Int32Array(PAGE_ROWS_MAX)
-  const deltas = new Float64Array(PAGE_ROWS_MAX * LANES)
+  const deltas = new Float64Array(PAGE_ROWS_MAX * LEAF_LANES)
   let [at, count, lanes] = [0, 0, 0]
   while (at < bytes.length) {
     if (count === PAGE_ROWS_MAX) throw new PageError('TooManyRows', `over ${PAGE_ROWS_MAX}`)
@@ -169,13 +170,13 @@ function decodeRowsOf(kind: typeof PageKind.Trade | typeof PageKind.Withdrawal, 
     const leaf = head & LEAF_MASK
     checkLeaf(leaf, count === 0 ? -1 : leaves[count - 1]!)
     leaves[count] = leaf
-    for (let lane = 0; lane < LANES; lane++) {
+    for (let lane = 0; lane < LEAF_LANES; lane++) {
       if ((mask & (1 << lane)) === 0) continue
       if (at + UNITS_BYTES > bytes.length) throw new PageError('CutRow', `row ${count} at byte ${at}`)
       const delta = sign * (kind === PageKind.Trade ? signedUnits(view, at) : unsignedUnits(view, at))
       at += UNITS_BYTES
       checkDelta(kind, leaf, delta)
-      deltas[count * LANES + lane] = delta
+      deltas[count * LEAF_LANES + lane] = delta
       lanes++
     }
     count++
@@ -193,7 +194,7 @@ function decodeDepositPage(bytes: Uint8Array, records: Uint8Array): PageRows {
   checkCounts(PageKind.Deposit, count, 0)
   const leavesView = viewOf(bytes)
   const leaves = new Int32Array(count)
-  const deltas = new Float64Array(count * LANES)
+  const deltas = new Float64Array(count * LEAF_LANES)
   for (let row = 0; row < count; row++) {
     const leaf = leavesView.getUint32(row * HEAD_BYTES)
     if (leaf >= LEAVES_END) throw new PageError('BadHead', `${leaf} of row ${row}`)
@@ -215,7 +216,7 @@ function decodeDepositPage(bytes: Uint8Array, records: Uint8Array): PageRows {
         `deposit ${deposit} of leaf ${leaf} at the row of leaf ${leaves[place]}`,
       )
     checkUnits(leaf, units)
-    const lane = place * LANES + laneOf(assetOf(index))
+    const lane = place * LEAF_LANES + laneOf(assetOf(index))
     deltas[lane]! += units
     checkUnits(leaf, deltas[lane]!)
     const owner = Array.from({ length: OWNER_WORDS }, (_word, at) =>

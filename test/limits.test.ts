@@ -20,7 +20,7 @@ const FORMS: readonly (readonly [RegExp, string])[] = [
     'masks of offsets, a line of the cache; a layout of bytes',
   ],
   [
-    /^(engine\/reference\/|contracts\/model\/|settlement\/quad-tree\/quad-tree-twin\.)/,
+    /^(engine\/reference\/|contracts\/model\/|settlement\/(quad-tree\/quad-tree-twin|pages\/circuit-twin)\.)/,
     'twins, for tests: they say again what they compare with',
   ],
   [/^engine\/(records\/|journal\/(format|crc32c)\.|rings\/(ring|control)\.)/, 'layouts of bytes'],

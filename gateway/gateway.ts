@@ -367,7 +367,7 @@ export class Gateway implements EngineLinkHandler {
     this.flush()
   }
 
-  /** Settlement has posted, proven or finalised a batch. */
+  /** Settlement has committed, proven or finalised a batch. */
   batchChanged(batch: BatchInfo): void {
     this.batches.put(batch)
     this.settlement.publish(this.settlement.lastSeq + 1, batch as unknown as WireValue)

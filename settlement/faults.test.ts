@@ -162,7 +162,7 @@ describe('endpoints that fail and lie', () => {
     await check()
     // Forwards only: nothing that the liar said was taken for the chain's.
     expect(states).toEqual(
-      ['sealed', 'signed', 'sent', 'mined', 'proven', 'final'].map((state) => `${batches} ${state}`),
+      ['sealed', 'signed', 'sent', 'committed', 'proven', 'final'].map((state) => `${batches} ${state}`),
     )
     expect(settler.status().sender).toMatchObject({ open: 0, lost: 0 })
   })

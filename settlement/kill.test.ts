@@ -26,7 +26,7 @@ const steps = [
   'sent commit',
   'sent batch',
   'mined commit',
-  'mined batch',
+  'committed batch',
   'signed prove',
   'sent prove',
   'mined prove',

@@ -87,7 +87,7 @@ describe('reorganisations under the settler', () => {
     expect(before).toHaveLength(3)
     const states: readonly [label: string, lost: BatchState][] = [
       ['finalize 1', 'proven'],
-      ['prove 1/0', 'mined'],
+      ['prove 1/0', 'committed'],
       ['commit 1', 'sent'],
     ]
     for (const [label, lost] of states) {
@@ -217,7 +217,7 @@ describe('reorganisations under the settler', () => {
       return (await fixture.readSettlement('batchCount')) === 1n
     })
     expect(outbox()[0]!.attempts[0]!.hash).toBe(entry!.attempts[0]!.hash)
-    expect(told).not.toContain('1 mined')
+    expect(told).not.toContain('1 committed')
     await until('final', async () => {
       await anvil().mine({ blocks: 1 })
       return settler.store.read(1).state === 'final'

@@ -61,12 +61,12 @@ export interface SettlementThreadData {
 }
 
 /**
- * A batch as told to clients; roots as decimal strings. `posted` = committed on the chain, `sealed` = it was,
+ * A batch as told to clients; roots as decimal strings. `committed` = the chain has it, `sealed` = it was,
  * and the chain took it back.
  */
 export interface BatchMessage {
   readonly number: number
-  readonly state: 'sealed' | 'posted' | 'proven' | 'final'
+  readonly state: 'sealed' | 'committed' | 'proven' | 'final'
   readonly firstSeq: number
   readonly lastSeq: number
   readonly oldRoot: string
@@ -86,13 +86,13 @@ export interface ProofMessage {
   readonly siblings: readonly string[]
   readonly root: string
   readonly batch: number
-  readonly state: 'posted' | 'proven' | 'final'
+  readonly state: 'committed' | 'proven' | 'final'
 }
 
 /** Hashes as "0x" and 64 digits. */
 export interface FillProofMessage {
   readonly batch: number
-  readonly state: 'posted' | 'proven' | 'final'
+  readonly state: 'committed' | 'proven' | 'final'
   /** The leaf's bytes, "0x" and digits. */
   readonly leaf: Hex
   readonly siblings: readonly Hex[]
@@ -173,7 +173,7 @@ const told = new Set<number>()
 
 const publicState = (state: BatchRecord['state']): BatchMessage['state'] => {
   if (state === 'proven' || state === 'final') return state
-  return state === 'mined' ? 'posted' : 'sealed'
+  return state === 'committed' ? state : 'sealed'
 }
 
 /** null for a batch that the chain has not had. */
@@ -315,7 +315,7 @@ port.on('message', (message: ToSettlement) => {
 
 /** A proof is served of a batch that the chain has. */
 const servedState = (state: BatchRecord['state']): ProofMessage['state'] =>
-  state === 'proven' || state === 'final' ? state : 'posted'
+  state === 'proven' || state === 'final' ? state : 'committed'
 
 function proofOf(
   message: Extract<ToSettlement, { type: 'proof' | 'fillProof' }>,

@@ -210,7 +210,7 @@ export class Settler {
       await sleep(FLUSH_POLL_MS)
     }
     const last = this.batches.last()
-    while (last !== undefined && !isAtLeast(last, 'mined')) {
+    while (last !== undefined && !isAtLeast(last, 'committed')) {
       if (this.isStopped) throw new SenderStopped('flush: settlement has stopped')
       await sleep(SETTLER_IDLE_MS)
     }
@@ -276,7 +276,7 @@ export class Settler {
       const { header, transactionHash, blockNumber, rowsPerChunk } = posted[number - 1]!
       this.follower.advance(() => false, Infinity, Number(header.lastSeq))
       const commit = { commitTx: transactionHash, commitBlock: blockNumber }
-      this.closeOpenRange('mined', rowsPerChunk, commit)
+      this.closeOpenRange('committed', rowsPerChunk, commit)
       const record = this.batches.saveClosed()
       for (const field of Object.keys(header) as (keyof BatchHeader)[])
         if (record.header[field] !== header[field])
@@ -428,7 +428,7 @@ export class Settler {
       if (kind === 'commit') this.takeBack(Number(number), 'sent')
       if (kind === 'prove') {
         this.proving.lost(Number(number), Number(chunk))
-        this.takeBack(Number(number), 'mined')
+        this.takeBack(Number(number), 'committed')
       }
       if (kind === 'finalize') this.takeBack(Number(number), 'proven')
     } else if (kind === 'commit' && step !== 'mined') {
@@ -442,7 +442,7 @@ export class Settler {
    * The chain has lost what made batch `number` more than `state`. From the newest down, so that no batch ever
    * stands further than the one before it; a batch is final whatever those behind it are.
    */
-  private takeBack(number: number, state: 'sent' | 'mined' | 'proven'): void {
+  private takeBack(number: number, state: 'sent' | 'committed' | 'proven'): void {
     const last = state === 'proven' ? number : this.batches.count
     for (let each = last; each >= number; each--) {
       const record = this.batches.record(each)

@@ -213,7 +213,7 @@ async function writeExchange(
       fillCount: fills.length / FILL_BYTES,
       rowsPerChunk: ROWS_PER_CHUNK,
       sealedAtMs: 0,
-      state: 'mined' as const,
+      state: 'committed' as const,
     },
     fills,
   )

@@ -71,7 +71,7 @@ function figuresOf(status: StatusMessage): SettlementFigures {
     proofLagSeconds: status.proofLagMs / 1000,
     lagCommands: status.lag,
     sealedBatch,
-    postedBatch: lastBatch,
+    committedBatch: lastBatch,
     provenBatch,
     backlog,
     backlogMax,

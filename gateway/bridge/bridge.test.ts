@@ -16,7 +16,7 @@ const NO_FIGURES: SettlementFigures = {
   proofLagSeconds: 0,
   lagCommands: 0,
   sealedBatch: 0,
-  postedBatch: 0,
+  committedBatch: 0,
   provenBatch: 0,
   backlog: 0,
   backlogMax: 4,
@@ -73,7 +73,7 @@ test('a gateway process may die and be replaced; the exchange goes on', async ()
         siblings: [],
         batch: 1,
         root: '2',
-        state: 'posted' as const,
+        state: 'committed' as const,
       }),
   })
   const first = await startProcess(folder, path)

@@ -46,7 +46,7 @@ export interface GatewayThreadData {
 /** A batch as clients see it; states are never blurred. `sealed` = the chain had it and took it back. */
 export interface BatchInfo {
   readonly number: number
-  readonly state: 'sealed' | 'posted' | 'proven' | 'final'
+  readonly state: 'sealed' | 'committed' | 'proven' | 'final'
   readonly firstSeq: number
   readonly lastSeq: number
   /** Field elements as decimal strings. */
@@ -66,7 +66,7 @@ export interface SettlementFigures {
   readonly lagCommands: number
   /** Last batch sealed, on the chain, proven. */
   readonly sealedBatch: number
-  readonly postedBatch: number
+  readonly committedBatch: number
   readonly provenBatch: number
   /** Sealed batches that wait for the chain; at the bound no further one is sealed. */
   readonly backlog: number
@@ -100,13 +100,13 @@ export interface BalanceProofAnswer {
   readonly batch: number
   readonly root: string
   /** Whether that batch's proof is verified on-chain. */
-  readonly state: 'posted' | 'proven' | 'final'
+  readonly state: 'committed' | 'proven' | 'final'
 }
 
 /** Proof that a fill stands in a batch on the chain (sdk/verify/fill-proof.ts checks it). Hashes are "0x" and digits. */
 export interface FillProofAnswer {
   readonly batch: number
-  readonly state: 'posted' | 'proven' | 'final'
+  readonly state: 'committed' | 'proven' | 'final'
   readonly leaf: `0x${string}`
   /** From the leaf up; a node without a sibling has no entry. */
   readonly siblings: readonly `0x${string}`[]

@@ -23,7 +23,7 @@ const proof = {
   siblings: Array.from({ length: 28 }, () => '0'),
   batch: 1,
   root: '7',
-  state: 'posted' as const,
+  state: 'committed' as const,
 }
 
 const filled = {

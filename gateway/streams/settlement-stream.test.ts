@@ -25,7 +25,7 @@ const figures: SettlementFigures = {
   proofLagSeconds: 40,
   lagCommands: 77,
   sealedBatch: 9,
-  postedBatch: 7,
+  committedBatch: 7,
   provenBatch: 4,
   backlog: 2,
   backlogMax: 4,
@@ -65,7 +65,7 @@ testWithThreads(
     await stranger.subscribeSettlement((message) => void messages.push(message))
     await until('a snapshot', () => messages.length > 0)
     expect(messages[0]).toMatchObject({ kind: 'snapshot', data: [batch(1, 'final')] })
-    const told = ['posted', 'proven', 'final', 'sealed', 'posted'] as const
+    const told = ['committed', 'proven', 'final', 'sealed', 'committed'] as const
     for (const state of told) rig.gateway.batchChanged(batch(2, state))
     await until('five events', () => messages.length > told.length)
     expect(messages.slice(1).map(({ kind }) => kind)).toEqual(told.map(() => 'event'))
@@ -76,8 +76,8 @@ testWithThreads(
     const seen: StreamMessage[] = []
     await later.subscribeSettlement((message) => void seen.push(message))
     await until('a snapshot', () => seen.length > 0)
-    expect(seen[0]).toMatchObject({ kind: 'snapshot', data: [batch(1, 'final'), batch(2, 'posted')] })
-    expect(await stranger.call('batches', [10])).toEqual([batch(1, 'final'), batch(2, 'posted')])
+    expect(seen[0]).toMatchObject({ kind: 'snapshot', data: [batch(1, 'final'), batch(2, 'committed')] })
+    expect(await stranger.call('batches', [10])).toEqual([batch(1, 'final'), batch(2, 'committed')])
 
     rig.gateway.settlementChanged(figures)
     let text = ''
@@ -94,7 +94,7 @@ testWithThreads(
       ['proof_lag_batches', 3],
       ['backlog_max', 4],
       ['sealed_batch', 9],
-      ['posted_batch', 7],
+      ['committed_batch', 7],
       ['proven_batch', 4],
       ['open_transactions', 3],
       ['stuck_transactions', 1],

@@ -120,7 +120,7 @@ export class ClientQueries extends ClientCore {
   subscribeBalances(listener: StreamListener) {
     return this.subscribe(StreamName.Balances, listener)
   }
-  /** Batches posted, proven, final; see `batches`. */
+  /** Batches committed, proven, final; see `batches`. */
   subscribeSettlement(listener: StreamListener) {
     return this.subscribe(StreamName.Settlement, listener)
   }

@@ -257,7 +257,7 @@ export interface SessionView {
 export interface BatchView {
   readonly number: number
   /** 'sealed' = the chain had it and took it back. */
-  readonly state: 'sealed' | 'posted' | 'proven' | 'final'
+  readonly state: 'sealed' | 'committed' | 'proven' | 'final'
   readonly firstSeq: number
   readonly lastSeq: number
   /** Field elements as decimal strings. */

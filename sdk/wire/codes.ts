@@ -111,7 +111,7 @@ export const ErrorCode = {
   EngineBusy: 6001,
   /** The engine or the gateway has stopped: nothing more is taken. */
   EngineStopped: 6002,
-  /** No batch that covers the account has been posted yet; with `retryAfter`: too many proofs are asked for. */
+  /** No batch that covers the account has been committed yet; with `retryAfter`: too many proofs are asked for. */
   ProofUnavailable: 6003,
   /** The exchange runs without settlement. */
   SettlementUnavailable: 6004,

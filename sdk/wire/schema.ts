@@ -156,7 +156,7 @@ const marketStatus = z
     bandPpm: int,
   })
   .describe('fees and band in millionths; band 0 = none')
-const batchState = z.enum(['sealed', 'posted', 'proven', 'final'])
+const batchState = z.enum(['sealed', 'committed', 'proven', 'final'])
 const batch = z.strictObject({
   number: int,
   state: batchState,
@@ -175,11 +175,11 @@ const proof = z.strictObject({
   siblings: z.array(text),
   batch: int,
   root: text,
-  state: z.enum(['posted', 'proven', 'final']),
+  state: z.enum(['committed', 'proven', 'final']),
 })
 const fillProof = z.strictObject({
   batch: int,
-  state: z.enum(['posted', 'proven', 'final']),
+  state: z.enum(['committed', 'proven', 'final']),
   leaf: text,
   siblings: z.array(text),
   leftSiblings: int,
@@ -253,7 +253,7 @@ export const streams = [
   },
   {
     name: 'settlement',
-    about: 'public: batches posted, proven, final; sealed = the chain had the batch and took it back',
+    about: 'public: batches committed, proven, final; sealed = the chain had the batch and took it back',
     data: batch,
     snapshot: z.array(batch),
   },
@@ -522,7 +522,7 @@ export const methods = {
     proof,
     0,
     20,
-    'Merkle proof of a balance against a posted root; of older batches as long as their trees are kept.',
+    'Merkle proof of a balance against a committed root; of older batches as long as their trees are kept.',
   ),
   [Method.FillProof]: method(
     z.tuple([whole('seq'), whole('index of the fill in its command')]),

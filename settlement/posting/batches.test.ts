@@ -11,10 +11,10 @@ import { StateTree } from '../tree/tree.js'
 const cases: readonly [states: BatchState[], onChain: number, proven: number][] = [
   [[], 0, 0],
   [['sealed'], 0, 0],
-  [['final', 'proven', 'mined', 'sent'], 3, 2],
+  [['final', 'proven', 'committed', 'sent'], 3, 2],
   // After a reorganisation a later batch may be told of first.
-  [['final', 'mined', 'final'], 3, 1],
-  [['final', 'sent', 'mined'], 1, 1],
+  [['final', 'committed', 'final'], 3, 1],
+  [['final', 'sent', 'committed'], 1, 1],
   [['sent', 'final'], 0, 0],
   [['final', 'final', 'final'], 3, 3],
 ]

@@ -98,7 +98,7 @@ export class Batches {
 
   /** Last number that the chain has, as far as we know. */
   get onChain(): number {
-    return this.lastWith('mined')
+    return this.lastWith('committed')
   }
 
   get proven(): number {
@@ -122,7 +122,7 @@ export class Batches {
   /** Proof against batch `number`; undefined when the chain has it not, or its tree is not kept any more. */
   proof(index: number, number: number): ServedProof | undefined {
     const record = this.record(number)
-    if (record === undefined || !isAtLeast(record, 'mined')) return undefined
+    if (record === undefined || !isAtLeast(record, 'committed')) return undefined
     const undos = this.undosFrom(number)
     if (undos === undefined) return undefined
     return { ...this.tree.proof(index, undos), batch: number, state: record.state }

@@ -62,7 +62,7 @@ const nothingSent = () => Promise.reject(new Error('a transaction was sent'))
 test.each(others)(
   '%s under our number: nothing is taken from it, and nothing is sent',
   async (_what, theirs) => {
-    for (const state of ['sealed', 'mined', 'proven'] as const) {
+    for (const state of ['sealed', 'committed', 'proven'] as const) {
       const { poster, record, told, saved } = posting(state, () => theirs, nothingSent)
       await expect(poster.reconcile(record)).rejects.toThrow(ForeignBatch)
       await expect(poster.reconcile(record)).rejects.toThrow(

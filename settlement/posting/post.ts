@@ -1,5 +1,5 @@
 /**
- * Moves one batch at a time along sealed -> signed -> sent -> mined -> proven -> final. Every step asks the
+ * Moves one batch at a time along sealed -> signed -> sent -> committed -> proven -> final. Every step asks the
  * chain what is true first, so that each can be repeated after a crash at any point: the contract takes a
  * batch number once, a chunk's proof once, a batch's withdrawals once. A chain that lost blocks takes a state
  * back; the sender brings the same bytes again.
@@ -89,7 +89,7 @@ export class Poster {
     const read = { address: deployment.settlement, abi: settlementAbi, args: [record.header.number] } as const
     const state = chainStates[await client.readContract({ ...read, functionName: 'batchState' })]
     if (state === undefined) {
-      if (isAtLeast(record, 'mined')) this.setState(record, 'sealed')
+      if (isAtLeast(record, 'committed')) this.setState(record, 'sealed')
       return
     }
     const batch = await client.readContract({ ...read, functionName: 'batchOf' })
@@ -101,7 +101,7 @@ export class Poster {
           `${record.header.lastSeq} with root ${record.header.newRoot}`,
       )
     if (record.state === state) return
-    if (!isAtLeast(record, 'mined')) await this.options.chunking.afterCommit(record, batch.verifier)
+    if (!isAtLeast(record, 'committed')) await this.options.chunking.afterCommit(record, batch.verifier)
     this.placeCommit(record)
     this.setState(record, state)
   }
@@ -113,9 +113,9 @@ export class Poster {
   async commit(record: BatchRecord): Promise<void> {
     const number = Number(record.header.number)
     let pause = POST_PAUSE_MS
-    for (let refusals = 0; !isAtLeast(record, 'mined');) {
+    for (let refusals = 0; !isAtLeast(record, 'committed');) {
       await this.reconcile(record)
-      if (isAtLeast(record, 'mined')) return
+      if (isAtLeast(record, 'committed')) return
       await this.options.chunking.beforeCommit(record)
       try {
         await this.options.sender.send(
@@ -125,13 +125,13 @@ export class Poster {
         )
         await this.options.chunking.afterCommit(record, await this.verifierOf(record))
         this.placeCommit(record)
-        this.setState(record, 'mined')
+        this.setState(record, 'committed')
       } catch (error) {
         if (error instanceof NonceTaken) continue
         if (!(error instanceof TransactionReverted)) throw error
         // Another start of ours may have committed it.
         await this.reconcile(record)
-        if (isAtLeast(record, 'mined')) return
+        if (isAtLeast(record, 'committed')) return
         if ((await this.chainBatches()).committed < number - 1) {
           await this.pause(POST_PAUSE_MS)
           return
@@ -273,7 +273,7 @@ export class Poster {
 }
 
 /** States by the contract's numbers; undefined = the chain does not have the batch. */
-const chainStates: readonly (BatchState | undefined)[] = [undefined, 'mined', 'proven', 'final']
+const chainStates: readonly (BatchState | undefined)[] = [undefined, 'committed', 'proven', 'final']
 
 /** Whether a record has come to `state` or further. */
 export const isAtLeast = (record: BatchRecord, state: BatchState): boolean =>

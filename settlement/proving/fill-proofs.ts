@@ -43,7 +43,7 @@ export class FillProofs {
   proof(seq: number, index: number): ServedFillProof | ProofLater | undefined {
     const number = this.batchOf(seq)
     const record = this.batches.record(number)
-    if (record === undefined || !isAtLeast(record, 'mined') || seq > Number(record.header.lastSeq))
+    if (record === undefined || !isAtLeast(record, 'committed') || seq > Number(record.header.lastSeq))
       return undefined
     const tree = this.treeOf(number)
     if ('retryAfterMs' in tree) return tree

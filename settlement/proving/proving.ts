@@ -61,7 +61,7 @@ export class Proving {
         await this.compare()
       }
       for (const record of batches.open()) {
-        if (!isAtLeast(record, 'mined')) break
+        if (!isAtLeast(record, 'committed')) break
         if (isAtLeast(record, 'proven'))
           this.start(`finalize ${record.header.number}`, () => poster.finalize(record))
         else await this.advance(record)
@@ -90,11 +90,12 @@ export class Proving {
     for (const record of [...batches.recent()].reverse()) {
       const number = Number(record.header.number)
       const isAhead =
-        (number > committed && isAtLeast(record, 'mined')) || (number > proven && isAtLeast(record, 'proven'))
+        (number > committed && isAtLeast(record, 'committed')) ||
+        (number > proven && isAtLeast(record, 'proven'))
       if (isAhead) ahead.add(number)
       // Once may be an endpoint that is a block behind.
       const isLost = isAhead && this.ahead.has(number)
-      if (!isLost && !(isOtherBranch && isAtLeast(record, 'mined'))) continue
+      if (!isLost && !(isOtherBranch && isAtLeast(record, 'committed'))) continue
       await poster.reconcile(record)
       if (!isAtLeast(record, 'proven')) this.done.delete(number)
     }

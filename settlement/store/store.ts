@@ -29,8 +29,8 @@ import { ROOM_BYTES } from '../limits.js'
 import { BatchArchive } from './batch-archive.js'
 import { bytesToHex, hexToBytes, type BatchData, type BatchHeader } from '../batch/commit.js'
 
-/** Order of a batch's states: sealed, signed (raw transactions stored), sent, mined, proven, final. */
-export const batchStates = ['sealed', 'signed', 'sent', 'mined', 'proven', 'final'] as const
+/** Order of a batch's states: sealed, signed (raw transactions stored), sent, committed, proven, final. */
+export const batchStates = ['sealed', 'signed', 'sent', 'committed', 'proven', 'final'] as const
 export type BatchState = (typeof batchStates)[number]
 
 export interface BatchRecord {

@@ -239,7 +239,7 @@ describe('the whole line', () => {
     expect(told.map(({ number }) => number)).toContain(1)
     const metrics = await until('settlement in the metrics', async () => {
       const text = await (await fetch(`${httpUrl}/metrics`)).text()
-      return /^glassbook_settlement_posted_batch\{[^}]*\} [1-9]/m.test(text) ? text : undefined
+      return /^glassbook_settlement_committed_batch\{[^}]*\} [1-9]/m.test(text) ? text : undefined
     })
     expect(metrics).toMatch(/^glassbook_settlement_lag_seconds\{[^}]*\} [0-9.]+$/m)
     const live = new Set((await buyerAgain.orders()).map(({ cloid }) => String(cloid)))

@@ -1,0 +1,131 @@
+/**
+ * Seals a batch in pages: cuts the rows of a journal range, applies them to the state tree page by page, and writes
+ * down everything that the chain will be told. Called by the settler and by replay, which must agree.
+ *
+ * Invariant: each page leads from the root of the one before it to its own; the last one's is the batch's.
+ */
+import { bytesToHex } from '../batch/commit.js'
+import { fillsRoot } from '../batch/fills-root.js'
+import type { Range } from '../follow/follow.js'
+import { LEAF_LANES } from '../quad-tree/leaf.js'
+import type { QuadTree } from '../quad-tree/quad-tree.js'
+import type { TreeChanges } from '../quad-tree/tree-changes.js'
+import { rowsOfBatch, rowsOfDeposits } from './batch-rows.js'
+import type { PagedHeader, RootedPage } from './binding.js'
+import { cutDeposits, cutTrades, cutWithdrawals, type CuttingOptions, type PageCut } from './cutting.js'
+import { accountOfLeaf, assetOfLeaf, rowsBetween, type LeafRows } from './leaf-rows.js'
+import { PageKind, encodeDepositPage, encodePage, lanesOf, type PageBytes } from './page-bytes.js'
+import type { CountedPage } from './transactions.js'
+
+/** A page as it is posted, and the circuit that it was cut for. */
+export interface SealedPage extends RootedPage, CountedPage {
+  readonly circuit: string
+}
+
+/** A batch in pages. */
+export interface PagedBatch {
+  readonly header: PagedHeader
+  readonly pages: readonly SealedPage[]
+  /** What each page changed in the tree. */
+  readonly changes: readonly TreeChanges[]
+  readonly fills: Uint8Array
+}
+
+/** A batch whose fills are not hashed yet. */
+export type AppliedPages = Omit<PagedBatch, 'header'> & { readonly header: Omit<PagedHeader, 'fillsRoot'> }
+
+/** The engine and the tree disagree: a broken invariant, never posted. */
+export class TotalsError extends Error {
+  override readonly name = 'TotalsError'
+}
+
+/** Engine's balance of an (account, asset) at the range's end. */
+export type TotalOf = (account: number, asset: number) => number
+
+/**
+ * Applies `range` to `tree` as batch `number`; `totalOf`, when given, must equal every balance that the batch moved.
+ * Throws RowsError, RowError, CuttingError or TotalsError, and the tree must not be used again.
+ */
+export function sealPages(
+  number: number,
+  range: Range,
+  tree: QuadTree,
+  cutting: CuttingOptions,
+  totalOf?: TotalOf,
+): PagedBatch {
+  const applied = applyPages(number, range, tree, cutting, totalOf)
+  return { ...applied, header: { ...applied.header, fillsRoot: bytesToHex(fillsRoot(range.fills)) } }
+}
+
+/** `sealPages` without the fills root, which follows from the fills alone and may be computed elsewhere. */
+export function applyPages(
+  number: number,
+  range: Range,
+  tree: QuadTree,
+  cutting: CuttingOptions,
+  totalOf?: TotalOf,
+): AppliedPages {
+  const oldRoot = tree.root
+  const { deposits, trades, withdrawals } = rowsOfBatch(range)
+  const pages: SealedPage[] = []
+  const changes: TreeChanges[] = []
+  const apply = ({ circuit }: PageCut, rows: LeafRows, page: PageBytes, depositCount: number): void => {
+    const firstRoot = tree.root
+    changes.push(tree.update(rows))
+    pages.push({
+      ...page,
+      firstRoot,
+      lastRoot: tree.root,
+      circuit: circuit.name,
+      rowCount: rows.leaves.length,
+      laneCount: lanesOf(rows),
+      depositCount,
+    })
+  }
+  for (const cut of cutDeposits(deposits, cutting)) {
+    const some = deposits.slice(cut.from, cut.to)
+    const rows = rowsOfDeposits(some)
+    apply(cut, rows, encodeDepositPage(rows, some), some.length)
+  }
+  for (const cut of cutTrades(trades, cutting)) {
+    const rows = rowsBetween(trades, cut.from, cut.to)
+    apply(cut, rows, encodePage(PageKind.Trade, rows), 0)
+  }
+  for (const cut of cutWithdrawals(withdrawals, cutting)) {
+    const rows = rowsBetween(withdrawals, cut.from, cut.to)
+    apply(cut, rows, encodePage(PageKind.Withdrawal, rows), 0)
+  }
+  if (totalOf !== undefined)
+    for (const rows of [rowsOfDeposits(deposits), trades, withdrawals])
+      checkTotals(number, rows, tree, totalOf)
+  return {
+    header: {
+      number: BigInt(number),
+      firstSeq: BigInt(range.firstSeq),
+      lastSeq: BigInt(range.lastSeq),
+      oldRoot,
+      newRoot: tree.root,
+      journalHead: bytesToHex(range.journalHead),
+      depositsConsumed: BigInt(range.depositsConsumed),
+      pageCount: pages.length,
+    },
+    pages,
+    changes,
+    fills: range.fills,
+  }
+}
+
+function checkTotals(number: number, { leaves, deltas }: LeafRows, tree: QuadTree, totalOf: TotalOf): void {
+  leaves.forEach((leaf, row) => {
+    const balances = tree.leaf(leaf)
+    balances.forEach((balance, lane) => {
+      if (deltas[row * LEAF_LANES + lane] === 0) return
+      const [account, asset] = [accountOfLeaf(leaf), assetOfLeaf(leaf, lane)]
+      const total = totalOf(account, asset)
+      if (total !== balance)
+        throw new TotalsError(
+          `batch ${number}: the engine holds ${total} of account ${account} in asset ${asset}, the tree ${balance}`,
+        )
+    })
+  })
+}

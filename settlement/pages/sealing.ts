@@ -6,16 +6,27 @@
  */
 import { bytesToHex } from '../batch/commit.js'
 import { fillsRoot } from '../batch/fills-root.js'
-import type { Range } from '../follow/follow.js'
 import { LEAF_LANES } from '../quad-tree/leaf.js'
 import type { QuadTree } from '../quad-tree/quad-tree.js'
 import type { TreeChanges } from '../quad-tree/tree-changes.js'
-import { rowsOfBatch, rowsOfDeposits } from './batch-rows.js'
+import { rowsOfBatch, rowsOfDeposits, type MovedUnits } from './batch-rows.js'
 import type { PagedHeader, RootedPage } from './binding.js'
 import { cutDeposits, cutTrades, cutWithdrawals, type CuttingOptions, type PageCut } from './cutting.js'
 import { accountOfLeaf, assetOfLeaf, rowsBetween, type LeafRows } from './leaf-rows.js'
 import { PageKind, encodeDepositPage, encodePage, lanesOf, type PageBytes } from './page-bytes.js'
 import type { CountedPage } from './transactions.js'
+
+/** A closed journal range (follow/follow.ts). */
+export interface ClosedRange extends MovedUnits {
+  readonly firstSeq: number
+  readonly lastSeq: number
+  /** Head of the journal's hash chain at `lastSeq`. */
+  readonly journalHead: Uint8Array
+  /** Leaves of its fills (batch/fills-root.ts). */
+  readonly fills: Uint8Array
+  /** By the range and all before it. */
+  readonly depositsConsumed: number
+}
 
 /** A page as it is posted, and the circuit that it was cut for. */
 export interface SealedPage extends RootedPage, CountedPage {
@@ -48,7 +59,7 @@ export type TotalOf = (account: number, asset: number) => number
  */
 export function sealPages(
   number: number,
-  range: Range,
+  range: ClosedRange,
   tree: QuadTree,
   cutting: CuttingOptions,
   totalOf?: TotalOf,
@@ -60,7 +71,7 @@ export function sealPages(
 /** `sealPages` without the fills root, which follows from the fills alone and may be computed elsewhere. */
 export function applyPages(
   number: number,
-  range: Range,
+  range: ClosedRange,
   tree: QuadTree,
   cutting: CuttingOptions,
   totalOf?: TotalOf,

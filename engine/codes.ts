@@ -56,6 +56,8 @@ export const CommandKind = {
   ResetProtection: 22,
   /** Opens a frame that nobody signed: the next `count` commands are of one session, which the engine judges. */
   UnsignedFrame: 23,
+  /** The least that a withdrawal of an asset takes out, and the fee of one. */
+  SetWithdrawTerms: 24,
 } as const
 export type CommandKind = (typeof CommandKind)[keyof typeof CommandKind]
 
@@ -87,6 +89,7 @@ export const EventKind = {
   /** Closes a cancel-all: how many orders it cancelled. */
   CanceledAll: 25,
   UnsignedFrameOpened: 26,
+  WithdrawTermsChanged: 27,
   /** Views, appended by the publisher, never by the core: a level's new total, an account's new balance. */
   Level: 40,
   Balance: 41,
@@ -288,6 +291,12 @@ export const Reject = {
   TriggersPending: 78,
   /** A forced withdrawal of the account is being made: its orders end, and what they free is paid out first. */
   WithdrawalForced: 79,
+  /** The amount is below the least that a withdrawal of the asset takes out. */
+  WithdrawBelowMin: 80,
+  /** The fee of a withdrawal of the asset is above what the owner accepts. */
+  WithdrawFeeNotAccepted: 81,
+  /** Minimum and fee of withdrawals are whole units, the minimum at most 10^10 of them, the fee at most the minimum. */
+  BadWithdrawTerms: 82,
 } as const
 export type Reject = (typeof Reject)[keyof typeof Reject]
 

@@ -149,7 +149,7 @@ function consentFields(consent: Consent): { operator?: boolean; nonce?: number; 
   return consent === 'frame' ? {} : consent
 }
 
-/** Withdraw. */
+/** Withdraw; `maxFee` = units that the owner accepts as its fee, beyond `units`. */
 export function writeWithdraw(
   words: Int32Array,
   floats: Float64Array,
@@ -158,6 +158,7 @@ export function writeWithdraw(
   asset: number,
   units: number,
   consent: Consent,
+  maxFee = 0,
 ): void {
   const isForced = consent === 'forced'
   writeCommand(words, floats, at, 'Withdraw', {
@@ -166,6 +167,7 @@ export function writeWithdraw(
     units,
     ...consentFields(consent),
     forced: isForced,
+    maxFee,
   })
 }
 
@@ -275,9 +277,28 @@ export function writeUnsignedFrame(
   writeCommand(words, floats, at, 'UnsignedFrame', { account, approval, count })
 }
 
-/** CreateAsset: `symbol` is 1 to 16 printable ASCII characters. */
-export function writeCreateAsset(words: Int32Array, at: number, asset: number, symbol: string): void {
-  writeCommand(words, floatsOf(words), at, 'CreateAsset', { asset, symbol })
+/** CreateAsset: `symbol` is 1 to 16 printable ASCII characters; minimum and fee of its withdrawals in units. */
+export function writeCreateAsset(
+  words: Int32Array,
+  at: number,
+  asset: number,
+  symbol: string,
+  withdrawMin = 0,
+  withdrawFee = 0,
+): void {
+  writeCommand(words, floatsOf(words), at, 'CreateAsset', { asset, symbol, withdrawMin, withdrawFee })
+}
+
+/** SetWithdrawTerms: minimum and fee of withdrawals of an asset, in units. */
+export function writeWithdrawTerms(
+  words: Int32Array,
+  floats: Float64Array,
+  at: number,
+  asset: number,
+  withdrawMin: number,
+  withdrawFee: number,
+): void {
+  writeCommand(words, floats, at, 'SetWithdrawTerms', { asset, withdrawMin, withdrawFee })
 }
 
 /** CreateMarket; see MarketConfig for the units of each. */

@@ -72,6 +72,11 @@ export const SWEPT_FILL_ADDRESS_ORDERS = 160
 /** Absolute bound of a fee, in millionths. */
 export const FEE_PPM_MAX = 100_000
 export const TIERS_MAX = 16
+/**
+ * The least that a withdrawal takes out may be at most so many units (10,000 tokens of a unit of 10^-6), and its fee
+ * at most that minimum: whoever withdraws gets as much as he pays for it, or more.
+ */
+export const WITHDRAW_MIN_UNITS_MAX = 10 ** 10
 /** Rows of the ledger: (account, asset) pairs that ever held something. */
 export const BALANCES_MAX = 1 << 22
 /** Bound of a price band: 100 %. */

@@ -8,6 +8,10 @@ export interface AssetConfig {
   /** 0 to 63. */
   readonly id: number
   readonly symbol: string
+  /** Least units that a withdrawal takes out; absent = 0: no bound. */
+  readonly withdrawMinUnits?: number
+  /** Units that a withdrawal costs beyond those, for the fee account; at most withdrawMinUnits, absent = 0. */
+  readonly withdrawFeeUnits?: number
 }
 
 export interface MarketConfig {
@@ -205,6 +209,8 @@ export interface MarketRow {
 }
 export interface MarketPage {
   readonly rows: readonly MarketRow[]
+  /** All of them, with each page. */
+  readonly assets: readonly AssetConfig[]
   readonly next: number
 }
 

@@ -36,6 +36,7 @@ import {
   writeTime,
   writeTransfer,
   writeWithdraw,
+  writeWithdrawTerms,
   type Consent,
 } from '../../engine/index.js'
 import { OrderCmd, PlaceCmd } from '../../engine/layout.js'
@@ -190,6 +191,7 @@ export class CommandReader {
           id(fields['asset']),
           float(fields['units']),
           walletOf(fields),
+          optionalFloat(fields, 'maxFee'),
         )
         return
       case 'transfer':
@@ -233,6 +235,18 @@ export class CommandReader {
           0,
           id(fields['asset']),
           typeof fields['symbol'] === 'string' ? fields['symbol'] : '',
+          optionalFloat(fields, 'withdrawMin'),
+          optionalFloat(fields, 'withdrawFee'),
+        )
+        return
+      case 'withdrawTerms':
+        writeWithdrawTerms(
+          words,
+          floats,
+          0,
+          id(fields['asset']),
+          float(fields['withdrawMin']),
+          float(fields['withdrawFee']),
         )
         return
       case 'createMarket':

@@ -70,8 +70,9 @@ export function eventToJson(event: EventRecord): Record<string, unknown> {
         takerFee: event.takerFee,
       }
     case 'Deposited':
-    case 'Withdrawn':
       return { ...base, account: event.account, asset: event.asset, units: event.units }
+    case 'Withdrawn':
+      return { ...base, account: event.account, asset: event.asset, units: event.units, fee: event.fee }
     case 'Transferred':
       return { ...base, account: event.account, to: event.receiver, asset: event.asset, units: event.units }
     case 'TimeAdvanced':
@@ -81,7 +82,10 @@ export function eventToJson(event: EventRecord): Record<string, unknown> {
     case 'MarketCreated':
       return { ...base, market: event.market }
     case 'AssetCreated':
-      return { ...base, asset: event.asset }
+    case 'WithdrawTermsChanged': {
+      const { asset, withdrawMin, withdrawFee } = event
+      return { ...base, asset, withdrawMin, withdrawFee }
+    }
     case 'MarketStatusChanged':
       return { ...base, market: event.market, status: statusNames[event.status] }
     case 'MarketFeesChanged': {

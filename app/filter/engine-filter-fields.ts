@@ -19,7 +19,7 @@ export class FilterConfigError extends Error {
 /** Beside `op`. */
 const FIELDS = {
   deposit: ['account', 'asset', 'units'],
-  withdraw: ['account', 'asset', 'units', 'nonce', 'deadline'],
+  withdraw: ['account', 'asset', 'units', 'maxFee', 'nonce', 'deadline'],
   transfer: ['account', 'to', 'asset', 'units'],
   place: [
     'account',
@@ -56,7 +56,8 @@ const FIELDS = {
   resetProtection: ['account', 'market'],
   time: ['ms'],
   openAccount: ['account', 'owner'],
-  createAsset: ['asset', 'symbol'],
+  createAsset: ['asset', 'symbol', 'withdrawMin', 'withdrawFee'],
+  withdrawTerms: ['asset', 'withdrawMin', 'withdrawFee'],
   createMarket: ['market', 'base', 'quote', 'lotUnits', 'tickUnits', 'makerFeePpm', 'takerFeePpm', 'bandPpm'],
   marketStatus: ['market', 'status'],
   marketFees: ['market', 'makerFeePpm', 'takerFeePpm', 'tier'],
@@ -110,7 +111,12 @@ const GENESIS = namesOf<GenesisConfig>({
   requireFrames: true,
   capacities: true,
 })
-const ASSET = namesOf<AssetConfig>({ id: true, symbol: true })
+const ASSET = namesOf<AssetConfig>({
+  id: true,
+  symbol: true,
+  withdrawMinUnits: true,
+  withdrawFeeUnits: true,
+})
 const MARKET = namesOf<MarketConfig>({
   id: true,
   base: true,
@@ -146,8 +152,10 @@ export function filterConfig(value: unknown): GenesisConfig {
   if (assets === undefined || markets === undefined)
     throw new FilterConfigError('the configuration lacks assets or markets')
   listed('assets', assets, (place, each) => {
-    const { id, symbol } = shaped(place, each, ASSET)
+    const { id, symbol, withdrawMinUnits = 0, withdrawFeeUnits = 0 } = shaped(place, each, ASSET)
     number(`${place}.id`, id)
+    number(`${place}.withdrawMinUnits`, withdrawMinUnits)
+    number(`${place}.withdrawFeeUnits`, withdrawFeeUnits)
     if (typeof symbol !== 'string') throw new FilterConfigError(`${place}.symbol is not a text`)
   })
   listed('markets', markets, (place, each) => {

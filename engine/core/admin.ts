@@ -19,7 +19,9 @@ import {
   SetMarketStatusCmd,
   SetPriceBandCmd,
   SetTierFeesCmd,
+  SetWithdrawTermsCmd,
   TierChangedEv,
+  WithdrawTermsChangedEv,
 } from '../layout.js'
 import { ASSETS_MAX, TIERS_MAX } from '../limits.js'
 import { TEXT_WORDS } from '../records/fields.js'
@@ -31,6 +33,7 @@ import {
   priceIsDecimal,
   symbolIsValid,
   unitsAreValid,
+  withdrawTermsAreValid,
 } from './book/markets.js'
 import { symbolOf } from './snapshot/snapshot-format.js'
 import type { State } from './state/state.js'
@@ -58,7 +61,7 @@ export function openAccount(state: State, words: Int32Array, at: number): number
 }
 
 /** CreateAsset. Returns a Reject. */
-export function createAsset(state: State, words: Int32Array, at: number): number {
+export function createAsset(state: State, words: Int32Array, floats: Float64Array, at: number): number {
   const { markets, events } = state
   const asset = words[at + CreateAssetCmd.ASSET]!
   if (asset < 0 || asset >= ASSETS_MAX) return Reject.UnknownAsset
@@ -67,12 +70,44 @@ export function createAsset(state: State, words: Int32Array, at: number): number
   const symbol =
     length >= 1 && length <= 16 ? symbolOf(length, (word) => words[at + CreateAssetCmd.SYMBOL + word]!) : ''
   if (!symbolIsValid(symbol)) return Reject.BadMarketConfig
+  const minUnits = floats[(at >> 1) + CreateAssetCmd.WITHDRAW_MIN_F64]!
+  const feeUnits = floats[(at >> 1) + CreateAssetCmd.WITHDRAW_FEE_F64]!
+  const code = changeWithdrawTerms(state, asset, minUnits, feeUnits)
+  if (code !== Reject.None) return code
   markets.symbols[asset] = symbol
   const event = events.next(EventKind.AssetCreated, state.clock)
   events.words[event + AssetCreatedEv.ASSET] = asset
   events.words[event + AssetCreatedEv.SYMBOL_LENGTH] = length
   for (let word = 0; word < TEXT_WORDS; word++)
     events.words[event + AssetCreatedEv.SYMBOL + word] = words[at + CreateAssetCmd.SYMBOL + word]!
+  events.floats[(event >> 1) + AssetCreatedEv.WITHDRAW_MIN_F64] = minUnits
+  events.floats[(event >> 1) + AssetCreatedEv.WITHDRAW_FEE_F64] = feeUnits
+  return Reject.None
+}
+
+/** SetWithdrawTerms. What a wallet signed before stands: its fee is never above what was accepted. Returns a Reject. */
+export function setWithdrawTerms(state: State, words: Int32Array, floats: Float64Array, at: number): number {
+  const asset = words[at + SetWithdrawTermsCmd.ASSET]!
+  const minUnits = floats[(at >> 1) + SetWithdrawTermsCmd.WITHDRAW_MIN_F64]!
+  const feeUnits = floats[(at >> 1) + SetWithdrawTermsCmd.WITHDRAW_FEE_F64]!
+  if (!state.markets.hasAsset(asset)) return Reject.UnknownAsset
+  const code = changeWithdrawTerms(state, asset, minUnits, feeUnits)
+  if (code !== Reject.None) return code
+  const { events } = state
+  const event = events.next(EventKind.WithdrawTermsChanged, state.clock)
+  events.words[event + WithdrawTermsChangedEv.ASSET] = asset
+  events.floats[(event >> 1) + WithdrawTermsChangedEv.WITHDRAW_MIN_F64] = minUnits
+  events.floats[(event >> 1) + WithdrawTermsChangedEv.WITHDRAW_FEE_F64] = feeUnits
+  return Reject.None
+}
+
+/** Sets the terms, and sees to it that a fee has a row to go to. Returns a Reject. */
+function changeWithdrawTerms(state: State, asset: number, minUnits: number, feeUnits: number): number {
+  const { markets, ledger, feeAccount } = state
+  if (!withdrawTermsAreValid(minUnits, feeUnits)) return Reject.BadWithdrawTerms
+  if (feeUnits > 0 && ledger.findOrAdd(feeAccount, asset) < 0) return Reject.BalancesFull
+  markets.withdrawMin[asset] = minUnits
+  markets.withdrawFee[asset] = feeUnits
   return Reject.None
 }
 

@@ -30,6 +30,7 @@ import {
   SESSIONS_MAX,
   SESSION_LIFETIME_MS,
   SESSION_LIFETIME_MS_MAX,
+  WITHDRAW_MIN_UNITS_MAX,
 } from '../limits.js'
 import type {
   AccountFees,
@@ -57,6 +58,7 @@ import {
   setFees,
   setStatus,
   setTierFees,
+  setWithdrawTerms,
 } from './admin.js'
 import { LookAhead } from './look-ahead.js'
 import { DeadManSwitches, actIfDue, advanceTime, cancelAfter, nextDueMs } from './orders/clock.js'
@@ -72,6 +74,7 @@ import {
   priceIsDecimal,
   symbolIsValid,
   unitsAreValid,
+  withdrawTermsAreValid,
 } from './book/markets.js'
 import { deposit, transfer, withdraw, payAvailable } from './transfers.js'
 import { Protections } from './orders/protections.js'
@@ -259,13 +262,15 @@ class Core implements Engine {
       case CommandKind.SetTierFees:
         return setTierFees(state, words, at)
       case CommandKind.CreateAsset:
-        return createAsset(state, words, at)
+        return createAsset(state, words, floats, at)
       case CommandKind.CancelAfter:
         return cancelAfter(trading, state.switches, words, floats, at)
       case CommandKind.SetProtection:
         return setProtection(trading, words, floats, at)
       case CommandKind.ResetProtection:
         return resetProtection(trading, words, at)
+      case CommandKind.SetWithdrawTerms:
+        return setWithdrawTerms(state, words, floats, at)
       default:
         return Reject.UnknownCommand
     }
@@ -565,6 +570,17 @@ function applyGenesis({ ledger, markets, feeAccount }: State, genesis: GenesisCo
     markets.symbols[id] = symbol
   }
   ledger.open(feeAccount)
+  for (const { id, withdrawMinUnits = 0, withdrawFeeUnits = 0 } of genesis.assets) {
+    if (!withdrawTermsAreValid(withdrawMinUnits, withdrawFeeUnits))
+      throw new GenesisError(
+        `asset ${id}: withdrawMinUnits ${withdrawMinUnits} and withdrawFeeUnits ${withdrawFeeUnits} are not whole units, ` +
+          `the minimum at most ${WITHDRAW_MIN_UNITS_MAX} and the fee at most the minimum`,
+      )
+    if (withdrawFeeUnits > 0 && ledger.findOrAdd(feeAccount, id) < 0)
+      throw new GenesisError(`asset ${id}: no balance row is left for the fees of its withdrawals`)
+    markets.withdrawMin[id] = withdrawMinUnits
+    markets.withdrawFee[id] = withdrawFeeUnits
+  }
   for (const market of genesis.markets) {
     const { id, base, quote, lotUnits, tickUnits, makerFeePpm, takerFeePpm, bandPpm = 0, status = 0 } = market
     const wrong = (what: string): never => {

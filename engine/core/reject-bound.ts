@@ -11,7 +11,7 @@ import type { State } from './state/state.js'
 
 /** Units, or of SessionLifetimeOverLimit ms; 0 where there is no such bound. */
 export function rejectBound(state: State, words: Int32Array, at: number, code: number): number {
-  const { sessions } = state
+  const { sessions, markets } = state
   switch (code) {
     case Reject.InsufficientFunds:
       return fundsOf(state, words, at)
@@ -19,6 +19,10 @@ export function rejectBound(state: State, words: Int32Array, at: number, code: n
       return sessions.maxNotional(sessions.open)
     case Reject.SessionLifetimeOverLimit:
       return sessions.latestExpiryMs
+    case Reject.WithdrawBelowMin:
+      return markets.withdrawMin[words[at + Cmd.SUBJECT]!]!
+    case Reject.WithdrawFeeNotAccepted:
+      return markets.withdrawFee[words[at + Cmd.SUBJECT]!]!
     default:
       return 0
   }

@@ -5,6 +5,11 @@
  * cannot be kept (a table is full, a balance would reach 2^53, the asset is not listed here) must not hold up the
  * deposits behind it: it is consumed and withdrawn in the same command, so that its owner can claim it, and the
  * Withdrawn event names the reason.
+ *
+ * A withdrawal that the account's owner asks for, by his wallet or a frame, costs the asset's fee beyond its units:
+ * each one costs the operator a claim on the chain. The fee comes on top, so what arrives on the chain is what was
+ * signed, to the unit; it is never above what the owner accepted with it. What the operator takes out, forced or not,
+ * has no minimum and no fee: a request on the chain must be served in full, and nobody has signed a fee.
  * Called by engine.ts.
  */
 import { CancelReason, EventKind, Reject } from '../codes.js'
@@ -107,33 +112,62 @@ export function withdraw(state: State, words: Int32Array, floats: Float64Array, 
     state.trading.massCancels.begin(everything, state.clock[Clock.SEQ]!, asset, asked)
     return Reject.None
   }
-  if (available < asked) return Reject.InsufficientFunds
+  let fee = 0
+  if (!byOperator) {
+    const refused = checkTerms(state, asset, asked, floats[(at >> 1) + WithdrawCmd.MAX_FEE_F64]!)
+    if (refused !== Reject.None) return refused
+    fee = feeOf(state, asset)
+  }
+  if (available < asked + fee) return Reject.InsufficientFunds
   if (byWallet) ledger.accountNumbers[account * ACCOUNT_NUMBERS + AccountNumber.WITHDRAWAL_NONCE] = nonce
-  takeOut(state, row, account, asset, asked, nonce)
+  takeOut(state, row, account, asset, asked, fee, nonce)
   return Reject.None
+}
+
+/** Reject of an amount, or of the fee that goes with it, by the asset's terms; or 0. */
+function checkTerms({ markets }: State, asset: number, units: number, maxFee: number): number {
+  const code = maxFee === 0 ? Reject.None : checkUnits(maxFee)
+  if (code !== Reject.None) return code
+  if (units < markets.withdrawMin[asset]!) return Reject.WithdrawBelowMin
+  return maxFee < markets.withdrawFee[asset]! ? Reject.WithdrawFeeNotAccepted : Reject.None
+}
+
+/**
+ * Units that a withdrawal costs now: the asset's fee, or what the fee account can still hold of it, for nobody's way
+ * out may depend on that.
+ */
+function feeOf({ markets, ledger, feeAccount }: State, asset: number): number {
+  const fee = markets.withdrawFee[asset]!
+  if (fee === 0) return 0
+  const row = ledger.find(feeAccount, asset)
+  return Math.min(fee, UNITS_END - 1 - ledger.values[2 * row]! - ledger.values[2 * row + 1]!)
 }
 
 /** Pays what is available of an asset, at most `units`; returns what it paid. For forced withdrawals. */
 export function payAvailable(state: State, account: number, asset: number, units: number): number {
   const row = state.ledger.find(account, asset)
   const paid = row < 0 ? 0 : Math.min(units, state.ledger.values[2 * row]!)
-  if (paid > 0) takeOut(state, row, account, asset, paid, 0)
+  if (paid > 0) takeOut(state, row, account, asset, paid, 0, 0)
   return paid
 }
 
-/** Withdrawn; `nonce` = the wallet's, 0 when no wallet was asked. */
+/** Withdrawn, and its fee goes to the fee account; `nonce` = the wallet's, 0 when no wallet was asked. */
 function takeOut(
   state: State,
   row: number,
   account: number,
   asset: number,
   units: number,
+  fee: number,
   nonce: number,
 ): void {
-  state.ledger.values[2 * row]! -= units
-  state.ledger.changeSupply(asset, -units)
+  const { ledger } = state
+  ledger.values[2 * row]! -= units + fee
+  if (fee > 0) ledger.values[2 * ledger.find(state.feeAccount, asset)]! += fee
+  ledger.changeSupply(asset, -units)
   const event = moneyEvent(state, EventKind.Withdrawn, account, asset, units)
   state.events.floats[(event >> 1) + WithdrawnEv.NONCE_F64] = nonce
+  state.events.floats[(event >> 1) + WithdrawnEv.FEE_F64] = fee
 }
 
 /** Transfer between two accounts of the same owner. Returns a Reject. */

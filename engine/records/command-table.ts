@@ -23,6 +23,7 @@ import {
   DEADLINE_AHEAD_MS_MAX,
   EXPIRY_AHEAD_MS_MAX,
   FRAME_COMMANDS_MAX,
+  WITHDRAW_MIN_UNITS_MAX,
 } from '../limits.js'
 import {
   type Fields,
@@ -96,6 +97,9 @@ const stepsUsed = optional(
   }),
 )
 const band = { min: 0, max: BAND_PPM_MAX } as const
+const withdrawTerms = { min: 0, max: WITHDRAW_MIN_UNITS_MAX } as const
+const withdrawMin = float(12, 'units', 'least that a withdrawal takes out; 0 = no bound', withdrawTerms)
+const withdrawFee = float(14, 'units', 'that a withdrawal costs; at most the least', withdrawTerms)
 const makerFeePpm = int(8, 'ppm', 'negative = a rebate, not above what the taker pays')
 const takerFeePpm = int(9, 'ppm', '', { min: 0 })
 
@@ -184,6 +188,11 @@ export const commandTable = {
     ),
     nonce: walletNonce,
     deadlineMs: walletDeadline,
+    maxFee: optional(
+      float(10, 'units', 'fee that the owner accepts beyond the units; the operator’s own has none', {
+        min: 0,
+      }),
+    ),
   }),
   Transfer: command(CommandKind.Transfer, 'units go to another account of the same owner', {
     account,
@@ -290,6 +299,8 @@ export const commandTable = {
   CreateAsset: command(CommandKind.CreateAsset, 'a new asset', {
     asset,
     symbol: text(8, 3, '1 to 16 characters'),
+    withdrawMin: optional(withdrawMin),
+    withdrawFee: optional(withdrawFee),
   }),
   CancelAfter: ofClients(
     CommandKind.CancelAfter,
@@ -308,4 +319,9 @@ export const commandTable = {
     notionalUnits: float(6, 'quoteUnits', 'bound of quote units in the window; 0 = none'),
   }),
   ResetProtection: ofClients(CommandKind.ResetProtection, 'quoting is allowed again', { account, market }),
+  SetWithdrawTerms: command(CommandKind.SetWithdrawTerms, 'minimum and fee of withdrawals of an asset', {
+    asset,
+    withdrawMin,
+    withdrawFee,
+  }),
 } as const satisfies Record<keyof typeof CommandKind, Command<Fields>>

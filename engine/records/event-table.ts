@@ -3,7 +3,7 @@
  * The core writes every word of an event: what a kind has no field for is 0.
  */
 import { CancelReason, CommandKind, EventKind, MarketStatus, Reject } from '../codes.js'
-import { BAND_PPM_MAX } from '../limits.js'
+import { BAND_PPM_MAX, WITHDRAW_MIN_UNITS_MAX } from '../limits.js'
 import { attributes } from './command-table.js'
 import { type Fields, type Kind, bits, float, int, run, text, uint64, words } from './fields.js'
 
@@ -41,6 +41,9 @@ const described = {
   displayLots: int(14, 'lots', '0 = no iceberg', { min: 0 }),
   expiresAtMs: float(16, 'timeMs', '0 = it does not expire'),
 } as const
+const withdrawTerms = { min: 0, max: WITHDRAW_MIN_UNITS_MAX } as const
+const withdrawMin = float(16, 'units', 'least that a withdrawal takes out; 0 = no bound', withdrawTerms)
+const withdrawFee = float(18, 'units', 'that a withdrawal costs', withdrawTerms)
 const makerFeePpm = int(10, 'ppm')
 const takerFeePpm = int(11, 'ppm')
 
@@ -72,7 +75,7 @@ export const eventTable = {
     bound: float(
       18,
       'units',
-      'of InsufficientFunds: what is available, of an amend with what its order reserves; of SessionNotional: maxNotional',
+      'of InsufficientFunds: what is available, of an amend with what its order reserves; of SessionNotional: maxNotional; of WithdrawBelowMin: the minimum; of WithdrawFeeNotAccepted: the fee',
       { min: 0 },
     ),
     latestExpiryMs: float(18, 'timeMs', 'of SessionLifetimeOverLimit: the latest that is taken', {
@@ -136,6 +139,10 @@ export const eventTable = {
       'not 0: why a deposit from the chain (its Deposited stands before it) could not be kept, and goes back',
       { codes: Reject, max: Math.max(...Object.values(Reject)) },
     ),
+    fee: float(20, 'units', 'that the account paid beyond the units, to the fee account', {
+      min: 0,
+      max: WITHDRAW_MIN_UNITS_MAX,
+    }),
   }),
   Transferred: event(EventKind.Transferred, 'units went to another account of the owner', {
     account,
@@ -201,7 +208,17 @@ export const eventTable = {
     bandPpm: int(15, 'ppm', '0 = no band', { min: 0, max: BAND_PPM_MAX }),
   }),
   TierChanged: event(EventKind.TierChanged, 'an account’s fee tier', { account, tier: int(15, 'tier') }),
-  AssetCreated: event(EventKind.AssetCreated, 'an asset is there', { asset, symbol: text(8, 5) }),
+  AssetCreated: event(EventKind.AssetCreated, 'an asset is there', {
+    asset,
+    symbol: text(8, 5),
+    withdrawMin,
+    withdrawFee,
+  }),
+  WithdrawTermsChanged: event(EventKind.WithdrawTermsChanged, 'minimum and fee of withdrawals of an asset', {
+    asset,
+    withdrawMin,
+    withdrawFee,
+  }),
   CancelAfterSet: event(EventKind.CancelAfterSet, 'a dead-man switch', {
     account,
     atMs: float(16, 'timeMs', '0 = off'),

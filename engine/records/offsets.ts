@@ -159,6 +159,7 @@ export const WithdrawCmd = {
   FORCED: 8,
   NONCE_F64: 6,
   DEADLINE_MS_F64: 7,
+  MAX_FEE_F64: 5,
 } as const
 
 /** Units go to another account of the same owner. */
@@ -269,6 +270,8 @@ export const CreateAssetCmd = {
   ASSET: 2,
   SYMBOL: 8,
   SYMBOL_LENGTH: 3,
+  WITHDRAW_MIN_F64: 6,
+  WITHDRAW_FEE_F64: 7,
 } as const
 
 /** Dead-man switch: the account’s orders end unless it is renewed. */
@@ -291,6 +294,13 @@ export const SetProtectionCmd = {
 export const ResetProtectionCmd = {
   ACCOUNT: 1,
   MARKET: 2,
+} as const
+
+/** Minimum and fee of withdrawals of an asset. */
+export const SetWithdrawTermsCmd = {
+  ASSET: 2,
+  WITHDRAW_MIN_F64: 6,
+  WITHDRAW_FEE_F64: 7,
 } as const
 
 /** An order was taken. */
@@ -471,6 +481,7 @@ export const WithdrawnEv = {
   UNITS_F64: 8,
   NONCE_F64: 9,
   CODE: 7,
+  FEE_F64: 10,
 } as const
 
 /** Units went to another account of the owner. */
@@ -571,6 +582,15 @@ export const AssetCreatedEv = {
   ASSET: 1,
   SYMBOL: 8,
   SYMBOL_LENGTH: 5,
+  WITHDRAW_MIN_F64: 8,
+  WITHDRAW_FEE_F64: 9,
+} as const
+
+/** Minimum and fee of withdrawals of an asset. */
+export const WithdrawTermsChangedEv = {
+  ASSET: 1,
+  WITHDRAW_MIN_F64: 8,
+  WITHDRAW_FEE_F64: 9,
 } as const
 
 /** A dead-man switch. */

@@ -9,6 +9,7 @@ import {
   SetPriceBandCmd,
   SetProtectionCmd,
   SetTierFeesCmd,
+  SetWithdrawTermsCmd,
   TimeCmd,
   TransferCmd,
 } from '../layout.js'
@@ -266,6 +267,19 @@ export abstract class ReferenceAdmin extends ReferenceOrders {
     if (tier < 0 || tier >= TIERS_MAX) return Reject.BadTier
     owner.tier = tier
     this.emit('TierChanged', { account, tier })
+    return 0
+  }
+
+  protected setWithdrawTerms({ market: asset, floats, at }: Command): number {
+    const min = floats[at / 2 + SetWithdrawTermsCmd.WITHDRAW_MIN_F64]!
+    const fee = floats[at / 2 + SetWithdrawTermsCmd.WITHDRAW_FEE_F64]!
+    if (!this.assets.has(asset)) return Reject.UnknownAsset
+    if (!isWhole(min, 0) || !isWhole(fee, 0) || fee > min || min > 10_000_000_000)
+      return Reject.BadWithdrawTerms
+    if (fee > 0 && !this.rowsFit(this.feeAccount, asset)) return Reject.BalancesFull
+    if (fee > 0) this.makeRows(this.feeAccount, asset)
+    this.withdrawTerms.set(asset, { min, fee })
+    this.emit('WithdrawTermsChanged', { asset, withdrawMin: min, withdrawFee: fee })
     return 0
   }
 }

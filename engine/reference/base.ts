@@ -113,6 +113,8 @@ export abstract class ReferenceBase {
   readonly feeAccount: number
   readonly requireFrames: boolean
   readonly assets = new Map<number, string>()
+  /** Minimum and fee of withdrawals, by asset. */
+  readonly withdrawTerms = new Map<number, { readonly min: number; readonly fee: number }>()
   readonly markets = new Map<number, ReferenceMarket>()
   readonly accounts = new Map<number, ReferenceAccount>()
   sessions: ReferenceSession[] = []
@@ -157,7 +159,11 @@ export abstract class ReferenceBase {
     this.accountOrdersMax = options.accountOrdersMax ?? Math.max(1, Math.floor(this.ordersMax / 8))
     this.marketsMax = options.marketsMax ?? MARKETS_MAX
     this.accounts.set(this.feeAccount, new ReferenceAccount())
-    for (const { id, symbol } of genesis.assets) this.assets.set(id, symbol)
+    for (const { id, symbol, withdrawMinUnits = 0, withdrawFeeUnits = 0 } of genesis.assets) {
+      this.assets.set(id, symbol)
+      this.withdrawTerms.set(id, { min: withdrawMinUnits, fee: withdrawFeeUnits })
+      if (withdrawFeeUnits > 0) this.rows.add(`${this.feeAccount} ${id}`)
+    }
     for (const { status, bandPpm, ...config } of genesis.markets)
       this.addMarket({ ...config, status: status ?? 0, bandPpm: bandPpm ?? 0 })
   }

@@ -37,8 +37,8 @@ export function drawOptions(tape: Tape): Omit<EngineOptions, 'onEvents'> {
   }
   const genesis: GenesisConfig = {
     assets: [
-      { id: 0, symbol: 'USD' },
-      { id: 1, symbol: 'ABC' },
+      { id: 0, symbol: 'USD', ...drawTerms(tape) },
+      { id: 1, symbol: 'ABC', ...drawTerms(tape) },
       { id: 2, symbol: 'XYZ' },
     ],
     markets: [market(0, 1, 0), market(1, 2, 1)],
@@ -59,6 +59,12 @@ export function drawOptions(tape: Tape): Omit<EngineOptions, 'onEvents'> {
     marketsMax: 4,
     commandStepsMax: tape.pick([2, 3, 3, 8, 64, COMMAND_STEPS_MAX]),
   }
+}
+
+/** Minimum and fee of an asset's withdrawals, half of the time none. */
+function drawTerms(tape: Tape): { withdrawMinUnits?: number; withdrawFeeUnits?: number } {
+  if (tape.rarely(2)) return {}
+  return { withdrawMinUnits: tape.pick([1, 7, 40]), withdrawFeeUnits: tape.below(2) }
 }
 
 /**
@@ -141,7 +147,7 @@ function drawRare(
   account: number,
   market: number,
 ): void {
-  switch (tape.below(11)) {
+  switch (tape.below(12)) {
     case 0:
       commands.writeOpenAccount(words, 0, account, [tape.below(2), 0, 0, 0, 7])
       return
@@ -184,6 +190,12 @@ function drawRare(
     case 7:
       commands.writeResetProtection(words, 0, account, market)
       return
+    case 8: {
+      const minUnits = tape.pick([0, 3, 20, 20, 1e10, 1e10 + 1, 0.5])
+      const feeUnits = tape.pick([0, 0, 2, 3, 20, -1])
+      commands.writeWithdrawTerms(words, floats, 0, tape.below(4), minUnits, feeUnits)
+      return
+    }
     default:
       words.fill(0, 0, COMMAND_WORDS)
       words[0] = tape.pick([0, 99, 255, CommandKind.Time])

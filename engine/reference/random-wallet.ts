@@ -85,7 +85,9 @@ export function drawWithdraw(
     return
   }
   const units = 1 + tape.byte()
-  commands.writeWithdraw(words, floats, 0, account, tape.below(4), units, drawConsent(tape, tape.below(6)))
+  const consent = drawConsent(tape, tape.below(6))
+  const maxFee = tape.rarely(20) ? tape.pick(BAD_UNITS) : tape.pick([0, 1, 2, 5, 20])
+  commands.writeWithdraw(words, floats, 0, account, tape.below(4), units, consent, maxFee)
 }
 
 /** The header of a frame, every third of one that nobody signed: mostly of a session that lives. */

@@ -35,6 +35,8 @@ export interface RigOptions extends EngineCapacities {
   readonly markets?: readonly MarketConfig[]
   readonly feeAccount?: number
   readonly requireFrames?: boolean
+  /** Minimum and fee of withdrawals of USD. */
+  readonly terms?: readonly [withdrawMinUnits: number, withdrawFeeUnits: number]
   /** False = the reference does not know what this test is about (a capacity, a new market). */
   readonly reference?: boolean
 }
@@ -68,10 +70,14 @@ export class Rig {
   private events: Int32Array[] = []
 
   constructor(options: RigOptions = {}) {
-    const { market, markets, feeAccount, requireFrames, reference, ...capacities } = options
+    const { market, markets, feeAccount, requireFrames, terms, reference, ...capacities } = options
     const genesis: GenesisConfig = {
       assets: [
-        { id: USD, symbol: 'USD' },
+        {
+          id: USD,
+          symbol: 'USD',
+          ...(terms === undefined ? {} : { withdrawMinUnits: terms[0], withdrawFeeUnits: terms[1] }),
+        },
         { id: ABC, symbol: 'ABC' },
       ],
       markets: markets ?? [marketConfig(market)],

@@ -5,7 +5,7 @@
  * so. Used by compare.ts; in tests only.
  */
 import { CommandKind, MarketStatus, Side } from '../codes.js'
-import { EVENT_WORDS, FrameCmd, kindOf } from '../layout.js'
+import { EVENT_WORDS, FrameCmd, WithdrawCmd, kindOf } from '../layout.js'
 import { type EventRecord, readEvent } from '../records/access.js'
 import type { Engine, GenesisConfig, MarketConfig, OrderView } from '../types.js'
 import { AuditRates } from './audit-rates.js'
@@ -82,6 +82,7 @@ export class SessionAudit {
     this.ownOrder = 0
     if (!inFrame && (kind === CommandKind.Frame || kind === CommandKind.UnsignedFrame)) this.openFrame(words)
     events.forEach((event, index) => this.take(eventOf(event), index, kind, inFrame))
+    if (kind === CommandKind.Withdraw) checkWithdrawal(words, events, inFrame)
     if (inFrame) this.frameLeft--
     // Time counts its triggers anew.
     const bound = kind === CommandKind.Time ? 2 * this.stepsMax : this.stepsMax
@@ -104,6 +105,8 @@ export class SessionAudit {
         this.accounts.add(event.account)
         return this.supplied(event.account, event.asset, BigInt(event.units))
       case 'Withdrawn':
+        this.move(event.account, event.asset, -BigInt(event.fee))
+        this.move(this.feeAccount, event.asset, BigInt(event.fee))
         return this.supplied(event.account, event.asset, -BigInt(event.units))
       case 'Transferred':
         this.move(event.account, event.asset, -BigInt(event.units))
@@ -368,6 +371,18 @@ function eventOf(words: Int32Array): EventRecord {
   const event = readEvent(words, floats, 0)
   if (event === undefined) throw new Error(`audit: event ${words[0]}`)
   return event
+}
+
+/** What an owner asks for goes out whole, and costs no more than he has accepted; the operator's own costs nothing. */
+function checkWithdrawal(words: Int32Array, events: readonly Int32Array[], inFrame: boolean): void {
+  const floats = new Float64Array(words.buffer, words.byteOffset, words.length >> 1)
+  const isOwners = inFrame || ((words[0]! >>> WithdrawCmd.OPERATOR_SHIFT) & 1) === 0
+  const mayCost = isOwners ? floats[WithdrawCmd.MAX_FEE_F64]! : 0
+  for (const event of events.map(eventOf)) {
+    if (event.name !== 'Withdrawn') continue
+    must(event.fee <= mayCost, () => `a withdrawal cost ${event.fee}, accepted were ${mayCost}`)
+    must(!isOwners || event.units === floats[WithdrawCmd.UNITS_F64], () => 'another amount went out')
+  }
 }
 
 const ceiling = (millionths: bigint): bigint =>

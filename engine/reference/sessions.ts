@@ -12,6 +12,7 @@ import {
   type Command,
   type ReferenceEntry,
   type ReferenceSession,
+  END,
   isTrade,
   isWhole,
   reserveAsset,
@@ -121,9 +122,9 @@ export abstract class ReferenceSessions extends ReferenceAdmin {
     const consent = this.consent(command, owner.withdrawalNonce)
     if (consent.reject !== 0)
       return consent.reject === NONCE_USED ? Reject.WithdrawalNonceUsed : consent.reject
+    const isOperators = this.frame.left === 0 && !consent.byWallet
     const isEnough = owner.balance(asset).available >= BigInt(amount)
-    const isForced =
-      this.frame.left === 0 && !consent.byWallet && command.words[command.at + WithdrawCmd.FORCED] === 1
+    const isForced = isOperators && command.words[command.at + WithdrawCmd.FORCED] === 1
     if (isForced && !isEnough && owner.total(asset) > 0n) {
       this.massCancel({
         account,
@@ -136,10 +137,24 @@ export abstract class ReferenceSessions extends ReferenceAdmin {
       })
       return 0
     }
-    if (!isEnough) return Reject.InsufficientFunds
+    const terms = isOperators ? NO_TERMS : this.ownersTerms(command)
+    if (typeof terms === 'number') return terms
+    if (owner.balance(asset).available < BigInt(amount) + terms.fee) return Reject.InsufficientFunds
     if (consent.byWallet) owner.withdrawalNonce = consent.nonce
-    this.takeOut(account, asset, BigInt(amount), consent.nonce)
+    this.takeOut(account, asset, BigInt(amount), consent.nonce, terms.fee)
     return 0
+  }
+
+  /** The fee of an owner's withdrawal, which the fee account can hold; or why there is none. */
+  private ownersTerms({ market: asset, amount, floats, at }: Command): { readonly fee: bigint } | number {
+    const accepted = floats[at / 2 + WithdrawCmd.MAX_FEE_F64]!
+    const bad = unitsReject(accepted)
+    if (bad !== 0 && bad !== Reject.ZeroUnits) return bad
+    const { min, fee } = this.withdrawTerms.get(asset)!
+    if (amount < min) return Reject.WithdrawBelowMin
+    if (accepted < fee) return Reject.WithdrawFeeNotAccepted
+    const room = END - 1n - this.accounts.get(this.feeAccount)!.total(asset)
+    return { fee: BigInt(fee) < room ? BigInt(fee) : room }
   }
 
   protected openFrame(command: Command): number {
@@ -228,6 +243,8 @@ export abstract class ReferenceSessions extends ReferenceAdmin {
   protected boundOf(command: Command, code: number): number | bigint {
     if (code === Reject.SessionLifetimeOverLimit) return this.timeMs + this.sessionLifetimeMsMax
     if (code === Reject.SessionNotional) return this.sessionNotional
+    if (code === Reject.WithdrawBelowMin) return this.withdrawTerms.get(command.market)!.min
+    if (code === Reject.WithdrawFeeNotAccepted) return this.withdrawTerms.get(command.market)!.fee
     if (code !== Reject.InsufficientFunds) return 0
     const owner = this.accounts.get(command.account)!
     if (command.kind === CommandKind.Amend) {
@@ -286,6 +303,9 @@ export abstract class ReferenceSessions extends ReferenceAdmin {
     return nonce <= last ? NONCE_USED : 0
   }
 }
+
+/** Of the operator's own withdrawals. */
+const NO_TERMS = { fee: 0n }
 
 /** Stands for the reject of a used nonce, which approvals and withdrawals name differently. */
 const NONCE_USED = -1

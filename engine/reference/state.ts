@@ -18,6 +18,7 @@ export function referenceBody(engine: ReferenceEngine): Uint8Array {
   writeProtections(writer, engine)
   for (const market of byKey(engine.markets)) writeBooks(writer, market)
   writeJobs(writer, engine)
+  writeWithdrawTerms(writer, engine)
   writer.section(10, 0)
   return writer.finish(0)
 }
@@ -152,6 +153,19 @@ function writeJobs(writer: ByteWriter, { jobs }: ReferenceEngine): void {
     writer.int(owed?.asset ?? 0)
     writer.float(uptoId)
     writer.float(owed?.units ?? 0)
+  }
+}
+
+function writeWithdrawTerms(writer: ByteWriter, { withdrawTerms }: ReferenceEngine): void {
+  const bounded = ids(withdrawTerms).filter((asset) => withdrawTerms.get(asset)!.min > 0)
+  if (bounded.length === 0) return
+  writer.section(12, bounded.length)
+  for (const asset of bounded) {
+    const { min, fee } = withdrawTerms.get(asset)!
+    writer.int(asset)
+    writer.int(0)
+    writer.float(min)
+    writer.float(fee)
   }
 }
 

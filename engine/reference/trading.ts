@@ -159,10 +159,11 @@ export abstract class ReferenceTrading extends ReferenceBase {
     job.owed = paid === units ? undefined : { asset, units: units - paid }
   }
 
-  protected takeOut(account: number, asset: number, units: bigint, nonce: number): void {
-    this.accounts.get(account)!.balance(asset).available -= units
+  protected takeOut(account: number, asset: number, units: bigint, nonce: number, fee = 0n): void {
+    this.accounts.get(account)!.balance(asset).available -= units + fee
+    if (fee > 0n) this.accounts.get(this.feeAccount)!.balance(asset).available += fee
     this.supply.set(asset, this.supply.get(asset)! - units)
-    this.emit('Withdrawn', { asset, account, units: Number(units), nonce })
+    this.emit('Withdrawn', { asset, account, units: Number(units), nonce, fee: Number(fee) })
   }
 
   protected workOff(job: ReferenceJob): { cancelled: number; rest: boolean } {

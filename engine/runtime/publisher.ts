@@ -19,6 +19,7 @@ import {
   LevelEv,
   OrderEv,
   TransferredEv,
+  WithdrawnEv,
 } from '../layout.js'
 import { MARKETS_MAX, OUTBOUND_ANSWER_BYTES_MAX, OUTBOUND_EVENTS_MAX } from '../limits.js'
 import { OUTBOUND_HEADER_WORDS, Outbound, OutboundType } from '../messages.js'
@@ -100,7 +101,7 @@ export class Publisher {
     const { words, floats, count } = events
     for (let index = 0; index < count; index++) {
       const from = index * EVENT_WORDS
-      this.noteTouched(words, from)
+      this.noteTouched(words, floats, from)
       const to = this.nextEvent()
       for (let word = 0; word < EVENT_WORDS; word += 2)
         this.chunkFloats[(to + word) / 2] = floats[(from + word) / 2]!
@@ -204,13 +205,16 @@ export class Publisher {
     if (this.control.durableSeq >= this.lastSeq) ringDoorbell(doorbell)
   }
 
-  private noteTouched(words: Int32Array, at: number): void {
+  private noteTouched(words: Int32Array, floats: Float64Array, at: number): void {
     const kind = words[at + Ev.KIND]! & KIND_MASK
     const subject = words[at + Ev.SUBJECT]!
     const account = words[at + Ev.ACCOUNT]!
     switch (kind) {
-      case EventKind.Deposited:
       case EventKind.Withdrawn:
+        if (floats[(at >> 1) + WithdrawnEv.FEE_F64]! > 0) this.balances.add(this.feeAccount, subject)
+        this.balances.add(account, subject)
+        return
+      case EventKind.Deposited:
         this.balances.add(account, subject)
         return
       case EventKind.Transferred:

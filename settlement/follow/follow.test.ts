@@ -79,6 +79,46 @@ describe('follower', () => {
     cut.stop()
   })
 
+  test('the fee of a withdrawal stays within: the fee account gets it, and only the units go out', () => {
+    const dataDir = folder()
+    const journal = new JournalFixture(dataDir)
+    const FEE_ACCOUNT = 0
+    const paying = { deadlineMs: 1000, maxFee: 9 }
+    journal.append(
+      openAccountRecord(1, OWNER),
+      depositRecord(1, 0, 1000, 0),
+      commandRecord('SetWithdrawTerms', { asset: 0, withdrawMin: 50, withdrawFee: 7 }),
+    )
+    journal.append(
+      commandRecord('Withdraw', { account: 1, asset: 0, units: 100, nonce: 1, ...paying }),
+      commandRecord('Withdraw', { account: 1, asset: 0, units: 60, nonce: 2, ...paying }),
+      withdrawRecord(1, 0, 5),
+      // The operator takes out some of what it earned.
+      withdrawRecord(FEE_ACCOUNT, 0, 4),
+    )
+    journal.close()
+    const follower = new Follower({ dataDir })
+    follower.advance(() => false)
+    const { rows, withdrawals } = follower.close()
+    const own = indexOf(1, 0)
+    const fees = indexOf(FEE_ACCOUNT, 0)
+    expect(withdrawals).toEqual([
+      { index: own, units: 100 },
+      { index: own, units: 60 },
+      { index: own, units: 5 },
+      { index: fees, units: 4 },
+    ])
+    const deltas = new Map([...rows.indices].map((index, row) => [index, rows.deltas[row]]))
+    expect(deltas).toEqual(
+      new Map([
+        [fees, 10],
+        [own, 1000 - 107 - 67 - 5],
+      ]),
+    )
+    expect([follower.total(1, 0), follower.total(FEE_ACCOUNT, 0)]).toEqual([821, 10])
+    follower.stop()
+  })
+
   test('each fill carries the frames of both orders, partly filled ones too', () => {
     const dataDir = folder()
     writeJournal(dataDir, 3).close()

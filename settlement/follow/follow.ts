@@ -42,7 +42,7 @@ import { wordsToBytes } from '../batch/commit.js'
 import { FillLeaves } from '../batch/fills-root.js'
 import type { FollowerSnapshot } from './follow-snapshot.js'
 import { Net, assertConserved, type IndexedUnits, type QueuedUnits } from '../batch/netting.js'
-import { indexOf, type Rows } from '../batch/rows.js'
+import { assetOf, indexOf, type Rows } from '../batch/rows.js'
 
 export interface FollowOptions {
   readonly dataDir: string
@@ -368,7 +368,10 @@ export class Follower {
     if (this.isSkipping) return
     const index = indexOf(words[offset + WithdrawnEv.ACCOUNT]!, words[offset + WithdrawnEv.ASSET]!)
     const units = floats[(offset >> 1) + WithdrawnEv.UNITS_F64]!
-    this.net.add(index, -units)
+    const fee = floats[(offset >> 1) + WithdrawnEv.FEE_F64]!
+    // The fee stays within: only the units go out.
+    this.net.add(index, -units - fee)
+    if (fee > 0) this.net.add(indexOf(this.feeAccount, assetOf(index)), fee)
     this.withdrawals.push({ index, units })
   }
 

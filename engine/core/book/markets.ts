@@ -4,7 +4,14 @@
  * Called by engine.ts (administration) and trading.ts (every order).
  */
 import { MarketStatus } from '../../codes.js'
-import { ASSETS_MAX, BAND_PPM_MAX, FEE_PPM_MAX, TIERS_MAX, UNITS_END } from '../../limits.js'
+import {
+  ASSETS_MAX,
+  BAND_PPM_MAX,
+  FEE_PPM_MAX,
+  TIERS_MAX,
+  UNITS_END,
+  WITHDRAW_MIN_UNITS_MAX,
+} from '../../limits.js'
 import type { AssetConfig, MarketConfig } from '../../types.js'
 
 /** Bytes of an asset's symbol: it travels in four words of a command. */
@@ -46,6 +53,9 @@ export class Markets {
   readonly tierSet: Uint8Array
   /** Symbol of each asset; undefined = no such asset. */
   readonly symbols: (string | undefined)[] = new Array<string | undefined>(ASSETS_MAX).fill(undefined)
+  /** By asset: least units that a withdrawal takes out, and units that it costs. A fee has a row of the fee account. */
+  readonly withdrawMin = new Float64Array(ASSETS_MAX)
+  readonly withdrawFee = new Float64Array(ASSETS_MAX)
   /** Markets at or above this id were never made. */
   end = 0
 
@@ -116,7 +126,12 @@ export class Markets {
   }
 
   assetConfigs(): AssetConfig[] {
-    return this.symbols.flatMap((symbol, id) => (symbol === undefined ? [] : [{ id, symbol }]))
+    return this.symbols.flatMap((symbol, id) => {
+      if (symbol === undefined) return []
+      const withdrawMinUnits = this.withdrawMin[id]!
+      const withdrawFeeUnits = this.withdrawFee[id]!
+      return [{ id, symbol, ...(withdrawMinUnits === 0 ? {} : { withdrawMinUnits, withdrawFeeUnits }) }]
+    })
   }
 
   configs(): MarketConfig[] {
@@ -154,6 +169,17 @@ export function feesAreValid(makerPpm: number, takerPpm: number): boolean {
 
 export function bandIsValid(bandPpm: number): boolean {
   return Number.isInteger(bandPpm) && bandPpm >= 0 && bandPpm <= BAND_PPM_MAX
+}
+
+/** Whole units, and no fee above the least that is withdrawn. */
+export function withdrawTermsAreValid(minUnits: number, feeUnits: number): boolean {
+  return (
+    Number.isInteger(minUnits) &&
+    Number.isInteger(feeUnits) &&
+    feeUnits >= 0 &&
+    feeUnits <= minUnits &&
+    minUnits <= WITHDRAW_MIN_UNITS_MAX
+  )
 }
 
 /** A whole positive count of units. */

@@ -375,6 +375,87 @@ describe('what a session lets one order execute', () => {
   })
 })
 
+describe('the fee of a withdrawal', () => {
+  const setTerms = (rig: Rig, min: number, fee: number): string[] => {
+    commands.writeWithdrawTerms(rig.words, rig.floats, 0, USD, min, fee)
+    return rig.apply()
+  }
+  let nonce = 0
+  const withdraw = (
+    rig: Rig,
+    account: number,
+    units: number,
+    maxFee: number,
+    consent: commands.Consent = { nonce: ++nonce, deadlineMs: 1000 },
+  ): string[] => {
+    commands.writeWithdraw(rig.words, rig.floats, 0, account, USD, units, consent, maxFee)
+    return rig.apply()
+  }
+  /** Units and fee of the last event. */
+  const paid = (rig: Rig): (number | undefined)[] => {
+    const floats = new Float64Array(rig.records.at(-1)!.buffer)
+    return [floats[WithdrawnEv.UNITS_F64], floats[WithdrawnEv.FEE_F64]]
+  }
+
+  test('comes on top of what goes out, for the fee account, and is never above what was accepted', () => {
+    const rig = new Rig({ feeAccount: 7, terms: [50, 10] })
+    rig.deposit(1, USD, 1000)
+    expect(withdraw(rig, 1, 100, 10)).toEqual(['Withdrawn'])
+    expect([paid(rig), rig.balance(1, USD), rig.balance(7, USD)]).toEqual([[100, 10], '890/0', '10/0'])
+    setTerms(rig, 50, 4)
+    expect(withdraw(rig, 1, 50, 10)).toEqual(['Withdrawn'])
+    expect([paid(rig), rig.balance(1, USD), rig.balance(7, USD)]).toEqual([[50, 4], '836/0', '14/0'])
+    setTerms(rig, 50, 11)
+    expect(withdraw(rig, 1, 50, 10)).toEqual(['Rejected WithdrawFeeNotAccepted'])
+    rig.restore()
+    expect(withdraw(rig, 1, 49, 11)).toEqual(['Rejected WithdrawBelowMin'])
+    // All or nothing: what is left after the amount does not pay the fee.
+    expect(withdraw(rig, 1, 826, 11)).toEqual(['Rejected InsufficientFunds'])
+    expect(withdraw(rig, 1, 825, 11)).toEqual(['Withdrawn'])
+    expect([rig.balance(1, USD), rig.balance(7, USD)]).toEqual(['0/0', '25/0'])
+    // The fee account pays itself.
+    setTerms(rig, 5, 5)
+    expect(withdraw(rig, 7, 21, 5)).toEqual(['Rejected InsufficientFunds'])
+    expect(withdraw(rig, 7, 20, 5)).toEqual(['Withdrawn'])
+    expect([paid(rig), rig.balance(7, USD)]).toEqual([[20, 5], '5/0'])
+  })
+
+  test('what the operator takes out, forced or not, has neither minimum nor fee', () => {
+    const rig = new Rig({ feeAccount: 7, terms: [50, 10] })
+    rig.deposit(1, USD, 100)
+    rig.buy(1, 10, 6, 1)
+    expect(withdraw(rig, 1, 1, 0, 'operator')).toEqual(['Withdrawn'])
+    expect(paid(rig)).toEqual([1, 0])
+    expect(withdraw(rig, 1, 3, 99, 'forced')).toEqual(['Withdrawn'])
+    expect(paid(rig)).toEqual([3, 0])
+    expect(withdraw(rig, 1, 500, 0, 'forced')).toEqual(['Canceled 1 CancelAll 6', 'Withdrawn'])
+    expect([paid(rig), rig.balance(1, USD), rig.balance(7, USD)]).toEqual([[96, 0], '0/0', '0/0'])
+  })
+
+  test('a full fee account holds up nobody’s way out', () => {
+    const rig = new Rig({ feeAccount: 7, terms: [50, 10] })
+    rig.deposit(1, USD, 1000)
+    rig.deposit(7, USD, 2 ** 53 - 5)
+    expect(withdraw(rig, 1, 100, 10)).toEqual(['Withdrawn'])
+    expect([paid(rig), rig.balance(1, USD)]).toEqual([[100, 4], '896/0'])
+    expect(withdraw(rig, 1, 100, 10)).toEqual(['Withdrawn'])
+    expect([paid(rig), rig.balance(1, USD), rig.balance(7, USD)]).toEqual([
+      [100, 0],
+      '796/0',
+      `${2 ** 53 - 1}/0`,
+    ])
+  })
+
+  test('a state without terms is told as it was before there were any', () => {
+    const before = new Rig()
+    const rig = new Rig({ reference: false })
+    setTerms(rig, 5, 1)
+    expect(rig.engine.snapshot().length).toBeGreaterThan(before.engine.snapshot().length)
+    setTerms(rig, 0, 0)
+    expect(rig.engine.snapshot().length).toBe(before.engine.snapshot().length)
+  })
+})
+
 describe('a forced withdrawal', () => {
   const withdraw = (
     rig: Rig,

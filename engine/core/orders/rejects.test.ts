@@ -5,6 +5,7 @@
 import { MarketStatus, Reject, rejectNames } from '../../codes.js'
 import * as commands from '../../commands.js'
 import { ACCOUNT_ORDERS_FLOOR, SESSION_LIFETIME_MS } from '../../limits.js'
+import { createEngine } from '../engine.js'
 import {
   Attr,
   Cmd,
@@ -310,6 +311,109 @@ describe('money', () => {
     expect(withdraw(1, USD, 1, 4)).toEqual(['Rejected WithdrawalNonceUsed'])
     expect(withdraw(1, USD, 1, 6.5)).toEqual(['Rejected BadNonce'])
     expect(withdraw(1, USD, 1, 6)).toEqual(['Withdrawn'])
+  })
+
+  test('minimum and fee: each check of a withdrawal, in order', () => {
+    const rig = new Rig({ terms: [100, 10] }).fund(1)
+    rig.deposit(2, USD, 109)
+    interface Asked {
+      account: number
+      asset: number
+      units: number
+      nonce: number
+      deadlineMs: number
+      maxFee: number
+    }
+    const asked: Asked = { account: 2, asset: USD, units: 99, nonce: 1, deadlineMs: 1000, maxFee: 9 }
+    const withdraw = (change: Partial<Asked>): string[] => {
+      const { account, asset, units, nonce, deadlineMs, maxFee } = { ...asked, ...change }
+      commands.writeWithdraw(rig.words, rig.floats, 0, account, asset, units, { nonce, deadlineMs }, maxFee)
+      return rig.apply()
+    }
+    // Each row has what the rows behind it are refused for as well.
+    const rows: [string, Partial<Asked>][] = [
+      ['UnknownAsset', { asset: 5, account: 9, units: 0, deadlineMs: 0, nonce: 0, maxFee: -1 }],
+      ['UnknownAccount', { account: 9, units: 0, deadlineMs: 0, nonce: 0, maxFee: -1 }],
+      ['ZeroUnits', { units: 0, deadlineMs: 0, nonce: 0, maxFee: -1 }],
+      ['BadDeadline', { deadlineMs: 0, nonce: 0, maxFee: -1 }],
+      ['BadNonce', { nonce: 0, maxFee: -1 }],
+      ['NegativeUnits', { maxFee: -1 }],
+      ['NotAnInteger', { maxFee: 9.5 }],
+      ['NotAnInteger', { maxFee: NaN }],
+      ['UnitsOverLimit', { maxFee: 2 ** 53 }],
+      ['WithdrawBelowMin', {}],
+      ['WithdrawFeeNotAccepted', { units: 100 }],
+      ['InsufficientFunds', { units: 100, maxFee: 10 }],
+    ]
+    for (const [name, change] of rows)
+      expect([change, withdraw(change)]).toEqual([change, [`Rejected ${name}`]])
+    const bound = (): number => new Float64Array(rig.records.at(-1)!.buffer)[RejectedEv.BOUND_F64]!
+    expect(bound()).toBe(109)
+    withdraw({})
+    expect(bound()).toBe(100)
+    withdraw({ units: 100 })
+    expect(bound()).toBe(10)
+    // None of them used the nonce.
+    rig.deposit(2, USD, 1)
+    expect(withdraw({ units: 100, maxFee: 10 })).toEqual(['Withdrawn'])
+    expect(rig.balance(2, USD)).toBe('0/0')
+    expect(withdraw({ units: 1, maxFee: 0 })).toEqual(['Rejected WithdrawalNonceUsed'])
+  })
+
+  test('who sets minimum and fee of withdrawals', () => {
+    const rig = new Rig({ balancesMax: 3, reference: false })
+    const set = (asset: number, min: number, fee: number): string[] => {
+      commands.writeWithdrawTerms(rig.words, rig.floats, 0, asset, min, fee)
+      return rig.apply()
+    }
+    const bad = ['Rejected BadWithdrawTerms']
+    expect(set(5, 1, 0)).toEqual(['Rejected UnknownAsset'])
+    expect(set(-1, 1, 0)).toEqual(['Rejected UnknownAsset'])
+    for (const [min, fee] of [
+      [10 ** 10 + 1, 0],
+      [5, 6],
+      [0, 1],
+      [-1, -1],
+      [5, -1],
+      [1.5, 0],
+      [5, 0.5],
+      [NaN, 0],
+      [5, NaN],
+      [Infinity, 0],
+    ] as const)
+      expect([min, fee, set(USD, min, fee)]).toEqual([min, fee, bad])
+    expect(set(USD, 10 ** 10, 10 ** 10)).toEqual(['WithdrawTermsChanged'])
+    // A fee of an asset that the fee account never held needs a row.
+    rig.deposit(1, USD, 5)
+    rig.deposit(1, ABC, 5)
+    expect(set(ABC, 5, 1)).toEqual(['Rejected BalancesFull'])
+    expect(set(ABC, 5, 0)).toEqual(['WithdrawTermsChanged'])
+    expect(rig.engine.assets()).toEqual([
+      { id: USD, symbol: 'USD', withdrawMinUnits: 10 ** 10, withdrawFeeUnits: 10 ** 10 },
+      { id: ABC, symbol: 'ABC', withdrawMinUnits: 5, withdrawFeeUnits: 0 },
+    ])
+    commands.writeCreateAsset(rig.words, 0, 7, 'NEW', 3, 4)
+    expect(rig.apply()).toEqual(bad)
+    commands.writeCreateAsset(rig.words, 0, 7, 'NEW', 4, 0)
+    expect(rig.apply()).toEqual(['AssetCreated'])
+    rig.restore()
+    expect(rig.engine.assets()[2]).toEqual({
+      id: 7,
+      symbol: 'NEW',
+      withdrawMinUnits: 4,
+      withdrawFeeUnits: 0,
+    })
+    for (const terms of [
+      { withdrawMinUnits: 1, withdrawFeeUnits: 2 },
+      { withdrawFeeUnits: 1 },
+      { withdrawMinUnits: -1 },
+    ])
+      expect(() =>
+        createEngine({
+          genesis: { assets: [{ id: 0, symbol: 'A', ...terms }], markets: [] },
+          onEvents: () => {},
+        }),
+      ).toThrow(/asset 0: withdrawMinUnits/)
   })
 
   test('transfers stay with one owner', () => {

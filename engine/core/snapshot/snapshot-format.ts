@@ -27,6 +27,8 @@ export const Section = {
   End: 10,
   /** Mass cancels that are under way; between the books and the end. */
   MassCancels: 11,
+  /** Minimum and fee of withdrawals, of assets that have any; behind the mass cancels, left out where none has. */
+  WithdrawTerms: 12,
 } as const
 
 /** Words of a record; an order of a kind that needs extras has ORDER_EXTRA words more. */

@@ -289,7 +289,22 @@ function readBooks(reader: ByteReader, state: State): void {
   }
   readMassCancels(reader, state)
   state.trading.work.switchesDue = state.switches.due(state.clock[Clock.TIME]!) >= 0
-  expectSection(reader, Section.End)
+  let tag = reader.int()
+  if (tag === Section.WithdrawTerms) {
+    readWithdrawTerms(reader, state)
+    tag = reader.int()
+  }
+  if (tag !== Section.End) throw new SnapshotError(`section ${tag} where the end belongs`)
+}
+
+/** The rest of the section, whose tag has been read. */
+function readWithdrawTerms(reader: ByteReader, { markets }: State): void {
+  for (let count = reader.int(); count > 0; count--) {
+    const asset = reader.int()
+    reader.int()
+    markets.withdrawMin[asset] = reader.float()
+    markets.withdrawFee[asset] = reader.float()
+  }
 }
 
 /** The rest of the section, whose tag has been read. */

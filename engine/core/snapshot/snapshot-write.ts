@@ -51,6 +51,7 @@ export function captureState(state: State): Uint8Array {
   writeProtections(writer, state)
   for (let book = 0; book < state.markets.end * BOOK_KINDS; book++) writeBook(writer, state, book)
   writeMassCancels(writer, state)
+  writeWithdrawTerms(writer, state)
   writer.section(Section.End, 0)
   writer.floatAt(1, writer.length - SNAPSHOT_HEADER_BYTES)
   return writer.finish(DIGEST_BYTES)
@@ -289,5 +290,18 @@ function writeMassCancels(writer: ByteWriter, { trading }: State): void {
     writer.int(asset)
     writer.float(uptoId)
     writer.float(units)
+  }
+}
+
+/** Nothing where no asset has terms: then the state is, and hashes as, what it was before there were any. */
+function writeWithdrawTerms(writer: ByteWriter, { markets }: State): void {
+  const assets = markets.assetConfigs().filter(({ withdrawMinUnits }) => withdrawMinUnits !== undefined)
+  if (assets.length === 0) return
+  writer.section(Section.WithdrawTerms, assets.length)
+  for (const { id } of assets) {
+    writer.int(id)
+    writer.int(0)
+    writer.float(markets.withdrawMin[id]!)
+    writer.float(markets.withdrawFee[id]!)
   }
 }

@@ -110,5 +110,6 @@ export function marketPage({ markets }: State, first: number): MarketPage {
       }
       return { config, lastTicks: markets.get(config.id, Market.LAST_TICKS), tiers }
     })
-  return { rows, next: rows.length < LOAD_MARKETS_MAX ? -1 : rows.at(-1)!.config.id + 1 }
+  const next = rows.length < LOAD_MARKETS_MAX ? -1 : rows.at(-1)!.config.id + 1
+  return { rows, assets: markets.assetConfigs(), next }
 }

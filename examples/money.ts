@@ -21,8 +21,8 @@ const client = await createClient({ url, wallet, publicClient, deployment }).con
 await client.createSession({ scopes: ['read'] })
 
 // Asked for with the wallet's signature: no session key can withdraw.
-const { seq } = await client.requestWithdrawal({ asset, amount: '100' })
-console.log(`asked for 100 ${asset} (seq ${seq})`)
+const { seq, fee, total } = await client.requestWithdrawal({ asset, amount: '100', maxFee: '1' })
+console.log(`asked for 100 ${asset}, which cost ${total} with a fee of ${fee} (seq ${seq})`)
 for (let last = ''; last !== 'final'; await pause(500)) {
   const { state, claimable } = await client.withdrawalStatus({ asset, seq })
   if (state === 'unknown') throw new Error(`seq ${seq} is no withdrawal of this account`)

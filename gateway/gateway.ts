@@ -12,6 +12,7 @@ import type { WireValue } from '../sdk/wire/msgpack.js'
 import { AccountStreams } from './streams/account-streams.js'
 import { Admission } from './limits/admission.js'
 import { type Domain, createDomain } from './signatures/auth.js'
+import { AssetTerms } from './views/asset-terms.js'
 import { BalanceTable } from './views/balance-view.js'
 import { BatchList } from './views/batch-list.js'
 import { Clients } from './clients.js'
@@ -86,6 +87,7 @@ export class Gateway implements EngineLinkHandler {
   /** What the engine's state is, as its events tell: questions are answered from here. */
   readonly orders = new LiveOrders()
   readonly balances = new BalanceTable()
+  readonly assetTerms = new AssetTerms()
   readonly sessions = new SessionList()
   readonly usedNonces = new UsedNonces()
   readonly snapshots = new PagedSnapshots(() => this.publish())
@@ -291,7 +293,10 @@ export class Gateway implements EngineLinkHandler {
       this.markets.get(words[word + Ev.SUBJECT]!)?.add(words, floats, word, timeMs, fillIndex)
     } else if (kind === EventKind.MarketCreated) {
       this.addMarket(createdMarket(words, floats, word), floats[(word >> 1) + Ev.SEQ_F64]!)
-    } else sessionEvent(this, kind, words, floats, word, timeMs)
+    } else {
+      this.assetTerms.event(kind, words, floats, word)
+      sessionEvent(this, kind, words, floats, word, timeMs)
+    }
   }
 
   /** Calls `begin` when what has been told of is a whole state: at once, as a rule. */

@@ -14,6 +14,7 @@ import type { SessionList } from './sessions/session-list.js'
 import type { UsedNonces } from './frames/used-nonces.js'
 import type { Answer, EngineLink } from './link/engine-link.js'
 import type { MarketData } from './streams/market-data.js'
+import type { AssetTerms } from './views/asset-terms.js'
 import type { BalanceTable } from './views/balance-view.js'
 import type { LiveOrders } from './views/live-orders.js'
 
@@ -27,6 +28,7 @@ export interface LoadedParts {
   readonly balances: BalanceTable
   readonly orders: LiveOrders
   readonly markets: ReadonlyMap<number, MarketData>
+  readonly assetTerms: AssetTerms
   addMarket(config: MarketConfig, seq: number): MarketData
 }
 
@@ -48,8 +50,9 @@ export async function loadState(gateway: LoadedParts): Promise<number> {
     }
   })
   let from = 0
-  await loadPages<MarketPage>(gateway.link, QueryKind.MarketPage, ({ rows }, seq) => {
+  await loadPages<MarketPage>(gateway.link, QueryKind.MarketPage, ({ rows, assets }, seq) => {
     if (from === 0) from = seq
+    gateway.assetTerms.load(assets)
     for (const row of rows) {
       gateway.addMarket(row.config, seq).loadLastTicks(row.lastTicks)
       gateway.balances.loadFees(row)

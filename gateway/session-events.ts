@@ -58,6 +58,7 @@ export function sessionEvent(
         seq: floats[float + Ev.SEQ_F64]!,
         asset: words[word + WithdrawnEv.ASSET]!,
         units: floats[float + WithdrawnEv.UNITS_F64]!,
+        fee: floats[float + WithdrawnEv.FEE_F64]!,
       })
       break
     default:

@@ -232,8 +232,8 @@ export class Demo {
     const reader = createPublicClient({ chain: foundry, transport, pollingInterval: LOCAL_POLL_MS })
     const wallet = createWalletClient({ account: owner, chain: foundry, transport })
     const account = BigInt(client.session!.account)
-    const { seq } = await client.requestWithdrawal({ asset: 0, amount: WITHDRAW_AMOUNT })
-    onLine(`account ${account} asked to withdraw ${WITHDRAW_AMOUNT} USDX (seq ${seq})`)
+    const { seq, amount, fee } = await client.requestWithdrawal({ asset: 0, amount: WITHDRAW_AMOUNT })
+    onLine(`account ${account} asked to withdraw ${amount} USDX, for a fee of ${fee} (seq ${seq})`)
     const vault = { address: deployment.vault, abi: vaultAbi } as const
     while (!this.#stopped) {
       const claimable = await reader.readContract({

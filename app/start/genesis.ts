@@ -1,11 +1,15 @@
 /** What the local exchange of `glassbook start` opens with. */
 import type { GenesisConfig } from '../../engine/types.js'
 
-/** The local exchange: BTCX-USDX, 0.00001 BTCX a lot, 0.1 USDX a tick; a taker pays 0.05 %, a maker 0.01 %. */
+/**
+ * The local exchange: BTCX-USDX, 0.00001 BTCX a lot, 0.1 USDX a tick; a taker pays 0.05 %, a maker 0.01 %. A withdrawal
+ * takes out 5 USDX or 0.0001 BTCX at least, and costs 0.5 USDX or 0.00001 BTCX: about what a claim costs the operator
+ * where gas is cheap.
+ */
 export const LOCAL_GENESIS: GenesisConfig = {
   assets: [
-    { id: 0, symbol: 'USDX' },
-    { id: 1, symbol: 'BTCX' },
+    { id: 0, symbol: 'USDX', withdrawMinUnits: 5_000_000, withdrawFeeUnits: 500_000 },
+    { id: 1, symbol: 'BTCX', withdrawMinUnits: 10_000, withdrawFeeUnits: 1_000 },
   ],
   markets: [{ id: 0, base: 1, quote: 0, lotUnits: 1000, tickUnits: 1, makerFeePpm: 100, takerFeePpm: 500 }],
   feeAccount: 0,

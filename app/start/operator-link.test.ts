@@ -25,7 +25,7 @@ async function start(): Promise<{
 }> {
   const exchange = await startExchange({
     dataDir,
-    genesis: { ...LOCAL_GENESIS, capacities: { accountsMax: 4, balancesMax: 3 } },
+    genesis: { ...LOCAL_GENESIS, capacities: { accountsMax: 4, balancesMax: 4 } },
     gateways: 0,
     operators: 1,
   })
@@ -52,7 +52,7 @@ test('a deposit that full tables cannot keep is told, with whose it is, how much
   const deposits = [
     [1, 0, 1_000],
     [2, 1, 5_000],
-    // Every row of the ledger is taken: the fee account has one from the start.
+    // Every row of the ledger is taken: the fee account has two from the start.
     [3, 0, 77],
     [2, 0, 78],
     // Accounts end at 3.

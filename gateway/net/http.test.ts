@@ -455,7 +455,7 @@ describe('order entry over HTTP', () => {
 
     const deadlineMs = Date.now() + 60_000
     const deadline = BigInt(deadlineMs)
-    const withdrawal = { account: 1, asset: 1, units: 1000n, nonce: 7n, deadline }
+    const withdrawal = { account: 1, asset: 1, units: 1000n, maxFee: 0n, nonce: 7n, deadline }
     const signed = await rig.wallets[0]!.signTypedData({
       domain: WALLET_DOMAIN,
       types: walletTypes,
@@ -466,11 +466,12 @@ describe('order entry over HTTP', () => {
       1,
       1,
       1000,
+      0,
       7,
       deadlineMs,
       Buffer.from(signed.slice(2), 'hex'),
     ])
-    expect(withdrawn).toEqual({ status: 200, body: { seq: expect.any(Number) as number } })
+    expect(withdrawn).toEqual({ status: 200, body: { seq: expect.any(Number) as number, fee: 0 } })
 
     expect((await get('/v1/withdrawals/1/7')).body).toMatchObject({ state: 'taken', asset: 1, units: 1000 })
     expect((await get('/v1/nonces/1')).body).toMatchObject({ approval: session.approval, withdrawal: 7 })

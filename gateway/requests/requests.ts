@@ -363,13 +363,15 @@ export class Requests {
   }
 
   #markets(): WireValue {
+    const { assetTerms } = this.#gateway
     const { deployment } = this.#gateway.data
+    const assets = deployment.assets.map((asset) => ({ ...asset, ...assetTerms.of(asset.id) }))
     const markets = [...this.#gateway.markets.values()].map(({ config }) => config)
     return {
       chainId: deployment.chainId,
       vault: deployment.vault,
       settlement: deployment.settlement,
-      assets: deployment.assets as unknown as WireValue,
+      assets: assets as unknown as WireValue,
       markets: markets as unknown as WireValue,
     }
   }

@@ -2,9 +2,9 @@
  * Who may do what: sessions that a wallet approves and revokes, logons that the session's key signs, and
  * withdrawals, which always need the wallet itself.
  */
-import { Reject, Scope } from '../../engine/codes.js'
+import { EventKind, Reject, Scope } from '../../engine/codes.js'
 import { writeApproveSession, writeRevokeSession, writeWithdraw } from '../../engine/commands.js'
-import { COMMAND_WORDS } from '../../engine/layout.js'
+import { COMMAND_WORDS, EVENT_WORDS, Ev, WithdrawnEv, kindOf } from '../../engine/layout.js'
 import { AttachmentKind } from '../../engine/messages.js'
 import { ErrorCode, rejectToCode } from '../../sdk/wire/codes.js'
 import type { Method } from '../../sdk/wire/layout.js'
@@ -17,12 +17,14 @@ import { type SessionInfo, p256PublicKey } from '../sessions/directory.js'
 import { CROWDED_RETRY_MS } from '../limits.js'
 import { giveCommand } from './engine-requests.js'
 import type { Limits } from '../limits/client-limits.js'
+import type { Applied } from '../link/engine-link.js'
 import type { DeploymentInfo } from '../link/messages.js'
 import type { Submissions } from '../link/submissions.js'
 import type { SessionList } from '../sessions/session-list.js'
 import { type KeyCheck, type KeyChecks, crowded } from '../signatures/key-checks.js'
 import { RequestError } from '../protocol/request-error.js'
 import { type LiveSessions, stillStanding } from '../sessions/still-standing.js'
+import type { AssetTerms } from '../views/asset-terms.js'
 import type { WalletChecks, WalletMessage } from '../signatures/wallet-checks.js'
 import { type WalletWords, staleReject, walletRefusal } from './wallet-refusals.js'
 
@@ -35,6 +37,7 @@ export interface SessionParts extends LiveSessions {
   readonly keyChecks: KeyChecks
   readonly submissions: Submissions
   readonly limits: Limits
+  readonly assetTerms: AssetTerms
 }
 
 function ownerOf(gateway: SessionParts, account: number): `0x${string}` {
@@ -44,7 +47,7 @@ function ownerOf(gateway: SessionParts, account: number): `0x${string}` {
 }
 
 /** What a wallet's message says of itself. */
-type Signed = Omit<WalletWords, 'highestNonce' | 'timeMs' | 'symbol' | 'mayRead'>
+type Signed = Omit<WalletWords, 'highestNonce' | 'timeMs' | 'symbol' | 'fee' | 'mayRead'>
 type Row = 'approval' | 'withdrawal'
 
 const wordsOf = (gateway: SessionParts, row: Row, signed: Signed): WalletWords => ({
@@ -206,14 +209,14 @@ const mayRead = (gateway: SessionParts, { session }: Carrier, account: number): 
   (session.scopes & Scope.Read) !== 0 &&
   gateway.directory.isLive(session, gateway.timeMs)
 
-/** Takes units out of the account, to be claimed on-chain once their batch is proven. */
+/** Takes units out of the account, to be claimed on-chain once their batch is proven, and its fee. */
 export async function requestWithdrawal(
   gateway: SessionParts,
   carrier: Carrier,
   params: MethodParams<typeof Method.Withdraw>,
 ): Promise<WireValue> {
-  const [account, asset, units, nonce, deadlineMs, signature] = params
-  const withdrawal = { account, asset, units, nonce, deadlineMs }
+  const [account, asset, units, maxFee, nonce, deadlineMs, signature] = params
+  const withdrawal = { account, asset, units, maxFee, nonce, deadlineMs }
   await stillStanding(
     gateway,
     {},
@@ -226,10 +229,11 @@ export async function requestWithdrawal(
   )
   const records = new Int32Array(COMMAND_WORDS)
   const floats = new Float64Array(records.buffer)
-  writeWithdraw(records, floats, 0, account, asset, units, { nonce, deadlineMs })
+  writeWithdraw(records, floats, 0, account, asset, units, { nonce, deadlineMs }, maxFee)
   const refused = (reject: number, bound: number): string => {
     const words = {
       ...wordsOf(gateway, 'withdrawal', withdrawal),
+      fee: gateway.assetTerms.of(asset).withdrawFeeUnits,
       mayRead: mayRead(gateway, carrier, account),
     }
     return walletRefusal(reject, words, bound)
@@ -240,10 +244,22 @@ export async function requestWithdrawal(
     signature,
     AttachmentKind.Withdrawal,
     refused,
-    ({ firstSeq }) => ({
-      seq: firstSeq,
-    }),
+    (applied) => {
+      const fee = feeOf(applied)
+      return fee === undefined ? undefined : { seq: applied.firstSeq, fee }
+    },
   )
+}
+
+/** What the withdrawal at the message's first seq cost; the time given with the message may have paid others before it. */
+function feeOf({ words, floats, at, count, firstSeq }: Applied): number | undefined {
+  for (let word = at; word < at + count * EVENT_WORDS; word += EVENT_WORDS)
+    if (
+      kindOf(words[word + Ev.KIND]!) === EventKind.Withdrawn &&
+      floats[(word >> 1) + Ev.SEQ_F64] === firstSeq
+    )
+      return floats[(word >> 1) + WithdrawnEv.FEE_F64]!
+  return undefined
 }
 
 /** Logs a session on to a connection, whose challenge its key has signed. */

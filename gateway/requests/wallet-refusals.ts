@@ -22,6 +22,10 @@ export interface WalletWords {
   /** Of the asset, where there is such an asset. */
   readonly symbol?: string | undefined
   readonly units?: number
+  /** Units that a withdrawal's owner accepts as its fee. */
+  readonly maxFee?: number
+  /** Units that a withdrawal of the asset costs now. */
+  readonly fee?: number
   /** Who carries the message may read the account's balances: others hear of none of them. */
   readonly mayRead?: boolean
 }
@@ -53,9 +57,14 @@ const SENTENCES: Readonly<Record<number, (words: WalletWords, bound: number) => 
   [Reject.AccountSessionsFull]: ({ account }) =>
     `account ${account} has as many live sessions as it may; revoke one first`,
   [Reject.ZeroUnits]: () => 'units is 0; sign for at least 1',
-  [Reject.InsufficientFunds]: ({ account, asset, symbol, units, mayRead }, bound) => {
+  [Reject.WithdrawBelowMin]: ({ asset, symbol, units }, bound) =>
+    `units is ${units}, below ${bound}, the least of ${symbol ?? `asset ${asset}`} that a withdrawal takes out; withdraw more at once, or ask for a forced withdrawal on the chain`,
+  [Reject.WithdrawFeeNotAccepted]: ({ asset, symbol, maxFee }, bound) =>
+    `maxFee is ${maxFee}, below ${bound}, the fee of a withdrawal of ${symbol ?? `asset ${asset}`} in units; see markets, and sign for it`,
+  [Reject.InsufficientFunds]: ({ account, asset, symbol, units, fee = 0, mayRead }, bound) => {
     const what = `units of ${symbol ?? `asset ${asset}`} available`
-    const has = mayRead === true ? `${bound} ${what}, less than ${units}` : `fewer than ${units} ${what}`
+    const asked = fee === 0 ? `${units}` : `${units} and the fee of ${fee}`
+    const has = mayRead === true ? `${bound} ${what}, less than ${asked}` : `fewer than ${asked} ${what}`
     return `account ${account} has ${has}; see balances, cancel orders that reserve some, or withdraw less`
   },
 }

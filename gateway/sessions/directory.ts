@@ -91,14 +91,17 @@ export interface KnownWithdrawal {
   readonly seq: number
   readonly asset: number
   readonly units: number
+  /** What it cost beyond those. */
+  readonly fee: number
 }
 
 export interface WithdrawalState {
   readonly state: 'taken' | 'notTaken' | 'unknown'
-  /** 0 unless taken, like asset and units. */
+  /** 0 unless taken, like asset, units and fee. */
   readonly seq: number
   readonly asset: number
   readonly units: number
+  readonly fee: number
   /** Highest nonce that a withdrawal of the account has used. */
   readonly highest: number
   /** [seq, asset] of the account's withdrawals behind `recentAfter`, of its newest: every one of them. */
@@ -227,10 +230,10 @@ export class Directory {
     )
     if (known === undefined) {
       const state = nonce > (entry?.withdrawalsFrom ?? 0) ? 'notTaken' : 'unknown'
-      return { state, seq: 0, asset: 0, units: 0, highest, recent, recentAfter }
+      return { state, seq: 0, asset: 0, units: 0, fee: 0, highest, recent, recentAfter }
     }
-    const { seq, asset, units } = known
-    return { state: 'taken', seq, asset, units, highest, recent, recentAfter }
+    const { seq, asset, units, fee } = known
+    return { state: 'taken', seq, asset, units, fee, highest, recent, recentAfter }
   }
 
   #entry(account: number): AccountEntry {

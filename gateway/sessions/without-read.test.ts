@@ -92,14 +92,14 @@ async function signedFrame(session: Session, commands: WireValue[]): Promise<Wir
 async function withdrawal(): Promise<WireValue[]> {
   const nonce = (await owner.engineTime()) * 1000
   const deadlineMs = (await owner.engineTime()) + 60_000
-  const terms = { account: 1, asset: 1, units: 2 ** 52, nonce, deadlineMs }
+  const terms = { account: 1, asset: 1, units: 2 ** 52, maxFee: 0, nonce, deadlineMs }
   const unsigned = withdrawalMessage(
     createDomain(RIG_DEPLOYMENT.chainId, RIG_DEPLOYMENT.vault),
     terms,
     new Uint8Array(65),
   )
   const signature = await rig.wallets[0]!.signTypedData({ ...unsigned, types: walletTypes } as never)
-  return [1, 1, terms.units, nonce, deadlineMs, Buffer.from(signature.slice(2), 'hex')]
+  return [1, 1, terms.units, 0, nonce, deadlineMs, Buffer.from(signature.slice(2), 'hex')]
 }
 
 test('frames: the bound of InsufficientFunds is told to a session that may read, and to no other', async () => {

@@ -73,6 +73,7 @@ export interface WithdrawalMessage {
   readonly account: number
   readonly asset: number
   readonly units: number
+  readonly maxFee: number
   readonly nonce: number
   readonly deadlineMs: number
 }
@@ -116,7 +117,7 @@ export function revocationMessage(
 /** A withdrawal as its wallet signed it. */
 export function withdrawalMessage(
   domain: Domain,
-  { account, asset, units, nonce, deadlineMs }: WithdrawalMessage,
+  { account, asset, units, maxFee, nonce, deadlineMs }: WithdrawalMessage,
   signature: Uint8Array,
 ): WalletMessage {
   return {
@@ -126,6 +127,7 @@ export function withdrawalMessage(
       account,
       asset,
       units: BigInt(units),
+      maxFee: BigInt(maxFee),
       nonce: BigInt(nonce),
       deadline: BigInt(deadlineMs),
     },

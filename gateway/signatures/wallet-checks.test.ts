@@ -17,7 +17,7 @@ const wallet = privateKeyToAccount(`0x${'17'.repeat(32)}`)
 const domain = createDomain(31337, `0x${'11'.repeat(20)}`)
 
 async function signed(nonce: number): Promise<WalletMessage> {
-  const terms = { account: 1, asset: 0, units: 5, nonce, deadlineMs: 1000 }
+  const terms = { account: 1, asset: 0, units: 5, maxFee: 0, nonce, deadlineMs: 1000 }
   const unsigned = withdrawalMessage(domain, terms, new Uint8Array(65))
   const signature = await wallet.signTypedData({ ...unsigned, types: walletTypes } as never)
   return { ...unsigned, signature: Buffer.from(signature.slice(2), 'hex') }
@@ -144,11 +144,11 @@ describe('what a wallet signed comes again by whoever has seen it', () => {
     const domain = createDomain(RIG_DEPLOYMENT.chainId, RIG_DEPLOYMENT.vault)
     const unsigned = withdrawalMessage(
       domain,
-      { account: 1, asset: 0, units, nonce, deadlineMs },
+      { account: 1, asset: 0, units, maxFee: 0, nonce, deadlineMs },
       new Uint8Array(65),
     )
     const signature = await rig.wallets[0]!.signTypedData({ ...unsigned, types: walletTypes } as never)
-    return [1, 0, units, nonce, deadlineMs, Buffer.from(signature.slice(2), 'hex')]
+    return [1, 0, units, 0, nonce, deadlineMs, Buffer.from(signature.slice(2), 'hex')]
   }
 
   /** More often than the wallet's budget allows. */

@@ -191,6 +191,15 @@ export interface Deposited {
   readonly units: number
 }
 
+/** A withdrawal that the exchange took: `amount` goes out, and the account paid `total`, which is amount + fee. */
+export interface RequestedWithdrawal {
+  readonly seq: number
+  /** Decimal strings of tokens. */
+  readonly amount: string
+  readonly fee: string
+  readonly total: string
+}
+
 export interface WithdrawalStatus {
   /** What the vault holds ready for `claim`, of all withdrawals of the asset: decimal string of tokens. */
   readonly claimable: string

@@ -3,14 +3,22 @@
  * only asked or followed is client-queries.ts's.
  */
 import type { Address } from 'viem'
-import { CommandKind } from '../../engine/codes.js'
+import { CommandKind, Reject } from '../../engine/codes.js'
 import { DEADLINE_AHEAD_MS_MAX } from '../../engine/limits.js'
 import { EXPIRES_AHEAD_MS_MAX } from '../limits.js'
 import { ClientChain } from './client-chain.js'
 import { SCOPES } from './client-queries.js'
-import type { CanceledAll, ClientOptions, CommandResult, OrderResult, Session } from './client-types.js'
-import { toUnits } from '../money/units-and-atoms.js'
-import { OutcomeUnknownError, TransportError } from '../base/errors.js'
+import type {
+  CanceledAll,
+  ClientOptions,
+  CommandResult,
+  OrderResult,
+  RequestedWithdrawal,
+  Session,
+} from './client-types.js'
+import { Markets } from '../money/markets.js'
+import { fromUnits, toUnits } from '../money/units-and-atoms.js'
+import { ExchangeError, OutcomeUnknownError, TransportError } from '../base/errors.js'
 import { readResults } from './frame-sender.js'
 import {
   type Check,
@@ -44,8 +52,9 @@ import { checkCommands } from '../money/raw-commands.js'
 import { type SessionKey, createSessionKey, isSessionKey } from './session-key.js'
 import { unknownResults } from './unknown-outcomes.js'
 import { walletOf } from './wallet.js'
-import { WalletMessages } from './wallet-messages.js'
+import { type TakenWithdrawal, WalletMessages } from './wallet-messages.js'
 import { packJson } from '../wire/codec.js'
+import { rejectToCode } from '../wire/codes.js'
 import {
   type AmendCommand,
   type CancelCommand,
@@ -346,22 +355,58 @@ export class Client extends ClientChain {
 
   /**
    * Asks for a withdrawal of `amount` (decimal string of tokens, or bigint of atoms), signed by the
-   * wallet. It becomes claimable on-chain once its batch is proven.
+   * wallet. All of it becomes claimable on-chain once its batch is proven; the asset's fee comes on top. The wallet
+   * signs for `maxFee`, or where that is not given for the fee that the exchange names now; more is never taken.
+   * @throws ExchangeError (WithdrawBelowMin, WithdrawFeeNotAccepted) before the wallet is asked when the amount is below
+   * the asset's minimum, or its fee above `maxFee`.
    * @throws OutcomeUnknownError when the connection breaks before the answer; its `outcome` finds out by the
-   * withdrawal's nonce: { seq }, or it rejects with NotTaken (never taken, and never will be), OutcomeUnknown
+   * withdrawal's nonce: the same, or it rejects with NotTaken (never taken, and never will be), OutcomeUnknown
    * (the exchange tells no more), or what the exchange refuses it for.
    */
   async requestWithdrawal(options: {
     readonly asset: number | string
     readonly amount: string | bigint
+    readonly maxFee?: string | bigint
     readonly account?: number
-  }): Promise<{ seq: number }> {
-    const checks = { asset: isIdOrSymbol, amount: isAmount, account: isAccount }
+  }): Promise<RequestedWithdrawal> {
+    const checks = { asset: isIdOrSymbol, amount: isAmount, maxFee: isAmount, account: isAccount }
     checkFields('requestWithdrawal', options, checks, ['asset', 'amount'])
     const asset = await this.namedAsset(options.asset)
     const units = toUnits(options.amount, asset)
     const account = options.account ?? (await this.ownAccount())
-    return this.#walletMessages.withdraw(account, asset.id, units)
+    const { id } = asset
+    // The terms may have changed since the connect; of the scale only `asset` was compared with what is pinned.
+    const { withdrawMinUnits, withdrawFeeUnits } = new Markets(await this.call(Method.Markets, [])).asset(id)
+    const maxFee = options.maxFee === undefined ? withdrawFeeUnits : toUnits(options.maxFee, asset)
+    const refuse = (reject: Reject, message: string): never => {
+      throw new ExchangeError(`${message}; nothing was signed`, { code: rejectToCode(reject) })
+    }
+    const named = (value: number): string => `${fromUnits(value, asset)} ${asset.symbol}`
+    if (units < withdrawMinUnits)
+      refuse(
+        Reject.WithdrawBelowMin,
+        `amount is ${named(units)}, and a withdrawal takes out at least ${named(withdrawMinUnits)}`,
+      )
+    if (maxFee < withdrawFeeUnits)
+      refuse(
+        Reject.WithdrawFeeNotAccepted,
+        `maxFee is ${named(maxFee)}, and a withdrawal costs ${named(withdrawFeeUnits)}`,
+      )
+    const requested = ({ seq, fee }: TakenWithdrawal): RequestedWithdrawal => ({
+      seq,
+      amount: fromUnits(units, asset),
+      fee: fromUnits(fee, asset),
+      total: fromUnits(units + fee, asset),
+    })
+    try {
+      return requested(await this.#walletMessages.withdraw(account, id, units, maxFee))
+    } catch (error) {
+      if (error instanceof OutcomeUnknownError) {
+        error.outcome = (error.outcome as Promise<TakenWithdrawal>).then(requested)
+        error.outcome.catch(() => {})
+      }
+      throw error
+    }
   }
 }
 

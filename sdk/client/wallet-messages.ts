@@ -138,21 +138,22 @@ export class WalletMessages {
   }
 
   /**
-   * Asks for a withdrawal. @throws OutcomeUnknownError when the connection breaks before the answer; its
-   * `outcome` asks for it by its nonce: the seq, or it rejects with NotTaken (it was not taken and never
+   * Asks for a withdrawal that costs at most `maxFee` beyond its units. @throws OutcomeUnknownError when the connection breaks before the answer; its
+   * `outcome` asks for it by its nonce: what was taken, or it rejects with NotTaken (it was not taken and never
    * will be), OutcomeUnknown (the exchange tells no more), or what the exchange refuses it for.
    */
-  async withdraw(account: number, asset: number, units: number): Promise<{ seq: number }> {
+  async withdraw(account: number, asset: number, units: number, maxFee: number): Promise<TakenWithdrawal> {
     const wallet = await this.#line.signed(walletOf(this.#line.wallet))
     return this.#signUntilTaken(this.#withdrawals, account, async ({ nonce, deadlineMs }) => {
       const signature = await this.#sign(wallet, 'Withdraw', {
         account,
         asset,
         units: BigInt(units),
+        maxFee: BigInt(maxFee),
         nonce: BigInt(nonce),
         deadline: BigInt(deadlineMs),
       })
-      const request = { account, asset, units, nonce, deadlineMs, signature }
+      const request = { account, asset, units, maxFee, nonce, deadlineMs, signature }
       try {
         return await this.#sendWithdrawal(request)
       } catch (error) {
@@ -165,14 +166,16 @@ export class WalletMessages {
     })
   }
 
-  async #sendWithdrawal(request: SignedWithdrawal): Promise<{ seq: number }> {
-    const { account, asset, units, nonce, deadlineMs, signature } = request
-    const params = [account, asset, units, nonce, deadlineMs, signature]
-    const answer = await this.#line.call(Method.Withdraw, params, { command: true })
-    return { seq: readSafeInt(readObject(answer, 'withdrawal')['seq'], 'seq') }
+  async #sendWithdrawal(request: SignedWithdrawal): Promise<TakenWithdrawal> {
+    const { account, asset, units, maxFee, nonce, deadlineMs, signature } = request
+    const params = [account, asset, units, maxFee, nonce, deadlineMs, signature]
+    return takenOf(
+      readObject(await this.#line.call(Method.Withdraw, params, { command: true }), 'withdrawal'),
+      request,
+    )
   }
 
-  async #withdrawalOutcome(request: SignedWithdrawal): Promise<{ seq: number }> {
+  async #withdrawalOutcome(request: SignedWithdrawal): Promise<TakenWithdrawal> {
     const { account, asset, units, nonce, deadlineMs } = request
     for (;;) {
       await this.#line.whenOpen()
@@ -181,7 +184,7 @@ export class WalletMessages {
         if (told['state'] === 'taken') {
           // Another program of this wallet may have used the same nonce.
           if (told['asset'] !== asset || told['units'] !== units) throw notTaken()
-          return { seq: readSafeInt(told['seq'], 'seq') }
+          return takenOf(told, request)
         }
         if (told['state'] !== 'notTaken') throw noLongerTold()
         const isOver =
@@ -258,10 +261,32 @@ export class WalletMessages {
   }
 }
 
+/** A withdrawal that the exchange took; `fee` = the units that the account paid for it beyond its own. */
+export interface TakenWithdrawal {
+  readonly seq: number
+  readonly fee: number
+}
+
+/** @throws ExchangeError when it cost more than was signed. */
+function takenOf(
+  told: Readonly<Record<string, WireValue | undefined>>,
+  { maxFee }: SignedWithdrawal,
+): TakenWithdrawal {
+  const seq = readSafeInt(told['seq'], 'seq')
+  const fee = readSafeInt(told['fee'], 'fee')
+  if (fee > maxFee)
+    throw new ExchangeError(
+      `the exchange took a fee of ${fee} units for withdrawal ${seq}, and ${maxFee} were signed; keep both, and do not trust the exchange`,
+      { code: ErrorCode.BadSignature },
+    )
+  return { seq, fee }
+}
+
 interface SignedWithdrawal {
   readonly account: number
   readonly asset: number
   readonly units: number
+  readonly maxFee: number
   readonly nonce: number
   readonly deadlineMs: number
   readonly signature: Uint8Array

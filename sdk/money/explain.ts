@@ -206,6 +206,12 @@ const REJECTS: Readonly<Record<number, (command: Fields, at?: Market, bound?: nu
     `the account has ${MASS_CANCELS_OF_ACCOUNT} mass cancels under way, the most that it may; wait until one has ended`,
   [Reject.TriggersPending]: (c, at) =>
     `trades of before have reached ${of(c, 'triggerTicks', at)}, and ${market(c)} is still firing their triggers; nothing was done: send it again`,
+  [Reject.WithdrawBelowMin]: () =>
+    'the amount is below the least of the asset that a withdrawal takes out; see client.markets.assets, and withdraw more at once',
+  [Reject.WithdrawFeeNotAccepted]: () =>
+    'the fee of a withdrawal of the asset is above maxFee; see client.markets.assets, and sign for it',
+  [Reject.BadWithdrawTerms]: () =>
+    'minimum and fee of withdrawals are whole units, and the fee is at most the minimum; only the operator sets them',
   [Reject.WithdrawalForced]: () =>
     'a withdrawal that was forced on the chain is being paid; it takes a moment, then the account may trade again',
 }

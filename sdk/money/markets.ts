@@ -15,6 +15,9 @@ export interface Asset extends AssetScale {
   readonly id: number
   readonly symbol: string
   readonly token: `0x${string}`
+  /** As they were at the last connect, in units: the least that a withdrawal takes out, and what it costs beyond that. */
+  readonly withdrawMinUnits: number
+  readonly withdrawFeeUnits: number
 }
 
 export interface Market extends MarketScale {
@@ -42,6 +45,8 @@ export class Markets {
         token: readString(asset['token'], 'token') as `0x${string}`,
         decimals: readSafeInt(asset['decimals'], 'decimals'),
         unitAtoms: BigInt(readString(asset['unitAtoms'], 'unitAtoms')),
+        withdrawMinUnits: readSafeInt(asset['withdrawMinUnits'] ?? 0, 'withdrawMinUnits'),
+        withdrawFeeUnits: readSafeInt(asset['withdrawFeeUnits'] ?? 0, 'withdrawFeeUnits'),
       }
     })
     this.markets = readArray(body['markets'], 'markets', 0, MARKETS_MAX).map((value) => {

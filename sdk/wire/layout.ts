@@ -99,7 +99,7 @@ export const Method = {
   Ticker: 'ticker',
   /** [account, asset, units, nonce, deadlineMs, wallet signature (65 bytes)] -> {seq} */
   Withdraw: 'withdraw',
-  /** [account, nonce] -> {state, seq, asset, units, highest, timeMs}: what became of a withdrawal whose answer was lost */
+  /** [account, nonce] -> {state, seq, asset, units, fee, highest, timeMs}: what became of a withdrawal whose answer was lost */
   Withdrawal: 'withdrawal',
   /** [account, asset, batch?] -> balance proof */
   Proof: 'proof',

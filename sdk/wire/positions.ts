@@ -234,7 +234,7 @@ export const paramNames: Readonly<Record<Method, readonly string[]>> = {
   [Method.Trades]: ['market', 'limit'],
   [Method.Candles]: ['market', 'interval', 'limit'],
   [Method.Ticker]: ['market'],
-  [Method.Withdraw]: ['account', 'asset', 'units', 'nonce', 'deadlineMs', 'signature'],
+  [Method.Withdraw]: ['account', 'asset', 'units', 'maxFee', 'nonce', 'deadlineMs', 'signature'],
   [Method.Withdrawal]: ['account', 'nonce'],
   [Method.Proof]: ['account', 'asset', 'batch'],
   [Method.FillProof]: ['seq', 'index'],

@@ -273,7 +273,17 @@ export const methods = {
       chainId: int,
       vault: text,
       settlement: text,
-      assets: z.array(z.strictObject({ id: int, symbol: text, token: text, decimals: int, unitAtoms: text })),
+      assets: z.array(
+        z.strictObject({
+          id: int,
+          symbol: text,
+          token: text,
+          decimals: int,
+          unitAtoms: text,
+          withdrawMinUnits: int.describe('least units that a withdrawal takes out; 0 = no bound'),
+          withdrawFeeUnits: int.describe('units that a withdrawal costs beyond those'),
+        }),
+      ),
       markets: z.array(
         z.strictObject({
           id: int,
@@ -491,15 +501,18 @@ export const methods = {
     z.tuple([
       account,
       asset,
-      whole('units'),
+      whole('units that go out'),
+      whole(
+        'units accepted as its fee, beyond those that go out: the asset’s fee is taken, and never more than this',
+      ),
       walletNonce('withdrawal nonce: above every one of the account’s withdrawals'),
       deadline,
       walletSignature,
     ]),
-    z.strictObject({ seq: int }),
+    z.strictObject({ seq: int, fee: int }),
     0,
     50,
-    'Asks for a withdrawal; it becomes claimable on-chain once its batch is proven.',
+    'Asks for a withdrawal; its units become claimable on-chain once its batch is proven. The account pays units + fee.',
   ),
   [Method.Withdrawal]: method(
     z.tuple([account, walletNonce('nonce of the withdrawal')]),
@@ -508,6 +521,7 @@ export const methods = {
       seq: int,
       asset: int,
       units: int,
+      fee: int,
       highest: int,
       recent: z.array(z.tuple([int, int])),
       recentAfter: int,
@@ -515,7 +529,7 @@ export const methods = {
     }),
     0,
     2,
-    'What became of a withdrawal, by its nonce; seq, asset and units are 0 unless it was taken. One that was not taken may still be, until its deadline is before `timeMs` or a later nonce was used (`highest`). Unknown: it is older than what is kept. `recent`: [seq, asset] of every withdrawal of the account behind the seq `recentAfter`; which there were up to it, nobody tells any more.',
+    'What became of a withdrawal, by its nonce; seq, asset, units and fee are 0 unless it was taken. One that was not taken may still be, until its deadline is before `timeMs` or a later nonce was used (`highest`). Unknown: it is older than what is kept. `recent`: [seq, asset] of every withdrawal of the account behind the seq `recentAfter`; which there were up to it, nobody tells any more.',
   ),
   [Method.Proof]: method(
     z.tuple([account, asset, whole('batch; the last one on the chain when absent or 0').optional()]),

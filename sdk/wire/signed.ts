@@ -181,6 +181,7 @@ export function walletDomain(chainId: number, vault: `0x${string}`) {
 
 /**
  * EIP-712 types. Amounts are units; times are milliseconds of engine time; `publicKey` is SEC1 compressed P-256;
+ * `maxFee` bounds, in units of the asset, what a withdrawal costs beyond its units;
  * `maxNotional` bounds, in quote units, what one order may execute over its life, on either side, 0 = no bound.
  * Nonces are from 1 to (engine time + a day) * 1000 and only grow: approvals and revocations of an account share
  * one row of them, withdrawals have another. A message is refused after its deadline, and when that is more than
@@ -206,6 +207,7 @@ export const walletTypes = {
     { name: 'account', type: 'uint32' },
     { name: 'asset', type: 'uint32' },
     { name: 'units', type: 'uint64' },
+    { name: 'maxFee', type: 'uint64' },
     { name: 'nonce', type: 'uint64' },
     { name: 'deadline', type: 'uint64' },
   ],

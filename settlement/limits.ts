@@ -48,6 +48,9 @@ export const HASH_JOBS_A_TURN = 64
 export const HASH_JOBS_MAX = 1 << 16
 /** Fewer jobs than this are not worth waking a thread for. */
 export const HASH_JOBS_MIN = 256
+/** The same of families of a quad tree, whose page has some thousand nodes in a dozen lists. */
+export const FAMILIES_A_TURN = 16
+export const FAMILIES_MIN = 64
 /** Hash threads that have room in a tree's memory, the owner among them; pages of it of 64 KiB: 1 GiB of nodes and scratch. */
 export const TREE_THREADS_MAX = 16
 export const TREE_PAGES_MAX = 16384
@@ -186,6 +189,7 @@ assert(FINAL_STEPS_MAX <= CHANGES_KEPT, 'changes stay of every batch that can st
 assert(CHANGES_KEPT <= RECENT_BATCHES, 'a batch whose changes stay is in memory')
 assert(HASH_THREADS_MAX <= TREE_THREADS_MAX, 'every hash thread has room in the tree’s memory')
 assert(HASH_JOBS_A_TURN <= HASH_JOBS_MIN, 'what wakes a thread is a turn of work')
+assert(FAMILIES_A_TURN <= FAMILIES_MIN, 'what wakes a thread is a turn of families')
 assert(
   SEND_POLL_MS <= SEND_RETRY_MS_MAX && POST_PAUSE_MS <= POST_PAUSE_MS_MAX,
   'the first pause is not the longest',

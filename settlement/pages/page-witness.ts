@@ -10,7 +10,7 @@
 import type { PublicInputs } from '../batch/commit.js'
 import type { DensePageJob, ListPageJob, PageJob, PagePublicInputs } from '../page-prover/page-job.js'
 import { LEAF_LANES, unpackLeaf } from '../quad-tree/leaf.js'
-import { CHILDREN } from '../quad-tree/quad-nodes.js'
+import { CHILDREN } from '../quad-tree/element.js'
 import { FIRST_LEAF_KEY } from '../quad-tree/quad-tree.js'
 import type { Circuit } from './cutting.js'
 import { packedDelta, type LeafRows } from './leaf-rows.js'

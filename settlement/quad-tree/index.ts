@@ -15,6 +15,7 @@
  * the changes of the pages behind it; new values from `valueAfter`. Both are right at any later time.
  */
 export * from './leaf.js'
+export { CHILDREN } from './element.js'
 export { hashFamily } from './poseidon2.js'
 export { QuadTreeFull } from './quad-nodes.js'
 export * from './quad-tree.js'

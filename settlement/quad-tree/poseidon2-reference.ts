@@ -38,3 +38,7 @@ export function permuteReference(input: readonly bigint[]): bigint[] {
   outerRounds(OUTER_ROUNDS / 2, OUTER_ROUNDS)
   return state
 }
+
+/** The node over four children: P(a, b, c, d)[0] + a. */
+export const nodeReference = (children: readonly bigint[]): bigint =>
+  (permuteReference(children)[0]! + children[0]!) % R

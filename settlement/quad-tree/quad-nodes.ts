@@ -6,41 +6,25 @@
  * Invariant: a family that is kept has its place for good; memory grows by pages and is never moved. A family that is
  * not kept stands for four empty roots of its children's height.
  */
-import { TREE_PAGES_MAX } from '../limits.js'
-import { R } from '../tree/field.js'
-import { permuteReference } from './poseidon2-reference.js'
+import { FAMILIES_MIN, TREE_PAGES_MAX, TREE_THREADS_MAX } from '../limits.js'
+import { ELEMENT_WORDS, FAMILY_SIZE, FAMILY_WORDS, writeElement } from './element.js'
+import { JOB_SIZE, familyHash, type HashJobs } from './family-hash.js'
+import { FamilyPool } from './family-pool.js'
+import { HASH_SCRATCH } from './poseidon2-wasm.js'
 
-export const ELEMENT_WORDS = 8
-export const ELEMENT_SIZE = ELEMENT_WORDS * 4
-export const CHILDREN = 4
-export const FAMILY_WORDS = CHILDREN * ELEMENT_WORDS
-export const FAMILY_SIZE = CHILDREN * ELEMENT_SIZE
 const PAGE_BYTES = 65536
 const GROW_PAGES = 16
 const INITIAL_TABLE = 4096
+const LIMITS = { minPages: GROW_PAGES, maxPages: TREE_PAGES_MAX, isShared: true }
+/** Behind the threads' scratch. */
+const NODES_AT = HASH_SCRATCH * TREE_THREADS_MAX
+const FAMILIES_END = (TREE_PAGES_MAX * PAGE_BYTES - NODES_AT) / FAMILY_SIZE
 
 /** The tree has more nodes than the memory's bound. */
 export class QuadTreeFull extends Error {
   override readonly name = 'QuadTreeFull'
   constructor() {
-    super(`tree: more than ${(TREE_PAGES_MAX * PAGE_BYTES) / FAMILY_SIZE} families of nodes`)
-  }
-}
-
-/** The element at word `at`. */
-export function readElement(words: Uint32Array, at: number): bigint {
-  let value = 0n
-  for (let word = ELEMENT_WORDS - 1; word >= 0; word--) value = (value << 32n) | BigInt(words[at + word]!)
-  return value
-}
-
-/** Writes a canonical element at word `at`. */
-export function writeElement(words: Uint32Array, at: number, value: bigint): void {
-  if (value < 0n || value >= R) throw new RangeError(`node: ${value} is not in 0 .. R - 1`)
-  let rest = value
-  for (let word = 0; word < ELEMENT_WORDS; word++) {
-    words[at + word] = Number(rest & 0xffffffffn)
-    rest >>= 32n
+    super(`tree: more than ${FAMILIES_END} families of nodes`)
   }
 }
 
@@ -56,11 +40,23 @@ export class QuadNodes {
   /** Element h: root of a subtree of height h whose leaves are all 0. */
   private readonly empties: Uint32Array
 
-  /** `emptyRoots`: the same, up to the root's height. */
-  constructor(emptyRoots: readonly bigint[]) {
+  private readonly hashJobs: HashJobs
+  private pool: FamilyPool | undefined
+
+  /**
+   * `emptyRoots`: the same, up to the root's height. `threads` hash long lists, the caller among them; they start with
+   * the first one.
+   */
+  constructor(
+    emptyRoots: readonly bigint[],
+    private readonly threads = 1,
+  ) {
+    if (!(Number.isInteger(threads) && threads >= 1 && threads <= TREE_THREADS_MAX))
+      throw new RangeError(`tree: ${threads} threads, 1 to ${TREE_THREADS_MAX}`)
     this.empties = new Uint32Array(emptyRoots.length * ELEMENT_WORDS)
     emptyRoots.forEach((root, height) => writeElement(this.empties, height * ELEMENT_WORDS, root))
     this.memory = new WebAssembly.Memory({ initial: GROW_PAGES, maximum: TREE_PAGES_MAX, shared: true })
+    this.hashJobs = familyHash(this.memory, LIMITS, 0)
     this.words = new Uint32Array(this.memory.buffer)
     this.ensure(0, emptyRoots.length - 1)
   }
@@ -74,7 +70,7 @@ export class QuadNodes {
   familyAt(key: number): number {
     const { keys, mask } = this
     for (let at = tableAt(key) & mask; ; at = (at + 1) & mask) {
-      if (keys[at] === key) return this.places[at]! * FAMILY_WORDS
+      if (keys[at] === key) return wordOf(this.places[at]!)
       if (keys[at] === -1) return -1
     }
   }
@@ -83,35 +79,38 @@ export class QuadNodes {
   ensure(key: number, height: number): number {
     const { keys, mask } = this
     let at = tableAt(key) & mask
-    for (; keys[at] !== -1; at = (at + 1) & mask) if (keys[at] === key) return this.places[at]! * FAMILY_WORDS
+    for (; keys[at] !== -1; at = (at + 1) & mask) if (keys[at] === key) return wordOf(this.places[at]!)
     const place = this.kept
-    if ((place + 1) * FAMILY_WORDS > this.words.length) this.grow()
+    const start = wordOf(place)
+    if (start + FAMILY_WORDS > this.words.length) this.grow()
     this.kept++
     for (let word = 0; word < FAMILY_WORDS; word++)
-      this.words[place * FAMILY_WORDS + word] =
-        this.empties[height * ELEMENT_WORDS + (word & (ELEMENT_WORDS - 1))]!
+      this.words[start + word] = this.empties[height * ELEMENT_WORDS + (word & (ELEMENT_WORDS - 1))]!
     keys[at] = key
     this.places[at] = place
     if (this.kept * 2 > mask) this.rehash()
-    return place * FAMILY_WORDS
+    return start
   }
 
-  /** jobs: pairs of words (family, node): node = P(family)[0] + the family's first. No job reads what another writes. */
+  /** Does the jobs of a list (family-hash.ts), of which none reads what another writes. */
   hash(jobs: Int32Array): void {
-    const { words } = this
-    for (let at = 0; at < jobs.length; at += 2) {
-      const family = jobs[at]!
-      const children = Array.from({ length: CHILDREN }, (_, child) =>
-        readElement(words, family + child * ELEMENT_WORDS),
-      )
-      writeElement(words, jobs[at + 1]!, (permuteReference(children)[0]! + children[0]!) % R)
-    }
+    if (this.threads > 1 && jobs.length >= FAMILIES_MIN * JOB_SIZE) {
+      const scratchAt = Array.from({ length: this.threads - 1 }, (_, index) => (index + 1) * HASH_SCRATCH)
+      this.pool ??= new FamilyPool(this.memory, LIMITS, scratchAt, this.hashJobs)
+      this.pool.run(jobs)
+    } else this.hashJobs(jobs, 0, jobs.length / JOB_SIZE)
+  }
+
+  /** Ends the hash threads, if any were started. */
+  async close(): Promise<void> {
+    await this.pool?.close()
+    this.pool = undefined
   }
 
   /** Calls `visit` for every family that is kept, with its word, in no order that matters. */
   forEach(visit: (key: number, at: number) => void): void {
     for (let at = 0; at < this.keys.length; at++)
-      if (this.keys[at] !== -1) visit(this.keys[at]!, this.places[at]! * FAMILY_WORDS)
+      if (this.keys[at] !== -1) visit(this.keys[at]!, wordOf(this.places[at]!))
   }
 
   private grow(): void {
@@ -139,3 +138,4 @@ export class QuadNodes {
 }
 
 const tableAt = (key: number): number => Math.imul(key, 0x9e3779b1) >>> 5
+const wordOf = (place: number): number => NODES_AT / 4 + place * FAMILY_WORDS

@@ -255,3 +255,22 @@ describe('quad tree', () => {
     expect(verifyLeafProof(proof, root + 1n)).toBe(false)
   })
 })
+
+describe('hash threads', () => {
+  test('three threads give the root and the changes that one gives', async () => {
+    const [one, three] = [new QuadTree(), new QuadTree(3)]
+    for (const factor of [1, 2]) {
+      const rows: Row[] = Array.from({ length: 500 }, (_, at) => [at * 37, [at * factor + 1, 0, 7, 0]])
+      expect(three.update(rowsOf(rows))).toEqual(one.update(rowsOf(rows)))
+    }
+    expect(three.root).toBe(one.root)
+    await three.close()
+    // Threads start again when there is work.
+    const row: Row[] = Array.from({ length: 100 }, (_, at) => [at, [1, 0, 0, 0]])
+    three.update(rowsOf(row))
+    one.update(rowsOf(row))
+    expect(three.root).toBe(one.root)
+    await three.close()
+    for (const threads of [0, 1.5, 17]) expect(() => new QuadTree(threads)).toThrow(RangeError)
+  })
+})

@@ -8,9 +8,10 @@
  */
 import { ACCOUNT_BITS, ASSET_BITS, UNITS_END } from '../../engine/limits.js'
 import { R } from '../tree/field.js'
+import { CHILDREN, ELEMENT_SIZE, ELEMENT_WORDS, FAMILY_WORDS, readElement } from './element.js'
 import { LEAF_LANES, packLeaf, readBalance, unpackLeaf, writeLeaf, type LeafBalances } from './leaf.js'
 import { hashFamily } from './poseidon2.js'
-import { CHILDREN, ELEMENT_SIZE, ELEMENT_WORDS, FAMILY_WORDS, QuadNodes, readElement } from './quad-nodes.js'
+import { QuadNodes } from './quad-nodes.js'
 import { valueBefore, type TreeChanges } from './tree-changes.js'
 
 /** Bits of a leaf index: account and group of four assets. */
@@ -65,7 +66,17 @@ export class RowError extends Error {
 }
 
 export class QuadTree {
-  private readonly nodes = new QuadNodes(emptyQuadRoots)
+  private readonly nodes: QuadNodes
+
+  /** `threads` hash long lists of nodes side by side, the caller's among them. */
+  constructor(threads = 1) {
+    this.nodes = new QuadNodes(emptyQuadRoots, threads)
+  }
+
+  /** Ends the hash threads. */
+  close(): Promise<void> {
+    return this.nodes.close()
+  }
 
   get root(): bigint {
     return this.node(1)

@@ -2,7 +2,7 @@
  * What one update changed in the state tree: each touched node with its value before and after. A batch is applied
  * page by page, and its pages' changes together give the tree as it was before any of them.
  */
-import { ELEMENT_SIZE, ELEMENT_WORDS, readElement } from './quad-nodes.js'
+import { ELEMENT_SIZE, ELEMENT_WORDS, readElement } from './element.js'
 
 export interface TreeChanges {
   /** Ascending: the root first, the leaves last. None when nothing changed. */

@@ -1,10 +1,27 @@
 /**
- * A small WebAssembly assembler: functions over i32 parameters and i64 locals, one imported memory, direct
- * calls, one loop form. Writes the binary format of the WebAssembly core specification, version 1.
- * Used by poseidon-wasm.ts, so that the hash's machine code has no build step and no opaque bytes.
+ * A small WebAssembly assembler: functions over i32 parameters and locals of i32, i64 and v128, one imported memory,
+ * direct calls, one loop form. Writes the binary format of the WebAssembly core specification, version 1, and the
+ * vector instructions of version 2. Used by poseidon-wasm.ts and quad-tree/poseidon2-wasm.ts, so that the hashes'
+ * machine code has no build step and no opaque bytes.
  */
 const I32 = 0x7f
 const I64 = 0x7e
+const V128 = 0x7b
+
+/** Vector instructions of two lanes, by their numbers behind the prefix 0xfd. */
+export const Simd = {
+  AND: 0x4e,
+  OR: 0x50,
+  SHIFT_RIGHT: 0xcd,
+  SHIFT_LEFT: 0xcb,
+  ADD_INTEGERS: 0xce,
+  ADD: 0xf0,
+  SUB: 0xf1,
+  MUL: 0xf2,
+  NEAREST: 0x94,
+  /** Of the relaxed set: a * b + c, rounded once or twice, as the machine does it. */
+  MULTIPLY_ADD: 0x107,
+} as const
 
 /** Unsigned LEB128 of a non-negative integer below 2^32. */
 function unsigned(value: number): number[] {
@@ -40,10 +57,10 @@ const text = (value: string): number[] => [
 ]
 const section = (id: number, content: number[]): number[] => [id, ...unsigned(content.length), ...content]
 
-/** Body of one function. Parameters are locals 0 .. params - 1 (i32); `local` adds i64 locals behind them. */
+/** Body of one function. Parameters are locals 0 .. params - 1 (i32); `local` and its likes add others behind them. */
 export class FunctionBuilder {
   readonly code: number[] = []
-  private locals64 = 0
+  private readonly types: number[] = []
 
   constructor(
     readonly name: string,
@@ -52,10 +69,18 @@ export class FunctionBuilder {
 
   /** A new i64 local. */
   local(): number {
-    return this.params + this.locals64++
+    return this.params + this.types.push(I64) - 1
+  }
+  /** A new i32 local. */
+  local32(): number {
+    return this.params + this.types.push(I32) - 1
+  }
+  /** A new v128 local. */
+  vectorLocal(): number {
+    return this.params + this.types.push(V128) - 1
   }
   get localsDeclaration(): number[] {
-    return this.locals64 === 0 ? [0] : [1, ...unsigned(this.locals64), I64]
+    return vector(this.types.map((type) => [1, type]))
   }
   get(local: number): this {
     return this.put(0x20, ...unsigned(local))
@@ -84,6 +109,21 @@ export class FunctionBuilder {
   /** Pops an i64 and an address below it; stores its low 32 bits. */
   store32(offset: number): this {
     return this.put(0x3e, 2, ...unsigned(offset))
+  }
+  /** Pops an address, pushes the two i64 or f64 at address + offset. */
+  loadVector(offset: number): this {
+    return this.put(0xfd, 0x00, 4, ...unsigned(offset))
+  }
+  /** Pops an address, pushes the i64 or f64 at address + offset in both lanes. */
+  loadSplat64(offset: number): this {
+    return this.put(0xfd, 0x0a, 3, ...unsigned(offset))
+  }
+  /** Pops a vector and an address below it. */
+  storeVector(offset: number): this {
+    return this.put(0xfd, 0x0b, 4, ...unsigned(offset))
+  }
+  simd(instruction: (typeof Simd)[keyof typeof Simd]): this {
+    return this.put(0xfd, ...unsigned(instruction))
   }
   add64(): this {
     return this.put(0x7c)

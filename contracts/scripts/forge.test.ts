@@ -44,9 +44,10 @@ describe('Solidity', () => {
     expect(allMutants().length).toBeGreaterThan(handMutants.length)
   })
 
+  // Both must be noticed by the attack tests: the others are compiled only for what gets past those.
   const chosen = long
     ? allMutants()
-    : [handMutants[0]!, handMutants.find(({ from }) => from.includes('address(this)'))!]
+    : [handMutants[0]!, handMutants.find(({ from }) => from.includes('_creditRefund'))!]
   test(`${chosen.length} guards: taken out, a test fails`, async () => {
     const { verdicts, idleAttacks } = await runMutants(chosen)
     const survived = verdicts.filter(({ attacks, others }) => attacks.length + others.length === 0)

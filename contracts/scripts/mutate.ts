@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { repositoryRoot } from './compile.js'
-import { runForge } from './forge.js'
+import { type ForgeResult, runForge } from './forge.js'
 import { type Mutant, allMutants, describeMutant, place } from './mutants.js'
 
 export interface Verdict {
@@ -28,7 +28,8 @@ export interface MutationReport {
 }
 
 const profile = 'mutants'
-const notHere = 'Invariant|Gas'
+const attackTests = ['--match-contract', 'AttacksTest']
+const otherTests = ['--no-match-contract', 'AttacksTest|Invariant|Gas']
 
 const failedTests = (output: string): string[] =>
   [...output.matchAll(/^\[FAIL.*\] (\w+)\(/gm)].map((match) => match[1]!)
@@ -47,15 +48,22 @@ export async function runMutants(
         preserveTimestamps: true,
       })
     symlinkSync(join(repositoryRoot, 'node_modules'), join(root, 'node_modules'))
-    // A test that fails by itself would seem to notice every mutant.
-    const base = await runForge(['test', '--no-match-contract', notHere], { root, profile })
-    if (base.code !== 0)
-      throw new Error(`mutate: tests fail without any mutation\n${base.stdout}${base.stderr}`)
-    const attacks = await runForge(['test', '--match-contract', 'AttacksTest'], { root, profile })
-    const idle = new Set([...attacks.stdout.matchAll(/^\[PASS\] (\w+)\(/gm)].map((match) => match[1]!))
+    const unchanged = await runUnchanged(root, attackTests)
+    const idle = new Set([...unchanged.stdout.matchAll(/^\[PASS\] (\w+)\(/gm)].map((match) => match[1]!))
+    // Compiled and run when the first mutant gets past the attack tests: the few of the test suite do not.
+    let doOthersPass = false
     const verdicts: Verdict[] = []
     for (const mutant of mutants) {
-      const verdict = await runMutant(root, mutant)
+      const failed = await failedUnder(root, mutant, attackTests)
+      // Where nothing works any more, no attack was noticed.
+      const attacks = failed.filter((name) => name !== 'setUp')
+      let others: readonly string[] = []
+      if (attacks.length === 0) {
+        if (!doOthersPass) await runUnchanged(root, otherTests)
+        doOthersPass = true
+        others = await failedUnder(root, mutant, otherTests)
+      }
+      const verdict = { mutant, attacks, others }
       verdicts.push(verdict)
       for (const name of verdict.attacks) idle.delete(name)
       each?.(verdict)
@@ -66,23 +74,26 @@ export async function runMutants(
   }
 }
 
-async function runMutant(root: string, mutant: Mutant): Promise<Verdict> {
+/** Runs tests on the sources as they are. Throws Error when one fails: it would seem to notice every mutant. */
+async function runUnchanged(root: string, tests: readonly string[]): Promise<ForgeResult> {
+  const result = await runForge(['test', ...tests], { root, profile })
+  if (result.code !== 0)
+    throw new Error(`mutate: tests fail without any mutation\n${result.stdout}${result.stderr}`)
+  return result
+}
+
+/** Names of those of `tests` that fail under a mutant. */
+async function failedUnder(root: string, mutant: Mutant, tests: readonly string[]): Promise<string[]> {
   const path = join(root, mutant.file)
   const original = readFileSync(path, 'utf8')
   const at = place(root, mutant)
   writeFileSync(path, original.slice(0, at) + mutant.to + original.slice(at + mutant.from.length))
   try {
-    const attack = await runForge(['test', '--match-contract', 'AttacksTest'], { root, profile })
-    const failed = new Set(failedTests(attack.stdout))
-    // Where nothing works any more, no attack was noticed.
-    const attacks = [...failed].filter((name) => name !== 'setUp')
-    if (attack.code !== 0 && failed.size === 0)
-      throw new Error(
-        `mutate: no test ran on ${mutant.file}: ${mutant.from}\n${attack.stdout}${attack.stderr}`,
-      )
-    if (attacks.length > 0) return { mutant, attacks, others: [] }
-    const all = await runForge(['test', '--no-match-contract', `AttacksTest|${notHere}`], { root, profile })
-    return { mutant, attacks, others: [...new Set(failedTests(all.stdout))] }
+    const { code, stdout, stderr } = await runForge(['test', ...tests], { root, profile })
+    const failed = failedTests(stdout)
+    if (code !== 0 && failed.length === 0)
+      throw new Error(`mutate: no test ran on ${mutant.file}: ${mutant.from}\n${stdout}${stderr}`)
+    return [...new Set(failed)]
   } finally {
     writeFileSync(path, original)
   }

@@ -177,6 +177,15 @@ const rules: readonly Rule[] = [
     from: /^settlement\/prover\//,
     to: [NODE, /^settlement\/prover\//, /^(snarkjs|circomlib|circom2|ffjavascript)(\/|$)/],
   },
+  // Another program; its packages are its own.
+  {
+    from: /^settlement\/page-prover\//,
+    to: [
+      NODE,
+      /^settlement\/(page-prover\/|tree\/field$|quad-tree\/)/,
+      /^(@aztec\/bb\.js|@noir-lang\/noir_(js|wasm)|@noble\/curves|solc)(\/|$)/,
+    ],
+  },
   settlementRoom('tree'),
   settlementRoom('quad-tree', 'tree'),
   settlementRoom('batch', 'tree'),

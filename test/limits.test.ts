@@ -1,5 +1,5 @@
 /**
- * Every bound stands in a `limits.ts`: one for each folder of the product, and one for the prover's program. A bound is
+ * Every bound stands in a `limits.ts`: one for each folder of the product, and one for each prover’s program. A bound is
  * a number that says how many, how much, how long or how often. It is found in the compiler's syntax tree by what it
  * is: a named number whose name says so, or that is not small; a default of an option; the time of a timer. Formats and
  * the shapes of tables are numbers too: the files that are nothing else, and single ones elsewhere, are told by name.
@@ -11,7 +11,7 @@ import ts from 'typescript'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..')
 const FOLDERS = ['engine', 'gateway', 'settlement', 'contracts', 'sdk', 'app']
-const LIMITS = /^(engine|gateway|settlement|settlement\/prover|contracts|sdk|app)\/limits\.ts$/
+const LIMITS = /^(engine|gateway|settlement|settlement\/(page-)?prover|contracts|sdk|app)\/limits\.ts$/
 
 /** Files whose numbers are a form of their own: with another number it would be another form. */
 const FORMS: readonly (readonly [RegExp, string])[] = [
@@ -34,8 +34,12 @@ const FORMS: readonly (readonly [RegExp, string])[] = [
     /^(contracts\/poseidon-table|settlement\/(tree\/(poseidon[a-z-]*|field)|quad-tree\/(poseidon2-[a-z]+|limb-code)))\./,
     'the parameters of a hash',
   ],
-  [/^settlement\/(tree\/wasm-builder|prover\/development-key)\./, 'WebAssembly; a curve'],
+  [
+    /^settlement\/(tree\/wasm-builder|prover\/development-key|page-prover\/development-string)\./,
+    'WebAssembly; a curve',
+  ],
   [/^settlement\/pages\/(leaf-rows|page-bytes)\./, 'layouts of leaves and of bytes'],
+  [/^settlement\/page-prover\/page-inputs\./, 'keys of the circuits’ table'],
   [
     /^(settlement\/(batch\/fills-root|follow\/follow-snapshot|store\/tree-store)|sdk\/verify\/fill-proof)\.ts: [A-Z_]*(BYTES|AT)$/,
     'layouts of leaves and files',
@@ -245,7 +249,7 @@ function* sources(folder: string): Generator<string> {
 
 test('every bound stands in a limits.ts', () => {
   const files = FOLDERS.flatMap((folder) => [...sources(folder)])
-  expect(files.filter((path) => LIMITS.test(path))).toHaveLength(7)
+  expect(files.filter((path) => LIMITS.test(path))).toHaveLength(8)
   const bounds = files
     .filter((path) => !LIMITS.test(path))
     .flatMap((path) => boundsOf(readFileSync(join(root, path), 'utf8')).map((name) => `${path}: ${name}`))

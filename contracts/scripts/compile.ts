@@ -43,6 +43,9 @@ export interface CompiledContract {
 const published: Record<string, string> = {
   Vault: 'contracts/src/Vault.sol',
   Settlement: 'contracts/src/Settlement.sol',
+  PageVault: 'contracts/src/pages/PageVault.sol',
+  PageSettlement: 'contracts/src/pages/PageSettlement.sol',
+  PageVerifier: 'contracts/src/pages/PageVerifier.sol',
   Groth16ChunkVerifier: 'contracts/src/Groth16ChunkVerifier.sol',
   UnprovenVerifier: 'contracts/src/local/UnprovenVerifier.sol',
   DemoToken: 'contracts/src/local/DemoToken.sol',
@@ -50,6 +53,9 @@ const published: Record<string, string> = {
 const abiNames: Record<string, string> = {
   Vault: 'vaultAbi',
   Settlement: 'settlementAbi',
+  PageVault: 'pageVaultAbi',
+  PageSettlement: 'pageSettlementAbi',
+  PageVerifier: 'pageVerifierAbi',
   Groth16ChunkVerifier: 'groth16ChunkVerifierAbi',
   UnprovenVerifier: 'unprovenVerifierAbi',
   DemoToken: 'demoTokenAbi',

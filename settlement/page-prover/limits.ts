@@ -11,3 +11,7 @@ export const TOOL_OUTPUT_CHARACTERS_MAX = 2000
 export const POWERS_CHECKED = 16
 /** Rows of a circuit that the proof system keeps for itself are fewer. */
 export const SYSTEM_ROWS_MAX = 16
+/** Threads of a proof. */
+export const PROOF_THREADS_MAX = 64
+/** Chains where the development string may be used. */
+export const LOCAL_CHAIN_IDS: readonly number[] = [31337, 1337]

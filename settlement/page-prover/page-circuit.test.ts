@@ -16,7 +16,7 @@ import {
 import { privateKeyToAccount } from 'viem/accounts'
 import { startAnvil, type Anvil } from '../../contracts/anvil/anvil.js'
 import type { PageJob } from './page-job.js'
-import { pageKey, type PageKey } from './page-keys.js'
+import { pageKeys, type PageKey } from './page-keys.js'
 import { PageProver } from './page-prove.js'
 import { verifierCode, verifierSource } from './page-verifier.js'
 import { toField } from '../tree/field.js'
@@ -85,8 +85,8 @@ async function freeNumbers(solver: PageSolver, inputs: CircuitInputs): Promise<s
 
 let solvers: readonly [PageSolver, PageSolver]
 beforeAll(async () => {
-  const [list, dense] = await compilePageCircuits([SMALL_LIST_CIRCUIT, SMALL_DENSE_CIRCUIT] as const)
-  solvers = [new PageSolver(list), new PageSolver(dense)]
+  const [list, dense] = await compilePageCircuits([SMALL_LIST_CIRCUIT, SMALL_DENSE_CIRCUIT])
+  solvers = [new PageSolver(list!), new PageSolver(dense!)]
 }, 120_000)
 
 describe(`list circuit of ${LEAVES} leaves and ${SLOTS} slots`, () => {
@@ -187,7 +187,7 @@ describe('a page’s proof', () => {
 
   beforeAll(async () => {
     chain = await startAnvil({})
-    key = await pageKey(SMALL_LIST_CIRCUIT)
+    key = (await pageKeys([SMALL_LIST_CIRCUIT]))[0]!
     proof = await new PageProver(key, 1).prove(job)
     const client = clientOf()
     const hash = await client.sendTransaction({ data: verifierCode(await verifierSource(key)), chain: null })

@@ -2,7 +2,7 @@
  * The page circuits that are proven, and their compilation: Noir sources of settlement/circuits/pages in, ACIR out.
  * What is compiled lies in a cache folder named after everything that it depends on, and is built once.
  *
- * Sizes: a list's gates are about 199 a slot, 34 a leaf and 3,100 more; a dense circuit's 81 a leaf and as many more.
+ * Sizes: a list's gates are about 199 a slot, 33 a leaf and 3,100 more; a dense circuit's 81 a leaf and as many more.
  * Each fills its power of two, less the rows that the proof system keeps for itself.
  */
 import { execFile } from 'node:child_process'
@@ -36,8 +36,8 @@ export type PageCircuit = ListPageCircuit | DensePageCircuit
 /** In the order of the verifier's circuits: the place is the circuit's number on the chain. */
 export const PAGE_CIRCUITS: readonly PageCircuit[] = [
   { kind: 'list', name: 'list-14', leaves: 16, slots: 63 },
-  { kind: 'list', name: 'list-16', leaves: 104, slots: 294 },
-  { kind: 'list', name: 'list-18', leaves: 448, slots: 1222 },
+  { kind: 'list', name: 'list-16', leaves: 104, slots: 296 },
+  { kind: 'list', name: 'list-18', leaves: 448, slots: 1227 },
   { kind: 'dense', name: 'dense-256', levels: 4 },
   { kind: 'dense', name: 'dense-1024', levels: 5 },
 ]
@@ -48,16 +48,6 @@ export interface CompiledPageCircuit {
   readonly folder: string
   /** File of the compiled program, JSON, as the proof system's tool takes it. */
   readonly programFile: string
-}
-
-/** Throws PageProverError. */
-export function pageCircuitNamed(name: string): PageCircuit {
-  const found = PAGE_CIRCUITS.find((circuit) => circuit.name === name)
-  if (found === undefined)
-    throw new PageProverError(
-      `no circuit "${name}": ${PAGE_CIRCUITS.map(({ name: known }) => known).join(', ')}`,
-    )
-  return found
 }
 
 /** Folder of the repository: the first one upwards that holds the circuits' sources. */
@@ -89,9 +79,7 @@ const COMPILED = 'program.json'
 const MANIFEST = '[package]\nname = "page"\ntype = "bin"\nauthors = []\n[dependencies]\n'
 
 /** Compiles those that were not compiled before, all in one process: seconds for the largest. Throws PageProverError. */
-export async function compilePageCircuits<Circuits extends readonly PageCircuit[]>(
-  circuits: Circuits,
-): Promise<{ [At in keyof Circuits]: CompiledPageCircuit }> {
+export async function compilePageCircuits(circuits: readonly PageCircuit[]): Promise<CompiledPageCircuit[]> {
   const all = circuits.map((circuit) => compiledPlace(circuit))
   const missing = all.filter(({ programFile }) => !existsSync(programFile))
   const projects = missing.map(({ folder }) => `${folder}.building-${process.pid}`)
@@ -105,7 +93,7 @@ export async function compilePageCircuits<Circuits extends readonly PageCircuit[
   } finally {
     for (const project of projects) rmSync(project, { recursive: true, force: true })
   }
-  return all as { [At in keyof Circuits]: CompiledPageCircuit }
+  return all
 }
 
 const sourcesOf = (circuit: PageCircuit): { page: string; entry: string } => {

@@ -18,7 +18,7 @@ const LANES = 4
 const LANE_BITS = 63n
 const FIRST_LEAF_KEY = 2 ** 26
 const UNUSED_LEAF_KEY = 2n ** 61n + 2n ** 26n
-const SENTINEL_KEY = 2n ** 60n
+const SENTINEL_KEY = 2n ** 50n
 const UNUSED_SLOT_KEY = 2 ** 27
 
 const hex = (value: bigint | number): string => `0x${value.toString(16)}`
@@ -119,6 +119,7 @@ export function listInputs(job: ListPageJob, circuit: ListPageCircuit, node: Nod
     old: hexAll(old),
     change: hexAll(change),
     balances: used.map((isUsed, leaf) => (isUsed === 1 ? lanesOf(job.behind, leaf) : hexAll([0, 0, 0, 0]))),
+    rows: hex(count),
     used: hexAll(used),
     inverse: hexAll(inverses(change.slice(0, leaves))),
     active: hex(active),

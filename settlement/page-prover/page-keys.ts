@@ -25,9 +25,26 @@ export interface PublicStringPlace {
   readonly sha256?: string
 }
 
-/** Compiles the circuit, makes the string and the key, unless they are there. Throws PageProverError. */
-export async function pageKey(circuit: PageCircuit, place?: PublicStringPlace): Promise<PageKey> {
-  const [compiled] = await compilePageCircuits([circuit] as const)
+/** Told while keys are made; `share` from 0 to 1. */
+export type PageKeyProgress = (step: string, share: number) => void
+
+/** Compiles the circuits, makes the string and the keys, unless they are there. Throws PageProverError. */
+export async function pageKeys(
+  circuits: readonly PageCircuit[],
+  place?: PublicStringPlace,
+  onProgress: PageKeyProgress = () => {},
+): Promise<PageKey[]> {
+  onProgress('compiling the page circuits', 0)
+  const compiled = await compilePageCircuits(circuits)
+  const keys: PageKey[] = []
+  for (const each of compiled) {
+    onProgress(`key of ${each.circuit.name}`, (keys.length + 1) / (compiled.length + 1))
+    keys.push(await keyOf(each, place))
+  }
+  return keys
+}
+
+async function keyOf(compiled: CompiledPageCircuit, place?: PublicStringPlace): Promise<PageKey> {
   const gates = await gatesOf(compiled)
   const points = 2 ** Math.ceil(Math.log2(gates + SYSTEM_ROWS_MAX)) + 1
   const string =

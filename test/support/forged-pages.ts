@@ -17,6 +17,7 @@ export interface ForgedPage {
   old: bigint[]
   change: bigint[]
   balances: bigint[][]
+  rows: bigint
   used: bigint[]
   inverse: bigint[]
   active: bigint
@@ -42,6 +43,7 @@ export function forgedFrom(inputs: CircuitInputs): ForgedPage {
     old: many('old'),
     change: many('change'),
     balances: nested('balances'),
+    rows: one('rows'),
     used: many('used'),
     inverse: many('inverse'),
     active: one('active'),

@@ -44,12 +44,16 @@ export interface PageAttack {
 
 export const PAGE_ATTACKS: Readonly<Record<string, PageAttack>> = {
   'a hidden row: changed in the tree, not used, its key kept': {
-    attack: (page) => void (page.used[LAST_LEAF] = 0n),
+    attack: (page) => {
+      page.used[LAST_LEAF] = 0n
+      page.rows--
+    },
     stoppedBy: /jump \* UNUSED_LEAF/,
   },
   'a hidden row with the key of an unused leaf': {
     attack: (page) => {
       page.used[LAST_LEAF] = 0n
+      page.rows--
       page.key[LAST_LEAF]! += 2n ** 61n
     },
     stoppedBy: /key\[to\]/,
@@ -61,6 +65,10 @@ export const PAGE_ATTACKS: Readonly<Record<string, PageAttack>> = {
       point(page, PARENT, 1, LAST_LEAF + 1)
     },
     stoppedBy: /jump \* UNUSED_LEAF/,
+  },
+  'a row fewer said to be used': {
+    attack: (page) => void page.rows--,
+    stoppedBy: /leaves == rows/,
   },
   'a gap before a used leaf': {
     attack: (page) => {
@@ -87,18 +95,21 @@ export const PAGE_ATTACKS: Readonly<Record<string, PageAttack>> = {
       point(page, PARENT, 0, LEAVES + slot)
       point(page, slot, 1, LAST_LEAF)
     },
-    stoppedBy: /used\[i\] \* index/,
+    stoppedBy: /key\[rows - 1\]/,
   },
   'a leaf beyond the last one': {
-    attack: (page) => void (page.key[LAST_LEAF] = 2n * FIRST_LEAF),
-    stoppedBy: /used\[i\] \* index/,
+    attack: (page) => {
+      page.key[LAST_LEAF] = 2n * FIRST_LEAF
+      page.key[LAST_LEAF + 1] = page.key[LAST_LEAF] + 1n + 2n ** 61n
+    },
+    stoppedBy: /key\[to\]/,
   },
   'an inner node in place of a leaf': {
     attack: (page) => {
       page.key[0] = page.key[LEAVES + FIRST_PARENT]!
       point(page, FIRST_PARENT - 1, 2, 0)
     },
-    stoppedBy: /used\[i\] \* index/,
+    stoppedBy: /key\[0\] - LEAVES_BEGIN/,
   },
   'a leaf that two places consume': {
     attack: (page) => point(page, PARENT, 1, LAST_LEAF),
@@ -108,6 +119,7 @@ export const PAGE_ATTACKS: Readonly<Record<string, PageAttack>> = {
     attack: (page) => {
       const copy = LAST_LEAF + 1
       page.used[copy] = 1n
+      page.rows++
       page.key[copy] = page.key[LAST_LEAF]!
       page.old[copy] = page.old[LAST_LEAF]!
       page.change[copy] = page.change[LAST_LEAF]!
@@ -149,7 +161,7 @@ export const PAGE_ATTACKS: Readonly<Record<string, PageAttack>> = {
   'an unused slot below another, to make up for a leaf below none': {
     attack: (page) => {
       unpoint(page, PARENT, 0)
-      page.key[SENTINEL - 2] = page.key[LEAVES + ACTIVE]! + 2n ** 28n
+      page.key[SENTINEL - 2] = 2n * page.key[LEAVES + ACTIVE]!
       page.key[SENTINEL - 1] = 4n * page.key[LEAVES + ACTIVE]!
       point(page, ACTIVE, 0, SENTINEL - 1)
     },

@@ -572,8 +572,8 @@ const ENGINE_HELP = `
   config   {"assets":[{"id":0,"symbol":"USD"}],"markets":[{"id":0,"base":1,"quote":0,"lotUnits":1,
            "tickUnits":1,"makerFeePpm":0,"takerFeePpm":0}]}
   op       deposit withdraw transfer place amend cancel cancelAll cancelAfter protection
-           resetProtection time openAccount createAsset withdrawTerms createMarket marketStatus marketFees
-           priceBand accountTier; queries: balances book orders markets stateHash
+           resetProtection time openAccount createAsset withdrawTerms createMarket marketStatus exchangeStatus
+           marketFees priceBand accountTier; queries: balances book orders markets stateHash
 `
 
 function version(): string {

@@ -58,6 +58,8 @@ export const CommandKind = {
   UnsignedFrame: 23,
   /** The least that a withdrawal of an asset takes out, and the fee of one. */
   SetWithdrawTerms: 24,
+  /** The whole exchange takes cancels only for a reason, or no longer for that one. */
+  SetExchangeStatus: 25,
 } as const
 export type CommandKind = (typeof CommandKind)[keyof typeof CommandKind]
 
@@ -90,6 +92,7 @@ export const EventKind = {
   CanceledAll: 25,
   UnsignedFrameOpened: 26,
   WithdrawTermsChanged: 27,
+  ExchangeStatusChanged: 28,
   /** Views, appended by the publisher, never by the core: a level's new total, an account's new balance. */
   Level: 40,
   Balance: 41,
@@ -98,6 +101,17 @@ export type EventKind = (typeof EventKind)[keyof typeof EventKind]
 
 export const MarketStatus = { Active: 0, CancelOnly: 1, Halted: 2 } as const
 export type MarketStatus = (typeof MarketStatus)[keyof typeof MarketStatus]
+
+/**
+ * Why the whole exchange takes cancels only, bits: it does while any of them stands. Whoever sets one ends that one
+ * only, so what the program around the engine sets by itself never ends what the operator has set.
+ */
+export const CancelOnlyReason = {
+  Operator: 1,
+  /** What is committed or proven on the chain is too far behind. */
+  SettlementLag: 2,
+} as const
+export type CancelOnlyReason = (typeof CancelOnlyReason)[keyof typeof CancelOnlyReason]
 
 export const CancelReason = {
   User: 1,
@@ -257,7 +271,7 @@ export const Reject = {
   BadTime: 61,
   /** Not a kind of post-only. */
   BadPostOnly: 62,
-  /** Not a market status. */
+  /** Not a market status; of the exchange: neither active nor cancel-only, or no reason. */
   BadStatus: 63,
   /** An order command outside a signed frame where genesis requires frames. */
   FrameRequired: 64,
@@ -297,6 +311,8 @@ export const Reject = {
   WithdrawFeeNotAccepted: 81,
   /** Minimum and fee of withdrawals are whole units, the minimum at most 10^10 of them, the fee at most the minimum. */
   BadWithdrawTerms: 82,
+  /** The whole exchange takes cancels and reductions only: no new order, and no amend by which one leaves its place. */
+  ExchangeCancelOnly: 83,
 } as const
 export type Reject = (typeof Reject)[keyof typeof Reject]
 

@@ -332,6 +332,11 @@ export function writeMarketStatus(words: Int32Array, at: number, market: number,
   writeCommand(words, floatsOf(words), at, 'SetMarketStatus', { market, status })
 }
 
+/** SetExchangeStatus: a CancelOnlyReason, and MarketStatus CancelOnly = it stands, Active = it does not. */
+export function writeExchangeStatus(words: Int32Array, at: number, reason: number, status: number): void {
+  writeCommand(words, floatsOf(words), at, 'SetExchangeStatus', { reason, status })
+}
+
 /** SetMarketFees of a market, or (tier 1 to 15) SetTierFees of its accounts of one tier. */
 export function writeMarketFees(
   words: Int32Array,

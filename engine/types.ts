@@ -211,6 +211,8 @@ export interface MarketPage {
   readonly rows: readonly MarketRow[]
   /** All of them, with each page. */
   readonly assets: readonly AssetConfig[]
+  /** Bits of CancelOnlyReason. */
+  readonly cancelOnlyReasons: number
   readonly next: number
 }
 
@@ -302,6 +304,8 @@ export interface Engine {
   accountPage(first: number): AccountPage
   marketPage(first: number): MarketPage
   assets(): readonly AssetConfig[]
+  /** Why the whole exchange takes cancels only: bits of CancelOnlyReason, 0 = it does not. */
+  readonly cancelOnlyReasons: number
   markets(): readonly MarketConfig[]
   /** Fees of an account's orders in each market, by its tier. */
   fees(account: number): AccountFees[]

@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { EventKind } from '../engine/codes.js'
-import { EVENT_WORDS, Ev, kindOf } from '../engine/layout.js'
+import { EVENT_WORDS, Ev, ExchangeStatusChangedEv, kindOf } from '../engine/layout.js'
 import type { MarketConfig } from '../engine/types.js'
 import { StreamName } from '../sdk/wire/layout.js'
 import type { WireValue } from '../sdk/wire/msgpack.js'
@@ -94,6 +94,8 @@ export class Gateway implements EngineLinkHandler {
   readonly #memory: EventMemory
   /** Epoch of streams whose positions are this thread's own. */
   readonly #ownEpoch = randomBytes(6).readUIntBE(0, 6)
+  /** Why the whole exchange takes cancels only: bits of CancelOnlyReason. */
+  #cancelOnlyReasons = 0
   /** What waits until the commands that are being told of have been told of whole. */
   #waitingForWhole: (() => void)[] = []
   /** What waits until a seq has been told of, in their order. */
@@ -237,8 +239,14 @@ export class Gateway implements EngineLinkHandler {
       ownEpoch: this.#ownEpoch,
       beginPaged: (connection, stream) => this.subscriptions.beginPaged(connection, stream),
     })
+    market.loadExchange(this.#cancelOnlyReasons)
     this.markets.set(config.id, market)
     return market
+  }
+
+  /** What holds of the whole exchange as this thread begins; markets that are added then have it. */
+  loadExchange(cancelOnlyReasons: number): void {
+    this.#cancelOnlyReasons = cancelOnlyReasons
   }
 
   /** Frees what nobody needs any more and ends who is to be ended; to be called several times within the idle time. */
@@ -294,9 +302,19 @@ export class Gateway implements EngineLinkHandler {
     } else if (kind === EventKind.MarketCreated) {
       this.addMarket(createdMarket(words, floats, word), floats[(word >> 1) + Ev.SEQ_F64]!)
     } else {
+      if (kind === EventKind.ExchangeStatusChanged)
+        this.#exchangeChanged(
+          floats[(word >> 1) + Ev.SEQ_F64]!,
+          words[word + ExchangeStatusChangedEv.REASONS]!,
+        )
       this.assetTerms.event(kind, words, floats, word)
       sessionEvent(this, kind, words, floats, word, timeMs)
     }
+  }
+
+  #exchangeChanged(seq: number, reasons: number): void {
+    this.#cancelOnlyReasons = reasons
+    for (const market of this.markets.values()) market.exchangeChanged(seq, reasons)
   }
 
   /** Calls `begin` when what has been told of is a whole state: at once, as a rule. */

@@ -29,6 +29,7 @@ export interface LoadedParts {
   readonly orders: LiveOrders
   readonly markets: ReadonlyMap<number, MarketData>
   readonly assetTerms: AssetTerms
+  loadExchange(cancelOnlyReasons: number): void
   addMarket(config: MarketConfig, seq: number): MarketData
 }
 
@@ -50,14 +51,19 @@ export async function loadState(gateway: LoadedParts): Promise<number> {
     }
   })
   let from = 0
-  await loadPages<MarketPage>(gateway.link, QueryKind.MarketPage, ({ rows, assets }, seq) => {
-    if (from === 0) from = seq
-    gateway.assetTerms.load(assets)
-    for (const row of rows) {
-      gateway.addMarket(row.config, seq).loadLastTicks(row.lastTicks)
-      gateway.balances.loadFees(row)
-    }
-  })
+  await loadPages<MarketPage>(
+    gateway.link,
+    QueryKind.MarketPage,
+    ({ rows, assets, cancelOnlyReasons }, seq) => {
+      if (from === 0) from = seq
+      gateway.assetTerms.load(assets)
+      gateway.loadExchange(cancelOnlyReasons)
+      for (const row of rows) {
+        gateway.addMarket(row.config, seq).loadLastTicks(row.lastTicks)
+        gateway.balances.loadFees(row)
+      }
+    },
+  )
   await loadPages<OrderPage>(gateway.link, QueryKind.OrderPage, ({ rows, next }, seq) => {
     for (const row of rows) gateway.orders.load(row)
     if (next >= 0) return

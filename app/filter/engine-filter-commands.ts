@@ -27,6 +27,7 @@ import {
   writeCreateMarket,
   writeDeposit,
   writeMarketFees,
+  writeExchangeStatus,
   writeMarketStatus,
   writeOpenAccount,
   writePlace,
@@ -70,6 +71,7 @@ const POST_ONLY = new Map<unknown, number>([
   ['reject', PostOnly.Reject],
   ['slide', PostOnly.Slide],
 ])
+const CANCEL_ONLY_REASON: Readonly<Record<string, number>> = { operator: 1, settlementLag: 2 }
 const STATUS: Readonly<Record<string, number>> = { active: 0, cancelOnly: 1, halted: 2 }
 /** Numbers that no attribute has, within the bits of its field. */
 const BAD_3_BITS = 7
@@ -267,6 +269,11 @@ export class CommandReader {
       case 'marketStatus':
         writeMarketStatus(words, 0, market, nameOf(STATUS, fields['status'], BAD_3_BITS))
         return
+      case 'exchangeStatus': {
+        const reason = nameOf(CANCEL_ONLY_REASON, fields['reason'], 0)
+        writeExchangeStatus(words, 0, reason, nameOf(STATUS, fields['status'], BAD_3_BITS))
+        return
+      }
       case 'marketFees':
         writeMarketFees(
           words,

@@ -5,6 +5,7 @@
 import {
   CommandKind,
   type EventRecord,
+  CancelOnlyReason,
   MarketStatus,
   OrderType,
   Reject,
@@ -27,6 +28,11 @@ function namesByNumber(codes: Readonly<Record<string, number>>, style: (name: st
 export const sideNames = namesByNumber(Side, lowerFirst)
 export const kindNames = namesByNumber(OrderType, lowerFirst)
 export const timeInForceNames = namesByNumber(TimeInForce, (name) => name)
+/** Why the whole exchange takes cancels only, by names. */
+const reasonsOf = (bits: number): string[] =>
+  Object.entries(CancelOnlyReason)
+    .filter(([, bit]) => (bits & bit) !== 0)
+    .map(([name]) => lowerFirst(name))
 const statusNames = namesByNumber(MarketStatus, lowerFirst)
 const reasons = cancelReasonNames.map(lowerFirst)
 const ops = commandNames.map(lowerFirst)
@@ -86,6 +92,8 @@ export function eventToJson(event: EventRecord): Record<string, unknown> {
       const { asset, withdrawMin, withdrawFee } = event
       return { ...base, asset, withdrawMin, withdrawFee }
     }
+    case 'ExchangeStatusChanged':
+      return { ...base, reasons: reasonsOf(event.reasons) }
     case 'MarketStatusChanged':
       return { ...base, market: event.market, status: statusNames[event.status] }
     case 'MarketFeesChanged': {

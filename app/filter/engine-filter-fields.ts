@@ -60,6 +60,7 @@ const FIELDS = {
   withdrawTerms: ['asset', 'withdrawMin', 'withdrawFee'],
   createMarket: ['market', 'base', 'quote', 'lotUnits', 'tickUnits', 'makerFeePpm', 'takerFeePpm', 'bandPpm'],
   marketStatus: ['market', 'status'],
+  exchangeStatus: ['reason', 'status'],
   marketFees: ['market', 'makerFeePpm', 'takerFeePpm', 'tier'],
   priceBand: ['market', 'bandPpm'],
   accountTier: ['account', 'tier'],

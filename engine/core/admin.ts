@@ -2,19 +2,21 @@
  * The operator's commands: accounts, assets, markets, fees, bands, tiers. They are sequenced like any
  * other, so a replay sees each change at the same place. Called by engine.ts.
  */
-import { EventKind, MarketStatus, Reject } from '../codes.js'
+import { CancelOnlyReason, EventKind, MarketStatus, Reject } from '../codes.js'
 import {
   AccountOpenedEv,
   AssetCreatedEv,
   CreateAssetCmd,
   CreateMarketCmd,
   Ev,
+  ExchangeStatusChangedEv,
   MarketCreatedEv,
   MarketFeesChangedEv,
   MarketStatusChangedEv,
   OpenAccountCmd,
   PriceBandChangedEv,
   SetAccountTierCmd,
+  SetExchangeStatusCmd,
   SetMarketFeesCmd,
   SetMarketStatusCmd,
   SetPriceBandCmd,
@@ -152,8 +154,26 @@ export function setStatus(state: State, words: Int32Array, at: number): number {
   const status = words[at + SetMarketStatusCmd.STATUS]!
   if (!state.markets.has(market)) return Reject.UnknownMarket
   if (status < MarketStatus.Active || status > MarketStatus.Halted) return Reject.BadStatus
-  state.markets.set(market, Market.STATUS, status)
+  state.markets.setOwnStatus(market, status)
   marketEvent(state, EventKind.MarketStatusChanged, market, MarketStatusChangedEv.STATUS, status)
+  return Reject.None
+}
+
+/**
+ * SetExchangeStatus: sets or ends one reason for which the whole exchange takes cancels only. Orders stay where they are,
+ * and triggers that trades have reached wait until none is left. Returns a Reject.
+ */
+export function setExchangeStatus(state: State, words: Int32Array, at: number): number {
+  const { markets, events } = state
+  const reason = words[at + SetExchangeStatusCmd.REASON]!
+  const status = words[at + SetExchangeStatusCmd.STATUS]!
+  if (reason !== CancelOnlyReason.Operator && reason !== CancelOnlyReason.SettlementLag)
+    return Reject.BadStatus
+  if (status !== MarketStatus.Active && status !== MarketStatus.CancelOnly) return Reject.BadStatus
+  const others = markets.cancelOnlyReasons & ~reason
+  markets.setCancelOnlyReasons(status === MarketStatus.Active ? others : others | reason)
+  const event = events.next(EventKind.ExchangeStatusChanged, state.clock)
+  events.words[event + ExchangeStatusChangedEv.REASONS] = markets.cancelOnlyReasons
   return Reject.None
 }
 

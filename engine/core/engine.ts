@@ -55,6 +55,7 @@ import {
   createMarket,
   setAccountTier,
   setBand,
+  setExchangeStatus,
   setFees,
   setStatus,
   setTierFees,
@@ -269,6 +270,8 @@ class Core implements Engine {
         return setProtection(trading, words, floats, at)
       case CommandKind.ResetProtection:
         return resetProtection(trading, words, at)
+      case CommandKind.SetExchangeStatus:
+        return setExchangeStatus(state, words, at)
       case CommandKind.SetWithdrawTerms:
         return setWithdrawTerms(state, words, floats, at)
       default:
@@ -405,6 +408,10 @@ class Core implements Engine {
 
   assets(): ReturnType<Engine['assets']> {
     return this.#state.markets.assetConfigs()
+  }
+
+  get cancelOnlyReasons(): number {
+    return this.#state.markets.cancelOnlyReasons
   }
 
   markets(): readonly MarketConfig[] {
@@ -605,7 +612,7 @@ function applyGenesis({ ledger, markets, feeAccount }: State, genesis: GenesisCo
     const feeRow = ledger.findOrAdd(feeAccount, quote)
     if (feeRow < 0) wrong('no balance row is left for its fees')
     markets.add(id, base, quote, lotUnits, tickUnits, makerFeePpm, takerFeePpm, bandPpm, feeRow)
-    markets.set(id, Market.STATUS, status)
+    markets.setOwnStatus(id, status)
   }
 }
 

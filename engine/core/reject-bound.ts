@@ -9,7 +9,7 @@ import { ORDER_SHIFT, Order } from './book/orders.js'
 import { Market } from './book/markets.js'
 import type { State } from './state/state.js'
 
-/** Units, or of SessionLifetimeOverLimit ms; 0 where there is no such bound. */
+/** Units, or of SessionLifetimeOverLimit ms, of ExchangeCancelOnly its reasons; 0 where there is no such bound. */
 export function rejectBound(state: State, words: Int32Array, at: number, code: number): number {
   const { sessions, markets } = state
   switch (code) {
@@ -19,6 +19,8 @@ export function rejectBound(state: State, words: Int32Array, at: number, code: n
       return sessions.maxNotional(sessions.open)
     case Reject.SessionLifetimeOverLimit:
       return sessions.latestExpiryMs
+    case Reject.ExchangeCancelOnly:
+      return markets.cancelOnlyReasons
     case Reject.WithdrawBelowMin:
       return markets.withdrawMin[words[at + Cmd.SUBJECT]!]!
     case Reject.WithdrawFeeNotAccepted:

@@ -8,6 +8,7 @@
  * what lies outside.
  */
 import {
+  CancelOnlyReason,
   CancelReason,
   CommandKind,
   MarketStatus,
@@ -319,6 +320,17 @@ export const commandTable = {
     notionalUnits: float(6, 'quoteUnits', 'bound of quote units in the window; 0 = none'),
   }),
   ResetProtection: ofClients(CommandKind.ResetProtection, 'quoting is allowed again', { account, market }),
+  SetExchangeStatus: command(
+    CommandKind.SetExchangeStatus,
+    'the whole exchange takes cancels only for a reason, or no longer for that one',
+    {
+      reason: int(8, 'code', '', { codes: CancelOnlyReason, min: 1, max: 2 }),
+      status: int(11, 'code', 'cancel-only = the reason stands, active = it does not', {
+        codes: MarketStatus,
+        max: 1,
+      }),
+    },
+  ),
   SetWithdrawTerms: command(CommandKind.SetWithdrawTerms, 'minimum and fee of withdrawals of an asset', {
     asset,
     withdrawMin,

@@ -78,6 +78,7 @@ export const eventTable = {
       'of InsufficientFunds: what is available, of an amend with what its order reserves; of SessionNotional: maxNotional; of WithdrawBelowMin: the minimum; of WithdrawFeeNotAccepted: the fee',
       { min: 0 },
     ),
+    reasons: float(18, 'count', 'of ExchangeCancelOnly: bits of CancelOnlyReason', { insteadOf: 'bound' }),
     latestExpiryMs: float(18, 'timeMs', 'of SessionLifetimeOverLimit: the latest that is taken', {
       insteadOf: 'bound',
     }),
@@ -213,6 +214,11 @@ export const eventTable = {
     symbol: text(8, 5),
     withdrawMin,
     withdrawFee,
+  }),
+  ExchangeStatusChanged: event(EventKind.ExchangeStatusChanged, 'what holds of the whole exchange', {
+    reasons: int(15, 'count', 'bits of CancelOnlyReason: it takes cancels only while there is any', {
+      max: 3,
+    }),
   }),
   WithdrawTermsChanged: event(EventKind.WithdrawTermsChanged, 'minimum and fee of withdrawals of an asset', {
     asset,

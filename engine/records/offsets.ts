@@ -296,6 +296,12 @@ export const ResetProtectionCmd = {
   MARKET: 2,
 } as const
 
+/** The whole exchange takes cancels only for a reason, or no longer for that one. */
+export const SetExchangeStatusCmd = {
+  REASON: 8,
+  STATUS: 11,
+} as const
+
 /** Minimum and fee of withdrawals of an asset. */
 export const SetWithdrawTermsCmd = {
   ASSET: 2,
@@ -344,6 +350,7 @@ export const RejectedEv = {
   FRAME_COUNT: 5,
   FIRST_SEQ_F64: 8,
   BOUND_F64: 9,
+  REASONS_F64: 9,
   LATEST_EXPIRY_MS_F64: 9,
 } as const
 
@@ -584,6 +591,11 @@ export const AssetCreatedEv = {
   SYMBOL_LENGTH: 5,
   WITHDRAW_MIN_F64: 8,
   WITHDRAW_FEE_F64: 9,
+} as const
+
+/** What holds of the whole exchange. */
+export const ExchangeStatusChangedEv = {
+  REASONS: 15,
 } as const
 
 /** Minimum and fee of withdrawals of an asset. */

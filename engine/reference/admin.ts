@@ -4,6 +4,7 @@ import {
   DepositCmd,
   OpenAccountCmd,
   SetAccountTierCmd,
+  SetExchangeStatusCmd,
   SetMarketFeesCmd,
   SetMarketStatusCmd,
   SetPriceBandCmd,
@@ -280,6 +281,16 @@ export abstract class ReferenceAdmin extends ReferenceOrders {
     if (fee > 0) this.makeRows(this.feeAccount, asset)
     this.withdrawTerms.set(asset, { min, fee })
     this.emit('WithdrawTermsChanged', { asset, withdrawMin: min, withdrawFee: fee })
+    return 0
+  }
+
+  protected setExchangeStatus({ words, at }: Command): number {
+    const reason = words[at + SetExchangeStatusCmd.REASON]!
+    const status = words[at + SetExchangeStatusCmd.STATUS]!
+    if (![1, 2].includes(reason) || ![0, 1].includes(status)) return Reject.BadStatus
+    const stood = Math.floor(this.cancelOnlyReasons / reason) % 2
+    this.cancelOnlyReasons += (status - stood) * reason
+    this.emit('ExchangeStatusChanged', { reasons: this.cancelOnlyReasons })
     return 0
   }
 }

@@ -113,6 +113,8 @@ export abstract class ReferenceBase {
   readonly feeAccount: number
   readonly requireFrames: boolean
   readonly assets = new Map<number, string>()
+  /** Bits of CancelOnlyReason. */
+  cancelOnlyReasons = 0
   /** Minimum and fee of withdrawals, by asset. */
   readonly withdrawTerms = new Map<number, { readonly min: number; readonly fee: number }>()
   readonly markets = new Map<number, ReferenceMarket>()
@@ -207,10 +209,13 @@ export abstract class ReferenceBase {
       this.jobs.length > 0 ||
       this.liveOrders().some((order) => this.expired(order)) ||
       [...this.accounts.values()].some(({ cancelAfterMs }) => this.due(cancelAfterMs)) ||
-      [...this.markets.values()].some(
-        ({ status, touched }) => status === MarketStatus.Active && touched !== undefined,
-      )
+      [...this.markets.values()].some((market) => this.mayTrade(market) && market.touched !== undefined)
     )
+  }
+
+  /** Neither the market nor the exchange as a whole is closed. */
+  protected mayTrade({ status }: ReferenceMarket): boolean {
+    return status === MarketStatus.Active && this.cancelOnlyReasons === 0
   }
 
   protected due(atMs: number): boolean {

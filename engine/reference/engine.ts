@@ -74,6 +74,8 @@ export class ReferenceEngine extends ReferenceSessions {
         return this.setBand(command)
       case CommandKind.SetAccountTier:
         return this.setTier(command)
+      case CommandKind.SetExchangeStatus:
+        return this.setExchangeStatus(command)
       case CommandKind.SetWithdrawTerms:
         return this.setWithdrawTerms(command)
       case CommandKind.CancelAfter:

@@ -2,7 +2,7 @@
  * The reference's matching: entering a book, self-trade prevention, fill or kill, and the triggers that fills
  * reach. In tests only.
  */
-import { CancelReason, MarketStatus, Stp, TimeInForce } from '../codes.js'
+import { CancelReason, Stp, TimeInForce } from '../codes.js'
 import { type ReferenceOrder, waitsForRise } from './book.js'
 import {
   END,
@@ -210,7 +210,7 @@ export abstract class ReferenceMatch extends ReferenceTrading {
 
   /** Works off the market's touched range. */
   protected fireTriggers(market: ReferenceMarket): void {
-    while (market.status === MarketStatus.Active && market.touched !== undefined) {
+    while (this.mayTrade(market) && market.touched !== undefined) {
       const { low, high } = market.touched
       const rising = market.book.waiting(true).find(({ trigger }) => trigger <= high)
       const next = rising ?? market.book.waiting(false).find(({ trigger }) => trigger >= low)

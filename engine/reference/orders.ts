@@ -40,6 +40,7 @@ export abstract class ReferenceOrders extends ReferenceMatch {
     if (late !== 0) return late
     const closed = statusReject(market.status)
     if (closed !== 0) return closed
+    if (this.cancelOnlyReasons !== 0) return Reject.ExchangeCancelOnly
 
     const side = (head >>> Attr.SIDE_SHIFT) & 1
     const type = (head >>> Attr.ORDER_TYPE_SHIFT) & 7
@@ -214,6 +215,7 @@ export abstract class ReferenceOrders extends ReferenceMatch {
 
   /** An amend by which an order leaves its place. */
   private amendAnew(order: ReferenceOrder, market: ReferenceMarket, terms: Partial<ReferenceOrder>): number {
+    if (this.cancelOnlyReasons !== 0) return Reject.ExchangeCancelOnly
     const before = order.ticks
     const wasWaiting = order.waiting
     const changed = { ...order, ...terms }

@@ -147,7 +147,7 @@ function drawRare(
   account: number,
   market: number,
 ): void {
-  switch (tape.below(12)) {
+  switch (tape.below(13)) {
     case 0:
       commands.writeOpenAccount(words, 0, account, [tape.below(2), 0, 0, 0, 7])
       return
@@ -189,6 +189,10 @@ function drawRare(
       return
     case 7:
       commands.writeResetProtection(words, 0, account, market)
+      return
+    case 11:
+      // Mostly open: what is closed shows little.
+      commands.writeExchangeStatus(words, 0, tape.pick([1, 2, 2, 3]), tape.pick([0, 0, 0, 0, 1, 2]))
       return
     case 8: {
       const minUnits = tape.pick([0, 3, 20, 20, 1e10, 1e10 + 1, 0.5])

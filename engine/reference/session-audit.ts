@@ -58,6 +58,7 @@ export class SessionAudit {
   private readonly accounts = new Set<number>()
   private readonly stepsMax: number
   private timeMs = 0
+  private cancelOnlyReasons = 0
   /** Commands of the open frame still to come, and what its session lets an order execute. */
   private frameLeft = 0
   private frameMax = 0n
@@ -127,6 +128,9 @@ export class SessionAudit {
       case 'MarketCreated':
       case 'AssetCreated':
         throw new Error('audit: markets and assets come from genesis')
+      case 'ExchangeStatusChanged':
+        this.cancelOnlyReasons = event.reasons
+        return
       case 'MarketStatusChanged':
         this.markets.get(event.market)!.status = event.status
         return
@@ -155,6 +159,7 @@ export class SessionAudit {
 
   private accepted(event: EventRecord<'Accepted'>, inFrame: boolean): void {
     const market = this.markets.get(event.market)!
+    must(this.cancelOnlyReasons === 0, () => 'an order while the exchange takes cancels only')
     this.orders.set(event.orderId, {
       id: event.orderId,
       account: event.account,
@@ -177,6 +182,11 @@ export class SessionAudit {
 
   private amended(event: EventRecord<'Amended'>, anew: boolean, inFrame: boolean): void {
     const order = this.told(event.orderId)
+    must(
+      this.cancelOnlyReasons === 0 ||
+        (event.keptPlace && event.ticks === order.ticks && event.remaining <= order.remaining),
+      () => `order ${order.id} is more than a reduction while the exchange takes cancels only`,
+    )
     order.ticks = event.ticks
     order.remaining = event.remaining
     order.expiresAtMs = event.expiresAtMs
@@ -198,6 +208,7 @@ export class SessionAudit {
     must(maker.account !== taker.account, () => 'an account traded with itself')
     must(maker.market === taker.market && maker.isSell !== taker.isSell, () => 'the two sides of a fill')
     must(this.markets.get(market.id)!.status === MarketStatus.Active, () => 'a fill in a closed market')
+    must(this.cancelOnlyReasons === 0, () => 'a fill while the exchange takes cancels only')
     const takerPpm = Math.min(this.rates.taker(market.id, taker.account), taker.bound)
     const makerPpm = Math.max(Math.min(this.rates.maker(market.id, maker.account), maker.bound), -takerPpm)
     this.stepsOfMessage++

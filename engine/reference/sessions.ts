@@ -243,6 +243,7 @@ export abstract class ReferenceSessions extends ReferenceAdmin {
   protected boundOf(command: Command, code: number): number | bigint {
     if (code === Reject.SessionLifetimeOverLimit) return this.timeMs + this.sessionLifetimeMsMax
     if (code === Reject.SessionNotional) return this.sessionNotional
+    if (code === Reject.ExchangeCancelOnly) return this.cancelOnlyReasons
     if (code === Reject.WithdrawBelowMin) return this.withdrawTerms.get(command.market)!.min
     if (code === Reject.WithdrawFeeNotAccepted) return this.withdrawTerms.get(command.market)!.fee
     if (code !== Reject.InsufficientFunds) return 0

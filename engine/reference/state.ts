@@ -40,7 +40,7 @@ function writeHead(writer: ByteWriter, engine: ReferenceEngine): void {
   writer.float(frame.left > 0 ? (frame.session?.approval ?? 0) : 0)
   writer.float(frame.left > 0 && frame.entry !== undefined ? frame.nonce + 1 : 0)
   writer.int(frame.left > 0 ? engine.steps : 0)
-  writer.int(0)
+  writer.int(engine.cancelOnlyReasons)
 }
 
 function writeMarkets(writer: ByteWriter, engine: ReferenceEngine): void {

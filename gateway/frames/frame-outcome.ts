@@ -32,7 +32,7 @@ const Item = {
   MORE: 6,
   /** CancelReason of an order that ended as cancelled; 0 otherwise. */
   REASON: 7,
-  /** What a refused command was measured against: of InsufficientFunds and SessionNotional. */
+  /** What a refused command was measured against: of InsufficientFunds and SessionNotional; reasons of ExchangeCancelOnly. */
   BOUND: 8,
 } as const
 const ITEM_NUMBERS = 9
@@ -40,6 +40,7 @@ const ITEM_NUMBERS = 9
 const HEADERS = 1
 
 const FUNDS_CODE = rejectToCode(Reject.InsufficientFunds)
+const EXCHANGE_CODE = rejectToCode(Reject.ExchangeCancelOnly)
 const NOTIONAL_CODE = rejectToCode(Reject.SessionNotional)
 
 export class FrameOutcome {
@@ -110,7 +111,8 @@ export class FrameOutcome {
         items[at + Item.COUNT]!,
       ]
       if (code !== 0) {
-        const tellsBound = code === NOTIONAL_CODE || (code === FUNDS_CODE && mayRead)
+        const isPublic = code === NOTIONAL_CODE || code === EXCHANGE_CODE
+        const tellsBound = isPublic || (code === FUNDS_CODE && mayRead)
         return tellsBound ? [code, items[at + Item.BOUND]!] : [code]
       }
       if (items[at + Item.MORE] === 1) return [0, count - 1, 1]

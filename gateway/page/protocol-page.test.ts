@@ -56,6 +56,7 @@ describe('the page', () => {
     ['PostOnly', engineCodes.PostOnly],
     ['Stp', engineCodes.Stp],
     ['CancelReason', engineCodes.CancelReason],
+    ['CancelOnlyReason', engineCodes.CancelOnlyReason],
     ['MarketStatus', engineCodes.MarketStatus],
     ['Scope', engineCodes.Scope],
     ['OrderState', OrderState],

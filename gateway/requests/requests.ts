@@ -366,7 +366,7 @@ export class Requests {
     const { assetTerms } = this.#gateway
     const { deployment } = this.#gateway.data
     const assets = deployment.assets.map((asset) => ({ ...asset, ...assetTerms.of(asset.id) }))
-    const markets = [...this.#gateway.markets.values()].map(({ config }) => config)
+    const markets = [...this.#gateway.markets.values()].map((market) => market.told())
     return {
       chainId: deployment.chainId,
       vault: deployment.vault,

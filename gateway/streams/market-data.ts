@@ -88,6 +88,8 @@ export class MarketData {
   /** Time of the last trade or change of the best prices: what the ticker tells the state of. */
   #tickerMs = 0
   #config: MarketConfig
+  /** Bits of CancelOnlyReason. */
+  #cancelOnlyReasons = 0
 
   constructor(options: MarketDataOptions) {
     const { config, seq } = options
@@ -271,6 +273,17 @@ export class MarketData {
     }
   }
 
+  /** The whole exchange takes cancels only for these reasons, 0 = no longer. */
+  exchangeChanged(seq: number, reasons: number): void {
+    this.#cancelOnlyReasons = reasons
+    this.#status.publish(seq, this.status())
+  }
+
+  /** The same, as it was before anybody was told of it. */
+  loadExchange(reasons: number): void {
+    this.#cancelOnlyReasons = reasons
+  }
+
   #change(seq: number, change: Partial<MarketConfig>): void {
     this.#config = { ...this.#config, ...change }
     this.#status.publish(seq, this.status())
@@ -343,9 +356,18 @@ export class MarketData {
     return { market: this.config.id, lastTicks: this.#lastTicks, bid, ask, timeMs, ...day }
   }
 
+  /** What the market is, with the status that holds: its own, or cancel-only while the whole exchange is. */
+  told(): MarketConfig & { readonly cancelOnlyReasons: number } {
+    const { status = MarketStatus.Active } = this.#config
+    const cancelOnlyReasons = this.#cancelOnlyReasons
+    const isBarred = status === MarketStatus.Active && cancelOnlyReasons !== 0
+    return { ...this.#config, status: isBarred ? MarketStatus.CancelOnly : status, cancelOnlyReasons }
+  }
+
   status(): WireValue {
-    const { id, status = MarketStatus.Active, makerFeePpm, takerFeePpm, bandPpm = 0 } = this.#config
-    return { market: id, status, makerFeePpm, takerFeePpm, bandPpm }
+    const { id, makerFeePpm, takerFeePpm, bandPpm = 0 } = this.#config
+    const { status, cancelOnlyReasons } = this.told()
+    return { market: id, status, cancelOnlyReasons, makerFeePpm, takerFeePpm, bandPpm }
   }
 
   history(interval: CandleInterval, limit: number): Candle[] {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Rig, startRig } from '../../bench/support/gateway-rig.js'
-import { CommandKind, MarketStatus } from '../../engine/codes.js'
+import { CancelOnlyReason, CommandKind, MarketStatus } from '../../engine/codes.js'
 import { writeCommand } from '../../engine/records/access.js'
 import { type Client, createClient } from '../../sdk/index.js'
 import { Method } from '../../sdk/wire/layout.js'
@@ -28,6 +28,10 @@ const fees = async (client: Client): Promise<unknown> => client.call(Method.Fees
 const setStatus = (rig: Rig, status: number): void =>
   rig.operate((words, floats, at) =>
     writeCommand(words, floats, at, 'SetMarketStatus', { market: 0, status }),
+  )
+const setExchange = (rig: Rig, status: number): void =>
+  rig.operate((words, floats, at) =>
+    writeCommand(words, floats, at, 'SetExchangeStatus', { reason: CancelOnlyReason.SettlementLag, status }),
   )
 const setFees = (rig: Rig, makerFeePpm: number, takerFeePpm: number, tier = 0): void =>
   rig.operate((words, floats, at) => {
@@ -83,11 +87,31 @@ test('halted, cancel-only, resumed, with other fees, while clients quote', async
   rig.operate((words, floats, at) =>
     writeCommand(words, floats, at, 'SetPriceBand', { market: 0, bandPpm: 50_000 }),
   )
+  // The whole exchange, for settlement's sake: whoever places hears why, and may take back and make smaller.
+  await quoting.sendFrame([quoting.place({ market: 0, side: 'buy', ticks: 60, lots: 5, cloid: 60n })])
+  setExchange(rig, MarketStatus.CancelOnly)
+  await until(() => seen.length === 8, 'the exchange')
+  await expect(quoting.placeOrder({ market: 0, side: 'buy', ticks: 60, lots: 1 })).rejects.toMatchObject({
+    codeName: 'ExchangeCancelOnly',
+    message: expect.stringContaining('its settlement on the chain is behind') as string,
+  })
+  await quoting.sendFrame([quoting.amend({ market: 0, cloid: 60n, ticks: 60, lots: 2 })])
+  // A quote that a halt had caught may stand there too.
+  const mine = (await quoting.orders()).find(({ cloid }) => cloid === 60n)
+  expect(mine).toMatchObject({ remaining: 2 })
+  await quoting.cancelOrder({ market: 0, cloid: 60n })
   setStatus(rig, MarketStatus.CancelOnly)
-  await until(() => seen.length === 8, 'every change')
-  const state = (status: number, makerFeePpm: number, takerFeePpm: number, bandPpm: number) => ({
+  await until(() => seen.length === 9, 'every change')
+  const state = (
+    status: number,
+    makerFeePpm: number,
+    takerFeePpm: number,
+    bandPpm: number,
+    cancelOnlyReasons = 0,
+  ) => ({
     market: 0,
     status,
+    cancelOnlyReasons,
     makerFeePpm,
     takerFeePpm,
     bandPpm,
@@ -101,7 +125,8 @@ test('halted, cancel-only, resumed, with other fees, while clients quote', async
     state(Active, 100, 500, 0),
     state(Active, 20, 300, 0),
     state(Active, 20, 300, 50_000),
-    state(CancelOnly, 20, 300, 50_000),
+    state(CancelOnly, 20, 300, 50_000, CancelOnlyReason.SettlementLag),
+    state(CancelOnly, 20, 300, 50_000, CancelOnlyReason.SettlementLag),
   ])
   // Fees of a tier are those of its accounts.
   setFees(rig, 0, 100, 3)
@@ -119,7 +144,14 @@ test('a restart shows markets as they are; a new one is served as soon as it is 
   const rig = await startRig({ accounts: 2, dataDir })
   const client = await open(rig, 0)
   expect(await markets(client)).toMatchObject([
-    { id: 0, status: MarketStatus.CancelOnly, makerFeePpm: 20, takerFeePpm: 300, bandPpm: 50_000 },
+    {
+      id: 0,
+      status: MarketStatus.CancelOnly,
+      cancelOnlyReasons: CancelOnlyReason.SettlementLag,
+      makerFeePpm: 20,
+      takerFeePpm: 300,
+      bandPpm: 50_000,
+    },
   ])
   await expect(client.subscribe('book:5', () => {})).rejects.toMatchObject({ codeName: 'UnknownStream' })
   rig.operate((words, floats, at) => {
@@ -128,7 +160,11 @@ test('a restart shows markets as they are; a new one is served as soon as it is 
     writeCommand(words, floats, at, 'CreateMarket', { market: 5, base: 0, quote: 1, ...units, ...fees })
   })
   await until(async () => (await markets(client)).length === 2, 'the new market')
-  expect((await markets(client))[1]).toMatchObject({ id: 5, tickUnits: 2, takerFeePpm: 7, status: 0 })
+  expect((await markets(client))[1]).toMatchObject({ id: 5, tickUnits: 2, takerFeePpm: 7, status: 1 })
+  setExchange(rig, MarketStatus.Active)
+  await until(async () => (await markets(client))[1]!['status'] === MarketStatus.Active, 'the exchange')
+  // A market that is closed by itself stays so.
+  expect((await markets(client))[0]).toMatchObject({ status: MarketStatus.CancelOnly, cancelOnlyReasons: 0 })
   const seen: unknown[] = []
   await client.subscribe('book:5', ({ data }) => seen.push(data))
   const [placed] = await client.sendFrame([

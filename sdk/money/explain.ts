@@ -4,6 +4,7 @@
  */
 import {
   CommandKind,
+  CancelOnlyReason,
   MarketStatus,
   OrderType,
   PostOnly,
@@ -206,6 +207,8 @@ const REJECTS: Readonly<Record<number, (command: Fields, at?: Market, bound?: nu
     `the account has ${MASS_CANCELS_OF_ACCOUNT} mass cancels under way, the most that it may; wait until one has ended`,
   [Reject.TriggersPending]: (c, at) =>
     `trades of before have reached ${of(c, 'triggerTicks', at)}, and ${market(c)} is still firing their triggers; nothing was done: send it again`,
+  [Reject.ExchangeCancelOnly]: (_c, _at, reasons = 0) =>
+    `the exchange takes cancels and reductions only${(reasons & CancelOnlyReason.SettlementLag) === 0 ? '' : ', for its settlement on the chain is behind'}; wait for a "status" stream`,
   [Reject.WithdrawBelowMin]: () =>
     'the amount is below the least of the asset that a withdrawal takes out; see client.markets.assets, and withdraw more at once',
   [Reject.WithdrawFeeNotAccepted]: () =>

@@ -7,6 +7,7 @@ import {
   CancelReason,
   CommandKind,
   EventKind,
+  CancelOnlyReason,
   MarketStatus,
   OrderType,
   PostOnly,
@@ -153,11 +154,22 @@ export const numbers = {
     },
     source: engine('CancelReason'),
   },
+  CancelOnlyReason: {
+    about: 'Why the whole exchange takes cancels only; it does while there is any.',
+    codes: CancelOnlyReason,
+    bits: true,
+    notes: {
+      Operator: 'the operator has said so',
+      SettlementLag: 'settlement on the chain is too far behind',
+    },
+    source: engine('CancelOnlyReason'),
+  },
   MarketStatus: {
     about: 'Status of a market.',
     codes: MarketStatus,
     notes: {
-      CancelOnly: 'orders may only be cancelled',
+      CancelOnly:
+        'orders may only be cancelled; where the whole exchange is (cancelOnlyReasons), reduced too',
       Halted: 'nothing happens: cancels of this market are refused too',
     },
     source: engine('MarketStatus'),

@@ -147,10 +147,14 @@ const ticker = z
   .describe(
     'lastTicks 0 = no trade yet; open, high, low (ticks), lots, quoteUnits, trades: of the last 24 hours',
   )
+const cancelOnlyReasons = int.describe(
+  'bits of CancelOnlyReason: while there is any, the whole exchange takes cancels only, and an active market says so too',
+)
 const marketStatus = z
   .strictObject({
     market: int,
     status: code('MarketStatus'),
+    cancelOnlyReasons,
     makerFeePpm: int,
     takerFeePpm: int,
     bandPpm: int,
@@ -188,7 +192,7 @@ const frameResult = z
   .tuple([int, z.array(z.array(int))])
   .rest(z.unknown())
   .describe(
-    '[first seq, items, receipt?]; item: [0, orderId, state, remaining, filled, reason?] (reason: why an order that is cancelled by now was, CancelReason; absent in any other state), [0, count, more] (of a cancel-all: orders cancelled by now; more is absent, or 1 = the rest, which trades no more, follows by itself) or [code, bound] (bound, where the number says more than the code: of InsufficientFunds, to a session that may read, the units that are available, of an amend with what its order reserves; of SessionNotional the session’s maxNotional)',
+    '[first seq, items, receipt?]; item: [0, orderId, state, remaining, filled, reason?] (reason: why an order that is cancelled by now was, CancelReason; absent in any other state), [0, count, more] (of a cancel-all: orders cancelled by now; more is absent, or 1 = the rest, which trades no more, follows by itself) or [code, bound] (bound, where the number says more than the code: of InsufficientFunds, to a session that may read, the units that are available, of an amend with what its order reserves; of SessionNotional the session’s maxNotional; of ExchangeCancelOnly the bits of CancelOnlyReason that stand)',
   )
 
 /** Every stream: its name, what an event carries, what a snapshot carries. */
@@ -297,6 +301,7 @@ export const methods = {
             'limit prices further from the last trade are refused, in millionths; 0 = none',
           ),
           status: code('MarketStatus'),
+          cancelOnlyReasons,
         }),
       ),
     }),

@@ -26,6 +26,7 @@ export const Market = {
   EXISTS: 0,
   BASE: 1,
   QUOTE: 2,
+  /** A MarketStatus, or EXCHANGE_CANCEL_ONLY: what orders find, so that each looks at one word. */
   STATUS: 3,
   BAND_PPM: 4,
   /** Price of the last trade; 0 before the first. */
@@ -38,6 +39,8 @@ export const Market = {
   /** 1 = the steps of a message ended before all triggers in the touched range had fired. */
   UNFIRED: 9,
 } as const
+/** Status of a market that is active by itself, while the whole exchange takes cancels only. */
+export const EXCHANGE_CANCEL_ONLY = 3
 export const MarketUnits = { LOT: 0, TICK: 1 } as const
 /** Fees at 2 * (market * TIERS_MAX + tier). */
 export const Fee = { MAKER: 0, TAKER: 1 } as const
@@ -58,6 +61,8 @@ export class Markets {
   readonly withdrawFee = new Float64Array(ASSETS_MAX)
   /** Markets at or above this id were never made. */
   end = 0
+  /** Bits of CancelOnlyReason. */
+  cancelOnlyReasons = 0
 
   constructor(capacity: number) {
     this.capacity = capacity
@@ -85,6 +90,25 @@ export class Markets {
     return this.get(market, Market.STATUS) === MarketStatus.Halted
   }
 
+  /** Status of the market itself, whatever holds of the whole exchange. */
+  ownStatus(market: number): MarketStatus {
+    const status = this.get(market, Market.STATUS)
+    return status === EXCHANGE_CANCEL_ONLY ? MarketStatus.Active : (status as MarketStatus)
+  }
+
+  /** Sets the market's own status; while the exchange takes cancels only, an active one does too. */
+  setOwnStatus(market: number, status: number): void {
+    const isBarred = status === MarketStatus.Active && this.cancelOnlyReasons !== 0
+    this.set(market, Market.STATUS, isBarred ? EXCHANGE_CANCEL_ONLY : status)
+  }
+
+  /** Sets why the whole exchange takes cancels only; a market that is closed by itself stays as it is. */
+  setCancelOnlyReasons(reasons: number): void {
+    this.cancelOnlyReasons = reasons
+    for (let market = 0; market < this.end; market++)
+      if (this.has(market)) this.setOwnStatus(market, this.ownStatus(market))
+  }
+
   hasAsset(asset: number): boolean {
     return asset >= 0 && asset < ASSETS_MAX && this.symbols[asset] !== undefined
   }
@@ -105,6 +129,7 @@ export class Markets {
     this.units[2 * market + MarketUnits.LOT] = lotUnits
     this.units[2 * market + MarketUnits.TICK] = tickUnits
     if (market >= this.end) this.end = market + 1
+    this.setOwnStatus(market, MarketStatus.Active)
     this.setFees(market, makerPpm, takerPpm)
   }
 
@@ -148,7 +173,7 @@ export class Markets {
         makerFeePpm: this.fees[fee + Fee.MAKER]!,
         takerFeePpm: this.fees[fee + Fee.TAKER]!,
         bandPpm: this.get(id, Market.BAND_PPM),
-        status: this.get(id, Market.STATUS) as MarketStatus,
+        status: this.ownStatus(id),
       })
     }
     return configs

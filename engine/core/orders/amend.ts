@@ -9,7 +9,7 @@
 import { CancelReason, MarketStatus, PostOnly, Reject } from '../../codes.js'
 import { AmendCmd, Attr, CancelCmd, OrderCmd } from '../../layout.js'
 import { AccountFlag, ACCOUNT_SHIFT } from '../money/ledger.js'
-import { Market, MarketUnits, MARKET_SHIFT } from '../book/markets.js'
+import { EXCHANGE_CANCEL_ONLY, Market, MarketUnits, MARKET_SHIFT } from '../book/markets.js'
 import { Level, LEVEL_SHIFT, NONE } from '../book/levels.js'
 import {
   Extra,
@@ -88,7 +88,8 @@ export function amendOrder(
     if (late !== Reject.None) return late
   }
   const status = markets.words[(market << MARKET_SHIFT) + Market.STATUS]!
-  if (status !== MarketStatus.Active) return checkStatus(status)
+  // What keeps its place never trades: that much goes on while the whole exchange takes cancels only.
+  if (status !== MarketStatus.Active && status !== EXCHANGE_CANCEL_ONLY) return checkStatus(status)
 
   const side = (attributes >>> Attr.SIDE_SHIFT) & 1
   const type = (attributes >>> Attr.ORDER_TYPE_SHIFT) & 7
@@ -150,6 +151,7 @@ export function amendOrder(
   }
 
   // From here on the order loses its place and comes in anew.
+  if (status !== MarketStatus.Active) return Reject.ExchangeCancelOnly
   const live = !waiting || trading.triggers.isReached(market, type, side, newTrigger)
   if (!live && trading.triggers.wouldFireLate(market, type, side, newTrigger)) return Reject.TriggersPending
   if (live && !isMarket(type)) {

@@ -2,7 +2,7 @@
  * One bound for the work of one message, each kind of work at a small bound: what is left ends with a reason, or
  * goes on in the next Time commands in a fixed order, and until its turn comes it never trades.
  */
-import { CancelReason, MarketStatus } from '../../codes.js'
+import { CancelOnlyReason, CancelReason, MarketStatus } from '../../codes.js'
 import * as commands from '../../commands.js'
 import { CanceledAllEv, TimeCmd } from '../../layout.js'
 import { ICEBERG_PARTS_MAX, MASS_CANCELS_OF_ACCOUNT } from '../../limits.js'
@@ -372,13 +372,23 @@ describe('triggers', () => {
       commands.writeMarketStatus(rig.words, 0, 0, value)
       rig.apply()
     }
+    const exchange = (value: number): void => {
+      commands.writeExchangeStatus(rig.words, 0, CancelOnlyReason.SettlementLag, value)
+      rig.apply()
+    }
     for (const value of [MarketStatus.Halted, MarketStatus.CancelOnly]) {
       status(value)
       expect(isPending(rig)).toBe(false)
       expect(rig.time(5)).toEqual(['TimeAdvanced'])
     }
-    rig.restore()
+    // Nor while the whole exchange takes cancels only.
+    exchange(MarketStatus.CancelOnly)
     status(MarketStatus.Active)
+    expect(isPending(rig)).toBe(false)
+    expect(rig.time(5)).toEqual(['TimeAdvanced'])
+    rig.restore()
+    expect(isPending(rig)).toBe(false)
+    exchange(MarketStatus.Active)
     expect(isPending(rig)).toBe(true)
     expect(rig.time(5)).toEqual(['TimeAdvanced', 'Triggered 3', 'Triggered 4', 'Triggered 5'])
     expect(rig.time(5)).toEqual(['TimeAdvanced', 'Triggered 6'])

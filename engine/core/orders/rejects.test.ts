@@ -2,7 +2,7 @@
  * Reject codes, one row each, in the order in which they are asked for: a command that has the fault of
  * a row and those of all rows after it gets the row's code, and nothing changes.
  */
-import { MarketStatus, Reject, rejectNames } from '../../codes.js'
+import { CancelOnlyReason, MarketStatus, Reject, rejectNames } from '../../codes.js'
 import * as commands from '../../commands.js'
 import { ACCOUNT_ORDERS_FLOOR, SESSION_LIFETIME_MS } from '../../limits.js'
 import { createEngine } from '../engine.js'
@@ -311,6 +311,97 @@ describe('money', () => {
     expect(withdraw(1, USD, 1, 4)).toEqual(['Rejected WithdrawalNonceUsed'])
     expect(withdraw(1, USD, 1, 6.5)).toEqual(['Rejected BadNonce'])
     expect(withdraw(1, USD, 1, 6)).toEqual(['Withdrawn'])
+  })
+
+  test('the whole exchange takes cancels and reductions only, while any reason stands', () => {
+    const { Operator, SettlementLag } = CancelOnlyReason
+    const { Active, CancelOnly, Halted } = MarketStatus
+    const rig = new Rig({ markets: [marketConfig(), marketConfig({ id: 1 }), marketConfig({ id: 2 })] })
+    rig.fund(2)
+    const exchange = (reason: number, status: number): string[] => {
+      commands.writeExchangeStatus(rig.words, 0, reason, status)
+      return rig.apply()
+    }
+    const setMarket = (market: number, status: number): string[] => {
+      commands.writeMarketStatus(rig.words, 0, market, status)
+      return rig.apply()
+    }
+    const bad = ['Rejected BadStatus']
+    for (const [reason, status] of [
+      [0, CancelOnly],
+      [3, CancelOnly],
+      [4, Active],
+      [-1, CancelOnly],
+      [Operator, Halted],
+      [Operator, -1],
+    ] as const)
+      expect([reason, status, exchange(reason, status)]).toEqual([reason, status, bad])
+    const changed = ['ExchangeStatusChanged']
+    const barred = ['Rejected ExchangeCancelOnly']
+    setMarket(1, Halted)
+    setMarket(2, CancelOnly)
+    rig.sell(2, 110, 5, 1)
+    rig.buy(1, 100, 5, 1)
+    rig.buy(1, 99, 5, 2)
+    rig.buy(1, 98, 5, 3)
+    expect(exchange(SettlementLag, CancelOnly)).toEqual(changed)
+    expect(exchange(SettlementLag, CancelOnly)).toEqual(changed)
+    expect(exchange(Operator, CancelOnly)).toEqual(changed)
+    rig.restore()
+    expect(rig.engine.cancelOnlyReasons).toBe(Operator | SettlementLag)
+
+    // A market that is closed by itself says so first; its deadline, and what is not there, before all.
+    expect(rig.place({ market: 1, cloid: 9 })).toEqual(['Rejected MarketHalted'])
+    expect(rig.place({ market: 2, cloid: 9 })).toEqual(['Rejected MarketCancelOnly'])
+    expect(rig.place({ market: 7, cloid: 9 })).toEqual(['Rejected UnknownMarket'])
+    expect(rig.place({ account: 9, cloid: 9 })).toEqual(['Rejected UnknownAccount'])
+    expect(rig.place({ cloid: 9, lots: 0, deadlineMs: 9e9 })).toEqual(['Rejected DeadlineTooFar'])
+    expect(rig.place({ cloid: 9, lots: 0 })).toEqual(barred)
+    const floats = new Float64Array(rig.records[0]!.buffer)
+    expect(floats[RejectedEv.REASONS_F64]).toBe(Operator | SettlementLag)
+    expect(rig.sell(2, 90, 1, 9, { timeInForce: TimeInForce.IOC })).toEqual(barred)
+
+    // What keeps its place is taken, what leaves it not; what cannot be is refused for that.
+    expect(rig.amend(1, 1, 100, 5)).toEqual(['Amended 1 5@100 kept'])
+    expect(rig.amend(1, 1, 100, 3)).toEqual(['Amended 1 3@100 kept'])
+    expect(rig.amend(1, 1, 100, 4)).toEqual(barred)
+    expect(rig.amend(1, 1, 101, 3)).toEqual(barred)
+    expect(rig.amend(1, 1, 99, 2)).toEqual(barred)
+    expect(rig.amend(1, 1, 100, 0)).toEqual(['Rejected ZeroLots'])
+    expect(rig.amend(1, 8, 100, 1)).toEqual(['Rejected UnknownOrder'])
+    expect(rig.cancel(1, 1)).toEqual(['Canceled 1 User 3'])
+    commands.writeCancelAll(rig.words, rig.floats, 0, 1, 0)
+    expect(rig.apply()).toEqual(['Canceled 2 CancelAll 5', 'Canceled 3 CancelAll 5', 'CanceledAll 2'])
+    // Money goes in and out as ever.
+    expect(rig.deposit(1, USD, 5)).toEqual(['Deposited'])
+    commands.writeWithdraw(rig.words, rig.floats, 0, 1, USD, 5, { nonce: 1, deadlineMs: 1000 })
+    expect(rig.apply()).toEqual(['Withdrawn'])
+
+    // Each ends its own reason only, and markets are then what they were, or were set to meanwhile.
+    expect(exchange(SettlementLag, Active)).toEqual(changed)
+    expect(rig.buy(1, 100, 1, 9)).toEqual(barred)
+    setMarket(1, Active)
+    expect(rig.place({ market: 1, cloid: 9 })).toEqual(barred)
+    setMarket(0, Halted)
+    expect(exchange(Operator, Active)).toEqual(changed)
+    expect(rig.buy(1, 100, 1, 9)).toEqual(['Rejected MarketHalted'])
+    expect(rig.place({ market: 1, cloid: 9 })).toEqual(['Accepted 9'])
+    expect(rig.place({ market: 2, cloid: 8 })).toEqual(['Rejected MarketCancelOnly'])
+    setMarket(0, Active)
+    expect(rig.buy(1, 110, 1, 7)).toEqual(['Accepted 7', 'Fill 1<7 1@110'])
+  })
+
+  test('a market that is created while the exchange takes cancels only takes them only, too', () => {
+    const rig = new Rig({ reference: false }).fund(1)
+    commands.writeExchangeStatus(rig.words, 0, CancelOnlyReason.SettlementLag, MarketStatus.CancelOnly)
+    rig.apply()
+    commands.writeCreateMarket(rig.words, rig.floats, 0, 5, ABC, USD, 1, 1, 0, 0)
+    expect(rig.apply()).toEqual(['MarketCreated'])
+    expect(rig.place({ market: 5 })).toEqual(['Rejected ExchangeCancelOnly'])
+    expect(rig.engine.markets().find(({ id }) => id === 5)).toMatchObject({ status: MarketStatus.Active })
+    commands.writeExchangeStatus(rig.words, 0, CancelOnlyReason.SettlementLag, MarketStatus.Active)
+    rig.apply()
+    expect(rig.place({ market: 5 })).toEqual(['Accepted 1'])
   })
 
   test('minimum and fee: each check of a withdrawal, in order', () => {

@@ -4,6 +4,7 @@
  */
 import { MarketStatus, Reject } from '../../codes.js'
 import { INT_NOT_AN_INTEGER, INT_OVER_LIMIT } from '../../layout.js'
+import { EXCHANGE_CANCEL_ONLY } from '../book/markets.js'
 import { DEADLINE_AHEAD_MS_MAX, EXPIRY_AHEAD_MS_MAX, ICEBERG_PARTS_MAX, TIME_MS_END } from '../../limits.js'
 
 /** Reject of a price that is not 1 to TICKS_MAX, or 0. */
@@ -25,6 +26,7 @@ export function checkLots(lots: number): number {
 /** Reject of a market that takes no new interest now, or 0. */
 export function checkStatus(status: number): number {
   if (status === MarketStatus.Active) return Reject.None
+  if (status === EXCHANGE_CANCEL_ONLY) return Reject.ExchangeCancelOnly
   return status === MarketStatus.Halted ? Reject.MarketHalted : Reject.MarketCancelOnly
 }
 

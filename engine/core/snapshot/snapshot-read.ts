@@ -61,7 +61,8 @@ function readHead(reader: ByteReader, state: State): OpenFrame {
   state.sessions.left = reader.int()
   const open = { account: reader.int(), approval: reader.float(), noncePlusOne: reader.float() }
   state.trading.work.used = reader.int()
-  reader.int()
+  // Before there is a market: each takes it over.
+  state.markets.setCancelOnlyReasons(reader.int())
   return open
 }
 
@@ -95,7 +96,7 @@ function readMarkets(reader: ByteReader, { markets, ledger, trading }: State): v
     const lotUnits = reader.float()
     const tickUnits = reader.float()
     markets.add(id, base, quote, lotUnits, tickUnits, 0, 0, bandPpm, -1)
-    markets.set(id, Market.STATUS, status)
+    markets.setOwnStatus(id, status)
     markets.set(id, Market.LAST_TICKS, lastTicks)
     markets.set(id, Market.TOUCHED_LOW, touchedLow)
     markets.set(id, Market.TOUCHED_HIGH, touchedHigh)

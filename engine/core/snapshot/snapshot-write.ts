@@ -82,7 +82,7 @@ function writeHead(writer: ByteWriter, state: State): void {
   writer.float(inFrame ? table.number(open, SessionNumber.APPROVAL) : 0)
   writer.float(inFrame && sessions.entry >= 0 ? sessions.windows.nonce(sessions.entry) : 0)
   writer.int(left > 0 ? trading.work.used : 0)
-  writer.int(0)
+  writer.int(state.markets.cancelOnlyReasons)
 }
 
 function writeMarkets(writer: ByteWriter, { markets, ledger }: State): void {
@@ -99,7 +99,7 @@ function writeMarkets(writer: ByteWriter, { markets, ledger }: State): void {
     writer.int(id)
     writer.int(markets.get(id, Market.BASE))
     writer.int(markets.get(id, Market.QUOTE))
-    writer.int(markets.get(id, Market.STATUS))
+    writer.int(markets.ownStatus(id))
     writer.int(markets.get(id, Market.BAND_PPM))
     writer.int(markets.get(id, Market.LAST_TICKS))
     writer.int(markets.get(id, Market.TOUCHED_LOW))

@@ -111,5 +111,5 @@ export function marketPage({ markets }: State, first: number): MarketPage {
       return { config, lastTicks: markets.get(config.id, Market.LAST_TICKS), tiers }
     })
   const next = rows.length < LOAD_MARKETS_MAX ? -1 : rows.at(-1)!.config.id + 1
-  return { rows, assets: markets.assetConfigs(), next }
+  return { rows, assets: markets.assetConfigs(), cancelOnlyReasons: markets.cancelOnlyReasons, next }
 }

@@ -87,10 +87,17 @@ export const PROOF_RETRY_MS_MAX = 60_000
 export const PROVER_RESTART_MS_MIN = 1000
 export const PROVER_RESTART_MS_MAX = 60_000
 export const PROVER_STOP_MS = 3000
-/** Hashes a second for proofs of older fills, some 7 % of the thread: 20,000 take 17 to 55 ms. */
-export const FILL_HASHES_PER_SECOND = 40_000
-/** Leaves and hashes of the trees that are kept, bytes: some 300,000 fills. The last one is kept whatever its size. */
-export const FILL_TREES_BYTES_MAX = 64 << 20
+/** Hashes of a batch's fills that are made in one turn, of those that are made on demand: a millisecond or two. */
+export const FILL_HASHES_A_TURN = 2048
+/** Proofs of fills that may wait for their thread: each takes a millisecond or two. */
+export const FILL_PROOFS_WAITING_MAX = 1024
+/** Batches that may wait for their nodes to be made, one after the other, and after how long whoever finds them so many asks again. */
+export const FILL_NODES_WAITING_MAX = 16
+export const FILL_PROOF_LATER_MS = 1000
+/** Beginnings and ends of batches that are kept to find a seq's, of whatever age. */
+export const FILL_RANGES_KEPT = 16_384
+/** Fills that the archive packs together: a proof unpacks so many. Even, so that a fill stands with its sibling. */
+export const FILLS_PACKED = 1024
 
 // The chain
 /** An answer of an endpoint is waited for so long, and asked for again so often, with this pause at first. */
@@ -188,6 +195,7 @@ assert(BATCH_ROWS <= ROWS_MAX, 'a batch that is closed in time fits the contract
 assert(FINAL_STEPS_MAX <= CHANGES_KEPT, 'changes stay of every batch that can still become final')
 assert(CHANGES_KEPT <= RECENT_BATCHES, 'a batch whose changes stay is in memory')
 assert(HASH_THREADS_MAX <= TREE_THREADS_MAX, 'every hash thread has room in the tree’s memory')
+assert(FILLS_PACKED % 2 === 0, 'a fill is packed with its sibling')
 assert(HASH_JOBS_A_TURN <= HASH_JOBS_MIN, 'what wakes a thread is a turn of work')
 assert(FAMILIES_A_TURN <= FAMILIES_MIN, 'what wakes a thread is a turn of families')
 assert(

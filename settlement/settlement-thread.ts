@@ -9,9 +9,8 @@ import type { Hex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { ControlBlock } from '../engine/rings/control.js'
 import { ExchangeFrozen, chainClient, type ChainDeployment } from './chain/chain.js'
-import { RECORD_BYTES, bytesToHex } from './batch/commit.js'
+import { RECORD_BYTES } from './batch/commit.js'
 import type { EngineCapacities } from '../engine/types.js'
-import type { ProofLater } from './proving/fill-proofs.js'
 import { proofCheck } from './proving/proof-check.js'
 import { ProverQueue, type ProverMetrics } from './proving/prover-queue.js'
 import { startProverProcess } from './proving/prover-process.js'
@@ -89,17 +88,6 @@ export interface ProofMessage {
   readonly state: 'committed' | 'proven' | 'final'
 }
 
-/** Hashes as "0x" and 64 digits. */
-export interface FillProofMessage {
-  readonly batch: number
-  readonly state: 'committed' | 'proven' | 'final'
-  /** The leaf's bytes, "0x" and digits. */
-  readonly leaf: Hex
-  readonly siblings: readonly Hex[]
-  /** Bit i is 1 where siblings[i] is the left one. */
-  readonly leftSiblings: number
-}
-
 export interface StatusMessage {
   readonly lastBatch: number
   readonly provenBatch: number
@@ -134,7 +122,6 @@ export type ToSettlement =
       readonly asset: number
       readonly batch?: number | undefined
     }
-  | { readonly type: 'fillProof'; readonly ticket: number; readonly seq: number; readonly index: number }
   | { readonly type: 'flush'; readonly ticket: number }
   | { readonly type: 'stop' }
 
@@ -144,11 +131,7 @@ export type FromSettlement =
   | { readonly type: 'status'; readonly status: StatusMessage }
   | { readonly type: 'batch'; readonly batch: BatchMessage }
   /** null: no batch is on the chain yet. */
-  | {
-      readonly type: 'proof'
-      readonly ticket: number
-      readonly proof: ProofMessage | FillProofMessage | ProofLater | null
-    }
+  | { readonly type: 'proof'; readonly ticket: number; readonly proof: ProofMessage | null }
   /** null: there never was anything to settle. `error`: settlement stopped before it was settled. */
   | {
       readonly type: 'flushed'
@@ -313,25 +296,7 @@ port.on('message', (message: ToSettlement) => {
   else post({ type: 'proof', ticket: message.ticket, proof: proofOf(message) })
 })
 
-/** A proof is served of a batch that the chain has. */
-const servedState = (state: BatchRecord['state']): ProofMessage['state'] =>
-  state === 'proven' || state === 'final' ? state : 'committed'
-
-function proofOf(
-  message: Extract<ToSettlement, { type: 'proof' | 'fillProof' }>,
-): ProofMessage | FillProofMessage | ProofLater | null {
-  if (message.type === 'fillProof') {
-    const proof = settler.fillProof(message.seq, message.index)
-    if (proof === undefined) return null
-    if ('retryAfterMs' in proof) return proof
-    return {
-      batch: proof.batch,
-      state: servedState(proof.state),
-      leaf: bytesToHex(proof.leaf),
-      siblings: proof.siblings.map(bytesToHex),
-      leftSiblings: Number(proof.leftSiblings),
-    }
-  }
+function proofOf(message: Extract<ToSettlement, { type: 'proof' }>): ProofMessage | null {
   const { account, asset, batch } = message
   const proof = settler.proof(account, asset, batch)
   if (proof === undefined) return null
@@ -342,7 +307,8 @@ function proofOf(
     siblings: proof.siblings.map(String),
     root: String(proof.root),
     batch: proof.batch,
-    state: servedState(proof.state),
+    // It is served of a batch that the chain has.
+    state: proof.state === 'proven' || proof.state === 'final' ? proof.state : 'committed',
   }
 }
 

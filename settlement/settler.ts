@@ -12,7 +12,6 @@ import { checkChain, chainErrorText, expectNotFrozen, sleep } from './chain/chai
 import { Chunking } from './posting/chunking.js'
 import { rowsLimit, type BatchHeader } from './batch/commit.js'
 import { DiskRoom } from './store/disk-room.js'
-import { FillProofs, type ProofLater, type ServedFillProof } from './proving/fill-proofs.js'
 import { FILL_BYTES } from './batch/fills-root.js'
 import { Follower } from './follow/follow.js'
 import { readFollowerSnapshot, writeFollowerSnapshot } from './follow/follow-snapshot.js'
@@ -21,7 +20,7 @@ import { readBatches, type PostedBatch } from './chain/history.js'
 import { BadAnswer } from './chain/rpc-endpoint.js'
 import { accountOf, assetOf, indexOf } from './batch/rows.js'
 import { askPatiently, pauseFor, runPatiently, type Patience } from './chain/patience.js'
-import { ForeignBatch, Poster, isAtLeast } from './posting/post.js'
+import { ForeignBatch, Poster } from './posting/post.js'
 import { Proving } from './proving/proving.js'
 import { Sender, SenderStopped, type SenderStep } from './sending/sender.js'
 import {
@@ -30,7 +29,7 @@ import {
   type SettlerOptions,
   type SettlerStatus,
 } from './settler-options.js'
-import { BatchStore, type BatchRecord } from './store/store.js'
+import { BatchStore, isAtLeast, type BatchRecord } from './store/store.js'
 import { TreeStore } from './store/tree-store.js'
 import { StateTree, TREE_DEPTH, emptyRoots } from './tree/tree.js'
 import {
@@ -54,7 +53,6 @@ export class Settler {
   private readonly treeStore: TreeStore
   private readonly follower: Follower
   private readonly batches: Batches
-  private readonly fillProofs: FillProofs
   private readonly policy: BatchPolicy
   private readonly chunking: Chunking
   private readonly backlogMax: number
@@ -83,7 +81,6 @@ export class Settler {
     this.treeStore = new TreeStore(this.store.folder)
     this.batches = new Batches(this.store, this.treeStore, this.tree)
     this.batches.load()
-    this.fillProofs = new FillProofs(this.store, this.batches)
     this.room = new DiskRoom({
       write: () => {
         if (this.batches.closed !== undefined) this.saveSealed()
@@ -220,11 +217,6 @@ export class Settler {
   /** Proof against the last batch on the chain, or against batch `number`; undefined when there is none. */
   proof(account: number, asset: number, number = this.batches.onChain): ServedProof | undefined {
     return this.batches.proof(indexOf(account, asset), number)
-  }
-
-  /** Proof of fill `index` of the command at `seq`; undefined while no batch on the chain has it. */
-  fillProof(seq: number, index: number): ServedFillProof | ProofLater | undefined {
-    return this.fillProofs.proof(seq, index)
   }
 
   status(): SettlerStatus {
@@ -371,7 +363,8 @@ export class Settler {
       ...(openedAtMs === undefined ? {} : { openedAtMs }),
       ...commit,
     }
-    this.batches.close({ record, fills: sealed.fills, changes: sealed.changes })
+    const { fills, fillNodes, changes } = sealed
+    this.batches.close({ record, fills, fillNodes, changes })
   }
 
   private snapshotIfDue(): void {

@@ -216,6 +216,7 @@ async function writeExchange(
       state: 'committed' as const,
     },
     fills,
+    batch.fillNodes,
   )
   return { seq, batch }
 }

@@ -9,11 +9,10 @@ import type { Deployment } from '../../contracts/deployment/deploy.js'
 import { ExchangeFrozen, chainClient } from '../../settlement/chain/chain.js'
 import type { ProofQuestion } from '../../gateway/link/messages.js'
 import { type ChainWatcher, startChainWatcher } from '../../settlement/chain/chain-watcher.js'
-import type { ProofLater } from '../../settlement/proving/fill-proofs.js'
+import { FillProofLink, type FillAnswer } from '../../settlement/proving/fill-proof-link.js'
 import type {
   BatchMessage,
   FromSettlement,
-  FillProofMessage,
   ProofMessage,
   SettlementThreadData,
   StatusMessage,
@@ -24,7 +23,7 @@ import { CHAIN_PATIENCE_MS } from '../../settlement/limits.js'
 import type { SettlementStatus } from './screen.js'
 import type { Say } from '../log.js'
 
-type ProofTold = ProofMessage | FillProofMessage | ProofLater
+type ProofTold = ProofMessage | NonNullable<FillAnswer['proof']>
 
 const NO_ATTACHMENT = new Uint8Array(0)
 
@@ -105,7 +104,8 @@ export async function startSettlement(options: SettlementOptions): Promise<Runni
     name: 'settlement',
   })
   const post = (message: ToSettlement): void => worker.postMessage(message)
-  const proofs = new Map<number, (proof: ProofTold | null) => void>()
+  const fillProofs = new FillProofLink(options.dataDir, (text) => options.onLine(text, 'warn'))
+  const proofs = new Map<number, (proof: ProofMessage | null) => void>()
   const flushes = new Map<
     number,
     { resolve: (batch: BatchMessage | undefined) => void; reject: (error: Error) => void }
@@ -199,15 +199,13 @@ export async function startSettlement(options: SettlementOptions): Promise<Runni
     depositsSeen: watcher.caughtUp,
     status: () => status,
     proof: (question) =>
-      new Promise((resolve) => {
-        proofs.set(++ticket, resolve)
-        if (question.kind === 'fill')
-          post({ type: 'fillProof', ticket, seq: question.seq, index: question.index })
-        else {
-          const { account, asset, batch } = question
-          post({ type: 'proof', ticket, account, asset, batch })
-        }
-      }),
+      question.kind === 'fill'
+        ? fillProofs.ask(question.seq, question.index)
+        : new Promise((resolve) => {
+            const { account, asset, batch } = question
+            proofs.set(++ticket, resolve)
+            post({ type: 'proof', ticket, account, asset, batch })
+          }),
     flush: () =>
       new Promise((resolve, reject) => {
         flushes.set(++ticket, { resolve, reject })
@@ -217,6 +215,7 @@ export async function startSettlement(options: SettlementOptions): Promise<Runni
       stopping = true
       setTimeout(() => leaving.abort(), CHAIN_PATIENCE_MS).unref()
       await watcher.stop()
+      await fillProofs.stop()
       await stopThread()
     },
   }

@@ -124,7 +124,7 @@ export type ProofQuestion =
     }
   | { readonly kind: 'fill'; readonly seq: number; readonly index: number }
 
-/** Settlement makes no more proofs of older fills for so long. */
+/** Too many proofs of fills are asked for at once: the same question can be answered after so long. */
 export interface ProofLater {
   readonly retryAfterMs: number
 }

@@ -241,7 +241,7 @@ describe('documents and server', () => {
       {
         code: 6003,
         name: 'ProofUnavailable',
-        message: 'proofs of older fills take turns, and it is not this one’s yet',
+        message: 'too many proofs of fills are asked for at once',
         retryAfter: 1500,
       },
     ])

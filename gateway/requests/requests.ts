@@ -285,7 +285,7 @@ export class Requests {
           reject(
             new RequestError(
               ErrorCode.ProofUnavailable,
-              'proofs of older fills take turns, and it is not this one’s yet',
+              'too many proofs of fills are asked for at once',
               proof.retryAfterMs,
             ),
           )

@@ -243,6 +243,7 @@ describe('a dishonest operator', () => {
       data: { ...batch.data, chunkRoots: [...batch.data.chunkRoots.slice(0, -1), 6n] },
       changes: batch.changes,
       fills: batch.fills,
+      fillNodes: batch.fillNodes,
     })
     expect(last.replay).toMatchObject({ code: 1 })
     expect(last.replay.out).toContain('DIFFERENCE in batch 2, newRoot:')

@@ -20,6 +20,7 @@ import { openAccountRecord } from '../chain/chain-watcher.js'
 import { discoverDeployment } from '../chain/history.js'
 import { indexOf } from '../batch/rows.js'
 import { readVault, replayAgainstChain, replayBatches } from './replay.js'
+import { FillProofs } from '../proving/fill-proofs.js'
 import { Settler } from '../settler.js'
 import { rootOfProof } from '../tree/tree.js'
 import { JournalFixture, placeRecord, testGenesis } from '../../test/support/journal-fixture.js'
@@ -60,19 +61,20 @@ describe('audit, replay and exit', () => {
   })
 
   test('every fill of every batch, and every leaf of every proven root, has a proof', async () => {
+    const fillProofs = new FillProofs(settler.store)
     let [seq, found] = [0, 0]
     while (++seq <= fixture.journal.seq) {
-      const proof = settler.fillProof(seq, 0)
+      const proof = await fillProofs.proof(seq, 0)
       if (proof === undefined) continue
       if ('retryAfterMs' in proof) throw new Error(`seq ${seq}: later`)
       expect(proof.batch).toBe(++found)
       const batch = (await fixture.readSettlement('batchOf', BigInt(proof.batch))) as { fillsRoot: string }
       expect(verifyFill(hexToBytes(batch.fillsRoot), proof)).toBe(true)
       expect(decodeFill(proof.leaf, 0)).toMatchObject({ seq, fillIndex: 0, lots: 10 })
-      expect(settler.fillProof(seq, 1)).toBeUndefined()
+      expect(await fillProofs.proof(seq, 1)).toBeUndefined()
     }
     expect(found).toBe(3)
-    expect(settler.fillProof(0, 0)).toBeUndefined()
+    expect(await fillProofs.proof(0, 0)).toBeUndefined()
     for (let number = 1; number <= 3; number++) {
       const batch = (await fixture.readSettlement('batchOf', BigInt(number))) as { newRoot: bigint }
       const proof = settler.proof(1, 1, number)!

@@ -1,7 +1,7 @@
 /**
  * The fills of a batch and their SHA-256 Merkle tree (`fillsRoot`), as contracts/src/libraries/FillTree.sol
  * checks it. Node hashing follows RFC 6962, section 2.1, in its prefixes; an odd last node is promoted
- * unchanged; no fills = 32 zero bytes.
+ * unchanged; no fills = 32 zero bytes. The nodes above the leaves are kept beside them: a proof reads one a level.
  *
  *   fill leaf, 152 bytes, big-endian
  *     0  u64 seq            8  u32 fill index in the command   12  u32 market    16  u32 ticks
@@ -12,10 +12,12 @@
  */
 import * as crypto from 'node:crypto'
 import { Attr, Ev, FillEv } from '../../engine/layout.js'
+import { FILL_HASHES_A_TURN } from '../limits.js'
 
 export const FILL_BYTES = 152
-const HASH_BYTES = 32
-const NO_FRAME = new Uint8Array(HASH_BYTES)
+/** A leaf hashed, or a node: a SHA-256. */
+export const FILL_NODE_BYTES = 32
+const NO_FRAME = new Uint8Array(FILL_NODE_BYTES)
 
 /** One fill, read back from its leaf. Fees in quote units, negative = rebate. */
 export interface Fill {
@@ -113,39 +115,84 @@ function hashInto(target: Buffer, at: number, bytes: Uint8Array): void {
   target.write(crypto.hash('sha256', bytes, 'hex'), at, 'hex')
 }
 
-/** Levels of the tree from the hashed leaves up; the last one is the root alone. Empty without leaves. */
-function levelsOf(leaves: Uint8Array): Uint8Array[] {
-  const count = leaves.length / FILL_BYTES
-  if (count === 0) return []
-  const leaf = new Uint8Array(1 + FILL_BYTES)
-  let level = Buffer.alloc(count * HASH_BYTES)
-  for (let index = 0; index < count; index++) {
-    leaf.set(leaves.subarray(index * FILL_BYTES, (index + 1) * FILL_BYTES), 1)
-    hashInto(level, index * HASH_BYTES, leaf)
+/** Nodes above `size` of them. */
+const above = (size: number): number => Math.ceil(size / 2)
+
+/** Nodes of the tree above `count` leaves. */
+function nodeCount(count: number): number {
+  let size = above(count)
+  let nodes = size
+  while (size > 1) {
+    size = above(size)
+    nodes += size
   }
-  const levels = [level]
-  const node = new Uint8Array(1 + 2 * HASH_BYTES)
-  node[0] = 1
-  while (level.length > HASH_BYTES) {
-    const size = level.length / HASH_BYTES
-    const above = Buffer.alloc(Math.ceil(size / 2) * HASH_BYTES)
-    for (let index = 0; index + 1 < size; index += 2) {
-      node.set(level.subarray(index * HASH_BYTES, (index + 2) * HASH_BYTES), 1)
-      hashInto(above, (index / 2) * HASH_BYTES, node)
-    }
-    if (size % 2 === 1) above.set(level.subarray(-HASH_BYTES), above.length - HASH_BYTES)
-    levels.push(above)
-    level = above
-  }
-  return levels
+  return nodes
 }
 
-/** Root over concatenated leaves; 32 zero bytes when there are none. Throws RangeError for a partial leaf. */
-export function fillsRoot(leaves: Uint8Array): Uint8Array {
+/** Bytes of the nodes above `count` leaves. */
+export const fillNodesBytes = (count: number): number => nodeCount(count) * FILL_NODE_BYTES
+
+/**
+ * Nodes of the tree above concatenated leaves, level by level from the parents of leaves up, each from the left; the
+ * last one is the root. Leaf hashes are not among them. Yields after every FILL_HASHES_A_TURN hashes, for whoever
+ * shares its thread. Throws RangeError for a partial leaf.
+ */
+export function* fillNodesInTurns(leaves: Uint8Array): Generator<undefined, Uint8Array> {
   if (leaves.length % FILL_BYTES !== 0)
     throw new RangeError(`fills: ${leaves.length} bytes are no whole leaves`)
-  return Uint8Array.from(levelsOf(leaves).at(-1) ?? NO_FRAME)
+  const count = leaves.length / FILL_BYTES
+  const nodes = Buffer.alloc(fillNodesBytes(count))
+  const leaf = new Uint8Array(1 + FILL_BYTES)
+  const pair = Buffer.alloc(1 + 2 * FILL_NODE_BYTES)
+  pair[0] = 1
+  let at = 0
+  const setLeaf = (index: number): void =>
+    leaf.set(leaves.subarray(index * FILL_BYTES, (index + 1) * FILL_BYTES), 1)
+  for (let index = 0; index < count; index += 2) {
+    setLeaf(index)
+    if (index + 1 === count) hashInto(nodes, at, leaf)
+    else {
+      hashInto(pair, 1, leaf)
+      setLeaf(index + 1)
+      hashInto(pair, 1 + FILL_NODE_BYTES, leaf)
+      hashInto(nodes, at, pair)
+    }
+    at += FILL_NODE_BYTES
+    if (index % FILL_HASHES_A_TURN === 0) yield
+  }
+  let from = 0
+  for (let size = above(count); size > 1; size = above(size)) {
+    for (let index = 0; index + 1 < size; index += 2) {
+      const left = from + index * FILL_NODE_BYTES
+      pair.set(nodes.subarray(left, left + 2 * FILL_NODE_BYTES), 1)
+      hashInto(nodes, at, pair)
+      at += FILL_NODE_BYTES
+      if (index % FILL_HASHES_A_TURN === 0) yield
+    }
+    from += size * FILL_NODE_BYTES
+    if (size % 2 === 1) {
+      nodes.copy(nodes, at, from - FILL_NODE_BYTES, from)
+      at += FILL_NODE_BYTES
+    }
+  }
+  return nodes
 }
+
+/** All of `fillNodesInTurns` at once. */
+export function fillNodes(leaves: Uint8Array): Uint8Array {
+  const turns = fillNodesInTurns(leaves)
+  for (;;) {
+    const turn = turns.next()
+    if (turn.done === true) return turn.value
+  }
+}
+
+/** Root of a tree from its nodes; 32 zero bytes without fills. */
+export const rootOfNodes = (nodes: Uint8Array): Uint8Array =>
+  nodes.length === 0 ? NO_FRAME : nodes.slice(-FILL_NODE_BYTES)
+
+/** Root over concatenated leaves; 32 zero bytes when there are none. Throws RangeError for a partial leaf. */
+export const fillsRoot = (leaves: Uint8Array): Uint8Array => rootOfNodes(fillNodes(leaves))
 
 /** Path of one leaf; levels where the node is promoted have no entry. */
 export interface FillProof {
@@ -155,51 +202,71 @@ export interface FillProof {
   readonly leftSiblings: bigint
 }
 
-/** Proof of leaf `index`. Throws RangeError when there is no such leaf. */
-export function fillProof(leaves: Uint8Array, index: number): FillProof {
-  return new FillTree(leaves).proof(index)
+/** Fills in order of (seq, fill index) and the nodes above them, read by place. */
+export interface FillSource {
+  readonly count: number
+  leaf(index: number): Uint8Array
+  /** Node `place` of those that `fillNodes` gives. */
+  node(place: number): Uint8Array
 }
 
-/** A hashed tree, for more than one proof. */
-export class FillTree {
-  private readonly levels: readonly Uint8Array[]
+/** Leaves in memory, and the nodes above them. */
+export const fillSource = (leaves: Uint8Array, nodes: Uint8Array): FillSource => ({
+  count: leaves.length / FILL_BYTES,
+  leaf: (index) => leaves.slice(index * FILL_BYTES, (index + 1) * FILL_BYTES),
+  node: (place) => nodes.slice(place * FILL_NODE_BYTES, (place + 1) * FILL_NODE_BYTES),
+})
 
-  /** `leaves` must not change afterwards. Throws RangeError for a partial leaf. */
-  constructor(readonly leaves: Uint8Array) {
-    if (leaves.length % FILL_BYTES !== 0)
-      throw new RangeError(`fills: ${leaves.length} bytes are no whole leaves`)
-    this.levels = levelsOf(leaves)
+/** Proof of leaf `index`. Throws RangeError when there is no such leaf. */
+export function proofFrom(source: FillSource, index: number): FillProof {
+  const { count } = source
+  if (!Number.isInteger(index) || index < 0 || index >= count)
+    throw new RangeError(`fills: no leaf ${index} among ${count}`)
+  const siblings: Uint8Array[] = []
+  let leftSiblings = 0n
+  const step = (at: number, size: number, hashOf: (sibling: number) => Uint8Array): void => {
+    const sibling = at ^ 1
+    if (sibling >= size) return
+    if (sibling < at) leftSiblings |= 1n << BigInt(siblings.length)
+    siblings.push(hashOf(sibling))
   }
+  step(index, count, (sibling) => sha256(Uint8Array.of(0, ...source.leaf(sibling))))
+  let [at, from] = [index >> 1, 0]
+  for (let size = above(count); size > 1; size = above(size)) {
+    const first = from
+    step(at, size, (sibling) => source.node(first + sibling))
+    from += size
+    at >>= 1
+  }
+  return { leaf: source.leaf(index), siblings, leftSiblings }
+}
 
-  /** Hashes that it took: one a leaf, and one for every node of two children. */
-  get hashes(): number {
-    return Math.max(0, (2 * this.leaves.length) / FILL_BYTES - 1)
-  }
+/** Proof of leaf `index` among concatenated leaves. Throws RangeError when there is no such leaf. */
+export const fillProof = (leaves: Uint8Array, index: number): FillProof =>
+  proofFrom(fillSource(leaves, fillNodes(leaves)), index)
 
-  /** Bytes that it holds. */
-  get bytes(): number {
-    return this.levels.reduce((sum, level) => sum + level.length, this.leaves.length)
+/** Place of a fill between `low` and `high`; -1 when it is not there. */
+export function placeOfFill(
+  source: FillSource,
+  seq: number,
+  fillIndex: number,
+  low = 0,
+  high = source.count,
+): number {
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    const order = compareFill(source.leaf(middle), seq, fillIndex)
+    if (order === 0) return middle
+    if (order < 0) low = middle + 1
+    else high = middle
   }
+  return -1
+}
 
-  /** Proof of leaf `index`. Throws RangeError when there is no such leaf. */
-  proof(index: number): FillProof {
-    const { leaves } = this
-    const count = leaves.length / FILL_BYTES
-    if (!Number.isInteger(index) || index < 0 || index >= count)
-      throw new RangeError(`fills: no leaf ${index} among ${count}`)
-    const siblings: Uint8Array[] = []
-    let leftSiblings = 0n
-    let at = index
-    for (const level of this.levels) {
-      const sibling = at ^ 1
-      if (sibling * HASH_BYTES < level.length) {
-        if (sibling < at) leftSiblings |= 1n << BigInt(siblings.length)
-        siblings.push(Uint8Array.from(level.subarray(sibling * HASH_BYTES, (sibling + 1) * HASH_BYTES)))
-      }
-      at >>= 1
-    }
-    return { leaf: leaves.slice(index * FILL_BYTES, (index + 1) * FILL_BYTES), siblings, leftSiblings }
-  }
+/** Below 0 when the leaf stands before fill `fillIndex` of the command at `seq`, 0 when it is that one. */
+export function compareFill(leaf: Uint8Array, seq: number, fillIndex: number): number {
+  const view = new DataView(leaf.buffer, leaf.byteOffset, FILL_BYTES)
+  return Number(view.getBigUint64(0)) - seq || view.getUint32(8) - fillIndex
 }
 
 /** Whether `proof` leads to `root`; what the contract's verifyFill computes. */

@@ -11,7 +11,7 @@ import {
   type BatchData,
   type BatchHeader,
 } from '../batch/commit.js'
-import { fillsRoot } from '../batch/fills-root.js'
+import { fillNodes, rootOfNodes } from '../batch/fills-root.js'
 import type { Range } from './follow.js'
 import type { NodeChanges, StateTree } from '../tree/tree.js'
 
@@ -22,6 +22,8 @@ export interface SealedBatch {
   /** Nodes of the tree before and after the batch. */
   readonly changes: NodeChanges
   readonly fills: Uint8Array
+  /** Of the tree over them. */
+  readonly fillNodes: Uint8Array
 }
 
 /** A balance left 0 .. 2^53 - 1, or the engine and the tree disagree: a broken invariant, never posted. */
@@ -30,7 +32,7 @@ export class SealError extends Error {
 }
 
 /** A batch whose fills are not hashed yet. */
-export type AppliedBatch = Omit<SealedBatch, 'header'> & {
+export type AppliedBatch = Omit<SealedBatch, 'header' | 'fillNodes'> & {
   readonly header: Omit<BatchHeader, 'fillsRoot'>
 }
 
@@ -46,7 +48,9 @@ export function sealBatch(
   totalOf?: (index: number) => number,
 ): SealedBatch {
   const applied = applyRange(number, range, tree, rowsPerChunk, totalOf)
-  return { ...applied, header: { ...applied.header, fillsRoot: bytesToHex(fillsRoot(range.fills)) } }
+  const nodes = fillNodes(range.fills)
+  const header = { ...applied.header, fillsRoot: bytesToHex(rootOfNodes(nodes)) }
+  return { ...applied, header, fillNodes: nodes }
 }
 
 /** `sealBatch` without the fills root, which follows from the fills alone and may be computed elsewhere. */

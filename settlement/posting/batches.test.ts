@@ -22,7 +22,7 @@ const cases: readonly [states: BatchState[], onChain: number, proven: number][] 
 test.each(cases)('%j: %d on the chain, %d proven', async (states, onChain, proven) => {
   const folder = mkdtempSync(join(tmpdir(), 'glassbook-batches-'))
   const store = new BatchStore(folder)
-  states.forEach((state, at) => store.seal(batchRecord(at + 1, state), new Uint8Array()))
+  states.forEach((state, at) => store.seal(batchRecord(at + 1, state), new Uint8Array(), new Uint8Array()))
   const tree = new StateTree()
   const batches = new Batches(store, new TreeStore(store.folder), tree)
   batches.load()

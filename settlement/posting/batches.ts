@@ -6,8 +6,7 @@
  * which every record says so: after a reorganisation a later record may be told of before an earlier one.
  */
 import { RECENT_BATCHES } from '../limits.js'
-import { isAtLeast } from './post.js'
-import type { BatchRecord, BatchState, BatchStore } from '../store/store.js'
+import { isAtLeast, type BatchRecord, type BatchState, type BatchStore } from '../store/store.js'
 import type { TreeStore } from '../store/tree-store.js'
 import { undoOf, type BalanceProof, type NodeChanges, type StateTree, type Undo } from '../tree/tree.js'
 
@@ -15,6 +14,7 @@ import { undoOf, type BalanceProof, type NodeChanges, type StateTree, type Undo 
 export interface ClosedBatch {
   readonly record: BatchRecord
   readonly fills: Uint8Array
+  readonly fillNodes: Uint8Array
   readonly changes: NodeChanges
 }
 
@@ -67,9 +67,9 @@ export class Batches {
 
   /** Makes the closed batch durable. Throws what the disk says, and can be called again then. */
   saveClosed(): BatchRecord {
-    const { record, fills, changes } = this.unsaved!
+    const { record, fills, fillNodes, changes } = this.unsaved!
     this.treeStore.write(Number(record.header.number), record.header.newRoot, changes)
-    this.store.seal(record, fills)
+    this.store.seal(record, fills, fillNodes)
     this.count++
     this.live.set(this.count, { record, undo: undoOf(changes) })
     this.unsaved = undefined

@@ -34,7 +34,7 @@ afterEach(() => rmSync(folder, { recursive: true }))
 function posting(state: BatchState, batch: () => OnChain | undefined, send: () => Promise<never>) {
   const store = new BatchStore(folder)
   const record = batchRecord(1, state)
-  store.seal(record, new Uint8Array())
+  store.seal(record, new Uint8Array(), new Uint8Array())
   const told: BatchState[] = []
   const answers: Record<string, () => unknown> = {
     batchCount: () => (batch() === undefined ? 0n : 1n),

@@ -15,7 +15,7 @@ import { pauseFor } from '../chain/patience.js'
 import type { Chunking } from './chunking.js'
 import { bytesToHex, commitArguments, type PublicInputs } from '../batch/commit.js'
 import { NonceTaken, SenderStopped, TransactionReverted, type Sender } from '../sending/sender.js'
-import { batchStates, isNoRoom, type BatchRecord, type BatchState, type BatchStore } from '../store/store.js'
+import { isAtLeast, isNoRoom, type BatchRecord, type BatchState, type BatchStore } from '../store/store.js'
 
 /** The chain has another batch under our number. */
 export class ForeignBatch extends Error {
@@ -274,10 +274,6 @@ export class Poster {
 
 /** States by the contract's numbers; undefined = the chain does not have the batch. */
 const chainStates: readonly (BatchState | undefined)[] = [undefined, 'committed', 'proven', 'final']
-
-/** Whether a record has come to `state` or further. */
-export const isAtLeast = (record: BatchRecord, state: BatchState): boolean =>
-  batchStates.indexOf(record.state) >= batchStates.indexOf(state)
 
 function commitCall({ header, data }: BatchRecord): Hex {
   return encodeFunctionData({

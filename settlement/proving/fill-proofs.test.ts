@@ -1,112 +1,263 @@
-/** Proofs of fills: right, and no more work for them than their share of the thread, whatever is asked. */
-import { FillProofs, type ServedFillProof } from './fill-proofs.js'
-import { FILL_BYTES, fillsRoot, verifyFill } from '../batch/fills-root.js'
-import type { BatchRecord } from '../store/store.js'
+/**
+ * Proofs of fills from files: right for every fill, wherever its batch lies and whatever became of its nodes, and
+ * bounded, whatever is asked.
+ */
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { sealRecord, sha256 } from '../../engine/journal/sealed-record.js'
+import { bytesToHex, hexToBytes } from '../batch/commit.js'
+import { FILL_BYTES, fillNodes, fillsRoot, verifyFill } from '../batch/fills-root.js'
+import { FILL_NODES_WAITING_MAX, FILL_PROOFS_WAITING_MAX, FILLS_PACKED } from '../limits.js'
+import { BatchStore, StoreError, type BatchState } from '../store/store.js'
+import { FillProofLink } from './fill-proof-link.js'
+import { FillProofs } from './fill-proofs.js'
 
-/** As many as are in each batch. */
-const FILLS = 10_000
-const HASHES = 2 * FILLS - 1
-/** What fill-proofs.ts allows. */
-const HASHES_PER_SECOND = 40_000
+const folders: string[] = []
+afterAll(() => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true, maxRetries: 20 })))
 
-/** Batches of FILLS commands with one fill each, all on the chain, that count how often their fills are read. */
-function exchange(batches: number) {
-  const reads: number[] = []
-  const fills = (number: number): Uint8Array => {
-    reads.push(number)
-    return leavesOf(number)
-  }
-  const clock = { ms: 0 }
-  const record = (number: number) =>
-    ({
-      state: 'final',
-      header: { firstSeq: BigInt((number - 1) * FILLS + 1), lastSeq: BigInt(number * FILLS) },
-    }) as BatchRecord
-  const proofs = new FillProofs({ fills }, { count: batches, record }, () => clock.ms)
-  return { proofs, reads, clock }
-}
+/** Three fills a command at every second seq, the last command with fewer. */
+const FILLS_A_COMMAND = 3
+const SEQS_A_BATCH = 100_000
+const seqOf = (batch: number, place: number): number =>
+  batch * SEQS_A_BATCH + 2 * Math.floor(place / FILLS_A_COMMAND)
 
-function leavesOf(number: number): Uint8Array {
-  const leaves = new Uint8Array(FILLS * FILL_BYTES)
+function leavesOf(batch: number, count: number): Uint8Array {
+  const leaves = new Uint8Array(count * FILL_BYTES)
   const view = new DataView(leaves.buffer)
-  for (let at = 0; at < FILLS; at++) view.setBigUint64(at * FILL_BYTES, BigInt((number - 1) * FILLS + 1 + at))
+  for (let place = 0; place < count; place++) {
+    leaves.fill((place * 7 + batch) & 0xff, place * FILL_BYTES, (place + 1) * FILL_BYTES)
+    view.setBigUint64(place * FILL_BYTES, BigInt(seqOf(batch, place)))
+    view.setUint32(place * FILL_BYTES + 8, place % FILLS_A_COMMAND)
+  }
   return leaves
 }
 
-/** Some seq of a batch. */
-const seqOf = (number: number): number => (number - 1) * FILLS + 77
-
-test('a proof of any fill leads to the root of its batch', () => {
-  const { proofs } = exchange(2)
-  for (const number of [1, 2]) {
-    const proof = proofs.proof(seqOf(number), 0) as ServedFillProof
-    expect(proof.batch).toBe(number)
-    expect(verifyFill(fillsRoot(leavesOf(number)), proof)).toBe(true)
+/** A store with a batch of each of `counts` fills. */
+function storeOf(counts: readonly number[], state: BatchState = 'final') {
+  const dataDir = mkdtempSync(join(tmpdir(), 'glassbook-fill-proofs-'))
+  folders.push(dataDir)
+  const store = new BatchStore(dataDir)
+  const roots = counts.map((count, at) => {
+    const number = at + 1
+    const leaves = leavesOf(number, count)
+    const fillsRootHex = bytesToHex(fillsRoot(leaves))
+    store.seal(
+      {
+        header: {
+          number: BigInt(number),
+          firstSeq: BigInt(number * SEQS_A_BATCH),
+          lastSeq: BigInt((number + 1) * SEQS_A_BATCH - 1),
+          oldRoot: 1n,
+          newRoot: 2n,
+          journalHead: '0x01',
+          fillsRoot: fillsRootHex,
+          depositsConsumed: 0n,
+        },
+        data: {
+          chunkRoots: [2n],
+          rows: new Uint8Array(0),
+          deposits: new Uint8Array(0),
+          withdrawals: new Uint8Array(0),
+        },
+        fillCount: count,
+        rowsPerChunk: 1,
+        sealedAtMs: 1,
+        state,
+      },
+      leaves,
+      fillNodes(leaves),
+    )
+    return hexToBytes(fillsRootHex)
+  })
+  const here = (number: number, kind: string): string =>
+    join(dataDir, 'settlement', 'batches', `${String(number).padStart(8, '0')}.${kind}`)
+  const archived = (number: number, kind: string): string =>
+    join(dataDir, 'archive', 'batches', `${String(number).padStart(8, '0')}.${kind}`)
+  const expectProof = async (proofs: FillProofs, number: number, place: number): Promise<void> => {
+    const proof = await proofs.proof(seqOf(number, place), place % FILLS_A_COMMAND)
+    if (proof === undefined || 'retryAfterMs' in proof) throw new Error(`${number}/${place}: not served`)
+    expect(proof).toMatchObject({ batch: number, state })
+    expect(Buffer.from(proof.leaf)).toEqual(
+      Buffer.from(
+        leavesOf(number, counts[number - 1]!)
+          .subarray(place * FILL_BYTES)
+          .subarray(0, FILL_BYTES),
+      ),
+    )
+    expect(verifyFill(roots[number - 1]!, proof)).toBe(true)
   }
-  expect(proofs.proof(seqOf(1), 1)).toBeUndefined()
-  expect(proofs.proof(2 * FILLS + 1, 0)).toBeUndefined()
+  return { dataDir, store, proofs: new FillProofs(store), here, archived, expectProof }
+}
+
+const counts = [1, 2, 3, 6, 7, 0, FILLS_PACKED, FILLS_PACKED + 1, 2 * FILLS_PACKED + 3, 1]
+const places = (count: number): number[] =>
+  [...new Set([0, 1, 2, 5, FILLS_PACKED - 1, FILLS_PACKED, 2 * FILLS_PACKED, count - 2, count - 1])].filter(
+    (place) => place >= 0 && place < count,
+  )
+
+test('every fill of every batch, at hand and archived, and none that is not', async () => {
+  const { store, proofs, archived, expectProof } = storeOf(counts)
+  for (const isArchived of [false, true]) {
+    if (isArchived) expect(store.archive(Infinity, 100)).toBe(counts.length - 1)
+    for (const [at, count] of counts.entries()) {
+      for (const place of places(count)) await expectProof(proofs, at + 1, place)
+      // Between two commands, one fill too many, and behind the last one.
+      expect(await proofs.proof(seqOf(at + 1, 0) + 1, 0)).toBeUndefined()
+      expect(await proofs.proof(seqOf(at + 1, 0), Math.min(count, FILLS_A_COMMAND))).toBeUndefined()
+      expect(await proofs.proof(seqOf(at + 1, count) + 2, 0)).toBeUndefined()
+    }
+  }
+  expect(existsSync(archived(9, 'nodes'))).toBe(true)
+  expect(await proofs.proof(0, 0)).toBeUndefined()
+  expect(await proofs.proof(1e9, 0)).toBeUndefined()
 })
 
-test('one who goes around among old batches makes the thread hash no more than its share', () => {
-  const batches = 100
-  const { proofs, reads, clock } = exchange(batches)
-  const seconds = 20
-  let [served, later] = [0, 0]
-  for (let question = 0; question < seconds * 100; question++) {
-    clock.ms = question * 10
-    const answer = proofs.proof(seqOf(1 + (question % batches)), 0)
-    if (answer !== undefined && 'retryAfterMs' in answer) {
-      later++
-      expect(answer.retryAfterMs).toBeGreaterThan(0)
-      // No wait is longer than what one tree may overdraw.
-      expect(answer.retryAfterMs).toBeLessThanOrEqual((HASHES * 1000) / HASHES_PER_SECOND + 1)
-    } else served++
-    // The first second's budget, what was earned since, and the tree that overdrew it.
-    expect(reads.length * HASHES).toBeLessThanOrEqual((1 + clock.ms / 1000) * HASHES_PER_SECOND + HASHES)
+test('a batch counts once it is sealed and the chain has it', async () => {
+  const { store, proofs, expectProof } = storeOf([3], 'committed')
+  await expectProof(proofs, 1, 2)
+  const record = store.read(1)
+  for (const state of ['sealed', 'signed', 'sent'] as const) {
+    store.save({ ...record, state })
+    expect(await proofs.proof(seqOf(1, 0), 0)).toBeUndefined()
   }
-  expect(reads.length * HASHES).toBeGreaterThan(seconds * HASHES_PER_SECOND * 0.9)
-  expect(served).toBeGreaterThan(0)
-  expect(later).toBeGreaterThan(0)
+  const leaves = leavesOf(2, 5)
+  const header = {
+    ...record.header,
+    number: 2n,
+    firstSeq: BigInt(2 * SEQS_A_BATCH),
+    lastSeq: BigInt(3 * SEQS_A_BATCH - 1),
+    fillsRoot: bytesToHex(fillsRoot(leaves)),
+  }
+  expect(await proofs.proof(seqOf(2, 4), 1)).toBeUndefined()
+  store.seal({ ...record, header, state: 'committed' }, leaves, fillNodes(leaves))
+  expect(await proofs.proof(seqOf(2, 4), 1)).toMatchObject({ batch: 2 })
 })
 
-test('five old batches by turns are hashed once each', () => {
-  const { proofs, reads, clock } = exchange(5)
-  for (let question = 0; question < 100; question++) {
-    clock.ms = question * 1000
-    expect(proofs.proof(seqOf(1 + (question % 5)), 0)).toMatchObject({ batch: 1 + (question % 5) })
+test('nodes that are missing, cut or wrong are made again, once', async () => {
+  const { store, proofs, here, archived, expectProof } = storeOf([5000, 5000, 3])
+  const whole = readFileSync(here(1, 'nodes'))
+  const wrong = Buffer.from(whole)
+  // Every node is wrong: whichever a proof reads.
+  for (let at = 0; at < wrong.length; at += 32) wrong[at]! ^= 1
+  rmSync(here(1, 'nodes'))
+  await expectProof(proofs, 1, 4999)
+  for (const bytes of [whole.subarray(1), Buffer.alloc(0), wrong]) {
+    writeFileSync(here(1, 'nodes'), bytes)
+    await expectProof(proofs, 1, 1234)
+    expect(readFileSync(here(1, 'nodes')).equals(whole)).toBe(true)
   }
-  expect(reads).toEqual([1, 2, 3, 4, 5])
+  const { ino } = statSync(here(1, 'nodes'))
+  await expectProof(proofs, 1, 77)
+  expect(statSync(here(1, 'nodes')).ino).toBe(ino)
+
+  // Sealed before there were any, and archived without; archived before fills were packed in parts.
+  rmSync(here(1, 'nodes'))
+  expect(store.archive(Infinity, 100)).toBe(2)
+  expect([existsSync(archived(1, 'nodes')), existsSync(archived(2, 'nodes'))]).toEqual([false, true])
+  await expectProof(proofs, 1, 2500)
+  expect(readFileSync(archived(1, 'nodes')).equals(whole)).toBe(true)
+  const leaves = leavesOf(1, 5000)
+  const packed = gzipSync(leaves)
+  const json = { sha256: '', packedSha256: '' }
+  const jsonPacked = readFileSync(archived(1, 'json.gz'))
+  Object.assign(json, (JSON.parse(readFileSync(archived(1, 'hashes'), 'utf8')) as { json: object }).json)
+  expect(json.packedSha256).toBe(sha256(jsonPacked))
+  writeFileSync(archived(1, 'fills.gz'), packed)
+  const fills = { sha256: sha256(leaves), packedSha256: sha256(packed) }
+  writeFileSync(archived(1, 'hashes'), sealRecord({ batch: 1, json, fills }))
+  await expectProof(proofs, 1, 3333)
+  rmSync(archived(1, 'nodes'))
+  await expectProof(proofs, 1, 3334)
 })
 
-test('the wait that is told is enough, and what is kept is answered meanwhile', () => {
-  const { proofs, clock } = exchange(9)
-  const isLater = (number: number): number | undefined => {
-    const answer = proofs.proof(seqOf(number), 0)
-    return answer !== undefined && 'retryAfterMs' in answer ? answer.retryAfterMs : undefined
-  }
-  let number = 1
-  while (number < 9 && isLater(number) === undefined) number++
-  const wait = isLater(number)!
-  expect(wait).toBeGreaterThan(0)
-  expect(isLater(1)).toBeUndefined()
-  clock.ms += wait - 2
-  expect(isLater(number)).toBeGreaterThan(0)
-  clock.ms += 2
-  expect(isLater(number)).toBeUndefined()
+test('fills that are not those that were sealed prove nothing, and are told', async () => {
+  const { store, proofs, here, archived, expectProof } = storeOf([3000, 2000, 3])
+  const whole = readFileSync(here(1, 'fills'))
+  const changed = Buffer.from(whole)
+  // Behind its key, by which it is found.
+  for (let at = 100; at < changed.length; at += FILL_BYTES) changed[at]! ^= 1
+  writeFileSync(here(1, 'fills'), changed)
+  await expect(proofs.proof(seqOf(1, 9), 0)).rejects.toThrow(StoreError)
+  await expect(proofs.proof(seqOf(1, 9), 0)).rejects.toThrow('put back a copy')
+  await expectProof(proofs, 2, 1000)
+  writeFileSync(here(1, 'fills'), whole)
+  await expectProof(proofs, 1, 9)
+
+  store.archive(Infinity, 1)
+  const packed = readFileSync(archived(1, 'fills.gz'))
+  writeFileSync(archived(1, 'fills.gz'), packed.subarray(0, packed.length - 100))
+  await expect(proofs.proof(seqOf(1, 2999), 2)).rejects.toThrow()
+  await expectProof(proofs, 1, 9)
+  rmSync(archived(1, 'hashes'))
+  await expect(proofs.proof(seqOf(1, 9), 0)).rejects.toThrow(
+    `${archived(1, 'hashes')} is not what was archived`,
+  )
 })
 
-test('trees are let go by their bytes, the oldest first', () => {
-  const batches = 40
-  const { proofs, reads, clock } = exchange(batches)
-  const ask = (number: number): void => {
-    clock.ms += 1000
-    expect(proofs.proof(seqOf(number), 0)).toMatchObject({ batch: number })
+test('one batch at a time is made, few wait for it, and whoever needs none waits for none', async () => {
+  const many = Array<number>(FILL_NODES_WAITING_MAX + 3).fill(3000)
+  const { proofs, here } = storeOf(many)
+  const ready = many.length
+  for (let number = 1; number < ready; number++) rmSync(here(number, 'nodes'))
+  const done: string[] = []
+  const ask = async (number: number): Promise<unknown> => {
+    const answer = await proofs.proof(seqOf(number, 0), 0)
+    if (answer === undefined || 'retryAfterMs' in answer) return answer
+    done.push(`${number}`)
+    return answer.batch
   }
-  for (let number = 1; number <= batches; number++) ask(number)
-  expect(reads).toHaveLength(batches)
-  // 2.2 MB a tree: some thirty of them in 64 MiB.
-  ask(batches - 25)
-  expect(reads).toHaveLength(batches)
-  ask(1)
-  expect(reads).toHaveLength(batches + 1)
+  const answers = many.slice(0, -1).map((_count, at) => ask(at + 1))
+  // The same batch again waits for no other making.
+  answers.push(ask(1))
+  const quick = ask(ready)
+  expect(await Promise.all([...answers, quick])).toEqual([
+    ...Array.from({ length: FILL_NODES_WAITING_MAX }, (_, at) => at + 1),
+    { retryAfterMs: expect.any(Number) },
+    { retryAfterMs: expect.any(Number) },
+    1,
+    ready,
+  ])
+  expect(done[0]).toBe(String(ready))
+  expect(done).toHaveLength(FILL_NODES_WAITING_MAX + 2)
+  expect(await ask(FILL_NODES_WAITING_MAX + 1)).toBe(FILL_NODES_WAITING_MAX + 1)
+})
+
+test('a thread answers, refuses what is too much, tells what is wrong, and ends', async () => {
+  const { dataDir, here } = storeOf([300, 300])
+  const troubles: string[] = []
+  const link = new FillProofLink(dataDir, (text) => troubles.push(text))
+  const seq = seqOf(2, 299)
+  const leaf = bytesToHex(leavesOf(2, 300).subarray(299 * FILL_BYTES))
+  expect(await link.ask(seq, 2)).toMatchObject({ batch: 2, state: 'final', leaf })
+  expect(await link.ask(seq, 3)).toBeNull()
+  const answers = await Promise.all(
+    Array.from({ length: FILL_PROOFS_WAITING_MAX + 1 }, () => link.ask(seq, 2)),
+  )
+  expect(answers.pop()).toEqual({ retryAfterMs: expect.any(Number) })
+  for (const answer of answers) expect(answer).toMatchObject({ batch: 2, leaf })
+  writeFileSync(here(1, 'fills'), '')
+  expect([await link.ask(seqOf(1, 0), 0), await link.ask(seqOf(1, 0), 0)]).toEqual([null, null])
+  expect(troubles).toEqual([expect.stringContaining('the fills of batch 1 do not lead to its fills root')])
+  const cut = link.ask(seq, 2)
+  await link.stop()
+  // Answered before the end or by it.
+  await cut
+  expect(await link.ask(seq, 2)).toBeNull()
+})
+
+test('a thread that fails is told, and the next question begins another one', async () => {
+  const { dataDir } = storeOf([300])
+  const apart = `${dataDir}-apart`
+  folders.push(apart)
+  writeFileSync(apart, 'no folder')
+  const troubles: string[] = []
+  const link = new FillProofLink(apart, (text) => troubles.push(text))
+  expect(await Promise.all([link.ask(seqOf(1, 0), 0), link.ask(seqOf(1, 0), 1)])).toEqual([null, null])
+  expect(troubles).toEqual([expect.stringContaining(apart)])
+  rmSync(apart)
+  renameSync(dataDir, apart)
+  expect(await link.ask(seqOf(1, 0), 0)).toMatchObject({ batch: 1 })
+  await link.stop()
 })

@@ -1,15 +1,23 @@
 /**
- * Serves proofs of single fills: finds the batch and the leaf of a fill, and keeps the hashed trees of the batches
- * that were asked for last, because a tree of 100,000 leaves takes longer to hash than everything else.
+ * Proofs of single fills, from the files of batches alone: a few dozen reads each, whatever a batch holds. Runs in
+ * fill-proof-thread.ts, so that no question delays settlement.
  *
- * Invariant: over time no more than HASHES_PER_SECOND are made, whatever is asked: anybody may ask, and the thread is
- * settlement's. A tree is made while the budget lasts, and may take it below nothing: what it lacks is waited for.
+ * Invariant: what is served leads to the fills root of a batch that the chain has. Nodes that are missing (of batches
+ * sealed before there were any) or do not lead there are made again from the fills, of one batch at a time and in
+ * turns with other questions.
  */
-import type { Batches } from '../posting/batches.js'
-import { FILL_BYTES, FillTree, decodeFill, type FillProof } from '../batch/fills-root.js'
-import { isAtLeast } from '../posting/post.js'
-import type { BatchState, BatchStore } from '../store/store.js'
-import { FILL_HASHES_PER_SECOND, FILL_TREES_BYTES_MAX } from '../limits.js'
+import { setImmediate } from 'node:timers/promises'
+import { hexToBytes } from '../batch/commit.js'
+import {
+  fillNodesInTurns,
+  placeOfFill,
+  proofFrom,
+  rootOfNodes,
+  verifyFill,
+  type FillProof,
+} from '../batch/fills-root.js'
+import { isAtLeast, StoreError, type BatchRecord, type BatchState, type BatchStore } from '../store/store.js'
+import { FILL_NODES_WAITING_MAX, FILL_PROOF_LATER_MS, FILL_RANGES_KEPT } from '../limits.js'
 
 /** Proof of a fill against the fills root of a batch that the chain has. */
 export interface ServedFillProof extends FillProof {
@@ -17,95 +25,108 @@ export interface ServedFillProof extends FillProof {
   readonly state: BatchState
 }
 
-/** The budget is spent: the same question can be answered after so long. */
+/** Too much is asked for at once: the same question can be answered after so long. */
 export interface ProofLater {
   readonly retryAfterMs: number
 }
 
-export class FillProofs {
-  /** By batch; what was asked for last stands last. */
-  private readonly trees = new Map<number, FillTree>()
-  private treesBytes = 0
-  /** Hashes that may be made now; below 0 after a large tree. */
-  private budget = FILL_HASHES_PER_SECOND
-  private budgetAtMs: number
+interface SeqRange {
+  readonly firstSeq: number
+  readonly lastSeq: number
+}
 
-  constructor(
-    private readonly store: Pick<BatchStore, 'fills'>,
-    private readonly batches: Pick<Batches, 'count' | 'record'>,
-    /** Milliseconds of a clock that never goes back. */
-    private readonly now: () => number = () => performance.now(),
-  ) {
-    this.budgetAtMs = now()
+export class FillProofs {
+  /** Sealed batches, as far as was looked. */
+  private count: number
+  /** By batch; what was kept first goes first. */
+  private readonly ranges = new Map<number, SeqRange>()
+  /** Batches whose nodes are being made, or wait for it. */
+  private readonly making = new Map<number, Promise<void>>()
+  private lastMade: Promise<void> = Promise.resolve()
+
+  constructor(private readonly store: BatchStore) {
+    this.count = store.numbers().length
   }
 
-  /** Proof of fill `index` of the command at `seq`; undefined while no batch on the chain has it, or ever. */
-  proof(seq: number, index: number): ServedFillProof | ProofLater | undefined {
+  /**
+   * Proof of fill `index` of the command at `seq`; undefined while no batch on the chain has it, or ever. Throws
+   * StoreError for fills that are not those that were sealed, and what the disk says.
+   */
+  async proof(seq: number, index: number): Promise<ServedFillProof | ProofLater | undefined> {
     const number = this.batchOf(seq)
-    const record = this.batches.record(number)
-    if (record === undefined || !isAtLeast(record, 'committed') || seq > Number(record.header.lastSeq))
-      return undefined
-    const tree = this.treeOf(number)
-    if ('retryAfterMs' in tree) return tree
-    const leaf = leafOf(tree.leaves, seq, index)
-    if (leaf < 0) return undefined
-    return { ...tree.proof(leaf), batch: number, state: record.state }
+    if (number === 0 || seq > this.rangeOf(number).lastSeq) return undefined
+    const found = this.find(number, seq, index)
+    if (found !== 'no nodes') return found
+    if (!this.making.has(number) && this.making.size >= FILL_NODES_WAITING_MAX)
+      return { retryAfterMs: FILL_PROOF_LATER_MS }
+    await this.make(number)
+    const again = this.find(number, seq, index)
+    if (again === 'no nodes') throw wrongFills(number)
+    return again
+  }
+
+  /** 'no nodes' also where they lead elsewhere. */
+  private find(number: number, seq: number, index: number): ServedFillProof | undefined | 'no nodes' {
+    const record = this.store.read(number)
+    if (!isAtLeast(record, 'committed')) return undefined
+    const fills = this.store.openFills(number)
+    if (fills === undefined) return 'no nodes'
+    try {
+      const place = placeOfFill(fills, seq, index, ...fills.placesOf(seq, index))
+      if (place < 0) return undefined
+      const proof = proofFrom(fills, place)
+      return verifyFill(rootOf(record), proof) ? { ...proof, batch: number, state: record.state } : 'no nodes'
+    } finally {
+      fills.close()
+    }
   }
 
   /** Last batch that begins at `seq` or before; 0 when there is none. */
   private batchOf(seq: number): number {
-    let [low, high] = [0, this.batches.count]
+    while (this.store.has(this.count + 1)) this.count++
+    let [low, high] = [0, this.count]
     while (low < high) {
       const middle = Math.ceil((low + high) / 2)
-      if (Number(this.batches.record(middle)!.header.firstSeq) <= seq) low = middle
+      if (this.rangeOf(middle).firstSeq <= seq) low = middle
       else high = middle - 1
     }
     return low
   }
 
-  private treeOf(number: number): FillTree | ProofLater {
-    const kept = this.trees.get(number)
-    if (kept === undefined) {
-      const retryAfterMs = this.untilBudgetMs()
-      if (retryAfterMs > 0) return { retryAfterMs }
-    }
-    const tree = kept ?? this.makeTree(number)
-    this.trees.delete(number)
-    this.trees.set(number, tree)
-    for (const [oldest, { bytes }] of this.trees) {
-      if (this.treesBytes <= FILL_TREES_BYTES_MAX || oldest === number) break
-      this.trees.delete(oldest)
-      this.treesBytes -= bytes
-    }
-    return tree
+  private rangeOf(number: number): SeqRange {
+    const kept = this.ranges.get(number)
+    if (kept !== undefined) return kept
+    const { header } = this.store.read(number)
+    const range = { firstSeq: Number(header.firstSeq), lastSeq: Number(header.lastSeq) }
+    if (this.ranges.size === FILL_RANGES_KEPT) this.ranges.delete(this.ranges.keys().next().value!)
+    this.ranges.set(number, range)
+    return range
   }
 
-  private makeTree(number: number): FillTree {
-    const tree = new FillTree(this.store.fills(number))
-    this.treesBytes += tree.bytes
-    this.budget -= tree.hashes
-    return tree
+  private make(number: number): Promise<void> {
+    const known = this.making.get(number)
+    if (known !== undefined) return known
+    const made = this.lastMade
+      .then(() => this.makeNodes(number))
+      .finally(() => {
+        this.making.delete(number)
+      })
+    this.making.set(number, made)
+    this.lastMade = made.catch(() => undefined)
+    return made
   }
 
-  /** Milliseconds until a tree may be made; 0 = now. */
-  private untilBudgetMs(): number {
-    const now = this.now()
-    const earned = ((now - this.budgetAtMs) * FILL_HASHES_PER_SECOND) / 1000
-    this.budget = Math.min(FILL_HASHES_PER_SECOND, this.budget + earned)
-    this.budgetAtMs = now
-    return this.budget > 0 ? 0 : Math.ceil(((1 - this.budget) * 1000) / FILL_HASHES_PER_SECOND)
+  private async makeNodes(number: number): Promise<void> {
+    const turns = fillNodesInTurns(this.store.fills(number))
+    let turn = turns.next()
+    for (; turn.done !== true; turn = turns.next()) await setImmediate()
+    const root = rootOf(this.store.read(number))
+    if (Buffer.compare(rootOfNodes(turn.value), root) !== 0) throw wrongFills(number)
+    this.store.saveNodes(number, turn.value)
   }
 }
 
-/** Place of a fill among leaves in order of (seq, fill index); -1 when it is not there. */
-function leafOf(leaves: Uint8Array, seq: number, index: number): number {
-  let [low, high] = [0, leaves.length / FILL_BYTES]
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    const fill = decodeFill(leaves, middle)
-    if (fill.seq === seq && fill.fillIndex === index) return middle
-    if (fill.seq < seq || (fill.seq === seq && fill.fillIndex < index)) low = middle + 1
-    else high = middle
-  }
-  return -1
-}
+const rootOf = ({ header }: BatchRecord): Uint8Array => hexToBytes(header.fillsRoot)
+
+const wrongFills = (number: number): StoreError =>
+  new StoreError(`the fills of batch ${number} do not lead to its fills root: put back a copy of their file`)

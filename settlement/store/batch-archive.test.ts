@@ -5,6 +5,7 @@
 import { mkdtempSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fillNodes } from '../batch/fills-root.js'
 import { BatchArchive } from './batch-archive.js'
 import { BatchStore, type BatchRecord, type BatchState, StoreError } from './store.js'
 
@@ -40,7 +41,7 @@ function record(number: number, state: BatchState): BatchRecord {
 test('final and old batches go, in order, and are read from there; one that was changed is named', () => {
   const store = new BatchStore(dataDir)
   const states: BatchState[] = ['final', 'final', 'final', 'proven', 'final', 'final']
-  states.forEach((state, at) => store.seal(record(at + 1, state), fills(at + 1)))
+  states.forEach((state, at) => store.seal(record(at + 1, state), fills(at + 1), fillNodes(fills(at + 1))))
   const before = states.map((_state, at) => [store.read(at + 1), store.fills(at + 1)])
 
   expect(store.archive(0, 100)).toBe(0)
@@ -82,7 +83,7 @@ test('final and old batches go, in order, and are read from there; one that was 
 test('a damaged batch, a missing one and a damaged transaction are named, with what to do', () => {
   const folder = mkdtempSync(join(tmpdir(), 'glassbook-batches-'))
   const store = new BatchStore(folder)
-  for (const number of [1, 2, 3]) store.seal(record(number, 'final'), fills(number))
+  for (const number of [1, 2, 3]) store.seal(record(number, 'final'), fills(number), fillNodes(fills(number)))
   const again = `the whole folder ${join(folder, 'settlement')}: it is made again from the journal and the chain`
   const path = join(folder, 'settlement', 'batches', '00000002.json')
   const whole = readFileSync(path, 'utf8')

@@ -4,9 +4,10 @@
  *
  *   DATA/settlement/batches/00000012.json    BatchRecord
  *   DATA/settlement/batches/00000012.fills   fill leaves, 152 bytes each (fills-root.ts)
+ *   DATA/settlement/batches/00000012.nodes   nodes of the tree above them; made again when they are missing or wrong
  *   DATA/settlement/outbox/00000007.json     the transaction with nonce 7, while it may have to be sent (again)
- *   DATA/archive/batches/00000012.json.gz    both files of a final batch that is old (batch-archive.ts), with
- *                                            .fills.gz and .hashes beside it; read as if it were still here
+ *   DATA/archive/batches/00000012.json.gz    files of a final batch that is old (batch-archive.ts), with .fills.gz,
+ *                                            .nodes and .hashes beside it; read as if it were still here
  *
  * Invariant: a file bears its name only when all of it is on the disk (temporary file, fsync, rename,
  * fsync of the folder). A batch's header and data never change once sealed; its state moves one way, except
@@ -14,6 +15,7 @@
  */
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   openSync,
   readFileSync,
@@ -27,6 +29,7 @@ import { makeFolder, syncFolder } from '../../engine/journal/disk.js'
 import type { Hex } from 'viem'
 import { ROOM_BYTES } from '../limits.js'
 import { BatchArchive } from './batch-archive.js'
+import { openFills, type FillReader } from './fill-files.js'
 import { bytesToHex, hexToBytes, type BatchData, type BatchHeader } from '../batch/commit.js'
 
 /** Order of a batch's states: sealed, signed (raw transactions stored), sent, committed, proven, final. */
@@ -48,6 +51,10 @@ export interface BatchRecord {
   /** Block of the mined commit. */
   commitBlock?: number
 }
+
+/** Whether a record has come to `state` or further. */
+export const isAtLeast = (record: BatchRecord, state: BatchState): boolean =>
+  batchStates.indexOf(record.state) >= batchStates.indexOf(state)
 
 /** A file of the store is not what this version writes. */
 export class StoreError extends Error {
@@ -125,9 +132,11 @@ export class BatchStore {
     return numbers
   }
 
-  /** Makes a sealed batch durable, its fills first. */
-  seal(record: BatchRecord, fills: Uint8Array): void {
-    writeDurable(this.batches, `${baseName(Number(record.header.number))}.fills`, fills)
+  /** Makes a sealed batch durable, its fills and the nodes above them first. */
+  seal(record: BatchRecord, fills: Uint8Array, nodes: Uint8Array): void {
+    const name = baseName(Number(record.header.number))
+    writeDurable(this.batches, `${name}.nodes`, nodes)
+    writeDurable(this.batches, `${name}.fills`, fills)
     this.save(record)
   }
 
@@ -138,7 +147,7 @@ export class BatchStore {
 
   /** Throws StoreError when the file does not parse. */
   read(number: number): BatchRecord {
-    const path = join(this.batches, `${baseName(number)}.json`)
+    const path = this.path(number, 'json')
     try {
       const parsed = JSON.parse(Buffer.from(this.file(number, 'json')).toString()) as Record<string, unknown>
       const header = parsed.header as Record<string, unknown>
@@ -177,20 +186,48 @@ export class BatchStore {
     return this.file(number, 'fills')
   }
 
-  private file(number: number, kind: 'json' | 'fills'): Uint8Array {
+  /**
+   * Fills of a batch by place, to be closed by the caller; undefined when the nodes above them are not there.
+   * Throws StoreError when they are archived and not what was archived.
+   */
+  openFills(number: number): FillReader | undefined {
     try {
-      return new Uint8Array(readFileSync(join(this.batches, `${baseName(number)}.${kind}`)))
+      return openFills(this.path(number, 'fills'), this.path(number, 'nodes'))
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-      const archived = this.fromArchive(number, kind)
+      return this.ofArchive(() => this.archived.openFills(number))
+    }
+  }
+
+  /** Makes the nodes above a batch's fills durable, where the fills are. */
+  saveNodes(number: number, nodes: Uint8Array): void {
+    if (existsSync(this.path(number, 'fills'))) writeDurable(this.batches, `${baseName(number)}.nodes`, nodes)
+    else this.archived.putNodes(number, nodes)
+  }
+
+  /** Whether a batch is sealed. */
+  has(number: number): boolean {
+    return existsSync(this.path(number, 'json')) || this.archived.has(number)
+  }
+
+  private path(number: number, kind: 'json' | 'fills' | 'nodes'): string {
+    return join(this.batches, `${baseName(number)}.${kind}`)
+  }
+
+  private file(number: number, kind: 'json' | 'fills'): Uint8Array {
+    try {
+      return new Uint8Array(readFileSync(this.path(number, kind)))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      const archived = this.ofArchive(() => this.archived.read(number, kind))
       if (archived === undefined) throw error
       return archived
     }
   }
 
-  private fromArchive(number: number, kind: 'json' | 'fills'): Uint8Array | undefined {
+  private ofArchive<Found>(read: () => Found): Found {
     try {
-      return this.archived.read(number, kind)
+      return read()
     } catch (error) {
       throw new StoreError(
         `${(error as Error).message}. Put back a copy of the file; without one remove ${this.archived.folder} and the ` +
@@ -214,8 +251,10 @@ export class BatchStore {
       if (moved === most) break
       const { state, sealedAtMs } = this.read(number)
       if (state !== 'final' || sealedAtMs >= beforeMs) break
-      this.archived.put(number, { json: this.file(number, 'json'), fills: this.file(number, 'fills') })
-      for (const kind of ['fills', 'json']) rmSync(join(this.batches, `${baseName(number)}.${kind}`))
+      const nodesPath = this.path(number, 'nodes')
+      const nodes = existsSync(nodesPath) ? readFileSync(nodesPath) : undefined
+      this.archived.put(number, { json: this.file(number, 'json'), fills: this.file(number, 'fills') }, nodes)
+      for (const kind of ['fills', 'nodes', 'json'] as const) rmSync(this.path(number, kind), { force: true })
       moved++
     }
     if (moved > 0) syncFolder(this.batches)

@@ -40,6 +40,8 @@ export const BLOCK_SECONDS = 1
 /** The status line comes this often; where the output is no terminal, this seldom. */
 export const STATUS_EVERY_MS = 1000
 export const PLAIN_STATUS_EVERY_MS = 10_000
+/** The operator's switch is looked for this often. */
+export const OPERATOR_SWITCH_MS = 500
 /** What found the operator's ring full is tried again. */
 export const OPERATOR_RETRY_MS = 5
 /** Pauses before a gateway is started again; one that ran so long did not die of its start. */

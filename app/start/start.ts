@@ -25,6 +25,7 @@ import { LOCAL_GENESIS } from './genesis.js'
 import { runLobster } from '../lobster/run.js'
 import { FixedAtFirstStart, chainStatePath, privateKeyOf, startLocalChain } from './local-chain.js'
 import { OperatorLink } from './operator-link.js'
+import { startOperatorSwitch } from './operator-switch.js'
 import { Parts } from './parts.js'
 import { keepPublicKey } from '../files/receipt-key.js'
 import { RunEnd, RunEnded, exitCodeOf } from './run-end.js'
@@ -171,6 +172,13 @@ async function startParts(options: StartOptions, screen: Face, parts: Parts, end
     await operator.ended
     await late.gateway?.end()
   })
+  const operatorSwitch = startOperatorSwitch({
+    dataDir,
+    reasons: exchange.cancelOnlyReasons,
+    submit: (record, attachment) => operator.submit(record, attachment),
+    onLine: log.of('operator'),
+  })
+  parts.started('the operator switch', () => operatorSwitch.stop())
   if (end.hasEnded) throw new RunEnded()
 
   screen.step('starting settlement')

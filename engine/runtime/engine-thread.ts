@@ -40,6 +40,7 @@ export type EngineThreadMessage =
       readonly seq: number
       readonly timeMs: number
       readonly depositsConsumed: number
+      readonly cancelOnlyReasons: number
       readonly snapshotSeq: number
       readonly replayed: number
     }
@@ -90,7 +91,7 @@ function prepare(data: EngineThreadData, control: ControlBlock): RunLoop {
   clock.now()
   control.setDurable(engine.seq, position.head)
   control.sequencedSeq = engine.seq
-  const { seq, timeMs, depositsConsumed } = engine
+  const { seq, timeMs, depositsConsumed, cancelOnlyReasons } = engine
   tell({
     type: 'recovered',
     position,
@@ -99,6 +100,7 @@ function prepare(data: EngineThreadData, control: ControlBlock): RunLoop {
     seq,
     timeMs,
     depositsConsumed,
+    cancelOnlyReasons,
     snapshotSeq,
     replayed,
   })

@@ -63,6 +63,8 @@ export interface ExchangeHandles {
   readonly seq: number
   readonly timeMs: number
   readonly depositsConsumed: number
+  /** Why the whole exchange takes cancels only: bits of CancelOnlyReason. */
+  readonly cancelOnlyReasons: number
   readonly epoch: number
   readonly stateHash: Uint8Array
   readonly snapshotSeq: number
@@ -172,6 +174,7 @@ async function startLocked(
     seq: recovered.seq,
     timeMs: recovered.timeMs,
     depositsConsumed: recovered.depositsConsumed,
+    cancelOnlyReasons: recovered.cancelOnlyReasons,
     epoch,
     stateHash: recovered.stateHash,
     snapshotSeq: recovered.snapshotSeq,

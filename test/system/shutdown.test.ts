@@ -28,6 +28,7 @@ const PARTS = [
   'the gateway',
   'the archive',
   'settlement',
+  'the operator switch',
   'engine and journal',
   'the chain',
   'the lock',

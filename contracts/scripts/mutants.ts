@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { repositoryRoot } from './compile.js'
+import { pageFiles, pageMutants } from './page-mutants.js'
 
 export interface Mutant {
   /** Path from the root. */
@@ -24,7 +25,10 @@ const GROTH16 = 'contracts/src/Groth16ChunkVerifier.sol'
 const BATCH_DATA = 'contracts/src/libraries/BatchData.sol'
 const FILL_TREE = 'contracts/src/libraries/FillTree.sol'
 const BALANCE_TREE = 'contracts/src/libraries/BalanceTree.sol'
-const files = [VAULT, BATCHES, FORCED, GOVERNED, GROTH16, BATCH_DATA, FILL_TREE, BALANCE_TREE]
+const files = [
+  ...[VAULT, BATCHES, FORCED, GOVERNED, GROTH16, BATCH_DATA, FILL_TREE, BALANCE_TREE],
+  ...pageFiles,
+]
 
 /** A pause that reaches further than commits: what the guardian must not be able to do. */
 const pauseMutants: readonly Mutant[] = [
@@ -127,6 +131,7 @@ export const handMutants: readonly Mutant[] = [
   { file: GROTH16, from: 'if (proof[7] >= Field.Q) return false;', to: '' },
   { file: GROTH16, from: 'return ok && result[0] == 1;', to: 'return ok;' },
   ...pauseMutants,
+  ...pageMutants,
 ]
 
 /**

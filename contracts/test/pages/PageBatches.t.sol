@@ -735,6 +735,7 @@ contract PageBatchesTest is PageFixture {
 
     /// @dev Any rows: the stored commitments are what a second computation of z and evaluation says.
     /// forge-config: default.fuzz.runs = 24
+    /// forge-config: long.fuzz.runs = 500
     function testFuzz_Commit_BindsRows(uint256 seed, uint256 cut) public {
         for (uint256 i = 0; i < 6; ++i) {
             _deposit(address(uint160(0x1000 + i)), 0, 1000);

@@ -10,6 +10,8 @@ import {Test} from "../support/Test.sol";
 /// @notice What holds after every step of a random life of the exchange, and at its end.
 /// forge-config: default.invariant.runs = 4
 /// forge-config: default.invariant.depth = 60
+/// forge-config: long.invariant.runs = 1000
+/// forge-config: long.invariant.depth = 500
 contract PageInvariantsTest is Test {
     PageHandler private handler;
     IPageVault private vault;

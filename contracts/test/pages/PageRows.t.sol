@@ -116,6 +116,7 @@ contract PageRowsTest is Test {
     }
 
     /// forge-config: default.fuzz.runs = 64
+    /// forge-config: long.fuzz.runs = 5000
     function testFuzz_GoodRows(uint256 seed, uint256 z, bool trades) public view {
         bytes memory rows = _rows(seed, trades);
         assertTrue(_compare(rows, z % R, 0, trades), "may stand");
@@ -131,6 +132,7 @@ contract PageRowsTest is Test {
 
     /// @dev One byte or bit changed, cut, or longer.
     /// forge-config: default.fuzz.runs = 128
+    /// forge-config: long.fuzz.runs = 5000
     function testFuzz_ChangedRows(uint256 seed, uint256 change, bool trades) public view {
         bytes memory rows = _rows(seed, trades);
         uint256 place = (change >> 8) % rows.length;
@@ -145,6 +147,7 @@ contract PageRowsTest is Test {
     }
 
     /// forge-config: default.fuzz.runs = 64
+    /// forge-config: long.fuzz.runs = 5000
     function testFuzz_AnyBytes(bytes memory rows, uint256 z, bool trades) public view {
         _compare(rows, z % R, 0, trades);
     }

@@ -84,6 +84,7 @@ contract PageVaultTest is PageFixture {
     }
 
     /// forge-config: default.fuzz.runs = 32
+    /// forge-config: long.fuzz.runs = 1000
     function testFuzz_Deposit(address owner, uint64 units, uint8 asset) public {
         vm.assume(
             owner != address(0) && owner != address(vault) && owner != feeOwner && owner.code.length == 0

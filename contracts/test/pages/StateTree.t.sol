@@ -74,6 +74,7 @@ contract StateTreeTest is Test {
 
     /// @dev Written from the paper: matrices multiplied out, every value reduced at once.
     /// forge-config: default.fuzz.runs = 16
+    /// forge-config: long.fuzz.runs = 500
     function testFuzz_Permutation(uint256[4] memory words) public pure {
         for (uint256 i = 0; i < 4; ++i) words[i] %= R;
         uint256[4] memory state = _times(_external(), words);
@@ -102,6 +103,7 @@ contract StateTreeTest is Test {
     }
 
     /// forge-config: default.fuzz.runs = 16
+    /// forge-config: long.fuzz.runs = 500
     function testFuzz_Tree(
         uint256 index,
         uint64[4] memory own,

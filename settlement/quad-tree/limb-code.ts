@@ -4,14 +4,14 @@
  * A number is five limbs of radix 2^51, signed, kept as doubles. A product p of two limbs comes in two exact parts
  * (N. Emmart, F. Zheng, C. Weems, "Faster Modular Exponentiation Using Double Precision Floating Point Arithmetic on
  * the GPU", 2018): added to 1.5 * 2^103, whose last place is 2^51, with one rounding, it leaves its high part h, p being
- * near h * 2^51; then p - h * 2^51, at most 2^50, is exact as well. Both stand in the last bits of their doubles, so
- * they are summed as integers, and what the exponents add is taken off once, in a column's first value.
+ * near h * 2^51; then p - h * 2^51, at most 2^50, is exact as well. Both stand in the last bits of their doubles, the
+ * second one when 1.5 * 2^52 is with it, so they are summed as integers, two products at a time, and what the exponents add is taken off once, in a column's first value.
  *
  * A product of numbers is ten columns. Those from 2^255 on are carried and multiplied by the residues of their weights
  * (again products of limbs); what is over then is R times an estimate, which is taken off. Every result is near 0, in
  * -R .. R, and its limbs near -2^50 .. 2^50.
  *
- * Invariant: no double is ever rounded where it counts: |p| <= 2^102, |h| < 2^52, other doubles <= 2^53, columns
+ * Invariant: no double is ever rounded where it counts: |p| + |p'| <= 2^102, |h| < 2^52, other doubles <= 2^53, columns
  * < 2^61. Limbs carry the bound of their absolute value, and the code is not made when one of these is not kept.
  */
 import { R } from '../tree/field.js'
@@ -23,11 +23,11 @@ const LIMB_BITS = 51
 const COLUMNS = 2 * LIMBS
 /** Bytes of a number: five pairs of doubles. */
 export const NUMBER_SIZE = LIMBS * 16
-/** Bytes of a constant number: five doubles, the same for both lanes. */
-export const CONSTANT_SIZE = LIMBS * 8
 
 const RADIX = 2 ** LIMB_BITS
 const HALF = RADIX / 2
+/** Products that are added to the first of these stay in its binade. */
+const SUM_MAX = 2 ** 102
 const HIGH_MAGIC = 1.5 * 2 ** 103
 const LOW_MAGIC = 1.5 * 2 ** 52
 /** What is added to a column before it is split: it becomes positive, and its low part round to the nearest. */
@@ -64,16 +64,21 @@ const MODULUS = signedDigits(R)
 const MODULUS_TOP = Number(R) / 2 ** (LIMB_BITS * (LIMBS - 1))
 
 function keeps(holds: boolean, what: string): void {
-  if (!holds) throw new Error(`poseidon2: ${what} does not fit its double`)
+  if (!holds) throw new Error(`poseidon2: ${what} does not fit`)
 }
 
-/** Constants of a module, each once, as words of 64 bits. */
+/** Constants of a module, words of 64 bits in both lanes (what is loaded into both is addressed less well). */
 export class ConstantPool {
-  readonly words: bigint[] = []
+  private readonly words: bigint[] = []
   private readonly places = new Map<bigint, number>()
 
   /** `at`: address of the first word. */
   constructor(readonly at: number) {}
+
+  /** What is to stand in memory. */
+  get lanes(): BigUint64Array {
+    return BigUint64Array.from(this.words.flatMap((word) => [word, word]))
+  }
 
   /** Address of a word. */
   word(bits: bigint): number {
@@ -83,14 +88,14 @@ export class ConstantPool {
       place = this.words.push(word) - 1
       this.places.set(word, place)
     }
-    return this.at + place * 8
+    return this.at + place * 16
   }
 
   /** Address of a number's limbs, one behind the other. */
   number(value: bigint): number {
     const at = this.words.length
     for (const limb of limbsOf(value)) this.words.push(bitsOf(limb))
-    return this.at + at * 8
+    return this.at + at * 16
   }
 }
 
@@ -99,6 +104,9 @@ export interface Limbs {
   readonly locals: readonly number[]
   readonly max: readonly number[]
 }
+
+/** Bytes of columns. */
+export const COLUMN_BYTES = 1024
 
 /** Addresses of sums of integers, two lanes each. */
 type Columns = readonly number[]
@@ -109,6 +117,22 @@ interface Term {
   readonly a: number
   readonly pushB: () => void
   readonly max: number
+}
+
+/** Bound of a product's last column. */
+const UPPER_TOP = HALF
+
+/** The terms of a column, two together where their sum is small enough to stay exact. */
+function chainsOf(terms: readonly Term[], column: number): Term[][] {
+  const chains: Term[][] = []
+  for (const term of terms) {
+    if (term.column !== column) continue
+    keeps(term.max <= SUM_MAX, 'a product of limbs')
+    const open = chains.find((chain) => chain.length === 1 && chain[0]!.max + term.max <= SUM_MAX)
+    if (open === undefined) chains.push([term])
+    else open.push(term)
+  }
+  return chains
 }
 
 /** Bounds of the limbs of a number that is `share` of R at most, carried. */
@@ -125,12 +149,17 @@ export class LimbCode {
   private readonly first: number
   private readonly second: number
 
-  /** `columnsAt`: address of memory for columns, which no other function needs meanwhile. */
+  private columnsAt: number
+  private readonly productAt: number
+
+  /** `columnsAt`: address of COLUMN_BYTES, for the columns of one function, and at last those of a product. */
   constructor(
     readonly f: FunctionBuilder,
     private readonly pool: ConstantPool,
-    private columnsAt: number,
+    columnsAt: number,
   ) {
+    this.columnsAt = columnsAt
+    this.productAt = columnsAt + COLUMN_BYTES - COLUMNS * 16
     const constant = (bits: bigint): number => {
       const local = f.vectorLocal()
       this.push(bits)
@@ -184,7 +213,7 @@ export class LimbCode {
       this.f
         .get(local)
         .get(address)
-        .loadSplat64(limb * 8)
+        .loadVector(limb * 16)
         .simd(Simd.ADD)
         .set(local),
     )
@@ -223,7 +252,8 @@ export class LimbCode {
     return { locals, max: SETTLED }
   }
 
-  square(x: Limbs): Limbs {
+  /** Leaves the product's columns where `reduceProduct` takes them. */
+  square(x: Limbs): void {
     const doubled = x.locals.slice(1).map((local) => {
       const twice = this.f.vectorLocal()
       this.f.get(local).get(local).simd(Simd.ADD).set(twice)
@@ -238,10 +268,11 @@ export class LimbCode {
           pushB: () => this.f.get(j === i ? x.locals[i]! : doubled[j - 1]!),
           max: x.max[i]! * x.max[j]! * (j === i ? 1 : 2),
         })
-    return this.reduceProduct(terms)
+    this.productColumns(terms)
   }
 
-  multiply(x: Limbs, y: Limbs): Limbs {
+  /** As `square`, of two numbers. */
+  multiply(x: Limbs, y: Limbs): void {
     const terms = x.locals.flatMap((a, i) =>
       y.locals.map((b, j) => ({
         column: i + j,
@@ -250,7 +281,7 @@ export class LimbCode {
         max: x.max[i]! * y.max[j]!,
       })),
     )
-    return this.reduceProduct(terms)
+    this.productColumns(terms)
   }
 
   /** Terms of x times a constant: each limb times the residue of the constant at its weight, so six columns. */
@@ -305,27 +336,16 @@ export class LimbCode {
 
   /** Pushes a constant in both lanes. */
   push(bits: bigint): void {
-    this.f.constant32(0).loadSplat64(this.pool.word(bits))
+    this.f.constant32(0).loadVector(this.pool.word(bits))
   }
 
-  /** Ten columns: carries those from 2^255 on, replaces them by what they are modulo R, and reduces that. */
-  private reduceProduct(terms: readonly Term[]): Limbs {
+  /** Of `square` or `multiply`: carries the columns from 2^255 on, replaces them by residues, and reduces the sum. */
+  reduceProduct(): Limbs {
     const { f } = this
-    const weights = Array.from({ length: LIMBS }, (_, place) => 2n ** BigInt(LIMB_BITS * (LIMBS + place)))
-    // The first values of the low columns take off what the later products add to them.
-    const quotientColumns = this.quotientColumns()
-    const foldColumns = Array.from({ length: LIMBS + 1 }, (_, column) =>
-      this.exponents(column, (at) => (at < LIMBS ? LIMBS : 0)),
-    )
-    const product = this.columns(terms, COLUMNS, (column) => {
-      if (column >= LIMBS) return column < COLUMNS - 1 ? COLUMN_BIAS : LOW_BITS - BigInt(CARRY_BIAS)
-      return (column < LIMBS - 1 ? COLUMN_BIAS : 0n) - quotientColumns[column]! - foldColumns[column]!
-    })
+    const { limbs, folds, product } = this.productPlan()
     const upper = product.slice(LIMBS)
-    const upperTop = this.bound(terms, COLUMNS - 1) + 2 ** 10
-    keeps(upperTop <= 2 ** 51, 'the last column')
-    const limbs = upper.map((column, place) => {
-      const limb = f.vectorLocal()
+    upper.forEach((column, place) => {
+      const limb = limbs[place]!
       if (place < LIMBS - 1) this.split(column, place === 0 ? undefined : upper[place - 1]!, limb)
       else {
         this.pushColumn(column)
@@ -334,18 +354,47 @@ export class LimbCode {
         this.push(LOW_BITS)
         f.simd(Simd.SUB).set(limb)
       }
-      return limb
     })
-    const folds = limbs.flatMap((limb, place) =>
-      this.termsBy(limb, place === LIMBS - 1 ? upperTop : HALF + 2 ** 10, weights[place]!),
-    )
-    const over = (this.columnsAt += 16)
+    const over = this.newColumn()
     f.constant32(0)
-    this.push(LOW_BITS - quotientColumns[LIMBS]! - foldColumns[LIMBS]!)
+    this.push(LOW_BITS - this.quotientColumns()[LIMBS]! - this.exponents(LIMBS, folds))
     f.storeVector(over)
     const sum = [...product.slice(0, LIMBS), over]
     this.accumulate(folds, sum)
     return this.takeQuotient(sum, this.bound(folds, LIMBS))
+  }
+
+  private productColumns(terms: readonly Term[]): void {
+    keeps(this.bound(terms, COLUMNS - 1) <= UPPER_TOP, 'the last column')
+    const { folds, product } = this.productPlan()
+    const quotientColumns = this.quotientColumns()
+    // The first values of the low columns take off what the later products add to them.
+    this.accumulate(terms, product, (column) => {
+      const bias =
+        column < LIMBS
+          ? (column < LIMBS - 1 ? COLUMN_BIAS : 0n) - quotientColumns[column]! - this.exponents(column, folds)
+          : column < COLUMNS - 1
+            ? COLUMN_BIAS
+            : LOW_BITS - BigInt(CARRY_BIAS)
+      this.push(bias - this.exponents(column, terms))
+    })
+  }
+
+  /** Where a product's columns are, the limbs of the upper ones, and the products with their residues. */
+  private productPlan(): { product: Columns; limbs: readonly number[]; folds: readonly Term[] } {
+    const limbs = Array.from({ length: LIMBS }, () => this.f.vectorLocal())
+    const folds = limbs.flatMap((limb, place) =>
+      this.termsBy(
+        limb,
+        place === LIMBS - 1 ? UPPER_TOP + 2 ** 10 : HALF + 2 ** 10,
+        2n ** BigInt(LIMB_BITS * (LIMBS + place)),
+      ),
+    )
+    return {
+      product: Array.from({ length: COLUMNS }, (_, column) => this.productAt + column * 16),
+      limbs,
+      folds,
+    }
   }
 
   /** Terms of one limb times a constant number. */
@@ -358,14 +407,17 @@ export class LimbCode {
     }))
   }
 
-  /** What the exponents of terms add to a column, `count(at)` of them at column `at`. */
-  private exponents(column: number, count: (at: number) => number): bigint {
-    return BigInt(count(column)) * LOW_BITS + BigInt(column === 0 ? 0 : count(column - 1)) * HIGH_BITS
+  /** What the exponents of terms add to a column. */
+  private exponents(column: number, terms: readonly Term[]): bigint {
+    const [lows, highs] = [chainsOf(terms, column).length, chainsOf(terms, column - 1).length]
+    return BigInt(lows) * LOW_BITS + BigInt(highs) * HIGH_BITS
   }
 
+  /** What the exponents of a quotient's products add to the columns: one in each but the last. */
   private quotientColumns(): bigint[] {
-    return Array.from({ length: LIMBS + 1 }, (_, column) =>
-      this.exponents(column, (at) => (at < LIMBS ? 1 : 0)),
+    return Array.from(
+      { length: LIMBS + 1 },
+      (_, column) => (column < LIMBS ? LOW_BITS : 0n) + (column > 0 ? HIGH_BITS : 0n),
     )
   }
 
@@ -376,11 +428,9 @@ export class LimbCode {
     bias: (column: number) => bigint,
     others?: Columns,
   ): Columns {
-    const sum = Array.from({ length: count }, () => (this.columnsAt += 16))
+    const sum = Array.from({ length: count }, () => this.newColumn())
     this.accumulate(terms, sum, (column) => {
-      this.push(
-        bias(column) - this.exponents(column, (at) => terms.filter((term) => term.column === at).length),
-      )
+      this.push(bias(column) - this.exponents(column, terms))
       if (others !== undefined) this.pushColumn(others[column]!).simd(Simd.ADD_INTEGERS)
     })
     return sum
@@ -409,21 +459,38 @@ export class LimbCode {
         return
       }
       begin(column)
-      const highs = own.map(({ a, pushB, max }) => {
-        keeps(max <= 2 ** 102, 'a product of limbs')
-        const [factor, high] = [f.vectorLocal(), f.vectorLocal()]
-        pushB()
-        f.set(factor)
-        f.get(a).get(factor).get(first).simd(Simd.MULTIPLY_ADD).set(high)
-        f.get(a).get(factor).get(second).get(high).simd(Simd.SUB).simd(Simd.MULTIPLY_ADD)
+      const highs: number[] = []
+      for (const chain of chainsOf(terms, column)) {
+        let before = first
+        for (const { a, pushB } of chain) {
+          const [factor, high] = [f.vectorLocal(), f.vectorLocal()]
+          pushB()
+          f.set(factor)
+          f.get(a).get(factor).get(before).simd(Simd.MULTIPLY_ADD).set(high)
+          f.get(a)
+            .get(factor)
+            .get(before === first ? second : before)
+            .get(high)
+            .simd(Simd.SUB)
+            .simd(Simd.MULTIPLY_ADD)
+          if (before !== first) f.simd(Simd.ADD)
+          before = high
+        }
         f.simd(Simd.ADD_INTEGERS)
-        return high
-      })
+        highs.push(before)
+      }
       f.storeVector(address)
       begin(column + 1)
       for (const high of highs) f.get(high).simd(Simd.ADD_INTEGERS)
       f.storeVector(sum[column + 1]!)
     })
+  }
+
+  private newColumn(): number {
+    const address = this.columnsAt
+    this.columnsAt += 16
+    keeps(this.columnsAt <= this.productAt, 'a column')
+    return address
   }
 
   private pushColumn(address: number): FunctionBuilder {

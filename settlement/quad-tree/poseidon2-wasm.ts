@@ -13,7 +13,7 @@ import { setFlagsFromString } from 'node:v8'
 import { R, inverse, pow } from '../tree/field.js'
 import { FunctionBuilder, Simd, buildModule } from '../tree/wasm-builder.js'
 import {
-  CONSTANT_SIZE,
+  COLUMN_BYTES,
   ConstantPool,
   LIMBS,
   LimbCode,
@@ -42,11 +42,9 @@ if ((pow(SCALE, 4n) * 2n) % R !== (diagonal[0]! + 1n) % R)
 /** Where numbers stand, from the base on: the state's lanes, and their fifth powers; then the constants. */
 const laneAt = (lane: number): number => lane * NUMBER_SIZE
 const powerAt = (lane: number): number => (STATE_LANES + lane) * NUMBER_SIZE
-/** Columns of one function at a time. */
-const COLUMN_BYTES = 1024
 const CONSTANTS_AT = 2 * STATE_LANES * NUMBER_SIZE + COLUMN_BYTES
 /** Bytes of scratch memory that an instance has at its base. */
-export const HASH_SCRATCH = 16384
+export const HASH_SCRATCH = 20480
 /** Where a trial's families stand in it. */
 const TRIAL_AT = HASH_SCRATCH - 512
 
@@ -58,19 +56,45 @@ const SIGNED_BITS = 0x4338000000000000n
 /** Limbs of a stored element, and of a product: the first are not signed. */
 const UNPACKED = REDUCED.map((bound, limb) => (limb < LIMBS - 1 ? 2 ** 51 : bound))
 
-/** box(from, to): the fifth power. */
-function box(pool: ConstantPool): FunctionBuilder {
-  const f = new FunctionBuilder('box', 2)
-  const code = new LimbCode(f, pool, pool.at - COLUMN_BYTES)
-  const x = code.load(0, 0, SETTLED)
-  code.store(code.multiply(x, code.square(code.square(x))), 1, 0)
+const codeOf = (f: FunctionBuilder, pool: ConstantPool): LimbCode =>
+  new LimbCode(f, pool, pool.at - COLUMN_BYTES)
+
+/** square(x): the columns of its square. */
+function square(pool: ConstantPool): FunctionBuilder {
+  const f = new FunctionBuilder('square', 1)
+  const code = codeOf(f, pool)
+  code.square(code.load(0, 0, REDUCED))
   return f
+}
+
+/** multiply(x, y): the columns of their product. */
+function multiply(pool: ConstantPool): FunctionBuilder {
+  const f = new FunctionBuilder('multiply', 2)
+  const code = codeOf(f, pool)
+  code.multiply(code.load(0, 0, REDUCED), code.load(1, 0, REDUCED))
+  return f
+}
+
+/** reduce(to): the number of a product's columns. */
+function reduce(pool: ConstantPool): FunctionBuilder {
+  const f = new FunctionBuilder('reduce', 1)
+  const code = codeOf(f, pool)
+  code.store(code.reduceProduct(), 0, 0)
+  return f
+}
+
+/** box(from, to): the fifth power. */
+function box(squares: number, products: number, reductions: number): FunctionBuilder {
+  const f = new FunctionBuilder('box', 2)
+  f.get(0).call(squares).get(1).call(reductions)
+  f.get(1).call(squares).get(1).call(reductions)
+  return f.get(0).get(1).call(products).get(1).call(reductions)
 }
 
 /** mix(from, constants, to): the outer matrix of four numbers, and four constants more. */
 function mix(pool: ConstantPool): FunctionBuilder {
   const f = new FunctionBuilder('mix', 3)
-  const code = new LimbCode(f, pool, pool.at - COLUMN_BYTES)
+  const code = codeOf(f, pool)
   const [a, b, c, d] = [0, 1, 2, 3].map((lane) => code.load(0, laneAt(lane), UNPACKED)) as [
     Limbs,
     Limbs,
@@ -89,7 +113,7 @@ function mix(pool: ConstantPool): FunctionBuilder {
   lanes.forEach((lane, index) => {
     const at = f.local32()
     f.get(1)
-      .constant32(index * CONSTANT_SIZE)
+      .constant32(index * NUMBER_SIZE)
       .add32()
       .set(at)
     code.store(code.settle(code.addConstant(lane, at)), 2, laneAt(index))
@@ -100,7 +124,7 @@ function mix(pool: ConstantPool): FunctionBuilder {
 /** name(from, constant, to): the product with `factor`, and a constant more. */
 function scale(name: string, pool: ConstantPool, factor: bigint): FunctionBuilder {
   const f = new FunctionBuilder(name, 3)
-  const code = new LimbCode(f, pool, pool.at - COLUMN_BYTES)
+  const code = codeOf(f, pool)
   const product = code.reduce(code.constantTerms(code.load(0, 0, REDUCED), factor))
   code.store(code.settle(code.addConstant(product, 1)), 2, 0)
   return f
@@ -109,7 +133,7 @@ function scale(name: string, pool: ConstantPool, factor: bigint): FunctionBuilde
 /** innerRound(state, power, constant): a round of the scaled state, behind the S-box of its lane 0. */
 function innerRound(pool: ConstantPool): FunctionBuilder {
   const f = new FunctionBuilder('innerRound', 3)
-  const code = new LimbCode(f, pool, pool.at - COLUMN_BYTES)
+  const code = codeOf(f, pool)
   const y = code.load(1, 0, REDUCED)
   const z = [1, 2, 3].map((lane) => code.load(0, laneAt(lane), REDUCED))
   const shared = code.constantTerms(y, 2n * inverse(diagonal[0]! + 1n))
@@ -145,7 +169,7 @@ function innerRound(pool: ConstantPool): FunctionBuilder {
 /** join(from, to): the sum, settled. */
 function join(pool: ConstantPool): FunctionBuilder {
   const f = new FunctionBuilder('join', 2)
-  const code = new LimbCode(f, pool, pool.at - COLUMN_BYTES)
+  const code = codeOf(f, pool)
   code.store(code.settle(code.addTo(code.load(1, 0, SETTLED), code.load(0, 0, UNPACKED))), 1, 0)
   return f
 }
@@ -176,7 +200,7 @@ function unpack(pool: ConstantPool): FunctionBuilder {
       .get(2)
       .loadVector(limb * 16)
       .constant32(0)
-      .loadSplat64(pool.word(INTEGER_BITS))
+      .loadVector(pool.word(INTEGER_BITS))
       .simd(Simd.SUB)
       .storeVector(limb * 16)
   return f
@@ -195,7 +219,7 @@ function pack(pool: ConstantPool): FunctionBuilder {
       .get(0)
       .loadVector(limb * 16)
       .constant32(0)
-      .loadSplat64(pool.word(SIGNED_BITS))
+      .loadVector(pool.word(SIGNED_BITS))
       .simd(Simd.ADD)
       .storeVector(limb * 16)
   for (const lane of [0, 1]) {
@@ -253,7 +277,7 @@ function pack(pool: ConstantPool): FunctionBuilder {
 function functionsAt(base: number, pool: ConstantPool): FunctionBuilder[] {
   const list: FunctionBuilder[] = []
   const define = (f: FunctionBuilder): number => list.push(f) - 1
-  const boxes = define(box(pool))
+  const boxes = define(box(define(square(pool)), define(multiply(pool)), define(reduce(pool))))
   const mixes = define(mix(pool))
   const enter = define(scale('enter', pool, SCALE))
   const leave = define(scale('leave', pool, inverse(SCALE)))
@@ -300,17 +324,17 @@ function functionsAt(base: number, pool: ConstantPool): FunctionBuilder[] {
   }
   mixInto(zeroTable)
   for (const lane of lanes) {
-    push(laneAt(lane)).constant32(enterTable + lane * CONSTANT_SIZE)
+    push(laneAt(lane)).constant32(enterTable + lane * NUMBER_SIZE)
     push(laneAt(lane)).call(enter)
   }
   const constant = f.local32()
   f.constant32(innerTable).set(constant)
-  f.loop(constant, CONSTANT_SIZE, innerTable + INNER_ROUNDS * CONSTANT_SIZE, () => {
+  f.loop(constant, NUMBER_SIZE, innerTable + INNER_ROUNDS * NUMBER_SIZE, () => {
     push(laneAt(0), powerAt(0)).call(boxes)
     push(laneAt(0), powerAt(0)).get(constant).call(rounds)
   })
   for (const lane of lanes) {
-    push(laneAt(lane)).constant32(leaveTable + lane * CONSTANT_SIZE)
+    push(laneAt(lane)).constant32(leaveTable + lane * NUMBER_SIZE)
     push(laneAt(lane)).call(leave)
   }
   boxAll()
@@ -340,6 +364,13 @@ export interface MemoryLimits {
   readonly isShared: boolean
 }
 
+interface Code {
+  readonly module: WebAssembly.Module
+  readonly constants: BigUint64Array
+}
+/** Code that was made before, by its memory's limits and its place there: making it takes a tenth of a second. */
+const made = new Map<string, Code>()
+
 /**
  * Instantiates the hash over `memory`, with its scratch of HASH_SCRATCH at `base` (a multiple of 64), and tries it
  * there. Throws NoVectorHash.
@@ -349,35 +380,41 @@ export function instantiatePoseidon2(
   limits: MemoryLimits,
   base: number,
 ): HashPair {
-  const pool = new ConstantPool(base + CONSTANTS_AT)
-  const code = buildModule(functionsAt(base, pool), ['hash'], limits)
-  const constants = BigUint64Array.from(pool.words)
-  if (CONSTANTS_AT + constants.byteLength > TRIAL_AT)
-    throw new Error('poseidon2: more constants than scratch')
+  const name = `${base} ${limits.minPages} ${limits.maxPages} ${limits.isShared}`
+  const known = made.get(name)
+  const { module, constants } = known ?? makeCode(limits, base)
   new BigUint64Array(memory.buffer, base + CONSTANTS_AT, constants.length).set(constants)
-  const hash = instantiate(memory, code)
-  const words = new Uint32Array(memory.buffer, base + TRIAL_AT, (HASH_SCRATCH - TRIAL_AT) / 4)
-  const families = [
-    [R - 1n, 2n, R - 3n, 4n],
-    [outer[0]![0]!, outer[0]![1]!, outer[0]![2]!, outer[0]![3]!],
-  ]
-  families.flat().forEach((child, at) => writeElement(words, at * ELEMENT_WORDS, child))
-  const [first, nodes] = [base + TRIAL_AT, base + TRIAL_AT + 2 * FAMILY_SIZE]
-  hash(first, nodes, first + FAMILY_SIZE, nodes + ELEMENT_SIZE)
-  families.forEach((children, at) => {
-    if (readElement(words, 2 * FAMILY_WORDS + at * ELEMENT_WORDS) !== nodeReference(children))
-      throw new NoVectorHash('what is multiplied and added is not rounded once here')
-  })
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } })
+  const hash = exports.hash as HashPair
+  if (known === undefined) tryHash(hash, memory, base + TRIAL_AT)
+  made.set(name, { module, constants })
   return hash
 }
 
-function instantiate(memory: WebAssembly.Memory, code: Uint8Array<ArrayBuffer>): HashPair {
+function makeCode(limits: MemoryLimits, base: number): Code {
+  const pool = new ConstantPool(base + CONSTANTS_AT)
+  const bytes = buildModule(functionsAt(base, pool), ['hash'], limits)
+  const constants = pool.lanes
+  if (CONSTANTS_AT + constants.byteLength > TRIAL_AT)
+    throw new Error('poseidon2: more constants than scratch')
   // Node 20's compiler has the instructions behind a flag, which any thread sets for all; later ones have no such flag.
   setFlagsFromString('--experimental-wasm-relaxed-simd')
   try {
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(code), { env: { memory } })
-    return exports.hash as HashPair
+    return { module: new WebAssembly.Module(bytes), constants }
   } catch (error) {
     throw new NoVectorHash(`no relaxed vector instructions here: ${(error as Error).message}`)
   }
+}
+
+/** Compares two nodes with their definition. */
+function tryHash(hash: HashPair, memory: WebAssembly.Memory, at: number): void {
+  const words = new Uint32Array(memory.buffer, at, (2 * FAMILY_SIZE + 2 * ELEMENT_SIZE) / 4)
+  const families = [[R - 1n, 2n, R - 3n, 4n], outer[0]!]
+  families.flat().forEach((child, index) => writeElement(words, index * ELEMENT_WORDS, child))
+  const nodes = at + 2 * FAMILY_SIZE
+  hash(at, nodes, at + FAMILY_SIZE, nodes + ELEMENT_SIZE)
+  families.forEach((children, index) => {
+    if (readElement(words, 2 * FAMILY_WORDS + index * ELEMENT_WORDS) !== nodeReference(children))
+      throw new NoVectorHash('what is multiplied and added is not rounded once here')
+  })
 }

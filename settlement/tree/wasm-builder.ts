@@ -114,10 +114,6 @@ export class FunctionBuilder {
   loadVector(offset: number): this {
     return this.put(0xfd, 0x00, 4, ...unsigned(offset))
   }
-  /** Pops an address, pushes the i64 or f64 at address + offset in both lanes. */
-  loadSplat64(offset: number): this {
-    return this.put(0xfd, 0x0a, 3, ...unsigned(offset))
-  }
   /** Pops a vector and an address below it. */
   storeVector(offset: number): this {
     return this.put(0xfd, 0x0b, 4, ...unsigned(offset))

@@ -14,6 +14,7 @@ import {
   numberToHex,
 } from 'viem'
 import { FIELD } from '../poseidon-table.js'
+import type { PublicInputs } from './batch.js'
 import { Revert } from './governance.js'
 
 const UNITS_END = 2n ** 53n
@@ -77,8 +78,8 @@ export interface PagesOutcome {
   readonly isCommitted: boolean
   /** What is carried on; of a committed batch, what the last page left. */
   readonly carried: CarriedState
-  /** What is kept of each page that was posted, until its proof. */
-  readonly commitments: readonly Hex[]
+  /** Of each page that was posted, what its proof must have for inputs: first root, last root, z, evaluation. */
+  readonly statements: readonly PublicInputs[]
 }
 
 interface Row {
@@ -132,6 +133,9 @@ export const headerHash = (chainId: number, settlement: Address, header: PageHea
     ]),
   )
 
+/** What is kept of a page until its proof. */
+export const commitmentOf = (statement: PublicInputs): Hex => keccak256(words(...statement))
+
 /** Posts pages. Throws Revert. */
 export function postPages(
   chain: ChainState,
@@ -163,16 +167,16 @@ export function postPages(
   const posted = state.pages + pages.length
   if (posted > header.pageCount)
     throw new Revert('PageCountMismatch', [BigInt(posted), BigInt(header.pageCount)])
-  const commitments: Hex[] = []
+  const statements: PublicInputs[] = []
   for (const page of pages) {
     const rows: Row[] = []
-    const next = takePage(chain, header, state, page, rows)
-    commitments.push(commitmentOf(batchHash, state, page, rows))
+    const next = takePage(chain, state, page, rows)
+    statements.push(statementOf(batchHash, state, page, rows))
     state = next
   }
   const isCommitted = state.pages === header.pageCount
   if (isCommitted) checkEnd(header, state)
-  return { isCommitted, carried: state, commitments }
+  return { isCommitted, carried: state, statements }
 }
 
 function checkHeader(chain: ChainState, header: PageHeader): void {
@@ -182,29 +186,22 @@ function checkHeader(chain: ChainState, header: PageHeader): void {
   if (header.firstSeq !== firstSeq) throw new Revert('WrongFirstSeq', [header.firstSeq, firstSeq])
   if (header.lastSeq < header.firstSeq) throw new Revert('EmptySeqRange', [header.firstSeq, header.lastSeq])
   if (header.oldRoot !== chain.lastRoot) throw new Revert('WrongOldRoot', [header.oldRoot, chain.lastRoot])
-  if (header.newRoot >= FIELD) throw new Revert('NotCanonical', [header.newRoot])
 }
 
 /** Checks a page; its rows go to `rows`; what it passes on. */
-function takePage(
-  chain: ChainState,
-  header: PageHeader,
-  state: CarriedState,
-  page: PostedPage,
-  rows: Row[],
-): CarriedState {
+function takePage(chain: ChainState, state: CarriedState, page: PostedPage, rows: Row[]): CarriedState {
   const { kind } = page
   if (kind > WITHDRAWALS! || kind < state.kind)
     throw new Revert('WrongKind', [BigInt(kind), BigInt(state.kind)])
   if (page.lastRoot >= FIELD) throw new Revert('NotCanonical', [page.lastRoot])
+  if (page.rows === '0x') throw new Revert('EmptyPage')
   let { depositsConsumed, depositHash } = state
-  if (kind === DEPOSITS) [depositsConsumed, depositHash] = takeDeposits(chain, header, state, page, rows)
+  if (kind === DEPOSITS) [depositsConsumed, depositHash] = takeDeposits(chain, state, page, rows)
   else {
     if (page.deposits !== '0x') throw new Revert('BadPackedLength', [BigInt(page.deposits.length / 2 - 1)])
     // Rows increase over all pages of one kind; those of deposit pages by themselves.
     takeRows(kind, page.rows, kind === state.kind ? state.nextLeaf : 0n, rows)
   }
-  if (rows.length === 0) throw new Revert('EmptyPage')
   const sums = [...state.sums]
   for (const { leaf, deltas } of rows)
     deltas.forEach((delta, lane) => {
@@ -273,13 +270,7 @@ function takeRows(kind: number, hex: Hex, nextLeaf: bigint, rows: Row[]): void {
 }
 
 /** Deposits consumed and the queue's hash behind the page. */
-function takeDeposits(
-  chain: ChainState,
-  header: PageHeader,
-  state: CarriedState,
-  page: PostedPage,
-  rows: Row[],
-): [bigint, Hex] {
+function takeDeposits(chain: ChainState, state: CarriedState, page: PostedPage, rows: Row[]): [bigint, Hex] {
   const [leaves, deposits] = [hexToBytes(page.rows), hexToBytes(page.deposits)]
   if (leaves.length % 4 !== 0) throw new Revert('BadPackedLength', [BigInt(leaves.length)])
   if (deposits.length % 34 !== 0) throw new Revert('BadPackedLength', [BigInt(deposits.length)])
@@ -312,11 +303,9 @@ function takeDeposits(
     deltas.forEach((units, lane) => {
       if (units >= UNITS_END) throw new Revert('BadUnits', [leaf, BigInt(lane), units])
     })
-    if (deltas.every((units) => units === 0n)) throw new Revert('BadUnits', [leaf, 0n, 0n])
+    if (deltas.every((units) => units === 0n)) throw new Revert('BadDelta', [leaf, 0n, 0n])
     rows.push({ leaf, deltas })
   })
-  if (consumed > header.depositsConsumed)
-    throw new Revert('DepositCountMismatch', [consumed, header.depositsConsumed])
   const expected = chain.depositHashes[Number(consumed)]
   if (hash !== expected) throw new Revert('DepositQueueMismatch', [hash, expected])
   return [consumed, hash]
@@ -331,8 +320,13 @@ function checkEnd(header: PageHeader, state: CarriedState): void {
   })
 }
 
-/** What is kept of a page: the hash of the public inputs that its proof must have. */
-function commitmentOf(batchHash: Hex, state: CarriedState, page: PostedPage, rows: readonly Row[]): Hex {
+/** What a page's proof must have for inputs. */
+function statementOf(
+  batchHash: Hex,
+  state: CarriedState,
+  page: PostedPage,
+  rows: readonly Row[],
+): PublicInputs {
   const z =
     BigInt(
       keccak256(
@@ -349,5 +343,5 @@ function commitmentOf(batchHash: Hex, state: CarriedState, page: PostedPage, row
     deltas.reduce((packed, delta, lane) => packed + delta * 2n ** (63n * BigInt(lane)), 0n),
   ])
   const evaluation = terms.reduce((sum, term) => (((sum * z + term) % FIELD) + FIELD) % FIELD, 0n)
-  return keccak256(words(state.root, page.lastRoot, z, evaluation))
+  return [state.root, page.lastRoot, z, evaluation]
 }

@@ -13,22 +13,16 @@ import {
   encodeAbiParameters,
   encodeFunctionData,
   keccak256,
-  parseAbi,
   zeroHash,
   type Hex,
 } from 'viem'
+import { pageSettlementAbi } from '../../contracts/abi.js'
 import { bytesToHex, encodeDeposits, hexToBytes } from '../batch/commit.js'
 import type { QueuedUnits } from '../batch/netting.js'
 import { LEAF_LANES } from '../quad-tree/leaf.js'
 import type { PagedHeader, RootedPage } from './binding.js'
 import { assetOfLeaf } from './leaf-rows.js'
 import { PageKind, type PageRows } from './page-bytes.js'
-
-export const commitPagesAbi = parseAbi([
-  'struct Header { uint64 number; uint64 firstSeq; uint64 lastSeq; uint256 oldRoot; uint256 newRoot; bytes32 journalHead; bytes32 fillsRoot; uint64 depositsConsumed; uint16 pageCount; }',
-  'struct Page { uint8 kind; uint256 lastRoot; bytes rows; bytes deposits; }',
-  'function commitPages(Header header, bytes carried, Page[] pages)',
-])
 
 const carriedType = {
   type: 'tuple',
@@ -140,7 +134,7 @@ export const encodeCommitPages = (
   pages: readonly RootedPage[],
 ): Hex =>
   encodeFunctionData({
-    abi: commitPagesAbi,
+    abi: pageSettlementAbi,
     functionName: 'commitPages',
     args: [
       header,
@@ -157,8 +151,9 @@ export const encodeCommitPages = (
 /** Reads a call. Throws CalldataError. */
 export function decodeCommitPages(data: Hex): CommitCall {
   try {
-    const { args } = decodeFunctionData({ abi: commitPagesAbi, data })
-    const [header, carried, pages] = args
+    const call = decodeFunctionData({ abi: pageSettlementAbi, data })
+    if (call.functionName !== 'commitPages') throw new CalldataError(`a call of ${call.functionName}`)
+    const [header, carried, pages] = call.args
     return {
       header,
       carried: carried === '0x' ? undefined : decodeAbiParameters([carriedType], carried)[0],

@@ -9,6 +9,7 @@ import { ASSETS_MAX } from '../../engine/limits.js'
 import { Revert } from '../../contracts/model/governance.js'
 import {
   carriedBytes,
+  commitmentOf,
   headerHash,
   postPages,
   type CarriedState,
@@ -171,14 +172,15 @@ test('random batches are taken in any number of transactions, with the same carr
             deposits: bytesToHex(page.deposits),
           }))
           const outcome = postPages({ ...chain, open }, call.header, open, posted)
-          const commitments = call.pages.map((page, at) => {
+          const statements = call.pages.map((page, at) => {
             const read = decodePage(page.kind, page.rows, page.deposits)
             expect(read).toEqual(pages[from + at]!.says)
             const inputs = pageInputs(start.batchHash, from + at, rooted[from + at]!, read.rows)
             carried = carryOn(carried ?? start, page.lastRoot, read)
-            return pageCommitment(inputs)
+            return { inputs, commitment: pageCommitment(inputs) }
           })
-          expect(outcome.commitments).toEqual(commitments)
+          expect(outcome.statements).toEqual(statements.map(({ inputs }) => inputs))
+          for (const { inputs, commitment } of statements) expect(commitmentOf(inputs)).toBe(commitment)
           expect(outcome.carried).toEqual(asModel(carried ?? start))
           isCommitted = outcome.isCommitted
           expect(isCommitted).toBe(to === pages.length)
@@ -243,7 +245,7 @@ describe('broken in one way', () => {
     expect(head({ firstSeq: 12n })).toBe('WrongFirstSeq')
     expect(head({ lastSeq: 10n })).toBe('EmptySeqRange')
     expect(head({ oldRoot: 78n })).toBe('WrongOldRoot')
-    expect(head({ newRoot: R })).toBe('NotCanonical')
+    expect(head({ newRoot: R })).toBe('WrongNewRoot')
     expect(head({ newRoot: 5n })).toBe('WrongNewRoot')
     expect(head({ depositsConsumed: 8n })).toBe('DepositCountMismatch')
     expect(head({ depositsConsumed: 6n })).toBe('DepositCountMismatch')
@@ -303,7 +305,7 @@ describe('broken in one way', () => {
     expect(page(0, { deposits: withBytes(records, 31, '06') })).toBe('DepositQueueMismatch')
     expect(page(0, { deposits: `${records}00` })).toBe('BadPackedLength')
     expect(page(0, { rows: `${rows}00` })).toBe('BadPackedLength')
-    expect(page(0, { rows: concatHex([rows, '0x02000000']) })).toBe('BadUnits')
+    expect(page(0, { rows: concatHex([rows, '0x02000000']) })).toBe('BadDelta')
     expect(page(0, { rows: concatHex([rows, '0x00000000']) })).toBe('RowsNotIncreasing')
     // A page of them left out.
     expect(refusal(({ pages }) => pages.splice(0, 1))).not.toBe('taken')
@@ -328,7 +330,7 @@ test('a batch of nothing has no page, and is one call', () => {
   expect(postPages(chain, header, undefined, [])).toEqual({
     isCommitted: true,
     carried: asModel(start),
-    commitments: [],
+    statements: [],
   })
 })
 

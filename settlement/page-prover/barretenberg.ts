@@ -12,7 +12,8 @@ const require = createRequire(import.meta.url)
 /** What every proof, key and verifier of pages is made with: keccak challenges, nothing hidden. */
 export const PROOF_FORM = ['--scheme', 'ultra_honk', '--verifier_target', 'evm-no-zk'] as const
 
-function programFile(): string {
+/** Path of the program. Throws PageProverError where there is none for this system. */
+export function barretenbergProgram(): string {
   const system = `${arch() === 'arm64' ? 'arm64' : 'amd64'}-${platform() === 'darwin' ? 'macos' : 'linux'}`
   // The package's folder: its main file lies in dest/node-cjs.
   const folder = dirname(dirname(dirname(require.resolve('@aztec/bb.js'))))
@@ -24,7 +25,7 @@ function programFile(): string {
 /** Runs one command; resolves with its standard output. Throws PageProverError with its last words. */
 export function barretenberg(command: readonly string[], threads?: number): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(programFile(), command, {
+    const child = spawn(barretenbergProgram(), command, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...(threads === undefined ? {} : { HARDWARE_CONCURRENCY: String(threads) }) },
     })

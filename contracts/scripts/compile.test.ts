@@ -33,7 +33,7 @@ describe('generated files', () => {
     expect(toml).toContain(`optimizer_runs = ${compilerSettings.optimizer.runs}`)
     expect(toml).toContain(`evm_version = "${compilerSettings.evmVersion}"`)
     expect(toml).toContain(
-      `additional_compiler_profiles = [{ name = "deployed", via_ir = ${compilerSettings.viaIR} }]`,
+      `additional_compiler_profiles = [{ name = "deployed", via_ir = ${compilerSettings.viaIR}, optimizer = ${compilerSettings.optimizer.enabled} }]`,
     )
   })
 

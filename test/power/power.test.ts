@@ -16,6 +16,7 @@ import { FileBackend } from '../../engine/journal/file-backend.js'
 import { writeSnapshot } from '../../engine/recovery/snapshots.js'
 import { HistoryLog, LogKind } from '../../gateway/history/history-log.js'
 import { replaceFiles, replaceFilesNow } from '../../gateway/history/replace-files.js'
+import { FILL_BYTES } from '../../settlement/batch/fills-root.js'
 import { BatchArchive } from '../../settlement/store/batch-archive.js'
 import { stageCheckpoint } from '../../settlement/audit/checkpoint.js'
 import { writeWhole } from '../../settlement/prover/keys.js'
@@ -113,7 +114,10 @@ const HELPERS: Record<string, (file: (name: string) => string) => unknown> = {
     store.checkpoint(1, state)
   },
   'an archived batch': (file) =>
-    new BatchArchive(file('archive/batches')).put(1, { json: Buffer.from('{}'), fills: Buffer.from('f') }),
+    new BatchArchive(file('archive/batches')).put(1, {
+      json: Buffer.from('{}'),
+      fills: Buffer.alloc(FILL_BYTES, 1),
+    }),
   'a checkpoint of the audit': (file) => stageCheckpoint(file('file'), head, tree()).keep(),
   'the small files of history, aside': () => replaceFiles(root, [[['file', 'new']], [['later', 'x']]]),
   'the small files of history, at a stop': () =>

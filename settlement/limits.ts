@@ -94,6 +94,9 @@ export const FILL_PROOFS_WAITING_MAX = 1024
 /** Batches that may wait for their nodes to be made, one after the other, and after how long whoever finds them so many asks again. */
 export const FILL_NODES_WAITING_MAX = 16
 export const FILL_PROOF_LATER_MS = 1000
+/** What could not be made of a batch's files is not tried again for so long; troubles that are told of once. */
+export const FILL_NODES_AGAIN_MS = 60_000
+export const FILL_TROUBLES_KEPT = 256
 /** Beginnings and ends of batches that are kept to find a seq's, of whatever age. */
 export const FILL_RANGES_KEPT = 16_384
 /** Fills that the archive packs together: a proof unpacks so many. Even, so that a fill stands with its sibling. */

@@ -124,9 +124,10 @@ export type ProofQuestion =
     }
   | { readonly kind: 'fill'; readonly seq: number; readonly index: number }
 
-/** Too many proofs of fills are asked for at once: the same question can be answered after so long. */
+/** The same question may be answered after so long: too much is asked for at once, or files are not what they must be. */
 export interface ProofLater {
   readonly retryAfterMs: number
+  readonly why: 'busy' | 'unreadable'
 }
 
 export type ProofAnswer = BalanceProofAnswer | FillProofAnswer | ProofLater

@@ -48,7 +48,11 @@ describe('documents and server', () => {
         askProof: (question) => {
           if (question.kind === 'fill')
             return Promise.resolve(
-              question.seq === 41 ? filled : question.seq === 43 ? { retryAfterMs: 1500 } : null,
+              question.seq === 41
+                ? filled
+                : question.seq === 43
+                  ? { retryAfterMs: 1500, why: 'busy' as const }
+                  : null,
             )
           const { account, asset, batch = proof.batch } = question
           return Promise.resolve(account === 1 ? { ...proof, account, asset, batch } : null)

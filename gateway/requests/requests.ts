@@ -285,7 +285,9 @@ export class Requests {
           reject(
             new RequestError(
               ErrorCode.ProofUnavailable,
-              'too many proofs of fills are asked for at once',
+              proof.why === 'busy'
+                ? 'too many proofs of fills are asked for at once'
+                : 'the exchange cannot read what proves it; its operator is told',
               proof.retryAfterMs,
             ),
           )

@@ -245,7 +245,7 @@ export function proofFrom(source: FillSource, index: number): FillProof {
 export const fillProof = (leaves: Uint8Array, index: number): FillProof =>
   proofFrom(fillSource(leaves, fillNodes(leaves)), index)
 
-/** Place of a fill between `low` and `high`; -1 when it is not there. */
+/** Place of a fill between `low` and `high`; where it is not there, -1 less the place at which it would stand. */
 export function placeOfFill(
   source: FillSource,
   seq: number,
@@ -260,7 +260,7 @@ export function placeOfFill(
     if (order < 0) low = middle + 1
     else high = middle
   }
-  return -1
+  return -1 - low
 }
 
 /** Below 0 when the leaf stands before fill `fillIndex` of the command at `seq`, 0 when it is that one. */

@@ -4,7 +4,12 @@
  */
 import { Worker } from 'node:worker_threads'
 import type { Hex } from 'viem'
-import { FILL_PROOFS_WAITING_MAX, FILL_PROOF_LATER_MS } from '../limits.js'
+import {
+  FILL_NODES_AGAIN_MS,
+  FILL_PROOFS_WAITING_MAX,
+  FILL_PROOF_LATER_MS,
+  FILL_TROUBLES_KEPT,
+} from '../limits.js'
 import type { ProofLater } from './fill-proofs.js'
 
 /** Hashes as "0x" and 64 digits. */
@@ -24,7 +29,7 @@ export interface FillQuestion {
   readonly index: number
 }
 
-/** null: no batch on the chain has the fill, or `trouble` says why it cannot be proven. */
+/** null: no batch on the chain has the fill. `trouble`: why it cannot be said, for the operator. */
 export interface FillAnswer {
   readonly ticket: number
   readonly proof: FillProofMessage | ProofLater | null
@@ -33,11 +38,14 @@ export interface FillAnswer {
 
 type Told = FillAnswer['proof']
 
+/** In place of "no batch has it", which nobody knows. */
+export const UNREADABLE: ProofLater = { retryAfterMs: FILL_NODES_AGAIN_MS, why: 'unreadable' }
+
 export class FillProofLink {
   private worker: Worker | undefined
   private readonly waiting = new Map<number, (proof: Told) => void>()
   private ticket = 0
-  private trouble = ''
+  private readonly troubles = new Set<string>()
   private isStopped = false
 
   constructor(
@@ -48,8 +56,8 @@ export class FillProofLink {
   /** Proof of fill `index` of the command at `seq`; null while no batch on the chain has it, or ever. */
   ask(seq: number, index: number): Promise<Told> {
     if (this.waiting.size >= FILL_PROOFS_WAITING_MAX)
-      return Promise.resolve({ retryAfterMs: FILL_PROOF_LATER_MS })
-    if (this.isStopped) return Promise.resolve(null)
+      return Promise.resolve({ retryAfterMs: FILL_PROOF_LATER_MS, why: 'busy' })
+    if (this.isStopped) return Promise.resolve(UNREADABLE)
     this.worker ??= this.start()
     const ticket = ++this.ticket
     return new Promise((resolve) => {
@@ -58,7 +66,7 @@ export class FillProofLink {
     })
   }
 
-  /** Ends the thread; who waits gets null, and who asks later. */
+  /** Ends the thread; who waits, and who asks later, is told that nothing can be read. */
   async stop(): Promise<void> {
     this.isStopped = true
     await this.worker?.terminate()
@@ -78,15 +86,17 @@ export class FillProofLink {
     worker.on('exit', () => {
       // The next question starts another one.
       this.worker = undefined
-      for (const answer of this.waiting.values()) answer(null)
+      for (const answer of this.waiting.values()) answer(UNREADABLE)
       this.waiting.clear()
     })
     return worker
   }
 
-  /** Each trouble once in a row: whoever asks may ask often. */
+  /** Each trouble once: whoever asks may ask often. */
   private tell(text: string): void {
-    if (text !== this.trouble) this.onTrouble(`proofs of fills: ${text}`)
-    this.trouble = text
+    if (this.troubles.has(text)) return
+    if (this.troubles.size === FILL_TROUBLES_KEPT) this.troubles.clear()
+    this.troubles.add(text)
+    this.onTrouble(`proofs of fills: ${text}`)
   }
 }

@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { bytesToHex } from '../batch/commit.js'
 import { BatchStore } from '../store/store.js'
 import { FillProofs, type ProofLater, type ServedFillProof } from './fill-proofs.js'
-import type { FillAnswer, FillProofMessage, FillQuestion } from './fill-proof-link.js'
+import { UNREADABLE, type FillAnswer, type FillProofMessage, type FillQuestion } from './fill-proof-link.js'
 
 const port = parentPort
 if (port === null) throw new Error('fill-proof-thread runs in a worker thread')
@@ -27,7 +27,7 @@ port.on('message', ({ ticket, seq, index }: FillQuestion) => {
     (proof) => port.postMessage({ ticket, proof: told(proof) } satisfies FillAnswer),
     (error: unknown) => {
       const trouble = error instanceof Error ? error.message : String(error)
-      port.postMessage({ ticket, proof: null, trouble } satisfies FillAnswer)
+      port.postMessage({ ticket, proof: UNREADABLE, trouble } satisfies FillAnswer)
     },
   )
 })

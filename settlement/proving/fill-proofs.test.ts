@@ -2,7 +2,17 @@
  * Proofs of fills from files: right for every fill, wherever its batch lies and whatever became of its nodes, and
  * bounded, whatever is asked.
  */
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -11,7 +21,7 @@ import { bytesToHex, hexToBytes } from '../batch/commit.js'
 import { FILL_BYTES, fillNodes, fillsRoot, verifyFill } from '../batch/fills-root.js'
 import { FILL_NODES_WAITING_MAX, FILL_PROOFS_WAITING_MAX, FILLS_PACKED } from '../limits.js'
 import { BatchStore, StoreError, type BatchState } from '../store/store.js'
-import { FillProofLink } from './fill-proof-link.js'
+import { FillProofLink, UNREADABLE } from './fill-proof-link.js'
 import { FillProofs } from './fill-proofs.js'
 
 const folders: string[] = []
@@ -196,6 +206,57 @@ test('fills that are not those that were sealed prove nothing, and are told', as
   )
 })
 
+test('a fill whose key was damaged is not called absent, and neither are those that are searched across it', async () => {
+  const { proofs, here, expectProof } = storeOf([3000])
+  const whole = readFileSync(here(1, 'fills'))
+  const changed = Buffer.from(whole)
+  // The middle one, which every search looks at first, seems to stand far behind.
+  changed.writeBigUInt64BE(BigInt(seqOf(1, 0)) - 1n, 1500 * FILL_BYTES)
+  writeFileSync(here(1, 'fills'), changed)
+  // Absent before it, and there before it: both were called absent.
+  await expect(proofs.proof(seqOf(1, 9), 0)).rejects.toThrow(StoreError)
+  await expect(proofs.proof(seqOf(1, 9) + 1, 0)).rejects.toThrow(StoreError)
+  writeFileSync(here(1, 'fills'), whole)
+  await expectProof(proofs, 1, 9)
+  expect(await proofs.proof(seqOf(1, 9) + 1, 0)).toBeUndefined()
+})
+
+test('files that cannot be read are closed again, whatever is asked, and are tried once a minute', async () => {
+  const { store, proofs, here, archived } = storeOf([300, 300, 3])
+  const open = (): number => readdirSync('/proc/self/fd').length
+  store.archive(Infinity, 1)
+  rmSync(archived(1, 'fills.gz'))
+  const before = open()
+  for (let time = 0; time < 20; time++)
+    await expect(proofs.proof(seqOf(1, 0), 0)).rejects.toThrow(archived(1, 'fills.gz'))
+  // Nodes that are a folder: neither missing nor a file.
+  rmSync(here(2, 'nodes'))
+  mkdirSync(here(2, 'nodes'))
+  for (let time = 0; time < 20; time++) await proofs.proof(seqOf(2, 0), 0).catch(() => undefined)
+  expect(open()).toBe(before)
+
+  let reads = 0
+  const { fills: readFills } = store
+  store.fills = (number) => {
+    reads++
+    return readFills.call(store, number)
+  }
+  rmSync(here(2, 'nodes'), { recursive: true })
+  const fills = readFileSync(here(2, 'fills'))
+  writeFileSync(here(2, 'fills'), fills.fill(1, 100, 101))
+  const fresh = new FillProofs(store)
+  for (let time = 0; time < 5; time++)
+    await expect(fresh.proof(seqOf(2, 0), 0)).rejects.toThrow('put back a copy')
+  expect(reads).toBe(1)
+})
+
+test('a batch whose record is damaged has no proofs, and all others have theirs', async () => {
+  const { proofs, here, expectProof } = storeOf([3, 3, 3, 3, 3])
+  writeFileSync(here(3, 'json'), '{')
+  for (const number of [1, 2, 4, 5]) await expectProof(proofs, number, 1)
+  await expect(proofs.proof(seqOf(3, 0), 0)).rejects.toThrow('is not what settlement wrote')
+})
+
 test('one batch at a time is made, few wait for it, and whoever needs none waits for none', async () => {
   const many = Array<number>(FILL_NODES_WAITING_MAX + 3).fill(3000)
   const { proofs, here } = storeOf(many)
@@ -214,8 +275,8 @@ test('one batch at a time is made, few wait for it, and whoever needs none waits
   const quick = ask(ready)
   expect(await Promise.all([...answers, quick])).toEqual([
     ...Array.from({ length: FILL_NODES_WAITING_MAX }, (_, at) => at + 1),
-    { retryAfterMs: expect.any(Number) },
-    { retryAfterMs: expect.any(Number) },
+    { retryAfterMs: expect.any(Number), why: 'busy' },
+    { retryAfterMs: expect.any(Number), why: 'busy' },
     1,
     ready,
   ])
@@ -235,16 +296,17 @@ test('a thread answers, refuses what is too much, tells what is wrong, and ends'
   const answers = await Promise.all(
     Array.from({ length: FILL_PROOFS_WAITING_MAX + 1 }, () => link.ask(seq, 2)),
   )
-  expect(answers.pop()).toEqual({ retryAfterMs: expect.any(Number) })
+  expect(answers.pop()).toEqual({ retryAfterMs: expect.any(Number), why: 'busy' })
   for (const answer of answers) expect(answer).toMatchObject({ batch: 2, leaf })
   writeFileSync(here(1, 'fills'), '')
-  expect([await link.ask(seqOf(1, 0), 0), await link.ask(seqOf(1, 0), 0)]).toEqual([null, null])
+  // The chain has it, so that it has not is not said.
+  expect([await link.ask(seqOf(1, 0), 0), await link.ask(seqOf(1, 0), 0)]).toEqual([UNREADABLE, UNREADABLE])
   expect(troubles).toEqual([expect.stringContaining('the fills of batch 1 do not lead to its fills root')])
   const cut = link.ask(seq, 2)
   await link.stop()
   // Answered before the end or by it.
   await cut
-  expect(await link.ask(seq, 2)).toBeNull()
+  expect(await link.ask(seq, 2)).toEqual(UNREADABLE)
 })
 
 test('a thread that fails is told, and the next question begins another one', async () => {
@@ -254,7 +316,10 @@ test('a thread that fails is told, and the next question begins another one', as
   writeFileSync(apart, 'no folder')
   const troubles: string[] = []
   const link = new FillProofLink(apart, (text) => troubles.push(text))
-  expect(await Promise.all([link.ask(seqOf(1, 0), 0), link.ask(seqOf(1, 0), 1)])).toEqual([null, null])
+  expect(await Promise.all([link.ask(seqOf(1, 0), 0), link.ask(seqOf(1, 0), 1)])).toEqual([
+    UNREADABLE,
+    UNREADABLE,
+  ])
   expect(troubles).toEqual([expect.stringContaining(apart)])
   rmSync(apart)
   renameSync(dataDir, apart)

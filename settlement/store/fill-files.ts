@@ -35,7 +35,7 @@ class ReadFile {
 
   constructor(path: string) {
     this.file = openSync(path, 'r')
-    this.bytes = fstatSync(this.file).size
+    this.bytes = opened(this, () => fstatSync(this.file).size)
   }
 
   /** Bytes from `at` up to `end`. Throws RangeError behind the end of the file. */
@@ -51,6 +51,17 @@ class ReadFile {
   }
 }
 
+/** What `rest` makes with an open file; where it throws or gives nothing, the file is closed again. */
+function opened<Found>(file: { close(): void }, rest: () => Found): Found {
+  let found: Found | undefined
+  try {
+    found = rest()
+    return found
+  } finally {
+    if (found === undefined) file.close()
+  }
+}
+
 /** The file, or undefined when there is none or it is not as long as nodes above `count` fills are. */
 function openNodes(path: string, count: number): ReadFile | undefined {
   let nodes: ReadFile
@@ -60,9 +71,7 @@ function openNodes(path: string, count: number): ReadFile | undefined {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
   }
-  if (nodes.bytes === fillNodesBytes(count)) return nodes
-  nodes.close()
-  return undefined
+  return opened(nodes, () => (nodes.bytes === fillNodesBytes(count) ? nodes : undefined))
 }
 
 const nodeOf = (nodes: ReadFile, place: number): Uint8Array =>
@@ -72,11 +81,8 @@ const nodeOf = (nodes: ReadFile, place: number): Uint8Array =>
 export function openFills(fillsPath: string, nodesPath: string): FillReader | undefined {
   const fills = new ReadFile(fillsPath)
   const count = Math.floor(fills.bytes / FILL_BYTES)
-  const nodes = openNodes(nodesPath, count)
-  if (nodes === undefined) {
-    fills.close()
-    return undefined
-  }
+  const nodes = opened(fills, () => openNodes(nodesPath, count))
+  if (nodes === undefined) return undefined
   return {
     count,
     leaf: (index) => fills.read(index * FILL_BYTES, (index + 1) * FILL_BYTES),
@@ -106,7 +112,7 @@ export function openLeaves(leaves: Uint8Array, nodesPath: string): FillReader | 
 export function openPacks(path: string, packs: FillPacks, nodesPath: string): FillReader | undefined {
   const nodes = openNodes(nodesPath, packs.fillCount)
   if (nodes === undefined) return undefined
-  const packed = new ReadFile(path)
+  const packed = opened(nodes, () => new ReadFile(path))
   let [unpacked, leaves] = [-1, new Uint8Array(0)]
   const key = new Uint8Array(FILL_BYTES)
   const keyView = new DataView(key.buffer)

@@ -1,11 +1,11 @@
 /** The operator's switch on a real exchange: a file in the data folder, across a restart, beside settlement's reason. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CancelOnlyReason, MarketStatus, Reject } from '../../engine/codes.js'
 import { startExchange } from '../../engine/runtime/exchange.js'
 import { commandRecord } from '../../engine/records/access.js'
-import { LOCAL_GENESIS } from './genesis.js'
+import { LOCAL_GENESIS, genesisFor } from './genesis.js'
 import { OperatorLink } from './operator-link.js'
 import { SWITCH_FILE, startOperatorSwitch } from './operator-switch.js'
 
@@ -77,4 +77,66 @@ test('the file closes the exchange and its removal opens it, also while nothing 
   const last = await start()
   expect(last.exchange.cancelOnlyReasons).toBe(CancelOnlyReason.SettlementLag)
   await last.end()
+}, 300_000)
+
+test('what cannot be seen changes nothing: a closed exchange stays closed', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'glassbook-blind-'))
+  const [inner, file] = [join(folder, 'data'), join(folder, 'data', SWITCH_FILE)]
+  mkdirSync(inner)
+  const submitted: Int32Array[] = []
+  const told: string[] = []
+  const { stop } = startOperatorSwitch({
+    dataDir: inner,
+    reasons: CancelOnlyReason.Operator,
+    submit: (record) => Promise.resolve(submitted.push(record) && Reject.None),
+    onLine: (text) => told.push(text),
+  })
+  await stop()
+  // There it opened: the folder was there, and the file was not.
+  expect(submitted).toHaveLength(1)
+
+  // A link that leads to itself is there; a folder that is gone says nothing of the file.
+  for (const prepare of [() => symlinkSync(SWITCH_FILE, file), () => rmSync(inner, { recursive: true })]) {
+    prepare()
+    const blind = startOperatorSwitch({
+      dataDir: inner,
+      reasons: CancelOnlyReason.Operator,
+      submit: (record) => Promise.resolve(submitted.push(record) && Reject.None),
+      onLine: (text) => told.push(text),
+    })
+    await blind.stop()
+  }
+  expect(submitted).toHaveLength(1)
+  expect(told.at(-1)).toBe(`${file}: whether it is there cannot be seen, so nothing changes`)
+  rmSync(folder, { recursive: true })
+})
+
+test('a folder begun before withdrawals had terms goes on as it began; a new one has them', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'glassbook-genesis-'))
+  const genesis = genesisFor(folder)
+  expect(genesis).toBe(LOCAL_GENESIS)
+  const assets = genesis.assets.map(({ id, symbol }) => ({ id, symbol }))
+  const old = { ...genesis, assets }
+  for (const begun of [old, undefined]) {
+    const exchange = await startExchange({
+      dataDir: folder,
+      genesis: begun ?? genesisFor(folder),
+      gateways: 0,
+      operators: 1,
+    })
+    await exchange.stop()
+    expect(genesisFor(folder)).toEqual(old)
+  }
+  rmSync(folder, { recursive: true })
+  const other = mkdtempSync(join(tmpdir(), 'glassbook-genesis-'))
+  const exchange = await startExchange({
+    dataDir: other,
+    genesis: { ...old, feeAccount: 1 },
+    gateways: 0,
+    operators: 1,
+  })
+  await exchange.stop()
+  // Another program's: it is refused as it was.
+  expect(genesisFor(other)).toBe(LOCAL_GENESIS)
+  rmSync(other, { recursive: true })
 }, 300_000)

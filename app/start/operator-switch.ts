@@ -3,7 +3,7 @@
  * for the operator's reason. A file needs no other way in than the folder itself, and it stands across restarts. What
  * settlement sets for its own reason is none of its business.
  */
-import { existsSync } from 'node:fs'
+import { existsSync, lstatSync } from 'node:fs'
 import { join } from 'node:path'
 import { CancelOnlyReason, MarketStatus, rejectNames } from '../../engine/codes.js'
 import { commandRecord } from '../../engine/records/access.js'
@@ -29,9 +29,17 @@ export function startOperatorSwitch(options: OperatorSwitchOptions): { stop(): P
   let isOn = (reasons & CancelOnlyReason.Operator) !== 0
   /** One command at a time: the next look goes by what came of it. */
   let isAsking = false
+  let isBlind = false
   const look = (): void => {
-    const isWanted = existsSync(file)
-    if (isAsking || isWanted === isOn) return
+    if (isAsking) return
+    const isWanted = isThere(dataDir, file)
+    if (isWanted === undefined) {
+      if (!isBlind) onLine(`${file}: whether it is there cannot be seen, so nothing changes`, 'warn')
+      isBlind = true
+      return
+    }
+    isBlind = false
+    if (isWanted === isOn) return
     isAsking = true
     const status = isWanted ? MarketStatus.CancelOnly : MarketStatus.Active
     const record = commandRecord('SetExchangeStatus', { reason: CancelOnlyReason.Operator, status })
@@ -56,5 +64,15 @@ export function startOperatorSwitch(options: OperatorSwitchOptions): { stop(): P
       clearInterval(timer)
       return Promise.resolve()
     },
+  }
+}
+
+/** Whether a file is in a folder; undefined where that cannot be seen, as where the folder itself is out of reach. */
+function isThere(folder: string, file: string): boolean | undefined {
+  try {
+    lstatSync(file)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' && existsSync(folder) ? false : undefined
   }
 }

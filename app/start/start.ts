@@ -21,7 +21,7 @@ import { adviceFor, expectNothingLost, expectRecovered, olderChain } from '../fi
 import { type GatewayLink, gatewayCount, startGatewayLink } from './gateway-link.js'
 import { gatewayCommand } from './gateway-command.js'
 import { earlierGatewayEnded } from '../files/gateway-folder.js'
-import { LOCAL_GENESIS } from './genesis.js'
+import { genesisFor } from './genesis.js'
 import { runLobster } from '../lobster/run.js'
 import { FixedAtFirstStart, chainStatePath, privateKeyOf, startLocalChain } from './local-chain.js'
 import { OperatorLink } from './operator-link.js'
@@ -142,7 +142,7 @@ async function startParts(options: StartOptions, screen: Face, parts: Parts, end
   screen.step('recovering the engine')
   const exchange = await startExchange({
     dataDir,
-    genesis: LOCAL_GENESIS,
+    genesis: genesisFor(dataDir),
     gateways,
     operators: 1,
     isLocked: true,

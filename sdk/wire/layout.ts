@@ -97,7 +97,7 @@ export const Method = {
   Candles: 'candles',
   /** [market] -> ticker */
   Ticker: 'ticker',
-  /** [account, asset, units, nonce, deadlineMs, wallet signature (65 bytes)] -> {seq} */
+  /** [account, asset, units, maxFee, nonce, deadlineMs, wallet signature (65 bytes)] -> {seq, fee} */
   Withdraw: 'withdraw',
   /** [account, nonce] -> {state, seq, asset, units, fee, highest, timeMs}: what became of a withdrawal whose answer was lost */
   Withdrawal: 'withdrawal',

@@ -169,7 +169,7 @@ export const numbers = {
     codes: MarketStatus,
     notes: {
       CancelOnly:
-        'orders may only be cancelled; where the whole exchange is (cancelOnlyReasons), reduced too',
+        'orders may only be cancelled; where it is the whole exchange alone that says so (cancelOnlyReasons), reduced too',
       Halted: 'nothing happens: cancels of this market are refused too',
     },
     source: engine('MarketStatus'),
